@@ -1,0 +1,25 @@
+//! Pure types and rules: no async, no I/O, no clock. Words are those of the model; every other room speaks in these types.
+//! `directive.rs` is the heart: what a bot may do, computed from facts and from nothing else.
+
+pub mod act;
+pub mod bot;
+pub mod directive;
+pub mod hold;
+pub mod ids;
+pub mod limits;
+pub mod receipt;
+pub mod role;
+pub mod secret;
+pub mod text;
+pub mod time;
+
+pub use act::{Act, ActKind, StartLeaf};
+pub use bot::{BotFacts, Exits, Stage, StopFact, StopKind, Timings};
+pub use directive::{Directive, Orders, Reason, State};
+pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
+pub use ids::{ActId, AgentId, BootId, BotId, CredentialId, HoldId, InstallationId, StopId, TeamId, TokenId, UserId};
+pub use limits::Limits;
+pub use receipt::Step;
+pub use role::{Grant, Role};
+pub use secret::Secret;
+pub use time::{Clock, Epoch, Timestamp};

@@ -1,0 +1,86 @@
+//! Roles: `operator` and `lead` in a team; `risk`, `admin`, `auditor` for the installation.
+
+use super::{TeamId, text::text_enum};
+
+text_enum! {
+    /// What a person is here.
+    Role {
+        /// Runs bots of a team.
+        Operator = "operator",
+        /// Leads a team.
+        Lead = "lead",
+        /// Watches over the whole installation and may stop any of it.
+        Risk = "risk",
+        /// Looks after people and settings; does not trade.
+        Admin = "admin",
+        /// Reads and verifies; changes nothing.
+        Auditor = "auditor",
+    }
+}
+
+impl Role {
+    /// True for roles that are held in a team.
+    pub fn is_of_team(self) -> bool {
+        matches!(self, Self::Operator | Self::Lead)
+    }
+}
+
+/// One role that a person holds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Grant {
+    /// The role.
+    pub role: Role,
+    /// The team, exactly when the role is one of a team.
+    pub team: Option<TeamId>,
+}
+
+/// Why a set of roles may not be held together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ToxicPair {
+    /// An auditor would check their own work.
+    #[error("an auditor holds no other role")]
+    AuditorWithOther,
+    /// Who grants rights must not use them.
+    #[error("an admin holds no trading role (fewer than four enabled people: admin and lead may be combined)")]
+    AdminWithTrading,
+    /// A team role without a team, or the reverse.
+    #[error("operator and lead are held in a team; risk, admin and auditor are not")]
+    WrongPlace,
+}
+
+/// Checks that a set of roles may be held by one person. `enabled_people` counts the whole installation.
+///
+/// # Errors
+/// The first toxic pair found.
+pub fn check_grants(grants: &[Grant], enabled_people: usize) -> Result<(), ToxicPair> {
+    if grants.iter().any(|g| g.role.is_of_team() != g.team.is_some()) {
+        return Err(ToxicPair::WrongPlace);
+    }
+    let has = |role| grants.iter().any(|g| g.role == role);
+    if has(Role::Auditor) && grants.iter().any(|g| g.role != Role::Auditor) {
+        return Err(ToxicPair::AuditorWithOther);
+    }
+    let small = enabled_people < 4;
+    if has(Role::Admin) && (has(Role::Operator) || has(Role::Risk) || (has(Role::Lead) && !small)) {
+        return Err(ToxicPair::AdminWithTrading);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(role: Role) -> Grant {
+        Grant { role, team: role.is_of_team().then(TeamId::new) }
+    }
+
+    #[test]
+    fn toxic_pairs_are_refused() {
+        assert_eq!(check_grants(&[grant(Role::Auditor), grant(Role::Risk)], 9), Err(ToxicPair::AuditorWithOther));
+        assert_eq!(check_grants(&[grant(Role::Admin), grant(Role::Lead)], 4), Err(ToxicPair::AdminWithTrading));
+        assert_eq!(check_grants(&[grant(Role::Admin), grant(Role::Lead)], 3), Ok(()));
+        assert_eq!(check_grants(&[grant(Role::Admin), grant(Role::Operator)], 1), Err(ToxicPair::AdminWithTrading));
+        assert_eq!(check_grants(&[Grant { role: Role::Lead, team: None }], 1), Err(ToxicPair::WrongPlace));
+    }
+}

@@ -1,0 +1,37 @@
+//! Andon is the cord that stops the line: a self-hosted control plane for fleets of crypto trading bots.
+//!
+//! # The words
+//! A *bot* trades; an *agent* beside it obeys; a *hold* is a latched stop; a *release* ends a hold and starts nothing; a *start* lets a
+//! stopped bot trade again and needs a security key. Everything that changes what a bot may do takes the next *epoch*. What a bot may do
+//! is its *directive*, computed by [`domain::directive`] and never stored.
+//!
+//! # The rooms, and who may use whom
+//! | room | for | may use |
+//! |---|---|---|
+//! | [`domain`] | words and rules: pure, no I/O, no clock | – |
+//! | [`protocol`] | the wire's types | `domain` |
+//! | [`authz`] | the one policy table and the permit | `domain` |
+//! | [`crypto`] | passwords, tokens, digests | `domain` |
+//! | [`audit`] | canonical record, tree, proofs, verify | `domain` |
+//! | [`storage`] | both databases; the only room that knows SQL | `domain`, `protocol`, `audit` |
+//! | [`fleet`] | the live part: snapshot of holds, connected agents, fan-out, spool | `domain`, `protocol` |
+//! | [`authn`] | WebAuthn ceremonies, sessions, throttle | `storage`, `crypto`, `domain` |
+//! | [`app`] | use cases, one file per noun | all above |
+//! | [`workers`] | reconcilers | `app` and below |
+//! | [`web`] | pages, `/api/v1`, `/agent/v1` | `app` and below, never `storage` |
+//! | [`agent`] | the sidecar beside a bot | `domain`, `crypto`, `protocol` |
+//! | [`config`], [`telemetry`] | settings, logs | – |
+//! | [`cli`] | one file per command; puts everything together | everything |
+//!
+//! `tests/it/architecture.rs` reads the `use crate::` lines and enforces this table.
+//!
+//! # Where do I put …
+//! * a rule about what a bot may do → `domain/directive.rs`, with a property test
+//! * a new act that needs a signature → a variant in `domain/act.rs`, its rule in `authz/policy.rs`, its effect in `app/acts/`
+//! * a page → one file in `web/pages/`, one line in `web/router.rs`, one template
+//! * a table → a migration in both folders of `migrations`, one file in `storage`
+//! * a kind of bot → one file in `agent/adapters/`
+
+pub mod crypto;
+pub mod domain;
+pub mod protocol;

@@ -1,0 +1,1 @@
+//! Browser flows: the real server, Debian's Chromium, a virtual authenticator.

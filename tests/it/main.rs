@@ -1,0 +1,1 @@
+//! The one integration-test binary: its modules mirror the rooms of `src`.
