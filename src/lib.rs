@@ -35,3 +35,4 @@
 pub mod crypto;
 pub mod domain;
 pub mod protocol;
+pub mod storage;

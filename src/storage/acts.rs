@@ -1,0 +1,151 @@
+//! Acts that wait for signatures, and the signatures.
+
+use super::{
+    Conn, Result, WriteTx,
+    db::{on, statements},
+};
+use crate::domain::{ActId, CredentialId, Timestamp, UserId};
+
+statements! {
+    INSERT = "INSERT INTO act (id, kind, body, digest, detail, made_by, made_at, not_after, signers_needed, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open')";
+    BY_ID = "SELECT id, kind, body, digest, detail, made_by, made_at, not_after, signers_needed, state, closed_at, outcome FROM act WHERE id = $1";
+    OPEN = "SELECT id, kind, body, digest, detail, made_by, made_at, not_after, signers_needed, state, closed_at, outcome FROM act WHERE state = 'open' AND not_after > $1 ORDER BY made_at DESC LIMIT 200";
+    RECENT = "SELECT id, kind, body, digest, detail, made_by, made_at, not_after, signers_needed, state, closed_at, outcome FROM act WHERE NOT (state = 'open' AND not_after > $1) ORDER BY made_at DESC LIMIT $2";
+    CLOSE = "UPDATE act SET state = $2, closed_at = $3, outcome = $4 WHERE id = $1 AND state = 'open'";
+    SIGN = "INSERT INTO act_signature (act_id, n, user_id, credential_id, authenticator_data, client_data, signature, at, alone) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    SIGNATURES = "SELECT act_id, n, user_id, credential_id, authenticator_data, client_data, signature, at, alone FROM act_signature WHERE act_id = $1 ORDER BY n";
+}
+
+/// An act as stored.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct StoredAct {
+    /// Its id.
+    pub id: ActId,
+    /// The word of its kind.
+    pub kind: String,
+    /// The RFC 8785 bytes that are signed.
+    pub body: Vec<u8>,
+    /// SHA-256 of them, hex.
+    pub digest: String,
+    /// What else is needed to carry it out (the leaves of a start), JSON.
+    pub detail: String,
+    /// Who asked for it.
+    pub made_by: UserId,
+    /// When.
+    pub made_at: Timestamp,
+    /// When it ends.
+    pub not_after: Timestamp,
+    /// How many people must sign: 1 or 2.
+    pub signers_needed: i64,
+    /// `open`, `done`, `withdrawn` or `refused`.
+    pub state: String,
+    /// When it was closed.
+    pub closed_at: Option<Timestamp>,
+    /// What came of it, in words.
+    pub outcome: Option<String>,
+}
+
+/// One signature.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct StoredSignature {
+    /// The act.
+    pub act_id: ActId,
+    /// Which signature, from 1.
+    pub n: i64,
+    /// Who.
+    pub user_id: UserId,
+    /// With which key.
+    pub credential_id: CredentialId,
+    /// authenticatorData.
+    pub authenticator_data: Vec<u8>,
+    /// clientDataJSON.
+    pub client_data: Vec<u8>,
+    /// The signature.
+    pub signature: Vec<u8>,
+    /// When.
+    pub at: Timestamp,
+    /// The same person a second time, in an installation of one.
+    pub alone: bool,
+}
+
+/// Writes a new act, open.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn act_insert(tx: &mut WriteTx, act: &StoredAct) -> Result<()> {
+    on!(&mut **tx, |c| sqlx::query(INSERT)
+        .bind(&act.id)
+        .bind(&act.kind)
+        .bind(act.body.as_slice())
+        .bind(&act.digest)
+        .bind(&act.detail)
+        .bind(&act.made_by)
+        .bind(act.made_at)
+        .bind(act.not_after)
+        .bind(act.signers_needed)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// One act.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn act_by_id(conn: &mut Conn, id: &ActId) -> Result<Option<StoredAct>> {
+    Ok(on!(conn, |c| sqlx::query_as(BY_ID).bind(id).fetch_optional(c).await)?)
+}
+
+/// Acts that still wait at a moment, newest first.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn act_open(conn: &mut Conn, now: Timestamp) -> Result<Vec<StoredAct>> {
+    Ok(on!(conn, |c| sqlx::query_as(OPEN).bind(now).fetch_all(c).await)?)
+}
+
+/// Acts that no longer wait, newest first.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn act_recent(conn: &mut Conn, now: Timestamp, most: i64) -> Result<Vec<StoredAct>> {
+    Ok(on!(conn, |c| sqlx::query_as(RECENT).bind(now).bind(most).fetch_all(c).await)?)
+}
+
+/// Closes an act; false when it was closed already.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn act_close(tx: &mut WriteTx, id: &ActId, state: &str, at: Timestamp, outcome: &str) -> Result<bool> {
+    Ok(on!(&mut **tx, |c| sqlx::query(CLOSE).bind(id).bind(state).bind(at).bind(outcome).execute(c).await.map(|r| r.rows_affected()))? == 1)
+}
+
+/// Adds a signature.
+///
+/// # Errors
+/// `Duplicate` when that seat was taken meanwhile.
+pub async fn act_sign(tx: &mut WriteTx, signature: &StoredSignature) -> Result<()> {
+    on!(&mut **tx, |c| sqlx::query(SIGN)
+        .bind(&signature.act_id)
+        .bind(signature.n)
+        .bind(&signature.user_id)
+        .bind(&signature.credential_id)
+        .bind(signature.authenticator_data.as_slice())
+        .bind(signature.client_data.as_slice())
+        .bind(signature.signature.as_slice())
+        .bind(signature.at)
+        .bind(signature.alone)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// The signatures of an act, in order.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn act_signatures(conn: &mut Conn, id: &ActId) -> Result<Vec<StoredSignature>> {
+    Ok(on!(conn, |c| sqlx::query_as(SIGNATURES).bind(id).fetch_all(c).await)?)
+}

@@ -1,0 +1,257 @@
+//! The two databases: opening, transactions, and the queue in front of SQLite's one writer. The only file that names a driver.
+
+use super::error::Result;
+use sqlx::{
+    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{
+    ops::{Deref, DerefMut},
+    path::Path,
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// A handle to whichever database the operator configured. Cheap to clone.
+#[derive(Clone)]
+pub enum Db {
+    /// Embedded: many readers, exactly one writer, so two pools and a queue.
+    Sqlite {
+        /// Readers.
+        read: SqlitePool,
+        /// The one writer.
+        write: SqlitePool,
+        /// Who may have the writer.
+        queue: WriteQueue,
+    },
+    /// For several replicas.
+    Postgres(PgPool),
+}
+
+/// Who overtakes whom at SQLite's one writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Stops: wait for the transaction that runs, and for at most one more.
+    Stop,
+    /// Everything else: first in, first out.
+    Normal,
+}
+
+/// Two lanes in front of one writer. Normal work queues at `line` and only its first member stands at `writer`, so a stop that comes
+/// finds at most one transaction before it, however many wait.
+#[derive(Clone, Default)]
+pub struct WriteQueue {
+    line: Arc<Mutex<()>>,
+    writer: Arc<Mutex<()>>,
+}
+
+impl WriteQueue {
+    async fn enter(&self, lane: Lane) -> OwnedMutexGuard<()> {
+        match lane {
+            Lane::Stop => self.writer.clone().lock_owned().await,
+            Lane::Normal => {
+                let _first = self.line.lock().await;
+                self.writer.clone().lock_owned().await
+            }
+        }
+    }
+}
+
+/// An open transaction on either driver. Storage functions never see which.
+pub enum Conn {
+    /// Embedded.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// Server.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// Expands one query expression once per driver: the SQL text is written once, the compiler checks binds and rows against both.
+macro_rules! on {
+    ($conn:expr, |$c:ident| $body:expr) => {
+        match $conn {
+            $crate::storage::db::Conn::Sqlite(tx) => {
+                let $c = &mut **tx;
+                $body
+            }
+            $crate::storage::db::Conn::Postgres(tx) => {
+                let $c = &mut **tx;
+                $body
+            }
+        }
+    };
+}
+pub(super) use on;
+
+/// Names every statement of a storage file, and lets one test prepare all of them on both databases.
+macro_rules! statements {
+    ($($name:ident = $sql:expr;)*) => {
+        $(const $name: &str = $sql;)*
+        /// The statements of this file by name.
+        pub const STATEMENTS: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
+    };
+}
+pub(super) use statements;
+
+/// A transaction that may only read.
+pub struct ReadTx(Conn);
+
+/// A transaction that may write. Dropped without `commit` it changes nothing.
+#[must_use = "a WriteTx that is dropped is rolled back"]
+pub struct WriteTx {
+    conn: Conn,
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Deref for ReadTx {
+    type Target = Conn;
+    fn deref(&self) -> &Conn {
+        &self.0
+    }
+}
+impl DerefMut for ReadTx {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.0
+    }
+}
+impl Deref for WriteTx {
+    type Target = Conn;
+    fn deref(&self) -> &Conn {
+        &self.conn
+    }
+}
+impl DerefMut for WriteTx {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+}
+
+impl Db {
+    /// Opens the embedded database, creating the file when it is missing. `synchronous=FULL`: what was acknowledged survives a power cut.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or is not a database.
+    pub async fn open_sqlite(file: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true)
+            .optimize_on_close(false, None);
+        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let read = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
+        Ok(Self::Sqlite { read, write, queue: WriteQueue::default() })
+    }
+
+    /// Connects to PostgreSQL. `lock_timeout` keeps a stop from waiting behind a stuck lock.
+    ///
+    /// # Errors
+    /// When the address cannot be read or nobody answers.
+    pub async fn open_postgres(url: &str) -> Result<Self> {
+        let options = PgConnectOptions::from_str(url)?.application_name("andon").options([
+            ("lock_timeout", "2000"),
+            ("idle_in_transaction_session_timeout", "10000"),
+            ("statement_timeout", "30000"),
+        ]);
+        let pool = PgPoolOptions::new().max_connections(12).acquire_timeout(Duration::from_secs(5)).connect_with(options).await?;
+        Ok(Self::Postgres(pool))
+    }
+
+    /// True for the embedded database: this process is the only writer, its view is never old (ruling H12).
+    pub fn is_embedded(&self) -> bool {
+        matches!(self, Self::Sqlite { .. })
+    }
+
+    /// Begins to read.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn read(&self) -> Result<ReadTx> {
+        Ok(ReadTx(match self {
+            Self::Sqlite { read, .. } => Conn::Sqlite(read.begin().await?),
+            Self::Postgres(pool) => Conn::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?),
+        }))
+    }
+
+    /// Begins to write, in a lane. `BEGIN IMMEDIATE`: a deferred SQLite transaction that reads and then writes fails when another writer
+    /// got in between, and no timeout helps. Acts go through `app::tx`, which asks for a permit and an entry; calling this elsewhere is
+    /// allowed only for tables that are no acts (sessions, observations, leases).
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn write(&self, lane: Lane) -> Result<WriteTx> {
+        Ok(match self {
+            Self::Sqlite { write, queue, .. } => {
+                let turn = queue.enter(lane).await;
+                WriteTx { conn: Conn::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?), _turn: Some(turn) }
+            }
+            Self::Postgres(pool) => WriteTx { conn: Conn::Postgres(pool.begin().await?), _turn: None },
+        })
+    }
+
+    /// Closes every connection; waits for those in use.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { read, write, .. } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// Wakes whenever another replica has committed a fact; on the embedded database never, since there is no other.
+    ///
+    /// # Errors
+    /// When PostgreSQL cannot be reached.
+    pub async fn listener(&self) -> Result<Option<FactListener>> {
+        match self {
+            Self::Sqlite { .. } => Ok(None),
+            Self::Postgres(pool) => {
+                let mut listener = sqlx::postgres::PgListener::connect_with(pool).await?;
+                listener.listen("andon_fact").await?;
+                Ok(Some(FactListener(listener)))
+            }
+        }
+    }
+}
+
+/// Notices of facts from other replicas.
+pub struct FactListener(sqlx::postgres::PgListener);
+
+impl FactListener {
+    /// Waits for the next notice. A lost connection counts as a notice: whoever waits then rereads.
+    pub async fn wait(&mut self) {
+        // An error means that the connection ended; the next call makes a new one.
+        let _ = self.0.try_recv().await;
+    }
+}
+
+impl WriteTx {
+    /// Makes it true. Returns once the database has it on disk.
+    ///
+    /// # Errors
+    /// When the database refuses: nothing happened.
+    pub async fn commit(self) -> Result<()> {
+        match self.conn {
+            Conn::Sqlite(tx) => tx.commit().await?,
+            Conn::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// Tells the other replicas, at commit, that facts changed. Nothing on the embedded database.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn notify(&mut self) -> Result<()> {
+        if let Conn::Postgres(tx) = &mut self.conn {
+            sqlx::query("NOTIFY andon_fact").execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+}

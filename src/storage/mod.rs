@@ -1,0 +1,52 @@
+//! Both databases behind one SQL text. The only room that knows SQL; `db.rs` is the only file that names a driver.
+//! Functions read noun first (`hold_insert`, `bot_by_id`); what writes takes a `WriteTx`, what reads a `Conn`.
+//! A database error is never turned into `None`.
+
+pub mod acks;
+pub mod acts;
+pub mod agents;
+pub mod bots;
+mod columns;
+pub mod credentials;
+pub mod db;
+pub mod epoch;
+pub mod error;
+pub mod events;
+pub mod holds;
+pub mod installation;
+pub mod invitations;
+pub mod migrate;
+pub mod seen;
+pub mod sessions;
+pub mod starts;
+pub mod teams;
+pub mod tokens;
+pub mod users;
+pub mod workers;
+
+pub use db::{Conn, Db, Lane, ReadTx, WriteTx};
+pub use error::{Error, Result};
+
+/// Every named statement of this room, so that one test can prepare all of them on both databases.
+pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
+    let files: [(&str, &[(&str, &str)]); 17] = [
+        ("acks", acks::STATEMENTS),
+        ("acts", acts::STATEMENTS),
+        ("agents", agents::STATEMENTS),
+        ("bots", bots::STATEMENTS),
+        ("credentials", credentials::STATEMENTS),
+        ("epoch", epoch::STATEMENTS),
+        ("events", events::STATEMENTS),
+        ("holds", holds::STATEMENTS),
+        ("installation", installation::STATEMENTS),
+        ("invitations", invitations::STATEMENTS),
+        ("seen", seen::STATEMENTS),
+        ("sessions", sessions::STATEMENTS),
+        ("starts", starts::STATEMENTS),
+        ("teams", teams::STATEMENTS),
+        ("tokens", tokens::STATEMENTS),
+        ("users", users::STATEMENTS),
+        ("workers", workers::STATEMENTS),
+    ];
+    files.iter().flat_map(|(file, all)| all.iter().map(|(name, sql)| (*file, *name, *sql))).collect()
+}
