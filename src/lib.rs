@@ -32,7 +32,9 @@
 //! * a table → a migration in both folders of `migrations`, one file in `storage`
 //! * a kind of bot → one file in `agent/adapters/`
 
+pub mod authz;
 pub mod crypto;
 pub mod domain;
+pub mod fleet;
 pub mod protocol;
 pub mod storage;

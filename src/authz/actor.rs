@@ -1,0 +1,91 @@
+//! Whoever asks.
+
+use crate::domain::{AgentId, BotId, Grant, PlacedBy, PlacerKind, Role, TeamId, TokenId, UserId, text::text_enum};
+
+text_enum! {
+    /// What an API token is for.
+    TokenScope {
+        /// Place holds and see how they go. Nothing else.
+        Stop = "stop",
+        /// Read bots, agents, holds.
+        Read = "read",
+        /// Read, and make teams and bots up to sandbox.
+        Manage = "manage",
+    }
+}
+
+/// Whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// A signed-in person.
+    User {
+        /// Who.
+        id: UserId,
+        /// The name shown.
+        name: String,
+        /// What they hold.
+        grants: Vec<Grant>,
+        /// The session was idle: it may see states and counts and place holds, nothing else.
+        stop_only: bool,
+    },
+    /// An API token.
+    Token {
+        /// Which.
+        id: TokenId,
+        /// Its name.
+        name: String,
+        /// What it is for.
+        scope: TokenScope,
+        /// The team it is bound to.
+        team: Option<TeamId>,
+    },
+    /// An agent, for its own bot.
+    Agent {
+        /// Which.
+        id: AgentId,
+        /// Its bot.
+        bot: BotId,
+        /// Its name.
+        name: String,
+    },
+    /// The command line on the server's host.
+    Host {
+        /// The operating system's user.
+        user: String,
+    },
+    /// The server itself: reconcilers and recordings of what was observed.
+    Server,
+}
+
+impl Actor {
+    /// True when a person holds this role, in any team.
+    pub fn holds(&self, role: Role) -> bool {
+        matches!(self, Self::User { grants, .. } if grants.iter().any(|g| g.role == role))
+    }
+    /// True when a person holds this role in this team.
+    pub fn holds_in(&self, role: Role, team: &TeamId) -> bool {
+        matches!(self, Self::User { grants, .. } if grants.iter().any(|g| g.role == role && g.team.as_ref() == Some(team)))
+    }
+    /// True when the session is stop-only.
+    pub fn is_stop_only(&self) -> bool {
+        matches!(self, Self::User { stop_only: true, .. })
+    }
+    /// The person's id.
+    pub fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::User { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+    /// How this actor is named on a hold.
+    pub fn as_placer(&self) -> PlacedBy {
+        let by = |kind, id: &str, name: &str| PlacedBy { kind, id: id.to_owned(), name: name.to_owned(), as_risk: self.holds(Role::Risk) };
+        match self {
+            Self::User { id, name, .. } => by(PlacerKind::User, id.as_str(), name),
+            Self::Token { id, name, .. } => by(PlacerKind::Token, id.as_str(), &format!("token {name}")),
+            Self::Agent { id, name, .. } => by(PlacerKind::Agent, id.as_str(), &format!("agent {name}")),
+            Self::Host { user } => by(PlacerKind::Host, user, &format!("{user} on the server's host")),
+            Self::Server => by(PlacerKind::Trigger, "server", "the server"),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The one policy table. `check` is the only maker of a `Permit`; a use case asks for one before it does anything, and no write
+//! transaction begins without it.
+
+use super::{Actor, TokenScope};
+use crate::domain::{BotId, PlacedBy, PlacerKind, Role, Scope, Stage, TeamId, UserId, text::text_enum};
+
+text_enum! {
+    /// What is asked for.
+    Action {
+        /// See states and counts: the pause page, receipts.
+        SeeCounts = "see counts",
+        /// See bots, agents, holds, people.
+        See = "see",
+        /// See the audit log.
+        SeeAudit = "see the audit log",
+        /// See who may do what.
+        SeeMatrix = "see the access matrix",
+        /// Place a `reduce` or `pause`.
+        PlaceHold = "place a hold",
+        /// Add the reason to a hold.
+        ExplainHold = "explain a hold",
+        /// Prepare or sign the end of a hold.
+        ReleaseHold = "release a hold",
+        /// Be the second signer of a release.
+        SecondRelease = "second a release",
+        /// Prepare or sign a start.
+        StartBot = "start a bot",
+        /// Be the second signer of a start of several.
+        SecondStart = "second a start",
+        /// Make a team.
+        CreateTeam = "create a team",
+        /// Make or edit a bot.
+        EditBot = "edit a bot",
+        /// Move a bot to another stage.
+        SetStage = "set a bot's stage",
+        /// Hand out enrolment codes; confirm and revoke agents.
+        EnrolAgent = "enrol an agent",
+        /// Invite people, set roles, disable.
+        ManagePeople = "manage people",
+        /// Make and revoke API tokens.
+        ManageTokens = "manage tokens",
+        /// Add and remove one's own keys.
+        OwnKeys = "manage own keys",
+        /// Check in, acknowledge, report: an agent for its own bot.
+        CheckIn = "check in",
+        /// Record what was observed: lapses, boots, merges.
+        Record = "record",
+    }
+}
+
+/// What it is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resource {
+    /// The installation as a whole.
+    Installation,
+    /// A team.
+    Team(TeamId),
+    /// A bot of a team in a stage.
+    Bot {
+        /// Which.
+        id: BotId,
+        /// Its team.
+        team: TeamId,
+        /// Its stage.
+        stage: Stage,
+    },
+    /// What a hold is to cover; for a bot with its team.
+    Scope {
+        /// The scope.
+        scope: Scope,
+        /// The bot's team.
+        team: Option<TeamId>,
+    },
+    /// A hold that stands.
+    Hold {
+        /// What it covers.
+        scope: Scope,
+        /// The teams of the bots it covers.
+        teams: Vec<TeamId>,
+        /// Who placed it.
+        placed_by: PlacedBy,
+    },
+    /// A person.
+    User(UserId),
+}
+
+/// Refused: the action, in words fit for a page.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not allowed to {action}; {who} may")]
+pub struct Denied {
+    /// What was asked for.
+    pub action: Action,
+    /// Who may do it.
+    pub who: &'static str,
+}
+
+/// Proof that a check passed, and for what.
+#[derive(Debug, Clone)]
+pub struct Permit {
+    actor: Actor,
+    action: Action,
+}
+
+impl Permit {
+    /// Who passed.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+    /// For what.
+    pub fn action(&self) -> Action {
+        self.action
+    }
+}
+
+/// Checks one request against the table.
+///
+/// # Errors
+/// `Denied`, naming who may.
+pub fn check(actor: &Actor, action: Action, resource: &Resource) -> Result<Permit, Denied> {
+    let allowed = match actor {
+        Actor::User { stop_only, .. } => (!stop_only || works_when_idle(action)) && user_may(actor, action, resource),
+        Actor::Token { scope, team, .. } => token_may(*scope, team.as_ref(), action, resource),
+        Actor::Agent { bot, .. } => match (action, resource) {
+            (Action::CheckIn, Resource::Bot { id, .. }) => id == bot,
+            (Action::PlaceHold, Resource::Scope { scope: Scope::Bot(id), .. }) => id == bot,
+            _ => false,
+        },
+        Actor::Host { .. } => matches!(action, Action::PlaceHold | Action::SeeCounts),
+        Actor::Server => matches!(action, Action::Record | Action::PlaceHold),
+    };
+    if allowed { Ok(Permit { actor: actor.clone(), action }) } else { Err(Denied { action, who: who_may(action) }) }
+}
+
+/// What an idle session keeps: seeing counts and stopping.
+fn works_when_idle(action: Action) -> bool {
+    matches!(action, Action::SeeCounts | Action::PlaceHold)
+}
+
+fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
+    let holds = |role| actor.holds(role);
+    let somebody = matches!(actor, Actor::User { grants, .. } if !grants.is_empty());
+    let trades_in = |team: &TeamId| actor.holds_in(Role::Operator, team) || actor.holds_in(Role::Lead, team);
+    match (action, resource) {
+        (Action::SeeCounts | Action::See, _) => somebody,
+        (Action::SeeAudit, _) => holds(Role::Auditor) || holds(Role::Admin) || holds(Role::Risk) || holds(Role::Lead),
+        (Action::SeeMatrix, _) => holds(Role::Auditor) || holds(Role::Admin),
+        (Action::PlaceHold | Action::ExplainHold, _) => {
+            holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin)
+        }
+        (Action::ReleaseHold, Resource::Hold { scope, teams, placed_by }) => may_release(actor, scope, teams, placed_by),
+        (Action::SecondRelease, Resource::Hold { .. }) => holds(Role::Lead) || holds(Role::Risk),
+        (Action::StartBot, Resource::Bot { team, .. }) => trades_in(team),
+        (Action::SecondStart, _) => holds(Role::Lead) || holds(Role::Risk),
+        (Action::CreateTeam, _) => holds(Role::Admin),
+        (Action::EditBot, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team),
+        (Action::SetStage, Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
+        (Action::EnrolAgent, Resource::Bot { team, stage, .. }) => match stage {
+            Stage::Draft | Stage::Sandbox => trades_in(team),
+            Stage::Limited | Stage::Live | Stage::Retired => actor.holds_in(Role::Lead, team),
+        },
+        (Action::ManagePeople, _) => holds(Role::Admin),
+        (Action::ManageTokens, Resource::Team(team)) => holds(Role::Admin) || actor.holds_in(Role::Lead, team),
+        (Action::ManageTokens, _) => holds(Role::Admin),
+        (Action::OwnKeys, Resource::User(id)) => actor.user() == Some(id),
+        _ => false,
+    }
+}
+
+/// Ruling C7. One bot: operator or lead of its team; placed by `risk`: only a risk; placed by a trigger or agent-for-all: likewise another
+/// person than nobody, so the same people. Wider: lead of a covered team, or risk.
+fn may_release(actor: &Actor, scope: &Scope, teams: &[TeamId], placed_by: &PlacedBy) -> bool {
+    let leads = teams.iter().any(|team| actor.holds_in(Role::Lead, team));
+    let operates = teams.iter().any(|team| actor.holds_in(Role::Operator, team));
+    let risk = actor.holds(Role::Risk);
+    match scope {
+        Scope::Bot(_) if placed_by.as_risk => risk,
+        Scope::Bot(_) if placed_by.kind == PlacerKind::Trigger => leads || operates || risk,
+        Scope::Bot(_) => leads || operates,
+        Scope::Fleet | Scope::Team(_) => leads || risk,
+    }
+}
+
+fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource: &Resource) -> bool {
+    let within = match resource {
+        Resource::Installation => team.is_none() || matches!(action, Action::See | Action::SeeCounts),
+        Resource::Team(id) => team.is_none_or(|own| own == id),
+        Resource::Bot { team: of, .. } => team.is_none_or(|own| own == of),
+        Resource::Scope { scope: Scope::Fleet, .. } => team.is_none(),
+        Resource::Scope { scope: Scope::Team(id), .. } => team.is_none_or(|own| own == id),
+        Resource::Scope { scope: Scope::Bot(_), team: of } => team.is_none_or(|own| Some(own) == of.as_ref()),
+        Resource::Hold { .. } | Resource::User(_) => team.is_none(),
+    };
+    within
+        && match action {
+            Action::SeeCounts => true,
+            Action::PlaceHold => matches!(scope, TokenScope::Stop | TokenScope::Manage),
+            Action::See => matches!(scope, TokenScope::Read | TokenScope::Manage),
+            Action::CreateTeam | Action::EditBot => scope == TokenScope::Manage,
+            Action::SetStage => scope == TokenScope::Manage,
+            _ => false,
+        }
+}
+
+fn who_may(action: Action) -> &'static str {
+    match action {
+        Action::SeeCounts | Action::See => "anyone with a role who is signed in",
+        Action::SeeAudit => "an auditor, admin, risk or lead",
+        Action::SeeMatrix => "an auditor or admin",
+        Action::PlaceHold | Action::ExplainHold => "an operator, lead, risk or admin",
+        Action::ReleaseHold => {
+            "an operator or lead of the bot's team (a wide hold: a lead of a covered team, or risk; a hold by risk: risk)"
+        }
+        Action::SecondRelease | Action::SecondStart => "another lead, or risk",
+        Action::StartBot | Action::EditBot => "an operator or lead of the bot's team",
+        Action::SetStage => "an operator or lead of the bot's team, or risk",
+        Action::EnrolAgent => "an operator (to sandbox) or a lead of the bot's team",
+        Action::CreateTeam | Action::ManagePeople => "an admin",
+        Action::ManageTokens => "an admin, or a lead for their own team",
+        Action::OwnKeys => "the person themselves",
+        Action::CheckIn => "the bot's agent",
+        Action::Record => "the server",
+    }
+}
+
+#[cfg(test)]
+mod tests;

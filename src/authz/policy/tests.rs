@@ -1,0 +1,79 @@
+//! The rows of ruling C7, one by one.
+
+use super::*;
+use crate::domain::Grant;
+
+fn person(roles: &[(Role, Option<&TeamId>)]) -> Actor {
+    Actor::User {
+        id: UserId::new(),
+        name: "P".into(),
+        grants: roles.iter().map(|(role, team)| Grant { role: *role, team: team.cloned() }).collect(),
+        stop_only: false,
+    }
+}
+
+fn hold(scope: Scope, team: &TeamId, kind: PlacerKind, as_risk: bool) -> Resource {
+    Resource::Hold { scope, teams: vec![team.clone()], placed_by: PlacedBy { kind, id: "x".into(), name: "x".into(), as_risk } }
+}
+
+#[test]
+fn everyone_but_auditors_may_stop_anything_even_when_idle() {
+    let team = TeamId::new();
+    let fleet = Resource::Scope { scope: Scope::Fleet, team: None };
+    for role in [Role::Operator, Role::Lead, Role::Risk, Role::Admin] {
+        let mut actor = person(&[(role, role.is_of_team().then_some(&team))]);
+        assert!(check(&actor, Action::PlaceHold, &fleet).is_ok(), "{role}");
+        if let Actor::User { stop_only, .. } = &mut actor {
+            *stop_only = true;
+        }
+        assert!(check(&actor, Action::PlaceHold, &fleet).is_ok(), "{role} idle");
+        assert!(check(&actor, Action::See, &Resource::Installation).is_err(), "an idle session sees no details");
+    }
+    assert!(check(&person(&[(Role::Auditor, None)]), Action::PlaceHold, &fleet).is_err());
+    assert!(check(&person(&[]), Action::SeeCounts, &Resource::Installation).is_err(), "without a role: nothing");
+}
+
+#[test]
+fn release_follows_the_table() {
+    let (team, other) = (TeamId::new(), TeamId::new());
+    let operator = person(&[(Role::Operator, Some(&team))]);
+    let lead = person(&[(Role::Lead, Some(&team))]);
+    let stranger = person(&[(Role::Lead, Some(&other))]);
+    let risk = person(&[(Role::Risk, None)]);
+    let admin = person(&[(Role::Admin, None)]);
+    let may = |actor: &Actor, resource: &Resource| check(actor, Action::ReleaseHold, resource).is_ok();
+    let one = hold(Scope::Bot(BotId::new()), &team, PlacerKind::User, false);
+    assert!(may(&operator, &one) && may(&lead, &one) && !may(&stranger, &one) && !may(&admin, &one));
+    let by_risk = hold(Scope::Bot(BotId::new()), &team, PlacerKind::User, true);
+    assert!(!may(&operator, &by_risk) && !may(&lead, &by_risk) && may(&risk, &by_risk));
+    let fleet = hold(Scope::Fleet, &team, PlacerKind::User, false);
+    assert!(!may(&operator, &fleet) && may(&lead, &fleet) && may(&risk, &fleet) && !may(&stranger, &fleet) && !may(&admin, &fleet));
+}
+
+#[test]
+fn tokens_keep_to_their_scope_and_team() {
+    let (team, other) = (TeamId::new(), TeamId::new());
+    let token =
+        |scope, team: Option<&TeamId>| Actor::Token { id: crate::domain::TokenId::new(), name: "t".into(), scope, team: team.cloned() };
+    let fleet = Resource::Scope { scope: Scope::Fleet, team: None };
+    let own = Resource::Scope { scope: Scope::Team(team.clone()), team: None };
+    assert!(check(&token(TokenScope::Stop, None), Action::PlaceHold, &fleet).is_ok());
+    assert!(check(&token(TokenScope::Stop, Some(&team)), Action::PlaceHold, &fleet).is_err());
+    assert!(check(&token(TokenScope::Stop, Some(&team)), Action::PlaceHold, &own).is_ok());
+    assert!(check(&token(TokenScope::Stop, Some(&other)), Action::PlaceHold, &own).is_err());
+    assert!(check(&token(TokenScope::Stop, None), Action::See, &Resource::Installation).is_err());
+    assert!(check(&token(TokenScope::Read, None), Action::PlaceHold, &fleet).is_err());
+    for action in [Action::ReleaseHold, Action::StartBot, Action::ManagePeople, Action::EnrolAgent, Action::ManageTokens] {
+        assert!(check(&token(TokenScope::Manage, None), action, &Resource::Installation).is_err(), "{action}");
+    }
+}
+
+#[test]
+fn an_agent_speaks_for_its_own_bot_only() {
+    let (bot, other, team) = (BotId::new(), BotId::new(), TeamId::new());
+    let agent = Actor::Agent { id: crate::domain::AgentId::new(), bot: bot.clone(), name: "a".into() };
+    let scope = |id: &BotId| Resource::Scope { scope: Scope::Bot(id.clone()), team: Some(team.clone()) };
+    assert!(check(&agent, Action::PlaceHold, &scope(&bot)).is_ok());
+    assert!(check(&agent, Action::PlaceHold, &scope(&other)).is_err());
+    assert!(check(&agent, Action::PlaceHold, &Resource::Scope { scope: Scope::Fleet, team: None }).is_err());
+}

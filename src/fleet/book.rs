@@ -1,0 +1,174 @@
+//! What each agent said last, which boot of it is newest, and how far it has acknowledged. Memory only; `app` persists it.
+
+use crate::domain::{AgentId, BootId, BotId, Epoch, State, Step, Timestamp};
+use crate::protocol::Report;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+/// How many acknowledgements are kept per bot; older ones are in the database.
+const ACKS_KEPT: usize = 24;
+
+/// The last thing an agent said.
+#[derive(Debug, Clone)]
+pub struct AgentSeen {
+    /// The agent.
+    pub agent: AgentId,
+    /// Its bot.
+    pub bot: BotId,
+    /// When, by the server's clock.
+    pub at: Timestamp,
+    /// `stream` or `poll`.
+    pub channel: &'static str,
+    /// Its boot.
+    pub boot: Option<BootId>,
+    /// The epoch it has seen.
+    pub epoch: Option<Epoch>,
+    /// What its bot does.
+    pub state: Option<State>,
+    /// The limits version it enforces.
+    pub limits_version: Option<i64>,
+    /// Only a start above this counts.
+    pub start_after: Option<Epoch>,
+    /// Digest of the build.
+    pub build: Option<String>,
+    /// Digest of the configuration.
+    pub config: Option<String>,
+    /// The last report and when it came.
+    pub report: Option<(Arc<Report>, Timestamp)>,
+    /// It says that it has seen a higher epoch than the server's.
+    pub ahead: bool,
+}
+
+/// One acknowledgement, timed by the server's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AckSeen {
+    /// The directive's epoch.
+    pub epoch: Epoch,
+    /// The step.
+    pub step: Step,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// What the bot did then.
+    pub state: Option<State>,
+    /// Entry orders as read back.
+    pub entry_orders: Option<i64>,
+    /// Open orders as read back.
+    pub open_orders: Option<i64>,
+}
+
+/// Where a boot stands among the boots of its agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BootStanding {
+    /// It is the newest.
+    Newest,
+    /// A newer one has taken over.
+    Older,
+    /// Not known here: the database must say.
+    Unknown,
+}
+
+#[derive(Default)]
+struct Page {
+    seen: Option<Arc<AgentSeen>>,
+    acks: Vec<AckSeen>,
+    // The newest boot of the bot's live agent, once the database has said so or taken it.
+    boot: Option<(AgentId, BootId)>,
+    // Under which start the bot was seen trading.
+    traded_under: Epoch,
+    // How many check-ins running it said `halted` under an `active` directive that it had traded under.
+    refusals: u8,
+}
+
+/// What is known of every agent. Readers and writers hold it for microseconds only.
+#[derive(Default)]
+pub struct Book(RwLock<HashMap<BotId, Page>>);
+
+impl Book {
+    fn write<T>(&self, bot: &BotId, change: impl FnOnce(&mut Page) -> T) -> T {
+        let mut book = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        change(book.entry(bot.clone()).or_default())
+    }
+    fn read<T>(&self, bot: &BotId, look: impl FnOnce(&Page) -> T) -> Option<T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(bot).map(look)
+    }
+
+    /// The last thing a bot's agent said.
+    pub fn seen(&self, bot: &BotId) -> Option<Arc<AgentSeen>> {
+        self.read(bot, |page| page.seen.clone()).flatten()
+    }
+    /// Notes what an agent said; a missing report keeps the last one with its time.
+    pub fn note(&self, mut seen: AgentSeen) -> Arc<AgentSeen> {
+        let bot = seen.bot.clone();
+        self.write(&bot, |page| {
+            if let Some(last) = page.seen.as_ref().filter(|last| last.agent == seen.agent) {
+                seen.report = seen.report.or_else(|| last.report.clone());
+            }
+            let seen = Arc::new(seen);
+            page.seen = Some(seen.clone());
+            seen
+        })
+    }
+    /// Forgets what an ended agent said.
+    pub fn forget(&self, bot: &BotId) {
+        self.write(bot, |page| *page = Page { acks: std::mem::take(&mut page.acks), ..Page::default() });
+    }
+
+    /// Where a boot stands.
+    pub fn standing(&self, bot: &BotId, agent: &AgentId, boot: &BootId) -> BootStanding {
+        let newest = self.read(bot, |page| page.boot.clone()).flatten();
+        match newest {
+            Some((of, newest)) if of == *agent && newest == *boot => BootStanding::Newest,
+            _ => BootStanding::Unknown,
+        }
+    }
+    /// Notes the newest boot, as the database has it.
+    pub fn set_newest_boot(&self, bot: &BotId, agent: &AgentId, boot: &BootId) {
+        self.write(bot, |page| {
+            page.boot = Some((agent.clone(), boot.clone()));
+            page.refusals = 0;
+        });
+    }
+
+    /// Takes an acknowledgement; false when this step of this epoch was there already.
+    pub fn ack(&self, bot: &BotId, ack: AckSeen) -> bool {
+        self.write(bot, |page| {
+            if page.acks.iter().any(|a| a.epoch == ack.epoch && a.step == ack.step) {
+                return false;
+            }
+            if page.acks.len() >= ACKS_KEPT {
+                page.acks.remove(0);
+            }
+            page.acks.push(ack);
+            true
+        })
+    }
+    /// Acknowledgements of a bot at or after an epoch.
+    pub fn acks_since(&self, bot: &BotId, epoch: Epoch) -> Vec<AckSeen> {
+        self.read(bot, |page| page.acks.iter().filter(|a| a.epoch >= epoch).cloned().collect()).unwrap_or_default()
+    }
+
+    /// Notes that a bot trades under a start; true the first time.
+    pub fn trades_under(&self, bot: &BotId, start: Epoch) -> bool {
+        self.write(bot, |page| {
+            page.refusals = 0;
+            let first = page.traded_under < start;
+            page.traded_under = page.traded_under.max(start);
+            first
+        })
+    }
+    /// Counts a check-in that says `halted` although the bot traded under this very start; answers how many running.
+    pub fn refuses(&self, bot: &BotId, start: Epoch) -> u8 {
+        self.write(bot, |page| {
+            if page.traded_under == start {
+                page.refusals = page.refusals.saturating_add(1);
+            }
+            page.refusals
+        })
+    }
+    /// Ends the count above.
+    pub fn agrees(&self, bot: &BotId) {
+        self.write(bot, |page| page.refusals = 0);
+    }
+}

@@ -1,0 +1,14 @@
+//! The live part: a snapshot of every hold and bot, what each agent last said, and how a change reaches every open stream.
+//! Works without a database: what it knows is enough to stop. It never writes to one; `app` does, and tells this room.
+
+pub mod book;
+pub mod lines;
+pub mod receipt;
+pub mod spool;
+pub mod view;
+
+pub use book::{AckSeen, AgentSeen, Book, BootStanding};
+pub use lines::{Ended, Lines};
+pub use receipt::{BotReceipt, Receipt, receipt};
+pub use spool::Spool;
+pub use view::{Fleet, View};

@@ -1,0 +1,106 @@
+//! The receipt of a hold: how far each covered bot has come, from acknowledgements and from nothing else.
+
+use super::{AckSeen, View};
+use crate::domain::{BotFacts, BotId, Hold, State, Step, Timestamp};
+use std::sync::Arc;
+
+/// One bot on a receipt.
+#[derive(Debug, Clone)]
+pub struct BotReceipt {
+    /// The bot.
+    pub bot: Arc<BotFacts>,
+    /// When its agent had it; none: not yet.
+    pub received_ms: Option<i64>,
+    /// When the bot had applied it.
+    pub applied_ms: Option<i64>,
+    /// When it had no entry orders.
+    pub idle_ms: Option<i64>,
+    /// Entry orders as last read back.
+    pub entry_orders: Option<i64>,
+    /// It should have been applied by now and was not.
+    pub unconfirmed: bool,
+    /// When its agent was last heard.
+    pub seen_at: Option<Timestamp>,
+}
+
+impl BotReceipt {
+    /// The highest step reached.
+    pub fn step(&self) -> Step {
+        if self.idle_ms.is_some() {
+            Step::Idle
+        } else if self.applied_ms.is_some() {
+            Step::Applied
+        } else if self.received_ms.is_some() {
+            Step::Received
+        } else {
+            Step::Requested
+        }
+    }
+}
+
+/// The receipt of a hold.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// The hold.
+    pub hold: Hold,
+    /// Every covered bot, stragglers first.
+    pub bots: Vec<BotReceipt>,
+    /// When it was computed.
+    pub at: Timestamp,
+}
+
+impl Receipt {
+    /// How many bots it covers.
+    pub fn total(&self) -> usize {
+        self.bots.len()
+    }
+    /// How many have reached a step.
+    pub fn reached(&self, step: Step) -> usize {
+        self.bots.iter().filter(|bot| bot.step() >= step).count()
+    }
+    /// The longest any covered bot can go on after the press, agents and machines alive.
+    pub fn worst_case_ms(&self) -> i64 {
+        self.bots.iter().filter(|b| b.step() < Step::Applied).map(|b| b.bot.timings.worst_case_stop_ms()).max().unwrap_or(0)
+    }
+    /// True when every bot is idle.
+    pub fn is_complete(&self) -> bool {
+        self.bots.iter().all(|bot| bot.step() >= Step::Idle)
+    }
+}
+
+/// What an acknowledgement proves for a stop at `since`: `applied` and `idle` only when the bot was not trading; `received` always.
+fn proves(ack: &AckSeen, hold: &Hold) -> bool {
+    ack.epoch >= hold.epoch && (ack.step == Step::Received || ack.state.is_some_and(|state| stops(state, hold)))
+}
+
+fn stops(state: State, hold: &Hold) -> bool {
+    if hold.level.latches() { state == State::Halted } else { state != State::Active }
+}
+
+/// Computes a receipt. `acks` gives what is known of a bot since the hold's epoch, `seen_at` when its agent was last heard.
+pub fn receipt(
+    view: &View,
+    hold: &Hold,
+    now: Timestamp,
+    acks: impl Fn(&BotId) -> Vec<AckSeen>,
+    seen_at: impl Fn(&BotId) -> Option<Timestamp>,
+) -> Receipt {
+    let bots = view.under(hold).into_iter().map(|bot| {
+        let acks: Vec<AckSeen> = acks(&bot.id).into_iter().filter(|ack| proves(ack, hold)).collect();
+        let first = |step: Step| acks.iter().filter(|a| a.step >= step).map(|a| a.at.ms_since(hold.at).max(0)).min();
+        let applied_ms = first(Step::Applied);
+        let unconfirmed = applied_ms.is_none() && now.ms_since(hold.at) > bot.timings.apply_within_ms;
+        BotReceipt {
+            received_ms: first(Step::Received),
+            applied_ms,
+            idle_ms: first(Step::Idle),
+            entry_orders: acks.iter().rev().find_map(|a| a.entry_orders),
+            unconfirmed,
+            seen_at: seen_at(&bot.id),
+            bot,
+        }
+    });
+    let mut bots: Vec<BotReceipt> = bots.collect();
+    bots.sort_by(|a, b| a.step().cmp(&b.step()).then_with(|| a.bot.name.cmp(&b.bot.name)));
+    Receipt { hold: hold.clone(), bots, at: now }
+}
