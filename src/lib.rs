@@ -32,6 +32,7 @@
 //! * a table → a migration in both folders of `migrations`, one file in `storage`
 //! * a kind of bot → one file in `agent/adapters/`
 
+pub mod audit;
 pub mod authz;
 pub mod crypto;
 pub mod domain;

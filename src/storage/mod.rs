@@ -5,6 +5,7 @@
 pub mod acks;
 pub mod acts;
 pub mod agents;
+pub mod audit;
 pub mod bots;
 mod columns;
 pub mod credentials;
@@ -29,10 +30,11 @@ pub use error::{Error, Result};
 
 /// Every named statement of this room, so that one test can prepare all of them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files: [(&str, &[(&str, &str)]); 17] = [
+    let files: [(&str, &[(&str, &str)]); 18] = [
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
+        ("audit", audit::STATEMENTS),
         ("bots", bots::STATEMENTS),
         ("credentials", credentials::STATEMENTS),
         ("epoch", epoch::STATEMENTS),

@@ -1,0 +1,255 @@
+//! Carrying an act out, inside the transaction of its last signature: the effect, the entry, and what is to be done once it is committed.
+
+use super::{ActView, Outcome, sign::signed_act};
+use crate::app::{App, AppError, tx::Act as OpenAct};
+use crate::audit::{Event, tree};
+use crate::crypto::token::{self, TokenDigest};
+use crate::domain::{
+    ActKind, AgentId, BotFacts, BotId, Epoch, Grant, HoldId, StopFact, StopKind, TeamId, TokenId, UserId, hold::Release, role,
+};
+use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, tokens::StoredToken, users::User};
+use data_encoding::BASE64URL_NOPAD;
+use std::sync::Arc;
+
+/// How long an enrolment code lives.
+const CODE_LIVES_MS: i64 = 15 * 60 * 1_000;
+/// How long an invitation lives.
+const INVITATION_LIVES_MS: i64 = 24 * 60 * 60 * 1_000;
+/// How long an API token lives.
+const TOKEN_LIVES_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
+
+/// What an act does.
+pub(super) struct Effect {
+    /// Its entry.
+    pub event: Event,
+    /// What the signer sees.
+    pub outcome: Outcome,
+    /// What follows the commit.
+    pub after: Option<After>,
+}
+
+/// What follows the commit.
+pub(super) enum After {
+    /// An agent was revoked: end its stream once its bot stands.
+    EndAgent(Arc<BotFacts>, AgentId, Epoch),
+}
+
+impl App {
+    pub(super) async fn carry_out(&self, open: &mut OpenAct<'_>, act: &ActView, epoch: Epoch) -> Result<Effect, AppError> {
+        match &act.act.kind {
+            ActKind::Release { hold, why, .. } => self.carry_release(open, act, epoch, (hold, why)).await,
+            ActKind::Start { root, .. } => self.carry_start(open, act, epoch, root).await,
+            ActKind::EnrolmentCode { bot } => self.carry_code(open, act, bot).await,
+            ActKind::AgentConfirm { agent, bot, fingerprint } => self.carry_confirm(open, act, (agent, bot, fingerprint)).await,
+            ActKind::AgentRevoke { agent, bot, why } => self.carry_revoke(open, act, epoch, (agent, bot, why)).await,
+            ActKind::Invite { user, name, grants } => self.carry_invite(open, act, (user, name, grants)).await,
+            ActKind::Grants { user, grants } => self.carry_grants(open, act, (user, grants)).await,
+            ActKind::TokenCreate { name, scope, team } => self.carry_token(open, act, (name, scope, team.as_ref())).await,
+        }
+    }
+
+    pub(super) fn after(self: &Arc<Self>, after: Option<After>) {
+        if let Some(After::EndAgent(bot, agent, epoch)) = after {
+            self.end_revoked(bot, agent, epoch);
+        }
+    }
+
+    async fn carry_release(&self, open: &mut OpenAct<'_>, act: &ActView, epoch: Epoch, (id, why): (&HoldId, &str)) -> Result<Effect, AppError> {
+        let hold = storage::holds::hold_by_id(open.tx(), id).await?.ok_or(AppError::NotFound("hold"))?;
+        if !hold.is_open() {
+            return Err(AppError::conflict("this hold was released a moment ago"));
+        }
+        let by = act.stored.made_by.clone();
+        let release = Release { epoch, at: open.now(), by, why: why.to_owned() };
+        storage::holds::hold_release(open.tx(), id, &release).await?;
+        let event = Event::HoldReleased { hold: id.clone(), why: why.to_owned(), signed: signed_act(act)? };
+        Ok(Effect { event, outcome: Outcome::Done(format!("/holds/{id}")), after: None })
+    }
+
+    async fn carry_start(&self, open: &mut OpenAct<'_>, act: &ActView, epoch: Epoch, root: &str) -> Result<Effect, AppError> {
+        let leaves = &act.detail.leaves;
+        let bytes = super::prepare::leaf_bytes(leaves)?;
+        if BASE64URL_NOPAD.encode(&tree::tree_hash(&bytes)) != *root {
+            return Err(AppError::conflict("the bots of this act are not those that were signed"));
+        }
+        let now = open.now();
+        let view = self.view_in(open.tx()).await?;
+        let mut reasons = Vec::new();
+        for (n, leaf) in leaves.iter().enumerate() {
+            let bot = view.bot(&leaf.bot).ok_or(AppError::NotFound("bot"))?;
+            let open_reasons = self.start_obstacles(open.tx(), &view, bot, leaf).await?;
+            reasons.extend(open_reasons.into_iter().map(|o| format!("{}: {}", bot.name, o.what)));
+            let proof: Vec<String> = tree::inclusion(&bytes, n).iter().map(|hash| BASE64URL_NOPAD.encode(hash)).collect();
+            let start = BotStart {
+                bot_id: leaf.bot.clone(),
+                epoch,
+                act_id: act.stored.id.clone(),
+                leaf_index: n as i64,
+                leaf: bytes.get(n).map(|b| String::from_utf8_lossy(b).into_owned()).unwrap_or_default(),
+                proof: serde_json::to_string(&proof).map_err(AppError::internal)?,
+                at: now,
+                applied_at: None,
+            };
+            storage::starts::start_insert(open.tx(), &start).await?;
+            storage::bots::bot_set_start(open.tx(), &leaf.bot, epoch).await?;
+        }
+        if !reasons.is_empty() {
+            return Err(AppError::Conflict(reasons));
+        }
+        let event = Event::BotsStarted { bots: leaves.iter().map(|l| l.bot.clone()).collect(), root: root.to_owned(), signed: signed_act(act)? };
+        let next = match leaves.as_slice() {
+            [one] => format!("/bots/{}", one.bot),
+            _ => "/fleet".to_owned(),
+        };
+        Ok(Effect { event, outcome: Outcome::Done(next), after: None })
+    }
+
+    async fn carry_code(&self, open: &mut OpenAct<'_>, act: &ActView, bot: &BotId) -> Result<Effect, AppError> {
+        let code = token::new_code()?;
+        let now = open.now();
+        let row = EnrolmentCode {
+            code_hash: token::code_digest(code.expose()).hex(),
+            bot_id: bot.clone(),
+            made_by: act.stored.made_by.clone(),
+            made_at: now,
+            expires_at: now.plus_ms(CODE_LIVES_MS),
+            used_at: None,
+            agent_id: None,
+        };
+        storage::agents::code_insert(open.tx(), &row).await?;
+        let event = Event::EnrolmentCodeMade { bot: bot.clone(), signed: signed_act(act)? };
+        let outcome = Outcome::Secret { title: "Enrolment code", secret: code, next: format!("/bots/{bot}/enrol") };
+        Ok(Effect { event, outcome, after: None })
+    }
+
+    async fn carry_confirm(
+        &self,
+        open: &mut OpenAct<'_>,
+        act: &ActView,
+        (agent, bot, fingerprint): (&AgentId, &BotId, &str),
+    ) -> Result<Effect, AppError> {
+        let row = storage::agents::agent_by_id(open.tx(), agent).await?.ok_or(AppError::NotFound("agent"))?;
+        if row.fingerprint != fingerprint || row.bot_id != *bot {
+            return Err(AppError::conflict("the fingerprint is not this agent's"));
+        }
+        if !storage::agents::agent_confirm(open.tx(), agent, &act.stored.made_by).await? {
+            return Err(AppError::conflict("this agent is not waiting to be confirmed"));
+        }
+        open.changes_books();
+        let event = Event::AgentConfirmed {
+            agent: agent.clone(),
+            bot: bot.clone(),
+            fingerprint: fingerprint.to_owned(),
+            signed: signed_act(act)?,
+        };
+        Ok(Effect { event, outcome: Outcome::Done(format!("/agents/{agent}")), after: None })
+    }
+
+    async fn carry_revoke(
+        &self,
+        open: &mut OpenAct<'_>,
+        act: &ActView,
+        epoch: Epoch,
+        (agent, bot, why): (&AgentId, &BotId, &str),
+    ) -> Result<Effect, AppError> {
+        let now = open.now();
+        if !storage::agents::agent_end(open.tx(), agent, "revoked", now).await? {
+            return Err(AppError::conflict("this agent has ended already"));
+        }
+        let stop = StopFact { epoch, kind: StopKind::Stopped, why: "its agent was revoked".into(), at: now };
+        storage::bots::bot_stop(open.tx(), bot, &stop).await?;
+        let facts = self.fleet.view().bot(bot).cloned().ok_or(AppError::NotFound("bot"))?;
+        open.changes_books();
+        let event = Event::AgentRevoked { agent: agent.clone(), bot: bot.clone(), why: why.to_owned(), signed: signed_act(act)? };
+        let after = Some(After::EndAgent(facts, agent.clone(), epoch));
+        Ok(Effect { event, outcome: Outcome::Done(format!("/agents/{agent}")), after })
+    }
+
+    async fn carry_invite(
+        &self,
+        open: &mut OpenAct<'_>,
+        act: &ActView,
+        (user, name, grants): (&UserId, &str, &[Grant]),
+    ) -> Result<Effect, AppError> {
+        self.check_grants(open, grants, 1).await?;
+        let now = open.now();
+        let row = User {
+            id: user.clone(),
+            name: name.to_owned(),
+            display_name: name.to_owned(),
+            password_hash: None,
+            enabled: true,
+            created_at: now,
+            grants: grants.to_vec(),
+        };
+        match storage::users::user_insert(open.tx(), &row).await {
+            Err(storage::Error::Conflict | storage::Error::Duplicate(_)) => return Err(AppError::conflict("that name is taken")),
+            other => other?,
+        }
+        let token = token::new_token("invite")?;
+        let link = Invitation {
+            token_hash: TokenDigest::of(token.expose()).hex(),
+            user_id: user.clone(),
+            kind: "invite".into(),
+            made_at: now,
+            expires_at: now.plus_ms(INVITATION_LIVES_MS),
+        };
+        storage::invitations::invitation_insert(open.tx(), &link).await?;
+        open.changes_books();
+        let event = Event::UserInvited { user: user.clone(), name: name.to_owned(), grants: grants.to_vec(), signed: signed_act(act)? };
+        let secret = crate::domain::Secret::new(format!("{}welcome/{}", self.origin, token.expose()));
+        Ok(Effect { event, outcome: Outcome::Secret { title: "Invitation link", secret, next: "/people".into() }, after: None })
+    }
+
+    async fn carry_grants(&self, open: &mut OpenAct<'_>, act: &ActView, (user, grants): (&UserId, &[Grant])) -> Result<Effect, AppError> {
+        self.check_grants(open, grants, 0).await?;
+        storage::users::user_by_id(open.tx(), user).await?.ok_or(AppError::NotFound("person"))?;
+        storage::users::user_set_grants(open.tx(), user, grants).await?;
+        self.an_admin_remains(open).await?;
+        open.changes_books();
+        let event = Event::GrantsChanged { user: user.clone(), grants: grants.to_vec(), signed: signed_act(act)? };
+        Ok(Effect { event, outcome: Outcome::Done(format!("/people/{user}")), after: None })
+    }
+
+    /// Refuses toxic pairs and teams that do not exist. `joining` counts people who come with this act.
+    async fn check_grants(&self, open: &mut OpenAct<'_>, grants: &[Grant], joining: usize) -> Result<(), AppError> {
+        let enabled = storage::users::user_count_enabled(open.tx()).await?;
+        let people = usize::try_from(enabled).unwrap_or_default() + joining;
+        role::check_grants(grants, people).map_err(|toxic| AppError::conflict(toxic.to_string()))?;
+        for team in grants.iter().filter_map(|grant| grant.team.as_ref()) {
+            storage::teams::team_by_id(open.tx(), team).await?.ok_or(AppError::NotFound("team"))?;
+        }
+        Ok(())
+    }
+
+    async fn carry_token(
+        &self,
+        open: &mut OpenAct<'_>,
+        act: &ActView,
+        (name, scope, team): (&str, &str, Option<&TeamId>),
+    ) -> Result<Effect, AppError> {
+        let token = token::new_token(scope)?;
+        let now = open.now();
+        let row = StoredToken {
+            id: TokenId::new(),
+            name: name.to_owned(),
+            token_hash: TokenDigest::of(token.expose()).hex(),
+            scope: scope.to_owned(),
+            team_id: team.cloned(),
+            made_by: act.stored.made_by.clone(),
+            made_at: now,
+            expires_at: now.plus_ms(TOKEN_LIVES_MS),
+            revoked_at: None,
+        };
+        storage::tokens::token_insert(open.tx(), &row).await?;
+        open.changes_books();
+        let event = Event::TokenCreated {
+            token: row.id,
+            name: row.name,
+            scope: row.scope,
+            team: row.team_id,
+            signed: signed_act(act)?,
+        };
+        Ok(Effect { event, outcome: Outcome::Secret { title: "API token", secret: token, next: "/tokens".into() }, after: None })
+    }
+}

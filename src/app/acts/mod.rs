@@ -1,0 +1,173 @@
+//! Acts that need a security key: prepared, shown, signed over exactly their bytes, carried out in the transaction of the last signature.
+//! One file per kind of effect; who may sign is in the policy table, how many must is here (ruling C7).
+
+pub mod carry_out;
+pub mod prepare;
+pub mod sign;
+
+use super::{App, AppError};
+use crate::authz::{self, Action, Actor, Permit, Resource};
+use crate::domain::{Act, ActId, ActKind, Role, StartLeaf, act};
+use crate::storage::{self, acts::{StoredAct, StoredSignature}};
+
+/// How long an act may wait for its signatures.
+pub const ACT_LIVES_MS: i64 = 10 * 60 * 1_000;
+/// How long a person who is alone waits before the second signature.
+pub const ALONE_WAITS_MS: i64 = 5 * 60 * 1_000;
+
+/// What belongs to an act beside its signed bytes.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+pub struct Detail {
+    /// The leaves of a start, in the order of the tree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaves: Vec<StartLeaf>,
+}
+
+/// An act with everything a page shows.
+#[derive(Debug, Clone)]
+pub struct ActView {
+    /// As stored.
+    pub stored: StoredAct,
+    /// As signed.
+    pub act: Act,
+    /// What belongs to it.
+    pub detail: Detail,
+    /// Who has signed.
+    pub signatures: Vec<StoredSignature>,
+}
+
+/// What came of an act: a secret that is shown once, or a place to look.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// One signature more is needed.
+    Waits,
+    /// Done; here is where to look.
+    Done(String),
+    /// Done; this is shown once and never again.
+    Secret {
+        /// What it is.
+        title: &'static str,
+        /// The code, link or token.
+        secret: crate::domain::Secret<String>,
+        /// Where to go on.
+        next: String,
+    },
+}
+
+impl ActView {
+    fn of(stored: StoredAct, signatures: Vec<StoredSignature>) -> Result<Self, AppError> {
+        let unreadable = |_| AppError::from(storage::Error::Unreadable(format!("act {}", stored.id)));
+        let act: Act = serde_json::from_slice(&stored.body).map_err(unreadable)?;
+        let detail: Detail = serde_json::from_str(&stored.detail).map_err(unreadable)?;
+        Ok(Self { act, detail, signatures, stored })
+    }
+    /// The SHA-256 that is signed.
+    pub fn challenge(&self) -> [u8; 32] {
+        act::digest(&self.stored.body)
+    }
+}
+
+impl App {
+    /// One act.
+    ///
+    /// # Errors
+    /// `NotFound`; when the database is gone.
+    pub async fn act(&self, actor: &Actor, id: &ActId) -> Result<ActView, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let mut tx = self.db.read().await?;
+        let stored = storage::acts::act_by_id(&mut tx, id).await?.ok_or(AppError::NotFound("act"))?;
+        let signatures = storage::acts::act_signatures(&mut tx, id).await?;
+        ActView::of(stored, signatures)
+    }
+
+    /// Acts that wait, and acts that are over, newest first.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn acts(&self, actor: &Actor) -> Result<(Vec<ActView>, Vec<ActView>), AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let now = self.clock.now();
+        let mut tx = self.db.read().await?;
+        let mut both = (Vec::new(), Vec::new());
+        for stored in storage::acts::act_open(&mut tx, now).await? {
+            let signatures = storage::acts::act_signatures(&mut tx, &stored.id).await?;
+            both.0.push(ActView::of(stored, signatures)?);
+        }
+        for stored in storage::acts::act_recent(&mut tx, now, 50).await? {
+            let signatures = storage::acts::act_signatures(&mut tx, &stored.id).await?;
+            both.1.push(ActView::of(stored, signatures)?);
+        }
+        Ok(both)
+    }
+
+    /// Checks that a person may give the next signature of an act.
+    ///
+    /// # Errors
+    /// `Denied` or `Conflict`, with the reason.
+    pub fn may_sign(&self, actor: &Actor, act: &ActView) -> Result<Permit, AppError> {
+        let first = act.signatures.is_empty();
+        let user = actor.user().ok_or_else(|| AppError::conflict("only a person signs"))?;
+        let signed_already = act.signatures.iter().any(|s| s.user_id == *user);
+        if signed_already && self.people_book.enabled_with_rights() > 1 {
+            return Err(AppError::conflict("you have signed this; a second person must"));
+        }
+        if let (true, Some(last)) = (signed_already, act.signatures.last()) {
+            let waited = self.clock.now().ms_since(last.at);
+            if waited < ALONE_WAITS_MS {
+                return Err(AppError::conflict(format!("you are alone here: sign again in {} s", (ALONE_WAITS_MS - waited) / 1_000 + 1)));
+            }
+            return self.may_prepare(actor, &act.act.kind, &act.detail);
+        }
+        if first { self.may_prepare(actor, &act.act.kind, &act.detail) } else { self.may_second(actor, act) }
+    }
+
+    /// Checks that a person may ask for an act, which is also the right to be its first signer.
+    pub(crate) fn may_prepare(&self, actor: &Actor, kind: &ActKind, detail: &Detail) -> Result<Permit, AppError> {
+        let view = self.fleet.view();
+        let of_bot = |id| view.bot(id).map(|bot| Self::bot_resource(bot)).ok_or(AppError::NotFound("bot"));
+        Ok(match kind {
+            ActKind::Release { hold, .. } => {
+                let hold = view.open_hold(hold).ok_or_else(|| AppError::conflict("this hold is released already"))?;
+                authz::check(actor, Action::ReleaseHold, &self.hold_resource(hold))?
+            }
+            ActKind::Start { .. } => {
+                let mut permit = None;
+                for leaf in &detail.leaves {
+                    permit = Some(authz::check(actor, Action::StartBot, &of_bot(&leaf.bot)?)?);
+                }
+                permit.ok_or_else(|| AppError::conflict("choose at least one bot"))?
+            }
+            ActKind::EnrolmentCode { bot } | ActKind::AgentConfirm { bot, .. } | ActKind::AgentRevoke { bot, .. } => {
+                authz::check(actor, Action::EnrolAgent, &of_bot(bot)?)?
+            }
+            ActKind::Invite { .. } | ActKind::Grants { .. } => authz::check(actor, Action::ManagePeople, &Resource::Installation)?,
+            ActKind::TokenCreate { team, .. } => {
+                let resource = team.clone().map_or(Resource::Installation, Resource::Team);
+                authz::check(actor, Action::ManageTokens, &resource)?
+            }
+        })
+    }
+
+    fn may_second(&self, actor: &Actor, act: &ActView) -> Result<Permit, AppError> {
+        let view = self.fleet.view();
+        match &act.act.kind {
+            ActKind::Release { hold, .. } => {
+                let hold = view.open_hold(hold).ok_or_else(|| AppError::conflict("this hold is released already"))?;
+                let permit = authz::check(actor, Action::SecondRelease, &self.hold_resource(hold))?;
+                let first_is_risk = act.signatures.first().is_some_and(|s| self.people_book.holds(&s.user_id, Role::Risk));
+                if hold.placed_by.as_risk && !first_is_risk && !actor.holds(Role::Risk) {
+                    return Err(AppError::conflict("risk placed this hold: one of the two signers must hold risk"));
+                }
+                Ok(permit)
+            }
+            ActKind::Start { .. } => Ok(authz::check(actor, Action::SecondStart, &Resource::Installation)?),
+            _ => Err(AppError::conflict("this act needs one signature only")),
+        }
+    }
+
+    /// What a hold is to the policy.
+    pub(crate) fn hold_resource(&self, hold: &crate::domain::Hold) -> Resource {
+        let teams = self.fleet.view().teams_under(hold);
+        Resource::Hold { scope: hold.scope.clone(), teams, placed_by: hold.placed_by.clone() }
+    }
+}

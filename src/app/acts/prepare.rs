@@ -1,0 +1,112 @@
+//! Preparing an act: what is asked for is checked, written canonically and stored, so that every signer signs the same bytes.
+
+use super::{ACT_LIVES_MS, ActView, Detail};
+use crate::app::{App, AppError, Invalid};
+use crate::audit::{Event, tree};
+use crate::authz::Actor;
+use crate::crypto::token;
+use crate::domain::{Act, ActId, ActKind, BotId, HoldId, Level, PlacerKind, Scope, StartLeaf, Timestamp, act, text};
+use crate::storage::{self, Lane, acts::StoredAct};
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+
+impl App {
+    /// Prepares the end of a hold.
+    ///
+    /// # Errors
+    /// `Denied`; `Invalid` without a reason; `Conflict` when it has ended, or is not recorded yet.
+    pub async fn prepare_release(&self, actor: &Actor, hold: &HoldId, why: &str) -> Result<ActView, AppError> {
+        let mut invalid = Invalid::default();
+        let Some(why) = invalid.check("why", "The reason", text::why(why)) else { return Err(invalid.into()) };
+        if why.is_empty() {
+            return Err(Invalid::one("why", "Give the reason why this may end").into());
+        }
+        let view = self.fleet.view();
+        let hold = view.open_hold(hold).ok_or_else(|| AppError::conflict("this hold is released already, or never was"))?;
+        if view.unrecorded().iter().any(|h| h.id == hold.id) {
+            return Err(AppError::conflict("this hold is not recorded yet; it can be released once the database is back"));
+        }
+        let scope = match &hold.scope {
+            Scope::Fleet => "fleet".to_owned(),
+            other => format!("{}:{}", other.kind(), other.id()),
+        };
+        // One bot: one signature; wider, or kill: two.
+        let signers = if matches!(hold.scope, Scope::Bot(_)) && hold.level < Level::Kill { 1 } else { 2 };
+        let by_trigger = hold.placed_by.kind == PlacerKind::Trigger;
+        let signers = if by_trigger { signers.max(1) } else { signers };
+        let kind = ActKind::Release { hold: hold.id.clone(), level: hold.level, scope, placed_epoch: hold.epoch, why };
+        self.prepare(actor, kind, Detail::default(), signers).await
+    }
+
+    /// Prepares a start of the named bots. `checked_at_venue` are those whose adapter cannot tell orders and at whose venue the signer looked.
+    ///
+    /// # Errors
+    /// `Denied`; `Conflict` with every reason that stands in the way of any of them.
+    pub async fn prepare_start(&self, actor: &Actor, bots: &[BotId], checked_at_venue: &[BotId]) -> Result<ActView, AppError> {
+        let mut ids = bots.to_vec();
+        ids.sort();
+        ids.dedup();
+        let mut leaves = Vec::with_capacity(ids.len());
+        let mut reasons = Vec::new();
+        {
+            let mut tx = self.db.read().await?;
+            let view = self.view_in(&mut tx).await?;
+            for id in &ids {
+                let bot = view.bot(id).ok_or(AppError::NotFound("bot"))?;
+                let looked = checked_at_venue.contains(id);
+                let leaf = self.start_leaf(&view, bot, looked);
+                let open = self.start_obstacles(&mut tx, &view, bot, &leaf).await?;
+                reasons.extend(open.into_iter().map(|o| format!("{}: {}", bot.name, o.what)));
+                leaves.push(leaf);
+            }
+        }
+        if !reasons.is_empty() {
+            return Err(AppError::Conflict(reasons));
+        }
+        let root = tree::tree_hash(&leaf_bytes(&leaves)?);
+        let kind = ActKind::Start { count: leaves.len() as u64, root: BASE64URL_NOPAD.encode(&root) };
+        let signers = if leaves.len() > 1 { 2 } else { 1 };
+        self.prepare(actor, kind, Detail { leaves }, signers).await
+    }
+
+    /// Prepares any other act, which one person signs.
+    ///
+    /// # Errors
+    /// `Denied`; `Invalid`.
+    pub async fn prepare_single(&self, actor: &Actor, kind: ActKind) -> Result<ActView, AppError> {
+        self.prepare(actor, kind, Detail::default(), 1).await
+    }
+
+    async fn prepare(&self, actor: &Actor, kind: ActKind, detail: Detail, signers_needed: i64) -> Result<ActView, AppError> {
+        let permit = self.may_prepare(actor, &kind, &detail)?;
+        let made_by = actor.user().ok_or_else(|| AppError::conflict("only a person prepares an act"))?.clone();
+        let mut open = self.begin(permit, Lane::Normal).await?;
+        let now = open.now();
+        // Whole milliseconds, as it is written: what is compared later is what was signed.
+        let not_after = Timestamp(now.plus_ms(ACT_LIVES_MS).0 / 1_000 * 1_000);
+        let act = Act { v: 1, installation: self.installation.id.clone(), nonce: token::random::<16>()?, not_after, kind };
+        let body = act.canonical()?;
+        let digest = HEXLOWER.encode(&act::digest(&body));
+        let stored = StoredAct {
+            id: ActId::new(),
+            kind: act.kind.word().to_owned(),
+            digest: digest.clone(),
+            detail: serde_json::to_string(&detail).map_err(AppError::internal)?,
+            body,
+            made_by,
+            made_at: now,
+            not_after,
+            signers_needed,
+            state: "open".into(),
+            closed_at: None,
+            outcome: None,
+        };
+        storage::acts::act_insert(open.tx(), &stored).await?;
+        open.commit(Event::ActPrepared { act: stored.id.clone(), kind: stored.kind.clone(), digest }).await?;
+        Ok(ActView { stored, act, detail, signatures: Vec::new() })
+    }
+}
+
+/// The leaves of a start as they are hashed: RFC 8785, in order of bot.
+pub(crate) fn leaf_bytes(leaves: &[StartLeaf]) -> Result<Vec<Vec<u8>>, AppError> {
+    leaves.iter().map(|leaf| Ok(act::canonical(leaf)?)).collect()
+}

@@ -1,0 +1,113 @@
+//! Signing an act: the challenge is the SHA-256 of its bytes; the signature is verified, stored with its entry, and the last one carries
+//! the act out in the same transaction.
+
+use super::{ActView, Outcome, carry_out::Effect};
+use crate::app::{App, AppError};
+use crate::audit::{Event, SignedAct};
+use crate::authn::{Ceremony, Signed};
+use crate::authz::Actor;
+use crate::domain::ActId;
+use crate::storage::{self, Lane, acts::StoredSignature};
+use std::sync::Arc;
+
+impl App {
+    /// What the browser needs to sign an act, and what the server keeps meanwhile.
+    ///
+    /// # Errors
+    /// `Denied` or `Conflict` when this person may not sign; `Key` without a usable key.
+    pub async fn signing_options(&self, actor: &Actor, id: &ActId) -> Result<Ceremony, AppError> {
+        let act = self.act(actor, id).await?;
+        self.still_open(&act)?;
+        self.may_sign(actor, &act)?;
+        let user = actor.user().ok_or(AppError::NotFound("person"))?;
+        let keys = storage::credentials::credential_of_user(&mut *self.db.read().await?, user).await?;
+        let passkeys: Vec<String> = keys.into_iter().map(|key| key.passkey).collect();
+        Ok(self.keys.begin_assertion(&passkeys, Some(act.challenge()))?)
+    }
+
+    fn still_open(&self, act: &ActView) -> Result<(), AppError> {
+        if act.stored.state != "open" {
+            return Err(AppError::conflict(format!("this act is over: {}", act.stored.state)));
+        }
+        if self.clock.now() > act.stored.not_after {
+            return Err(AppError::conflict("this act has expired; prepare it again"));
+        }
+        Ok(())
+    }
+
+    /// Takes a signature. With the last one the act is carried out, whole or not at all.
+    ///
+    /// # Errors
+    /// `Key` when the signature does not verify; `Denied`, `Conflict` when the act may not be carried out (any more).
+    pub async fn sign(self: &Arc<Self>, actor: &Actor, id: &ActId, state: &str, response: &str) -> Result<Outcome, AppError> {
+        let user = actor.user().ok_or(AppError::NotFound("person"))?.clone();
+        let shown = self.act(actor, id).await?;
+        self.still_open(&shown)?;
+        let keys = storage::credentials::credential_of_user(&mut *self.db.read().await?, &user).await?;
+        let passkeys: Vec<String> = keys.into_iter().map(|key| key.passkey).collect();
+        let signed = self.keys.finish_assertion(state, &passkeys, response)?;
+        if signed.challenge != shown.challenge() {
+            return Err(AppError::conflict("that signature was made for another act"));
+        }
+        let permit = self.may_sign(actor, &shown)?;
+        let mut open = self.begin(permit, Lane::Normal).await?;
+        let epoch = open.epoch().await?;
+        // Everything again, under the lock: a hold, a signature or an edit that came first wins.
+        let stored = storage::acts::act_by_id(open.tx(), id).await?.ok_or(AppError::NotFound("act"))?;
+        let signatures = storage::acts::act_signatures(open.tx(), id).await?;
+        let mut act = ActView::of(stored, signatures)?;
+        self.still_open(&act)?;
+        self.may_sign(actor, &act)?;
+        let n = act.signatures.len() as i64 + 1;
+        let signature = StoredSignature {
+            act_id: id.clone(),
+            n,
+            user_id: user.clone(),
+            credential_id: signed.credential.clone(),
+            authenticator_data: signed.assertion.authenticator_data.clone(),
+            client_data: signed.assertion.client_data.clone(),
+            signature: signed.assertion.signature.clone(),
+            at: open.now(),
+            alone: act.signatures.iter().any(|s| s.user_id == user),
+        };
+        storage::acts::act_sign(open.tx(), &signature).await?;
+        if let Signed { passkey: Some(passkey), credential, .. } = &signed {
+            let now = open.now();
+            storage::credentials::credential_used(open.tx(), credential, now, passkey).await?;
+        }
+        act.signatures.push(signature);
+        if (act.signatures.len() as i64) < act.stored.signers_needed {
+            open.commit(Event::ActSigned { act: id.clone(), digest: act.stored.digest.clone(), by: signed_act(&act)? }).await?;
+            return Ok(Outcome::Waits);
+        }
+        let Effect { event, outcome, after } = self.carry_out(&mut open, &act, epoch).await?;
+        let now = open.now();
+        if !storage::acts::act_close(open.tx(), id, "done", now, "carried out").await? {
+            return Err(AppError::conflict("this act was carried out a moment ago"));
+        }
+        failpoint!("act:before_commit");
+        open.commit(event).await?;
+        failpoint!("act:committed");
+        self.after(after);
+        Ok(outcome)
+    }
+}
+
+/// An act with its signatures as the log keeps it.
+pub(super) fn signed_act(act: &ActView) -> Result<SignedAct, AppError> {
+    use data_encoding::BASE64URL_NOPAD;
+    Ok(SignedAct {
+        act: BASE64URL_NOPAD.encode(&act.stored.body),
+        assertions: act
+            .signatures
+            .iter()
+            .map(|s| crate::audit::AssertionText {
+                user: s.user_id.clone(),
+                credential: s.credential_id.clone(),
+                authenticator_data: BASE64URL_NOPAD.encode(&s.authenticator_data),
+                client_data: BASE64URL_NOPAD.encode(&s.client_data),
+                signature: BASE64URL_NOPAD.encode(&s.signature),
+            })
+            .collect(),
+    })
+}

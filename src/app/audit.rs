@@ -1,0 +1,170 @@
+//! The log for people: a page of entries, one entry with its proof and signatures, and the full verification.
+
+use super::{App, AppError};
+use crate::audit::{AssertionText, Assertions, Canonical, Report, Row, Verifier, tree};
+use crate::authn::{Assertion, Keys};
+use crate::authz::{self, Action, Actor, Resource};
+use crate::domain::{Timestamp, act};
+use crate::storage::{self, Conn, audit::Filter};
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+
+/// How many entries a page shows.
+pub const PAGE: i64 = 100;
+/// How many entries verification reads at a time.
+const CHUNK: i64 = 2_000;
+
+/// What a page of entries is narrowed to.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// `user:ID` and the like, or empty.
+    pub actor: String,
+    /// The dotted word, or empty.
+    pub kind: String,
+    /// `bot:ID` and the like, or empty.
+    pub about: String,
+    /// From this moment.
+    pub from: Option<Timestamp>,
+    /// To before this moment.
+    pub to: Option<Timestamp>,
+    /// Only entries before this position.
+    pub before: Option<i64>,
+}
+
+/// One signature of an entry, and whether it verifies.
+#[derive(Debug, Clone)]
+pub struct SignatureCheck {
+    /// Whose.
+    pub user: crate::domain::UserId,
+    /// With which key.
+    pub credential: String,
+    /// What is wrong with it; none: it verifies.
+    pub wrong: Option<String>,
+}
+
+/// One entry with everything that proves it.
+#[derive(Debug, Clone)]
+pub struct EntryView {
+    /// As stored.
+    pub row: Row,
+    /// For people.
+    pub pretty: String,
+    /// The leaf hash, hex.
+    pub leaf: String,
+    /// The tree's size and root (hex) that the proof leads to.
+    pub tree: (i64, String),
+    /// The proof's hashes, hex.
+    pub proof: Vec<String>,
+    /// True when bytes, leaf, proof and root fit.
+    pub included: bool,
+    /// Its signatures.
+    pub signatures: Vec<SignatureCheck>,
+}
+
+/// Checks assertions by the WebAuthn library, with keys as they were recorded.
+pub struct ByLibrary<'a>(pub &'a Keys);
+
+impl Assertions for ByLibrary<'_> {
+    fn check(&self, passkey: &str, challenge: &[u8; 32], text: &AssertionText) -> Result<(), String> {
+        let bytes = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| "not base64url".to_owned());
+        let assertion = Assertion {
+            authenticator_data: bytes(&text.authenticator_data)?,
+            client_data: bytes(&text.client_data)?,
+            signature: bytes(&text.signature)?,
+        };
+        self.0.check_offline(passkey, challenge, &assertion).map_err(|error| error.to_string())
+    }
+}
+
+/// Recomputes a whole log: bytes, leaves, columns, order, tree, head, signatures.
+///
+/// # Errors
+/// When the database cannot be read; what is wrong with the log is in the report.
+pub async fn verify_log(conn: &mut Conn, keys: &Keys) -> Result<Report, AppError> {
+    let assertions = ByLibrary(keys);
+    let mut verifier = Verifier::new(&assertions);
+    let mut next = 0;
+    loop {
+        let rows = storage::audit::audit_from(conn, next, CHUNK).await?;
+        let Some(last) = rows.last() else { break };
+        next = last.seq as i64 + 1;
+        rows.into_iter().for_each(|row| verifier.take(row));
+    }
+    let nodes = storage::audit::audit_nodes(conn).await?;
+    let head = storage::audit::audit_head(conn).await?;
+    Ok(verifier.finish(&nodes, head.size.unsigned_abs(), &head.frontier))
+}
+
+impl App {
+    /// A page of entries, newest first, and the kinds there are.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn entries(&self, actor: &Actor, query: &Query) -> Result<(Vec<Row>, Vec<String>), AppError> {
+        authz::check(actor, Action::SeeAudit, &Resource::Installation)?;
+        let filter = Filter {
+            before: query.before.unwrap_or(i64::MAX),
+            actor: query.actor.clone(),
+            kind: query.kind.clone(),
+            from: query.from.unwrap_or(Timestamp(i64::MIN)),
+            to: query.to.unwrap_or(Timestamp(i64::MAX)),
+            about: query.about.clone(),
+            most: PAGE,
+        };
+        let mut tx = self.db.read().await?;
+        Ok((storage::audit::audit_list(&mut tx, &filter).await?, storage::audit::audit_kinds(&mut tx).await?))
+    }
+
+    /// One entry with its inclusion proof and its signatures checked.
+    ///
+    /// # Errors
+    /// `Denied`, `NotFound`; when the database is gone.
+    pub async fn entry(&self, actor: &Actor, seq: i64) -> Result<EntryView, AppError> {
+        authz::check(actor, Action::SeeAudit, &Resource::Installation)?;
+        let mut tx = self.db.read().await?;
+        let row = storage::audit::audit_entry(&mut tx, seq).await?.ok_or(AppError::NotFound("entry"))?;
+        let head = storage::audit::audit_head(&mut tx).await?;
+        let leaves = storage::audit::audit_leaves(&mut tx, 0, head.size).await?;
+        let canonical = Canonical::from_stored(row.body.clone()).map_err(AppError::internal)?;
+        let (leaf, root) = (canonical.leaf(), tree::root_of(&leaves));
+        let proof = tree::inclusion_of(&leaves, usize::try_from(seq).unwrap_or(usize::MAX));
+        let included = tree::verify_inclusion(&leaf, seq.unsigned_abs(), head.size.unsigned_abs(), &proof, &root)
+            && row.leaf_hash == leaf
+            && crate::audit::Frontier::decode(head.size.unsigned_abs(), &head.frontier).is_ok_and(|f| f.root() == root);
+        let signatures = self.check_signatures(&mut tx, &canonical).await?;
+        Ok(EntryView {
+            pretty: canonical.pretty(),
+            leaf: HEXLOWER.encode(&leaf),
+            tree: (head.size, HEXLOWER.encode(&root)),
+            proof: proof.iter().map(|hash| HEXLOWER.encode(hash)).collect(),
+            included,
+            signatures,
+            row,
+        })
+    }
+
+    async fn check_signatures(&self, conn: &mut Conn, canonical: &Canonical) -> Result<Vec<SignatureCheck>, AppError> {
+        let Ok(event) = canonical.event() else { return Ok(Vec::new()) };
+        let Some(signed) = event.signed() else { return Ok(Vec::new()) };
+        let body = BASE64URL_NOPAD.decode(signed.act.as_bytes()).map_err(AppError::internal)?;
+        let challenge = act::digest(&body);
+        let mut checks = Vec::new();
+        for assertion in &signed.assertions {
+            let key = storage::credentials::credential_by_id(conn, &assertion.credential).await?;
+            let wrong = match key {
+                Some(key) if key.user_id == assertion.user => ByLibrary(&self.keys).check(&key.passkey, &challenge, assertion).err(),
+                _ => Some("its key was never enrolled for this person".to_owned()),
+            };
+            checks.push(SignatureCheck { user: assertion.user.clone(), credential: assertion.credential.0.clone(), wrong });
+        }
+        Ok(checks)
+    }
+
+    /// Recomputes the whole log.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn verify_audit(&self, actor: &Actor) -> Result<Report, AppError> {
+        authz::check(actor, Action::SeeAudit, &Resource::Installation)?;
+        verify_log(&mut *self.db.read().await?, &self.keys).await
+    }
+}

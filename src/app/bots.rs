@@ -1,0 +1,185 @@
+//! Teams and bots: made, edited, moved between stages. Moving a bot is a stop, and takes the holds it was under along.
+
+use super::{App, AppError, Invalid};
+use crate::audit::Event;
+use crate::authz::{self, Action, Actor, Resource};
+use crate::domain::{BotFacts, BotId, Epoch, Exits, Limits, Stage, StopFact, StopKind, TeamId, Timings, UserId, text};
+use crate::storage::{self, Lane, teams::Team};
+
+/// What is asked for a new bot.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+pub struct NewBot {
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// Its team's id.
+    #[serde(default)]
+    pub team: String,
+    /// Its strategy.
+    #[serde(default)]
+    pub strategy: String,
+    /// The accountable person's id; for a person's own request they themselves when empty.
+    #[serde(default)]
+    pub owner: String,
+    /// `managed` or `none`; empty: `managed`.
+    #[serde(default)]
+    pub exits: String,
+}
+
+impl App {
+    /// Makes a team.
+    ///
+    /// # Errors
+    /// `Denied`, `Invalid`; `Conflict` when the name is taken.
+    pub async fn create_team(&self, actor: &Actor, name: &str) -> Result<Team, AppError> {
+        let permit = authz::check(actor, Action::CreateTeam, &Resource::Installation)?;
+        let mut invalid = Invalid::default();
+        let Some(name) = invalid.check("name", "The name", text::name(name)) else { return Err(invalid.into()) };
+        let mut act = self.begin(permit, Lane::Normal).await?;
+        let team = Team { id: TeamId::new(), name, created_at: act.now() };
+        match storage::teams::team_insert(act.tx(), &team).await {
+            Err(storage::Error::Duplicate(_)) => return Err(Invalid::one("name", "There is a team of that name").into()),
+            other => other?,
+        }
+        act.changes_books();
+        act.commit(Event::TeamCreated { team: team.id.clone(), name: team.name.clone() }).await?;
+        Ok(team)
+    }
+
+    /// Makes a bot, in stage `draft`.
+    ///
+    /// # Errors
+    /// `Denied`, `Invalid`.
+    pub async fn create_bot(&self, actor: &Actor, asked: &NewBot) -> Result<BotFacts, AppError> {
+        let mut invalid = Invalid::default();
+        let name = invalid.check("name", "The name", text::name(&asked.name));
+        let strategy = invalid.check("strategy", "The strategy", text::name(&asked.strategy));
+        let team = TeamId::parse(&asked.team).ok().filter(|team| self.people_book.team_name(team).is_some());
+        if team.is_none() {
+            invalid.0.push(("team", "Choose a team".into()));
+        }
+        let owner = match (asked.owner.as_str(), actor.user()) {
+            ("", Some(user)) => Some(user.clone()),
+            (given, _) => UserId::parse(given).ok().filter(|user| self.people_book.name(user).is_some()),
+        };
+        if owner.is_none() {
+            invalid.0.push(("owner", "Choose the accountable owner".into()));
+        }
+        let exits = if asked.exits.is_empty() { Ok(Exits::Managed) } else { asked.exits.parse::<Exits>() };
+        let exits = invalid.check("exits", "Exits:", exits);
+        let (Some(name), Some(strategy), Some(team), Some(owner), Some(exits)) = (name, strategy, team, owner, exits) else {
+            return Err(invalid.into());
+        };
+        let permit = authz::check(actor, Action::EditBot, &Resource::Team(team.clone()))?;
+        let mut act = self.begin(permit, Lane::Normal).await?;
+        let epoch = act.epoch().await?;
+        let bot = BotFacts {
+            id: BotId::new(),
+            name,
+            team,
+            strategy,
+            owner,
+            stage: Stage::Draft,
+            exits,
+            timings: Timings::default(),
+            limits: Limits::default(),
+            limits_waiting: false,
+            start_epoch: Epoch(0),
+            stop: None,
+            fact_epoch: epoch,
+        };
+        let now = act.now();
+        match storage::bots::bot_insert(act.tx(), &bot, now).await {
+            Err(storage::Error::Duplicate(_)) => return Err(Invalid::one("name", "There is a bot of that name").into()),
+            other => other?,
+        }
+        let event = Event::BotCreated {
+            bot: bot.id.clone(),
+            name: bot.name.clone(),
+            team: bot.team.clone(),
+            strategy: bot.strategy.clone(),
+            owner: bot.owner.clone(),
+        };
+        act.commit(event).await?;
+        Ok(bot)
+    }
+
+    /// Moves a bot to another stage: to `sandbox` from `draft`, or down. Down is immediate and a stop.
+    ///
+    /// # Errors
+    /// `Denied`; `Conflict` for a step up that needs an approval.
+    pub async fn set_stage(&self, actor: &Actor, id: &BotId, to: Stage) -> Result<(), AppError> {
+        let bot = self.fleet.view().bot(id).cloned().ok_or(AppError::NotFound("bot"))?;
+        let permit = authz::check(actor, Action::SetStage, &Self::bot_resource(&bot))?;
+        let mut act = self.begin(permit, Lane::Normal).await?;
+        let epoch = act.epoch().await?;
+        let mut bot = storage::bots::bot_by_id(act.tx(), id).await?.ok_or(AppError::NotFound("bot"))?;
+        let from = bot.stage;
+        if to == from {
+            return Err(AppError::conflict(format!("it is in stage {to} already")));
+        }
+        let allowed = match (from, to) {
+            (_, Stage::Limited | Stage::Live) if to > from => false,
+            (Stage::Retired, _) => to == Stage::Draft,
+            _ => true,
+        };
+        if !allowed {
+            return Err(AppError::conflict(format!("from {from} to {to} needs a go-live approval; a person cannot set it")));
+        }
+        bot.stage = to;
+        bot.fact_epoch = epoch;
+        storage::bots::bot_edit(act.tx(), &bot).await?;
+        let stop = StopFact { epoch, kind: StopKind::Stage, why: format!("stage changed from {from} to {to}"), at: act.now() };
+        storage::bots::bot_stop(act.tx(), id, &stop).await?;
+        act.commit(Event::StageChanged { bot: id.clone(), from, to }).await?;
+        Ok(())
+    }
+
+    /// Moves a bot to another team: a stop; every unreleased hold that covers it now goes on covering it (ruling H21).
+    ///
+    /// # Errors
+    /// `Denied` unless the person trades in both teams.
+    pub async fn move_bot(&self, actor: &Actor, id: &BotId, to: &TeamId) -> Result<(), AppError> {
+        let bot = self.fleet.view().bot(id).cloned().ok_or(AppError::NotFound("bot"))?;
+        if self.people_book.team_name(to).is_none() {
+            return Err(Invalid::one("team", "Choose a team").into());
+        }
+        authz::check(actor, Action::EditBot, &Resource::Team(to.clone()))?;
+        let permit = authz::check(actor, Action::EditBot, &Self::bot_resource(&bot))?;
+        let mut act = self.begin(permit, Lane::Normal).await?;
+        let epoch = act.epoch().await?;
+        let view = self.view_in(act.tx()).await?;
+        let mut bot = BotFacts::clone(view.bot(id).ok_or(AppError::NotFound("bot"))?);
+        if bot.team == *to {
+            return Err(AppError::conflict("it is in that team already"));
+        }
+        for hold in view.open_holds().filter(|hold| view.covers(hold, &bot)) {
+            storage::holds::hold_keep(act.tx(), &hold.id, id).await?;
+        }
+        let from = std::mem::replace(&mut bot.team, to.clone());
+        bot.fact_epoch = epoch;
+        storage::bots::bot_edit(act.tx(), &bot).await?;
+        let stop = StopFact { epoch, kind: StopKind::Stage, why: "moved to another team".into(), at: act.now() };
+        storage::bots::bot_stop(act.tx(), id, &stop).await?;
+        act.commit(Event::BotMoved { bot: id.clone(), from, to: to.clone() }).await?;
+        Ok(())
+    }
+
+    /// Takes over how long an agent's adapter says that it needs to apply a stop. Nothing happens when it is known.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn note_apply_within(&self, id: &BotId, apply_within_ms: i64) -> Result<(), AppError> {
+        let known = self.fleet.view().bot(id).map(|bot| bot.timings.apply_within_ms);
+        let apply_within_ms = apply_within_ms.clamp(100, 600_000);
+        if known.is_none_or(|known| known == apply_within_ms) {
+            return Ok(());
+        }
+        let permit = authz::check(&Actor::Server, Action::Record, &Resource::Installation)?;
+        let mut act = self.begin(permit, Lane::Normal).await?;
+        let epoch = act.epoch().await?;
+        storage::bots::bot_set_apply_within(act.tx(), id, apply_within_ms, epoch).await?;
+        act.commit(Event::ApplyWithinDeclared { bot: id.clone(), apply_within_ms }).await?;
+        Ok(())
+    }
+}

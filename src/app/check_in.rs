@@ -1,0 +1,289 @@
+//! What happens when an agent speaks: which boot it is, what it carries, whether its lease is renewed, and what it is told.
+//! Going down is answered from memory; going up only after a read of the database made after the agent spoke (ruling H1).
+
+use super::{App, AppError, agents::LiveAgent, facts::Observed, observations::Observation};
+use crate::domain::{BootId, BotFacts, Directive, Epoch, HoldId, State, StopKind, Timestamp};
+use crate::fleet::{AckSeen, AgentSeen, BootStanding};
+use crate::protocol::{AckFrame, CarriedHold, CheckIn, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
+use std::sync::Arc;
+
+/// Why an agent gets no answer.
+#[derive(Debug)]
+pub enum Unheard {
+    /// Another boot has taken over: 4409 or `409 replaced`.
+    Replaced,
+    /// Its credential ended: 4401 or `401`.
+    CredentialEnded,
+    /// The server cannot see the truth: nothing is said about its state.
+    ViewTooOld,
+}
+
+/// The answer to a check-in.
+#[derive(Debug)]
+pub struct Heard {
+    /// What it may do.
+    pub directive: DirectiveFrame,
+    /// The renewal, when one is given.
+    pub renew: Option<Renew>,
+}
+
+/// What an agent holds of the server's knowledge, so that only news are sent in full.
+#[derive(Debug, Clone, Default)]
+pub struct Carries {
+    /// Holds it reported.
+    pub holds: Vec<HoldId>,
+    /// The limits version it enforces.
+    pub limits_version: Option<i64>,
+}
+
+impl App {
+    /// Takes a check-in (or a hello, which is one that renews nothing) and answers it.
+    ///
+    /// # Errors
+    /// `Unheard`, which says how the connection ends.
+    pub async fn check_in(&self, agent: &LiveAgent, said: &CheckIn, channel: &'static str) -> Result<Heard, Unheard> {
+        let now = self.clock.now();
+        let Some(boot) = &said.boot else { return self.contact_only(agent, said, channel, now).await };
+        let recorded = self.settle_boot(agent, boot, now).await?;
+        self.note(agent, said, channel, now);
+        let mut can_renew = recorded;
+        if said.lapsed {
+            let lapse = Observed::Stop(StopKind::Lapse, "its lease ran out".into());
+            can_renew &= self.record_fact(&agent.bot, lapse).await.is_ok();
+        }
+        can_renew &= self.import_carried(agent, &said.holds).await;
+        let carries = Carries { holds: said.holds.iter().map(|h| h.id.clone()).collect(), limits_version: said.limits_version };
+        let (bot, directive) = self.decide(agent, said, now).await?;
+        self.watch_for_refusal(&bot, &directive, said).await;
+        let frame = self.frame(&bot, &directive, &carries).await?;
+        let age = self.view_age_ms(now);
+        let knows = said.epoch.is_some_and(|epoch| epoch >= directive.epoch);
+        let lease_ms = bot.timings.lapse_after_ms - age;
+        let renew = (can_renew && knows && age <= bot.timings.stale_after_ms && lease_ms > 0).then(|| Renew {
+            seq: said.seq,
+            epoch: said.epoch.unwrap_or_default(),
+            lease_ms,
+            server_time: now,
+        });
+        Ok(Heard { directive: frame, renew })
+    }
+
+    /// A check-in without a boot proves contact only: at most `halted`, nothing renewed.
+    async fn contact_only(&self, agent: &LiveAgent, said: &CheckIn, channel: &'static str, now: Timestamp) -> Result<Heard, Unheard> {
+        self.note(agent, said, channel, now);
+        let bot = self.fleet.view().bot(&agent.bot).cloned().ok_or(Unheard::CredentialEnded)?;
+        let mut directive = self.fleet.view().directive(&bot);
+        directive.state = State::Halted;
+        directive.orders = directive.orders.max(crate::domain::Orders::CancelEntries);
+        Ok(Heard { directive: self.frame(&bot, &directive, &Carries::default()).await?, renew: None })
+    }
+
+    /// Settles which boot is newest. True when it is this one and the database has it.
+    async fn settle_boot(&self, agent: &LiveAgent, boot: &BootId, now: Timestamp) -> Result<bool, Unheard> {
+        if self.book.standing(&agent.bot, &agent.id, boot) == BootStanding::Newest {
+            return Ok(true);
+        }
+        match self.record_fact(&agent.bot, Observed::Boot(agent.id.clone(), boot.clone())).await {
+            Ok(true) => Ok(true),
+            Ok(false) if self.book.standing(&agent.bot, &agent.id, boot) == BootStanding::Newest => Ok(true),
+            Ok(false) => {
+                self.two_bearers(agent, boot, now).await;
+                Err(Unheard::Replaced)
+            }
+            // The boot could not be recorded: it is heard and told to stay halted, and gets no renewal.
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// An older boot speaks. Soon after the newest one's last word that means two processes with one credential: a stop.
+    async fn two_bearers(&self, agent: &LiveAgent, boot: &BootId, now: Timestamp) {
+        let view = self.fleet.view();
+        let Some(bot) = view.bot(&agent.bot) else { return };
+        let lately = self.book.seen(&agent.bot).is_some_and(|seen| {
+            seen.boot.as_ref() != Some(boot) && seen.boot.is_some() && now.ms_since(seen.at) < bot.timings.lapse_after_ms
+        });
+        let said_already = bot.stop.as_ref().is_some_and(|stop| stop.epoch > bot.start_epoch && stop.why.starts_with("two agents"));
+        if lately && !said_already {
+            let why = "two agents with one credential: an older boot spoke after a newer one".to_owned();
+            if let Err(error) = self.record_fact(&agent.bot, Observed::Stop(StopKind::Stopped, why)).await {
+                tracing::error!(bot = %agent.bot, %error, "two agents with one credential, and the stop could not be recorded");
+            }
+        }
+    }
+
+    fn note(&self, agent: &LiveAgent, said: &CheckIn, channel: &'static str, now: Timestamp) {
+        let last = self.book.seen(&agent.bot).filter(|last| last.agent == agent.id);
+        let seen = self.book.note(AgentSeen {
+            agent: agent.id.clone(),
+            bot: agent.bot.clone(),
+            at: now,
+            channel,
+            boot: said.boot.clone(),
+            epoch: said.epoch,
+            state: said.state,
+            limits_version: said.limits_version,
+            start_after: said.start_after,
+            build: said.build.clone().or_else(|| last.as_ref().and_then(|l| l.build.clone())),
+            config: said.config.clone().or_else(|| last.as_ref().and_then(|l| l.config.clone())),
+            report: said.report.clone().map(|report| (Arc::new(report), now)),
+            ahead: said.server_behind,
+        });
+        self.observe(Observation::Seen(seen));
+    }
+
+    /// The bot's facts and directive, from memory when it goes down, from a fresh read when it goes up or when the agent has seen more.
+    async fn decide(&self, agent: &LiveAgent, said: &CheckIn, now: Timestamp) -> Result<(Arc<BotFacts>, Directive), Unheard> {
+        let look = || {
+            let view = self.fleet.view();
+            let bot = view.bot(&agent.bot).cloned().ok_or(Unheard::CredentialEnded)?;
+            let directive = view.directive(&bot);
+            Ok((bot, directive))
+        };
+        let (bot, directive) = look()?;
+        let goes_up = said.state.is_none_or(|state| directive.state > state);
+        let knows_more = said.epoch.is_some_and(|epoch| epoch > directive.epoch);
+        if !goes_up && !knows_more {
+            return Ok((bot, directive));
+        }
+        if self.refresh().await.is_ok() {
+            return look();
+        }
+        // Never up from memory. Halted stays halted whatever the database would say, so that much can be answered.
+        let _ = now;
+        if goes_up && directive.state != State::Halted { Err(Unheard::ViewTooOld) } else { Ok((bot, directive)) }
+    }
+
+    /// Ruling C9: a bot that traded under this start and now says `halted` twice running has stopped by itself.
+    async fn watch_for_refusal(&self, bot: &BotFacts, directive: &Directive, said: &CheckIn) {
+        let knows = said.epoch.is_some_and(|epoch| epoch >= directive.epoch);
+        if directive.state != State::Active || !knows {
+            return;
+        }
+        match said.state {
+            Some(State::Active) => {
+                if self.book.trades_under(&bot.id, bot.start_epoch) {
+                    self.observe(Observation::Trades(bot.id.clone(), bot.start_epoch));
+                }
+            }
+            Some(State::Halted) if self.book.refuses(&bot.id, bot.start_epoch) >= 2 => {
+                self.book.agrees(&bot.id);
+                let why = "agent says so: halted under an active directive".to_owned();
+                if let Err(error) = self.record_fact(&bot.id, Observed::Stop(StopKind::Stopped, why)).await {
+                    tracing::warn!(bot = %bot.id, %error, "a bot that stopped by itself could not be recorded yet");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes holds that no database knew from the agents that carried them. True when every one of them is accounted for.
+    async fn import_carried(&self, agent: &LiveAgent, carried: &[CarriedHold]) -> bool {
+        if carried.is_empty() {
+            return true;
+        }
+        let mut all = true;
+        for hold in carried.iter().take(crate::protocol::MAX_CARRIED) {
+            all &= self.import_one(agent, hold).await.is_ok();
+        }
+        all && carried.len() <= crate::protocol::MAX_CARRIED
+    }
+
+    /// The directive as sent.
+    ///
+    /// # Errors
+    /// `ViewTooOld` when the start that it stands on cannot be read.
+    pub(crate) async fn frame(&self, bot: &BotFacts, directive: &Directive, carries: &Carries) -> Result<DirectiveFrame, Unheard> {
+        let start = if directive.state == State::Halted {
+            None
+        } else {
+            Some(self.start_frame(bot).await.map_err(|_| Unheard::ViewTooOld)?)
+        };
+        let (recorded, released) = self.sort_carried(bot, &carries.holds).await;
+        Ok(self.frame_with(bot, directive, carries, Told { start, recorded, released }))
+    }
+
+    /// The directive of a stop, from memory alone: the stop path's own way.
+    pub fn stop_frame(&self, bot: &BotFacts, directive: &Directive, carries: &Carries) -> DirectiveFrame {
+        self.frame_with(bot, directive, carries, Told::default())
+    }
+
+    fn frame_with(&self, bot: &BotFacts, directive: &Directive, carries: &Carries, told: Told) -> DirectiveFrame {
+        let view = self.fleet.view();
+        let unrecorded = view.unrecorded().iter().filter(|hold| view.covers(hold, bot)).map(|hold| UnrecordedHold {
+            id: hold.id.clone(),
+            level: hold.level,
+            scope: hold.scope.kind().to_owned(),
+            by: hold.placed_by.name.clone(),
+            why: hold.why.clone(),
+            at: hold.at,
+        });
+        let values = (carries.limits_version != Some(bot.limits.version)).then(|| bot.limits.values.clone());
+        DirectiveFrame {
+            epoch: directive.epoch,
+            state: directive.state,
+            orders: directive.orders,
+            exits: directive.exits,
+            drop_keys: directive.drop_keys,
+            reasons: directive.reasons.iter().map(reason_frame).collect(),
+            limits: LimitsFrame { version: bot.limits.version, values },
+            lease_ms: bot.timings.lapse_after_ms,
+            holds: directive.holds.clone(),
+            released: told.released,
+            recorded: told.recorded,
+            unrecorded: unrecorded.collect(),
+            start: told.start,
+            sent_at: self.clock.now(),
+        }
+    }
+
+    /// Takes an acknowledgement. `requested` and `verified` are not an agent's to say.
+    ///
+    /// # Errors
+    /// `Invalid` for such a step, or for an epoch that no fact of the bot has.
+    pub async fn acknowledge(&self, agent: &LiveAgent, frame: &AckFrame) -> Result<bool, AppError> {
+        use crate::domain::Step;
+        if matches!(frame.step, Step::Requested | Step::Verified) {
+            return Err(super::Invalid::one("step", "step must be received, applied or idle").into());
+        }
+        let view = self.fleet.view();
+        let bot = view.bot(&agent.bot).ok_or(AppError::NotFound("bot"))?;
+        if frame.epoch > view.directive(bot).epoch {
+            return Err(super::Invalid::one("epoch", "epoch is above any this server has sent").into());
+        }
+        let whole = |count: Option<u64>| count.and_then(|n| i64::try_from(n).ok());
+        let ack = AckSeen {
+            epoch: frame.epoch,
+            step: frame.step,
+            at: self.clock.now(),
+            state: frame.state,
+            entry_orders: whole(frame.entry_orders),
+            open_orders: whole(frame.open_orders),
+        };
+        Ok(self.take_ack(&agent.bot, ack).await)
+    }
+}
+
+/// What only the database knows.
+#[derive(Default)]
+struct Told {
+    start: Option<StartFrame>,
+    recorded: Vec<HoldId>,
+    released: Vec<HoldId>,
+}
+
+fn reason_frame(reason: &crate::domain::Reason) -> ReasonFrame {
+    ReasonFrame {
+        kind: reason.kind.to_owned(),
+        id: reason.hold.clone(),
+        level: reason.level,
+        scope: reason.scope.map(str::to_owned),
+        by: reason.by.clone(),
+        why: reason.why.clone(),
+        at: reason.at,
+    }
+}
+
+/// True when an epoch is above what this server can explain (ruling H10): said by the agent and not covered by a hold that it carries.
+pub fn is_behind(said: &CheckIn, directive: Epoch) -> bool {
+    said.holds.is_empty() && said.epoch.is_some_and(|epoch| epoch > directive)
+}

@@ -1,0 +1,123 @@
+//! Recording a hold: the row, its epoch and its entry in one transaction. When only the log refuses, the row alone is committed, so that
+//! every replica has the stop; its entry follows (ruling C5). Also the merge of what was pushed while no database was there.
+
+use super::{App, AppError};
+use crate::audit::{Actor as Author, Canonical, Event, Record};
+use crate::authz::Actor;
+use crate::domain::{Clock, Hold, HoldId};
+use crate::storage::{self, Db, Error, Lane};
+use tokio::task::JoinHandle;
+
+/// What a recording task needs; cheap to clone, so that it outlives the press.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    db: Db,
+    clock: Clock,
+    node: String,
+}
+
+impl App {
+    pub(crate) fn recording_parts(&self) -> Parts {
+        Parts { db: self.db.clone(), clock: self.clock.clone(), node: self.node.clone() }
+    }
+}
+
+/// Records a hold in a task of its own. Answers with the hold as recorded, which is an earlier one when the press came twice.
+pub(crate) fn spawn(parts: Parts, actor: Actor, hold: Hold) -> JoinHandle<storage::Result<Hold>> {
+    tokio::spawn(async move { parts.record(&(&actor).into(), hold).await })
+}
+
+impl Parts {
+    async fn record(&self, author: &Author, hold: Hold) -> storage::Result<Hold> {
+        match self.try_record(author, &hold, true).await {
+            Ok(recorded) => Ok(recorded),
+            Err(Error::Duplicate(error)) => {
+                let mut tx = self.db.read().await?;
+                if let Some(earlier) = storage::holds::hold_by_id(&mut tx, &hold.id).await? {
+                    return Ok(earlier);
+                }
+                let earlier = storage::holds::hold_by_press(&mut tx, &hold.placed_by, &hold.idempotency_key).await?;
+                earlier.ok_or(Error::Duplicate(error))
+            }
+            // Database and log are judged apart: perhaps only the log refuses.
+            Err(error) => {
+                tracing::error!(hold = %hold.id, %error, "a hold could not be recorded with its entry; trying without");
+                self.try_record(author, &hold, false).await
+            }
+        }
+    }
+
+    async fn try_record(&self, author: &Author, hold: &Hold, with_entry: bool) -> storage::Result<Hold> {
+        let mut tx = self.db.write(Lane::Stop).await?;
+        if hold.epoch.0 > 0 {
+            storage::epoch::epoch_raise(&mut tx, hold.epoch).await?;
+        }
+        let mut recorded = hold.clone();
+        recorded.epoch = storage::epoch::epoch_take(&mut tx).await?;
+        storage::holds::hold_insert(&mut tx, &recorded).await?;
+        if with_entry {
+            let event = Event::hold_placed(&recorded);
+            let record = Record { actor: author.clone(), ts: self.clock.now(), node: self.node.clone(), event };
+            let canonical = Canonical::new(&record).map_err(|error| Error::Unreadable(error.to_string()))?;
+            let seq = storage::audit::audit_append(&mut tx, &canonical).await?;
+            storage::holds::hold_set_entry(&mut tx, &recorded.id, seq).await?;
+            recorded.entry = Some(seq);
+        }
+        tx.notify().await?;
+        failpoint!("place:before_commit");
+        tx.commit().await?;
+        failpoint!("place:committed");
+        Ok(recorded)
+    }
+}
+
+/// Who placed a hold, for its entry when it is recorded later.
+fn author_of(hold: &Hold) -> Author {
+    Author::placer(&hold.placed_by)
+}
+
+impl App {
+    /// Records every hold that no database had, oldest first; folds into each what agents had carried back meanwhile. Says how many.
+    ///
+    /// # Errors
+    /// When the database still does not take them.
+    pub async fn merge_unrecorded(&self) -> Result<usize, AppError> {
+        let waiting: Vec<Hold> = self.fleet.view().unrecorded().iter().map(|hold| Hold::clone(hold)).collect();
+        let parts = self.recording_parts();
+        let mut merged = 0;
+        for hold in waiting {
+            let recorded = parts.record(&author_of(&hold), hold.clone()).await?;
+            self.fleet.take_hold(recorded.clone());
+            if recorded.id != hold.id {
+                // The same press was recorded under another id: the unrecorded twin goes.
+                self.fleet.take_hold(Hold { released: recorded.released.clone(), ..hold.clone() });
+            }
+            let spool = self.spool.clone();
+            let id: HoldId = hold.id.clone();
+            let dropped = tokio::task::spawn_blocking(move || spool.drop_hold(&id)).await.map_err(AppError::internal)?;
+            if let Err(error) = dropped {
+                tracing::warn!(%error, "a merged hold stays in the spool; merging it again changes nothing");
+            }
+            merged += 1;
+        }
+        Ok(merged)
+    }
+
+    /// Appends the entries of holds that the log could not take when they were recorded. Says how many.
+    ///
+    /// # Errors
+    /// When the log still refuses.
+    pub async fn append_missing_entries(&self) -> Result<usize, AppError> {
+        let missing = storage::holds::hold_without_entry(&mut *self.db.read().await?).await?;
+        for hold in &missing {
+            let mut tx = self.db.write(Lane::Normal).await?;
+            let event = Event::hold_placed(&Hold { late: true, ..hold.clone() });
+            let record = Record { actor: author_of(hold), ts: self.clock.now(), node: self.node.clone(), event };
+            let canonical = Canonical::new(&record).map_err(AppError::internal)?;
+            let seq = storage::audit::audit_append(&mut tx, &canonical).await?;
+            storage::holds::hold_set_entry(&mut tx, &hold.id, seq).await?;
+            tx.commit().await?;
+        }
+        Ok(missing.len())
+    }
+}

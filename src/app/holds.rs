@@ -1,0 +1,211 @@
+//! Placing a hold. From the moment a press is parsed it runs in a task of its own: no closed browser, timeout or shutdown cancels it.
+//! It waits for the database at most 250 ms; then it is pushed all the same, spooled, and recorded later as the same hold.
+
+use super::{App, AppError, Invalid, hold_record};
+use crate::audit::Event;
+use crate::authz::{self, Action, Actor, Resource};
+use crate::domain::{Epoch, Hold, HoldId, Level, PlacedBy, Scope, text};
+use crate::storage::{self, Lane};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::OnceCell;
+
+/// How long a press waits for the database: a hang counts as gone.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How long the spool may take before the press is answered without it.
+const SPOOL_PATIENCE: Duration = Duration::from_millis(500);
+/// How many presses are remembered for those who send theirs twice.
+const PRESSES_KEPT: usize = 4096;
+
+/// A press.
+#[derive(Debug, Clone)]
+pub struct Press {
+    /// What to stop.
+    pub scope: Scope,
+    /// How strictly.
+    pub level: Level,
+    /// Why; never demanded.
+    pub why: String,
+    /// The same press sent again carries the same key; empty: none given.
+    pub idempotency_key: String,
+}
+
+/// How a press is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// In the database, with its entry or waiting for it.
+    Recorded,
+    /// In the spool on this machine; the database gets it when it is back.
+    Spooled,
+    /// Nowhere: it was pushed to the agents and that is all.
+    NotRecorded,
+}
+
+/// The answer to a press.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// The hold, new or the same press's earlier one.
+    pub hold: Hold,
+    /// How it is kept.
+    pub kept: Kept,
+    /// True when this press had been taken before.
+    pub repeated: bool,
+    /// Other unreleased holds that already covered the whole scope.
+    pub beside: Vec<Arc<Hold>>,
+}
+
+type Once = Arc<OnceCell<Placed>>;
+
+/// Presses being taken or taken lately, so that a hundred equal ones make one hold.
+#[derive(Default)]
+pub struct Presses(Mutex<HashMap<(String, String), Once>>);
+
+impl Presses {
+    fn of(&self, by: &PlacedBy, key: &str) -> Once {
+        let mut presses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if presses.len() >= PRESSES_KEPT {
+            // The database remembers those that are done; only the ones under way must stay.
+            presses.retain(|_, once| !once.initialized());
+        }
+        presses.entry((format!("{}:{}", by.kind, by.id), key.to_owned())).or_default().clone()
+    }
+}
+
+impl App {
+    /// Places a hold. Never refused for want of a database, a log, a disk or a reason.
+    ///
+    /// # Errors
+    /// `Denied` for who may not stop this; `Invalid` for a level or scope that does not exist.
+    pub async fn place(self: &Arc<Self>, actor: Actor, press: Press) -> Result<Placed, AppError> {
+        let app = self.clone();
+        let task = tokio::spawn(async move { app.place_now(actor, press).await });
+        task.await.map_err(AppError::internal)?
+    }
+
+    async fn place_now(&self, actor: Actor, mut press: Press) -> Result<Placed, AppError> {
+        let view = self.fleet.view();
+        let resource = self.scope_resource(&press.scope)?;
+        authz::check(&actor, Action::PlaceHold, &resource)?;
+        if press.level == Level::Kill {
+            return Err(Invalid::one("level", "level must be reduce or pause").into());
+        }
+        press.why = text::why_lenient(&press.why);
+        let by = actor.as_placer();
+        let id = HoldId::new();
+        if press.idempotency_key.is_empty() {
+            press.idempotency_key = id.to_string();
+        }
+        press.idempotency_key = press.idempotency_key.chars().take(128).collect();
+        let same = |hold: &&Arc<Hold>| {
+            hold.placed_by.kind == by.kind && hold.placed_by.id == by.id && hold.scope == press.scope && hold.level == press.level
+        };
+        let beside: Vec<Arc<Hold>> = view.open_holds().filter(|h| covers_whole(h, &press.scope, &resource)).cloned().collect();
+        if let Some(hold) = view.open_holds().find(same) {
+            let kept = if view.unrecorded().iter().any(|h| h.id == hold.id) { Kept::Spooled } else { Kept::Recorded };
+            let beside = beside.into_iter().filter(|h| h.id != hold.id).collect();
+            return Ok(Placed { hold: Hold::clone(hold), kept, repeated: true, beside });
+        }
+        let once = self.presses.of(&by, &press.idempotency_key);
+        let mut mine = false;
+        let placed = once
+            .get_or_init(|| {
+                mine = true;
+                self.place_once(actor, by, id, press, beside)
+            })
+            .await;
+        Ok(Placed { repeated: placed.repeated || !mine, ..placed.clone() })
+    }
+
+    async fn place_once(&self, actor: Actor, by: PlacedBy, id: HoldId, press: Press, beside: Vec<Arc<Hold>>) -> Placed {
+        let hold = Hold {
+            id,
+            scope: press.scope,
+            level: press.level,
+            why: press.why,
+            placed_by: by,
+            at: self.clock.now(),
+            epoch: Epoch(0),
+            released: None,
+            late: false,
+            idempotency_key: press.idempotency_key,
+            origin: None,
+            entry: None,
+        };
+        failpoint!("place:before");
+        let recording = hold_record::spawn(self.recording_parts(), actor, hold.clone());
+        let mut recording = std::pin::pin!(recording);
+        match tokio::time::timeout(PATIENCE, &mut recording).await {
+            Ok(Ok(Ok(recorded))) => {
+                let repeated = recorded.id != hold.id;
+                self.fleet.take_hold(recorded.clone());
+                failpoint!("place:pushed");
+                Placed { hold: recorded, kept: Kept::Recorded, repeated, beside }
+            }
+            // Refused, or still hanging: a commit that comes late is the same hold, since the merge goes by its id.
+            _ => self.push_without_database(hold, beside).await,
+        }
+    }
+
+    async fn push_without_database(&self, mut hold: Hold, beside: Vec<Arc<Hold>>) -> Placed {
+        hold.late = true;
+        let pushed = self.fleet.push_unrecorded(hold);
+        let spool = self.spool.clone();
+        let for_spool = pushed.clone();
+        let kept = tokio::task::spawn_blocking(move || spool.keep(&for_spool));
+        let kept = match tokio::time::timeout(SPOOL_PATIENCE, kept).await {
+            Ok(Ok(Ok(()))) => Kept::Spooled,
+            _ => Kept::NotRecorded,
+        };
+        tracing::error!(hold = %pushed.id, ?kept, "the database did not take a hold; it was pushed to the agents");
+        failpoint!("place:spooled");
+        Placed { hold: pushed, kept, repeated: false, beside }
+    }
+
+    /// What a scope is to the policy. An unknown bot or team is refused: there is nothing to stop.
+    pub(crate) fn scope_resource(&self, scope: &Scope) -> Result<Resource, AppError> {
+        let team = match scope {
+            Scope::Bot(id) => Some(self.fleet.view().bot(id).ok_or(AppError::NotFound("bot"))?.team.clone()),
+            Scope::Fleet | Scope::Team(_) => None,
+        };
+        Ok(Resource::Scope { scope: scope.clone(), team })
+    }
+
+    /// Adds the reason to a hold that has none. Once.
+    ///
+    /// # Errors
+    /// `Denied`; `Invalid` when the reason does not fit; `Conflict` when it has one.
+    pub async fn explain_hold(&self, actor: &Actor, id: &HoldId, why: &str) -> Result<(), AppError> {
+        let permit = authz::check(actor, Action::ExplainHold, &Resource::Installation)?;
+        let mut invalid = Invalid::default();
+        let Some(why) = invalid.check("why", "The reason", text::why(why)) else { return Err(invalid.into()) };
+        if why.is_empty() {
+            return Err(Invalid::one("why", "Give a reason").into());
+        }
+        let mut act = self.begin(permit, Lane::Normal).await?;
+        let epoch = act.epoch().await?;
+        storage::holds::hold_by_id(act.tx(), id).await?.ok_or(AppError::NotFound("hold"))?;
+        match storage::holds::hold_set_why(act.tx(), id, &why).await {
+            Err(storage::Error::Conflict) => return Err(AppError::conflict("this hold has a reason already; it is kept as it was given")),
+            other => other?,
+        }
+        let _ = epoch;
+        act.commit(Event::HoldExplained { hold: id.clone(), why }).await?;
+        let mut tx = self.db.read().await?;
+        if let Some(hold) = storage::holds::hold_by_id(&mut tx, id).await? {
+            self.fleet.take_hold(hold);
+        }
+        Ok(())
+    }
+}
+
+/// True when a hold already covers all of a scope.
+fn covers_whole(hold: &Hold, scope: &Scope, resource: &Resource) -> bool {
+    match (&hold.scope, scope) {
+        (Scope::Fleet, _) => true,
+        (Scope::Team(held), Scope::Bot(_)) => matches!(resource, Resource::Scope { team: Some(team), .. } if team == held),
+        (held, pressed) => held == pressed,
+    }
+}

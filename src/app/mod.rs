@@ -1,0 +1,136 @@
+//! Use cases, one file per noun. Owns `App`: everything that a request needs, put together once by `cli`.
+//! Every act goes permit → transaction → entry → commit (`tx.rs`); nothing on the stop path waits for anything that is not the stop.
+
+pub mod acts;
+pub mod agents;
+pub mod audit;
+pub mod bots;
+pub mod check_in;
+pub mod error;
+pub mod facts;
+pub mod hold_record;
+pub mod holds;
+pub mod listings;
+pub mod observations;
+pub mod people;
+pub mod receipts;
+pub mod refresh;
+pub mod sign_in;
+pub mod start_frames;
+pub mod starts;
+pub mod tokens;
+pub mod tx;
+
+pub use error::{AppError, Invalid};
+
+use crate::authn::{Keys, SessionStore, Throttle, TokenBook};
+use crate::domain::{Clock, Timestamp};
+use crate::fleet::{Book, Fleet, Lines, Spool};
+use crate::storage::{Db, installation::Installation};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Everything that a request needs.
+pub struct App {
+    /// The database.
+    pub db: Db,
+    /// The clock.
+    pub clock: Clock,
+    /// Which installation this is.
+    pub installation: Installation,
+    /// Where people reach it.
+    pub origin: url::Url,
+    /// The snapshot and its watch.
+    pub fleet: Fleet,
+    /// What agents said.
+    pub book: Book,
+    /// Open streams.
+    pub lines: Lines,
+    /// WebAuthn.
+    pub keys: Keys,
+    /// Browser sessions.
+    pub sessions: SessionStore,
+    /// Rate limits on sign-in.
+    pub throttle: Throttle,
+    /// Live API tokens.
+    pub token_book: TokenBook,
+    /// When this process began to serve.
+    pub started_at: Timestamp,
+    /// A name for this process among replicas.
+    pub node: String,
+    pub(crate) agent_book: agents::AgentBook,
+    pub(crate) people_book: people::PeopleBook,
+    pub(crate) spool: Spool,
+    pub(crate) presses: holds::Presses,
+    pub(crate) refreshing: refresh::Turn,
+    pub(crate) facts: mpsc::Sender<facts::Fact>,
+    pub(crate) observations: mpsc::Sender<observations::Observation>,
+    pub(crate) start_frames: start_frames::StartFrames,
+}
+
+/// What `App::assemble` is made of.
+pub struct Parts {
+    /// The database, migrated.
+    pub db: Db,
+    /// The clock.
+    pub clock: Clock,
+    /// Which installation this is.
+    pub installation: Installation,
+    /// Where people reach it.
+    pub origin: url::Url,
+    /// The spool file, open.
+    pub spool: Spool,
+    /// The holds found in it.
+    pub spooled: Vec<crate::domain::Hold>,
+    /// A name for this process among replicas.
+    pub node: String,
+}
+
+impl App {
+    /// Puts the application together, reads the whole fleet once, and starts the two writers of observations and facts.
+    /// Holds found in the spool stop their bots before anything else is served.
+    ///
+    /// # Errors
+    /// When the database cannot be read or the origin is no origin.
+    pub async fn assemble(parts: Parts) -> Result<Arc<Self>, AppError> {
+        let (facts, facts_in) = mpsc::channel(4096);
+        let (observations, observations_in) = mpsc::channel(16_384);
+        let keys = Keys::new(&parts.origin, &parts.installation.name)?;
+        let app = Arc::new(Self {
+            sessions: SessionStore::new(parts.db.clone(), parts.clock.clone()),
+            throttle: Throttle::new(parts.clock.clone()),
+            token_book: TokenBook::default(),
+            fleet: Fleet::new(parts.clock.clone()),
+            book: Book::default(),
+            lines: Lines::default(),
+            agent_book: agents::AgentBook::default(),
+            people_book: people::PeopleBook::default(),
+            presses: holds::Presses::default(),
+            refreshing: refresh::Turn::default(),
+            start_frames: start_frames::StartFrames::default(),
+            started_at: parts.clock.now(),
+            db: parts.db,
+            clock: parts.clock,
+            installation: parts.installation,
+            origin: parts.origin,
+            node: parts.node,
+            spool: parts.spool,
+            keys,
+            facts,
+            observations,
+        });
+        app.refresh_all().await?;
+        app.load_observations().await?;
+        for hold in parts.spooled {
+            app.fleet.push_unrecorded(hold);
+        }
+        tokio::spawn(facts::run(Arc::downgrade(&app), facts_in));
+        tokio::spawn(observations::run(Arc::downgrade(&app), observations_in));
+        Ok(app)
+    }
+
+    /// True for an installation of kind `demo`.
+    pub fn is_demo(&self) -> bool {
+        self.installation.kind == "demo"
+    }
+}

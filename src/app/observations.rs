@@ -1,0 +1,202 @@
+//! Writing down what agents say: the last check-in, acknowledgements, events. Observations are no acts and carry no entry; they go to the
+//! database in batches, so that ten thousand check-ins never stand in the way of a stop.
+
+use super::{App, AppError};
+use crate::domain::{BotId, Epoch, Step};
+use crate::fleet::{AckSeen, AgentSeen};
+use crate::storage::{self, Lane, acks::Ack, events::BotEvent, seen::Seen};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// At most this many rows in one transaction.
+const BATCH: usize = 400;
+/// What was said last is written at most this often per agent, unless its state changed.
+const SEEN_EVERY_MS: i64 = 5_000;
+
+/// One observation.
+pub enum Observation {
+    /// What an agent said last.
+    Seen(Arc<AgentSeen>),
+    /// How far a bot has come; told once it is on disk.
+    Ack(BotId, AckSeen, Option<oneshot::Sender<()>>),
+    /// Something that happened; told once it is on disk.
+    Event(BotEvent, Option<oneshot::Sender<()>>),
+    /// A bot trades under a start.
+    Trades(BotId, Epoch),
+}
+
+impl App {
+    /// Queues an observation. When the queue is full the oldest truth is the database's: the next check-in brings it again.
+    pub(crate) fn observe(&self, observation: Observation) {
+        if self.observations.try_send(observation).is_err() {
+            tracing::warn!("too many observations wait for the database");
+        }
+    }
+
+    /// Takes an acknowledgement into memory at once and into the database soon; `true` once it is on disk.
+    pub async fn take_ack(&self, bot: &BotId, ack: AckSeen) -> bool {
+        self.book.ack(bot, ack.clone());
+        let (done, told) = oneshot::channel();
+        self.observe(Observation::Ack(bot.clone(), ack, Some(done)));
+        told.await.is_ok()
+    }
+
+    /// Takes an event; `true` once it is on disk.
+    pub async fn take_event(&self, event: BotEvent) -> bool {
+        let (done, told) = oneshot::channel();
+        self.observe(Observation::Event(event, Some(done)));
+        told.await.is_ok()
+    }
+
+    /// Reads what agents had said before this process started.
+    pub(crate) async fn load_observations(&self) -> Result<(), AppError> {
+        let mut tx = self.db.read().await?;
+        for seen in storage::seen::seen_all(&mut tx).await? {
+            self.note_stored(seen);
+        }
+        Ok(())
+    }
+
+    fn note_stored(&self, seen: Seen) {
+        let report = seen.report.as_deref().and_then(|text| serde_json::from_str(text).ok()).map(Arc::new);
+        self.book.note(AgentSeen {
+            agent: seen.agent_id,
+            bot: seen.bot_id,
+            at: seen.at,
+            channel: if seen.channel == "stream" { "stream" } else { "poll" },
+            boot: seen.boot.and_then(|boot| boot.try_into().ok()),
+            epoch: seen.epoch,
+            state: seen.state,
+            limits_version: seen.limits_version,
+            start_after: seen.start_after,
+            build: seen.build,
+            config: seen.config,
+            report: report.zip(seen.report_at),
+            ahead: false,
+        });
+    }
+}
+
+/// Writes observations until the application goes.
+pub(crate) async fn run(app: Weak<App>, mut incoming: mpsc::Receiver<Observation>) {
+    let mut written = HashMap::<BotId, Arc<AgentSeen>>::new();
+    let mut batch = Vec::with_capacity(BATCH);
+    while incoming.recv_many(&mut batch, BATCH).await > 0 {
+        let Some(app) = app.upgrade() else { return };
+        let mut rows: Vec<Observation> = Vec::with_capacity(batch.len());
+        let mut seen = HashMap::<BotId, Arc<AgentSeen>>::new();
+        for observation in batch.drain(..) {
+            match observation {
+                Observation::Seen(said) if is_due(written.get(&said.bot), &said) => {
+                    seen.insert(said.bot.clone(), said);
+                }
+                Observation::Seen(_) => {}
+                other => rows.push(other),
+            }
+        }
+        if rows.is_empty() && seen.is_empty() {
+            continue;
+        }
+        let mut tries = 0;
+        while let Err(error) = write(&app, &rows, &seen).await {
+            tries += 1;
+            tracing::warn!(%error, tries, "observations could not be written");
+            if tries >= 3 {
+                // Memory has them; dropping the senders tells whoever waits that they are not on disk.
+                rows.clear();
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        written.extend(seen);
+        for row in rows {
+            if let Observation::Ack(_, _, Some(done)) | Observation::Event(_, Some(done)) = row {
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+fn is_due(last: Option<&Arc<AgentSeen>>, now: &AgentSeen) -> bool {
+    last.is_none_or(|last| {
+        now.at.ms_since(last.at) >= SEEN_EVERY_MS || last.state != now.state || last.epoch != now.epoch || last.boot != now.boot
+    })
+}
+
+async fn write(app: &App, rows: &[Observation], seen: &HashMap<BotId, Arc<AgentSeen>>) -> storage::Result<()> {
+    let mut tx = app.db.write(Lane::Normal).await?;
+    for said in seen.values() {
+        storage::seen::seen_save(&mut tx, &stored(said)).await?;
+    }
+    for row in rows {
+        match row {
+            Observation::Ack(bot, ack, _) if ack.step != Step::Requested && ack.step != Step::Verified => {
+                let ack = Ack {
+                    bot_id: bot.clone(),
+                    epoch: ack.epoch,
+                    step: ack.step,
+                    at: ack.at,
+                    state: ack.state,
+                    entry_orders: ack.entry_orders,
+                    open_orders: ack.open_orders,
+                };
+                storage::acks::ack_save(&mut tx, &ack).await?;
+            }
+            Observation::Event(event, _) => storage::events::event_save(&mut tx, event).await?,
+            Observation::Trades(bot, epoch) => storage::starts::start_applied(&mut tx, bot, *epoch, app.clock.now()).await?,
+            Observation::Ack(..) | Observation::Seen(_) => {}
+        }
+    }
+    tx.commit().await
+}
+
+fn stored(said: &AgentSeen) -> Seen {
+    let report = said.report.as_ref().and_then(|(report, _)| serde_json::to_string(report.as_ref()).ok());
+    Seen {
+        agent_id: said.agent.clone(),
+        bot_id: said.bot.clone(),
+        at: said.at,
+        channel: said.channel.to_owned(),
+        boot: said.boot.as_ref().map(|boot| boot.as_str().to_owned()),
+        epoch: said.epoch,
+        state: said.state,
+        limits_version: said.limits_version,
+        start_after: said.start_after,
+        build: said.build.clone(),
+        config: said.config.clone(),
+        report,
+        report_at: said.report.as_ref().map(|(_, at)| *at),
+    }
+}
+
+impl App {
+    /// Takes in what other replicas heard, where it is newer than what was heard here.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn load_seen(&self) -> Result<(), AppError> {
+        for seen in storage::seen::seen_all(&mut *self.db.read().await?).await? {
+            if self.book.seen(&seen.bot_id).is_none_or(|here| here.at < seen.at) {
+                self.note_stored(seen);
+            }
+        }
+        Ok(())
+    }
+
+    /// Bots whose latest start was made before a moment and never taken up.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn starts_not_taken_up(&self, before: crate::domain::Timestamp) -> Result<Vec<BotId>, AppError> {
+        let starts = storage::starts::start_unapplied(&mut *self.db.read().await?, before).await?;
+        let view = self.fleet.view();
+        let stands = |bot: &BotId, epoch: Epoch| {
+            view.bot(bot).is_some_and(|facts| facts.start_epoch == epoch && epoch > crate::domain::directive::latest_stop(facts, &view.cover(facts)))
+        };
+        Ok(starts.into_iter().filter(|s| stands(&s.bot_id, s.epoch)).map(|s| s.bot_id).collect())
+    }
+}

@@ -1,0 +1,113 @@
+//! People and teams as every request needs them: in memory, so that a dead database does not take away who may stop. Disabling and roles.
+
+use super::{App, AppError, tx::Act};
+use crate::audit::Event;
+use crate::authz::{self, Action, Actor, Resource};
+use crate::domain::{Grant, Role, TeamId, UserId};
+use crate::storage::{self, Lane, credentials::Credential, teams::Team, users::User};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+#[derive(Default)]
+struct People {
+    users: HashMap<UserId, Arc<User>>,
+    teams: Vec<Team>,
+    with_two_keys: i64,
+}
+
+/// Everybody and every team.
+#[derive(Default)]
+pub struct PeopleBook(RwLock<People>);
+
+impl PeopleBook {
+    pub(crate) fn reload(&self, users: Vec<User>, teams: Vec<Team>, with_two_keys: i64) {
+        let users = users.into_iter().map(|user| (user.id.clone(), Arc::new(user))).collect();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = People { users, teams, with_two_keys };
+    }
+    fn read<T>(&self, look: impl FnOnce(&People) -> T) -> T {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+    /// One person.
+    pub fn user(&self, id: &UserId) -> Option<Arc<User>> {
+        self.read(|people| people.users.get(id).cloned())
+    }
+    /// Everybody, by the name shown.
+    pub fn users(&self) -> Vec<Arc<User>> {
+        let mut users: Vec<_> = self.read(|people| people.users.values().cloned().collect());
+        users.sort_by(|a, b| a.display_name.cmp(&b.display_name));
+        users
+    }
+    /// The name shown of a person.
+    pub fn name(&self, id: &UserId) -> Option<String> {
+        self.read(|people| people.users.get(id).map(|user| user.display_name.clone()))
+    }
+    /// True when an enabled person holds a role.
+    pub fn holds(&self, id: &UserId, role: Role) -> bool {
+        self.read(|people| people.users.get(id).is_some_and(|user| user.enabled && user.grants.iter().any(|g| g.role == role)))
+    }
+    /// Every team by name.
+    pub fn teams(&self) -> Vec<Team> {
+        self.read(|people| people.teams.clone())
+    }
+    /// A team's name.
+    pub fn team_name(&self, id: &TeamId) -> Option<String> {
+        self.read(|people| people.teams.iter().find(|team| team.id == *id).map(|team| team.name.clone()))
+    }
+    /// A team by its name, whatever its case.
+    pub fn team_by_name(&self, name: &str) -> Option<Team> {
+        self.read(|people| people.teams.iter().find(|team| team.name.eq_ignore_ascii_case(name)).cloned())
+    }
+    /// How many enabled people have two keys: with fewer than two of them a person is alone (ruling C8).
+    pub fn enabled_with_rights(&self) -> i64 {
+        self.read(|people| people.with_two_keys)
+    }
+}
+
+impl App {
+    /// Everybody and every team.
+    pub fn people(&self) -> &PeopleBook {
+        &self.people_book
+    }
+
+    /// A signed-in person as an actor, with the roles they hold now; none once they are disabled.
+    pub fn actor_of(&self, id: &UserId, stop_only: bool) -> Option<Actor> {
+        let user = self.people_book.user(id).filter(|user| user.enabled)?;
+        Some(Actor::User { id: id.clone(), name: user.display_name.clone(), grants: user.grants.clone(), stop_only })
+    }
+
+    /// A person's keys.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn keys_of(&self, actor: &Actor, id: &UserId) -> Result<Vec<Credential>, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        Ok(storage::credentials::credential_of_user(&mut *self.db.read().await?, id).await?)
+    }
+
+    /// Ends or gives back every right of a person; ending ends their sessions as well.
+    ///
+    /// # Errors
+    /// `Denied`; `Conflict` for the last admin.
+    pub async fn set_enabled(&self, actor: &Actor, id: &UserId, enabled: bool) -> Result<(), AppError> {
+        let permit = authz::check(actor, Action::ManagePeople, &Resource::Installation)?;
+        let mut act = self.begin(permit, Lane::Normal).await?;
+        storage::users::user_by_id(act.tx(), id).await?.ok_or(AppError::NotFound("person"))?;
+        storage::users::user_set_enabled(act.tx(), id, enabled).await?;
+        self.an_admin_remains(&mut act).await?;
+        act.changes_books();
+        act.commit(if enabled { Event::UserEnabled { user: id.clone() } } else { Event::UserDisabled { user: id.clone() } }).await?;
+        if !enabled {
+            self.sessions.end_all_of(id).await;
+        }
+        Ok(())
+    }
+
+    /// Refuses an act that would leave nobody who can look after people.
+    pub(crate) async fn an_admin_remains(&self, act: &mut Act<'_>) -> Result<(), AppError> {
+        let users = storage::users::user_all(act.tx()).await?;
+        let is_admin = |user: &User| user.enabled && user.grants.iter().any(|g: &Grant| g.role == Role::Admin);
+        if users.iter().any(is_admin) { Ok(()) } else { Err(AppError::conflict("somebody must remain an admin")) }
+    }
+}

@@ -1,0 +1,67 @@
+//! Receipts: computed from memory, joined with the database when it is there, so that a stop pressed without one has its receipt too.
+
+use super::{App, AppError};
+use crate::authz::{self, Action, Actor, Resource};
+use crate::domain::{BotId, Hold, HoldId};
+use crate::fleet::{AckSeen, Receipt, receipt};
+use crate::storage;
+use std::{collections::HashMap, time::Duration};
+
+/// How long a receipt waits for the database before it is drawn from memory.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+impl App {
+    /// One hold: from memory when it stands, from the database when it is over.
+    ///
+    /// # Errors
+    /// `Denied`, `NotFound`.
+    pub async fn hold(&self, actor: &Actor, id: &HoldId) -> Result<Hold, AppError> {
+        authz::check(actor, Action::SeeCounts, &Resource::Installation)?;
+        if let Some(hold) = self.fleet.view().open_hold(id) {
+            return Ok(Hold::clone(hold));
+        }
+        let found = storage::holds::hold_by_id(&mut *self.db.read().await?, id).await?;
+        found.ok_or(AppError::NotFound("hold"))
+    }
+
+    /// The receipt of a hold.
+    ///
+    /// # Errors
+    /// `Denied`, `NotFound`.
+    pub async fn receipt(&self, actor: &Actor, id: &HoldId) -> Result<Receipt, AppError> {
+        let hold = self.hold(actor, id).await?;
+        let stored = tokio::time::timeout(PATIENCE, self.stored_acks(&hold)).await;
+        let mut stored = stored.ok().and_then(Result::ok).unwrap_or_default();
+        let acks = |bot: &BotId| {
+            let mut acks = self.book.acks_since(bot, hold.epoch);
+            if acks.is_empty() { stored.get(bot).cloned().unwrap_or_default() } else { acks.drain(..).collect() }
+        };
+        let receipt = receipt(&self.fleet.view(), &hold, self.clock.now(), acks, |bot| self.book.seen(bot).map(|seen| seen.at));
+        stored.clear();
+        Ok(receipt)
+    }
+
+    async fn stored_acks(&self, hold: &Hold) -> Result<HashMap<BotId, Vec<AckSeen>>, AppError> {
+        let mut by_bot = HashMap::<BotId, Vec<AckSeen>>::new();
+        for ack in storage::acks::ack_since(&mut *self.db.read().await?, hold.epoch).await? {
+            by_bot.entry(ack.bot_id).or_default().push(AckSeen {
+                epoch: ack.epoch,
+                step: ack.step,
+                at: ack.at,
+                state: ack.state,
+                entry_orders: ack.entry_orders,
+                open_orders: ack.open_orders,
+            });
+        }
+        Ok(by_bot)
+    }
+
+    /// Holds that are over, newest first.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn past_holds(&self, actor: &Actor) -> Result<Vec<Hold>, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        Ok(storage::holds::hold_recent(&mut *self.db.read().await?, 100).await?)
+    }
+}

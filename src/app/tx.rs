@@ -1,0 +1,104 @@
+//! The one way to a write: a permit opens the transaction, an audit event closes it. No permit, no transaction; no entry, no commit.
+
+use super::{App, AppError};
+use crate::audit::{Canonical, Event, Record};
+use crate::authz::{Actor, Permit};
+use crate::domain::{Epoch, Timestamp};
+use crate::storage::{self, Lane, WriteTx};
+
+/// An open act: rolled back when dropped.
+#[must_use = "an act that is dropped changes nothing"]
+pub struct Act<'a> {
+    app: &'a App,
+    permit: Permit,
+    tx: WriteTx,
+    now: Timestamp,
+    books: bool,
+}
+
+impl App {
+    /// Begins an act.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub(crate) async fn begin(&self, permit: Permit, lane: Lane) -> Result<Act<'_>, AppError> {
+        let tx = self.db.write(lane).await?;
+        Ok(Act { app: self, permit, tx, now: self.clock.now(), books: false })
+    }
+}
+
+impl Act<'_> {
+    /// The transaction, for storage functions.
+    pub fn tx(&mut self) -> &mut WriteTx {
+        &mut self.tx
+    }
+    /// The moment of the act.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+    /// Who acts.
+    pub fn actor(&self) -> &Actor {
+        self.permit.actor()
+    }
+    /// Says that this act changes who may speak: agents, people, teams or tokens.
+    pub fn changes_books(&mut self) {
+        self.books = true;
+    }
+    /// Takes the next epoch. First of all, so that what is read after it is the truth.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn epoch(&mut self) -> Result<Epoch, AppError> {
+        Ok(storage::epoch::epoch_take(&mut self.tx).await?)
+    }
+
+    /// Appends an entry and goes on; answers with its position.
+    ///
+    /// # Errors
+    /// When the log cannot take it.
+    pub async fn record(&mut self, event: Event) -> Result<i64, AppError> {
+        let record = Record { actor: self.permit.actor().into(), ts: self.now, node: self.app.node.clone(), event };
+        let canonical = Canonical::new(&record).map_err(AppError::internal)?;
+        Ok(storage::audit::audit_append(&mut self.tx, &canonical).await?)
+    }
+
+    /// Appends the last entry, commits, and brings the snapshot up to date. Once this returns `Ok` the act has happened, whatever comes.
+    ///
+    /// # Errors
+    /// When database or log did not take it: nothing happened.
+    pub async fn commit(mut self, event: Event) -> Result<i64, AppError> {
+        let seq = self.record(event).await?;
+        self.finish().await?;
+        Ok(seq)
+    }
+
+    /// Commits entries recorded before. There must have been one.
+    ///
+    /// # Errors
+    /// When the database did not take it: nothing happened.
+    pub(crate) async fn finish(mut self) -> Result<(), AppError> {
+        self.tx.notify().await?;
+        let app = self.app;
+        self.tx.commit().await?;
+        let read = async {
+            app.refresh().await?;
+            if self.books { app.reload_books(&mut *app.db.read().await?).await } else { Ok(()) }
+        };
+        if let Err(error) = read.await {
+            tracing::warn!(%error, "committed, but the snapshot could not be read again yet");
+        }
+        Ok(())
+    }
+}
+
+impl From<&Actor> for crate::audit::Actor {
+    fn from(actor: &Actor) -> Self {
+        match actor {
+            Actor::User { id, .. } => Self::user(id),
+            Actor::Token { id, .. } => Self::token(id),
+            Actor::Agent { id, .. } => Self::agent(id),
+            Actor::Host { user } => Self::host(user),
+            Actor::Server => Self::server(),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What an entry can say: a closed list with named fields. No free-form map, no request body, no header ever gets in here.
+
+use crate::domain::{
+    ActId, AgentId, BotId, CredentialId, Grant, Hold, HoldId, InstallationId, Level, Stage, StopKind, TeamId, TokenId, UserId,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A WebAuthn assertion as text: base64url without padding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssertionText {
+    /// Who signed.
+    pub user: UserId,
+    /// With which key.
+    pub credential: CredentialId,
+    /// authenticatorData.
+    pub authenticator_data: String,
+    /// clientDataJSON.
+    pub client_data: String,
+    /// The signature.
+    pub signature: String,
+}
+
+/// An act exactly as it was signed, with its signatures: enough to verify it without this program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedAct {
+    /// base64url of the act's RFC 8785 bytes; their SHA-256 is the challenge.
+    pub act: String,
+    /// The signatures.
+    pub assertions: Vec<AssertionText>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "data")]
+#[expect(missing_docs, reason = "the kinds are their own words and the fields are domain types")]
+pub enum Event {
+    #[serde(rename = "installation.set_up")]
+    InstallationSetUp { installation: InstallationId, admin: UserId },
+    #[serde(rename = "installation.link_made")]
+    SetupLinkMade { user: UserId },
+    #[serde(rename = "user.invited")]
+    UserInvited { user: UserId, name: String, grants: Vec<Grant>, signed: SignedAct },
+    #[serde(rename = "user.grants_changed")]
+    GrantsChanged { user: UserId, grants: Vec<Grant>, signed: SignedAct },
+    #[serde(rename = "user.disabled")]
+    UserDisabled { user: UserId },
+    #[serde(rename = "user.enabled")]
+    UserEnabled { user: UserId },
+    #[serde(rename = "user.password_set")]
+    PasswordSet { user: UserId },
+    #[serde(rename = "credential.added")]
+    CredentialAdded { user: UserId, credential: CredentialId, nickname: String, passkey: String, public_key: String },
+    #[serde(rename = "sign_in.ok")]
+    SignedIn { user: UserId, credential: Option<CredentialId> },
+    #[serde(rename = "sign_in.failed")]
+    SignInFailed { user: Option<UserId>, step: String },
+    #[serde(rename = "sign_in.ended")]
+    SignedOut { user: UserId },
+    #[serde(rename = "team.created")]
+    TeamCreated { team: TeamId, name: String },
+    #[serde(rename = "bot.created")]
+    BotCreated { bot: BotId, name: String, team: TeamId, strategy: String, owner: UserId },
+    #[serde(rename = "bot.stage_changed")]
+    StageChanged { bot: BotId, from: Stage, to: Stage },
+    #[serde(rename = "bot.moved")]
+    BotMoved { bot: BotId, from: TeamId, to: TeamId },
+    #[serde(rename = "bot.apply_within_declared")]
+    ApplyWithinDeclared { bot: BotId, apply_within_ms: i64 },
+    #[serde(rename = "bot.stopped")]
+    BotStopped { bot: BotId, stop: StopKind, why: String },
+    #[serde(rename = "bots.stopped")]
+    BotsStopped { count: u64, sha256_of_ids: String, bots: Vec<BotId> },
+    #[serde(rename = "bots.started")]
+    BotsStarted { bots: Vec<BotId>, root: String, signed: SignedAct },
+    #[serde(rename = "agent.code_made")]
+    EnrolmentCodeMade { bot: BotId, signed: SignedAct },
+    #[serde(rename = "agent.code_presented_again")]
+    CodePresentedAgain { bot: BotId, agent: Option<AgentId> },
+    #[serde(rename = "agent.enrolled")]
+    AgentEnrolled { agent: AgentId, bot: BotId, name: String, fingerprint: String, recipient: String, replaced: Option<AgentId> },
+    #[serde(rename = "agent.confirmed")]
+    AgentConfirmed { agent: AgentId, bot: BotId, fingerprint: String, signed: SignedAct },
+    #[serde(rename = "agent.revoked")]
+    AgentRevoked { agent: AgentId, bot: BotId, why: String, signed: SignedAct },
+    #[serde(rename = "agent.boot")]
+    BootRecorded { bot: BotId, agent: AgentId, boot: String },
+    #[serde(rename = "hold.placed")]
+    HoldPlaced {
+        hold: HoldId,
+        level: Level,
+        scope: String,
+        why: String,
+        by: String,
+        pressed_at_us: i64,
+        late: bool,
+        bot: Option<BotId>,
+        team: Option<TeamId>,
+    },
+    #[serde(rename = "hold.imported")]
+    HoldImported { hold: HoldId, origin: HoldId, bot: BotId },
+    #[serde(rename = "hold.explained")]
+    HoldExplained { hold: HoldId, why: String },
+    #[serde(rename = "hold.released")]
+    HoldReleased { hold: HoldId, why: String, signed: SignedAct },
+    #[serde(rename = "act.prepared")]
+    ActPrepared { act: ActId, kind: String, digest: String },
+    #[serde(rename = "act.signed")]
+    ActSigned { act: ActId, digest: String, by: SignedAct },
+    #[serde(rename = "token.created")]
+    TokenCreated { token: TokenId, name: String, scope: String, team: Option<TeamId>, signed: SignedAct },
+    #[serde(rename = "token.revoked")]
+    TokenRevoked { token: TokenId },
+}
+
+/// The most ids that an entry lists; beyond it count and digest stand for them (a leaf holds 65,535 bytes).
+const IDS_LISTED: usize = 1_000;
+
+impl Event {
+    /// The entry of a hold's placing.
+    pub fn hold_placed(hold: &Hold) -> Self {
+        use crate::domain::Scope;
+        Self::HoldPlaced {
+            hold: hold.id.clone(),
+            level: hold.level,
+            scope: hold.scope.kind().to_owned(),
+            why: hold.why.clone(),
+            by: format!("{}: {}", hold.placed_by.kind, hold.placed_by.name),
+            pressed_at_us: hold.at.0,
+            late: hold.late,
+            bot: if let Scope::Bot(bot) = &hold.scope { Some(bot.clone()) } else { None },
+            team: if let Scope::Team(team) = &hold.scope { Some(team.clone()) } else { None },
+        }
+    }
+
+    /// The one entry of many bots that stopped together: count, digest of the sorted ids, and the ids while they fit.
+    pub fn bots_stopped<'a>(bots: impl Iterator<Item = &'a BotId>) -> Self {
+        let mut bots: Vec<BotId> = bots.cloned().collect();
+        bots.sort();
+        let mut hash = Sha256::new();
+        for bot in &bots {
+            hash.update(bot.as_str());
+            hash.update(b"\n");
+        }
+        let sha256_of_ids = data_encoding::HEXLOWER.encode(&hash.finalize());
+        let count = bots.len() as u64;
+        bots.truncate(if bots.len() > IDS_LISTED { 0 } else { IDS_LISTED });
+        Self::BotsStopped { count, sha256_of_ids, bots }
+    }
+
+    /// The signed act in this entry, if its kind has one.
+    pub fn signed(&self) -> Option<&SignedAct> {
+        match self {
+            Self::UserInvited { signed, .. }
+            | Self::GrantsChanged { signed, .. }
+            | Self::BotsStarted { signed, .. }
+            | Self::EnrolmentCodeMade { signed, .. }
+            | Self::AgentConfirmed { signed, .. }
+            | Self::AgentRevoked { signed, .. }
+            | Self::HoldReleased { signed, .. }
+            | Self::TokenCreated { signed, .. } => Some(signed),
+            Self::ActSigned { by, .. } => Some(by),
+            _ => None,
+        }
+    }
+}

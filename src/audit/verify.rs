@@ -1,0 +1,220 @@
+//! Verification of a whole log as a fold over its rows: bytes, leaves, columns, order, tree, head, and the signatures of signed acts.
+//! It trusts nothing but the bytes; keys come from the log's own enrolment entries.
+
+use super::{AssertionText, Canonical, Event, Frontier, SignedAct, record::leaf_hash, tree::Node};
+use crate::domain::{CredentialId, UserId, act};
+use data_encoding::BASE64URL_NOPAD;
+use std::collections::{HashMap, HashSet};
+
+/// How far an entry's time may lie before its predecessor's: replicas' clocks differ.
+const SKEW_US: i64 = 5_000_000;
+/// At most this many findings are told; the rest are counted.
+const FINDINGS_TOLD: usize = 50;
+
+/// Checks one assertion against a public key recorded at enrolment.
+pub trait Assertions {
+    /// Verifies `assertion` over `challenge` with the key that `passkey` describes.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    fn check(&self, passkey: &str, challenge: &[u8; 32], assertion: &AssertionText) -> Result<(), String>;
+}
+
+/// One stored entry as the database holds it.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Its position.
+    pub seq: u64,
+    /// The stored leaf.
+    pub leaf_hash: Vec<u8>,
+    /// The stored bytes.
+    pub body: Vec<u8>,
+    /// Columns.
+    pub id: String,
+    /// Columns.
+    pub ts: i64,
+    /// Columns.
+    pub kind: String,
+    /// Columns.
+    pub actor: String,
+    /// Columns.
+    pub obj: Option<String>,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// At which entry; none: the log as a whole.
+    pub seq: Option<u64>,
+    /// What.
+    pub what: String,
+}
+
+/// The outcome.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Entries read.
+    pub entries: u64,
+    /// Signatures verified.
+    pub signatures: u64,
+    /// Root of the tree, hex.
+    pub root: String,
+    /// What is wrong; empty: nothing.
+    pub findings: Vec<Finding>,
+    /// Findings beyond those told.
+    pub more: u64,
+}
+
+impl Report {
+    /// True when nothing is wrong.
+    pub fn is_good(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+struct Key {
+    user: UserId,
+    passkey: String,
+}
+
+/// The fold.
+pub struct Verifier<'a> {
+    assertions: &'a dyn Assertions,
+    frontier: Frontier,
+    nodes: Vec<Node>,
+    ids: HashSet<String>,
+    keys: HashMap<CredentialId, Key>,
+    last_ts: i64,
+    report: Report,
+}
+
+impl<'a> Verifier<'a> {
+    /// Begins with an empty log.
+    pub fn new(assertions: &'a dyn Assertions) -> Self {
+        Self {
+            assertions,
+            frontier: Frontier::default(),
+            nodes: Vec::new(),
+            ids: HashSet::new(),
+            keys: HashMap::new(),
+            last_ts: i64::MIN,
+            report: Report::default(),
+        }
+    }
+
+    fn find(&mut self, seq: Option<u64>, what: impl Into<String>) {
+        if self.report.findings.len() < FINDINGS_TOLD {
+            self.report.findings.push(Finding { seq, what: what.into() });
+        } else {
+            self.report.more += 1;
+        }
+    }
+
+    /// Takes the next row, in order of position.
+    pub fn take(&mut self, row: Row) {
+        let expected = self.frontier.size();
+        let at = Some(row.seq);
+        if row.seq != expected {
+            self.find(at, format!("entry {expected} should stand here: entries are missing or out of order"));
+        }
+        self.report.entries += 1;
+        let leaf = leaf_hash(&row.body);
+        if row.leaf_hash != leaf {
+            self.find(at, "the stored leaf is not the hash of the entry's bytes: the entry was changed");
+        }
+        self.nodes.extend(self.frontier.push(leaf));
+        let canonical = match Canonical::from_stored(row.body) {
+            Ok(canonical) => canonical,
+            Err(error) => return self.find(at, format!("the bytes are no entry: {error}")),
+        };
+        let indexed = canonical.indexed();
+        if (&indexed.id, indexed.ts.0, &indexed.kind, &indexed.actor, &indexed.object) != (&row.id, row.ts, &row.kind, &row.actor, &row.obj)
+        {
+            self.find(at, "the columns that find this entry do not agree with its bytes");
+        }
+        if indexed.ts.0 < self.last_ts.saturating_sub(SKEW_US) {
+            self.find(at, "its time lies before its predecessor's");
+        }
+        self.last_ts = self.last_ts.max(indexed.ts.0);
+        if !self.ids.insert(indexed.id.clone()) {
+            self.find(at, "another entry has the same id");
+        }
+        match canonical.event() {
+            Ok(event) => self.take_event(at, &event),
+            Err(error) => self.find(at, error.to_string()),
+        }
+    }
+
+    fn take_event(&mut self, at: Option<u64>, event: &Event) {
+        if let Event::CredentialAdded { user, credential, passkey, .. } = event {
+            self.keys.insert(credential.clone(), Key { user: user.clone(), passkey: passkey.clone() });
+        }
+        if let Some(signed) = event.signed()
+            && let Err(why) = self.check_signed(event, signed)
+        {
+            self.find(at, why);
+        }
+    }
+
+    /// The act's bytes say what the entry says, every assertion is over exactly these bytes, and by the person it names.
+    fn check_signed(&mut self, event: &Event, signed: &SignedAct) -> Result<(), String> {
+        let body = BASE64URL_NOPAD.decode(signed.act.as_bytes()).map_err(|_| "the signed act is not base64url")?;
+        let act: serde_json::Value = serde_json::from_slice(&body).map_err(|_| "the signed act is not JSON")?;
+        says_the_same(event, &act)?;
+        if signed.assertions.is_empty() {
+            return Err("a signed act without a signature".into());
+        }
+        let challenge = act::digest(&body);
+        for assertion in &signed.assertions {
+            let key = self.keys.get(&assertion.credential).ok_or("signed by a key that was never enrolled")?;
+            if key.user != assertion.user {
+                return Err("signed by somebody else's key".into());
+            }
+            self.assertions.check(&key.passkey, &challenge, assertion).map_err(|why| format!("a signature does not verify: {why}"))?;
+            self.report.signatures += 1;
+        }
+        Ok(())
+    }
+
+    /// Compares with the stored nodes, and with the head's size and frontier; answers with the report.
+    pub fn finish(mut self, nodes: &[Node], size: u64, frontier: &[u8]) -> Report {
+        if self.frontier.size() != size {
+            self.find(None, format!("the head says {size} entries; there are {}", self.frontier.size()));
+        }
+        if self.frontier.encode() != frontier {
+            self.find(None, "the head's frontier is not that of the entries");
+        }
+        let stored: HashMap<(u64, u64), _> = nodes.iter().map(|node| ((node.level, node.n), node.hash)).collect();
+        let wrong = self.nodes.iter().filter(|node| stored.get(&(node.level, node.n)) != Some(&node.hash)).count();
+        if wrong > 0 || stored.len() != self.nodes.len() {
+            self.find(None, "stored nodes of the tree are missing, wrong or too many");
+        }
+        self.report.root = data_encoding::HEXLOWER.encode(&self.frontier.root());
+        self.report
+    }
+}
+
+/// A signature proves the entry only when the act names the same thing.
+fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
+    let field = |name: &str| act.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    let same = match event {
+        Event::HoldReleased { hold, .. } => field("kind") == "release" && field("hold") == hold.as_str(),
+        Event::BotsStarted { root, bots, .. } => {
+            let count = act.get("count").and_then(serde_json::Value::as_u64);
+            field("kind") == "start" && field("root") == *root && count == Some(bots.len() as u64)
+        }
+        Event::EnrolmentCodeMade { bot, .. } => field("kind") == "enrolment_code" && field("bot") == bot.as_str(),
+        Event::AgentConfirmed { agent, fingerprint, .. } => {
+            field("kind") == "agent_confirm" && field("agent") == agent.as_str() && field("fingerprint") == *fingerprint
+        }
+        Event::AgentRevoked { agent, .. } => field("kind") == "agent_revoke" && field("agent") == agent.as_str(),
+        Event::UserInvited { user, .. } => field("kind") == "invite" && field("user") == user.as_str(),
+        Event::GrantsChanged { user, .. } => field("kind") == "grants" && field("user") == user.as_str(),
+        Event::TokenCreated { name, .. } => field("kind") == "token_create" && field("name") == *name,
+        _ => true,
+    };
+    if same { Ok(()) } else { Err("the signed act is about something else than the entry".into()) }
+}
+
+#[cfg(test)]
+mod tests;

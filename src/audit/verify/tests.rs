@@ -1,0 +1,137 @@
+//! Tampering, case by case, and what verification says of it; also the case that it honestly cannot see.
+
+use super::*;
+use crate::audit::{Actor, Record};
+use crate::domain::{TeamId, Timestamp};
+
+struct NoKeys;
+impl Assertions for NoKeys {
+    fn check(&self, _: &str, _: &[u8; 32], _: &AssertionText) -> Result<(), String> {
+        Err("no keys here".into())
+    }
+}
+
+struct Log {
+    rows: Vec<Row>,
+    nodes: Vec<Node>,
+    frontier: Frontier,
+}
+
+fn log(entries: u64) -> Log {
+    let (mut rows, mut nodes, mut frontier) = (Vec::new(), Vec::new(), Frontier::default());
+    for seq in 0..entries {
+        let event = Event::TeamCreated { team: TeamId::new(), name: format!("team {seq}") };
+        let record = Record { actor: Actor::server(), ts: Timestamp(1_000_000 * seq as i64), node: "n".into(), event };
+        let canonical = Canonical::new(&record).unwrap();
+        nodes.extend(frontier.push(canonical.leaf()));
+        rows.push(row(seq, &canonical));
+    }
+    Log { rows, nodes, frontier }
+}
+
+fn row(seq: u64, canonical: &Canonical) -> Row {
+    let indexed = canonical.indexed().clone();
+    Row {
+        seq,
+        leaf_hash: canonical.leaf().to_vec(),
+        body: canonical.bytes().to_vec(),
+        id: indexed.id,
+        ts: indexed.ts.0,
+        kind: indexed.kind,
+        actor: indexed.actor,
+        obj: indexed.object,
+    }
+}
+
+fn verify(log: Log) -> Report {
+    let mut verifier = Verifier::new(&NoKeys);
+    for row in log.rows {
+        verifier.take(row);
+    }
+    verifier.finish(&log.nodes, log.frontier.size(), &log.frontier.encode())
+}
+
+fn says(report: &Report, what: &str) -> bool {
+    report.findings.iter().any(|finding| finding.what.contains(what))
+}
+
+#[test]
+fn a_whole_log_is_good() {
+    let report = verify(log(600));
+    assert!(report.is_good(), "{:?}", report.findings);
+    assert_eq!(report.entries, 600);
+}
+
+#[test]
+fn a_changed_byte_is_found_even_when_the_leaf_is_changed_with_it() {
+    let mut changed = log(20);
+    let text = String::from_utf8(changed.rows[7].body.clone()).unwrap().replace("team 7", "team 8");
+    changed.rows[7].body = text.into_bytes();
+    assert!(says(&verify(changed), "the entry was changed"));
+    let mut both = log(20);
+    let text = String::from_utf8(both.rows[7].body.clone()).unwrap().replace("team 7", "team 8");
+    both.rows[7].leaf_hash = leaf_hash(text.as_bytes()).to_vec();
+    both.rows[7].body = text.into_bytes();
+    assert!(says(&verify(both), "frontier"));
+}
+
+#[test]
+fn changed_columns_are_found() {
+    let mut changed = log(5);
+    changed.rows[2].actor = "user:somebody".into();
+    assert!(says(&verify(changed), "columns"));
+}
+
+#[test]
+fn a_removed_a_renumbered_a_swapped_and_an_inserted_entry_are_found() {
+    let mut removed = log(20);
+    removed.rows.remove(9);
+    assert!(says(&verify(removed), "missing or out of order"));
+    let mut renumbered = log(20);
+    renumbered.rows.remove(9);
+    for (seq, row) in renumbered.rows.iter_mut().enumerate() {
+        row.seq = seq as u64;
+    }
+    assert!(says(&verify(renumbered), "the head says 20 entries"));
+    let mut swapped = log(20);
+    swapped.rows.swap(3, 4);
+    swapped.rows[3].seq = 3;
+    swapped.rows[4].seq = 4;
+    assert!(says(&verify(swapped), "frontier"));
+    let mut inserted = log(20);
+    let again = inserted.rows[3].clone();
+    inserted.rows.insert(10, again);
+    for (seq, row) in inserted.rows.iter_mut().enumerate() {
+        row.seq = seq as u64;
+    }
+    let report = verify(inserted);
+    assert!(says(&report, "same id") && says(&report, "before its predecessor"));
+}
+
+#[test]
+fn json_tricks_are_no_entries() {
+    let mut other = log(3);
+    let text = String::from_utf8(other.rows[1].body.clone()).unwrap();
+    let spaced = text.replacen("{", "{ ", 1).into_bytes();
+    other.rows[1].leaf_hash = leaf_hash(&spaced).to_vec();
+    other.rows[1].body = spaced;
+    assert!(says(&verify(other), "canonical"));
+    for bad in [r#"{"v":1.5}"#, r#"{"v":1,"v":1}"#, r#"{"A":1}"#, r#"{"v":9007199254740993}"#, "{\"v\":\"\\u0000\"}", "nonsense"] {
+        assert!(Canonical::from_stored(bad.as_bytes().to_vec()).is_err(), "{bad}");
+    }
+    let long = format!("{{\"v\":\"{}\"}}", "x".repeat(65_536));
+    assert!(matches!(Canonical::from_stored(long.into_bytes()), Err(crate::audit::NotCanonical::TooLong(_))));
+}
+
+#[test]
+fn a_tail_cut_off_together_with_its_head_is_not_seen_without_a_later_root() {
+    let longer = log(20);
+    let mut frontier = Frontier::default();
+    let mut shortened = Log { rows: longer.rows, nodes: Vec::new(), frontier: Frontier::default() };
+    shortened.rows.truncate(15);
+    for row in &shortened.rows {
+        frontier.push(leaf_hash(&row.body));
+    }
+    shortened.frontier = frontier;
+    assert!(verify(shortened).is_good(), "this is what checkpoints outside the database are for");
+}

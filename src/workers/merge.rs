@@ -1,0 +1,22 @@
+//! Records what was pushed while the database or the log would not take it.
+
+use crate::app::App;
+use std::{sync::Arc, time::Duration};
+
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Runs until the server stops.
+pub async fn run(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        if !app.fleet.view().unrecorded().is_empty() {
+            match app.merge_unrecorded().await {
+                Ok(merged) => tracing::warn!(merged, "holds were recorded late"),
+                Err(error) => tracing::warn!(%error, "holds still wait for the database"),
+            }
+        }
+        if let Err(error) = app.append_missing_entries().await {
+            tracing::warn!(%error, "entries of holds still wait for the log");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Reconcilers: each compares what should be with what is and closes the gap. No input, safe to run twice; a lost wake-up is only a delay.
+//! Across replicas a lease row picks one for the work that must not be done twice at once.
+
+pub mod lapses;
+pub mod merge;
+pub mod prune;
+pub mod starts;
+pub mod sync;
+
+use crate::app::App;
+use crate::storage::{self, Lane};
+use std::{sync::Arc, time::Duration};
+use tokio::task::JoinSet;
+
+/// Starts every worker; dropping the set ends them.
+pub fn start(app: &Arc<App>) -> JoinSet<()> {
+    let mut all = JoinSet::new();
+    all.spawn(sync::run(app.clone()));
+    all.spawn(merge::run(app.clone()));
+    all.spawn(lapses::run(app.clone()));
+    all.spawn(starts::run(app.clone()));
+    all.spawn(prune::run(app.clone()));
+    all
+}
+
+/// Takes the lease of a worker for three of its rounds. On the embedded database there is nobody to share with.
+pub(crate) async fn is_mine(app: &App, name: &str, every: Duration) -> bool {
+    if app.db.is_embedded() {
+        return true;
+    }
+    let now = app.clock.now();
+    let until = now.plus_ms(3 * every.as_millis() as i64);
+    let take = async {
+        let mut tx = app.db.write(Lane::Normal).await?;
+        let mine = storage::workers::worker_take(&mut tx, name, &app.node, now, until).await?;
+        tx.commit().await?;
+        storage::Result::Ok(mine)
+    };
+    take.await.unwrap_or(false)
+}

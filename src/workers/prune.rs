@@ -1,0 +1,14 @@
+//! Forgets browser sessions that have ended.
+
+use crate::app::App;
+use std::{sync::Arc, time::Duration};
+
+const EVERY: Duration = Duration::from_secs(600);
+
+/// Runs until the server stops.
+pub async fn run(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        app.sessions.prune().await;
+    }
+}
