@@ -8,7 +8,6 @@ macro_rules! failpoint {
         $crate::failpoint::pass($name);
     };
 }
-pub(crate) use failpoint;
 
 #[cfg(debug_assertions)]
 pub(crate) fn pass(name: &str) {

@@ -32,10 +32,17 @@
 //! * a table → a migration in both folders of `migrations`, one file in `storage`
 //! * a kind of bot → one file in `agent/adapters/`
 
+#[macro_use]
+mod failpoint;
+
+pub mod app;
 pub mod audit;
+pub mod authn;
 pub mod authz;
 pub mod crypto;
 pub mod domain;
 pub mod fleet;
 pub mod protocol;
 pub mod storage;
+pub mod web;
+pub mod workers;

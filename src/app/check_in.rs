@@ -160,10 +160,8 @@ impl App {
             return;
         }
         match said.state {
-            Some(State::Active) => {
-                if self.book.trades_under(&bot.id, bot.start_epoch) {
-                    self.observe(Observation::Trades(bot.id.clone(), bot.start_epoch));
-                }
+            Some(State::Active) if self.book.trades_under(&bot.id, bot.start_epoch) => {
+                self.observe(Observation::Trades(bot.id.clone(), bot.start_epoch));
             }
             Some(State::Halted) if self.book.refuses(&bot.id, bot.start_epoch) >= 2 => {
                 self.book.agrees(&bot.id);
@@ -193,11 +191,8 @@ impl App {
     /// # Errors
     /// `ViewTooOld` when the start that it stands on cannot be read.
     pub(crate) async fn frame(&self, bot: &BotFacts, directive: &Directive, carries: &Carries) -> Result<DirectiveFrame, Unheard> {
-        let start = if directive.state == State::Halted {
-            None
-        } else {
-            Some(self.start_frame(bot).await.map_err(|_| Unheard::ViewTooOld)?)
-        };
+        let start =
+            if directive.state == State::Halted { None } else { Some(self.start_frame(bot).await.map_err(|_| Unheard::ViewTooOld)?) };
         let (recorded, released) = self.sort_carried(bot, &carries.holds).await;
         Ok(self.frame_with(bot, directive, carries, Told { start, recorded, released }))
     }

@@ -63,10 +63,8 @@ impl App {
         let view = self.fleet.view();
         let agents = self.agents().all();
         let now = self.clock.now();
-        let mut rows: Vec<BotRow> = view
-            .bots()
-            .map(|bot| self.bot_row(bot.clone(), view.directive(bot), agents.get(&bot.id).cloned(), now))
-            .collect();
+        let mut rows: Vec<BotRow> =
+            view.bots().map(|bot| self.bot_row(bot.clone(), view.directive(bot), agents.get(&bot.id).cloned(), now)).collect();
         rows.sort_by(|a, b| a.rank.cmp(&b.rank).then_with(|| a.bot.name.cmp(&b.bot.name)));
         Ok(rows)
     }
@@ -90,7 +88,14 @@ impl App {
         BotRow { bot, directive, seen, agent, freshness, trouble, rank }
     }
 
-    fn trouble(&self, bot: &BotFacts, directive: &Directive, seen: Option<&AgentSeen>, fresh: Freshness, now: Timestamp) -> (u8, Option<String>) {
+    fn trouble(
+        &self,
+        bot: &BotFacts,
+        directive: &Directive,
+        seen: Option<&AgentSeen>,
+        fresh: Freshness,
+        now: Timestamp,
+    ) -> (u8, Option<String>) {
         let said = seen.and_then(|seen| seen.state);
         let since = directive.reasons.iter().filter_map(|reason| reason.at).max();
         let overdue = since.is_some_and(|at| now.ms_since(at) > bot.timings.apply_within_ms);

@@ -8,6 +8,7 @@ pub mod bots;
 pub mod check_in;
 pub mod error;
 pub mod facts;
+pub mod health;
 pub mod hold_record;
 pub mod holds;
 pub mod listings;
@@ -60,7 +61,7 @@ pub struct App {
     pub node: String,
     pub(crate) agent_book: agents::AgentBook,
     pub(crate) people_book: people::PeopleBook,
-    pub(crate) spool: Spool,
+    pub(crate) spool: Arc<Spool>,
     pub(crate) presses: holds::Presses,
     pub(crate) refreshing: refresh::Turn,
     pub(crate) facts: mpsc::Sender<facts::Fact>,
@@ -114,7 +115,7 @@ impl App {
             installation: parts.installation,
             origin: parts.origin,
             node: parts.node,
-            spool: parts.spool,
+            spool: Arc::new(parts.spool),
             keys,
             facts,
             observations,

@@ -195,7 +195,8 @@ impl App {
         let starts = storage::starts::start_unapplied(&mut *self.db.read().await?, before).await?;
         let view = self.fleet.view();
         let stands = |bot: &BotId, epoch: Epoch| {
-            view.bot(bot).is_some_and(|facts| facts.start_epoch == epoch && epoch > crate::domain::directive::latest_stop(facts, &view.cover(facts)))
+            view.bot(bot)
+                .is_some_and(|facts| facts.start_epoch == epoch && epoch > crate::domain::directive::latest_stop(facts, &view.cover(facts)))
         };
         Ok(starts.into_iter().filter(|s| stands(&s.bot_id, s.epoch)).map(|s| s.bot_id).collect())
     }

@@ -34,7 +34,7 @@ impl App {
         let mut stored = stored.ok().and_then(Result::ok).unwrap_or_default();
         let acks = |bot: &BotId| {
             let mut acks = self.book.acks_since(bot, hold.epoch);
-            if acks.is_empty() { stored.get(bot).cloned().unwrap_or_default() } else { acks.drain(..).collect() }
+            if acks.is_empty() { stored.get(bot).cloned().unwrap_or_default() } else { std::mem::take(&mut acks) }
         };
         let receipt = receipt(&self.fleet.view(), &hold, self.clock.now(), acks, |bot| self.book.seen(bot).map(|seen| seen.at));
         stored.clear();

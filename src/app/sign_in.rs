@@ -177,8 +177,14 @@ impl App {
             return Err(AppError::NotFound("link; it may have been used or be over"));
         }
         act.changes_books();
-        act.commit(Event::CredentialAdded { user: user.clone(), credential: key.id, nickname, passkey: key.passkey, public_key: key.public_key })
-            .await?;
+        act.commit(Event::CredentialAdded {
+            user: user.clone(),
+            credential: key.id,
+            nickname,
+            passkey: key.passkey,
+            public_key: key.public_key,
+        })
+        .await?;
         Ok(())
     }
 

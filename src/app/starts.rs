@@ -65,10 +65,16 @@ impl App {
         match &seen {
             Some(seen) if now.ms_since(seen.at) <= bot.timings.stale_after_ms => {
                 if seen.limits_version.unwrap_or(0) != bot.limits.version {
-                    open.push(obstacle(format!("its agent has not taken over limits version {}", bot.limits.version), "wait for the agent"));
+                    open.push(obstacle(
+                        format!("its agent has not taken over limits version {}", bot.limits.version),
+                        "wait for the agent",
+                    ));
                 }
                 if seen.start_after.is_some_and(|after| after > leaf.after_epoch) {
-                    open.push(obstacle("its agent remembers a later stop than the server does", "wait for its next check-in, then prepare again"));
+                    open.push(obstacle(
+                        "its agent remembers a later stop than the server does",
+                        "wait for its next check-in, then prepare again",
+                    ));
                 }
                 if seen.build != leaf.build || seen.config != leaf.config {
                     open.push(obstacle("what it runs changed since this was prepared", "prepare the start again"));
@@ -116,8 +122,5 @@ impl App {
 }
 
 fn held(hold: &Hold) -> Obstacle {
-    obstacle(
-        format!("a {} on {} by {} covers it", hold.level, hold.scope.kind(), hold.placed_by.name),
-        "whoever may release that hold",
-    )
+    obstacle(format!("a {} on {} by {} covers it", hold.level, hold.scope.kind(), hold.placed_by.name), "whoever may release that hold")
 }

@@ -1,18 +1,6 @@
 //! Whoever asks.
 
-use crate::domain::{AgentId, BotId, Grant, PlacedBy, PlacerKind, Role, TeamId, TokenId, UserId, text::text_enum};
-
-text_enum! {
-    /// What an API token is for.
-    TokenScope {
-        /// Place holds and see how they go. Nothing else.
-        Stop = "stop",
-        /// Read bots, agents, holds.
-        Read = "read",
-        /// Read, and make teams and bots up to sandbox.
-        Manage = "manage",
-    }
-}
+use crate::domain::{AgentId, BotId, Grant, PlacedBy, PlacerKind, Role, TeamId, TokenId, TokenScope, UserId};
 
 /// Whoever asks.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,5 +4,5 @@
 pub mod actor;
 pub mod policy;
 
-pub use actor::{Actor, TokenScope};
+pub use actor::Actor;
 pub use policy::{Action, Denied, Permit, Resource, check};

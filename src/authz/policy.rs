@@ -1,8 +1,8 @@
 //! The one policy table. `check` is the only maker of a `Permit`; a use case asks for one before it does anything, and no write
 //! transaction begins without it.
 
-use super::{Actor, TokenScope};
-use crate::domain::{BotId, PlacedBy, PlacerKind, Role, Scope, Stage, TeamId, UserId, text::text_enum};
+use super::Actor;
+use crate::domain::{BotId, PlacedBy, PlacerKind, Role, Scope, Stage, TeamId, TokenScope, UserId, text::text_enum};
 
 text_enum! {
     /// What is asked for.

@@ -12,6 +12,7 @@ pub mod role;
 pub mod secret;
 pub mod text;
 pub mod time;
+pub mod token;
 
 pub use act::{Act, ActKind, StartLeaf};
 pub use bot::{BotFacts, Exits, Stage, StopFact, StopKind, Timings};
@@ -23,3 +24,4 @@ pub use receipt::Step;
 pub use role::{Grant, Role};
 pub use secret::Secret;
 pub use time::{Clock, Epoch, Timestamp};
+pub use token::TokenScope;

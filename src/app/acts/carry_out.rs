@@ -54,7 +54,13 @@ impl App {
         }
     }
 
-    async fn carry_release(&self, open: &mut OpenAct<'_>, act: &ActView, epoch: Epoch, (id, why): (&HoldId, &str)) -> Result<Effect, AppError> {
+    async fn carry_release(
+        &self,
+        open: &mut OpenAct<'_>,
+        act: &ActView,
+        epoch: Epoch,
+        (id, why): (&HoldId, &str),
+    ) -> Result<Effect, AppError> {
         let hold = storage::holds::hold_by_id(open.tx(), id).await?.ok_or(AppError::NotFound("hold"))?;
         if !hold.is_open() {
             return Err(AppError::conflict("this hold was released a moment ago"));
@@ -96,7 +102,8 @@ impl App {
         if !reasons.is_empty() {
             return Err(AppError::Conflict(reasons));
         }
-        let event = Event::BotsStarted { bots: leaves.iter().map(|l| l.bot.clone()).collect(), root: root.to_owned(), signed: signed_act(act)? };
+        let event =
+            Event::BotsStarted { bots: leaves.iter().map(|l| l.bot.clone()).collect(), root: root.to_owned(), signed: signed_act(act)? };
         let next = match leaves.as_slice() {
             [one] => format!("/bots/{}", one.bot),
             _ => "/fleet".to_owned(),
@@ -136,12 +143,8 @@ impl App {
             return Err(AppError::conflict("this agent is not waiting to be confirmed"));
         }
         open.changes_books();
-        let event = Event::AgentConfirmed {
-            agent: agent.clone(),
-            bot: bot.clone(),
-            fingerprint: fingerprint.to_owned(),
-            signed: signed_act(act)?,
-        };
+        let event =
+            Event::AgentConfirmed { agent: agent.clone(), bot: bot.clone(), fingerprint: fingerprint.to_owned(), signed: signed_act(act)? };
         Ok(Effect { event, outcome: Outcome::Done(format!("/agents/{agent}")), after: None })
     }
 
@@ -243,13 +246,7 @@ impl App {
         };
         storage::tokens::token_insert(open.tx(), &row).await?;
         open.changes_books();
-        let event = Event::TokenCreated {
-            token: row.id,
-            name: row.name,
-            scope: row.scope,
-            team: row.team_id,
-            signed: signed_act(act)?,
-        };
+        let event = Event::TokenCreated { token: row.id, name: row.name, scope: row.scope, team: row.team_id, signed: signed_act(act)? };
         Ok(Effect { event, outcome: Outcome::Secret { title: "API token", secret: token, next: "/tokens".into() }, after: None })
     }
 }

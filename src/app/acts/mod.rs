@@ -8,7 +8,10 @@ pub mod sign;
 use super::{App, AppError};
 use crate::authz::{self, Action, Actor, Permit, Resource};
 use crate::domain::{Act, ActId, ActKind, Role, StartLeaf, act};
-use crate::storage::{self, acts::{StoredAct, StoredSignature}};
+use crate::storage::{
+    self,
+    acts::{StoredAct, StoredSignature},
+};
 
 /// How long an act may wait for its signatures.
 pub const ACT_LIVES_MS: i64 = 10 * 60 * 1_000;

@@ -1,0 +1,12 @@
+//! Who is there: security keys (the only room that knows the WebAuthn library), browser sessions, rate limits on sign-in, API tokens.
+//! Says who somebody is, never what they may do.
+
+pub mod keys;
+pub mod sessions;
+pub mod throttle;
+pub mod tokens;
+
+pub use keys::{Assertion, Ceremony, KeyError, Keys, NewKey, Signed};
+pub use sessions::SessionStore;
+pub use throttle::Throttle;
+pub use tokens::{KnownToken, TokenBook};

@@ -1,0 +1,3 @@
+//! The API for programs: bearer tokens, JSON, errors as problem details.
+
+pub mod v1;
