@@ -2,4 +2,5 @@
 
 mod architecture;
 mod harness;
+mod holds;
 mod storage;
