@@ -39,3 +39,4 @@ pub mod domain;
 pub mod fleet;
 pub mod protocol;
 pub mod storage;
+pub mod web;
