@@ -3,8 +3,18 @@
 
 pub mod agent;
 pub mod api;
+pub mod assets;
+pub mod chip;
 pub mod error;
+pub mod format;
+pub mod html;
+pub mod icon;
+#[cfg(test)]
+mod kit;
+pub mod page;
 pub mod pages;
+pub mod picture;
+pub mod problems;
 pub mod router;
 pub mod server;
 
