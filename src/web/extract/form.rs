@@ -22,7 +22,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Posted<T> {
         let (mut parts, body) = request.into_parts();
         let Ok(visitor) = Visitor::from_request_parts(&mut parts, app).await;
         if !csrf::is_same_origin(&parts.headers, &app.origin) {
-            let said = format!("This request did not come from a page of {}. Nothing was changed.", app.origin.origin().ascii_serialization());
+            let said =
+                format!("This request did not come from a page of {}. Nothing was changed.", app.origin.origin().ascii_serialization());
             return Err(WebError::new(StatusCode::FORBIDDEN, "cross-site", "Not from a page of ours", said));
         }
         let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -173,7 +173,12 @@ impl FromRequestParts<Arc<App>> for StopOnly {
         let Ok(visitor) = Visitor::from_request_parts(parts, app).await;
         match (visitor.actor.clone(), visitor.held.user.clone()) {
             (Some(actor), Some(user)) => Ok(Self(Person { actor, user, visitor })),
-            _ => Err(turned_away(parts, &visitor, "/sign-in", "You are not signed in, or no longer. Nothing was done. Sign in and try again.")),
+            _ => Err(turned_away(
+                parts,
+                &visitor,
+                "/sign-in",
+                "You are not signed in, or no longer. Nothing was done. Sign in and try again.",
+            )),
         }
     }
 }

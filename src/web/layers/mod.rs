@@ -14,10 +14,7 @@ pub use request_id::RequestId;
 use crate::app::App;
 use axum::{Router, middleware::from_fn, middleware::from_fn_with_state};
 use std::sync::Arc;
-use tower_http::{
-    compression::CompressionLayer,
-    timeout::RequestBodyTimeoutLayer,
-};
+use tower_http::{compression::CompressionLayer, timeout::RequestBodyTimeoutLayer};
 
 /// Puts every layer around the routes. The last one added is the outermost.
 pub fn around(routes: Router<Arc<App>>, app: &Arc<App>) -> Router<Arc<App>> {

@@ -46,7 +46,9 @@ fn is_ours(asked: &Authority, origin: &Url) -> bool {
 
 fn is_loopback_of(asked: &Authority, origin: &Url) -> bool {
     let is_local = matches!(origin.host(), Some(Host::Domain("localhost")));
-    is_local && matches!(asked.host(), "127.0.0.1" | "[::1]") && asked.port_u16().or_else(|| standard_port(origin)) == origin.port_or_known_default()
+    is_local
+        && matches!(asked.host(), "127.0.0.1" | "[::1]")
+        && asked.port_u16().or_else(|| standard_port(origin)) == origin.port_or_known_default()
 }
 
 fn standard_port(origin: &Url) -> Option<u16> {

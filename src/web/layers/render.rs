@@ -3,7 +3,7 @@
 
 use super::RequestId;
 use crate::app::App;
-use crate::web::{WebError, extract::Visitor, frame, html, page::Frame, problems::Problems};
+use crate::web::{WebError, extract::Visitor, frame, html, page::Frame};
 use askama::Template;
 use axum::{
     Json,
