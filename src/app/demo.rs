@@ -1,13 +1,19 @@
 //! What only a demo has: people whose security keys live in this process and really sign. Nothing here works on another installation.
 
 use super::{App, AppError, acts::Outcome};
+use crate::audit::Event;
 use crate::authn::SoftKey;
-use crate::authz::Actor;
-use crate::domain::{ActId, UserId};
+use crate::authz::{self, Action, Actor, Resource};
+use crate::crypto::token::{self, TokenDigest};
+use crate::domain::{ActId, Secret, UserId};
+use crate::storage::{self, Lane, invitations::Invitation};
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
 };
+
+/// How long a demo's sign-in link works.
+const LINK_LIVES_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 
 /// The software keys of the demo's people.
 #[derive(Default)]
@@ -23,6 +29,29 @@ impl App {
     /// Gives one of the demo's people a software key to sign with.
     pub fn demo_give_key(&self, user: UserId, key: Arc<SoftKey>) {
         self.demo_keys.0.write().unwrap_or_else(PoisonError::into_inner).insert(user, key);
+    }
+
+    /// A link that signs one of the demo's people in, as often as it is opened.
+    ///
+    /// # Errors
+    /// `NotFound` outside a demo.
+    pub async fn demo_link(&self, user: &UserId) -> Result<Secret<String>, AppError> {
+        if !self.is_demo() {
+            return Err(AppError::NotFound("demo"));
+        }
+        let link = token::new_token("demo")?;
+        let mut act = self.begin(authz::check(&Actor::Server, Action::Record, &Resource::Installation)?, Lane::Normal).await?;
+        let now = act.now();
+        let row = Invitation {
+            token_hash: TokenDigest::of(link.expose()).hex(),
+            user_id: user.clone(),
+            kind: "demo".into(),
+            made_at: now,
+            expires_at: now.plus_ms(LINK_LIVES_MS),
+        };
+        storage::invitations::invitation_insert(act.tx(), &row).await?;
+        act.commit(Event::DemoLinkMade { user: user.clone() }).await?;
+        Ok(Secret::new(format!("{}demo/{}", self.origin, link.expose())))
     }
 
     /// True when this person can sign with a demo key.

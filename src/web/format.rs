@@ -94,7 +94,7 @@ pub fn time_ago(at: impl Borrow<Timestamp>, now: impl Borrow<Timestamp>) -> Html
     if now.ms_since(at) >= 3_600_000 {
         return time(at);
     }
-    Html::markup(format!(r#"<span data-at="{}">{} <span class="rel">{}</span></span>"#, at.0 / 1_000, time(at), ago(at, now)))
+    Html::markup(format!(r#"<span data-at="{}">{}, <span class="rel">{}</span></span>"#, at.0 / 1_000, time(at), ago(at, now)))
 }
 
 /// A moment to come and what is left until then: `2026-11-23 03:13:07Z, in 46 s`.

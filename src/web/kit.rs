@@ -163,12 +163,12 @@ fn without_a_person_there_is_no_menu_and_no_pause() {
 
 /// Writes the kit in both themes with the style sheet beside it.
 fn write_all(folder: &std::path::Path) {
-    for (name, theme) in [("light", Theme::Light), ("dark", Theme::Dark)] {
-        let page = draw(Frame { theme, is_demo: true, ..Frame::sample("Fleet", "/fleet") });
+    for (name, theme, scripts) in [("light", Theme::Light, Scripts::Live), ("dark", Theme::Dark, Scripts::Keys)] {
+        let page = draw(Frame { theme, scripts, is_demo: true, ..Frame::sample("Fleet", "/fleet") });
         let page = page.replace("\"/assets/", "\"assets/");
         std::fs::write(folder.join(format!("kit-{name}.html")), page).unwrap();
     }
-    for name in ["app.css", "app.js", "favicon.svg"] {
+    for name in ["app.css", "app.js", "keys.js", "htmx.min.js", "hx-sse.min.js", "favicon.svg"] {
         let file = folder.join(assets::url(name).trim_start_matches('/'));
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, assets::bytes(name).unwrap()).unwrap();

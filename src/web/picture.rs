@@ -58,6 +58,8 @@ pub fn bullet(value: Option<f64>, limit: f64, label: &str) -> Html {
 
 /// Cells of a receipt in one row, at most.
 const CELLS_IN_A_ROW: usize = 20;
+/// From one cell to the next.
+const PITCH: usize = 20;
 /// More bots than this are a bar, not cells.
 pub const CELLS_AT_MOST: usize = 200;
 
@@ -70,19 +72,20 @@ pub fn cells(bots: &[(Step, bool)]) -> Html {
     let in_a_row = if bots.len() > 100 { 2 * CELLS_IN_A_ROW } else { CELLS_IN_A_ROW };
     let rows = bots.len().div_ceil(in_a_row);
     let columns = in_a_row.min(bots.len().max(CELLS_IN_A_ROW));
-    let mut svg = format!(r#"<svg class="cells" viewBox="0 0 {} {}" aria-hidden="true">"#, columns * 24, rows * 24);
+    let mut svg =
+        format!(r#"<svg class="cells" width="{0}" height="{1}" viewBox="0 0 {0} {1}" aria-hidden="true">"#, columns * PITCH, rows * PITCH);
     for (i, (step, is_unconfirmed)) in bots.iter().enumerate() {
-        let (x, y) = (i % in_a_row * 24 + 2, i / in_a_row * 24 + 2);
+        let (x, y) = (i % in_a_row * PITCH + 2, i / in_a_row * PITCH + 2);
         let class = if *is_unconfirmed { "bad" } else { "edge" };
-        let _ = write!(svg, r#"<rect class="{class}" x="{x}" y="{y}" width="20" height="20"/>"#);
+        let _ = write!(svg, r#"<rect class="{class}" x="{x}" y="{y}" width="16" height="16"/>"#);
         let fill = match step {
             Step::Requested => 0,
-            Step::Received => 6,
-            Step::Applied => 13,
-            Step::Idle | Step::Verified => 20,
+            Step::Received => 5,
+            Step::Applied => 10,
+            Step::Idle | Step::Verified => 16,
         };
         if fill > 0 {
-            let _ = write!(svg, r#"<rect class="fill" x="{x}" y="{}" width="20" height="{fill}"/>"#, y + 20 - fill);
+            let _ = write!(svg, r#"<rect class="fill" x="{x}" y="{}" width="16" height="{fill}"/>"#, y + 16 - fill);
         }
     }
     svg.push_str("</svg>");
@@ -112,7 +115,7 @@ mod tests {
     #[test]
     fn there_is_one_cell_per_bot_and_it_fills_with_the_steps() {
         let drawn = cells(&[(Step::Requested, true), (Step::Received, false), (Step::Idle, false)]).to_string();
-        assert_eq!(drawn.matches(r#"height="20"/>"#).count(), 4, "three frames and one full cell: {drawn}");
+        assert_eq!(drawn.matches(r#"height="16"/>"#).count(), 4, "three frames and one full cell: {drawn}");
         assert_eq!(drawn.matches(r#"class="bad""#).count(), 1);
         assert_eq!(cells(&[]).as_str(), "");
         assert_eq!(cells(&vec![(Step::Idle, false); CELLS_AT_MOST + 1]).as_str(), "");
