@@ -44,6 +44,17 @@ pub enum Kept {
     NotRecorded,
 }
 
+impl Kept {
+    /// The word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Spooled => "spooled",
+            Self::NotRecorded => "not_recorded",
+        }
+    }
+}
+
 /// The answer to a press.
 #[derive(Debug, Clone)]
 pub struct Placed {
@@ -162,6 +173,27 @@ impl App {
         tracing::error!(hold = %pushed.id, ?kept, "the database did not take a hold; it was pushed to the agents");
         failpoint!("place:spooled");
         Placed { hold: pushed, kept, repeated: false, beside }
+    }
+
+    /// The scope that words describe: `fleet`, or `team` or `bot` with a name (whatever its case) or an id.
+    ///
+    /// # Errors
+    /// `Invalid` for an unknown kind; `NotFound` for a team or bot that is not there.
+    pub fn scope_named(&self, kind: &str, name: &str) -> Result<Scope, AppError> {
+        match kind {
+            "fleet" => Ok(Scope::Fleet),
+            "team" => {
+                let team =
+                    self.people_book.teams().into_iter().find(|team| team.id.as_str() == name || team.name.eq_ignore_ascii_case(name));
+                team.map(|team| Scope::Team(team.id)).ok_or(AppError::NotFound("team"))
+            }
+            "bot" => {
+                let view = self.fleet.view();
+                let bot = view.bots().find(|bot| bot.id.as_str() == name || bot.name.eq_ignore_ascii_case(name));
+                bot.map(|bot| Scope::Bot(bot.id.clone())).ok_or(AppError::NotFound("bot"))
+            }
+            _ => Err(Invalid::one("scope", "scope must be fleet, team or bot").into()),
+        }
     }
 
     /// What a scope is to the policy. An unknown bot or team is refused: there is nothing to stop.

@@ -6,6 +6,7 @@ pub mod agents;
 pub mod audit;
 pub mod bots;
 pub mod check_in;
+pub mod demo;
 pub mod error;
 pub mod facts;
 pub mod health;
@@ -67,6 +68,7 @@ pub struct App {
     pub(crate) facts: mpsc::Sender<facts::Fact>,
     pub(crate) observations: mpsc::Sender<observations::Observation>,
     pub(crate) start_frames: start_frames::StartFrames,
+    demo_keys: demo::DemoKeys,
 }
 
 /// What `App::assemble` is made of.
@@ -109,6 +111,7 @@ impl App {
             presses: holds::Presses::default(),
             refreshing: refresh::Turn::default(),
             start_frames: start_frames::StartFrames::default(),
+            demo_keys: demo::DemoKeys::default(),
             started_at: parts.clock.now(),
             db: parts.db,
             clock: parts.clock,

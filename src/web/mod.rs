@@ -6,6 +6,7 @@ pub mod api;
 pub mod error;
 pub mod pages;
 pub mod router;
+pub mod server;
 
 pub use error::WebError;
 

@@ -1,1 +1,5 @@
-//! The one integration-test binary: its modules mirror the rooms of `src`.
+//! Tests against the whole program, on both databases. One binary; the files mirror the rooms and routes they look at.
+
+mod architecture;
+mod harness;
+mod storage;
