@@ -145,7 +145,7 @@ impl Agent {
         let idle = step == Step::Idle;
         let frame =
             AckFrame { epoch, step, at: None, state: Some(self.state), entry_orders: idle.then_some(0), open_orders: idle.then_some(0) };
-        app.acknowledge(&self.live(app), &frame).await.unwrap();
+        assert!(app.acknowledge(&self.live(app), &frame).unwrap().wait().await, "it is on disk");
     }
 
     /// Checks in until nothing changes any more.
