@@ -73,6 +73,28 @@ routes! {
     POST "/welcome/password" Access::Link => super::pages::welcome::password;
     POST "/welcome/key" Access::Link => super::pages::welcome::key;
     GET "/demo/{link}" Access::Demo => super::pages::welcome::demo;
+
+    GET "/acts" Access::Person(Action::See) => super::pages::acts::index;
+    GET "/acts/{id}" Access::Person(Action::See) => super::pages::acts::show::show;
+    POST "/acts/{id}/sign" Access::Person(Action::See) => super::pages::acts::show::sign;
+    POST "/acts/{id}/sign-demo" Access::Demo => super::pages::acts::show::sign_demo;
+
+    GET "/me" Access::StopOnly(Action::SeeCounts) => super::pages::people::me;
+    GET "/people" Access::Person(Action::See) => super::pages::people::index;
+    GET "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::invite;
+    POST "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::prepare_invite;
+    GET "/people/{id}" Access::Person(Action::See) => super::pages::people::show;
+    POST "/people/{id}/roles" Access::Person(Action::ManagePeople) => super::pages::people::set_roles;
+    POST "/people/{id}/disable" Access::Person(Action::ManagePeople) => super::pages::people::disable;
+    POST "/people/{id}/enable" Access::Person(Action::ManagePeople) => super::pages::people::enable;
+    GET "/teams" Access::Person(Action::See) => super::pages::teams::index;
+    POST "/teams" Access::Person(Action::CreateTeam) => super::pages::teams::create;
+    GET "/tokens" Access::Person(Action::See) => super::pages::tokens::index;
+    POST "/tokens" Access::Person(Action::ManageTokens) => super::pages::tokens::create;
+    POST "/tokens/{id}/revoke" Access::Person(Action::ManageTokens) => super::pages::tokens::revoke;
+    GET "/matrix" Access::Person(Action::SeeMatrix) => super::pages::matrix::show;
+    GET "/system" Access::Person(Action::See) => super::pages::system::show;
+    GET "/card" Access::Public => super::pages::system::card;
 }
 
 /// The whole web side of an installation.
