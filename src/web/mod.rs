@@ -3,8 +3,11 @@
 
 pub mod agent;
 pub mod api;
+pub mod bearer;
 pub mod error;
+pub mod json;
 pub mod pages;
+pub mod query;
 pub mod router;
 pub mod server;
 

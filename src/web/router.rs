@@ -56,6 +56,14 @@ macro_rules! routes {
 routes! {
     GET "/healthz" Access::Public => super::pages::health::live;
     GET "/readyz" Access::Public => super::pages::health::ready;
+
+    POST "/agent/v1/enrol" Access::Public => super::agent::enrol::create;
+    POST "/agent/v1/check-in" Access::Agent => super::agent::check_in::create;
+    GET "/agent/v1/directive" Access::Agent => super::agent::directive::show;
+    POST "/agent/v1/acks" Access::Agent => super::agent::reports::acks;
+    POST "/agent/v1/events" Access::Agent => super::agent::reports::events;
+    POST "/agent/v1/holds" Access::Agent => super::agent::reports::holds;
+    GET "/agent/v1/stream" Access::Agent => super::agent::stream::open;
 }
 
 /// The whole web side of an installation.
