@@ -95,6 +95,14 @@ routes! {
     GET "/matrix" Access::Person(Action::SeeMatrix) => super::pages::matrix::show;
     GET "/system" Access::Person(Action::See) => super::pages::system::show;
     GET "/card" Access::Public => super::pages::system::card;
+
+    POST "/agent/v1/enrol" Access::Public => super::agent::enrol::create;
+    POST "/agent/v1/check-in" Access::Agent => super::agent::check_in::create;
+    GET "/agent/v1/directive" Access::Agent => super::agent::directive::show;
+    POST "/agent/v1/acks" Access::Agent => super::agent::reports::acks;
+    POST "/agent/v1/events" Access::Agent => super::agent::reports::events;
+    POST "/agent/v1/holds" Access::Agent => super::agent::reports::holds;
+    GET "/agent/v1/stream" Access::Agent => super::agent::stream::open;
 }
 
 /// The whole web side of an installation.
