@@ -4,6 +4,7 @@ mod architecture;
 mod enrolment;
 mod harness;
 mod holds;
+mod shell_agent;
 mod starts;
 mod storage;
 mod web;
