@@ -185,7 +185,7 @@ impl Stage {
             id: ActId::new(),
             kind: "start".into(),
             body: b"{}".to_vec(),
-            digest: "00".into(),
+            digest: token::random::<32>().unwrap(),
             detail: "{}".into(),
             made_by: self.lead.clone(),
             made_at: now,

@@ -48,7 +48,7 @@ async fn a_start_is_told_with_what_proves_it() {
 }
 
 #[tokio::test]
-async fn a_reduce_comes_down_and_its_release_needs_a_fresh_read() {
+async fn a_reduce_comes_down_and_is_renewed_like_any_other_state() {
     let stage = Stage::new().await;
     let agent = stage.agent("grid-btc").await;
     let (mut line, _) = Line::trading(&stage, &agent, "boot-1").await;
