@@ -8,3 +8,4 @@ mod shell_agent;
 mod starts;
 mod storage;
 mod web;
+mod wire;
