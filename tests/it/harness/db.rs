@@ -56,6 +56,14 @@ pub async fn fresh(kind: Kind) -> Fresh {
     Fresh { db, kind, place, dir }
 }
 
+/// Opens the same database again, as a process that starts anew would.
+pub async fn reopen(place: &Place) -> Db {
+    match place {
+        Place::File(file) => Db::open_sqlite(file).await.unwrap(),
+        Place::Url(url) => Db::open_postgres(url).await.unwrap(),
+    }
+}
+
 /// Writes one test per database: `on_both!(name, |fresh| async { … })`.
 macro_rules! on_both {
     ($(#[$doc:meta])* $name:ident, $body:expr) => {
