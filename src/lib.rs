@@ -40,6 +40,7 @@ pub mod app;
 pub mod audit;
 pub mod authn;
 pub mod authz;
+pub mod cli;
 pub mod crypto;
 pub mod domain;
 pub mod fleet;
