@@ -1,2 +1,5 @@
-//! x
-fn main() {}
+//! The command line: everything is in `cli`.
+
+fn main() -> std::process::ExitCode {
+    andon::cli::main()
+}

@@ -18,6 +18,8 @@ pub struct Health {
     pub agents_connected: usize,
     /// Age of the view of the database, milliseconds; 0 on the embedded one.
     pub view_age_ms: i64,
+    /// Writers that wait for the embedded database's one writer.
+    pub writers_waiting: usize,
     /// The program's version.
     pub version: &'static str,
 }
@@ -53,6 +55,7 @@ impl App {
             degraded,
             agents_connected: self.lines.count(),
             view_age_ms,
+            writers_waiting: self.db.waiting(),
             version: env!("CARGO_PKG_VERSION"),
         }
     }

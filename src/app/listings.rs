@@ -2,25 +2,10 @@
 
 use super::{App, AppError, agents::LiveAgent};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{AgentId, BotFacts, BotId, Directive, State, Timestamp};
+use crate::domain::{AgentId, BotFacts, BotId, Directive, Freshness, State, Timestamp};
 use crate::fleet::AgentSeen;
 use crate::storage::{self, agents::Agent, events::BotEvent};
 use std::sync::Arc;
-
-/// How long ago an agent was heard, in the words of the pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Freshness {
-    /// Within two check-ins.
-    Fresh,
-    /// Later than two check-ins.
-    Late,
-    /// Later than `stale_after`.
-    Stale,
-    /// Later than `lapse_after`: presumed halted, unconfirmed.
-    Lapsed,
-    /// Never heard.
-    Unknown,
-}
 
 /// One bot as listed.
 #[derive(Debug, Clone)]
@@ -43,14 +28,7 @@ pub struct BotRow {
 
 /// How fresh a word of an agent is.
 pub fn freshness(bot: &BotFacts, seen: Option<&AgentSeen>, now: Timestamp) -> Freshness {
-    let Some(seen) = seen else { return Freshness::Unknown };
-    let age = now.ms_since(seen.at);
-    match age {
-        _ if age > bot.timings.lapse_after_ms => Freshness::Lapsed,
-        _ if age > bot.timings.stale_after_ms => Freshness::Stale,
-        _ if age > 2 * bot.timings.check_in_ms => Freshness::Late,
-        _ => Freshness::Fresh,
-    }
+    bot.timings.freshness(seen.map(|seen| now.ms_since(seen.at)))
 }
 
 impl App {

@@ -6,6 +6,7 @@ pub mod agents;
 pub mod audit;
 pub mod bots;
 pub mod check_in;
+pub mod demo;
 pub mod error;
 pub mod facts;
 pub mod health;
@@ -16,6 +17,7 @@ pub mod observations;
 pub mod people;
 pub mod receipts;
 pub mod refresh;
+pub mod said;
 pub mod sign_in;
 pub mod start_frames;
 pub mod starts;
@@ -26,7 +28,7 @@ pub use error::{AppError, Invalid};
 
 use crate::authn::{Keys, SessionStore, Throttle, TokenBook};
 use crate::domain::{Clock, Timestamp};
-use crate::fleet::{Book, Fleet, Lines, Spool};
+use crate::fleet::{Book, Fleet, Frames, Lines, Spool};
 use crate::storage::{Db, installation::Installation};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -47,6 +49,8 @@ pub struct App {
     pub book: Book,
     /// Open streams.
     pub lines: Lines,
+    /// Texts of directives, shared by the streams.
+    pub frames: Frames,
     /// WebAuthn.
     pub keys: Keys,
     /// Browser sessions.
@@ -67,6 +71,7 @@ pub struct App {
     pub(crate) facts: mpsc::Sender<facts::Fact>,
     pub(crate) observations: mpsc::Sender<observations::Observation>,
     pub(crate) start_frames: start_frames::StartFrames,
+    demo_keys: demo::DemoKeys,
 }
 
 /// What `App::assemble` is made of.
@@ -104,11 +109,13 @@ impl App {
             fleet: Fleet::new(parts.clock.clone()),
             book: Book::default(),
             lines: Lines::default(),
+            frames: Frames::default(),
             agent_book: agents::AgentBook::default(),
             people_book: people::PeopleBook::default(),
             presses: holds::Presses::default(),
             refreshing: refresh::Turn::default(),
             start_frames: start_frames::StartFrames::default(),
+            demo_keys: demo::DemoKeys::default(),
             started_at: parts.clock.now(),
             db: parts.db,
             clock: parts.clock,

@@ -39,6 +39,8 @@ pub enum Event {
     InstallationSetUp { installation: InstallationId, admin: UserId },
     #[serde(rename = "installation.link_made")]
     SetupLinkMade { user: UserId },
+    #[serde(rename = "installation.demo_link_made")]
+    DemoLinkMade { user: UserId },
     #[serde(rename = "user.invited")]
     UserInvited { user: UserId, name: String, grants: Vec<Grant>, signed: SignedAct },
     #[serde(rename = "user.grants_changed")]

@@ -3,10 +3,12 @@
 
 pub mod keys;
 pub mod sessions;
+pub mod soft;
 pub mod throttle;
 pub mod tokens;
 
 pub use keys::{Assertion, Ceremony, KeyError, Keys, NewKey, Signed};
 pub use sessions::SessionStore;
+pub use soft::SoftKey;
 pub use throttle::Throttle;
 pub use tokens::{KnownToken, TokenBook};

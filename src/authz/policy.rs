@@ -148,7 +148,7 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
             holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin)
         }
         (Action::ReleaseHold, Resource::Hold { scope, teams, placed_by }) => may_release(actor, scope, teams, placed_by),
-        (Action::SecondRelease, Resource::Hold { .. }) => holds(Role::Lead) || holds(Role::Risk),
+        (Action::SecondRelease, Resource::Hold { scope, teams, placed_by }) => may_second_release(actor, scope, teams, placed_by),
         (Action::StartBot, Resource::Bot { team, .. }) => trades_in(team),
         (Action::SecondStart, _) => holds(Role::Lead) || holds(Role::Risk),
         (Action::CreateTeam, _) => holds(Role::Admin),
@@ -166,18 +166,23 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
     }
 }
 
-/// Ruling C7. One bot: operator or lead of its team; placed by `risk`: only a risk; placed by a trigger or agent-for-all: likewise another
-/// person than nobody, so the same people. Wider: lead of a covered team, or risk.
+/// Ruling C7, first signer. One bot: operator or lead of its team (placed by `risk`: a risk too). Wider: lead of a covered team, or risk.
 fn may_release(actor: &Actor, scope: &Scope, teams: &[TeamId], placed_by: &PlacedBy) -> bool {
     let leads = teams.iter().any(|team| actor.holds_in(Role::Lead, team));
     let operates = teams.iter().any(|team| actor.holds_in(Role::Operator, team));
     let risk = actor.holds(Role::Risk);
     match scope {
-        Scope::Bot(_) if placed_by.as_risk => risk,
-        Scope::Bot(_) if placed_by.kind == PlacerKind::Trigger => leads || operates || risk,
-        Scope::Bot(_) => leads || operates,
+        Scope::Bot(_) => leads || operates || (placed_by.as_risk && risk),
         Scope::Fleet | Scope::Team(_) => leads || risk,
     }
+}
+
+/// Ruling C7, second signer. One bot placed by a trigger: another operator of its team, a lead or risk. Everything else: a lead or risk;
+/// that one of the two holds `risk` when `risk` placed it is checked with the first signer at hand.
+fn may_second_release(actor: &Actor, scope: &Scope, teams: &[TeamId], placed_by: &PlacedBy) -> bool {
+    let operates = teams.iter().any(|team| actor.holds_in(Role::Operator, team));
+    let by_trigger = matches!(scope, Scope::Bot(_)) && placed_by.kind == PlacerKind::Trigger;
+    actor.holds(Role::Lead) || actor.holds(Role::Risk) || (by_trigger && operates)
 }
 
 fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource: &Resource) -> bool {
@@ -207,9 +212,7 @@ fn who_may(action: Action) -> &'static str {
         Action::SeeAudit => "an auditor, admin, risk or lead",
         Action::SeeMatrix => "an auditor or admin",
         Action::PlaceHold | Action::ExplainHold => "an operator, lead, risk or admin",
-        Action::ReleaseHold => {
-            "an operator or lead of the bot's team (a wide hold: a lead of a covered team, or risk; a hold by risk: risk)"
-        }
+        Action::ReleaseHold => "an operator or lead of the bot's team (a wide hold: a lead of a covered team, or risk)",
         Action::SecondRelease | Action::SecondStart => "another lead, or risk",
         Action::StartBot | Action::EditBot => "an operator or lead of the bot's team",
         Action::SetStage => "an operator or lead of the bot's team, or risk",

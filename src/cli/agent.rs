@@ -1,6 +1,7 @@
 //! `andon agent …`: the sidecar beside a bot. `enrol` turns a one-time code into a credential, `run` starts the minder and with it the agent,
 //! `status` shows what the directory holds, without secrets. `launch` is not for people: it is the process between agent and bot.
 
+use super::Failure;
 use crate::agent::{
     Agent, AgentConfig, AgentDir, BootClock, MemoryStore, Outcome,
     adapters::launcher,
@@ -13,6 +14,7 @@ use crate::agent::{
     tether::Tether,
 };
 use crate::domain::{Clock, Secret, text};
+use crate::telemetry;
 use std::{
     ffi::OsString,
     io::{self, BufRead, Write},
@@ -25,17 +27,9 @@ use std::{
 /// An agent whose minder was killed may still be halting its bot; its successor waits for that long.
 const PREDECESSOR: Duration = Duration::from_secs(60);
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// Arguments of `andon agent`.
-#[derive(Debug, clap::Args)]
-pub struct AgentArgs {
-    #[command(subcommand)]
-    command: AgentCommand,
-}
-
+/// The agent's commands.
 #[derive(Debug, clap::Subcommand)]
-enum AgentCommand {
+pub enum Command {
     /// Turn a one-time code from the bot's page into this agent's credential
     Enrol(EnrolArgs),
     /// Run the bot under its agent
@@ -94,13 +88,14 @@ pub struct StatusArgs {
 ///
 /// # Errors
 /// In words for the person who called it.
-pub fn agent(args: AgentArgs) -> Result<ExitCode, Failure> {
-    match args.command {
-        AgentCommand::Enrol(args) => runtime()?.block_on(enrol(args)),
-        AgentCommand::Run(args) if args.inner => Ok(inner(args)),
-        AgentCommand::Run(args) => minder(args),
-        AgentCommand::Status(args) => status(&args),
-        AgentCommand::Launch => Ok(launcher::launch().map(|()| ExitCode::SUCCESS)?),
+pub fn run(command: Command) -> Result<ExitCode, Failure> {
+    telemetry::begin(None);
+    match command {
+        Command::Enrol(args) => runtime()?.block_on(enrol(args)),
+        Command::Run(args) if args.inner => Ok(inner(args)),
+        Command::Run(args) => minder(args),
+        Command::Status(args) => status(&args),
+        Command::Launch => Ok(launcher::launch().map(|()| ExitCode::SUCCESS)?),
     }
 }
 

@@ -87,6 +87,31 @@ impl Timings {
     pub fn worst_case_stop_ms(&self) -> i64 {
         self.lapse_after_ms + self.apply_within_ms
     }
+    /// How fresh a word of the agent of this age is; none: never heard.
+    pub fn freshness(&self, age_ms: Option<i64>) -> Freshness {
+        match age_ms {
+            None => Freshness::Unknown,
+            Some(age) if age > self.lapse_after_ms => Freshness::Lapsed,
+            Some(age) if age > self.stale_after_ms => Freshness::Stale,
+            Some(age) if age > 2 * self.check_in_ms => Freshness::Late,
+            Some(_) => Freshness::Fresh,
+        }
+    }
+}
+
+/// How long ago an agent was heard, in the words of the pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Freshness {
+    /// Within two check-ins.
+    Fresh,
+    /// Later than two check-ins.
+    Late,
+    /// Later than `stale_after`.
+    Stale,
+    /// Later than `lapse_after`: presumed halted, unconfirmed.
+    Lapsed,
+    /// Never heard.
+    Unknown,
 }
 
 /// Everything about one bot that its directive depends on, holds aside.

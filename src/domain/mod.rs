@@ -15,7 +15,7 @@ pub mod time;
 pub mod token;
 
 pub use act::{Act, ActKind, StartLeaf};
-pub use bot::{BotFacts, Exits, Stage, StopFact, StopKind, Timings};
+pub use bot::{BotFacts, Exits, Freshness, Stage, StopFact, StopKind, Timings};
 pub use directive::{Directive, Orders, Reason, State};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{ActId, AgentId, BootId, BotId, CredentialId, HoldId, InstallationId, StopId, TeamId, TokenId, UserId};

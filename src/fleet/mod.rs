@@ -2,12 +2,14 @@
 //! Works without a database: what it knows is enough to stop. It never writes to one; `app` does, and tells this room.
 
 pub mod book;
+pub mod frames;
 pub mod lines;
 pub mod receipt;
 pub mod spool;
 pub mod view;
 
 pub use book::{AckSeen, AgentSeen, Book, BootStanding};
+pub use frames::{FrameKey, Frames};
 pub use lines::{Ended, Lines};
 pub use receipt::{BotReceipt, Receipt, receipt};
 pub use spool::Spool;

@@ -10,7 +10,10 @@ use std::{
     ops::{Deref, DerefMut},
     path::Path,
     str::FromStr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -46,10 +49,28 @@ pub enum Lane {
 pub struct WriteQueue {
     line: Arc<Mutex<()>>,
     writer: Arc<Mutex<()>>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Counts one that waits, for as long as it does, also when it is dropped while waiting.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl WriteQueue {
     async fn enter(&self, lane: Lane) -> OwnedMutexGuard<()> {
+        let _waiting = Waiting::begin(&self.waiting);
         match lane {
             Lane::Stop => self.writer.clone().lock_owned().await,
             Lane::Normal => {
@@ -164,6 +185,14 @@ impl Db {
     /// True for the embedded database: this process is the only writer, its view is never old (ruling H12).
     pub fn is_embedded(&self) -> bool {
         matches!(self, Self::Sqlite { .. })
+    }
+
+    /// How many writers wait for their turn at the embedded database's one writer. PostgreSQL has its own queues.
+    pub fn waiting(&self) -> usize {
+        match self {
+            Self::Sqlite { queue, .. } => queue.waiting.load(Ordering::SeqCst),
+            Self::Postgres(_) => 0,
+        }
     }
 
     /// Begins to read.

@@ -37,6 +37,11 @@ impl WebError {
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", "There is nothing at this address.")
     }
+    /// 413.
+    pub fn too_large() -> Self {
+        let said = "What was sent is larger than is taken here: 64 KiB for a form, 1 MiB for a program. Nothing was changed.";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large", said)
+    }
     /// 401: who is there is not known.
     pub fn unauthorized(reason: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Not signed in", reason)
@@ -44,7 +49,7 @@ impl WebError {
 }
 
 /// A sentence begins with a capital and ends with a full stop, whatever the error said.
-fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     let mut letters = text.trim().chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };

@@ -1,6 +1,7 @@
 //! Every route in one table: method, path, who may call it, handler. The same lines make the router and the access matrix, so that no route
 //! can be in one and not in the other.
 
+use super::{WebError, assets, layers};
 use crate::app::App;
 use crate::authz::Action;
 use axum::{
@@ -46,9 +47,13 @@ macro_rules! routes {
         /// Every route.
         pub const ROUTES: &[Route] = &[$(Route { method: stringify!($method), path: $path, access: $access }),*];
 
-        /// The routes without their layers.
-        fn table() -> Router<Arc<App>> {
-            Router::new()$(.route($path, routes!(@method $method $handler)))*
+        /// The routes without their layers. What is for demos is not there elsewhere.
+        fn table(is_demo: bool) -> Router<Arc<App>> {
+            let mut router = Router::new();
+            $(if is_demo || !matches!($access, Access::Demo) {
+                router = router.route($path, routes!(@method $method $handler));
+            })*
+            router
         }
     };
 }
@@ -56,9 +61,56 @@ macro_rules! routes {
 routes! {
     GET "/healthz" Access::Public => super::pages::health::live;
     GET "/readyz" Access::Public => super::pages::health::ready;
+
+    GET "/" Access::Public => super::pages::sign_in::home;
+    GET "/sign-in" Access::Public => super::pages::sign_in::show;
+    POST "/sign-in" Access::Public => super::pages::sign_in::password;
+    GET "/sign-in/key" Access::Public => super::pages::sign_in::show_key;
+    POST "/sign-in/key" Access::Public => super::pages::sign_in::key;
+    POST "/sign-out" Access::Public => super::pages::sign_in::out;
+    GET "/welcome/{link}" Access::Link => super::pages::welcome::open;
+    GET "/welcome" Access::Link => super::pages::welcome::show;
+    POST "/welcome/password" Access::Link => super::pages::welcome::password;
+    POST "/welcome/key" Access::Link => super::pages::welcome::key;
+    GET "/demo/{link}" Access::Demo => super::pages::welcome::demo;
+
+    GET "/acts" Access::Person(Action::See) => super::pages::acts::index;
+    GET "/acts/{id}" Access::Person(Action::See) => super::pages::acts::show::show;
+    POST "/acts/{id}/sign" Access::Person(Action::See) => super::pages::acts::show::sign;
+    POST "/acts/{id}/sign-demo" Access::Demo => super::pages::acts::show::sign_demo;
+
+    GET "/me" Access::StopOnly(Action::SeeCounts) => super::pages::people::me;
+    GET "/people" Access::Person(Action::See) => super::pages::people::index;
+    GET "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::invite;
+    POST "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::prepare_invite;
+    GET "/people/{id}" Access::Person(Action::See) => super::pages::people::show;
+    POST "/people/{id}/roles" Access::Person(Action::ManagePeople) => super::pages::people::set_roles;
+    POST "/people/{id}/disable" Access::Person(Action::ManagePeople) => super::pages::people::disable;
+    POST "/people/{id}/enable" Access::Person(Action::ManagePeople) => super::pages::people::enable;
+    GET "/teams" Access::Person(Action::See) => super::pages::teams::index;
+    POST "/teams" Access::Person(Action::CreateTeam) => super::pages::teams::create;
+    GET "/tokens" Access::Person(Action::See) => super::pages::tokens::index;
+    POST "/tokens" Access::Person(Action::ManageTokens) => super::pages::tokens::create;
+    POST "/tokens/{id}/revoke" Access::Person(Action::ManageTokens) => super::pages::tokens::revoke;
+    GET "/matrix" Access::Person(Action::SeeMatrix) => super::pages::matrix::show;
+    GET "/system" Access::Person(Action::See) => super::pages::system::show;
+    GET "/card" Access::Public => super::pages::system::card;
+
+    POST "/agent/v1/enrol" Access::Public => super::agent::enrol::create;
+    POST "/agent/v1/check-in" Access::Agent => super::agent::check_in::create;
+    GET "/agent/v1/directive" Access::Agent => super::agent::directive::show;
+    POST "/agent/v1/acks" Access::Agent => super::agent::reports::acks;
+    POST "/agent/v1/events" Access::Agent => super::agent::reports::events;
+    POST "/agent/v1/holds" Access::Agent => super::agent::reports::holds;
+    GET "/agent/v1/stream" Access::Agent => super::agent::stream::open;
 }
 
 /// The whole web side of an installation.
 pub fn router(app: Arc<App>) -> Router {
-    table().with_state(app)
+    let routes = table(app.is_demo()).merge(assets::routes()).fallback(nothing_here);
+    layers::around(routes, &app).with_state(app)
+}
+
+async fn nothing_here() -> WebError {
+    WebError::not_found()
 }

@@ -1,1 +1,13 @@
-//! The one integration-test binary: its modules mirror the rooms of `src`.
+//! Tests against the whole program, on both databases. One binary; the files mirror the rooms and routes they look at.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod architecture;
+mod enrolment;
+mod harness;
+mod holds;
+mod shell_agent;
+mod starts;
+mod storage;
+mod web;
+mod wire;

@@ -29,10 +29,9 @@ impl App {
             Scope::Fleet => "fleet".to_owned(),
             other => format!("{}:{}", other.kind(), other.id()),
         };
-        // One bot: one signature; wider, or kill: two.
-        let signers = if matches!(hold.scope, Scope::Bot(_)) && hold.level < Level::Kill { 1 } else { 2 };
-        let by_trigger = hold.placed_by.kind == PlacerKind::Trigger;
-        let signers = if by_trigger { signers.max(1) } else { signers };
+        // One bot: one signature. Wider, or kill, or placed by risk or by a trigger: two.
+        let plain = matches!(hold.scope, Scope::Bot(_)) && hold.level < Level::Kill;
+        let signers = if plain && !hold.placed_by.as_risk && hold.placed_by.kind != PlacerKind::Trigger { 1 } else { 2 };
         let kind = ActKind::Release { hold: hold.id.clone(), level: hold.level, scope, placed_epoch: hold.epoch, why };
         self.prepare(actor, kind, Detail::default(), signers).await
     }

@@ -35,6 +35,14 @@ impl App {
         Ok(())
     }
 
+    /// Who signed first must still hold that right when the last one signs.
+    fn first_still_may(&self, act: &ActView) -> Result<(), AppError> {
+        let Some(first) = act.signatures.first() else { return Ok(()) };
+        let actor = self.actor_of(&first.user_id, false);
+        let actor = actor.ok_or_else(|| AppError::conflict("whoever signed first is disabled; prepare it again"))?;
+        self.may_prepare(&actor, &act.act.kind, &act.detail).map(drop)
+    }
+
     /// Takes a signature. With the last one the act is carried out, whole or not at all.
     ///
     /// # Errors
@@ -58,6 +66,7 @@ impl App {
         let mut act = ActView::of(stored, signatures)?;
         self.still_open(&act)?;
         self.may_sign(actor, &act)?;
+        self.first_still_may(&act)?;
         let n = act.signatures.len() as i64 + 1;
         let signature = StoredSignature {
             act_id: id.clone(),

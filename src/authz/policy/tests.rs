@@ -45,9 +45,24 @@ fn release_follows_the_table() {
     let one = hold(Scope::Bot(BotId::new()), &team, PlacerKind::User, false);
     assert!(may(&operator, &one) && may(&lead, &one) && !may(&stranger, &one) && !may(&admin, &one));
     let by_risk = hold(Scope::Bot(BotId::new()), &team, PlacerKind::User, true);
-    assert!(!may(&operator, &by_risk) && !may(&lead, &by_risk) && may(&risk, &by_risk));
+    assert!(may(&operator, &by_risk) && may(&lead, &by_risk) && may(&risk, &by_risk) && !may(&admin, &by_risk));
     let fleet = hold(Scope::Fleet, &team, PlacerKind::User, false);
     assert!(!may(&operator, &fleet) && may(&lead, &fleet) && may(&risk, &fleet) && !may(&stranger, &fleet) && !may(&admin, &fleet));
+}
+
+#[test]
+fn the_second_signer_follows_the_table() {
+    let (team, other) = (TeamId::new(), TeamId::new());
+    let operator = person(&[(Role::Operator, Some(&team))]);
+    let lead_elsewhere = person(&[(Role::Lead, Some(&other))]);
+    let operator_elsewhere = person(&[(Role::Operator, Some(&other))]);
+    let risk = person(&[(Role::Risk, None)]);
+    let may = |actor: &Actor, resource: &Resource| check(actor, Action::SecondRelease, resource).is_ok();
+    let by_trigger = hold(Scope::Bot(BotId::new()), &team, PlacerKind::Trigger, false);
+    assert!(may(&operator, &by_trigger) && may(&lead_elsewhere, &by_trigger) && may(&risk, &by_trigger));
+    assert!(!may(&operator_elsewhere, &by_trigger));
+    let fleet = hold(Scope::Fleet, &team, PlacerKind::User, false);
+    assert!(!may(&operator, &fleet) && may(&lead_elsewhere, &fleet) && may(&risk, &fleet));
 }
 
 #[test]

@@ -1,0 +1,111 @@
+//! The control socket: stops from the server's own host without a token, for whoever may open it (its owner). One line of JSON in, one out.
+//! It knows nothing but stopping.
+
+use super::Failure;
+use crate::app::{App, AppError, holds::Press};
+use crate::authz::Actor;
+use crate::domain::Level;
+use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    task::JoinHandle,
+};
+
+/// The longest line, bytes.
+const LINE: u64 = 8 * 1024;
+/// How long a caller may take to say what they want.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is asked.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Asked {
+    /// `fleet`, `team` or `bot`.
+    pub scope: String,
+    /// Name or id of the team or bot; empty for the fleet.
+    #[serde(default)]
+    pub name: String,
+    /// `reduce` or `pause`.
+    pub level: Level,
+    /// Why.
+    #[serde(default)]
+    pub why: String,
+    /// The same press sent again carries the same key.
+    pub idempotency_key: String,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub enum Answered {
+    /// It is pushed.
+    Placed {
+        /// The hold.
+        hold: String,
+        /// `recorded`, `spooled` or `not_recorded`.
+        kept: String,
+        /// How many bots it covers now.
+        bots: usize,
+    },
+    /// It was refused.
+    Refused {
+        /// Why.
+        error: String,
+    },
+}
+
+/// Listens at `path`; a socket left by an earlier process is replaced, which the lock of its folder makes safe.
+///
+/// # Errors
+/// When the socket cannot be made.
+pub fn listen(app: Arc<App>, path: &Path) -> Result<JoinHandle<()>, Failure> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(tokio::spawn(async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => drop(tokio::spawn(answer(app.clone(), stream))),
+                Err(error) => {
+                    tracing::error!(%error, "the control socket could not accept a caller");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }))
+}
+
+async fn answer(app: Arc<App>, mut stream: UnixStream) {
+    let user = match stream.peer_cred() {
+        Ok(peer) if peer.uid() == 0 => "root".to_owned(),
+        Ok(peer) => format!("uid {}", peer.uid()),
+        Err(_) => "somebody".to_owned(),
+    };
+    let (read, mut write) = stream.split();
+    let mut line = String::new();
+    let mut reader = BufReader::new(read).take(LINE);
+    let heard = tokio::time::timeout(PATIENCE, reader.read_line(&mut line)).await;
+    let answered = match heard {
+        Ok(Ok(_)) => match serde_json::from_str::<Asked>(&line) {
+            Ok(asked) => place(&app, user, asked).await.unwrap_or_else(|error| Answered::Refused { error: error.to_string() }),
+            Err(error) => Answered::Refused { error: format!("not understood: {error}") },
+        },
+        Ok(Err(_)) | Err(_) => return,
+    };
+    if let Ok(mut text) = serde_json::to_string(&answered) {
+        text.push('\n');
+        // The caller may have gone; the hold stands all the same.
+        let _ = write.write_all(text.as_bytes()).await;
+    }
+}
+
+async fn place(app: &Arc<App>, user: String, asked: Asked) -> Result<Answered, AppError> {
+    let scope = app.scope_named(&asked.scope, &asked.name)?;
+    let press = Press { scope: scope.clone(), level: asked.level, why: asked.why, idempotency_key: asked.idempotency_key };
+    let placed = app.place(Actor::Host { user }, press).await?;
+    let bots = app.fleet.view().in_scope(&scope).len();
+    Ok(Answered::Placed { hold: placed.hold.id.to_string(), kept: placed.kept.as_str().to_owned(), bots })
+}

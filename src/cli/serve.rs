@@ -1,0 +1,52 @@
+//! `andon serve`: opens the installation, prints the set-up link of a new one, serves until it is told to stop.
+
+use super::{Failure, control, site};
+use crate::config::ServeArgs;
+use crate::{telemetry, web, workers};
+use std::process::ExitCode;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+/// Runs the command.
+///
+/// # Errors
+/// When a setting, the database or the address will not do.
+pub async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
+    telemetry::begin(None);
+    let settings = args.check()?;
+    let wanted = site::Wanted {
+        database: &settings.database,
+        state_dir: &settings.state_dir,
+        origin: &settings.origin,
+        name: &settings.name,
+        kind: "live",
+    };
+    let site = site::open(wanted).await?;
+    let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("{}: {error}", settings.listen))?;
+    let workers = workers::start(&site.app);
+    let control = control::listen(site.app.clone(), &site.control)?;
+    println!("Andon serves {}", settings.origin.url().as_str().trim_end_matches('/'));
+    if let Some(link) = site.app.setup_link().await? {
+        println!("Nobody has set this installation up yet. Open this link within an hour; it works once:\n  {}", link.expose());
+    }
+    web::server::serve(listener, site.app.clone(), told_to_stop()).await?;
+    drop(workers);
+    control.abort();
+    site.app.db.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends with SIGTERM or SIGINT.
+pub(super) async fn told_to_stop() {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be heard; only kill -9 ends this process");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    tracing::info!("told to stop");
+}

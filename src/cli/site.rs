@@ -1,0 +1,108 @@
+//! Opening an installation on this machine: folders, locks, database, spool, application. Shared by `serve` and `demo`.
+
+use super::Failure;
+use crate::app::{App, Parts};
+use crate::config::{Origin, serve::Database};
+use crate::domain::{Clock, InstallationId};
+use crate::fleet::Spool;
+use crate::storage::{self, Db, Lane, installation::Installation};
+use std::{
+    fs::{DirBuilder, File, OpenOptions},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// An installation, open.
+pub struct Site {
+    /// The application.
+    pub app: Arc<App>,
+    /// Where the control socket goes.
+    pub control: PathBuf,
+    // Held for the life of the process: one server per folder.
+    _locks: Vec<File>,
+}
+
+/// What to open.
+pub struct Wanted<'a> {
+    /// Which database.
+    pub database: &'a Database,
+    /// Folder of spool and control socket.
+    pub state_dir: &'a Path,
+    /// Where people reach the pages.
+    pub origin: &'a Origin,
+    /// The name, taken when the installation is new.
+    pub name: &'a str,
+    /// `live` or `demo`; an installation of the other kind is refused.
+    pub kind: &'a str,
+}
+
+/// The database's file in a data folder.
+pub fn database_file(data: &Path) -> PathBuf {
+    data.join("andon.db")
+}
+
+/// Opens or makes an installation.
+///
+/// # Errors
+/// When a folder is in use by another process, the database cannot be opened, or it is of the other kind.
+pub async fn open(wanted: Wanted<'_>) -> Result<Site, Failure> {
+    let mut locks = vec![lock(wanted.state_dir)?];
+    let db = match wanted.database {
+        Database::Embedded(data) => {
+            if data != wanted.state_dir {
+                locks.push(lock(data)?);
+            }
+            Db::open_sqlite(&database_file(data)).await?
+        }
+        Database::Postgres(url) => Db::open_postgres(url.expose()).await?,
+    };
+    storage::migrate::run(&db).await?;
+    let clock = Clock::system();
+    let installation = installation(&db, &wanted, &clock).await?;
+    if installation.kind != wanted.kind {
+        let found =
+            format!("this database belongs to a {} installation; `andon {}` does not touch it", installation.kind, wanted.command());
+        return Err(found.into());
+    }
+    let (spool, spooled) = Spool::open(&wanted.state_dir.join("spool"))?;
+    let origin = wanted.origin.url().clone();
+    let node = format!("{}:{}", rustix::system::uname().nodename().to_string_lossy(), std::process::id());
+    let app = App::assemble(Parts { db, clock, installation, origin, spool, spooled, node }).await?;
+    Ok(Site { app, control: wanted.state_dir.join("control"), _locks: locks })
+}
+
+impl Wanted<'_> {
+    fn command(&self) -> &'static str {
+        if self.kind == "demo" { "demo" } else { "serve" }
+    }
+}
+
+async fn installation(db: &Db, wanted: &Wanted<'_>, clock: &Clock) -> Result<Installation, Failure> {
+    if let Some(installation) = storage::installation::installation_get(&mut *db.read().await?).await? {
+        return Ok(installation);
+    }
+    let host = wanted.origin.url().host_str().unwrap_or("localhost").to_owned();
+    let installation =
+        Installation { id: InstallationId::new(), name: wanted.name.to_owned(), kind: wanted.kind.to_owned(), created_at: clock.now() };
+    let mut tx = db.write(Lane::Normal).await?;
+    storage::installation::installation_insert(&mut tx, &installation, &format!("{host}/audit/control/1")).await?;
+    match tx.commit().await {
+        Ok(()) => Ok(installation),
+        // Another replica was first.
+        Err(storage::Error::Duplicate(_)) => {
+            let found = storage::installation::installation_get(&mut *db.read().await?).await?;
+            found.ok_or_else(|| "the installation could not be set up".into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes a folder that only its owner can read, and takes its lock.
+fn lock(dir: &Path) -> Result<File, Failure> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(dir.join("lock"))?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| format!("{} is in use by another andon process", dir.display()))?;
+    Ok(file)
+}

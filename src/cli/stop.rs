@@ -1,0 +1,123 @@
+//! `andon stop`: one press from a terminal. With a token over HTTP from anywhere; without one over the control socket on the server's host.
+
+use super::{
+    Failure,
+    control::{Answered, Asked},
+};
+use crate::domain::{HoldId, Level, Secret};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::UnixStream,
+};
+
+/// How long the server may take to answer; it answers within a second even without its database.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Stop bots, now.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  andon stop --all --why \"venue outage\"\n  andon stop --team arb --level reduce\n  \
+    ANDON_SERVER=https://andon.example.org andon stop --bot grid-btc --token-file stop.token")]
+pub struct Args {
+    #[command(flatten)]
+    what: What,
+    /// `pause`: no new risk, latched until it is released and started. `reduce`: add nothing until it is released.
+    #[arg(long, default_value = "pause", value_parser = ["reduce", "pause"])]
+    level: String,
+    /// Why; asked for, never demanded.
+    #[arg(long, default_value = "")]
+    why: String,
+    /// The server's address; with a token.
+    #[arg(long, env = "ANDON_SERVER", value_name = "URL")]
+    server: Option<url::Url>,
+    /// A file that holds an API token with scope `stop` or `manage`. Or the variable `ANDON_TOKEN`.
+    #[arg(long, env = "ANDON_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The control socket on the server's host.
+    #[arg(long, env = "ANDON_CONTROL", value_name = "PATH", default_value = "andon-data/state/control")]
+    control: PathBuf,
+}
+
+/// What to stop.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// Every bot.
+    #[arg(long)]
+    all: bool,
+    /// Every bot of a team, by name or id.
+    #[arg(long, value_name = "TEAM")]
+    team: Option<String>,
+    /// One bot, by name or id.
+    #[arg(long, value_name = "BOT")]
+    bot: Option<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When nobody took the stop: the text begins with NOT STOPPED.
+pub async fn run(args: Args) -> Result<ExitCode, Failure> {
+    let level: Level = args.level.parse()?;
+    let (scope, name) = match args.what {
+        What { team: Some(team), .. } => ("team", team),
+        What { bot: Some(bot), .. } => ("bot", bot),
+        What { .. } => ("fleet", String::new()),
+    };
+    let asked = Asked { scope: scope.into(), name, level, why: args.why, idempotency_key: HoldId::new().to_string() };
+    let token = match &args.token_file {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).map_err(|error| format!("NOT STOPPED: {}: {error}", file.display()))?;
+            Some(Secret::new(text.trim().to_owned()))
+        }
+        None => std::env::var("ANDON_TOKEN").ok().map(Secret::new),
+    };
+    let answered = match (&args.server, token) {
+        (Some(server), Some(token)) => over_http(server, &token, &asked).await,
+        (Some(_), None) => return Err("NOT STOPPED: --server needs a token: --token-file FILE, or the variable ANDON_TOKEN".into()),
+        (None, _) => over_socket(&args.control, &asked).await,
+    };
+    match answered.map_err(|error| format!("NOT STOPPED: {error}"))? {
+        Answered::Placed { hold, kept, bots } => {
+            println!("STOPPED: {bots} bots told to {level}, hold {hold} ({kept})");
+            Ok(ExitCode::SUCCESS)
+        }
+        Answered::Refused { error } => Err(format!("NOT STOPPED: {error}").into()),
+    }
+}
+
+async fn over_socket(path: &std::path::Path, asked: &Asked) -> Result<Answered, Failure> {
+    let ask = async {
+        let mut stream = UnixStream::connect(path)
+            .await
+            .map_err(|error| format!("{}: {error}; run this on the server's host, or give --server URL with a token", path.display()))?;
+        let mut line = serde_json::to_string(asked)?;
+        line.push('\n');
+        stream.write_all(line.as_bytes()).await?;
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).await?;
+        Ok::<Answered, Failure>(serde_json::from_str(&answer)?)
+    };
+    tokio::time::timeout(PATIENCE, ask).await.map_err(|_| "the server did not answer")?
+}
+
+async fn over_http(server: &url::Url, token: &Secret<String>, asked: &Asked) -> Result<Answered, Failure> {
+    let mut body = serde_json::json!({
+        "scope": asked.scope, "level": asked.level, "why": asked.why, "idempotency_key": asked.idempotency_key,
+    });
+    if let (Some(body), false) = (body.as_object_mut(), asked.name.is_empty()) {
+        body.insert(asked.scope.clone(), asked.name.clone().into());
+    }
+    let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+    let answer = client.post(server.join("/api/v1/holds")?).bearer_auth(token.expose()).json(&body).send().await?;
+    let status = answer.status();
+    let text = answer.text().await?;
+    let read: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let word = |key: &str| read.get(key).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    if status.is_success() {
+        let bots = read.get("bots").and_then(serde_json::Value::as_u64).unwrap_or_default();
+        return Ok(Answered::Placed { hold: word("id"), kept: word("kept"), bots: usize::try_from(bots).unwrap_or_default() });
+    }
+    let detail = word("detail");
+    Ok(Answered::Refused { error: if detail.is_empty() { format!("the server answered {status}") } else { detail } })
+}

@@ -1,0 +1,24 @@
+//! Settings: read from flags and `ANDON_*` variables, checked once, and handed on as values that need no second look. One file per command.
+
+pub mod origin;
+pub mod serve;
+
+pub use origin::Origin;
+pub use serve::{Serve, ServeArgs};
+
+/// A setting that cannot be taken, in words for the terminal.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting}: {why}")]
+pub struct ConfigError {
+    /// The flag or variable.
+    pub setting: &'static str,
+    /// What is wrong and what would do.
+    pub why: String,
+}
+
+impl ConfigError {
+    /// One setting and what is wrong with it.
+    pub fn new(setting: &'static str, why: impl Into<String>) -> Self {
+        Self { setting, why: why.into() }
+    }
+}

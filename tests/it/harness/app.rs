@@ -1,0 +1,202 @@
+//! An application in this process with people in it, each with two software keys, over a fresh database and a clock moved by hand.
+
+use super::db::Fresh;
+use andon::{
+    app::{App, AppError, Parts, acts::ActView, acts::Outcome, bots::NewBot, holds::Placed, holds::Press},
+    authn::SoftKey,
+    authz::Actor,
+    domain::{
+        ActKind, BotFacts, BotId, Clock, Grant, HoldId, InstallationId, Level, Role, Scope, Secret, Stage, TeamId, Timestamp, UserId,
+    },
+    fleet::Spool,
+    storage::{self, Db, Lane, installation::Installation, teams::Team},
+};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+/// A clock that stands still until it is moved; or one that runs.
+#[derive(Clone)]
+pub struct Hand(Option<Arc<AtomicI64>>);
+
+impl Hand {
+    pub fn new() -> Self {
+        Self(Some(Arc::new(AtomicI64::new(1_795_000_000_000_000))))
+    }
+    pub fn running() -> Self {
+        Self(None)
+    }
+    pub fn clock(&self) -> Clock {
+        let Some(now) = self.0.clone() else { return Clock::system() };
+        Clock::from_fn(move || Timestamp(now.load(Ordering::SeqCst)))
+    }
+    pub fn forward_ms(&self, ms: i64) {
+        self.0.as_ref().expect("this clock runs by itself").fetch_add(ms * 1_000, Ordering::SeqCst);
+    }
+}
+
+/// A person and the key they sign with.
+#[derive(Clone)]
+pub struct Somebody {
+    pub id: UserId,
+    pub key: Arc<SoftKey>,
+}
+
+/// An application with people in it.
+pub struct TestApp {
+    pub app: Arc<App>,
+    pub hand: Hand,
+    pub teams: Vec<Team>,
+    pub people: HashMap<&'static str, Somebody>,
+    pub fresh: Fresh,
+    spool: PathBuf,
+}
+
+pub const ORIGIN: &str = "http://localhost:8787";
+
+pub async fn assemble(db: Db, hand: &Hand, spool: &std::path::Path) -> Arc<App> {
+    let clock = hand.clock();
+    let found = storage::installation::installation_get(&mut *db.read().await.unwrap()).await.unwrap();
+    let installation = match found {
+        Some(found) => found,
+        None => {
+            let new = Installation { id: InstallationId::new(), name: "Test".into(), kind: "live".into(), created_at: clock.now() };
+            let mut tx = db.write(Lane::Normal).await.unwrap();
+            storage::installation::installation_insert(&mut tx, &new, "localhost/audit/control/1").await.unwrap();
+            tx.commit().await.unwrap();
+            new
+        }
+    };
+    let (spool, spooled) = Spool::open(spool).unwrap();
+    let origin = ORIGIN.parse().unwrap();
+    App::assemble(Parts { db, clock, installation, origin, spool, spooled, node: "test:1".into() }).await.unwrap()
+}
+
+/// Follows a link: password, then two keys.
+pub async fn join(app: &Arc<App>, link: &Secret<String>, shown: &str) -> Somebody {
+    let secret = link.expose().rsplit('/').next().unwrap();
+    let welcomed = app.welcome(secret).await.unwrap();
+    app.welcome_password(&welcomed.link, shown, Secret::new("violet-harbour-19-quince".into())).await.unwrap();
+    let mut keys = Vec::new();
+    for nickname in ["first", "spare"] {
+        let key = Arc::new(SoftKey::new(ORIGIN.parse().unwrap()));
+        let ceremony = app.welcome_key_options(&welcomed.link).await.unwrap();
+        let answer = key.register(&ceremony.options).unwrap();
+        app.welcome_key(&welcomed.link, &ceremony.state, &answer, nickname).await.unwrap();
+        keys.push(key);
+    }
+    assert!(app.welcome(secret).await.is_err(), "a link is over once there are two keys");
+    Somebody { id: welcomed.user.id, key: keys.swap_remove(0) }
+}
+
+impl TestApp {
+    /// Two teams, `arb` and `grid`; admin, operator and lead of arb, operator and lead of grid, risk, auditor.
+    pub async fn new(fresh: Fresh) -> Self {
+        Self::with(fresh, Hand::new()).await
+    }
+
+    /// The same with a clock that runs, for tests with real processes.
+    pub async fn on_the_wall_clock(fresh: Fresh) -> Self {
+        Self::with(fresh, Hand::running()).await
+    }
+
+    async fn with(fresh: Fresh, hand: Hand) -> Self {
+        let spool = fresh.dir.path().join("spool");
+        let app = assemble(fresh.db.clone(), &hand, &spool).await;
+        let link = app.setup_link().await.unwrap().unwrap();
+        let admin = join(&app, &link, "N. Adebayo").await;
+        let mut this = Self { app, hand, teams: Vec::new(), people: HashMap::from([("admin", admin)]), fresh, spool };
+        for name in ["arb", "grid"] {
+            this.teams.push(this.app.create_team(&this.actor("admin"), name).await.unwrap());
+        }
+        let (arb, grid) = (this.team("arb"), this.team("grid"));
+        let of = |role, team: Option<&TeamId>| vec![Grant { role, team: team.cloned() }];
+        for (name, grants) in [
+            ("operator", of(Role::Operator, Some(&arb))),
+            ("lead", of(Role::Lead, Some(&arb))),
+            ("grid operator", of(Role::Operator, Some(&grid))),
+            ("grid lead", of(Role::Lead, Some(&grid))),
+            ("risk", of(Role::Risk, None)),
+            ("auditor", of(Role::Auditor, None)),
+        ] {
+            let somebody = this.invite(name, grants).await;
+            this.people.insert(name, somebody);
+        }
+        this
+    }
+
+    pub async fn invite(&self, name: &str, grants: Vec<Grant>) -> Somebody {
+        let kind = ActKind::Invite { user: UserId::new(), name: name.into(), grants };
+        let act = self.app.prepare_single(&self.actor("admin"), kind).await.unwrap();
+        let Outcome::Secret { secret, .. } = self.sign("admin", &act).await.unwrap() else { panic!("no link") };
+        join(&self.app, &secret, name).await
+    }
+
+    pub fn team(&self, name: &str) -> TeamId {
+        self.teams.iter().find(|team| team.name == name).unwrap().id.clone()
+    }
+
+    pub fn actor(&self, name: &str) -> Actor {
+        self.app.actor_of(&self.people[name].id, false).unwrap()
+    }
+
+    /// Signs an act as somebody.
+    pub async fn sign(&self, name: &str, act: &ActView) -> Result<Outcome, AppError> {
+        let actor = self.actor(name);
+        let ceremony = self.app.signing_options(&actor, &act.stored.id).await?;
+        let answer = self.people[name].key.sign(&ceremony.options).unwrap();
+        self.app.sign(&actor, &act.stored.id, &ceremony.state, &answer).await
+    }
+
+    /// A bot of a team in `sandbox`.
+    pub async fn bot(&self, name: &str, team: &str) -> BotFacts {
+        let by = if team == "arb" { "operator" } else { "grid operator" };
+        let asked = NewBot { name: name.into(), team: self.team(team).to_string(), strategy: "grid".into(), ..NewBot::default() };
+        let bot = self.app.create_bot(&self.actor(by), &asked).await.unwrap();
+        self.app.set_stage(&self.actor(by), &bot.id, Stage::Sandbox).await.unwrap();
+        bot
+    }
+
+    pub async fn press(&self, by: &str, scope: Scope, level: Level) -> Placed {
+        let press = Press { scope, level, why: String::new(), idempotency_key: String::new() };
+        self.app.place(self.actor(by), press).await.unwrap()
+    }
+
+    /// Releases a hold as one or two people.
+    pub async fn release(&self, hold: &HoldId, signers: &[&str]) -> Result<Outcome, AppError> {
+        let act = self.app.prepare_release(&self.actor(signers[0]), hold, "it is over").await?;
+        let mut outcome = Outcome::Waits;
+        for name in signers {
+            outcome = self.sign(name, &act).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Starts bots as one or two people.
+    pub async fn start(&self, bots: &[BotId], signers: &[&str]) -> Result<Outcome, AppError> {
+        let act = self.app.prepare_start(&self.actor(signers[0]), bots, &[]).await?;
+        let mut outcome = Outcome::Waits;
+        for name in signers {
+            outcome = self.sign(name, &act).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// The same installation as a process that starts anew would see it.
+    pub async fn restarted(&self) -> Arc<App> {
+        assemble(self.fresh.db.clone(), &self.hand, &self.spool).await
+    }
+
+    /// Recomputes the whole log and fails on any finding.
+    pub async fn log_is_good(&self) -> andon::audit::Report {
+        let mut tx = self.fresh.db.read().await.unwrap();
+        let report = andon::app::audit::verify_log(&mut tx, &self.app.keys).await.unwrap();
+        assert!(report.is_good(), "{:#?}", report.findings);
+        report
+    }
+}

@@ -1,0 +1,6 @@
+//! What every test stands on: databases, an application with people in it, a clock moved by hand, agents as small clients.
+
+pub mod agent;
+pub mod app;
+pub mod browser;
+pub mod db;

@@ -1,0 +1,223 @@
+//! Both databases: every statement prepares, both schemas are one, the log cannot be changed, and writers take turns.
+
+use crate::harness::db::{Fresh, Kind, fresh, on_both};
+use andon::domain::{BotFacts, BotId, Epoch, Exits, Limits, Stage, TeamId, Timestamp, Timings, UserId};
+use andon::storage::{self, Conn, Db, Error, Lane, statements, teams::Team, users::User};
+use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
+use std::collections::BTreeSet;
+
+async fn prepare(conn: &mut Conn, sql: &'static str) -> Result<(), String> {
+    let sql = AssertSqlSafe(sql).into_sql_str();
+    match conn {
+        Conn::Sqlite(tx) => (&mut **tx).prepare(sql).await.map(drop).map_err(|e| e.to_string()),
+        Conn::Postgres(tx) => (&mut **tx).prepare(sql).await.map(drop).map_err(|e| e.to_string()),
+    }
+}
+
+async fn execute(db: &Db, sql: &str) -> Result<u64, String> {
+    let mut tx = db.write(Lane::Normal).await.unwrap();
+    let sql = AssertSqlSafe(sql.to_owned());
+    let done = match &mut *tx {
+        Conn::Sqlite(tx) => sqlx::query(sql).execute(&mut **tx).await.map(|r| r.rows_affected()),
+        Conn::Postgres(tx) => sqlx::query(sql).execute(&mut **tx).await.map(|r| r.rows_affected()),
+    };
+    let done = done.map_err(|e| e.to_string())?;
+    tx.commit().await.map_err(|e| e.to_string())?;
+    Ok(done)
+}
+
+on_both!(every_statement_prepares, |fresh: Fresh| async move {
+    let all = statements();
+    assert!(all.len() > 80, "{} statements", all.len());
+    for (file, name, sql) in all {
+        let mut tx = fresh.db.write(Lane::Normal).await.unwrap();
+        prepare(&mut tx, sql).await.unwrap_or_else(|error| panic!("{file} {name}: {error}"));
+    }
+});
+
+/// Tables and columns as `table.column`.
+async fn columns(fresh: &Fresh) -> BTreeSet<String> {
+    let mut tx = fresh.db.read().await.unwrap();
+    let rows: Vec<(String, String)> = match &mut *tx {
+        Conn::Sqlite(tx) => {
+            let sql = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'";
+            sqlx::query_as(sql).fetch_all(&mut **tx).await.unwrap()
+        }
+        Conn::Postgres(tx) => {
+            let sql = "SELECT table_name::text, column_name::text FROM information_schema.columns WHERE table_schema = 'public'";
+            sqlx::query_as(sql).fetch_all(&mut **tx).await.unwrap()
+        }
+    };
+    rows.into_iter()
+        .filter(|(table, _)| !table.starts_with("_sqlx") && !table.starts_with("sqlite_"))
+        .map(|(t, c)| format!("{t}.{c}"))
+        .collect()
+}
+
+#[tokio::test]
+async fn both_schemas_have_the_same_tables_and_columns() {
+    let (sqlite, postgres) = (fresh(Kind::Sqlite).await, fresh(Kind::Postgres).await);
+    let (lite, pg) = (columns(&sqlite).await, columns(&postgres).await);
+    assert!(lite.len() > 100);
+    assert_eq!(lite.difference(&pg).collect::<Vec<_>>(), Vec::<&String>::new(), "only in SQLite");
+    assert_eq!(pg.difference(&lite).collect::<Vec<_>>(), Vec::<&String>::new(), "only in PostgreSQL");
+}
+
+async fn set_up(db: &Db) -> (Team, User) {
+    let installation = storage::installation::Installation {
+        id: andon::domain::InstallationId::new(),
+        name: "Test".into(),
+        kind: "live".into(),
+        created_at: Timestamp(1),
+    };
+    let team = Team { id: TeamId::new(), name: "arb".into(), created_at: Timestamp(1) };
+    let user = User {
+        id: UserId::new(),
+        name: "Sato".into(),
+        display_name: "L. Sato".into(),
+        password_hash: None,
+        enabled: true,
+        created_at: Timestamp(1),
+        grants: Vec::new(),
+    };
+    let mut tx = db.write(Lane::Normal).await.unwrap();
+    storage::installation::installation_insert(&mut tx, &installation, "test/audit/control/1").await.unwrap();
+    storage::teams::team_insert(&mut tx, &team).await.unwrap();
+    storage::users::user_insert(&mut tx, &user).await.unwrap();
+    tx.commit().await.unwrap();
+    (team, user)
+}
+
+fn bot(name: &str, team: &Team, user: &User, epoch: Epoch) -> BotFacts {
+    BotFacts {
+        id: BotId::new(),
+        name: name.into(),
+        team: team.id.clone(),
+        strategy: "grid".into(),
+        owner: user.id.clone(),
+        stage: Stage::Draft,
+        exits: Exits::Managed,
+        timings: Timings::default(),
+        limits: Limits::default(),
+        limits_waiting: false,
+        start_epoch: Epoch(0),
+        stop: None,
+        fact_epoch: epoch,
+    }
+}
+
+on_both!(a_bot_reads_back_as_it_was_written_and_its_name_is_unique, |fresh: Fresh| async move {
+    let (team, user) = set_up(&fresh.db).await;
+    let mut tx = fresh.db.write(Lane::Normal).await.unwrap();
+    let epoch = storage::epoch::epoch_take(&mut tx).await.unwrap();
+    let one = bot("grid-btc", &team, &user, epoch);
+    storage::bots::bot_insert(&mut tx, &one, Timestamp(2)).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut rd = fresh.db.read().await.unwrap();
+    assert_eq!(storage::bots::bot_by_id(&mut rd, &one.id).await.unwrap().as_ref(), Some(&one));
+    assert_eq!(storage::bots::bot_since(&mut rd, Epoch(epoch.0 - 1)).await.unwrap(), vec![one.clone()]);
+    assert!(storage::bots::bot_since(&mut rd, epoch).await.unwrap().is_empty());
+    drop(rd);
+    let mut tx = fresh.db.write(Lane::Normal).await.unwrap();
+    let twin = bot("grid-btc", &team, &user, epoch);
+    assert!(matches!(storage::bots::bot_insert(&mut tx, &twin, Timestamp(3)).await, Err(Error::Duplicate(_))));
+    drop(tx);
+    let mut tx = fresh.db.write(Lane::Normal).await.unwrap();
+    let mut stray = bot("grid-eth", &team, &user, epoch);
+    stray.team = TeamId::new();
+    assert!(matches!(storage::bots::bot_insert(&mut tx, &stray, Timestamp(3)).await, Err(Error::Dangling(_))));
+});
+
+on_both!(the_counter_gives_every_racer_its_own_number, |fresh: Fresh| async move {
+    set_up(&fresh.db).await;
+    let racers: Vec<_> = (0..40)
+        .map(|_| {
+            let db = fresh.db.clone();
+            tokio::spawn(async move {
+                let mut tx = db.write(Lane::Normal).await.unwrap();
+                let epoch = storage::epoch::epoch_take(&mut tx).await.unwrap();
+                tx.commit().await.unwrap();
+                epoch
+            })
+        })
+        .collect();
+    let mut taken = BTreeSet::new();
+    for racer in racers {
+        assert!(taken.insert(racer.await.unwrap().0), "two racers took one number");
+    }
+    let last = *taken.last().unwrap();
+    let mut rd = fresh.db.read().await.unwrap();
+    assert_eq!(storage::epoch::epoch_now(&mut rd).await.unwrap(), Epoch(last));
+    assert_eq!(last - taken.first().unwrap(), 39, "no number is skipped");
+});
+
+on_both!(nothing_of_the_log_can_be_changed_by_sql, |fresh: Fresh| async move {
+    set_up(&fresh.db).await;
+    let body = if fresh.kind == Kind::Sqlite { "x'7b7d'" } else { "'\\x7b7d'" };
+    let hash = if fresh.kind == Kind::Sqlite { "zeroblob(32)".to_owned() } else { format!("'\\x{}'", "00".repeat(32)) };
+    execute(&fresh.db, &format!("INSERT INTO audit_leaf (log_id, seq, leaf_hash) VALUES (1, 0, {hash})")).await.unwrap();
+    execute(&fresh.db, &format!("INSERT INTO audit_node (log_id, level, n, hash) VALUES (1, 1, 0, {hash})")).await.unwrap();
+    let record =
+        format!("INSERT INTO audit_record (log_id, seq, id, body, ts, kind, actor, obj) VALUES (1, 0, 'i', {body}, 1, 'k', 'a', NULL)");
+    execute(&fresh.db, &record).await.unwrap();
+    let mut tries = vec![
+        format!("UPDATE audit_leaf SET leaf_hash = {hash}"),
+        "DELETE FROM audit_leaf".to_owned(),
+        "UPDATE audit_record SET actor = 'b'".to_owned(),
+        "DELETE FROM audit_record".to_owned(),
+        "UPDATE audit_node SET n = 2".to_owned(),
+        "DELETE FROM audit_node".to_owned(),
+        "DELETE FROM audit_log".to_owned(),
+        "UPDATE audit_log SET size = -1".to_owned(),
+    ];
+    match fresh.kind {
+        Kind::Sqlite => {
+            tries.push(record.replace("INSERT", "INSERT OR REPLACE"));
+            tries.push(format!("INSERT OR REPLACE INTO audit_leaf (log_id, seq, leaf_hash) VALUES (1, 0, {hash})"));
+        }
+        Kind::Postgres => {
+            tries.extend(["TRUNCATE audit_record", "TRUNCATE audit_leaf", "TRUNCATE audit_node", "TRUNCATE audit_log"].map(str::to_owned))
+        }
+    }
+    for sql in tries {
+        let refused = execute(&fresh.db, &sql).await.expect_err(&sql);
+        assert!(refused.contains("append-only"), "{sql}: {refused}");
+    }
+});
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_overtakes_everything_that_waits_for_the_embedded_writer() {
+    let fresh = fresh(Kind::Sqlite).await;
+    set_up(&fresh.db).await;
+    let running = fresh.db.write(Lane::Normal).await.unwrap();
+    let (told, mut order) = tokio::sync::mpsc::unbounded_channel();
+    let wait = |lane: Lane, name: &'static str| {
+        let (db, told) = (fresh.db.clone(), told.clone());
+        tokio::spawn(async move {
+            let tx = db.write(lane).await.unwrap();
+            told.send(name).unwrap();
+            drop(tx);
+        })
+    };
+    let mut tasks = Vec::new();
+    for _ in 0..20 {
+        tasks.push(wait(Lane::Normal, "normal"));
+    }
+    // Everybody queues up before the stop comes.
+    while fresh.db.waiting() < 20 {
+        tokio::task::yield_now().await;
+    }
+    tasks.push(wait(Lane::Stop, "stop"));
+    while fresh.db.waiting() < 21 {
+        tokio::task::yield_now().await;
+    }
+    drop(running);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let mut before = 0;
+    while order.recv().await.unwrap() != "stop" {
+        before += 1;
+    }
+    assert!(before <= 1, "the stop waited for {before} others");
+}

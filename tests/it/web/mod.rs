@@ -1,0 +1,6 @@
+//! The web side through its own router: one file per theme.
+
+mod acts;
+mod foundation;
+mod people;
+mod sign_in;

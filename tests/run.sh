@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Everything that must pass: format, lints, docs, all tests on both databases, the flows in a real browser.
+# Options: --kills N    seeded kills per database (default 20; 200 before a release)
+#          --seed S     seed of the kills, as a failed run printed it
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --kills) export ANDON_TEST_KILLS=$2; shift 2 ;;
+    --seed) export ANDON_TEST_SEED=$2; shift 2 ;;
+    *) echo "unknown option $1; see the head of tests/run.sh" >&2; exit 2 ;;
+  esac
+done
+
+missing=()
+command -v chromium >/dev/null || missing+=(chromium)
+command -v chromedriver >/dev/null || missing+=(chromium-driver)
+command -v curl >/dev/null || missing+=(curl)
+command -v jq >/dev/null || missing+=(jq)
+ls -d /usr/lib/postgresql/*/bin >/dev/null 2>&1 || missing+=(postgresql)
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
+  else
+    echo "missing: ${missing[*]}. Install them first, on Debian: apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+fi
+if ! cargo nextest --version >/dev/null 2>&1; then
+  cargo install --locked cargo-nextest
+fi
+
+step() { printf '\n== %s\n' "$*"; "$@"; }
+step cargo fmt --check
+step cargo clippy --locked --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" step cargo doc --locked --no-deps --document-private-items
+step cargo nextest run --locked
