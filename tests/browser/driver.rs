@@ -163,7 +163,9 @@ impl Browser {
 
     /// Presses the first link or button whose words contain these.
     pub async fn press(&self, words: &str) {
-        let path = format!("//main//*[self::a or self::button][contains(normalize-space(.), \"{words}\")] | //header//*[self::a or self::button][contains(normalize-space(.), \"{words}\")]");
+        let path = format!(
+            "//main//*[self::a or self::button][contains(normalize-space(.), \"{words}\")] | //header//*[self::a or self::button][contains(normalize-space(.), \"{words}\")]"
+        );
         match self.client.find(Locator::XPath(&path)).await {
             Ok(found) => found.click().await.unwrap(),
             Err(_) => panic!("no link or button {words:?} at {}:\n{}", self.address().await, self.text().await),

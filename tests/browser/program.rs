@@ -1,11 +1,6 @@
 //! The program itself: `andon demo` and `andon serve` as a user starts them.
 
-use std::{
-    collections::HashMap,
-    path::Path,
-    process::Stdio,
-    time::Duration,
-};
+use std::{collections::HashMap, path::Path, process::Stdio, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},

@@ -40,7 +40,12 @@ impl Host {
         write("agent.sh", &script());
         write("token", &format!("Authorization: Bearer {token}\n"));
         write("start", &format!("#!/bin/sh\nsleep 1000 & echo $! > {pid}\n"));
-        write("stop", &format!("#!/bin/sh\n[ -e {pid} ] || exit 0\nkill -9 $(cat {pid}) 2>/dev/null\nwhile kill -0 $(cat {pid}) 2>/dev/null; do sleep 0.1; done\nrm -f {pid}\n"));
+        write(
+            "stop",
+            &format!(
+                "#!/bin/sh\n[ -e {pid} ] || exit 0\nkill -9 $(cat {pid}) 2>/dev/null\nwhile kill -0 $(cat {pid}) 2>/dev/null; do sleep 0.1; done\nrm -f {pid}\n"
+            ),
+        );
         write("alive", &format!("#!/bin/sh\n[ -e {pid} ] && kill -0 $(cat {pid}) 2>/dev/null\n"));
         write("orders", "#!/bin/sh\necho 0\n");
         let host = Self { dir: dir.to_owned() };
