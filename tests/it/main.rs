@@ -6,6 +6,8 @@ mod architecture;
 mod enrolment;
 mod harness;
 mod holds;
+mod shell_agent;
 mod starts;
 mod storage;
 mod web;
+mod wire;
