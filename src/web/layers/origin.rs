@@ -22,7 +22,10 @@ fn is_health(path: &str) -> bool {
 pub async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let asked = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<Authority>().ok());
     let asked = request.uri().authority().cloned().or(asked);
-    if is_health(request.uri().path()) || render::is_machine(request.uri()) || asked.as_ref().is_some_and(|asked| is_ours(asked, &app.origin)) {
+    if is_health(request.uri().path())
+        || render::is_machine(request.uri())
+        || asked.as_ref().is_some_and(|asked| is_ours(asked, &app.origin))
+    {
         return next.run(request).await;
     }
     if asked.is_some_and(|asked| is_loopback_of(&asked, &app.origin)) {

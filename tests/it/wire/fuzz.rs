@@ -93,7 +93,11 @@ async fn no_body_makes_a_server_error() {
         (&poller, "/agent/v1/events".into(), json!([{"id": "1", "kind": "k", "at": "2026-11-23T03:12:07Z", "message": "m"}])),
         (&poller, "/agent/v1/holds".into(), json!({"id": "0198f0c4-0000-7000-8000-000000000000", "level": "reduce", "why": "y"})),
         (&poller, "/agent/v1/enrol".into(), enrol),
-        (&manager, "/api/v1/holds".into(), json!({"scope": "bot", "bot": "grid-btc", "level": "reduce", "why": "y", "idempotency_key": "k"})),
+        (
+            &manager,
+            "/api/v1/holds".into(),
+            json!({"scope": "bot", "bot": "grid-btc", "level": "reduce", "why": "y", "idempotency_key": "k"}),
+        ),
         (&manager, "/api/v1/bots".into(), json!({"name": "n", "team": "arb", "strategy": "s", "owner": "sato", "exits": "none"})),
         (&manager, "/api/v1/teams".into(), json!({"name": "desk"})),
         (&manager, format!("/api/v1/bots/{}/stage", agent.bot), json!({"stage": "sandbox"})),

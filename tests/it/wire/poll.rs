@@ -75,7 +75,8 @@ async fn an_acknowledgement_that_no_agent_can_give_is_refused() {
     let stage = Stage::new().await;
     let agent = stage.agent("grid-btc").await;
     let poller = stage.poller(&agent);
-    for wrong in [json!({"epoch": 1, "step": "verified"}), json!({"epoch": 999_999, "step": "idle"}), json!({"epoch": -1, "step": "idle"})] {
+    for wrong in [json!({"epoch": 1, "step": "verified"}), json!({"epoch": 999_999, "step": "idle"}), json!({"epoch": -1, "step": "idle"})]
+    {
         assert_eq!(poller.post("/agent/v1/acks", wrong.clone()).await.status, 422, "{wrong}");
         // With a check-in it is named, and the directive comes all the same.
         let reply = poller.post(CHECK_IN, json!({"boot": "b", "seq": 1, "epoch": 0, "state": "halted", "acks": [wrong]})).await;

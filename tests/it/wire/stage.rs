@@ -43,8 +43,7 @@ impl Stage {
 
     pub async fn on(fresh: Fresh) -> Self {
         let (team, other_team, lead) = (TeamId::new(), TeamId::new(), UserId::new());
-        let installation =
-            Installation { id: InstallationId::new(), name: "Test".into(), kind: "live".into(), created_at: Timestamp(1) };
+        let installation = Installation { id: InstallationId::new(), name: "Test".into(), kind: "live".into(), created_at: Timestamp(1) };
         let mut tx = fresh.db.write(Lane::Normal).await.unwrap();
         storage::installation::installation_insert(&mut tx, &installation, "localhost/audit/control/1").await.unwrap();
         for (id, name) in [(&team, "arb"), (&other_team, "grid desk")] {

@@ -42,8 +42,10 @@ async fn a_stop_reaches_an_agent_that_comes_back_while_the_database_hangs() {
     line.boot = "boot-1".into();
     // A carried hold that nobody knows has to be imported before the hello is answered.
     let carried = json!([{"id": andon::domain::HoldId::new(), "level": "pause"}]);
-    line.send(json!({"type": "hello", "boot": "boot-1", "agent": {}, "epoch": epoch, "state": "active", "limits_version": 0, "holds": carried}))
-        .await;
+    line.send(
+        json!({"type": "hello", "boot": "boot-1", "agent": {}, "epoch": epoch, "state": "active", "limits_version": 0, "holds": carried}),
+    )
+    .await;
     assert!(line.is_quiet(Duration::from_millis(200)).await);
     let began = Instant::now();
     stage.place(Scope::Bot(agent.bot.clone()), Level::Pause).await;

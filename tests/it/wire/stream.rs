@@ -31,7 +31,10 @@ on_both!(a_start_goes_up_and_a_press_comes_down_on_an_open_stream, |fresh: Fresh
     assert!(directive["epoch"].as_i64().unwrap() > start);
     assert_eq!(directive["holds"], json!([placed.hold.id]));
     let reason = &directive["reasons"][0];
-    assert_eq!((reason["kind"].as_str(), reason["scope"].as_str(), reason["why"].as_str()), (Some("hold"), Some("fleet"), Some("venue outage")));
+    assert_eq!(
+        (reason["kind"].as_str(), reason["scope"].as_str(), reason["why"].as_str()),
+        (Some("hold"), Some("fleet"), Some("venue outage"))
+    );
     assert!(line.is_quiet(Duration::from_millis(200)).await, "a stop is said once");
 });
 
@@ -152,7 +155,9 @@ async fn acknowledgements_are_on_the_receipt_at_once() {
     let (mut line, _) = Line::trading(&stage, &agent, "boot-1").await;
     let placed = stage.place(Scope::Fleet, Level::Pause).await;
     let epoch = line.expect("directive").await["epoch"].clone();
-    for (step, more) in [("received", json!({})), ("applied", json!({"state": "halted"})), ("idle", json!({"state": "halted", "entry_orders": 0}))] {
+    for (step, more) in
+        [("received", json!({})), ("applied", json!({"state": "halted"})), ("idle", json!({"state": "halted", "entry_orders": 0}))]
+    {
         let mut ack = json!({"type": "ack", "epoch": epoch, "step": step});
         ack.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         line.send(ack).await;
