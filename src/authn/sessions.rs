@@ -16,6 +16,8 @@ use tower_sessions::session_store::{self, SessionStore as Store};
 
 /// The key in a session's data under which the person's id stands.
 pub const USER: &str = "user";
+/// The key under which the moment stands at which the session ends whatever happens, microseconds since 1970.
+pub const UNTIL: &str = "until";
 /// How long a session waits for the database before memory answers.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// A copy younger than this is used without asking: another replica ends sessions at most so much later here.
@@ -173,7 +175,7 @@ impl Store for SessionStore {
             user: record.data.get(USER).and_then(|value| value.as_str()).and_then(|id| UserId::parse(id).ok()),
             data: Arc::new(record.data.clone()),
             created_at: before.map_or(now, |copy| copy.created_at),
-            expires_at: moment(record.expiry_date),
+            expires_at: record.data.get(UNTIL).and_then(serde_json::Value::as_i64).map_or(moment(record.expiry_date), Timestamp),
             read_at: now,
             unsaved: true,
             ended: false,

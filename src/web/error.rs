@@ -37,6 +37,11 @@ impl WebError {
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", "There is nothing at this address.")
     }
+    /// 413.
+    pub fn too_large() -> Self {
+        let said = "What was sent is larger than is taken here: 64 KiB for a form, 1 MiB for a program. Nothing was changed.";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large", said)
+    }
     /// 401: who is there is not known.
     pub fn unauthorized(reason: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Not signed in", reason)

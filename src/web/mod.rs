@@ -1,22 +1,29 @@
 //! Pages, `/api/v1` and `/agent/v1` over HTTP. Knows axum and askama and nothing of SQL: what happens, happens in `app`.
-//! `router.rs` is the readable table of every route; `error.rs` turns what `app` answers into a page or problem details.
+//! `router.rs` is the readable table of every route; `layers` is what every request passes; `extract` is what a handler may ask of one;
+//! `error.rs` turns what `app` answers into a page or problem details; `page.rs` is the frame that every page stands in.
 
 pub mod agent;
 pub mod api;
 pub mod assets;
 pub mod chip;
 pub mod error;
+pub mod extract;
 pub mod format;
+pub mod frame;
 pub mod html;
 pub mod icon;
 #[cfg(test)]
 mod kit;
+pub mod layers;
 pub mod page;
 pub mod pages;
 pub mod picture;
 pub mod problems;
 pub mod router;
 pub mod server;
+pub mod session;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use error::WebError;
 

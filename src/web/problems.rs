@@ -1,5 +1,8 @@
 //! What is wrong with a form that was sent: one line per field, shown in a summary on top and again at the field.
 
+use super::WebError;
+use crate::app::AppError;
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -23,6 +26,25 @@ impl Problems {
         let mut problems = Self::default();
         problems.add(field, words);
         problems
+    }
+    /// What a use case says is wrong with the fields of a form, or with the form as a whole. Every other error is passed on: no form mends it.
+    ///
+    /// # Errors
+    /// The error itself, when it is not about the form.
+    pub fn of_error(error: AppError) -> Result<Self, WebError> {
+        let is_about_form = matches!(error, AppError::Invalid(_) | AppError::Conflict(_) | AppError::Key(_) | AppError::TooMany(_));
+        let error = WebError::from(error);
+        if !is_about_form {
+            return Err(error);
+        }
+        let mut problems = Self::default();
+        for (field, said) in &error.fields {
+            problems.add(field, said.clone());
+        }
+        if error.fields.is_empty() {
+            error.reasons.into_iter().for_each(|said| problems.add("", said));
+        }
+        Ok(problems)
     }
     /// Adds a thing that is wrong.
     pub fn add(&mut self, field: &'static str, words: impl Into<String>) {

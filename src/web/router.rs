@@ -1,6 +1,7 @@
 //! Every route in one table: method, path, who may call it, handler. The same lines make the router and the access matrix, so that no route
 //! can be in one and not in the other.
 
+use super::{WebError, assets, layers};
 use crate::app::App;
 use crate::authz::Action;
 use axum::{
@@ -46,9 +47,13 @@ macro_rules! routes {
         /// Every route.
         pub const ROUTES: &[Route] = &[$(Route { method: stringify!($method), path: $path, access: $access }),*];
 
-        /// The routes without their layers.
-        fn table() -> Router<Arc<App>> {
-            Router::new()$(.route($path, routes!(@method $method $handler)))*
+        /// The routes without their layers. What is for demos is not there elsewhere.
+        fn table(is_demo: bool) -> Router<Arc<App>> {
+            let mut router = Router::new();
+            $(if is_demo || !matches!($access, Access::Demo) {
+                router = router.route($path, routes!(@method $method $handler));
+            })*
+            router
         }
     };
 }
@@ -60,5 +65,10 @@ routes! {
 
 /// The whole web side of an installation.
 pub fn router(app: Arc<App>) -> Router {
-    table().with_state(app)
+    let routes = table(app.is_demo()).merge(assets::routes()).fallback(nothing_here);
+    layers::around(routes, &app).with_state(app)
+}
+
+async fn nothing_here() -> WebError {
+    WebError::not_found()
 }

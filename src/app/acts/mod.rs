@@ -103,6 +103,21 @@ impl App {
         Ok(both)
     }
 
+    /// How many acts wait for this person's signature.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn acts_waiting(&self, actor: &Actor) -> Result<usize, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let mut tx = self.db.read().await?;
+        let mut waiting = 0;
+        for stored in storage::acts::act_open(&mut tx, self.clock.now()).await? {
+            let signatures = storage::acts::act_signatures(&mut tx, &stored.id).await?;
+            waiting += usize::from(self.may_sign(actor, &ActView::of(stored, signatures)?).is_ok());
+        }
+        Ok(waiting)
+    }
+
     /// Checks that a person may give the next signature of an act.
     ///
     /// # Errors

@@ -1,3 +1,20 @@
-//! One file per screen. A page is a struct with a typed context and a template of its name.
+//! One file per screen. A page is a struct with `frame: Frame`, a template of its name and what else it shows:
+//!
+//! ```ignore
+//! pub async fn index(State(app): Shared, person: Person) -> Answer {
+//!     let teams = app.people().teams();
+//!     frame::page(&Teams { frame: frame::of(&app, &person.visitor, "Teams").await, teams, typed: NewTeam::default(), problems: Problems::none() })
+//! }
+//! pub async fn create(State(app): Shared, person: Person, Posted(typed): Posted<NewTeam>) -> Answer {
+//!     match app.create_team(&person.actor, &typed.name).await {
+//!         Ok(_) => Ok(frame::see("/teams")),
+//!         Err(error) => { let problems = Problems::of_error(error)?; … frame::page_with(StatusCode::UNPROCESSABLE_ENTITY, &Teams { … }) }
+//!     }
+//! }
+//! ```
+//!
+//! `Person` turns away who is not signed in or whose session is asleep; `StopOnly` lets sleeping sessions in; `Visitor` is anybody. `Posted`
+//! is the last argument, after who is there is known. A form that needs a change is drawn again with status 422 and what was typed, never a
+//! password; everything else that goes wrong is returned as `WebError` and drawn by `layers/render.rs`.
 
 pub mod health;

@@ -1,0 +1,12 @@
+//! What handlers ask of a request: who is there, what they posted, where they call from. A handler has no other way to a form's content.
+
+pub mod caller;
+pub mod csrf;
+pub mod form;
+pub mod next;
+pub mod visitor;
+
+pub use caller::{Caller, Peer};
+pub use form::Posted;
+pub use next::Next;
+pub use visitor::{Person, StopOnly, Visitor};

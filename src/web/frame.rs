@@ -1,0 +1,123 @@
+//! Fills the frame of a page from whoever asks and from what is known in memory. A dead database makes a frame poorer, never late.
+
+use super::{
+    Answer, WebError,
+    extract::Visitor,
+    format::OutOf,
+    page::{Frame, HeldStrip, PauseControl, Person},
+};
+use crate::app::{App, AppError};
+use crate::authz::{self, Action, Actor, Resource};
+use crate::domain::{BotId, Grant, Hold, Scope, Step};
+use crate::fleet;
+use askama::Template;
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+/// How long a page waits to learn how many acts wait.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// The strip is counted over at most so many holds, the newest.
+const COUNTED: usize = 20;
+
+/// The frame of a page for this visitor. Handlers change `scripts`, `pause` and the like on it afterwards.
+pub async fn of(app: &App, visitor: &Visitor, title: impl Into<String>) -> Frame {
+    let mut frame = bare(app, title, visitor.path.clone());
+    frame.csrf = visitor.csrf();
+    let Some(actor) = &visitor.actor else { return frame };
+    frame.person = person(app, actor, visitor.asleep.is_some());
+    frame.held = held(app);
+    if authz::check(actor, Action::PlaceHold, &Resource::Installation).is_ok() {
+        frame.pause = PauseControl::Link;
+    }
+    let waiting = tokio::time::timeout(PATIENCE, app.acts_waiting(actor)).await;
+    frame.acts_waiting = waiting.ok().and_then(Result::ok).unwrap_or_default();
+    frame
+}
+
+/// The frame of a page for nobody in particular.
+pub fn bare(app: &App, title: impl Into<String>, path: impl Into<String>) -> Frame {
+    let mut frame = Frame::new(title, path, app.clock.now());
+    frame.installation.clone_from(&app.installation.name);
+    frame.is_demo = app.is_demo();
+    frame
+}
+
+/// A page with status 200.
+///
+/// # Errors
+/// When the template fails.
+pub fn page<T: Template>(page: &T) -> Answer {
+    page_with(StatusCode::OK, page)
+}
+
+/// A page with another status: 422 when a form needs a change.
+///
+/// # Errors
+/// When the template fails.
+pub fn page_with<T: Template>(status: StatusCode, page: &T) -> Answer {
+    let html = page.render().map_err(AppError::internal)?;
+    Ok((status, [(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))], html).into_response())
+}
+
+/// 303: a form was taken, look there.
+pub fn see(path: &str) -> Response {
+    axum::response::Redirect::to(path).into_response()
+}
+
+/// A role in words: `lead of trend`, `risk`.
+pub fn role_words(app: &App, grant: &Grant) -> String {
+    match &grant.team {
+        Some(team) => format!("{} of {}", grant.role, app.people().team_name(team).unwrap_or_else(|| "a team that is gone".to_owned())),
+        None => grant.role.to_string(),
+    }
+}
+
+/// A scope in words: `the whole fleet`, `team trend`, `bot grid-btc`.
+pub fn scope_words(app: &App, scope: &Scope) -> String {
+    match scope {
+        Scope::Fleet => "the whole fleet".to_owned(),
+        Scope::Team(id) => format!("team {}", app.people().team_name(id).unwrap_or_else(|| id.to_string())),
+        Scope::Bot(id) => format!("bot {}", app.fleet.view().bot(id).map_or_else(|| id.to_string(), |bot| bot.name.clone())),
+    }
+}
+
+fn person(app: &App, actor: &Actor, stop_only: bool) -> Option<Person> {
+    let Actor::User { name, grants, .. } = actor else { return None };
+    Some(Person { name: name.clone(), roles: grants.iter().map(|grant| role_words(app, grant)).collect(), stop_only })
+}
+
+/// The strip, from memory alone.
+fn held(app: &App) -> Option<HeldStrip> {
+    let view = app.fleet.view();
+    let mut holds: Vec<&Arc<Hold>> = view.open_holds().collect();
+    holds.sort_by_key(|hold| hold.at);
+    let (oldest, others) = holds.split_first()?;
+    let mut covered = HashSet::<BotId>::new();
+    let mut outstanding = HashSet::<BotId>::new();
+    for hold in holds.iter().rev().take(COUNTED) {
+        let acks = |bot: &BotId| app.book.acks_since(bot, hold.epoch);
+        for bot in fleet::receipt(&view, hold, app.clock.now(), acks, |_| None).bots {
+            if bot.step() < Step::Idle {
+                outstanding.insert(bot.bot.id.clone());
+            }
+            covered.insert(bot.bot.id.clone());
+        }
+    }
+    let is_one = others.is_empty();
+    Some(HeldStrip {
+        what: if is_one { scope_words(app, &oldest.scope) } else { format!("{} holds", holds.len()) },
+        idle: OutOf { n: covered.len() - outstanding.len(), of: covered.len() },
+        since: oldest.at,
+        by: oldest.placed_by.name.clone(),
+        href: if is_one { format!("/holds/{}", oldest.id) } else { "/holds".to_owned() },
+    })
+}
+
+impl From<askama::Error> for WebError {
+    fn from(error: askama::Error) -> Self {
+        AppError::internal(error).into()
+    }
+}

@@ -1,0 +1,38 @@
+//! How large a request may be and how long an answer to a reader may take. A press is never cut short: it has no time limit of its own.
+
+use super::render::is_machine;
+use crate::web::WebError;
+use axum::{
+    body::{Body, HttpBody},
+    extract::Request,
+    http::{Method, StatusCode},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http_body_util::Limited;
+use std::time::Duration;
+
+/// The largest form.
+const FORM: usize = 64 * 1024;
+/// The largest body of a program.
+const MACHINE: usize = 1024 * 1024;
+/// How long a reader waits at most; above the 25 s of an agent's long poll.
+const READ_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the next piece of a body may take to arrive.
+pub const BODY_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Bounds size and, for reads, time.
+pub async fn within(request: Request, next: Next) -> Response {
+    let most = if is_machine(request.uri()) { MACHINE } else { FORM };
+    if request.body().size_hint().lower() > most as u64 {
+        return WebError::too_large().into_response();
+    }
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let answer = next.run(request.map(|body| Body::new(Limited::new(body, most))));
+    if !is_read {
+        return answer.await;
+    }
+    let said = "The answer took longer than 30 s and was given up. Nothing was changed.";
+    let late = || WebError::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "That took too long", said).into_response();
+    tokio::time::timeout(READ_PATIENCE, answer).await.unwrap_or_else(|_| late())
+}
