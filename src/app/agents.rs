@@ -13,6 +13,9 @@ use std::{
     time::Duration,
 };
 
+/// How long an answer to an agent waits for what only the database knows of its carried holds.
+const PATIENCE: Duration = Duration::from_millis(250);
+
 /// An agent whose credential holds.
 #[derive(Debug, Clone)]
 pub struct LiveAgent {
@@ -208,14 +211,19 @@ impl App {
         act.finish().await
     }
 
-    /// Of the holds an agent reported: which the database has by now, and which of them are released.
+    /// Of the holds an agent reported: which the database has by now, and which of them are released. A database that does not answer soon
+    /// says nothing of them: the next check-in asks again.
     pub(crate) async fn sort_carried(&self, bot: &BotFacts, ids: &[HoldId]) -> (Vec<HoldId>, Vec<HoldId>) {
-        let (mut recorded, mut released) = (Vec::new(), Vec::new());
         if ids.is_empty() {
-            return (recorded, released);
+            return (Vec::new(), Vec::new());
         }
+        tokio::time::timeout(PATIENCE, self.read_carried(bot, ids)).await.unwrap_or_default()
+    }
+
+    async fn read_carried(&self, bot: &BotFacts, ids: &[HoldId]) -> (Vec<HoldId>, Vec<HoldId>) {
+        let (mut recorded, mut released) = (Vec::new(), Vec::new());
         let Ok(mut tx) = self.db.read().await else { return (recorded, released) };
-        for id in ids {
+        for id in ids.iter().take(crate::protocol::MAX_CARRIED) {
             let own = storage::holds::hold_by_id(&mut tx, id).await;
             let imported = storage::holds::hold_by_origin(&mut tx, id).await;
             let (Ok(own), Ok(imported)) = (own, imported) else { continue };

@@ -1,9 +1,15 @@
 //! What happens when an agent speaks: which boot it is, what it carries, whether its lease is renewed, and what it is told.
 //! Going down is answered from memory; going up only after a read of the database made after the agent spoke (ruling H1).
 
-use super::{App, AppError, agents::LiveAgent, facts::Observed, observations::Observation};
-use crate::domain::{BootId, BotFacts, Directive, Epoch, HoldId, State, StopKind, Timestamp};
-use crate::fleet::{AckSeen, AgentSeen, BootStanding};
+use super::{
+    App, AppError,
+    agents::LiveAgent,
+    facts::Observed,
+    observations::{Observation, OnDisk},
+    said,
+};
+use crate::domain::{BootId, BotFacts, BotId, Directive, Epoch, HoldId, State, StopKind, Timestamp};
+use crate::fleet::{AckSeen, AgentSeen, BootStanding, View};
 use crate::protocol::{AckFrame, CarriedHold, CheckIn, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
 use std::sync::Arc;
 
@@ -23,9 +29,18 @@ pub enum Unheard {
 pub struct Heard {
     /// What it may do.
     pub directive: DirectiveFrame,
+    /// The same as it was decided: what a stream compares the next one with.
+    pub decided: Directive,
     /// The renewal, when one is given.
     pub renew: Option<Renew>,
+    /// Why none is given, in three words, when it is the server's doing.
+    pub unsure: Option<&'static str>,
 }
+
+/// The server cannot be sure of its own view (ruling C9).
+pub const VIEW_TOO_OLD: &str = "view too old";
+/// What the agent said could not be recorded.
+pub const NOT_RECORDED: &str = "not recorded";
 
 /// What an agent holds of the server's knowledge, so that only news are sent in full.
 #[derive(Debug, Clone, Default)]
@@ -56,16 +71,50 @@ impl App {
         let (bot, directive) = self.decide(agent, said, now).await?;
         self.watch_for_refusal(&bot, &directive, said).await;
         let frame = self.frame(&bot, &directive, &carries).await?;
+        let (directive, frame) = self.overtaken(&bot, directive, frame, &carries);
         let age = self.view_age_ms(now);
         let knows = said.epoch.is_some_and(|epoch| epoch >= directive.epoch);
         let lease_ms = bot.timings.lapse_after_ms - age;
-        let renew = (can_renew && knows && age <= bot.timings.stale_after_ms && lease_ms > 0).then(|| Renew {
+        let sees = age <= bot.timings.stale_after_ms && lease_ms > 0;
+        let renew = (can_renew && knows && sees).then(|| Renew {
             seq: said.seq,
             epoch: said.epoch.unwrap_or_default(),
             lease_ms,
             server_time: now,
         });
-        Ok(Heard { directive: frame, renew })
+        let unsure = if !sees {
+            Some(VIEW_TOO_OLD)
+        } else if !can_renew {
+            Some(NOT_RECORDED)
+        } else {
+            None
+        };
+        Ok(Heard { directive: frame, decided: directive, renew, unsure })
+    }
+
+    /// What a stream tells an agent whose directive got freer: from a read of the database made after this call began (ruling H1).
+    ///
+    /// # Errors
+    /// `ViewTooOld` when the database cannot be read: the next check-in asks again.
+    pub async fn risen(&self, bot: &BotId, carries: &Carries) -> Result<(Directive, DirectiveFrame), Unheard> {
+        self.refresh().await.map_err(|_| Unheard::ViewTooOld)?;
+        let view = self.fleet.view();
+        let bot = view.bot(bot).cloned().ok_or(Unheard::CredentialEnded)?;
+        let directive = view.directive(&bot);
+        let frame = self.frame(&bot, &directive, carries).await?;
+        Ok(self.overtaken(&bot, directive, frame, carries))
+    }
+
+    /// An answer takes a moment to put together. A stop that came meanwhile goes out in its place.
+    fn overtaken(&self, bot: &BotFacts, directive: Directive, frame: DirectiveFrame, carries: &Carries) -> (Directive, DirectiveFrame) {
+        let view = self.fleet.view();
+        let Some(bot) = view.bot(&bot.id) else { return (directive, frame) };
+        let latest = view.directive(bot);
+        if latest.state < directive.state || (latest.state == State::Halted && latest != directive) {
+            let frame = self.stop_frame(&view, bot, &latest, carries);
+            return (latest, frame);
+        }
+        (directive, frame)
     }
 
     /// A check-in without a boot proves contact only: at most `halted`, nothing renewed.
@@ -75,7 +124,8 @@ impl App {
         let mut directive = self.fleet.view().directive(&bot);
         directive.state = State::Halted;
         directive.orders = directive.orders.max(crate::domain::Orders::CancelEntries);
-        Ok(Heard { directive: self.frame(&bot, &directive, &Carries::default()).await?, renew: None })
+        let frame = self.frame(&bot, &directive, &Carries::default()).await?;
+        Ok(Heard { directive: frame, decided: directive, renew: None, unsure: None })
     }
 
     /// Settles which boot is newest. True when it is this one and the database has it.
@@ -123,9 +173,9 @@ impl App {
             state: said.state,
             limits_version: said.limits_version,
             start_after: said.start_after,
-            build: said.build.clone().or_else(|| last.as_ref().and_then(|l| l.build.clone())),
-            config: said.config.clone().or_else(|| last.as_ref().and_then(|l| l.config.clone())),
-            report: said.report.clone().map(|report| (Arc::new(report), now)),
+            build: said.build.as_deref().and_then(said::digest).or_else(|| last.as_ref().and_then(|l| l.build.clone())),
+            config: said.config.as_deref().and_then(said::digest).or_else(|| last.as_ref().and_then(|l| l.config.clone())),
+            report: said.report.clone().map(|report| (Arc::new(said::report(report)), now)),
             ahead: said.server_behind,
         });
         self.observe(Observation::Seen(seen));
@@ -194,16 +244,15 @@ impl App {
         let start =
             if directive.state == State::Halted { None } else { Some(self.start_frame(bot).await.map_err(|_| Unheard::ViewTooOld)?) };
         let (recorded, released) = self.sort_carried(bot, &carries.holds).await;
-        Ok(self.frame_with(bot, directive, carries, Told { start, recorded, released }))
+        Ok(self.frame_with(&self.fleet.view(), bot, directive, carries, Told { start, recorded, released }))
     }
 
     /// The directive of a stop, from memory alone: the stop path's own way.
-    pub fn stop_frame(&self, bot: &BotFacts, directive: &Directive, carries: &Carries) -> DirectiveFrame {
-        self.frame_with(bot, directive, carries, Told::default())
+    pub fn stop_frame(&self, view: &View, bot: &BotFacts, directive: &Directive, carries: &Carries) -> DirectiveFrame {
+        self.frame_with(view, bot, directive, carries, Told::default())
     }
 
-    fn frame_with(&self, bot: &BotFacts, directive: &Directive, carries: &Carries, told: Told) -> DirectiveFrame {
-        let view = self.fleet.view();
+    fn frame_with(&self, view: &View, bot: &BotFacts, directive: &Directive, carries: &Carries, told: Told) -> DirectiveFrame {
         let unrecorded = view.unrecorded().iter().filter(|hold| view.covers(hold, bot)).map(|hold| UnrecordedHold {
             id: hold.id.clone(),
             level: hold.level,
@@ -231,19 +280,20 @@ impl App {
         }
     }
 
-    /// Takes an acknowledgement. `requested` and `verified` are not an agent's to say.
+    /// Takes an acknowledgement into memory at once; whoever needs it durable waits for what is returned. `requested` and `verified` are not
+    /// an agent's to say.
     ///
     /// # Errors
     /// `Invalid` for such a step, or for an epoch that no fact of the bot has.
-    pub async fn acknowledge(&self, agent: &LiveAgent, frame: &AckFrame) -> Result<bool, AppError> {
+    pub fn acknowledge(&self, agent: &LiveAgent, frame: &AckFrame) -> Result<OnDisk, AppError> {
         use crate::domain::Step;
         if matches!(frame.step, Step::Requested | Step::Verified) {
             return Err(super::Invalid::one("step", "step must be received, applied or idle").into());
         }
         let view = self.fleet.view();
         let bot = view.bot(&agent.bot).ok_or(AppError::NotFound("bot"))?;
-        if frame.epoch > view.directive(bot).epoch {
-            return Err(super::Invalid::one("epoch", "epoch is above any this server has sent").into());
+        if frame.epoch < Epoch(1) || frame.epoch > view.directive(bot).epoch {
+            return Err(super::Invalid::one("epoch", "epoch is none that this server has sent").into());
         }
         let whole = |count: Option<u64>| count.and_then(|n| i64::try_from(n).ok());
         let ack = AckSeen {
@@ -254,7 +304,7 @@ impl App {
             entry_orders: whole(frame.entry_orders),
             open_orders: whole(frame.open_orders),
         };
-        Ok(self.take_ack(&agent.bot, ack).await)
+        Ok(self.take_ack(&agent.bot, ack))
     }
 }
 

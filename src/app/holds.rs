@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 const SPOOL_PATIENCE: Duration = Duration::from_millis(500);
 /// How many presses are remembered for those who send theirs twice.
 const PRESSES_KEPT: usize = 4096;
+/// How often one key is followed from a hold that is over to the next before it no longer counts.
+const KEY_USES: usize = 16;
 
 /// A press.
 #[derive(Debug, Clone)]
@@ -109,7 +111,6 @@ impl App {
         if press.idempotency_key.is_empty() {
             press.idempotency_key = id.to_string();
         }
-        press.idempotency_key = press.idempotency_key.chars().take(128).collect();
         let same = |hold: &&Arc<Hold>| {
             hold.placed_by.kind == by.kind && hold.placed_by.id == by.id && hold.scope == press.scope && hold.level == press.level
         };
@@ -119,15 +120,35 @@ impl App {
             let beside = beside.into_iter().filter(|h| h.id != hold.id).collect();
             return Ok(Placed { hold: Hold::clone(hold), kept, repeated: true, beside });
         }
-        let once = self.presses.of(&by, &press.idempotency_key);
+        let mut key = key_of(&press, "");
+        for _ in 0..KEY_USES {
+            let this = Press { idempotency_key: key, ..press.clone() };
+            let placed = self.place_by_key(&actor, &by, id.clone(), this, &beside).await;
+            if self.stands(&placed) {
+                return Ok(placed);
+            }
+            // The key was used for a hold that is over by now. A stop is never answered by one that no longer stops anything.
+            key = key_of(&press, placed.hold.id.as_str());
+        }
+        let this = Press { idempotency_key: key_of(&press, id.as_str()), ..press };
+        Ok(self.place_by_key(&actor, &by, id, this, &beside).await)
+    }
+
+    /// True unless a repeated press was answered with a hold that has been released since.
+    fn stands(&self, placed: &Placed) -> bool {
+        !placed.repeated || (placed.hold.is_open() && self.fleet.view().open_hold(&placed.hold.id).is_some())
+    }
+
+    async fn place_by_key(&self, actor: &Actor, by: &PlacedBy, id: HoldId, press: Press, beside: &[Arc<Hold>]) -> Placed {
+        let once = self.presses.of(by, &press.idempotency_key);
         let mut mine = false;
         let placed = once
             .get_or_init(|| {
                 mine = true;
-                self.place_once(actor, by, id, press, beside)
+                self.place_once(actor.clone(), by.clone(), id, press, beside.to_vec())
             })
             .await;
-        Ok(Placed { repeated: placed.repeated || !mine, ..placed.clone() })
+        Placed { repeated: placed.repeated || !mine, ..placed.clone() }
     }
 
     async fn place_once(&self, actor: Actor, by: PlacedBy, id: HoldId, press: Press, beside: Vec<Arc<Hold>>) -> Placed {
@@ -202,13 +223,15 @@ impl App {
         match kind {
             "fleet" => Ok(Scope::Fleet),
             "team" => {
-                let team =
-                    self.people_book.teams().into_iter().find(|team| team.id.as_str() == name || team.name.eq_ignore_ascii_case(name));
-                team.map(|team| Scope::Team(team.id)).ok_or(AppError::NotFound("team"))
+                let teams = self.people_book.teams();
+                let team = teams.iter().find(|team| team.id.as_str() == name || team.name == name);
+                let team = team.or_else(|| teams.iter().find(|team| team.name.eq_ignore_ascii_case(name)));
+                team.map(|team| Scope::Team(team.id.clone())).ok_or(AppError::NotFound("team"))
             }
             "bot" => {
                 let view = self.fleet.view();
-                let bot = view.bots().find(|bot| bot.id.as_str() == name || bot.name.eq_ignore_ascii_case(name));
+                let bot = view.bots().find(|bot| bot.id.as_str() == name || bot.name == name);
+                let bot = bot.or_else(|| view.bots().find(|bot| bot.name.eq_ignore_ascii_case(name)));
                 bot.map(|bot| Scope::Bot(bot.id.clone())).ok_or(AppError::NotFound("bot"))
             }
             _ => Err(Invalid::one("scope", "scope must be fleet, team or bot").into()),
@@ -250,6 +273,14 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// The key under which a press is known: what it stops belongs to it, so that a key that is used again for something else stops that, too.
+fn key_of(press: &Press, anew: &str) -> String {
+    let given = press.idempotency_key.chars().filter(char::is_ascii_graphic);
+    let kind = press.scope.kind();
+    let name = press.scope.id();
+    format!("{kind}:{name}:{}:", press.level).chars().chain(anew.chars()).chain(given).take(128).collect()
 }
 
 /// True when a hold already covers all of a scope.

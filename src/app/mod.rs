@@ -18,6 +18,7 @@ pub mod observations;
 pub mod people;
 pub mod receipts;
 pub mod refresh;
+pub mod said;
 pub mod sign_in;
 pub mod start_frames;
 pub mod start_outlook;
@@ -29,7 +30,7 @@ pub use error::{AppError, Invalid};
 
 use crate::authn::{Keys, SessionStore, Throttle, TokenBook};
 use crate::domain::{Clock, Timestamp};
-use crate::fleet::{Book, Fleet, Lines, Spool};
+use crate::fleet::{Book, Fleet, Frames, Lines, Spool};
 use crate::storage::{Db, installation::Installation};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -50,6 +51,8 @@ pub struct App {
     pub book: Book,
     /// Open streams.
     pub lines: Lines,
+    /// Texts of directives, shared by the streams.
+    pub frames: Frames,
     /// WebAuthn.
     pub keys: Keys,
     /// Browser sessions.
@@ -108,6 +111,7 @@ impl App {
             fleet: Fleet::new(parts.clock.clone()),
             book: Book::default(),
             lines: Lines::default(),
+            frames: Frames::default(),
             agent_book: agents::AgentBook::default(),
             people_book: people::PeopleBook::default(),
             presses: holds::Presses::default(),

@@ -1,10 +1,12 @@
 //! Writing down what agents say: the last check-in, acknowledgements, events. Observations are no acts and carry no entry; they go to the
 //! database in batches, so that ten thousand check-ins never stand in the way of a stop.
 
-use super::{App, AppError};
-use crate::domain::{BotId, Epoch, Step};
+use super::{App, AppError, agents::LiveAgent, said};
+use crate::domain::{BotId, Epoch, Step, Timestamp};
 use crate::fleet::{AckSeen, AgentSeen};
+use crate::protocol::EventFrame;
 use crate::storage::{self, Lane, acks::Ack, events::BotEvent, seen::Seen};
+use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
     sync::{Arc, Weak},
@@ -29,6 +31,24 @@ pub enum Observation {
     Trades(BotId, Epoch),
 }
 
+/// An observation on its way to the disk.
+#[must_use = "say so when nobody waits for the disk"]
+pub struct OnDisk(oneshot::Receiver<()>);
+
+impl OnDisk {
+    /// True once it is there; false when the database did not take it.
+    pub async fn wait(self) -> bool {
+        self.0.await.is_ok()
+    }
+}
+
+/// An event's own id within its bot, so that no agent can use up another one's.
+fn event_id(agent: &LiveAgent, frame: &EventFrame, at: Timestamp) -> String {
+    let own = frame.id.clone().unwrap_or_else(|| format!("{} {} {}", frame.at.unwrap_or(at), frame.kind, frame.message));
+    let digest = Sha256::new().chain_update(agent.bot.as_str()).chain_update([0]).chain_update(own).finalize();
+    data_encoding::HEXLOWER.encode(digest.get(..16).unwrap_or_default())
+}
+
 impl App {
     /// Queues an observation. When the queue is full the oldest truth is the database's: the next check-in brings it again.
     pub(crate) fn observe(&self, observation: Observation) {
@@ -37,19 +57,32 @@ impl App {
         }
     }
 
-    /// Takes an acknowledgement into memory at once and into the database soon; `true` once it is on disk.
-    pub async fn take_ack(&self, bot: &BotId, ack: AckSeen) -> bool {
+    /// Takes an acknowledgement into memory at once and into the database soon.
+    pub(crate) fn take_ack(&self, bot: &BotId, ack: AckSeen) -> OnDisk {
         self.book.ack(bot, ack.clone());
         let (done, told) = oneshot::channel();
         self.observe(Observation::Ack(bot.clone(), ack, Some(done)));
-        told.await.is_ok()
+        OnDisk(told)
     }
 
-    /// Takes an event; `true` once it is on disk.
-    pub async fn take_event(&self, event: BotEvent) -> bool {
+    /// Takes an event of an agent's bot. The same id again, or the same words when it has none, is the same event.
+    pub fn take_event(&self, agent: &LiveAgent, frame: &EventFrame) -> OnDisk {
+        let at = self.clock.now();
+        let severity = match frame.severity.as_str() {
+            word @ ("warning" | "critical") => word,
+            _ => "info",
+        };
+        let event = BotEvent {
+            id: event_id(agent, frame, at),
+            bot_id: agent.bot.clone(),
+            at,
+            kind: said::cut(&frame.kind, 64),
+            severity: severity.to_owned(),
+            message: said::cut(&frame.message, 500),
+        };
         let (done, told) = oneshot::channel();
         self.observe(Observation::Event(event, Some(done)));
-        told.await.is_ok()
+        OnDisk(told)
     }
 
     /// Reads what agents had said before this process started.
@@ -191,7 +224,7 @@ impl App {
     ///
     /// # Errors
     /// When the database is gone.
-    pub async fn starts_not_taken_up(&self, before: crate::domain::Timestamp) -> Result<Vec<BotId>, AppError> {
+    pub async fn starts_not_taken_up(&self, before: Timestamp) -> Result<Vec<BotId>, AppError> {
         let starts = storage::starts::start_unapplied(&mut *self.db.read().await?, before).await?;
         let view = self.fleet.view();
         let stands = |bot: &BotId, epoch: Epoch| {

@@ -28,7 +28,7 @@ text_enum! {
 }
 
 /// One reason why a bot is not active.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reason {
     /// `hold` or a word of `StopKind`.
     pub kind: &'static str,
@@ -58,7 +58,7 @@ pub struct Cover<'a> {
 }
 
 /// What the server tells one agent now. Computed, never stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Directive {
     /// The epoch of the latest fact that ever touched the bot.
     pub epoch: Epoch,

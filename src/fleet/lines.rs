@@ -31,6 +31,7 @@ struct Line {
 pub struct Lines {
     open: Mutex<HashMap<BotId, Line>>,
     count: AtomicU64,
+    closing: watch::Sender<bool>,
 }
 
 /// Held by a stream while it lives.
@@ -55,9 +56,12 @@ impl Lines {
     /// Opens the line of a bot's agent; an older one is told to end.
     pub fn open(&self, bot: &BotId, agent: &AgentId) -> LineGuard<'_> {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        let (end, told) = watch::channel(Ended::Not);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looked at under the lock: a stream that opens while the server stops is told so like every other.
+        let (end, told) = watch::channel(if *self.closing.borrow() { Ended::Restart } else { Ended::Not });
         let line = Line { number, agent: agent.clone(), end };
-        let older = self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(bot.clone(), line);
+        let older = open.insert(bot.clone(), line);
+        drop(open);
         if let Some(older) = older {
             older.end.send_replace(Ended::Replaced);
         }
@@ -70,9 +74,15 @@ impl Lines {
             line.end.send_replace(Ended::CredentialEnded);
         }
     }
+    /// Becomes true when the server stops: whoever waits for news answers without them.
+    pub fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
+    }
     /// Ends every line: the server stops.
     pub fn end_all(&self) {
-        for line in self.open.lock().unwrap_or_else(PoisonError::into_inner).values() {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        self.closing.send_replace(true);
+        for line in open.values() {
             line.end.send_replace(Ended::Restart);
         }
     }

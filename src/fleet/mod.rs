@@ -3,12 +3,14 @@
 
 pub mod book;
 pub mod exposure;
+pub mod frames;
 pub mod lines;
 pub mod receipt;
 pub mod spool;
 pub mod view;
 
 pub use book::{AckSeen, AgentSeen, Book, BootStanding};
+pub use frames::{FrameKey, Frames};
 pub use lines::{Ended, Lines};
 pub use receipt::{BotReceipt, Receipt, receipt};
 pub use spool::Spool;

@@ -22,8 +22,6 @@ pub mod problems;
 pub mod router;
 pub mod server;
 pub mod session;
-#[cfg(test)]
-pub(crate) mod testing;
 
 pub use error::WebError;
 

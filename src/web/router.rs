@@ -61,6 +61,18 @@ macro_rules! routes {
 routes! {
     GET "/healthz" Access::Public => super::pages::health::live;
     GET "/readyz" Access::Public => super::pages::health::ready;
+
+    GET "/" Access::Public => super::pages::sign_in::home;
+    GET "/sign-in" Access::Public => super::pages::sign_in::show;
+    POST "/sign-in" Access::Public => super::pages::sign_in::password;
+    GET "/sign-in/key" Access::Public => super::pages::sign_in::show_key;
+    POST "/sign-in/key" Access::Public => super::pages::sign_in::key;
+    POST "/sign-out" Access::Public => super::pages::sign_in::out;
+    GET "/welcome/{link}" Access::Link => super::pages::welcome::open;
+    GET "/welcome" Access::Link => super::pages::welcome::show;
+    POST "/welcome/password" Access::Link => super::pages::welcome::password;
+    POST "/welcome/key" Access::Link => super::pages::welcome::key;
+    GET "/demo/{link}" Access::Demo => super::pages::welcome::demo;
 }
 
 /// The whole web side of an installation.

@@ -2,7 +2,11 @@
 //! The cookie names the session and nothing else. The id changes at sign-in and at every change of what the session may do.
 
 use super::WebError;
-use crate::authn::sessions::{UNTIL, USER};
+use crate::app::AppError;
+use crate::authn::{
+    KeyError,
+    sessions::{UNTIL, USER},
+};
 use crate::crypto::token;
 use crate::domain::{Timestamp, UserId};
 use serde::{Serialize, de::DeserializeOwned};
@@ -61,7 +65,7 @@ struct UnderWay {
 }
 
 fn broken(error: tower_sessions::session::Error) -> WebError {
-    crate::app::AppError::internal(error).into()
+    AppError::internal(error).into()
 }
 
 async fn get<T: DeserializeOwned>(session: &Session, key: &str) -> Option<T> {
@@ -97,7 +101,7 @@ async fn anew(session: &Session, until: Timestamp) -> Result<(), WebError> {
         session.cycle_id().await.map_err(broken)?;
     }
     set(session, UNTIL, until.0).await?;
-    set(session, CSRF, token::random::<16>().map_err(crate::app::AppError::from)?).await
+    set(session, CSRF, token::random::<16>().map_err(AppError::from)?).await
 }
 
 /// Remembers that a person gave the right password.
@@ -127,6 +131,16 @@ pub async fn sign_in(session: &Session, user: &UserId, recorded: bool, now: Time
     set(session, USER, user).await?;
     set(session, SEEN, now.0).await?;
     if recorded { Ok(()) } else { set(session, UNRECORDED, true).await }
+}
+
+/// Wakes a session that only stops, after a key was touched. When it ends stays as it was.
+///
+/// # Errors
+/// When the session cannot be written.
+pub async fn wake(session: &Session, user: &UserId, recorded: bool, now: Timestamp) -> Result<(), WebError> {
+    let until: Option<i64> = get(session, UNTIL).await;
+    sign_in(session, user, recorded, now).await?;
+    set(session, UNTIL, until.unwrap_or(now.0)).await
 }
 
 /// Notes that the person acted. An idle session stays idle: only a key wakes it.
@@ -164,11 +178,11 @@ pub async fn keep_ceremony(session: &Session, purpose: &str, state: String, now:
 ///
 /// # Errors
 /// `Over` when there is none of this purpose, or it began too long ago.
-pub async fn take_ceremony(session: &Session, purpose: &str, now: Timestamp) -> Result<String, WebError> {
+pub async fn take_ceremony(session: &Session, purpose: &str, now: Timestamp) -> Result<String, AppError> {
     let mut all: Vec<UnderWay> = get(session, UNDER_WAY).await.unwrap_or_default();
-    let over = || WebError::from(crate::app::AppError::Key(crate::authn::KeyError::Over));
+    let over = || AppError::Key(KeyError::Over);
     let at = all.iter().position(|one| one.purpose == purpose).ok_or_else(over)?;
     let one = all.remove(at);
-    set(session, UNDER_WAY, all).await?;
+    session.insert(UNDER_WAY, all).await.map_err(AppError::internal)?;
     if now.ms_since(Timestamp(one.at)) > CEREMONY_MS { Err(over()) } else { Ok(one.state) }
 }

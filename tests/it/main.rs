@@ -4,3 +4,4 @@ mod architecture;
 mod harness;
 mod holds;
 mod storage;
+mod web;

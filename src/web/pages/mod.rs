@@ -18,3 +18,5 @@
 //! password; everything else that goes wrong is returned as `WebError` and drawn by `layers/render.rs`.
 
 pub mod health;
+pub mod sign_in;
+pub mod welcome;

@@ -2,4 +2,5 @@
 
 pub mod agent;
 pub mod app;
+pub mod browser;
 pub mod db;

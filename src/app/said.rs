@@ -1,0 +1,93 @@
+//! What agents say, made fit to be kept: texts bounded and without control characters, amounts that are decimal numbers. What does not fit
+//! is unknown from then on, never a reason not to hear the agent: a stop must reach it whatever its bot reports.
+
+use crate::protocol::{Position, Report};
+
+/// The longest digest of a build or configuration.
+const DIGEST: usize = 128;
+/// The longest symbol, side or currency.
+const WORD: usize = 64;
+/// The longest decimal number.
+const DECIMAL: usize = 48;
+/// The most positions that are kept: agents send the largest.
+const POSITIONS: usize = 200;
+
+/// A digest as it may be kept.
+pub(crate) fn digest(text: &str) -> Option<String> {
+    ((1..=DIGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())).then(|| text.to_owned())
+}
+
+/// A short text cut to `most` characters, control characters replaced.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();
+    clean.trim().to_owned()
+}
+
+/// True for `-?digits[.digits]`.
+fn is_decimal(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    text.len() <= DECIMAL && all_digits(whole) && all_digits(fraction)
+}
+
+fn decimal(field: &mut Option<String>) {
+    if field.as_deref().is_some_and(|text| !is_decimal(text)) {
+        *field = None;
+    }
+}
+
+/// A report as it may be kept and shown.
+pub(crate) fn report(mut report: Report) -> Report {
+    for amount in [
+        &mut report.equity,
+        &mut report.cash,
+        &mut report.margin_used,
+        &mut report.leverage,
+        &mut report.unrealized_pnl,
+        &mut report.realized_pnl_day,
+        &mut report.slippage_bps,
+    ] {
+        decimal(amount);
+    }
+    report.currency = report.currency.map(|text| cut(&text, WORD)).filter(|text| !text.is_empty());
+    if let Some(positions) = &mut report.positions {
+        positions.truncate(POSITIONS);
+        positions.iter_mut().for_each(position);
+    }
+    report
+}
+
+fn position(position: &mut Position) {
+    position.symbol = cut(&position.symbol, WORD);
+    position.side = position.side.as_deref().map(|text| cut(text, WORD));
+    for amount in [&mut position.quantity, &mut position.notional, &mut position.entry_price, &mut position.unrealized_pnl] {
+        decimal(amount);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_that_is_no_number_is_unknown_and_the_rest_stands() {
+        let said = Report { equity: Some("NaN".into()), cash: Some("-12.50".into()), leverage: Some("1e9".into()), ..Report::default() };
+        let kept = report(said);
+        assert_eq!((kept.equity, kept.cash.as_deref(), kept.leverage), (None, Some("-12.50"), None));
+        for wrong in ["", "-", ".5", "5.", "1.2.3", "+1", "1 000", &"9".repeat(60)] {
+            assert!(!is_decimal(wrong), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn texts_are_bounded_and_positions_few() {
+        let one = Position { symbol: format!("A\u{0}B{}", "x".repeat(100)), ..Position::default() };
+        let kept = report(Report { positions: Some(vec![one; 300]), ..Report::default() });
+        let positions = kept.positions.unwrap();
+        assert_eq!(positions.len(), 200);
+        assert!(positions[0].symbol.starts_with("A B") && positions[0].symbol.len() == 64);
+        assert_eq!(digest("sha256:ab"), Some("sha256:ab".into()));
+        assert_eq!((digest("a b"), digest("\u{0}"), digest(&"a".repeat(200))), (None, None, None));
+    }
+}

@@ -1,0 +1,178 @@
+//! Signing in: name and password, then a security key. The same second page wakes a session that was idle. Signing out.
+
+use crate::domain::Secret;
+use crate::web::{
+    Answer, Shared, WebError,
+    extract::{Caller, Next, Posted, Visitor, visitor::Asleep},
+    frame,
+    page::{Frame, Scripts},
+    problems::Problems,
+    session,
+};
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+
+/// What the session keeps a sign-in's ceremony under.
+const PURPOSE: &str = "sign-in";
+
+/// Where to go on, in the address or in a form.
+#[derive(Debug, Default, serde::Deserialize)]
+pub struct Onwards {
+    #[serde(default)]
+    next: Next,
+    // The two keys of an invitation are there.
+    #[serde(default)]
+    welcome: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignIn {
+    frame: Frame,
+    problems: Problems,
+    name: String,
+    next: Next,
+    is_welcome: bool,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in_key.html")]
+struct SignInKey {
+    frame: Frame,
+    problems: Problems,
+    options: String,
+    next: Next,
+    asleep: Option<Asleep>,
+    name: String,
+}
+
+/// `/`: the fleet, or the door.
+pub async fn home(visitor: Visitor) -> Response {
+    frame::see(if visitor.actor.is_some() { "/fleet" } else { "/sign-in" })
+}
+
+/// The first page: name and password.
+pub async fn show(State(app): Shared, mut visitor: Visitor, Query(asked): Query<Onwards>) -> Answer {
+    if visitor.actor.is_some() && visitor.asleep.is_none() {
+        return Ok(frame::see(asked.next.path()));
+    }
+    let cookie = visitor.early_token(&app)?;
+    let page = SignIn {
+        frame: frame::of(&app, &visitor, "Sign in").await,
+        problems: Problems::none(),
+        name: String::new(),
+        next: asked.next,
+        is_welcome: asked.welcome.is_some(),
+    };
+    let mut response = frame::page(&page)?;
+    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Name and password as typed.
+#[derive(Debug, serde::Deserialize)]
+pub struct Given {
+    name: String,
+    password: Secret<String>,
+    #[serde(default)]
+    next: Next,
+}
+
+/// Takes name and password.
+pub async fn password(State(app): Shared, visitor: Visitor, Caller(from): Caller, Posted(given): Posted<Given>) -> Answer {
+    let error = match app.sign_in_password(&given.name, given.password, &from).await {
+        Ok(user) => {
+            session::arrive(&visitor.session, &user, app.clock.now()).await?;
+            return Ok(frame::see(&given.next.on("/sign-in/key")));
+        }
+        Err(error) => error,
+    };
+    let wait = match &error {
+        crate::app::AppError::TooMany(wait) => Some(*wait),
+        _ => None,
+    };
+    let mut frame = frame::of(&app, &visitor, "Sign in").await;
+    frame.is_error = true;
+    let problems = Problems::of_error(error)?;
+    let page = SignIn { frame, problems, name: given.name, next: given.next, is_welcome: false };
+    let Some(wait) = wait else { return frame::page_with(StatusCode::UNPROCESSABLE_ENTITY, &page) };
+    let mut response = frame::page_with(StatusCode::TOO_MANY_REQUESTS, &page)?;
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
+    Ok(response)
+}
+
+/// Whose key is asked for: of who just gave the password, or of whose session is asleep.
+fn who(visitor: &Visitor) -> Option<crate::domain::UserId> {
+    visitor.held.pending.clone().or_else(|| visitor.held.user.clone().filter(|_| visitor.actor.is_some() && visitor.asleep.is_some()))
+}
+
+/// The second page: the key.
+pub async fn show_key(State(app): Shared, visitor: Visitor, Query(asked): Query<Onwards>) -> Answer {
+    match who(&visitor) {
+        Some(_) => key_page(&app, &visitor, asked.next, Problems::none()).await,
+        None if visitor.actor.is_some() => Ok(frame::see(asked.next.path())),
+        None => Ok(frame::see(&asked.next.on("/sign-in"))),
+    }
+}
+
+async fn key_page(app: &crate::app::App, visitor: &Visitor, next: Next, problems: Problems) -> Answer {
+    let user = who(visitor).ok_or_else(|| WebError::unauthorized("Give name and password first."))?;
+    let ceremony = app.sign_in_key_options(&user).await?;
+    session::keep_ceremony(&visitor.session, PURPOSE, ceremony.state, app.clock.now()).await?;
+    let mut frame = frame::of(app, visitor, "Security key").await;
+    frame.scripts = Scripts::Keys;
+    frame.csrf = visitor.csrf();
+    frame.is_error = !problems.is_empty();
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let name = app.people().name(&user).unwrap_or_default();
+    let asleep = visitor.asleep.filter(|_| visitor.actor.is_some());
+    frame::page_with(status, &SignInKey { frame, problems, options: ceremony.options, next, asleep, name })
+}
+
+/// The key's answer.
+#[derive(Debug, serde::Deserialize)]
+pub struct Touched {
+    response: String,
+    #[serde(default)]
+    next: Next,
+}
+
+/// Takes the key's answer. With the log unable to take the entry the session may only stop, which every page then says.
+pub async fn key(State(app): Shared, visitor: Visitor, Posted(touched): Posted<Touched>) -> Answer {
+    let now = app.clock.now();
+    let user = who(&visitor).ok_or_else(|| WebError::unauthorized("Give name and password first. Nothing was changed."))?;
+    let done = async {
+        let state = session::take_ceremony(&visitor.session, PURPOSE, now).await?;
+        app.sign_in_key(&user, &state, &touched.response).await
+    };
+    match done.await {
+        Ok(recorded) if visitor.held.pending.is_some() => {
+            session::sign_in(&visitor.session, &user, recorded, now).await?;
+            Ok(frame::see(touched.next.path()))
+        }
+        Ok(recorded) => {
+            session::wake(&visitor.session, &user, recorded, now).await?;
+            Ok(frame::see(touched.next.path()))
+        }
+        Err(error) => key_page(&app, &visitor, touched.next, Problems::of_error(error)?).await,
+    }
+}
+
+/// A form with nothing but its token.
+#[derive(Debug, serde::Deserialize)]
+pub struct Nothing {}
+
+/// Ends the session.
+pub async fn out(State(app): Shared, visitor: Visitor, _: Posted<Nothing>) -> Answer {
+    session::end(&visitor.session).await?;
+    if let Some(user) = &visitor.held.user {
+        app.signed_out(user).await;
+    }
+    Ok(frame::see("/sign-in"))
+}

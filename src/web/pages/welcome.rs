@@ -1,0 +1,126 @@
+//! A one-time link leads to a password and two keys. Opening it uses nothing up: the session keeps the link's digest, so that the secret
+//! leaves the address bar at once, and the second key ends the link.
+
+use crate::app::{App, AppError, sign_in::KEYS_NEEDED, sign_in::Welcomed};
+use crate::domain::Secret;
+use crate::web::{
+    Answer, Shared, WebError,
+    extract::{Posted, Visitor},
+    frame,
+    page::{Frame, Scripts},
+    problems::Problems,
+    session,
+};
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+
+/// What the session keeps a registration's ceremony under.
+const PURPOSE: &str = "welcome";
+
+#[derive(Template)]
+#[template(path = "welcome.html")]
+struct Welcome {
+    frame: Frame,
+    problems: Problems,
+    welcomed: Welcomed,
+    display_name: String,
+    // Empty until the password is set.
+    options: String,
+    nickname: String,
+    needed: usize,
+}
+
+/// Takes the link into the session and its secret out of the address bar.
+pub async fn open(State(app): Shared, visitor: Visitor, Path(link): Path<String>) -> Answer {
+    let welcomed = app.welcome(&link).await?;
+    session::hold_link(&visitor.session, &welcomed.link, app.clock.now()).await?;
+    Ok(frame::see("/welcome"))
+}
+
+fn link_of(visitor: &Visitor) -> Result<&str, WebError> {
+    let said = "There is no invitation here, or it is over. Open the link that you were given once more, or ask for a new one.";
+    visitor.held.link.as_deref().ok_or_else(|| WebError { reasons: vec![said.to_owned()], ..WebError::not_found() })
+}
+
+/// The next step: the password, the first key, the second key.
+pub async fn show(State(app): Shared, visitor: Visitor) -> Answer {
+    let welcomed = app.welcome_by_digest(link_of(&visitor)?).await?;
+    draw(&app, &visitor, welcomed, (String::new(), String::new()), Problems::none()).await
+}
+
+async fn draw(app: &App, visitor: &Visitor, welcomed: Welcomed, typed: (String, String), problems: Problems) -> Answer {
+    let (display_name, nickname) = typed;
+    let mut frame = frame::of(app, visitor, "Welcome").await;
+    frame.is_error = !problems.is_empty();
+    let mut options = String::new();
+    if welcomed.user.password_hash.is_some() {
+        let ceremony = app.welcome_key_options(&welcomed.link).await?;
+        session::keep_ceremony(&visitor.session, PURPOSE, ceremony.state, app.clock.now()).await?;
+        options = ceremony.options;
+        frame.scripts = Scripts::Keys;
+    }
+    let display_name = if display_name.is_empty() { welcomed.user.display_name.clone() } else { display_name };
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    frame::page_with(status, &Welcome { frame, problems, welcomed, display_name, options, nickname, needed: KEYS_NEEDED })
+}
+
+/// A name to be shown and a password, twice.
+#[derive(Debug, serde::Deserialize)]
+pub struct Chosen {
+    display_name: String,
+    password: Secret<String>,
+    again: Secret<String>,
+}
+
+/// Takes the password.
+pub async fn password(State(app): Shared, visitor: Visitor, Posted(chosen): Posted<Chosen>) -> Answer {
+    let link = link_of(&visitor)?;
+    let welcomed = app.welcome_by_digest(link).await?;
+    if chosen.password.expose() != chosen.again.expose() {
+        let problems = Problems::one("again", "The two passwords differ. Type the same one twice.");
+        return draw(&app, &visitor, welcomed, (chosen.display_name, String::new()), problems).await;
+    }
+    match app.welcome_password(link, &chosen.display_name, chosen.password).await {
+        Ok(_) => Ok(frame::see("/welcome")),
+        Err(error) => draw(&app, &visitor, welcomed, (chosen.display_name, String::new()), Problems::of_error(error)?).await,
+    }
+}
+
+/// A new key's answer and what the person calls it.
+#[derive(Debug, serde::Deserialize)]
+pub struct Made {
+    nickname: String,
+    response: String,
+}
+
+/// Takes a key; after the second the door is open.
+pub async fn key(State(app): Shared, visitor: Visitor, Posted(made): Posted<Made>) -> Answer {
+    let link = link_of(&visitor)?;
+    let done: Result<Welcomed, AppError> = async {
+        let state = session::take_ceremony(&visitor.session, PURPOSE, app.clock.now()).await?;
+        app.welcome_key(link, &state, &made.response, &made.nickname).await
+    }
+    .await;
+    match done {
+        Ok(welcomed) if welcomed.keys >= KEYS_NEEDED => {
+            session::end(&visitor.session).await?;
+            Ok(frame::see("/sign-in?welcome=1"))
+        }
+        Ok(_) => Ok(frame::see("/welcome")),
+        Err(error) => {
+            let problems = Problems::of_error(error)?;
+            let welcomed = app.welcome_by_digest(link).await?;
+            draw(&app, &visitor, welcomed, (String::new(), made.nickname), problems).await
+        }
+    }
+}
+
+/// A demo's sign-in link.
+pub async fn demo(State(app): Shared, visitor: Visitor, Path(link): Path<String>) -> Answer {
+    let user = app.demo_sign_in(&link).await?;
+    session::sign_in(&visitor.session, &user, true, app.clock.now()).await?;
+    Ok(frame::see("/fleet"))
+}
