@@ -89,6 +89,20 @@ fn person(app: &App, actor: &Actor, stop_only: bool) -> Option<Person> {
     Some(Person { name: name.clone(), roles: grants.iter().map(|grant| role_words(app, grant)).collect(), stop_only })
 }
 
+/// The strip alone, for live updates.
+#[derive(Template)]
+#[template(path = "live/held.html")]
+pub struct HeldPart {
+    held: Option<HeldStrip>,
+}
+
+impl HeldPart {
+    /// As it is now.
+    pub fn of(app: &App) -> Self {
+        Self { held: held(app) }
+    }
+}
+
 /// The strip, from memory alone.
 fn held(app: &App) -> Option<HeldStrip> {
     let view = app.fleet.view();

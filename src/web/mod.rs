@@ -15,10 +15,12 @@ pub mod icon;
 #[cfg(test)]
 mod kit;
 pub mod layers;
+pub mod live;
 pub mod page;
 pub mod pages;
 pub mod picture;
 pub mod problems;
+pub mod roster;
 pub mod router;
 pub mod server;
 pub mod session;

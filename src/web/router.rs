@@ -1,11 +1,11 @@
 //! Every route in one table: method, path, who may call it, handler. The same lines make the router and the access matrix, so that no route
 //! can be in one and not in the other.
 
-use super::{WebError, assets, layers};
+use super::{WebError, assets, layers, live::Live};
 use crate::app::App;
 use crate::authz::Action;
 use axum::{
-    Router,
+    Extension, Router,
     routing::{get, post},
 };
 use std::sync::Arc;
@@ -72,12 +72,16 @@ routes! {
     GET "/welcome" Access::Link => super::pages::welcome::show;
     POST "/welcome/password" Access::Link => super::pages::welcome::password;
     POST "/welcome/key" Access::Link => super::pages::welcome::key;
+
+    GET "/fleet" Access::Person(Action::See) => super::pages::fleet::index;
+    GET "/live/fleet" Access::Person(Action::See) => super::pages::fleet_live::stream;
+
     GET "/demo/{link}" Access::Demo => super::pages::welcome::demo;
 }
 
 /// The whole web side of an installation.
 pub fn router(app: Arc<App>) -> Router {
-    let routes = table(app.is_demo()).merge(assets::routes()).fallback(nothing_here);
+    let routes = table(app.is_demo()).merge(assets::routes()).fallback(nothing_here).layer(Extension(Live::default()));
     layers::around(routes, &app).with_state(app)
 }
 
