@@ -1,7 +1,7 @@
 //! What each agent said last, which boot of it is newest, and how far it has acknowledged. Memory only; `app` persists it.
 
-use crate::domain::{AgentId, BootId, BotId, Epoch, State, Step, Timestamp};
 use super::exposure::{self, Trail};
+use crate::domain::{AgentId, BootId, BotId, Epoch, State, Step, Timestamp};
 use crate::protocol::Report;
 use std::{
     collections::HashMap,

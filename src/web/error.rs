@@ -49,7 +49,7 @@ impl WebError {
 }
 
 /// A sentence begins with a capital and ends with a full stop, whatever the error said.
-fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     let mut letters = text.trim().chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };

@@ -5,6 +5,7 @@
 pub mod agent;
 pub mod api;
 pub mod assets;
+pub mod bearer;
 pub mod chip;
 pub mod error;
 pub mod extract;
@@ -12,6 +13,7 @@ pub mod format;
 pub mod frame;
 pub mod html;
 pub mod icon;
+pub mod json;
 #[cfg(test)]
 mod kit;
 pub mod layers;
@@ -20,6 +22,7 @@ pub mod page;
 pub mod pages;
 pub mod picture;
 pub mod problems;
+pub mod query;
 pub mod roster;
 pub mod router;
 pub mod server;

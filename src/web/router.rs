@@ -77,6 +77,36 @@ routes! {
     GET "/live/fleet" Access::Person(Action::See) => super::pages::fleet_live::stream;
 
     GET "/demo/{link}" Access::Demo => super::pages::welcome::demo;
+
+    GET "/acts" Access::Person(Action::See) => super::pages::acts::index;
+    GET "/acts/{id}" Access::Person(Action::See) => super::pages::acts::show::show;
+    POST "/acts/{id}/sign" Access::Person(Action::See) => super::pages::acts::show::sign;
+    POST "/acts/{id}/sign-demo" Access::Demo => super::pages::acts::show::sign_demo;
+
+    GET "/me" Access::StopOnly(Action::SeeCounts) => super::pages::people::me;
+    GET "/people" Access::Person(Action::See) => super::pages::people::index;
+    GET "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::invite;
+    POST "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::prepare_invite;
+    GET "/people/{id}" Access::Person(Action::See) => super::pages::people::show;
+    POST "/people/{id}/roles" Access::Person(Action::ManagePeople) => super::pages::people::set_roles;
+    POST "/people/{id}/disable" Access::Person(Action::ManagePeople) => super::pages::people::disable;
+    POST "/people/{id}/enable" Access::Person(Action::ManagePeople) => super::pages::people::enable;
+    GET "/teams" Access::Person(Action::See) => super::pages::teams::index;
+    POST "/teams" Access::Person(Action::CreateTeam) => super::pages::teams::create;
+    GET "/tokens" Access::Person(Action::See) => super::pages::tokens::index;
+    POST "/tokens" Access::Person(Action::ManageTokens) => super::pages::tokens::create;
+    POST "/tokens/{id}/revoke" Access::Person(Action::ManageTokens) => super::pages::tokens::revoke;
+    GET "/matrix" Access::Person(Action::SeeMatrix) => super::pages::matrix::show;
+    GET "/system" Access::Person(Action::See) => super::pages::system::show;
+    GET "/card" Access::Public => super::pages::system::card;
+
+    POST "/agent/v1/enrol" Access::Public => super::agent::enrol::create;
+    POST "/agent/v1/check-in" Access::Agent => super::agent::check_in::create;
+    GET "/agent/v1/directive" Access::Agent => super::agent::directive::show;
+    POST "/agent/v1/acks" Access::Agent => super::agent::reports::acks;
+    POST "/agent/v1/events" Access::Agent => super::agent::reports::events;
+    POST "/agent/v1/holds" Access::Agent => super::agent::reports::holds;
+    GET "/agent/v1/stream" Access::Agent => super::agent::stream::open;
 }
 
 /// The whole web side of an installation.

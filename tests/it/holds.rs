@@ -95,7 +95,7 @@ on_both!(a_database_that_hangs_does_not_keep_a_stop_from_the_agents, |fresh: Fre
     assert_eq!(placed.kept, Kept::Spooled);
     let view = test.app.fleet.view();
     let facts = view.bot(&bot.id).unwrap();
-    let told = test.app.stop_frame(facts, &view.directive(facts), &Default::default());
+    let told = test.app.stop_frame(&view, facts, &view.directive(facts), &Default::default());
     assert_eq!(told.state, State::Halted);
     assert_eq!(told.unrecorded.len(), 1, "the agent carries what no database has");
     agent.obey_quietly(&told);
@@ -160,7 +160,7 @@ on_both!(a_hold_that_agents_carry_survives_the_loss_of_database_and_spool, |fres
     let lost = HoldId::new();
     let view = test.app.fleet.view();
     let facts = view.bot(&bot.id).unwrap();
-    let mut told = test.app.stop_frame(facts, &view.directive(facts), &Default::default());
+    let mut told = test.app.stop_frame(&view, facts, &view.directive(facts), &Default::default());
     told.epoch = Epoch(told.epoch.0 + 1);
     told.state = State::Halted;
     told.unrecorded = vec![andon::protocol::UnrecordedHold {

@@ -4,6 +4,7 @@
 pub mod bot;
 mod desk;
 mod fleet;
+mod market;
 mod people;
 mod simulated;
 

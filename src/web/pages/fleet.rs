@@ -72,7 +72,8 @@ impl Filter {
     fn in_words(&self, team: &str) -> String {
         let state = STATES.iter().find(|(word, _)| *word == self.state).map_or("", |(_, words)| words);
         let parts = [("name contains", self.q.trim()), ("team is", team), ("state is", state)];
-        let said: Vec<String> = parts.iter().filter(|(_, value)| !value.is_empty()).map(|(what, value)| format!("{what} “{value}”")).collect();
+        let said: Vec<String> =
+            parts.iter().filter(|(_, value)| !value.is_empty()).map(|(what, value)| format!("{what} “{value}”")).collect();
         said.join(" and ")
     }
 }

@@ -74,7 +74,8 @@ impl Feed for FleetFeed {
         let figures = Figures::of(of_scope(), now);
         let mut text = FiguresPart { figures }.render().map_err(AppError::internal)?;
         let changed = self.attention.as_ref().map(|attention| {
-            let differs = |trouble: bool| of_scope().filter(|row| (row.rank < 9) == trouble && attention.contains(&row.bot.id) != trouble).count();
+            let differs =
+                |trouble: bool| of_scope().filter(|row| (row.rank < 9) == trouble && attention.contains(&row.bot.id) != trouble).count();
             changes(differs(true), differs(false))
         });
         let by_id: HashMap<&BotId, &BotRow> = rows.iter().map(|row| (&row.bot.id, row)).collect();

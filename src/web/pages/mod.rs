@@ -17,8 +17,15 @@
 //! is the last argument, after who is there is known. A form that needs a change is drawn again with status 422 and what was typed, never a
 //! password; everything else that goes wrong is returned as `WebError` and drawn by `layers/render.rs`.
 
+pub mod acts;
 pub mod fleet;
 pub mod fleet_live;
 pub mod health;
+pub mod matrix;
+pub mod people;
+pub mod roles;
 pub mod sign_in;
+pub mod system;
+pub mod teams;
+pub mod tokens;
 pub mod welcome;

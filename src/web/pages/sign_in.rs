@@ -34,7 +34,7 @@ pub struct Onwards {
 struct SignIn {
     frame: Frame,
     problems: Problems,
-    name: String,
+    given_name: String,
     next: Next,
     is_welcome: bool,
 }
@@ -64,7 +64,7 @@ pub async fn show(State(app): Shared, mut visitor: Visitor, Query(asked): Query<
     let page = SignIn {
         frame: frame::of(&app, &visitor, "Sign in").await,
         problems: Problems::none(),
-        name: String::new(),
+        given_name: String::new(),
         next: asked.next,
         is_welcome: asked.welcome.is_some(),
     };
@@ -100,7 +100,7 @@ pub async fn password(State(app): Shared, visitor: Visitor, Caller(from): Caller
     let mut frame = frame::of(&app, &visitor, "Sign in").await;
     frame.is_error = true;
     let problems = Problems::of_error(error)?;
-    let page = SignIn { frame, problems, name: given.name, next: given.next, is_welcome: false };
+    let page = SignIn { frame, problems, given_name: given.name, next: given.next, is_welcome: false };
     let Some(wait) = wait else { return frame::page_with(StatusCode::UNPROCESSABLE_ENTITY, &page) };
     let mut response = frame::page_with(StatusCode::TOO_MANY_REQUESTS, &page)?;
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));

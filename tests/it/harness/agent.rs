@@ -143,15 +143,9 @@ impl Agent {
 
     pub async fn ack(&self, app: &App, epoch: Epoch, step: Step) {
         let idle = step == Step::Idle;
-        let frame = AckFrame {
-            epoch,
-            step,
-            at: None,
-            state: Some(self.state),
-            entry_orders: idle.then_some(0),
-            open_orders: idle.then_some(0),
-        };
-        app.acknowledge(&self.live(app), &frame).await.unwrap();
+        let frame =
+            AckFrame { epoch, step, at: None, state: Some(self.state), entry_orders: idle.then_some(0), open_orders: idle.then_some(0) };
+        assert!(app.acknowledge(&self.live(app), &frame).unwrap().wait().await, "it is on disk");
     }
 
     /// Checks in until nothing changes any more.

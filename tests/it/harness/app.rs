@@ -5,7 +5,9 @@ use andon::{
     app::{App, AppError, Parts, acts::ActView, acts::Outcome, bots::NewBot, holds::Placed, holds::Press},
     authn::SoftKey,
     authz::Actor,
-    domain::{ActKind, BotFacts, BotId, Clock, Grant, HoldId, InstallationId, Level, Role, Scope, Secret, Stage, TeamId, Timestamp, UserId},
+    domain::{
+        ActKind, BotFacts, BotId, Clock, Grant, HoldId, InstallationId, Level, Role, Scope, Secret, Stage, TeamId, Timestamp, UserId,
+    },
     fleet::Spool,
     storage::{self, Db, Lane, installation::Installation, teams::Team},
 };

@@ -1,0 +1,77 @@
+//! A demo bot that is a process of its own, started and stopped by its agent through the `process` adapter. It writes what it has to report
+//! into a file, and cancels its entry orders when it is told to end.
+
+use super::market::Market;
+use crate::cli::{Failure, serve::told_to_stop};
+use crate::protocol::Report;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+/// How often it trades.
+const EVERY: Duration = Duration::from_millis(1_000);
+
+/// What the demo bot does.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Trade until told to end.
+    Run {
+        /// Where it writes what it has to report.
+        #[arg(long)]
+        file: PathBuf,
+        /// Its luck.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Print what it has to report, as the agent's report command.
+    Report {
+        /// Where it writes.
+        #[arg(long)]
+        file: PathBuf,
+    },
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the file cannot be written or read.
+pub async fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Run { file, seed } => trade(&file, seed).await?,
+        Command::Report { file } => match std::fs::read_to_string(&file) {
+            Ok(text) => println!("{text}"),
+            // It never ran: it has no orders.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let nothing = Report { open_orders: Some(0), entry_orders: Some(0), ..Report::default() };
+                println!("{}", serde_json::to_string(&nothing)?);
+            }
+            Err(error) => return Err(error.into()),
+        },
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn trade(file: &Path, seed: u64) -> Result<(), Failure> {
+    let mut market = Market::new(seed, 60, false);
+    let mut end = std::pin::pin!(told_to_stop());
+    loop {
+        market.trade();
+        write(file, &market.report())?;
+        tokio::select! {
+            () = &mut end => break,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+    market.cancel_entries();
+    write(file, &market.report())
+}
+
+/// Replaces the file at once, so that a reader never sees half of it.
+fn write(file: &Path, report: &Report) -> Result<(), Failure> {
+    let next = file.with_extension("next");
+    std::fs::write(&next, serde_json::to_vec(report)?)?;
+    std::fs::rename(&next, file)?;
+    Ok(())
+}

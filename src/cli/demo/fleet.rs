@@ -1,0 +1,187 @@
+//! The demo's fleet: bots made and let into the sandbox by the operator, agents enrolled with signed codes and confirmed by fingerprint, all
+//! started by one act that operator and lead sign. Three bots are real processes under `andon agent run`; the rest live in this one.
+
+use super::{
+    people::Staff,
+    simulated::{Simulated, Temper},
+};
+use crate::agent::{Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, credential, link::wire::Wire};
+use crate::app::{App, AppError, acts::Outcome, bots::NewBot};
+use crate::authz::Actor;
+use crate::cli::Failure;
+use crate::config::Origin;
+use crate::domain::{ActKind, BotId, Clock, Secret, Stage};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    process::{Child, Command},
+    sync::watch,
+    task::JoinSet,
+};
+
+/// How many of the bots are processes of their own.
+const PROCESSES: usize = 3;
+/// How long the fleet may take to be ready for its start.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long agents may take to halt their bots at the end.
+const END_WITHIN: Duration = Duration::from_secs(5);
+const STRATEGIES: [&str; 4] = ["grid", "basis", "mean-reversion", "quote"];
+
+/// Where the fleet lives.
+pub struct Place<'a> {
+    /// The installation.
+    pub app: &'a Arc<App>,
+    /// Where its server is reached.
+    pub origin: &'a Origin,
+    /// The demo's folder.
+    pub dir: &'a Path,
+    /// True once the demo ends.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// Every agent of the demo.
+pub struct Agents {
+    inside: JoinSet<()>,
+    processes: Vec<Child>,
+}
+
+impl Agents {
+    /// Waits until every bot is halted; the deaf one is given up.
+    pub async fn ended(mut self) {
+        for process in &mut self.processes {
+            if let Some(pid) = process.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+                // It may be gone already.
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            }
+        }
+        let all = async {
+            for process in &mut self.processes {
+                let _ = process.wait().await;
+            }
+            while self.inside.join_next().await.is_some() {}
+        };
+        let _ = tokio::time::timeout(END_WITHIN, all).await;
+    }
+}
+
+/// Makes the fleet and starts it.
+pub async fn open(place: Place<'_>, staff: &Staff, count: usize) -> Result<Agents, Failure> {
+    let operator = staff.actor(place.app, "operator")?;
+    let wire = Wire::new(true)?;
+    let mut agents = Agents { inside: JoinSet::new(), processes: Vec::new() };
+    let mut bots = Vec::with_capacity(count);
+    for n in 0..count {
+        let (bot, name) = make_bot(place.app, staff, &operator, n).await?;
+        let dir = AgentDir::new(place.dir.join("agents").join(&name));
+        let credential = enrol(&place, &operator, &bot, (&dir, &name)).await?;
+        if n < PROCESSES {
+            agents.processes.push(run_process(&dir, &place.dir.join(format!("{name}.json")), n)?);
+        } else {
+            let store = MemoryStore::new(&dir, credential.agent.clone());
+            let config = AgentConfig {
+                credential,
+                wire: wire.clone(),
+                clock: Clock::system(),
+                boot_clock: BootClock::system(),
+                tether: None,
+            };
+            let agent = Agent::new(config, Box::new(Simulated::new(temper(n), n as u64 + 1)), store);
+            let mut stopping = place.stopping.clone();
+            agents.inside.spawn(async move {
+                let shutdown = async move {
+                    let _ = stopping.wait_for(|ended| *ended).await;
+                };
+                if let Err(error) = agent.run(shutdown).await {
+                    tracing::error!(%error, "a demo agent could not run");
+                }
+            });
+        }
+        bots.push(bot);
+    }
+    start(place.app, staff, &operator, &bots).await?;
+    Ok(agents)
+}
+
+fn temper(n: usize) -> Temper {
+    match n {
+        5 => Temper::Slow,
+        7 => Temper::Deaf,
+        n if n % 9 == 4 => Temper::Losing,
+        n if n % 10 == 8 => Temper::Noisy,
+        _ => Temper::Steady,
+    }
+}
+
+async fn make_bot(app: &App, staff: &Staff, operator: &Actor, n: usize) -> Result<(BotId, String), Failure> {
+    let team = staff.teams.get(n % staff.teams.len()).ok_or("the demo has no teams")?;
+    let strategy = STRATEGIES.get(n % STRATEGIES.len()).copied().unwrap_or("grid");
+    let name = format!("{}-{:02}", team.name, n / staff.teams.len() + 1);
+    let asked = NewBot { name: name.clone(), team: team.id.to_string(), strategy: strategy.into(), ..NewBot::default() };
+    let bot = app.create_bot(operator, &asked).await?;
+    app.set_stage(operator, &bot.id, Stage::Sandbox).await?;
+    Ok((bot.id, name))
+}
+
+/// A signed code, the agent's own enrolment over HTTP, and the signed comparison of its fingerprint.
+async fn enrol(place: &Place<'_>, operator: &Actor, bot: &BotId, (dir, name): (&AgentDir, &str)) -> Result<Credential, Failure> {
+    let app = place.app;
+    let act = app.prepare_single(operator, ActKind::EnrolmentCode { bot: bot.clone() }).await?;
+    let Outcome::Secret { secret, .. } = app.demo_sign(operator, &act.stored.id).await? else {
+        return Err("a code was signed for, but none came".into());
+    };
+    dir.create()?;
+    let server = credential::check_server(place.origin.url().as_str())?;
+    let code = Secret::new(secret.expose().clone());
+    let credential = credential::enrol(dir, server, &code, name.to_owned(), false).await?;
+    let confirm =
+        ActKind::AgentConfirm { agent: credential.agent.clone(), bot: bot.clone(), fingerprint: credential.fingerprint.clone() };
+    let act = app.prepare_single(operator, confirm).await?;
+    app.demo_sign(operator, &act.stored.id).await?;
+    Ok(credential)
+}
+
+/// Starts `andon agent run` beside a bot that is a process of its own.
+fn run_process(dir: &AgentDir, file: &Path, n: usize) -> Result<Child, Failure> {
+    let program = std::env::current_exe()?;
+    let words = |tail: &[&str]| {
+        let mut all = vec![program.display().to_string(), "demo-bot".to_owned()];
+        all.extend(tail.iter().map(|&word| word.to_owned()));
+        all.extend(["--file".to_owned(), file.display().to_string()]);
+        all
+    };
+    let seed = (n + 1).to_string();
+    // An array of strings is written alike in JSON and in TOML.
+    let (command, report) = (serde_json::to_string(&words(&["run", "--seed", &seed]))?, serde_json::to_string(&words(&["report"]))?);
+    std::fs::write(dir.settings(), format!("[bot]\nadapter = \"process\"\ncommand = {command}\nreport = {report}\n"))?;
+    let log = std::fs::File::create(dir.path().join("log"))?;
+    let child = Command::new(program)
+        .args(["agent", "run", "--dir"])
+        .arg(dir.path())
+        .stdin(std::process::Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()?;
+    Ok(child)
+}
+
+/// One act over every bot, signed by operator and lead, as soon as each agent has proved that its bot stands.
+async fn start(app: &Arc<App>, staff: &Staff, operator: &Actor, bots: &[BotId]) -> Result<(), Failure> {
+    let lead = staff.actor(app, "lead")?;
+    let ready = async {
+        loop {
+            match app.prepare_start(operator, bots, &[]).await {
+                Ok(act) => return Ok(act),
+                Err(AppError::Conflict(_)) => tokio::time::sleep(Duration::from_millis(200)).await,
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    let act = tokio::time::timeout(READY_WITHIN, ready).await.map_err(|_| "the demo's agents did not all get ready")??;
+    app.demo_sign(operator, &act.stored.id).await?;
+    app.demo_sign(&lead, &act.stored.id).await?;
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! What a demo bot trades: one position and a handful of orders that wander. Amounts are whole cents, so that nothing is ever rounded.
+
+use crate::protocol::{Position, Report, Totals};
+use fastrand::Rng;
+
+/// Price of one unit, cents.
+const PRICE: i64 = 6_500_000;
+
+/// A small market with one trader in it.
+pub struct Market {
+    rng: Rng,
+    equity: i64,
+    day: i64,
+    // Thousandths of a unit.
+    quantity: i64,
+    entry_orders: u64,
+    totals: Totals,
+    drift: i64,
+    noisy: bool,
+}
+
+fn money(cents: i64) -> String {
+    let sign = if cents < 0 { "-" } else { "" };
+    format!("{sign}{}.{:02}", cents.abs() / 100, cents.abs() % 100)
+}
+
+impl Market {
+    /// A trader with its own luck; `drift` in cents per tick, `noisy` sends and loses many orders.
+    pub fn new(seed: u64, drift: i64, noisy: bool) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let equity = rng.i64(2_000_000..20_000_000);
+        Self { equity, day: 0, quantity: rng.i64(20..400), entry_orders: 0, totals: Totals::default(), drift, noisy, rng }
+    }
+
+    /// One step of trading.
+    pub fn trade(&mut self) {
+        let result = self.rng.i64(-900..=900) + self.drift;
+        self.equity += result;
+        self.day += result;
+        self.quantity = (self.quantity + self.rng.i64(-9..=9)).clamp(5, 900);
+        self.entry_orders = self.rng.u64(3..12);
+        let (orders, rejects) = if self.noisy { (60, 9) } else { (4, 0) };
+        let add = |total: &mut Option<u64>, n: u64| *total = Some(total.unwrap_or(0) + n);
+        add(&mut self.totals.orders, orders);
+        add(&mut self.totals.cancels, orders / 2);
+        add(&mut self.totals.fills, orders / 4);
+        add(&mut self.totals.rejects, rejects);
+    }
+
+    /// Cancels what would open or add; the position stays.
+    pub fn cancel_entries(&mut self) {
+        self.entry_orders = 0;
+    }
+
+    /// What it has to report.
+    pub fn report(&mut self) -> Report {
+        let notional = self.quantity * PRICE / 1_000;
+        Report {
+            equity: Some(money(self.equity)),
+            cash: Some(money(self.equity - notional)),
+            currency: Some("USDT".into()),
+            unrealized_pnl: Some(money(self.day / 3)),
+            realized_pnl_day: Some(money(self.day)),
+            open_orders: Some(self.entry_orders + 2),
+            entry_orders: Some(self.entry_orders),
+            positions: Some(vec![Position {
+                symbol: "BTC/USDT".into(),
+                side: Some("long".into()),
+                quantity: Some(format!("{}.{:03}", self.quantity / 1_000, self.quantity % 1_000)),
+                notional: Some(money(notional)),
+                entry_price: Some(money(PRICE)),
+                unrealized_pnl: Some(money(self.day / 3)),
+            }]),
+            market_data_age_ms: Some(self.rng.i64(20..180)),
+            venue_latency_ms: Some(self.rng.i64(15..90)),
+            totals: Some(self.totals.clone()),
+            ..Report::default()
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Demo bots without a process of their own: each has a temperament, and is told and read back like any other bot.
+
+use super::market::Market;
+use crate::agent::adapters::{Adapter, AdapterError, ReadBack, Runs, Wanted};
+use crate::domain::State;
+use crate::protocol::Report;
+use async_trait::async_trait;
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// How a demo bot behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Temper {
+    /// Obeys in a fraction of a second.
+    Steady,
+    /// The same, and loses money.
+    Losing,
+    /// The same, and sends and loses many orders.
+    Noisy,
+    /// Takes five seconds to obey, and says so.
+    Slow,
+    /// Once it trades it never says that it stopped.
+    Deaf,
+}
+
+struct Inside {
+    state: State,
+    has_traded: bool,
+    market: Market,
+}
+
+/// One demo bot.
+pub struct Simulated {
+    temper: Temper,
+    takes: Duration,
+    inside: Mutex<Inside>,
+}
+
+impl Simulated {
+    /// A bot of a temperament; `seed` is its luck.
+    pub fn new(temper: Temper, seed: u64) -> Self {
+        let takes = match temper {
+            Temper::Slow => Duration::from_millis(5_000),
+            _ => Duration::from_millis(60 + (seed * 37) % 400),
+        };
+        let drift = if temper == Temper::Losing { -700 } else { 60 };
+        let market = Market::new(seed, drift, temper == Temper::Noisy);
+        Self { temper, takes, inside: Mutex::new(Inside { state: State::Halted, has_traded: false, market }) }
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_back(&self) -> ReadBack {
+        ReadBack { state: self.inside().state, instance: None }
+    }
+}
+
+#[async_trait]
+impl Adapter for Simulated {
+    fn name(&self) -> &'static str {
+        "simulated"
+    }
+    fn can_reduce(&self) -> bool {
+        true
+    }
+    fn can_tell_orders(&self) -> bool {
+        true
+    }
+    fn can_manage_exits(&self) -> bool {
+        true
+    }
+    fn apply_within_ms(&self) -> i64 {
+        if self.temper == Temper::Slow { 6_000 } else { 5_000 }
+    }
+
+    async fn apply(&self, wanted: &Wanted) -> Result<ReadBack, AdapterError> {
+        if self.inside().state == wanted.state {
+            return Ok(self.read_back());
+        }
+        tokio::time::sleep(self.takes).await;
+        if self.temper == Temper::Deaf && wanted.state != State::Active && self.inside().has_traded {
+            return Err(AdapterError::new("the bot does not say that it stopped"));
+        }
+        let mut inside = self.inside();
+        inside.state = wanted.state;
+        inside.has_traded |= wanted.state == State::Active;
+        if wanted.state != State::Active {
+            inside.market.cancel_entries();
+        }
+        drop(inside);
+        Ok(self.read_back())
+    }
+
+    async fn look(&self) -> Result<ReadBack, AdapterError> {
+        Ok(self.read_back())
+    }
+
+    async fn report(&self) -> Result<Option<Report>, AdapterError> {
+        let mut inside = self.inside();
+        if inside.state == State::Active {
+            inside.market.trade();
+        }
+        Ok(Some(inside.market.report()))
+    }
+
+    async fn runs(&self) -> Runs {
+        Runs { build: Some("sha256:demo-build-1".into()), config: Some("sha256:demo-config-1".into()), strategy: Some("demo".into()) }
+    }
+
+    fn halt_now(&self) -> Result<(), AdapterError> {
+        let mut inside = self.inside();
+        inside.state = State::Halted;
+        inside.market.cancel_entries();
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! `POST /agent/v1/check-in`: the poll path's heart. Acknowledgements and events first, then the check-in, then the directive.
+
+use super::ByAgent;
+use crate::app::{App, agents::LiveAgent, observations::OnDisk};
+use crate::domain::BotId;
+use crate::protocol::{PollAnswer, PollCheckIn};
+use crate::web::{Answer, Shared, WebError, json::Body};
+use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
+use std::{sync::Arc, time::Duration};
+
+/// The most acknowledgements or events in one check-in.
+pub(super) const MOST: usize = 256;
+/// How long an answer waits for its acknowledgements and events to be on disk; the directive is not held up for longer.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Answers with the directive and, when one is given, the renewal.
+///
+/// # Errors
+/// 401, 409 `replaced`, 503 `view-too-old`; 422 for more than 256 acknowledgements or events.
+pub async fn create(State(app): Shared, ByAgent(agent): ByAgent, Body(said): Body<PollCheckIn>) -> Answer {
+    if said.acks.len() > MOST || said.events.len() > MOST {
+        return Err(WebError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid",
+            "Something needs a change",
+            format!("At most {MOST} acks and {MOST} events may be sent at once."),
+        ));
+    }
+    let (on_disk, refused) = take_reports(&app, &agent, &said);
+    let (heard, kept) = tokio::join!(app.check_in(&agent, &said.check_in, "poll"), all_kept(on_disk));
+    let heard = heard?;
+    if let Some(ms) = said.apply_within_ms.filter(|_| said.check_in.boot.is_some()) {
+        note_apply_within(&app, &agent.bot, ms);
+    }
+    let unkept = (!kept).then(|| "acks or events are not recorded yet; send them again".to_owned());
+    let error = heard.unsure.map(str::to_owned).or(refused).or(unkept);
+    let answer =
+        PollAnswer { installation: app.installation.id.clone(), directive: heard.directive, renew: heard.renew, keys: Vec::new(), error };
+    Ok(Json(answer).into_response())
+}
+
+/// Takes what came along. A step that cannot be taken is named in the answer and never keeps the directive from the agent.
+fn take_reports(app: &App, agent: &LiveAgent, said: &PollCheckIn) -> (Vec<OnDisk>, Option<String>) {
+    let mut refused = None;
+    let mut on_disk = Vec::with_capacity(said.acks.len() + said.events.len());
+    for ack in &said.acks {
+        match app.acknowledge(agent, ack) {
+            Ok(taken) => on_disk.push(taken),
+            Err(error) => refused = Some(format!("an ack was not taken: {error}")),
+        }
+    }
+    on_disk.extend(said.events.iter().map(|event| app.take_event(agent, event)));
+    (on_disk, refused)
+}
+
+/// True once everything is on disk.
+async fn all_kept(on_disk: Vec<OnDisk>) -> bool {
+    let all = async {
+        for one in on_disk {
+            if !one.wait().await {
+                return false;
+            }
+        }
+        true
+    };
+    tokio::time::timeout(PATIENCE, all).await.unwrap_or(false)
+}
+
+/// Notes how long the adapter needs, behind the agent's back: the answer does not wait for it.
+pub(super) fn note_apply_within(app: &Arc<App>, bot: &BotId, ms: i64) {
+    let (app, bot) = (app.clone(), bot.clone());
+    tokio::spawn(async move {
+        if let Err(error) = app.note_apply_within(&bot, ms).await {
+            tracing::warn!(%bot, %error, "how long an adapter needs could not be noted; the next hello brings it again");
+        }
+    });
+}

@@ -1,0 +1,139 @@
+//! Reading: from a message to what the agent says, and the bounds of size and pace.
+
+use super::wire::End;
+use crate::protocol::{AckFrame, CheckIn, EventFrame, Hello, HoldFrame, MAX_FRAME, close};
+use crate::web::json;
+use axum::extract::ws::Message;
+use serde::de::DeserializeOwned;
+
+/// What an agent says.
+#[derive(Debug)]
+pub(super) enum Heard {
+    Hello(Box<Hello>),
+    CheckIn(Box<CheckIn>),
+    Ack(AckFrame),
+    Event(EventFrame),
+    Hold(HoldFrame),
+    /// A type of frame that this version does not know.
+    Unknown(String),
+    /// Nothing that matters: a ping or its answer.
+    Nothing,
+}
+
+#[derive(serde::Deserialize)]
+struct Typed {
+    r#type: String,
+}
+
+/// Reads one message.
+///
+/// # Errors
+/// How the stream ends: too big, malformed, or closed by the peer.
+pub(super) fn read(message: Option<Result<Message, axum::Error>>) -> Result<Heard, End> {
+    match message {
+        Some(Ok(Message::Text(text))) => frame(text.as_bytes()),
+        Some(Ok(Message::Binary(_))) => Err(End::malformed("frames are text")),
+        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(Heard::Nothing),
+        Some(Ok(Message::Close(_))) | None => Err(End::gone()),
+        Some(Err(error)) => Err(broken(&error)),
+    }
+}
+
+/// What the websocket itself could not read. Its library is not named here, so its words tell a frame over the bound from a broken one.
+fn broken(error: &axum::Error) -> End {
+    let said = error.to_string();
+    if said.contains("too long") || said.contains("Space limit") {
+        too_big()
+    } else if said.contains("UTF-8") {
+        End::malformed("frames are UTF-8")
+    } else {
+        End::gone()
+    }
+}
+
+fn too_big() -> End {
+    End::with(close::TOO_BIG, format!("a frame holds at most {MAX_FRAME} bytes; larger ones go by POST"))
+}
+
+fn frame(text: &[u8]) -> Result<Heard, End> {
+    if text.len() > MAX_FRAME {
+        return Err(too_big());
+    }
+    let Typed { r#type } = parse(text)?;
+    Ok(match r#type.as_str() {
+        "hello" => Heard::Hello(parse(text)?),
+        "check_in" => Heard::CheckIn(parse(text)?),
+        "ack" => Heard::Ack(parse(text)?),
+        "event" => Heard::Event(parse(text)?),
+        "hold" => Heard::Hold(parse(text)?),
+        other => Heard::Unknown(other.chars().filter(|c| !c.is_control()).take(40).collect()),
+    })
+}
+
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, End> {
+    json::read(text).map_err(|error| End::malformed(error.reasons.join(" ")))
+}
+
+/// How many frames an agent may still send: 50 a second, and a burst of five seconds' worth.
+pub(super) struct Pace(u32);
+
+impl Pace {
+    const PER_SECOND: u32 = 50;
+    const BURST: u32 = 250;
+
+    pub fn new() -> Self {
+        Self(Self::BURST)
+    }
+    /// Takes one frame; false when there were too many.
+    pub fn spend(&mut self) -> bool {
+        let left = self.0.checked_sub(1);
+        self.0 = left.unwrap_or_default();
+        left.is_some()
+    }
+    /// A second has passed.
+    pub fn second(&mut self) {
+        self.0 = (self.0 + Self::PER_SECOND).min(Self::BURST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Result<Heard, u16> {
+        read(Some(Ok(Message::Text(text.into())))).map_err(|end| end.code)
+    }
+
+    #[test]
+    fn frames_are_known_by_their_type() {
+        assert!(matches!(text(r#"{"type":"check_in","boot":"b","seq":1}"#), Ok(Heard::CheckIn(said)) if said.seq == 1));
+        assert!(matches!(text(r#"{"type":"ack","epoch":4,"step":"applied"}"#), Ok(Heard::Ack(_))));
+        assert!(matches!(text(r#"{"type":"decisions"}"#), Ok(Heard::Unknown(word)) if word == "decisions"));
+        assert!(matches!(read(Some(Ok(Message::Ping(axum::body::Bytes::new())))), Ok(Heard::Nothing)));
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why_in_a_code() {
+        for wrong in ["", "[]", "{", "{}", r#"{"type":7}"#, r#"{"type":"ack"}"#, r#"{"type":"check_in","seq":-1}"#] {
+            assert!(matches!(text(wrong), Err(close::MALFORMED)), "{wrong}");
+        }
+        let big = format!(r#"{{"type":"check_in","pad":"{}"}}"#, "x".repeat(MAX_FRAME));
+        assert!(matches!(text(&big), Err(close::TOO_BIG)));
+        assert!(matches!(read(Some(Ok(Message::Binary(axum::body::Bytes::new())))), Err(End { code: close::MALFORMED, .. })));
+    }
+
+    #[test]
+    fn fifty_frames_a_second_go_on_for_ever_and_more_do_not() {
+        let mut pace = Pace::new();
+        for _ in 0..100 {
+            assert!((0..50).all(|_| pace.spend()));
+            pace.second();
+        }
+        let mut seconds = 0;
+        while (0..100).all(|_| pace.spend()) {
+            pace.second();
+            seconds += 1;
+        }
+        assert!((3..6).contains(&seconds), "{seconds}");
+    }
+}

@@ -1,0 +1,126 @@
+//! What an agent is told on its stream, and what it has been told already. Down at once and from memory; the first directive of a stream is
+//! wrapped in its welcome.
+
+use super::wire::{End, Wire, text_of};
+use crate::app::{
+    App,
+    check_in::{Carries, Heard},
+};
+use crate::domain::{BotFacts, BotId, Directive, Epoch, HoldId, State};
+use crate::fleet::{FrameKey, View};
+use crate::protocol::{CheckIn, DirectiveFrame, FromServer, Welcome};
+use std::sync::Arc;
+
+/// What this stream has said.
+pub(super) struct Teller<'a> {
+    app: &'a App,
+    bot: &'a BotId,
+    welcomed: bool,
+    told: Option<Directive>,
+}
+
+impl<'a> Teller<'a> {
+    pub fn new(app: &'a App, bot: &'a BotId) -> Self {
+        Self { app, bot, welcomed: false, told: None }
+    }
+
+    /// True when exactly this was said last.
+    pub fn knows(&self, directive: &Directive) -> bool {
+        self.told.as_ref() == Some(directive)
+    }
+    /// The epoch said last.
+    pub fn epoch(&self) -> Epoch {
+        self.told.as_ref().map_or(Epoch(0), |told| told.epoch)
+    }
+    /// True once anything was said.
+    pub fn has_begun(&self) -> bool {
+        self.told.is_some()
+    }
+
+    /// True when a directive may be said from memory: it lets the agent do no more than what it was told, or than what it said of itself
+    /// while it was told nothing.
+    pub fn goes_down(&self, directive: &Directive, said: State) -> bool {
+        may_come_from_memory(directive.state, self.told.as_ref().map_or(said, |told| told.state))
+    }
+
+    /// True when the answer to a check-in has to carry the directive: it is news, or the agent does not do or have what it says.
+    pub fn is_due(&self, heard: &Heard, said: &CheckIn) -> bool {
+        let (decided, frame) = (&heard.decided, &heard.directive);
+        if self.epoch() > decided.epoch {
+            return false;
+        }
+        let carries = |id: &HoldId| said.holds.iter().any(|hold| hold.id == *id);
+        !self.knows(decided)
+            || said.state != Some(decided.state)
+            || said.epoch.is_none_or(|epoch| epoch < decided.epoch)
+            || frame.limits.values.is_some()
+            || !frame.recorded.is_empty()
+            || !frame.released.is_empty()
+            || !frame.unrecorded.iter().all(|hold| carries(&hold.id))
+    }
+
+    /// Says a directive that `app` put together.
+    pub async fn directive(&mut self, decided: Directive, frame: DirectiveFrame, wire: &mut Wire) -> Result<(), End> {
+        let frame = if self.welcomed {
+            FromServer::Directive(Box::new(frame))
+        } else {
+            let timings = self.app.fleet.view().bot(self.bot).map(|bot| bot.timings).unwrap_or_default();
+            FromServer::Welcome(Box::new(Welcome {
+                installation: self.app.installation.id.clone(),
+                server_time: self.app.clock.now(),
+                check_in_ms: timings.check_in_ms,
+                stale_after_ms: timings.stale_after_ms,
+                lapse_after_ms: timings.lapse_after_ms,
+                directive: frame,
+            }))
+        };
+        self.welcomed = true;
+        self.told = Some(decided);
+        wire.say(&frame).await
+    }
+
+    /// Says a stop, from memory alone. Agents of which the same is true get the same text.
+    pub async fn stop(
+        &mut self,
+        view: &Arc<View>,
+        bot: &BotFacts,
+        directive: Directive,
+        carries: &Carries,
+        wire: &mut Wire,
+    ) -> Result<(), End> {
+        let frame = || self.app.stop_frame(view, bot, &directive, carries);
+        if !self.welcomed || carries.limits_version != Some(bot.limits.version) {
+            let frame = frame();
+            return self.directive(directive, frame, wire).await;
+        }
+        let key = FrameKey { directive: directive.clone(), limits_version: bot.limits.version, lease_ms: bot.timings.lapse_after_ms };
+        let text = self.app.frames.text(view, key, || text_of(&FromServer::Directive(Box::new(frame()))))?;
+        self.told = Some(directive);
+        wire.say_shared(text).await
+    }
+}
+
+/// Ruling H1: nothing goes up from memory. `active` stays out altogether: it stands on a start that only the database has.
+fn may_come_from_memory(new: State, now: State) -> bool {
+    match new {
+        State::Halted => true,
+        State::Reducing => now >= State::Reducing,
+        State::Active => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_goes_up_from_memory() {
+        use State::{Active, Halted, Reducing};
+        for now in [Halted, Reducing, Active] {
+            assert!(may_come_from_memory(Halted, now));
+            assert!(!may_come_from_memory(Active, now));
+        }
+        assert!(!may_come_from_memory(Reducing, Halted));
+        assert!(may_come_from_memory(Reducing, Reducing) && may_come_from_memory(Reducing, Active));
+    }
+}

@@ -1,0 +1,226 @@
+//! `/acts/{id}`: exactly what is signed, in sentences and in bytes, who has signed, and the ceremony. A secret that comes of the last
+//! signature is shown in the answer to it and nowhere else.
+
+use super::{name, obstacle, seats, state, words};
+use crate::app::{
+    App, AppError,
+    acts::{ALONE_WAITS_MS, ActView, Outcome},
+};
+use crate::domain::{ActId, ActKind, Secret, StartLeaf, Timestamp};
+use crate::web::{
+    Answer, Shared, WebError,
+    chip::Chip,
+    extract::{Person, Posted},
+    format, frame,
+    page::{Frame, Scripts},
+    problems::Problems,
+    session,
+};
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+use std::sync::Arc;
+
+struct Seat {
+    // Who sits there; empty: open.
+    taken_by: String,
+    at: Option<Timestamp>,
+    key: String,
+    is_alone: bool,
+    may: String,
+}
+
+struct Leaf {
+    bot: String,
+    href: String,
+    leaf: StartLeaf,
+}
+
+#[derive(Template)]
+#[template(path = "act.html")]
+struct Show {
+    frame: Frame,
+    problems: Problems,
+    act: ActView,
+    sentence: String,
+    effect: &'static str,
+    facts: Vec<(&'static str, String)>,
+    leaves: Vec<Leaf>,
+    chip: Chip,
+    asked_by: String,
+    seats: Vec<Seat>,
+    body: String,
+    button: String,
+    // Empty: this person does not sign now.
+    options: String,
+    // Why not; empty when they may.
+    obstacle: String,
+    is_open: bool,
+    is_alone: bool,
+    alone_min: i64,
+    has_demo_key: bool,
+}
+
+#[derive(Template)]
+#[template(path = "act_secret.html")]
+struct Shown {
+    frame: Frame,
+    heading: &'static str,
+    secret: Secret<String>,
+    next: String,
+    // Of an enrolment code.
+    bot: Option<String>,
+    origin: String,
+    is_token: bool,
+    is_link: bool,
+}
+
+/// The act.
+pub async fn show(State(app): Shared, person: Person, Path(id): Path<String>) -> Answer {
+    let act = app.act(&person.actor, &id_of(&id)?).await?;
+    draw(&app, &person, act, Problems::none(), StatusCode::OK).await
+}
+
+fn id_of(text: &str) -> Result<ActId, WebError> {
+    ActId::parse(text).map_err(|_| AppError::NotFound("act").into())
+}
+
+/// What the session keeps this act's ceremony under.
+fn purpose(act: &ActView) -> String {
+    format!("act {}", act.stored.id)
+}
+
+async fn draw(app: &Arc<App>, person: &Person, act: ActView, mut problems: Problems, status: StatusCode) -> Answer {
+    let is_open = act.stored.state == "open" && app.clock.now() <= act.stored.not_after;
+    let mut obstacle = if is_open { obstacle(app, &person.actor, &act).unwrap_or_default() } else { String::new() };
+    let mut options = String::new();
+    let has_demo_key = app.demo_can_sign(&person.user);
+    if is_open && obstacle.is_empty() {
+        match app.signing_options(&person.actor, &act.stored.id).await {
+            Ok(ceremony) => {
+                session::keep_ceremony(&person.visitor.session, &purpose(&act), ceremony.state, app.clock.now()).await?;
+                options = ceremony.options;
+            }
+            Err(AppError::Key(error)) => obstacle = WebError::from(AppError::Key(error)).reasons.join(" "),
+            Err(AppError::Unavailable(_)) => problems.add("", "The database cannot be read, so nothing can be signed now. Pausing works."),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut frame = frame::of(app, &person.visitor, words::sentence(app, &act)).await;
+    frame.path = format!("/acts/{}", act.stored.id);
+    frame.is_error = !problems.is_empty();
+    frame.scripts = if options.is_empty() { Scripts::Plain } else { Scripts::Keys };
+    let page = Show {
+        frame,
+        problems,
+        sentence: words::sentence(app, &act),
+        effect: words::effect(&act),
+        facts: words::facts(app, &act),
+        leaves: leaves(app, &act),
+        chip: state(app, &act),
+        asked_by: name(app, &act.stored.made_by),
+        seats: seated(app, person, &act).await,
+        body: String::from_utf8_lossy(&act.stored.body).into_owned(),
+        button: words::button(&act),
+        options,
+        obstacle,
+        is_open,
+        is_alone: seats(&act) > 1 && app.people().enabled_with_rights() < 2,
+        alone_min: ALONE_WAITS_MS / 60_000,
+        has_demo_key,
+        act,
+    };
+    frame::page_with(status, &page)
+}
+
+fn leaves(app: &App, act: &ActView) -> Vec<Leaf> {
+    let view = app.fleet.view();
+    let leaf = |leaf: &StartLeaf| Leaf {
+        bot: view.bot(&leaf.bot).map_or_else(|| leaf.bot.to_string(), |bot| bot.name.clone()),
+        href: format!("/bots/{}", leaf.bot),
+        leaf: leaf.clone(),
+    };
+    act.detail.leaves.iter().map(leaf).collect()
+}
+
+async fn seated(app: &App, person: &Person, act: &ActView) -> Vec<Seat> {
+    let mut all = Vec::new();
+    for signature in &act.signatures {
+        let keys = app.keys_of(&person.actor, &signature.user_id).await.unwrap_or_default();
+        let key = keys
+            .into_iter()
+            .find(|key| key.id == signature.credential_id)
+            .map_or_else(|| "a key since removed".to_owned(), |key| key.nickname);
+        let taken_by = name(app, &signature.user_id);
+        all.push(Seat { taken_by, at: Some(signature.at), key, is_alone: signature.alone, may: String::new() });
+    }
+    for seat in all.len() + 1..=seats(act) {
+        all.push(Seat { taken_by: String::new(), at: None, key: String::new(), is_alone: false, may: words::who(app, act, seat) });
+    }
+    all
+}
+
+/// The key's answer.
+#[derive(Debug, serde::Deserialize)]
+pub struct Signed {
+    response: String,
+}
+
+/// Takes a signature.
+pub async fn sign(State(app): Shared, person: Person, Path(id): Path<String>, Posted(signed): Posted<Signed>) -> Answer {
+    let act = app.act(&person.actor, &id_of(&id)?).await?;
+    let done = async {
+        let state = session::take_ceremony(&person.visitor.session, &purpose(&act), app.clock.now()).await?;
+        app.sign(&person.actor, &act.stored.id, &state, &signed.response).await
+    };
+    let done = done.await;
+    answer(&app, &person, act, done).await
+}
+
+/// Signs with the key that a demo keeps for its people. The same verification follows.
+pub async fn sign_demo(
+    State(app): Shared,
+    person: Person,
+    Path(id): Path<String>,
+    _: Posted<crate::web::pages::sign_in::Nothing>,
+) -> Answer {
+    let act = app.act(&person.actor, &id_of(&id)?).await?;
+    let done = app.demo_sign(&person.actor, &act.stored.id).await;
+    answer(&app, &person, act, done).await
+}
+
+async fn answer(app: &Arc<App>, person: &Person, act: ActView, done: Result<Outcome, AppError>) -> Answer {
+    let error = match done {
+        Ok(Outcome::Waits) => return Ok(frame::see(&format!("/acts/{}", act.stored.id))),
+        Ok(Outcome::Done(path)) => return Ok(frame::see(&path)),
+        Ok(Outcome::Secret { title, secret, next }) => return once(app, person, &act, (title, secret, next)).await,
+        Err(error) => error,
+    };
+    let status = if matches!(error, AppError::Conflict(_)) { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let problems = Problems::of_error(error)?;
+    let again = app.act(&person.actor, &act.stored.id).await?;
+    draw(app, person, again, problems, status).await
+}
+
+/// The one page on which a secret stands.
+async fn once(app: &App, person: &Person, act: &ActView, (heading, secret, next): (&'static str, Secret<String>, String)) -> Answer {
+    let bot = match &act.act.kind {
+        ActKind::EnrolmentCode { bot } => Some(app.fleet.view().bot(bot).map_or_else(|| bot.to_string(), |bot| bot.name.clone())),
+        _ => None,
+    };
+    let mut frame = frame::of(app, &person.visitor, heading).await;
+    frame.path = format!("/acts/{}", act.stored.id);
+    let page = Shown {
+        frame,
+        heading,
+        secret,
+        next,
+        bot,
+        origin: app.origin.origin().ascii_serialization(),
+        is_token: matches!(act.act.kind, ActKind::TokenCreate { .. }),
+        is_link: matches!(act.act.kind, ActKind::Invite { .. }),
+    };
+    frame::page(&page)
+}

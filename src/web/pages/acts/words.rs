@@ -1,0 +1,162 @@
+//! Acts in plain sentences: what is signed, what comes of it, who may sign. The sentences are made from the very bytes that are signed, never
+//! from what a form said.
+
+use crate::app::{App, acts::ActView};
+use crate::domain::{ActKind, Grant, HoldId, Level, PlacerKind, Scope, TokenScope};
+use crate::web::frame;
+
+/// What an act does, as one sentence without its full stop.
+pub fn sentence(app: &App, act: &ActView) -> String {
+    match &act.act.kind {
+        ActKind::Release { level, scope, .. } => format!("Release the {level} of {}", scope_of(app, scope)),
+        ActKind::Start { count: 1, .. } => {
+            format!("Start bot {}", act.detail.leaves.first().map_or_else(String::new, |leaf| bot(app, &leaf.bot)))
+        }
+        ActKind::Start { count, .. } => format!("Start {count} bots"),
+        ActKind::EnrolmentCode { bot: id } => format!("Make a one-time code that enrols an agent for bot {}", bot(app, id)),
+        ActKind::AgentConfirm { bot: id, fingerprint, .. } => {
+            format!("Confirm that agent {fingerprint} is the one beside bot {}", bot(app, id))
+        }
+        ActKind::AgentRevoke { bot: id, .. } => format!("Revoke the agent of bot {}, which stops the bot", bot(app, id)),
+        ActKind::Invite { name, grants, .. } => format!("Invite {name} as {}", roles(app, grants)),
+        ActKind::Grants { user, grants } => {
+            let who = app.people().name(user).unwrap_or_else(|| "somebody".to_owned());
+            format!("Change the roles of {who} to {}", roles(app, grants))
+        }
+        ActKind::TokenCreate { name, scope, team } => {
+            let of = team.as_ref().map_or_else(|| "the whole installation".to_owned(), |team| format!("team {}", team_name(app, team)));
+            format!("Make API token {name} that may {} in {of}", token_words(scope))
+        }
+    }
+}
+
+/// The button that signs it: number and noun.
+pub fn button(act: &ActView) -> String {
+    match &act.act.kind {
+        ActKind::Release { .. } => "Sign the release of 1 hold".to_owned(),
+        ActKind::Start { count: 1, .. } => "Sign the start of 1 bot".to_owned(),
+        ActKind::Start { count, .. } => format!("Sign the start of {count} bots"),
+        ActKind::EnrolmentCode { .. } => "Sign for 1 enrolment code".to_owned(),
+        ActKind::AgentConfirm { .. } => "Sign that 1 agent is the right one".to_owned(),
+        ActKind::AgentRevoke { .. } => "Sign the end of 1 agent".to_owned(),
+        ActKind::Invite { .. } => "Sign the invitation of 1 person".to_owned(),
+        ActKind::Grants { .. } => "Sign the new roles of 1 person".to_owned(),
+        ActKind::TokenCreate { .. } => "Sign for 1 API token".to_owned(),
+    }
+}
+
+/// What is true once it is carried out.
+pub fn effect(act: &ActView) -> &'static str {
+    match &act.act.kind {
+        ActKind::Release { level: Level::Reduce, .. } => {
+            "The hold ends. Bots that were running before it go on at once; a stopped bot stays stopped."
+        }
+        ActKind::Release { .. } => "The hold ends. No bot starts by that: each needs a start of its own, signed again.",
+        ActKind::Start { .. } => {
+            "The bots may trade again as soon as their agents have taken the start up. One that does not within 60 s stays stopped."
+        }
+        ActKind::EnrolmentCode { .. } => {
+            "A code is shown once, to you, and works once within 15 minutes. An agent that is there now is replaced, which stops the bot."
+        }
+        ActKind::AgentConfirm { .. } => {
+            "The agent may be given starts from then on. Sign only if the letters are those on the agent's own terminal."
+        }
+        ActKind::AgentRevoke { .. } => "The bot is stopped, then the agent's credential ends. Another agent needs another code.",
+        ActKind::Invite { .. } => "A link is shown once, to you, and works for 24 hours. It leads to a password and two security keys.",
+        ActKind::Grants { .. } => "The roles count from the next page that they open.",
+        ActKind::TokenCreate { .. } => "The token is shown once, to you, and ends after 90 days.",
+    }
+}
+
+/// What else is signed: a word and its value each.
+pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
+    match &act.act.kind {
+        ActKind::Release { hold, placed_epoch, why, .. } => {
+            let mut facts = placed(app, hold);
+            facts.extend([
+                ("Reason for the release", why.clone()),
+                ("Epoch of the hold", placed_epoch.to_string()),
+                ("Hold", hold.to_string()),
+            ]);
+            facts
+        }
+        ActKind::Start { root, .. } => vec![("Tree hash over the bots below", root.clone())],
+        ActKind::EnrolmentCode { bot } => vec![("Bot", bot.to_string())],
+        ActKind::AgentConfirm { agent, bot, .. } => vec![("Agent", agent.to_string()), ("Bot", bot.to_string())],
+        ActKind::AgentRevoke { agent, bot, why } => vec![("Reason", why.clone()), ("Agent", agent.to_string()), ("Bot", bot.to_string())],
+        ActKind::Invite { user, .. } => vec![("Person", user.to_string())],
+        ActKind::Grants { user, .. } => {
+            let now = app.people().user(user).map(|user| roles(app, &user.grants)).unwrap_or_default();
+            vec![("Roles now", now), ("Person", user.to_string())]
+        }
+        ActKind::TokenCreate { .. } => Vec::new(),
+    }
+}
+
+/// Who may take a seat, as the table of acts says.
+pub fn who(app: &App, act: &ActView, seat: usize) -> String {
+    match &act.act.kind {
+        ActKind::Release { hold, .. } => {
+            let view = app.fleet.view();
+            let Some(hold) = view.open_hold(hold) else { return "nobody any more: the hold is over".to_owned() };
+            let of_one = matches!(hold.scope, Scope::Bot(_));
+            let by_trigger = of_one && hold.placed_by.kind == PlacerKind::Trigger;
+            let one_is_risk = if hold.placed_by.as_risk { "; one of the two holds risk, since risk placed it" } else { "" };
+            match seat {
+                1 if of_one && hold.placed_by.as_risk => format!("an operator or lead of the bot's team, or risk{one_is_risk}"),
+                1 if of_one => "an operator or lead of the bot's team".to_owned(),
+                1 => format!("a lead of a covered team, or risk{one_is_risk}"),
+                _ if by_trigger => "another operator of the bot's team, a lead, or risk".to_owned(),
+                _ => format!("another lead, or risk{one_is_risk}"),
+            }
+        }
+        ActKind::Start { .. } if seat == 1 => "an operator or lead of the team of every bot in it".to_owned(),
+        ActKind::Start { .. } => "another person: a lead, or risk".to_owned(),
+        ActKind::EnrolmentCode { .. } | ActKind::AgentConfirm { .. } | ActKind::AgentRevoke { .. } => {
+            "an operator (up to stage sandbox) or a lead of the bot's team".to_owned()
+        }
+        ActKind::Invite { .. } | ActKind::Grants { .. } => "an admin".to_owned(),
+        ActKind::TokenCreate { .. } => "an admin, or a lead for their own team".to_owned(),
+    }
+}
+
+/// What a token of this scope may do.
+pub fn token_words(scope: &str) -> &'static str {
+    match scope.parse::<TokenScope>() {
+        Ok(TokenScope::Stop) => "place holds and see how they go",
+        Ok(TokenScope::Read) => "read bots, agents and holds",
+        Ok(TokenScope::Manage) => "read, place holds, and make teams and bots up to sandbox",
+        Err(_) => "do nothing that this version knows",
+    }
+}
+
+/// Roles in words.
+pub fn roles(app: &App, grants: &[Grant]) -> String {
+    if grants.is_empty() {
+        return "no role".to_owned();
+    }
+    grants.iter().map(|grant| frame::role_words(app, grant)).collect::<Vec<_>>().join(", ")
+}
+
+fn placed(app: &App, id: &HoldId) -> Vec<(&'static str, String)> {
+    let view = app.fleet.view();
+    let Some(hold) = view.open_hold(id) else { return Vec::new() };
+    let why = if hold.why.is_empty() { "none given".to_owned() } else { hold.why.clone() };
+    let covers = view.under(hold).len();
+    let covers = if covers == 1 { "1 bot".to_owned() } else { format!("{covers} bots") };
+    vec![("Placed", format!("{} by {}", hold.at.plain(), hold.placed_by.name)), ("Reason for the hold", why), ("Covers now", covers)]
+}
+
+/// A scope as an act writes it, in words.
+fn scope_of(app: &App, text: &str) -> String {
+    let (kind, id) = text.split_once(':').unwrap_or((text, ""));
+    Scope::from_parts(kind, id).map_or_else(|| text.to_owned(), |scope| frame::scope_words(app, &scope))
+}
+
+fn bot(app: &App, id: &crate::domain::BotId) -> String {
+    app.fleet.view().bot(id).map_or_else(|| id.to_string(), |bot| bot.name.clone())
+}
+
+fn team_name(app: &App, id: &crate::domain::TeamId) -> String {
+    app.people().team_name(id).unwrap_or_else(|| id.to_string())
+}

@@ -1,0 +1,144 @@
+//! `/tokens`: API tokens. Made by a signed act, revoked at once.
+
+use super::acts::words;
+use crate::app::{App, AppError};
+use crate::authz::{self, Action, Resource};
+use crate::domain::{ActKind, Role, TeamId, Timestamp, TokenId, TokenScope, text};
+use crate::web::{
+    Answer, Shared,
+    chip::{Chip, Tone},
+    extract::{Person, Posted},
+    format, frame,
+    page::Frame,
+    problems::Problems,
+};
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+
+struct Row {
+    id: TokenId,
+    token: String,
+    scope: String,
+    may: &'static str,
+    of: String,
+    made_by: String,
+    made_at: Timestamp,
+    expires_at: Timestamp,
+    chip: Chip,
+    may_revoke: bool,
+}
+
+struct Choice {
+    id: String,
+    word: String,
+    is_on: bool,
+}
+
+#[derive(Template)]
+#[template(path = "tokens.html")]
+struct Tokens {
+    frame: Frame,
+    problems: Problems,
+    typed: NewToken,
+    rows: Vec<Row>,
+    scopes: Vec<(&'static str, &'static str, bool)>,
+    teams: Vec<Choice>,
+    may_make: bool,
+    may_make_wide: bool,
+}
+
+/// A new token as typed.
+#[derive(Debug, Default, serde::Deserialize)]
+pub struct NewToken {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    scope: String,
+    // Empty: the whole installation.
+    #[serde(default)]
+    team: String,
+}
+
+/// Every token.
+pub async fn index(State(app): Shared, person: Person) -> Answer {
+    draw(&app, &person, NewToken::default(), Problems::none()).await
+}
+
+async fn draw(app: &App, person: &Person, typed: NewToken, problems: Problems) -> Answer {
+    let actor = &person.actor;
+    let may = |resource: &Resource| authz::check(actor, Action::ManageTokens, resource).is_ok();
+    let now = app.clock.now();
+    let rows = app.tokens(actor).await?.into_iter().map(|token| {
+        let chip = match token.revoked_at {
+            Some(_) => Chip::new(Tone::Plain, "Revoked"),
+            None if token.expires_at <= now => Chip::new(Tone::Plain, "Expired"),
+            None => Chip::new(Tone::Plain, "Valid"),
+        };
+        let is_live = token.revoked_at.is_none() && token.expires_at > now;
+        let of = token
+            .team_id
+            .as_ref()
+            .map_or_else(|| "the whole installation".to_owned(), |team| app.people().team_name(team).unwrap_or_default());
+        Row {
+            may: words::token_words(&token.scope),
+            of,
+            made_by: app.people().name(&token.made_by).unwrap_or_default(),
+            made_at: token.made_at,
+            expires_at: token.expires_at,
+            chip,
+            may_revoke: is_live && may(&token.team_id.map_or(Resource::Installation, Resource::Team)),
+            id: token.id,
+            token: token.name,
+            scope: token.scope,
+        }
+    });
+    let rows = rows.collect();
+    let may_make_wide = may(&Resource::Installation);
+    let teams = app.people().teams().into_iter().filter(|team| may(&Resource::Team(team.id.clone())));
+    let choice = |id: String, word| Choice { is_on: id == typed.team, id, word };
+    let teams: Vec<Choice> = teams.map(|team| choice(team.id.to_string(), team.name)).collect();
+    let mut frame = frame::of(app, &person.visitor, "API tokens").await;
+    frame.path = "/tokens".to_owned();
+    frame.is_error = !problems.is_empty();
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let scopes =
+        TokenScope::ALL.iter().map(|scope| (scope.as_str(), words::token_words(scope.as_str()), scope.as_str() == typed.scope)).collect();
+    let may_make = may_make_wide || actor.holds(Role::Lead);
+    frame::page_with(status, &Tokens { frame, problems, typed, rows, scopes, teams, may_make, may_make_wide })
+}
+
+/// Prepares a token.
+pub async fn create(State(app): Shared, person: Person, Posted(typed): Posted<NewToken>) -> Answer {
+    let mut problems = Problems::none();
+    let name = text::name(&typed.name).map_err(|error| problems.add("name", format!("The name {error}"))).unwrap_or_default();
+    if typed.scope.parse::<TokenScope>().is_err() {
+        problems.add("scope", "Choose what the token may do");
+    }
+    let team = match typed.team.as_str() {
+        "" => None,
+        text => TeamId::parse(text).ok().filter(|team| app.people().team_name(team).is_some()),
+    };
+    if team.is_none() && !typed.team.is_empty() {
+        problems.add("team", "Choose one of the teams");
+    }
+    if !problems.is_empty() {
+        return draw(&app, &person, typed, problems).await;
+    }
+    let kind = ActKind::TokenCreate { name, scope: typed.scope.clone(), team };
+    match app.prepare_single(&person.actor, kind).await {
+        Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
+        Err(error) => draw(&app, &person, typed, Problems::of_error(error)?).await,
+    }
+}
+
+/// Ends a token at once.
+pub async fn revoke(State(app): Shared, person: Person, Path(id): Path<String>, _: Posted<super::sign_in::Nothing>) -> Answer {
+    let id = TokenId::parse(&id).map_err(|_| AppError::NotFound("token"))?;
+    match app.revoke_token(&person.actor, &id).await {
+        Ok(()) => Ok(frame::see("/tokens")),
+        Err(error) => draw(&app, &person, NewToken::default(), Problems::of_error(error)?).await,
+    }
+}
