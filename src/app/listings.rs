@@ -2,7 +2,7 @@
 
 use super::{App, AppError, agents::LiveAgent};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{AgentId, BotFacts, BotId, Directive, Freshness, Stage, State, StopKind, TeamId, Timestamp};
+use crate::domain::{AgentId, BotFacts, BotId, Directive, Exits, Freshness, Stage, State, StopKind, TeamId, Timestamp};
 use crate::fleet::{
     AgentSeen,
     exposure::{self, Money, Purse},
@@ -70,6 +70,8 @@ pub struct Census {
     pub halted: usize,
     /// With an agent that is not heard.
     pub no_data: usize,
+    /// Those that may send not one new order while halted, closing ones included.
+    pub without_exits: usize,
     /// What the running and the halted have at stake.
     pub exposure: Purse,
 }
@@ -79,6 +81,7 @@ pub fn census<'a>(rows: impl IntoIterator<Item = &'a BotRow>, now: Timestamp) ->
     let mut census = Census::default();
     for row in rows.into_iter().filter(|row| row.bot.stage != Stage::Retired) {
         census.bots += 1;
+        census.without_exits += usize::from(row.bot.exits == Exits::None);
         match row.standing() {
             Standing::Running => census.running += 1,
             Standing::Halted => census.halted += 1,

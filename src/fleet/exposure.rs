@@ -45,6 +45,14 @@ impl Purse {
             None => self.without += 1,
         }
     }
+    /// Adds another purse.
+    pub fn join(&mut self, other: &Self) {
+        for (currency, amount) in &other.sums {
+            let sum = self.sums.entry(currency.clone()).or_default();
+            *sum = sum.plus(*amount);
+        }
+        self.without += other.without;
+    }
 }
 
 /// The course of a bot's exposure: one value per ten seconds, the last ten minutes. Memory only.

@@ -18,6 +18,7 @@ pub mod json;
 mod kit;
 pub mod layers;
 pub mod live;
+pub mod meter;
 pub mod page;
 pub mod pages;
 pub mod picture;
@@ -25,6 +26,8 @@ pub mod problems;
 pub mod query;
 pub mod roster;
 pub mod router;
+#[cfg(test)]
+mod samples;
 pub mod server;
 pub mod session;
 

@@ -10,7 +10,7 @@ use crate::app::{
     App,
     listings::{BotRow, Census, Standing},
 };
-use crate::domain::{BotId, Freshness, Stage, State, TeamId, Timestamp};
+use crate::domain::{BotId, Decimal, Freshness, Stage, State, TeamId, Timestamp};
 use crate::fleet::exposure::{self, Money};
 
 /// One bot as it is listed.
@@ -53,7 +53,7 @@ impl BotLine {
         let report = row.seen.as_ref().and_then(|seen| seen.report.as_ref());
         let reported = Age::new(report.map(|(_, at)| *at), now, timings);
         let gross = report.and_then(|(report, _)| exposure::gross(report));
-        let currency = report.and_then(|(report, _)| report.currency.clone()).unwrap_or_default();
+        let currency = gross.as_ref().map(|money| money.currency.clone()).unwrap_or_default();
         let (chip, note) = standing(row);
         Self {
             id: row.bot.id.clone(),
@@ -117,6 +117,20 @@ fn trail(points: &[Option<f64>], now: Option<&Money>) -> Html {
     picture::spark(points, None, &format!("Exposure of the last ten minutes: least {least:.0}, most {most:.0}, now {present}"))
 }
 
+/// An amount for a headline: whole from ten thousand on, to the cent from a hundred on, smaller ones as exact as they need.
+fn headline(amount: Decimal) -> String {
+    let at_least = |text: &str| Decimal::parse(text).is_some_and(|least| amount.abs() >= least);
+    match amount {
+        _ if at_least("10000") => amount.fixed(0),
+        _ if at_least("100") || amount == Decimal::default() => amount.fixed(2),
+        _ => {
+            let exact = amount.fixed(6);
+            let (whole, part) = exact.split_once('.').unwrap_or((&exact, ""));
+            format!("{whole}.{:0<2}", part.trim_end_matches('0'))
+        }
+    }
+}
+
 /// The sum of what bots have at stake, one figure per currency, and how many are left out.
 #[derive(Debug, Clone)]
 pub struct Stake {
@@ -130,7 +144,7 @@ impl Stake {
     /// Of a census. Nothing known at all is one figure that says so.
     pub fn of(census: &Census, now: Timestamp) -> Self {
         let age = Age::fresh(now);
-        let figure = |(currency, sum): (&String, &crate::domain::Decimal)| (Aged::new(Some(Amount(sum.fixed(0))), age), currency.clone());
+        let figure = |(currency, sum): (&String, &Decimal)| (Aged::new(Some(Amount(headline(*sum))), age), currency.clone());
         let mut sums: Vec<_> = census.exposure.sums.iter().map(figure).collect();
         if sums.is_empty() {
             sums.push((Aged::new(None, age), String::new()));
@@ -152,4 +166,15 @@ impl Stake {
 /// `1 bot`, `40 bots`.
 pub fn bots(n: usize) -> String {
     format!("{} {}", super::format::count(n as i128), if n == 1 { "bot" } else { "bots" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_headline_is_short_and_never_rounds_small_coins_away() {
+        let shown = |text: &str| headline(Decimal::parse(text).unwrap());
+        assert_eq!(["1914334.12", "612.345", "12.5", "0.0123", "0", "99.999999"].map(shown), ["1914334", "612.35", "12.50", "0.0123", "0.00", "99.999999"]);
+    }
 }

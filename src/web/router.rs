@@ -74,6 +74,13 @@ routes! {
     POST "/welcome/key" Access::Link => super::pages::welcome::key;
 
     GET "/fleet" Access::Person(Action::See) => super::pages::fleet::index;
+    GET "/pause" Access::StopOnly(Action::SeeCounts) => super::pages::pause::show;
+    POST "/holds" Access::StopOnly(Action::PlaceHold) => super::pages::holds::place::place;
+    GET "/holds" Access::Person(Action::See) => super::pages::holds::index;
+    GET "/holds/{id}" Access::StopOnly(Action::SeeCounts) => super::pages::holds::receipt::show;
+    POST "/holds/{id}/why" Access::Person(Action::ExplainHold) => super::pages::holds::receipt::explain;
+    POST "/holds/{id}/release" Access::Person(Action::ReleaseHold) => super::pages::holds::receipt::release;
+    GET "/live/holds/{id}" Access::StopOnly(Action::SeeCounts) => super::pages::holds::live::stream;
     GET "/live/fleet" Access::Person(Action::See) => super::pages::fleet_live::stream;
 
     GET "/demo/{link}" Access::Demo => super::pages::welcome::demo;

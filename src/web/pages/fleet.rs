@@ -288,3 +288,86 @@ fn stream<'a>(team: Option<&str>, first: Option<usize>, lines: impl Iterator<Ite
     let first = first.map(|first| format!("first={first}&")).unwrap_or_default();
     format!("/live/fleet?{team}{first}bots={}", ids.join(","))
 }
+
+#[cfg(test)]
+pub(in crate::web) fn samples() -> Vec<(String, String)> {
+    use crate::domain::Decimal;
+    use crate::fleet::exposure::Purse;
+    use crate::web::{
+        chip::{Chip, Tone},
+        samples::{self, line},
+    };
+    let purse = |without| {
+        let sums = [("USDT".to_owned(), Decimal::parse("1914334.12").unwrap()), ("BTC".to_owned(), Decimal::parse("12.5").unwrap())];
+        Purse { sums: sums.into(), without }
+    };
+    let census = |running, halted, no_data| crate::app::listings::Census { bots: 40, running, halted, no_data, without_exits: 0, exposure: purse(no_data) };
+    let now = samples::now();
+    let figures = |running, halted, no_data| {
+        let count = |n| Aged::new(Some(n), Age::fresh(now));
+        Figures {
+            stake: Stake::of(&census(running, halted, no_data), now),
+            running: count(running),
+            halted: count(halted),
+            no_data: count(no_data),
+            silent: no_data,
+        }
+    };
+    let empty = || Listing {
+        attention: Vec::new(),
+        attention_more: 0,
+        groups: Vec::new(),
+        listed: None,
+        stream: String::new(),
+        marks: true,
+        may_start: true,
+    };
+    let group = |name: &str, n: usize, chip: fn() -> Chip| Group {
+        name: name.to_owned(),
+        id: TeamId::from_stored(samples::id(900 + n)),
+        bots: "12 bots".to_owned(),
+        running: "12 running".to_owned(),
+        stake: "612,004 USDT at stake".to_owned(),
+        lines: (2..13).map(|i| line(3 * i + n, chip(), "", Some(1 + i as i64 % 3))).collect(),
+    };
+    let attention = || {
+        vec![
+            line(3, Chip::new(Tone::Critical, "Stop unconfirmed"), "agent says active", Some(1)),
+            line(4, Chip::new(Tone::NoData, "No data 94 s"), "presumed halted, unconfirmed", Some(94)),
+            line(2, Chip::new(Tone::NoData, "No data 14 s"), "", Some(14)),
+            line(0, Chip::new(Tone::High, "Agent ahead of the server"), "", Some(5)),
+            line(5, Chip::new(Tone::Low, "Stopped"), "agent says so: halted under an active directive", Some(2)),
+            line(1, Chip::new(Tone::Low, "Never heard"), "", None),
+        ]
+    };
+    let active = || Chip::new(Tone::Plain, "Active");
+    let teams = || vec![(TeamId::from_stored(samples::id(900)), "arb".to_owned()), (TeamId::from_stored(samples::id(901)), "grid".to_owned())];
+    let page = |held: bool, figures, listing, filter: Filter, has_bots| {
+        let mut frame = Frame::sample("Fleet", "/fleet");
+        frame.scripts = Scripts::Live;
+        if !held {
+            frame.held = None;
+        }
+        Fleet { frame, filter_words: filter.in_words(if filter.team.is_empty() { "" } else { "arb" }), filter, teams: teams(), figures, listing, has_bots, may_make: true }.render().unwrap()
+    };
+    let normal = Listing {
+        attention: attention(),
+        groups: vec![group("arb", 0, active), group("grid", 1, active), group("market-making", 2, || Chip::new(Tone::Held, "Held"))],
+        stream: "/live/fleet?first=6&bots=".to_owned(),
+        ..empty()
+    };
+    let nothing = Listed { lines: Vec::new(), words: "0 bots".to_owned(), previous: String::new(), next: String::new() };
+    let found = Listed {
+        lines: (0..20).map(|i| line(i, active(), "", Some(1))).collect(),
+        words: "101 to 120 of 478 bots".to_owned(),
+        previous: "/fleet?page=1".to_owned(),
+        next: "/fleet?page=3".to_owned(),
+    };
+    let of_team = Filter { team: samples::id(900), state: "running".to_owned(), ..Filter::default() };
+    vec![
+        ("fleet".to_owned(), page(false, figures(34, 3, 3), normal, Filter::default(), true)),
+        ("fleet-listed".to_owned(), page(true, figures(0, 40, 0), Listing { listed: Some(found), ..empty() }, of_team.clone(), true)),
+        ("fleet-none-found".to_owned(), page(true, figures(34, 6, 0), Listing { listed: Some(nothing), ..empty() }, of_team, true)),
+        ("fleet-empty".to_owned(), page(false, figures(0, 0, 0), empty(), Filter::default(), false)),
+    ]
+}

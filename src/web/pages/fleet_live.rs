@@ -85,7 +85,7 @@ impl Feed for FleetFeed {
             }
         };
         add("news", changed.unwrap_or_default());
-        add("held", HeldPart::of(app).render().map_err(AppError::internal)?);
+        add("held", HeldPart::of(app, actor).render().map_err(AppError::internal)?);
         let mut heard = serde_json::Map::new();
         for row in self.shown.iter().filter_map(|id| by_id.get(id)) {
             let line = BotLine::of(app, row, now);
