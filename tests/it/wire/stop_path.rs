@@ -97,3 +97,35 @@ async fn a_fleet_hold_is_one_text_for_every_stream() {
     assert_eq!(told[0]["state"], "halted");
     assert!(told.iter().all(|one| *one == told[0]), "also the moment of sending is the same");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_database_stops_go_out_and_nothing_goes_up() {
+    let stage = Stage::new().await;
+    let (agent, waits) = (stage.agent("grid-btc").await, stage.agent("grid-eth").await);
+    let (mut line, epoch) = Line::trading(&stage, &agent, "boot-1").await;
+    let (mut beside, started) = Line::trading(&stage, &waits, "boot-1").await;
+    stage.fresh.db.close().await;
+    // Who goes on as before is renewed; who would go up is told neither way.
+    let seq = line.check_in("active", epoch).await;
+    assert_eq!(line.expect("renew").await["seq"], seq);
+    beside.check_in("halted", started).await;
+    assert_eq!(beside.expect("error").await["title"], "view too old");
+    let said = json!({"boot": "boot-1", "seq": 9, "epoch": started, "state": "halted", "limits_version": 0});
+    let polled = stage.poller(&waits).post("/agent/v1/check-in", said.clone()).await;
+    assert_eq!((polled.status, polled.json["type"].as_str()), (503, Some("/problems/view-too-old")));
+    let long = stage.poller(&waits).get(&format!("/agent/v1/directive?after={}&wait_ms=0", started - 1)).await;
+    assert_eq!(long.status, 204, "a start is not told from memory");
+    // A boot that cannot be recorded is heard, halted and not renewed.
+    let fresh = json!({"boot": "boot-2", "seq": 1, "epoch": 0, "state": "halted"});
+    let unknown = stage.poller(&waits).post("/agent/v1/check-in", fresh).await;
+    assert!(unknown.status == 503 || unknown.json["renew"].is_null(), "{unknown:?}");
+    let placed = stage.program("stop").post("/api/v1/holds", json!({"scope": "fleet"})).await;
+    assert_eq!((placed.status, placed.json["kept"].as_str(), placed.json["bots"].as_u64()), (201, Some("spooled"), Some(2)));
+    for line in [&mut line, &mut beside] {
+        assert_eq!(line.expect("directive").await["state"], "halted");
+    }
+    let polled = stage.poller(&waits).post("/agent/v1/check-in", said).await;
+    assert_eq!((polled.status, polled.json["directive"]["state"].as_str()), (200, Some("halted")));
+    let receipt = stage.program("stop").get(placed.json["receipt"].as_str().unwrap()).await;
+    assert_eq!((receipt.status, receipt.json["total"].as_u64()), (200, Some(2)));
+}
