@@ -1,5 +1,6 @@
 //! The command line, one file per command. Here everything is put together; the only reader of `config` and `telemetry`.
 
+pub mod agent;
 pub mod audit;
 pub mod control;
 //pub mod demo;
@@ -29,6 +30,9 @@ enum Command {
     //Demo(demo::Args),
     /// Stop bots, now: over HTTP with a token, or over the control socket on the server's host.
     Stop(stop::Args),
+    /// Run a bot under an agent that obeys the server.
+    #[command(subcommand)]
+    Agent(agent::Command),
     /// Verify the audit log.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -43,6 +47,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => on_runtime(serve::run(args)),
         //Command::Demo(args) => on_runtime(demo::run(args)),
         Command::Stop(args) => on_runtime(stop::run(args)),
+        // On this thread and outside of any runtime: what it starts ends with the thread that started it.
+        Command::Agent(command) => agent::run(command),
         Command::Audit(command) => on_runtime(audit::run(command)),
     };
     match outcome {

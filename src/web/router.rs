@@ -1,11 +1,11 @@
 //! Every route in one table: method, path, who may call it, handler. The same lines make the router and the access matrix, so that no route
 //! can be in one and not in the other.
 
-use super::{WebError, assets, layers};
+use super::{WebError, assets, layers, live::Live};
 use crate::app::App;
 use crate::authz::Action;
 use axum::{
-    Router,
+    Extension, Router,
     routing::{get, post},
 };
 use std::sync::Arc;
@@ -72,6 +72,17 @@ routes! {
     GET "/welcome" Access::Link => super::pages::welcome::show;
     POST "/welcome/password" Access::Link => super::pages::welcome::password;
     POST "/welcome/key" Access::Link => super::pages::welcome::key;
+
+    GET "/fleet" Access::Person(Action::See) => super::pages::fleet::index;
+    GET "/pause" Access::StopOnly(Action::SeeCounts) => super::pages::pause::show;
+    POST "/holds" Access::StopOnly(Action::PlaceHold) => super::pages::holds::place::place;
+    GET "/holds" Access::Person(Action::See) => super::pages::holds::index;
+    GET "/holds/{id}" Access::StopOnly(Action::SeeCounts) => super::pages::holds::receipt::show;
+    POST "/holds/{id}/why" Access::Person(Action::ExplainHold) => super::pages::holds::receipt::explain;
+    POST "/holds/{id}/release" Access::Person(Action::ReleaseHold) => super::pages::holds::receipt::release;
+    GET "/live/holds/{id}" Access::StopOnly(Action::SeeCounts) => super::pages::holds::live::stream;
+    GET "/live/fleet" Access::Person(Action::See) => super::pages::fleet_live::stream;
+
     GET "/demo/{link}" Access::Demo => super::pages::welcome::demo;
 
     GET "/acts" Access::Person(Action::See) => super::pages::acts::index;
@@ -120,7 +131,7 @@ routes! {
 
 /// The whole web side of an installation.
 pub fn router(app: Arc<App>) -> Router {
-    let routes = table(app.is_demo()).merge(assets::routes()).fallback(nothing_here);
+    let routes = table(app.is_demo()).merge(assets::routes()).fallback(nothing_here).layer(Extension(Live::default()));
     layers::around(routes, &app).with_state(app)
 }
 
