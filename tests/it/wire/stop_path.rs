@@ -3,7 +3,7 @@
 use super::{client::Line, stage::Stage};
 use andon::app::holds::Kept;
 use andon::domain::{Level, Limits, Scope};
-use andon::storage::Lane;
+use andon::storage::{Conn, Lane};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -128,4 +128,34 @@ async fn without_a_database_stops_go_out_and_nothing_goes_up() {
     assert_eq!((polled.status, polled.json["directive"]["state"].as_str()), (200, Some("halted")));
     let receipt = stage.program("stop").get(placed.json["receipt"].as_str().unwrap()).await;
     assert_eq!((receipt.status, receipt.json["total"].as_u64()), (200, Some(2)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_acknowledgement_outlives_a_database_that_does_not_take_it() {
+    let stage = Stage::new().await;
+    let agent = stage.agent("grid-btc").await;
+    let (mut line, _) = Line::trading(&stage, &agent, "boot-1").await;
+    let placed = stage.place(Scope::Fleet, Level::Pause).await;
+    let epoch = line.expect("directive").await["epoch"].as_i64().unwrap();
+    let execute = async |sql: &'static str| {
+        let mut tx = stage.fresh.db.write(Lane::Normal).await.unwrap();
+        let Conn::Sqlite(conn) = &mut *tx else { panic!() };
+        sqlx::query(sql).execute(&mut **conn).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    execute("ALTER TABLE ack RENAME TO gone").await;
+    let ack = |step: &str| json!({"epoch": epoch, "step": step, "state": "halted"});
+    assert_eq!(stage.poller(&agent).post("/agent/v1/acks", ack("applied")).await.status, 503);
+    execute("ALTER TABLE gone RENAME TO ack").await;
+    assert_eq!(stage.poller(&agent).post("/agent/v1/acks", ack("idle")).await.status, 202);
+    let all_there = async {
+        loop {
+            let mut tx = stage.fresh.db.read().await.unwrap();
+            if andon::storage::acks::ack_of_bot(&mut tx, &agent.bot, placed.hold.epoch).await.unwrap().len() == 2 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), all_there).await.expect("the refused one is written with the next");
 }
