@@ -196,6 +196,25 @@ impl App {
         Placed { hold: pushed, kept, repeated: false, beside }
     }
 
+    /// Other unreleased holds that cover the whole scope of this one, oldest first: each must be released too (ruling C3).
+    ///
+    /// # Errors
+    /// `NotFound` when its bot is gone.
+    pub fn holds_beside(&self, hold: &Hold) -> Result<Vec<Arc<Hold>>, AppError> {
+        let resource = self.scope_resource(&hold.scope)?;
+        let view = self.fleet.view();
+        Ok(view.open_holds().filter(|other| other.id != hold.id && covers_whole(other, &hold.scope, &resource)).cloned().collect())
+    }
+
+    /// How a hold is kept now.
+    pub fn kept(&self, hold: &Hold) -> Kept {
+        match self.fleet.view().unrecorded().iter().any(|open| open.id == hold.id) {
+            false => Kept::Recorded,
+            true if self.spool.holds(&hold.id) => Kept::Spooled,
+            true => Kept::NotRecorded,
+        }
+    }
+
     /// The scope that words describe: `fleet`, or `team` or `bot` with a name (whatever its case) or an id.
     ///
     /// # Errors

@@ -2,8 +2,11 @@
 
 use super::{App, AppError, agents::LiveAgent};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{AgentId, BotFacts, BotId, Directive, Freshness, State, Timestamp};
-use crate::fleet::AgentSeen;
+use crate::domain::{AgentId, BotFacts, BotId, Directive, Exits, Freshness, Stage, State, StopKind, TeamId, Timestamp};
+use crate::fleet::{
+    AgentSeen,
+    exposure::{self, Money, Purse},
+};
 use crate::storage::{self, agents::Agent, events::BotEvent};
 use std::sync::Arc;
 
@@ -22,13 +25,96 @@ pub struct BotRow {
     pub freshness: Freshness,
     /// Something is wrong, in words; none: normal.
     pub trouble: Option<String>,
-    /// How bad: 1 is worst; 9 is normal.
+    /// How bad: 1 critical, 2 high, 3 low; 9 is normal.
     pub rank: u8,
+}
+
+/// What a bot is doing, as far as anybody knows. Every bot is in exactly one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It may trade, or its agent says that it does.
+    Running,
+    /// It may not, and its agent does not say otherwise.
+    Halted,
+    /// It has an agent, and what that said is too old to go by.
+    NoData,
+}
+
+impl BotRow {
+    /// What it is doing, as far as anybody knows.
+    pub fn standing(&self) -> Standing {
+        let says_active = self.seen.as_ref().and_then(|seen| seen.state).is_some_and(|state| state != State::Halted);
+        match self.freshness {
+            _ if self.agent.is_none() => Standing::Halted,
+            Freshness::Stale | Freshness::Lapsed | Freshness::Unknown => Standing::NoData,
+            Freshness::Fresh | Freshness::Late if says_active || self.directive.state != State::Halted => Standing::Running,
+            Freshness::Fresh | Freshness::Late => Standing::Halted,
+        }
+    }
+    /// What it has at stake by its last report; none when that is not known or too old.
+    pub fn exposure(&self, now: Timestamp) -> Option<Money> {
+        let (report, at) = self.seen.as_ref()?.report.as_ref()?;
+        let is_recent = self.bot.timings.freshness(Some(now.ms_since(*at))) <= Freshness::Late;
+        exposure::gross(report).filter(|_| is_recent)
+    }
+}
+
+/// Counts and sums over bots.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Every bot, retired ones aside.
+    pub bots: usize,
+    /// May trade, or say that they do.
+    pub running: usize,
+    /// Held or halted.
+    pub halted: usize,
+    /// With an agent that is not heard.
+    pub no_data: usize,
+    /// Those that may send not one new order while halted, closing ones included.
+    pub without_exits: usize,
+    /// What the running and the halted have at stake.
+    pub exposure: Purse,
+}
+
+/// Counts bots and adds up what they have at stake. Bots without an agent have nothing at stake that anybody could know of.
+pub fn census<'a>(rows: impl IntoIterator<Item = &'a BotRow>, now: Timestamp) -> Census {
+    let mut census = Census::default();
+    for row in rows.into_iter().filter(|row| row.bot.stage != Stage::Retired) {
+        census.bots += 1;
+        census.without_exits += usize::from(row.bot.exits == Exits::None);
+        match row.standing() {
+            Standing::Running => census.running += 1,
+            Standing::Halted => census.halted += 1,
+            Standing::NoData => census.no_data += 1,
+        }
+        if row.agent.is_some() {
+            census.exposure.add(row.exposure(now).as_ref());
+        }
+    }
+    census
 }
 
 /// How fresh a word of an agent is.
 pub fn freshness(bot: &BotFacts, seen: Option<&AgentSeen>, now: Timestamp) -> Freshness {
     bot.timings.freshness(seen.map(|seen| now.ms_since(seen.at)))
+}
+
+/// What is not urgent and still not as it should be.
+fn smaller_trouble(bot: &BotFacts, directive: &Directive, agent: &LiveAgent, fresh: Freshness) -> (u8, Option<String>) {
+    if matches!(bot.stage, Stage::Draft | Stage::Retired) {
+        return (9, None);
+    }
+    if fresh == Freshness::Unknown {
+        return (3, Some("Never heard".to_owned()));
+    }
+    if !agent.confirmed {
+        return (3, Some("Agent not confirmed".to_owned()));
+    }
+    let by_itself = bot.stop.as_ref().filter(|stop| bot.start_epoch.0 > 0 && stop.epoch >= bot.start_epoch && stop.kind != StopKind::Stage);
+    match by_itself {
+        Some(stop) if directive.holds.is_empty() => (3, Some(format!("Stopped: {}", stop.why))),
+        _ => (9, None),
+    }
 }
 
 impl App {
@@ -38,13 +124,28 @@ impl App {
     /// `Denied`.
     pub fn bot_rows(&self, actor: &Actor) -> Result<Vec<BotRow>, AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
+        Ok(self.every_row())
+    }
+
+    /// The bots of each team, in the order of the teams' names: what the pause page counts, also for a session that may only stop.
+    ///
+    /// # Errors
+    /// `Denied`.
+    pub fn census_by_team(&self, actor: &Actor) -> Result<Vec<(TeamId, String, Census)>, AppError> {
+        authz::check(actor, Action::SeeCounts, &Resource::Installation)?;
+        let (rows, now) = (self.every_row(), self.clock.now());
+        let of = |id: &TeamId| census(rows.iter().filter(|row| row.bot.team == *id), now);
+        Ok(self.people().teams().into_iter().map(|team| (team.id.clone(), team.name, of(&team.id))).collect())
+    }
+
+    fn every_row(&self) -> Vec<BotRow> {
         let view = self.fleet.view();
         let agents = self.agents().all();
         let now = self.clock.now();
         let mut rows: Vec<BotRow> =
             view.bots().map(|bot| self.bot_row(bot.clone(), view.directive(bot), agents.get(&bot.id).cloned(), now)).collect();
         rows.sort_by(|a, b| a.rank.cmp(&b.rank).then_with(|| a.bot.name.cmp(&b.bot.name)));
-        Ok(rows)
+        rows
     }
 
     /// One bot.
@@ -62,7 +163,11 @@ impl App {
     fn bot_row(&self, bot: Arc<BotFacts>, directive: Directive, agent: Option<Arc<LiveAgent>>, now: Timestamp) -> BotRow {
         let seen = self.book.seen(&bot.id).filter(|seen| agent.as_ref().is_some_and(|agent| agent.id == seen.agent));
         let freshness = freshness(&bot, seen.as_deref(), now);
-        let (rank, trouble) = self.trouble(&bot, &directive, seen.as_deref(), freshness, now);
+        let mut found = self.trouble(&bot, &directive, seen.as_deref(), freshness, now);
+        if let (9, Some(agent)) = (found.0, &agent) {
+            found = smaller_trouble(&bot, &directive, agent, freshness);
+        }
+        let (rank, trouble) = found;
         BotRow { bot, directive, seen, agent, freshness, trouble, rank }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotId, Hold, HoldId};
+use crate::domain::{BotId, Hold, HoldId, Stage};
 use crate::fleet::{AckSeen, Receipt, receipt};
 use crate::storage;
 use std::{collections::HashMap, time::Duration};
@@ -36,9 +36,32 @@ impl App {
             let mut acks = self.book.acks_since(bot, hold.epoch);
             if acks.is_empty() { stored.get(bot).cloned().unwrap_or_default() } else { std::mem::take(&mut acks) }
         };
-        let receipt = receipt(&self.fleet.view(), &hold, self.clock.now(), acks, |bot| self.book.seen(bot).map(|seen| seen.at));
+        let mut receipt = receipt(&self.fleet.view(), &hold, self.clock.now(), acks, |bot| self.book.seen(bot).map(|seen| seen.at));
+        self.only_answerable(&mut receipt);
         stored.clear();
         Ok(receipt)
+    }
+
+    /// The receipt of a hold as memory has it: for the strip on every page and for live updates.
+    ///
+    /// # Errors
+    /// `Denied`.
+    pub fn receipt_from_memory(&self, actor: &Actor, hold: &Hold) -> Result<Receipt, AppError> {
+        authz::check(actor, Action::SeeCounts, &Resource::Installation)?;
+        let acks = |bot: &BotId| self.book.acks_since(bot, hold.epoch);
+        let mut receipt = receipt(&self.fleet.view(), hold, self.clock.now(), acks, |bot| self.book.seen(bot).map(|seen| seen.at));
+        self.only_answerable(&mut receipt);
+        Ok(receipt)
+    }
+
+    /// Keeps the bots that a stop can reach: those with an agent, or with one that started them. The others are covered by the hold as well,
+    /// and have nobody who could acknowledge it.
+    fn only_answerable(&self, receipt: &mut Receipt) {
+        let agents = self.agents().all();
+        receipt.bots.retain(|bot| {
+            let was_started = bot.bot.start_epoch.0 > 0 && bot.bot.stage != Stage::Retired;
+            was_started || agents.contains_key(&bot.bot.id)
+        });
     }
 
     async fn stored_acks(&self, hold: &Hold) -> Result<HashMap<BotId, Vec<AckSeen>>, AppError> {

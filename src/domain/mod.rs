@@ -3,6 +3,7 @@
 
 pub mod act;
 pub mod bot;
+pub mod decimal;
 pub mod directive;
 pub mod hold;
 pub mod ids;
@@ -16,6 +17,7 @@ pub mod token;
 
 pub use act::{Act, ActKind, StartLeaf};
 pub use bot::{BotFacts, Exits, Freshness, Stage, StopFact, StopKind, Timings};
+pub use decimal::Decimal;
 pub use directive::{Directive, Orders, Reason, State};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{ActId, AgentId, BootId, BotId, CredentialId, HoldId, InstallationId, StopId, TeamId, TokenId, UserId};

@@ -1,5 +1,6 @@
 //! What each agent said last, which boot of it is newest, and how far it has acknowledged. Memory only; `app` persists it.
 
+use super::exposure::{self, Trail};
 use crate::domain::{AgentId, BootId, BotId, Epoch, State, Step, Timestamp};
 use crate::protocol::Report;
 use std::{
@@ -77,6 +78,8 @@ struct Page {
     boot: Option<(AgentId, BootId)>,
     // Under which start the bot was seen trading.
     traded_under: Epoch,
+    // The course of its exposure.
+    trail: Trail,
     // How many check-ins running it said `halted` under an `active` directive that it had traded under.
     refusals: u8,
 }
@@ -105,10 +108,19 @@ impl Book {
             if let Some(last) = page.seen.as_ref().filter(|last| last.agent == seen.agent) {
                 seen.report = seen.report.or_else(|| last.report.clone());
             }
+            if let Some((report, at)) = seen.report.as_ref().filter(|(_, at)| *at == seen.at)
+                && let Some(gross) = exposure::gross(report)
+            {
+                page.trail.note(gross.amount, *at);
+            }
             let seen = Arc::new(seen);
             page.seen = Some(seen.clone());
             seen
         })
+    }
+    /// The course of a bot's exposure over the last ten minutes; empty when nothing was said.
+    pub fn trail(&self, bot: &BotId, now: Timestamp) -> Vec<Option<f64>> {
+        self.read(bot, |page| page.trail.points(now)).unwrap_or_default()
     }
     /// Forgets what an ended agent said.
     pub fn forget(&self, bot: &BotId) {

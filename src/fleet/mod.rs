@@ -2,6 +2,7 @@
 //! Works without a database: what it knows is enough to stop. It never writes to one; `app` does, and tells this room.
 
 pub mod book;
+pub mod exposure;
 pub mod frames;
 pub mod lines;
 pub mod receipt;

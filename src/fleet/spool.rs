@@ -133,6 +133,11 @@ impl Spool {
         slots.file.metadata().is_ok_and(|data| data.len() >= SLOT * SLOTS)
     }
 
+    /// True when a hold is on disk here. Never waits: while a disk takes its time, what is being written is not on it.
+    pub fn holds(&self, id: &HoldId) -> bool {
+        self.0.try_lock().is_ok_and(|slots| slots.taken.iter().flatten().any(|taken| taken == id))
+    }
+
     /// True when no hold waits in it.
     pub fn is_empty(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).taken.iter().all(Option::is_none)

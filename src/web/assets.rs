@@ -3,6 +3,7 @@
 
 use axum::{
     Router,
+    body::Bytes,
     extract::Path,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -11,41 +12,39 @@ use axum::{
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
-/// The style sheet is written in six parts and served as one.
-const APP_CSS: &str = concat!(
-    include_str!("../../static/css/1-tokens.css"),
-    include_str!("../../static/css/2-base.css"),
-    include_str!("../../static/css/3-frame.css"),
-    include_str!("../../static/css/4-parts.css"),
-    include_str!("../../static/css/5-pages.css"),
-    include_str!("../../static/css/6-print.css"),
-);
+/// The folder, embedded. Nothing of it is served but what `FILES` names.
+#[derive(rust_embed::Embed)]
+#[folder = "static/"]
+struct Folder;
+
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-const FILES: [(&str, &str, &[u8]); 7] = [
-    ("app.css", CSS, APP_CSS.as_bytes()),
-    ("app.js", JS, include_bytes!("../../static/app.js")),
-    ("keys.js", JS, include_bytes!("../../static/keys.js")),
-    ("htmx.min.js", JS, include_bytes!("../../static/htmx.min.js")),
-    ("hx-sse.min.js", JS, include_bytes!("../../static/hx-sse.min.js")),
-    ("favicon.svg", "image/svg+xml", include_bytes!("../../static/favicon.svg")),
-    ("LICENSES.txt", TEXT, include_bytes!("../../static/LICENSES.txt")),
+/// Name, content type, and the files of `static/` that are joined in this order. The style sheet is written in six parts and served as one.
+const FILES: [(&str, &str, &[&str]); 7] = [
+    ("app.css", CSS, &["css/1-tokens.css", "css/2-base.css", "css/3-frame.css", "css/4-parts.css", "css/5-pages.css", "css/6-print.css"]),
+    ("app.js", JS, &["app.js"]),
+    ("keys.js", JS, &["keys.js"]),
+    ("htmx.min.js", JS, &["htmx.min.js"]),
+    ("hx-sse.min.js", JS, &["hx-sse.min.js"]),
+    ("favicon.svg", "image/svg+xml", &["favicon.svg"]),
+    ("LICENSES.txt", TEXT, &["LICENSES.txt"]),
 ];
 
 struct Asset {
     name: &'static str,
     content_type: &'static str,
-    bytes: &'static [u8],
+    bytes: Bytes,
     digest: String,
     url: String,
 }
 
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
-    let load = |(name, content_type, bytes): (&'static str, &'static str, &'static [u8])| {
-        let digest = data_encoding::HEXLOWER.encode(Sha256::digest(bytes).get(..8).unwrap_or_default());
-        Asset { name, content_type, bytes, url: format!("/assets/{digest}/{name}"), digest }
+    let load = |(name, content_type, parts): (&'static str, &'static str, &[&str])| {
+        let bytes: Vec<u8> = parts.iter().filter_map(|part| Folder::get(part)).flat_map(|file| file.data.into_owned()).collect();
+        let digest = data_encoding::HEXLOWER.encode(Sha256::digest(&bytes).get(..8).unwrap_or_default());
+        Asset { name, content_type, bytes: bytes.into(), url: format!("/assets/{digest}/{name}"), digest }
     };
     FILES.into_iter().map(load).collect()
 });
@@ -58,7 +57,7 @@ pub fn url(name: &str) -> &'static str {
 /// What an asset holds.
 #[cfg(test)]
 pub fn bytes(name: &str) -> Option<&'static [u8]> {
-    ASSETS.iter().find(|asset| asset.name == name).map(|asset| asset.bytes)
+    ASSETS.iter().find(|asset| asset.name == name).map(|asset| asset.bytes.as_ref())
 }
 
 /// The route that serves them.
@@ -76,7 +75,7 @@ async fn serve(Path((digest, name)): Path<(String, String)>, headers: HeaderMap)
     let etag = format!("\"{}\"", asset.digest);
     let keep = if is_present { "public, max-age=31536000, immutable" } else { "no-store" };
     let has_it = headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.to_str().is_ok_and(|tags| tags.contains(&etag)));
-    let mut answer = if has_it && is_present { StatusCode::NOT_MODIFIED.into_response() } else { asset.bytes.into_response() };
+    let mut answer = if has_it && is_present { StatusCode::NOT_MODIFIED.into_response() } else { asset.bytes.clone().into_response() };
     let head = answer.headers_mut();
     head.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
     head.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));

@@ -146,13 +146,9 @@ impl Age {
     }
     /// The attributes beside that class, from which the page keeps the age true: `<tr class="{{ age.class() }}" {{ age.attrs() }}>`.
     pub fn attrs(&self) -> Html {
-        let Some(at) = self.at else { return Html::default() };
         let Timings { check_in_ms, stale_after_ms, lapse_after_ms, .. } = self.timings;
-        Html::markup(format!(
-            r#"data-at="{}" data-late="{}" data-stale="{stale_after_ms}" data-lapse="{lapse_after_ms}""#,
-            at.0 / 1_000,
-            2 * check_in_ms,
-        ))
+        let at = self.at.map(|at| format!(r#"data-at="{}" "#, at.0 / 1_000)).unwrap_or_default();
+        Html::markup(format!(r#"{at}data-late="{}" data-stale="{stale_after_ms}" data-lapse="{lapse_after_ms}""#, 2 * check_in_ms))
     }
     /// In words: `2 s ago`, `never`.
     pub fn words(&self) -> String {

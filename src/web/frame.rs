@@ -9,7 +9,6 @@ use super::{
 use crate::app::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{BotId, Grant, Hold, Scope, Step};
-use crate::fleet;
 use askama::Template;
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -28,7 +27,7 @@ pub async fn of(app: &App, visitor: &Visitor, title: impl Into<String>) -> Frame
     frame.csrf = visitor.csrf();
     let Some(actor) = &visitor.actor else { return frame };
     frame.person = person(app, actor, visitor.asleep.is_some());
-    frame.held = held(app);
+    frame.held = held(app, actor);
     if authz::check(actor, Action::PlaceHold, &Resource::Installation).is_ok() {
         frame.pause = PauseControl::Link;
     }
@@ -89,8 +88,22 @@ fn person(app: &App, actor: &Actor, stop_only: bool) -> Option<Person> {
     Some(Person { name: name.clone(), roles: grants.iter().map(|grant| role_words(app, grant)).collect(), stop_only })
 }
 
+/// The strip alone, for live updates.
+#[derive(Template)]
+#[template(path = "live/held.html")]
+pub struct HeldPart {
+    held: Option<HeldStrip>,
+}
+
+impl HeldPart {
+    /// As it is now.
+    pub fn of(app: &App, actor: &Actor) -> Self {
+        Self { held: held(app, actor) }
+    }
+}
+
 /// The strip, from memory alone.
-fn held(app: &App) -> Option<HeldStrip> {
+fn held(app: &App, actor: &Actor) -> Option<HeldStrip> {
     let view = app.fleet.view();
     let mut holds: Vec<&Arc<Hold>> = view.open_holds().collect();
     holds.sort_by_key(|hold| hold.at);
@@ -98,8 +111,7 @@ fn held(app: &App) -> Option<HeldStrip> {
     let mut covered = HashSet::<BotId>::new();
     let mut outstanding = HashSet::<BotId>::new();
     for hold in holds.iter().rev().take(COUNTED) {
-        let acks = |bot: &BotId| app.book.acks_since(bot, hold.epoch);
-        for bot in fleet::receipt(&view, hold, app.clock.now(), acks, |_| None).bots {
+        for bot in app.receipt_from_memory(actor, hold).ok()?.bots {
             if bot.step() < Step::Idle {
                 outstanding.insert(bot.bot.id.clone());
             }

@@ -17,12 +17,17 @@ pub mod json;
 #[cfg(test)]
 mod kit;
 pub mod layers;
+pub mod live;
+pub mod meter;
 pub mod page;
 pub mod pages;
 pub mod picture;
 pub mod problems;
 pub mod query;
+pub mod roster;
 pub mod router;
+#[cfg(test)]
+mod samples;
 pub mod server;
 pub mod session;
 

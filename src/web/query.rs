@@ -8,7 +8,7 @@ use axum::{
 use std::{borrow::Cow, convert::Infallible, ops::RangeInclusive};
 use url::form_urlencoded;
 
-/// The parameters of an address. The first of a name counts; others are ignored.
+/// The parameters of an address. The first of a name counts, unless every one is asked for.
 pub struct Params(String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Params {
@@ -23,6 +23,11 @@ impl Params {
     /// The text of a parameter.
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
         form_urlencoded::parse(self.0.as_bytes()).find(|(given, _)| given == name).map(|(_, value)| value)
+    }
+
+    /// Every text of a parameter that may come several times.
+    pub fn every(&self, name: &str) -> Vec<String> {
+        form_urlencoded::parse(self.0.as_bytes()).filter(|(given, _)| given == name).map(|(_, value)| value.into_owned()).collect()
     }
 
     /// A whole number within bounds; `absent` when it is not given.

@@ -1,11 +1,11 @@
 //! Every route in one table: method, path, who may call it, handler. The same lines make the router and the access matrix, so that no route
 //! can be in one and not in the other.
 
-use super::{WebError, assets, layers};
+use super::{WebError, assets, layers, live::Live};
 use crate::app::App;
 use crate::authz::Action;
 use axum::{
-    Router,
+    Extension, Router,
     routing::{get, post},
 };
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub enum Access {
     Person(Action),
     /// A signed-in person, stop-only sessions included.
     StopOnly(Action),
-    /// The bearer of an API token, or a signed-in person for reading.
+    /// The bearer of an API token; no cookie opens these.
     Token(Action),
     /// The bearer of an agent token.
     Agent,
@@ -72,6 +72,30 @@ routes! {
     GET "/welcome" Access::Link => super::pages::welcome::show;
     POST "/welcome/password" Access::Link => super::pages::welcome::password;
     POST "/welcome/key" Access::Link => super::pages::welcome::key;
+
+    GET "/fleet" Access::Person(Action::See) => super::pages::fleet::index;
+    GET "/pause" Access::StopOnly(Action::SeeCounts) => super::pages::pause::show;
+    POST "/holds" Access::StopOnly(Action::PlaceHold) => super::pages::holds::place::place;
+    GET "/holds" Access::Person(Action::See) => super::pages::holds::index;
+    GET "/holds/{id}" Access::StopOnly(Action::SeeCounts) => super::pages::holds::receipt::show;
+    POST "/holds/{id}/why" Access::Person(Action::ExplainHold) => super::pages::holds::receipt::explain;
+    POST "/holds/{id}/release" Access::Person(Action::ReleaseHold) => super::pages::holds::receipt::release;
+    GET "/live/holds/{id}" Access::StopOnly(Action::SeeCounts) => super::pages::holds::live::stream;
+    GET "/bots/new" Access::Person(Action::EditBot) => super::pages::bots::new::show;
+    POST "/bots" Access::Person(Action::EditBot) => super::pages::bots::new::create;
+    GET "/bots/{id}" Access::Person(Action::See) => super::pages::bots::show;
+    POST "/bots/{id}/stage" Access::Person(Action::SetStage) => super::pages::bots::stage::set;
+    GET "/bots/{id}/move" Access::Person(Action::See) => super::pages::bots::moving::show;
+    POST "/bots/{id}/move" Access::Person(Action::EditBot) => super::pages::bots::moving::go;
+    GET "/bots/{id}/enrol" Access::Person(Action::See) => super::pages::bots::enrol::show;
+    POST "/bots/{id}/enrol" Access::Person(Action::EnrolAgent) => super::pages::bots::enrol::prepare_code;
+    POST "/bots/{id}/confirm" Access::Person(Action::EnrolAgent) => super::pages::bots::enrol::prepare_confirm;
+    GET "/live/bots/{id}/enrol" Access::Person(Action::See) => super::pages::bots::enrol_live::stream;
+    GET "/teams/{id}" Access::Person(Action::See) => super::pages::team::show;
+    GET "/starts/new" Access::Person(Action::StartBot) => super::pages::starts::show;
+    POST "/starts" Access::Person(Action::StartBot) => super::pages::starts::create;
+    GET "/live/fleet" Access::Person(Action::See) => super::pages::fleet_live::stream;
+
     GET "/demo/{link}" Access::Demo => super::pages::welcome::demo;
 
     GET "/acts" Access::Person(Action::See) => super::pages::acts::index;
@@ -103,11 +127,24 @@ routes! {
     POST "/agent/v1/events" Access::Agent => super::agent::reports::events;
     POST "/agent/v1/holds" Access::Agent => super::agent::reports::holds;
     GET "/agent/v1/stream" Access::Agent => super::agent::stream::open;
+
+    GET "/api/v1/bots" Access::Token(Action::See) => super::api::v1::bots::index;
+    POST "/api/v1/bots" Access::Token(Action::EditBot) => super::api::v1::bots::create;
+    GET "/api/v1/bots/{id}" Access::Token(Action::See) => super::api::v1::bots::show;
+    POST "/api/v1/bots/{id}/stage" Access::Token(Action::SetStage) => super::api::v1::bots::set_stage;
+    GET "/api/v1/teams" Access::Token(Action::See) => super::api::v1::teams::index;
+    POST "/api/v1/teams" Access::Token(Action::CreateTeam) => super::api::v1::teams::create;
+    GET "/api/v1/agents" Access::Token(Action::See) => super::api::v1::agents::index;
+    GET "/api/v1/holds" Access::Token(Action::See) => super::api::v1::holds::index;
+    POST "/api/v1/holds" Access::Token(Action::PlaceHold) => super::api::v1::holds::create;
+    GET "/api/v1/holds/{id}" Access::Token(Action::SeeCounts) => super::api::v1::holds::show;
+    GET "/api/v1/holds/{id}/receipt" Access::Token(Action::SeeCounts) => super::api::v1::receipts::show;
+    GET "/api/v1/openapi.json" Access::Public => super::api::openapi::show;
 }
 
 /// The whole web side of an installation.
 pub fn router(app: Arc<App>) -> Router {
-    let routes = table(app.is_demo()).merge(assets::routes()).fallback(nothing_here);
+    let routes = table(app.is_demo()).merge(assets::routes()).fallback(nothing_here).layer(Extension(Live::default()));
     layers::around(routes, &app).with_state(app)
 }
 

@@ -171,16 +171,19 @@ fn run_process(dir: &AgentDir, file: &Path, n: usize) -> Result<Child, Failure> 
 /// One act over every bot, signed by operator and lead, as soon as each agent has proved that its bot stands.
 async fn start(app: &Arc<App>, staff: &Staff, operator: &Actor, bots: &[BotId]) -> Result<(), Failure> {
     let lead = staff.actor(app, "lead")?;
+    let mut open = Vec::new();
     let ready = async {
         loop {
             match app.prepare_start(operator, bots, &[]).await {
                 Ok(act) => return Ok(act),
-                Err(AppError::Conflict(_)) => tokio::time::sleep(Duration::from_millis(200)).await,
+                Err(AppError::Conflict(reasons)) => open = reasons,
                 Err(error) => return Err(error),
             }
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    let act = tokio::time::timeout(READY_WITHIN, ready).await.map_err(|_| "the demo's agents did not all get ready")??;
+    let ready = tokio::time::timeout(READY_WITHIN, ready).await;
+    let act = ready.map_err(|_| format!("the demo's agents did not all get ready: {}", open.join("; ")))??;
     app.demo_sign(operator, &act.stored.id).await?;
     app.demo_sign(&lead, &act.stored.id).await?;
     Ok(())

@@ -17,6 +17,16 @@ fn the_vendored_scripts_are_the_published_ones() {
 }
 
 #[test]
+fn every_file_that_is_named_is_embedded() {
+    for (name, _, parts) in FILES {
+        for part in parts {
+            assert!(Folder::get(part).is_some(), "{name} is joined from {part}, which is not there");
+        }
+        assert!(!bytes(name).is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn the_weight_stays_within_its_budget() {
     let weight = |names: &[&str]| names.iter().map(|name| bytes(name).len()).sum::<usize>();
     assert!(weight(&["app.css"]) <= 40_000, "app.css: {}", weight(&["app.css"]));

@@ -3,4 +3,5 @@
 mod acts;
 mod foundation;
 mod people;
+mod server;
 mod sign_in;

@@ -49,7 +49,10 @@ impl Client {
             let stream = TcpStream::connect(self.address).await.unwrap();
             let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
             tokio::spawn(connection);
-            let mut request = http::Request::builder().method(method).uri(path).header("host", "localhost");
+            let mut request = http::Request::builder().method(method).uri(path);
+            if !headers.iter().any(|(name, _)| *name == "host") {
+                request = request.header("host", "localhost:8080");
+            }
             if let Some(token) = &self.token {
                 request = request.header("authorization", format!("Bearer {token}"));
             }

@@ -9,8 +9,8 @@ use andon::app::{
 use andon::authz::Actor;
 use andon::crypto::token::{self, TokenDigest};
 use andon::domain::{
-    ActId, BotFacts, BotId, Clock, Epoch, Exits, Grant, InstallationId, Level, Limits, Role, Scope, Stage as BotStage, StartLeaf, TeamId,
-    Timestamp, Timings, TokenId, UserId,
+    ActId, BotFacts, BotId, Clock, Epoch, Exits, Grant, HoldId, InstallationId, Level, Limits, Role, Scope, Stage as BotStage, StartLeaf,
+    TeamId, Timestamp, Timings, TokenId, UserId, hold::Release,
 };
 use andon::fleet::Spool;
 use andon::storage::{self, Lane, installation::Installation, teams::Team, tokens::StoredToken, users::User};
@@ -219,6 +219,16 @@ impl Stage {
         tx.commit().await.unwrap();
         self.app.refresh().await.unwrap();
         epoch
+    }
+
+    /// Ends a hold by its row: what a signed act leaves behind.
+    pub async fn release(&self, id: &HoldId) {
+        let mut tx = self.fresh.db.write(Lane::Normal).await.unwrap();
+        let epoch = storage::epoch::epoch_take(&mut tx).await.unwrap();
+        let release = Release { epoch, at: self.app.clock.now(), by: self.lead.clone(), why: "over".into() };
+        storage::holds::hold_release(&mut tx, id, &release).await.unwrap();
+        tx.commit().await.unwrap();
+        self.app.refresh().await.unwrap();
     }
 
     /// Presses, as the lead.

@@ -1,0 +1,99 @@
+//! How far a stop has come, as the receipt draws it. Says no more than the acknowledgements prove.
+
+use super::{
+    format::{self, OutOf, duration},
+    html::Html,
+    picture,
+};
+use crate::domain::{Step, Timestamp};
+use crate::fleet::{BotReceipt, Receipt};
+
+/// One of the four counts.
+#[derive(Debug, Clone)]
+pub struct StepCount {
+    /// The step's word.
+    pub name: &'static str,
+    /// How many have reached it.
+    pub count: OutOf,
+    /// When, or how long the last one took.
+    pub words: String,
+}
+
+/// The number, the cells and the counts.
+#[derive(Debug, Clone)]
+pub struct Meter {
+    /// How many are idle.
+    pub idle: OutOf,
+    /// What is counted.
+    pub word: String,
+    /// By when the rest is stopped at worst, or how long it took.
+    pub bound: Html,
+    /// One cell per bot, or nothing when there are too many.
+    pub cells: Html,
+    /// The counts.
+    pub steps: Vec<StepCount>,
+}
+
+impl Meter {
+    /// Of a receipt.
+    pub fn of(receipt: &Receipt) -> Self {
+        let of = receipt.total();
+        let count = |step| OutOf { n: receipt.reached(step), of };
+        let took = |ms: fn(&BotReceipt) -> Option<i64>| match receipt.bots.iter().filter_map(ms).max() {
+            Some(ms) => format!("last after {}", duration(ms)),
+            None => "none yet".to_owned(),
+        };
+        let mut in_order: Vec<&BotReceipt> = receipt.bots.iter().collect();
+        in_order.sort_by(|a, b| a.bot.name.cmp(&b.bot.name));
+        Self {
+            idle: count(Step::Idle),
+            word: if of == 1 { "bot idle".to_owned() } else { "bots idle".to_owned() },
+            bound: bound(receipt),
+            cells: picture::cells(&in_order.iter().map(|bot| (bot.step(), bot.unconfirmed)).collect::<Vec<_>>()),
+            steps: vec![
+                StepCount { name: "Requested", count: OutOf { n: of, of }, words: receipt.hold.at.time_of_day() },
+                StepCount { name: "Received", count: count(Step::Received), words: took(|bot| bot.received_ms) },
+                StepCount { name: "Applied", count: count(Step::Applied), words: took(|bot| bot.applied_ms) },
+                StepCount { name: "Idle", count: count(Step::Idle), words: took(|bot| bot.idle_ms) },
+            ],
+        }
+    }
+}
+
+/// When the last bot is stopped at worst, agents and their machines alive; once all are, how long it took.
+fn bound(receipt: &Receipt) -> Html {
+    if receipt.bots.is_empty() {
+        return Html::default();
+    }
+    let waiting = receipt.total() - receipt.reached(Step::Applied);
+    if waiting == 0 {
+        let last = receipt.bots.iter().filter_map(|bot| bot.applied_ms).max().unwrap_or_default();
+        let at: Timestamp = receipt.hold.at.plus_ms(last);
+        return Html::markup(format!("all applied {}, after {}", format::clock(at), duration(last)));
+    }
+    let by = receipt.hold.at.plus_ms(receipt.worst_case_ms());
+    let passed = receipt.at > by;
+    let words = if passed { "worst case has passed: was all stopped by" } else { "worst case all stopped by" };
+    Html::markup(format!("{words} {}", format::clock(by)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::samples;
+
+    #[test]
+    fn the_meter_counts_what_is_proved_and_names_the_worst_case() {
+        let meter = Meter::of(&samples::receipt(40, 3));
+        assert_eq!(meter.idle, OutOf { n: 37, of: 40 });
+        assert!(meter.bound.as_str().starts_with("worst case all stopped by <time"), "{}", meter.bound);
+        assert!(meter.steps.iter().any(|step| step.name == "Idle" && step.words.starts_with("last after")));
+    }
+
+    #[test]
+    fn a_finished_stop_says_how_long_it_took() {
+        let meter = Meter::of(&samples::receipt(5, 0));
+        assert!(meter.bound.as_str().starts_with("all applied <time"), "{}", meter.bound);
+        assert_eq!(Meter::of(&samples::receipt(0, 0)).bound, Html::default());
+    }
+}

@@ -1,0 +1,231 @@
+//! What should stop? The second of two presses, as a choice of scope. Plain HTML: no script, nothing that could fail to load. The counts are
+//! those of the moment it was loaded; what the press covers is counted again by the server.
+
+use crate::app::listings::Census;
+use crate::authz::{self, Action, Resource};
+use crate::crypto::token;
+use crate::domain::{BotId, Level, Role, TeamId};
+use crate::web::{
+    Answer, Shared, WebError,
+    extract::StopOnly,
+    frame,
+    page::{Frame, PauseControl, Scripts},
+    query::Params,
+    roster::{Stake, bots},
+};
+use askama::Template;
+use axum::extract::State;
+
+/// Marked bots, at most.
+const MARKED: usize = 100;
+/// People named to somebody who may not pause, at most.
+const NAMED: usize = 12;
+
+/// One thing that can be stopped by one press.
+pub(super) struct Choice {
+    /// What the button sends.
+    pub(super) scope: String,
+    /// The button: verb, number, noun.
+    pub(super) words: String,
+    /// What else is good to know.
+    pub(super) note: String,
+}
+
+#[derive(Template)]
+#[template(path = "pause.html")]
+pub(super) struct Pause {
+    pub(super) frame: Frame,
+    pub(super) level: Level,
+    /// The same rendering sent twice is one press.
+    pub(super) key: String,
+    pub(super) all: Choice,
+    pub(super) teams: Vec<Choice>,
+    /// Ids and the button.
+    pub(super) marked: Option<(Vec<BotId>, Choice)>,
+    pub(super) nothing_runs: bool,
+    pub(super) held: usize,
+    /// `2 bots may send nothing at all meanwhile`; empty: none.
+    pub(super) without_exits: String,
+    /// Who may press, for somebody who may not.
+    pub(super) may: Option<Vec<String>>,
+}
+
+/// The page.
+pub async fn show(State(app): Shared, StopOnly(person): StopOnly, params: Params) -> Answer {
+    let by_team = app.census_by_team(&person.actor)?;
+    let mut frame = frame::of(&app, &person.visitor, "Pause bots").await;
+    frame.scripts = Scripts::None;
+    let may = authz::check(&person.actor, Action::PlaceHold, &Resource::Installation).is_ok();
+    frame.pause = if may { PauseControl::Inert } else { PauseControl::Absent };
+    let level = if params.text("level").as_deref() == Some("reduce") { Level::Reduce } else { Level::Pause };
+    let words = Words { level, shows_stake: person.visitor.asleep.is_none(), now: frame.now };
+    let all = sum(&by_team);
+    let marked: Vec<BotId> = params.every("bot").iter().take(MARKED).filter_map(|id| BotId::parse(id).ok()).collect();
+    let page = Pause {
+        level,
+        key: token::random::<16>().map_err(crate::app::AppError::from)?,
+        teams: by_team.iter().filter(|(.., census)| census.bots > 0).map(|(id, name, census)| words.team(id, name, census)).collect(),
+        marked: words.marked(&app, marked),
+        nothing_runs: all.running == 0,
+        held: all.halted,
+        without_exits: match all.without_exits {
+            0 => String::new(),
+            n => format!("{} may send no order at all meanwhile, closing ones included; resting protective orders stay.", bots(n)),
+        },
+        all: words.all(&all, by_team.len()),
+        may: (!may).then(|| who_may(&app)),
+        frame,
+    };
+    frame::page(&page)
+}
+
+fn sum(by_team: &[(TeamId, String, Census)]) -> Census {
+    let mut all = Census::default();
+    for (.., census) in by_team {
+        all.bots += census.bots;
+        all.running += census.running;
+        all.halted += census.halted;
+        all.no_data += census.no_data;
+        all.without_exits += census.without_exits;
+        all.exposure.join(&census.exposure);
+    }
+    all
+}
+
+/// The words of buttons.
+pub(super) struct Words {
+    level: Level,
+    shows_stake: bool,
+    now: crate::domain::Timestamp,
+}
+
+/// `Pause` or `Reduce`.
+pub(super) fn verb(level: Level) -> &'static str {
+    match level {
+        Level::Reduce => "Reduce",
+        Level::Pause => "Pause",
+        Level::Kill => "Kill",
+    }
+}
+
+impl Words {
+    fn all(&self, census: &Census, teams: usize) -> Choice {
+        let verb = verb(self.level);
+        let words = match census.running {
+            0 if census.bots > 0 => format!("{verb} all {} anyway", bots(census.bots)),
+            0 => format!("{verb} the fleet of 0 bots anyway"),
+            n => format!("{verb} all {} running {}", super::super::format::count(n as i128), if n == 1 { "bot" } else { "bots" }),
+        };
+        let teams = if teams == 1 { "1 team".to_owned() } else { format!("{teams} teams") };
+        let note = if census.running == 0 { "Nothing may start meanwhile".to_owned() } else { self.note(teams, census) };
+        Choice { scope: "fleet".to_owned(), words, note }
+    }
+
+    fn team(&self, id: &TeamId, name: &str, census: &Census) -> Choice {
+        let verb = verb(self.level);
+        let words = match census.running {
+            0 => format!("{verb} team {name}: {}", bots(census.bots)),
+            n => format!("{verb} team {name}: {} running {}", super::super::format::count(n as i128), if n == 1 { "bot" } else { "bots" }),
+        };
+        let note = if census.running == 0 { "nothing runs".to_owned() } else { self.note(format!("of {}", census.bots), census) };
+        Choice { scope: format!("team:{id}"), words, note }
+    }
+
+    fn note(&self, first: String, census: &Census) -> String {
+        let stake = if self.shows_stake { Stake::of(census, self.now).in_words() } else { String::new() };
+        let silent = match census.no_data {
+            0 => String::new(),
+            1 => "1 sends no data and is covered too".to_owned(),
+            n => format!("{n} send no data and are covered too"),
+        };
+        [first, stake, silent].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+    }
+
+    fn marked(&self, app: &crate::app::App, ids: Vec<BotId>) -> Option<(Vec<BotId>, Choice)> {
+        let view = app.fleet.view();
+        let known: Vec<_> = ids.iter().filter_map(|id| view.bot(id)).collect();
+        let names: Vec<&str> = known.iter().map(|bot| bot.name.as_str()).collect();
+        let n = known.len();
+        let words = format!("{} {} marked {}", verb(self.level), n, if n == 1 { "bot" } else { "bots" });
+        let choice = Choice { scope: "bots".to_owned(), words, note: names.join(", ") };
+        (n > 0).then(|| (known.iter().map(|bot| bot.id.clone()).collect(), choice))
+    }
+}
+
+/// People who may pause, with what they are.
+fn who_may(app: &crate::app::App) -> Vec<String> {
+    let may = |role: Role| matches!(role, Role::Operator | Role::Lead | Role::Risk | Role::Admin);
+    let users = app.people().users();
+    let found = users.iter().filter(|user| user.enabled && user.grants.iter().any(|grant| may(grant.role)));
+    found
+        .take(NAMED)
+        .map(|user| {
+            let roles: Vec<String> = user.grants.iter().map(|grant| frame::role_words(app, grant)).collect();
+            format!("{}, {}", user.display_name, roles.join(", "))
+        })
+        .collect()
+}
+
+/// Reads what a pause button sends: `fleet`, `team:ID`, `bot:ID`, or `bots` with the marked ones beside it.
+///
+/// # Errors
+/// 422 for anything else.
+pub(super) fn scopes(scope: &str, marked: &[String]) -> Result<Vec<crate::domain::Scope>, WebError> {
+    use crate::domain::Scope;
+    let unknown = || {
+        let said = "What was pressed names nothing that can be stopped.";
+        WebError::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, "scope", "Not understood", said)
+    };
+    if scope == "bots" {
+        let all: Vec<Scope> = marked.iter().take(MARKED).filter_map(|id| BotId::parse(id).ok()).map(Scope::Bot).collect();
+        return if all.is_empty() || all.len() < marked.len() { Err(unknown()) } else { Ok(all) };
+    }
+    let (kind, id) = scope.split_once(':').unwrap_or((scope, ""));
+    Scope::from_parts(kind, id).map(|scope| vec![scope]).ok_or_else(unknown)
+}
+
+#[cfg(test)]
+pub(in crate::web) fn samples() -> Vec<(String, String)> {
+    use crate::web::samples;
+    let choice = |scope: &str, words: &str, note: &str| Choice { scope: scope.to_owned(), words: words.to_owned(), note: note.to_owned() };
+    let page = |level, may: Option<Vec<String>>, nothing_runs| {
+        let mut frame = Frame { held: None, scripts: Scripts::None, ..Frame::sample("Pause bots", "/pause") };
+        frame.pause = if may.is_none() { PauseControl::Inert } else { PauseControl::Absent };
+        let verb = verb(level);
+        Pause {
+            frame,
+            level,
+            key: "key".to_owned(),
+            all: choice(
+                "fleet",
+                &format!("{verb} all 38 running bots"),
+                "3 teams · 1,914,334 USDT at stake · 2 send no data and are covered too",
+            ),
+            teams: vec![
+                choice("team:1", &format!("{verb} team arb: 13 running bots"), "of 14 · 612,004 USDT at stake"),
+                choice("team:2", &format!("{verb} team grid: 13 running bots"), "of 13 · 680,100 USDT at stake"),
+                choice(
+                    "team:3",
+                    &format!("{verb} team market-making: 12 running bots"),
+                    "of 13 · 622,230 USDT at stake · 1 sends no data and is covered too",
+                ),
+            ],
+            marked: Some((
+                vec![BotId::from_stored(samples::id(1)), BotId::from_stored(samples::id(2))],
+                choice("bots", &format!("{verb} 2 marked bots"), "arb-01, grid-07"),
+            )),
+            nothing_runs,
+            held: 40,
+            without_exits: "2 bots may send no order at all meanwhile, closing ones included; resting protective orders stay.".to_owned(),
+            may,
+        }
+        .render()
+        .unwrap()
+    };
+    let people = vec!["L. Sato, operator of arb".to_owned(), "R. Lindqvist, risk".to_owned()];
+    vec![
+        ("pause".to_owned(), page(Level::Pause, None, false)),
+        ("pause-reduce".to_owned(), page(Level::Reduce, None, true)),
+        ("pause-auditor".to_owned(), page(Level::Pause, Some(people), false)),
+    ]
+}
