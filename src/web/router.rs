@@ -132,6 +132,7 @@ routes! {
     POST "/agent/v1/acks" Access::Agent => super::agent::reports::acks;
     POST "/agent/v1/events" Access::Agent => super::agent::reports::events;
     POST "/agent/v1/holds" Access::Agent => super::agent::reports::holds;
+    POST "/agent/v1/token" Access::Agent => super::agent::token::create;
     GET "/agent/v1/stream" Access::Agent => super::agent::stream::open;
 
     GET "/api/v1/bots" Access::Token(Action::See) => super::api::v1::bots::index;
