@@ -299,6 +299,15 @@ impl Oracle {
         }
         self.last = Some(frame.clone());
     }
+    fn reboots(&mut self, brain: &Brain, remembers: bool) -> Brain {
+        // The bot is freed only when what frees it is on disk; so a crash forgets at most what came while it stood still.
+        if brain.wanted().state != State::Halted {
+            self.saved = brain.memory().clone();
+        }
+        self.highest = if remembers { self.saved.highest.0 } else { 0 };
+        self.floor = if remembers { self.saved.start_after.map(|_| self.highest) } else { None };
+        Brain::boot(remembers.then(|| self.saved.clone()), brain.powers, PATIENCE)
+    }
 }
 
 fn play(events: Vec<Event>, powers: Powers) -> Result<(), TestCaseError> {
@@ -345,13 +354,7 @@ fn play(events: Vec<Event>, powers: Powers) -> Result<(), TestCaseError> {
             }
             Event::Save => oracle.saved = brain.memory().clone(),
             Event::Reboot { remembers } => {
-                // The bot is freed only when what frees it is on disk; so a crash forgets at most what came while it stood still.
-                if brain.wanted().state != State::Halted {
-                    oracle.saved = brain.memory().clone();
-                }
-                oracle.highest = if remembers { oracle.saved.highest.0 } else { 0 };
-                oracle.floor = if remembers { oracle.saved.start_after.map(|_| oracle.highest) } else { None };
-                brain = Brain::boot(remembers.then(|| oracle.saved.clone()), powers, PATIENCE);
+                brain = oracle.reboots(&brain, remembers);
                 prop_assert_eq!(brain.wanted().state, State::Halted);
             }
             Event::CutOff => {
