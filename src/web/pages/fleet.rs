@@ -290,28 +290,22 @@ fn stream<'a>(team: Option<&str>, first: Option<usize>, lines: impl Iterator<Ite
 }
 
 #[cfg(test)]
-pub(in crate::web) fn samples() -> Vec<(String, String)> {
+pub(super) fn sample_figures(running: usize, halted: usize, no_data: usize) -> Figures {
     use crate::domain::Decimal;
     use crate::fleet::exposure::Purse;
+    let now = crate::web::samples::now();
+    let sums = [("USDT".to_owned(), Decimal::parse("1914334.12").unwrap()), ("BTC".to_owned(), Decimal::parse("12.5").unwrap())];
+    let exposure = Purse { sums: sums.into(), without: no_data };
+    let census = crate::app::listings::Census { bots: 40, running, halted, no_data, without_exits: 0, exposure };
+    let count = |n| Aged::new(Some(n), Age::fresh(now));
+    Figures { stake: Stake::of(&census, now), running: count(running), halted: count(halted), no_data: count(no_data), silent: no_data }
+}
+
+#[cfg(test)]
+pub(in crate::web) fn samples() -> Vec<(String, String)> {
     use crate::web::{
         chip::{Chip, Tone},
         samples::{self, line},
-    };
-    let purse = |without| {
-        let sums = [("USDT".to_owned(), Decimal::parse("1914334.12").unwrap()), ("BTC".to_owned(), Decimal::parse("12.5").unwrap())];
-        Purse { sums: sums.into(), without }
-    };
-    let census = |running, halted, no_data| crate::app::listings::Census { bots: 40, running, halted, no_data, without_exits: 0, exposure: purse(no_data) };
-    let now = samples::now();
-    let figures = |running, halted, no_data| {
-        let count = |n| Aged::new(Some(n), Age::fresh(now));
-        Figures {
-            stake: Stake::of(&census(running, halted, no_data), now),
-            running: count(running),
-            halted: count(halted),
-            no_data: count(no_data),
-            silent: no_data,
-        }
     };
     let empty = || Listing {
         attention: Vec::new(),
@@ -365,9 +359,9 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
     };
     let of_team = Filter { team: samples::id(900), state: "running".to_owned(), ..Filter::default() };
     vec![
-        ("fleet".to_owned(), page(false, figures(34, 3, 3), normal, Filter::default(), true)),
-        ("fleet-listed".to_owned(), page(true, figures(0, 40, 0), Listing { listed: Some(found), ..empty() }, of_team.clone(), true)),
-        ("fleet-none-found".to_owned(), page(true, figures(34, 6, 0), Listing { listed: Some(nothing), ..empty() }, of_team, true)),
-        ("fleet-empty".to_owned(), page(false, figures(0, 0, 0), empty(), Filter::default(), false)),
+        ("fleet".to_owned(), page(false, sample_figures(34, 3, 3), normal, Filter::default(), true)),
+        ("fleet-listed".to_owned(), page(true, sample_figures(0, 40, 0), Listing { listed: Some(found), ..empty() }, of_team.clone(), true)),
+        ("fleet-none-found".to_owned(), page(true, sample_figures(34, 6, 0), Listing { listed: Some(nothing), ..empty() }, of_team, true)),
+        ("fleet-empty".to_owned(), page(false, sample_figures(0, 0, 0), empty(), Filter::default(), false)),
     ]
 }
