@@ -35,6 +35,7 @@
 #[macro_use]
 mod failpoint;
 
+pub mod agent;
 pub mod app;
 pub mod audit;
 pub mod authn;

@@ -22,12 +22,13 @@ fn obstacle(what: impl Into<String>, who: &'static str) -> Obstacle {
 }
 
 impl App {
-    /// What a signer would sign for a bot now.
+    /// What a signer would sign for a bot now. `after_epoch` is the bot's own epoch: at least that of its latest stop, and at least whatever
+    /// its agent can have taken for one, since an agent counts every halted directive as a stop.
     pub fn start_leaf(&self, view: &View, bot: &BotFacts, checked_at_venue: bool) -> StartLeaf {
         let seen = self.book.seen(&bot.id);
         StartLeaf {
             bot: bot.id.clone(),
-            after_epoch: latest_stop(bot, &view.cover(bot)),
+            after_epoch: view.directive(bot).epoch,
             build: seen.as_ref().and_then(|s| s.build.clone()),
             config: seen.as_ref().and_then(|s| s.config.clone()),
             limits_version: bot.limits.version,
@@ -51,7 +52,7 @@ impl App {
         if bot.start_epoch > stop && open.is_empty() {
             return Ok(vec![obstacle("it is started already", "nobody needs to")]);
         }
-        if leaf.after_epoch != stop {
+        if leaf.after_epoch < stop {
             open.push(obstacle("it was stopped again since this was prepared", "prepare the start again"));
         }
         let Some(agent) = self.agents().of_bot(&bot.id) else {

@@ -1,8 +1,9 @@
 //! The command line, one file per command. Here everything is put together; the only reader of `config` and `telemetry`.
 
+pub mod agent;
 pub mod audit;
 pub mod control;
-//pub mod demo;
+pub mod demo;
 pub mod serve;
 pub mod site;
 pub mod stop;
@@ -26,12 +27,18 @@ enum Command {
     /// Run the server.
     Serve(crate::config::ServeArgs),
     /// Run a server with a throw-away fleet of demo bots, to look around.
-    //Demo(demo::Args),
+    Demo(demo::Args),
     /// Stop bots, now: over HTTP with a token, or over the control socket on the server's host.
     Stop(stop::Args),
+    /// Run a bot under an agent that obeys the server.
+    #[command(subcommand)]
+    Agent(agent::Command),
     /// Verify the audit log.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// A demo bot that is a process of its own.
+    #[command(subcommand, hide = true)]
+    DemoBot(demo::bot::Command),
 }
 
 /// Reads the arguments and runs the command.
@@ -41,9 +48,12 @@ pub fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let outcome = match arguments.command {
         Command::Serve(args) => on_runtime(serve::run(args)),
-        //Command::Demo(args) => on_runtime(demo::run(args)),
+        Command::Demo(args) => on_runtime(demo::run(args)),
         Command::Stop(args) => on_runtime(stop::run(args)),
+        // On this thread and outside of any runtime: what it starts ends with the thread that started it.
+        Command::Agent(command) => agent::run(command),
         Command::Audit(command) => on_runtime(audit::run(command)),
+        Command::DemoBot(command) => on_runtime(demo::bot::run(command)),
     };
     match outcome {
         Ok(code) => code,

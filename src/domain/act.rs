@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 pub struct StartLeaf {
     /// The bot.
     pub bot: BotId,
-    /// The epoch of its latest stop; compared again inside the transaction.
+    /// The bot's epoch when the act was prepared; a stop above it, found again inside the transaction, voids the signature for this bot.
     pub after_epoch: Epoch,
     /// Digest of the build its agent reported, when it reported one.
     pub build: Option<String>,

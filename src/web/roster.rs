@@ -181,6 +181,9 @@ mod tests {
     #[test]
     fn a_headline_is_short_and_never_rounds_small_coins_away() {
         let shown = |text: &str| headline(Decimal::parse(text).unwrap());
-        assert_eq!(["1914334.12", "612.345", "12.5", "0.0123", "0", "99.999999"].map(shown), ["1914334", "612.35", "12.50", "0.0123", "0.00", "99.999999"]);
+        assert_eq!(
+            ["1914334.12", "612.345", "12.5", "0.0123", "0", "99.999999"].map(shown),
+            ["1914334", "612.35", "12.50", "0.0123", "0.00", "99.999999"]
+        );
     }
 }

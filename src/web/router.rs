@@ -21,7 +21,7 @@ pub enum Access {
     Person(Action),
     /// A signed-in person, stop-only sessions included.
     StopOnly(Action),
-    /// The bearer of an API token, or a signed-in person for reading.
+    /// The bearer of an API token; no cookie opens these.
     Token(Action),
     /// The bearer of an agent token.
     Agent,
@@ -132,7 +132,21 @@ routes! {
     POST "/agent/v1/acks" Access::Agent => super::agent::reports::acks;
     POST "/agent/v1/events" Access::Agent => super::agent::reports::events;
     POST "/agent/v1/holds" Access::Agent => super::agent::reports::holds;
+    POST "/agent/v1/token" Access::Agent => super::agent::token::create;
     GET "/agent/v1/stream" Access::Agent => super::agent::stream::open;
+
+    GET "/api/v1/bots" Access::Token(Action::See) => super::api::v1::bots::index;
+    POST "/api/v1/bots" Access::Token(Action::EditBot) => super::api::v1::bots::create;
+    GET "/api/v1/bots/{id}" Access::Token(Action::See) => super::api::v1::bots::show;
+    POST "/api/v1/bots/{id}/stage" Access::Token(Action::SetStage) => super::api::v1::bots::set_stage;
+    GET "/api/v1/teams" Access::Token(Action::See) => super::api::v1::teams::index;
+    POST "/api/v1/teams" Access::Token(Action::CreateTeam) => super::api::v1::teams::create;
+    GET "/api/v1/agents" Access::Token(Action::See) => super::api::v1::agents::index;
+    GET "/api/v1/holds" Access::Token(Action::See) => super::api::v1::holds::index;
+    POST "/api/v1/holds" Access::Token(Action::PlaceHold) => super::api::v1::holds::create;
+    GET "/api/v1/holds/{id}" Access::Token(Action::SeeCounts) => super::api::v1::holds::show;
+    GET "/api/v1/holds/{id}/receipt" Access::Token(Action::SeeCounts) => super::api::v1::receipts::show;
+    GET "/api/v1/openapi.json" Access::Public => super::api::openapi::show;
 }
 
 /// The whole web side of an installation.

@@ -125,7 +125,10 @@ fn all() -> Vec<(String, String)> {
 fn every_page_draws_once_and_keeps_the_house_rules() {
     for (name, page) in all() {
         assert!(page.starts_with("<!doctype html>"), "{name}");
-        assert!(!["&lt;span", "&#60;span", "&#60;time", "&#60;svg", "&amp;lt;", "&#38;#"].iter().any(|twice| page.contains(twice)), "{name}: escaped twice");
+        assert!(
+            !["&lt;span", "&#60;span", "&#60;time", "&#60;svg", "&amp;lt;", "&#38;#"].iter().any(|twice| page.contains(twice)),
+            "{name}: escaped twice"
+        );
         assert!(!page.contains("{{") && !page.contains("{%"), "{name}: a template is left");
         for (at, _) in page.match_indices("<form") {
             let form = &page[at..at + page[at..].find("</form>").unwrap_or_else(|| panic!("{name}: a form without an end"))];
@@ -135,7 +138,10 @@ fn every_page_draws_once_and_keeps_the_house_rules() {
         for rest in page.split("<button").skip(1) {
             let (tag, inside) = rest.split_once('>').unwrap();
             let words = inside.split("</button>").next().unwrap();
-            let is_fire = tag.contains("class=\"stop") || tag.contains("class=\"part") || tag.contains("class=\"btn main") || tag.contains("class=\"btn dear");
+            let is_fire = tag.contains("class=\"stop")
+                || tag.contains("class=\"part")
+                || tag.contains("class=\"btn main")
+                || tag.contains("class=\"btn dear");
             let opens = words.contains('…');
             if is_fire && !opens {
                 assert!(words.chars().any(|c| c.is_ascii_digit()), "{name}: a button that acts says how many: {words}");

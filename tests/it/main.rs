@@ -1,9 +1,13 @@
 //! Tests against the whole program, on both databases. One binary; the files mirror the rooms and routes they look at.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 mod architecture;
 mod enrolment;
 mod harness;
 mod holds;
+mod shell_agent;
 mod starts;
 mod storage;
 mod web;
+mod wire;

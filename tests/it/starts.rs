@@ -289,3 +289,15 @@ on_both!(a_log_that_refuses_lets_nothing_start, |fresh: Fresh| async move {
     assert_eq!(agent.state, State::Halted);
     assert_eq!(test.app.fleet.view().bot(&bot.id).unwrap().start_epoch, Epoch(0), "no entry, no start");
 });
+
+on_both!(a_fact_that_is_no_stop_leaves_no_bot_stuck, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let mut all = bots(&test, 1).await;
+    let (bot, agent) = &mut all[0];
+    test.app.note_apply_within(&bot.id, 6_000).await.unwrap();
+    agent.settle(&test.app).await;
+    assert!(agent.start_after > test.app.fleet.view().bot(&bot.id).unwrap().stop.as_ref().unwrap().epoch, "the agent took it for a stop");
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    assert_eq!(agent.state, State::Active);
+});

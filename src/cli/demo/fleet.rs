@@ -11,11 +11,7 @@ use crate::authz::Actor;
 use crate::cli::Failure;
 use crate::config::Origin;
 use crate::domain::{ActKind, BotId, Clock, Secret, Stage};
-use std::{
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
     process::{Child, Command},
     sync::watch,
@@ -81,13 +77,8 @@ pub async fn open(place: Place<'_>, staff: &Staff, count: usize) -> Result<Agent
             agents.processes.push(run_process(&dir, &place.dir.join(format!("{name}.json")), n)?);
         } else {
             let store = MemoryStore::new(&dir, credential.agent.clone());
-            let config = AgentConfig {
-                credential,
-                wire: wire.clone(),
-                clock: Clock::system(),
-                boot_clock: BootClock::system(),
-                tether: None,
-            };
+            let config =
+                AgentConfig { credential, wire: wire.clone(), clock: Clock::system(), boot_clock: BootClock::system(), tether: None };
             let agent = Agent::new(config, Box::new(Simulated::new(temper(n), n as u64 + 1)), store);
             let mut stopping = place.stopping.clone();
             agents.inside.spawn(async move {
@@ -136,8 +127,7 @@ async fn enrol(place: &Place<'_>, operator: &Actor, bot: &BotId, (dir, name): (&
     let server = credential::check_server(place.origin.url().as_str())?;
     let code = Secret::new(secret.expose().clone());
     let credential = credential::enrol(dir, server, &code, name.to_owned(), false).await?;
-    let confirm =
-        ActKind::AgentConfirm { agent: credential.agent.clone(), bot: bot.clone(), fingerprint: credential.fingerprint.clone() };
+    let confirm = ActKind::AgentConfirm { agent: credential.agent.clone(), bot: bot.clone(), fingerprint: credential.fingerprint.clone() };
     let act = app.prepare_single(operator, confirm).await?;
     app.demo_sign(operator, &act.stored.id).await?;
     Ok(credential)
@@ -171,16 +161,19 @@ fn run_process(dir: &AgentDir, file: &Path, n: usize) -> Result<Child, Failure> 
 /// One act over every bot, signed by operator and lead, as soon as each agent has proved that its bot stands.
 async fn start(app: &Arc<App>, staff: &Staff, operator: &Actor, bots: &[BotId]) -> Result<(), Failure> {
     let lead = staff.actor(app, "lead")?;
+    let mut open = Vec::new();
     let ready = async {
         loop {
             match app.prepare_start(operator, bots, &[]).await {
                 Ok(act) => return Ok(act),
-                Err(AppError::Conflict(_)) => tokio::time::sleep(Duration::from_millis(200)).await,
+                Err(AppError::Conflict(reasons)) => open = reasons,
                 Err(error) => return Err(error),
             }
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    let act = tokio::time::timeout(READY_WITHIN, ready).await.map_err(|_| "the demo's agents did not all get ready")??;
+    let ready = tokio::time::timeout(READY_WITHIN, ready).await;
+    let act = ready.map_err(|_| format!("the demo's agents did not all get ready: {}", open.join("; ")))??;
     app.demo_sign(operator, &act.stored.id).await?;
     app.demo_sign(&lead, &act.stored.id).await?;
     Ok(())

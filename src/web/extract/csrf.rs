@@ -34,10 +34,10 @@ fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
     BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
-/// True when a browser says that the request was made by a page of this origin. Without `Origin`, `Sec-Fetch-Site` decides; without both
-/// the answer is no.
+/// True when a browser says that the request was made by a page of this origin. Without `Origin`, or where something made it `null` on
+/// the way, `Sec-Fetch-Site` decides, which no script can set; without both the answer is no.
 pub fn is_same_origin(headers: &HeaderMap, origin: &url::Url) -> bool {
-    match headers.get(header::ORIGIN) {
+    match headers.get(header::ORIGIN).filter(|said| said.as_bytes() != b"null") {
         Some(said) => said.as_bytes() == origin.origin().ascii_serialization().as_bytes(),
         None => headers.get("sec-fetch-site").is_some_and(|site| site.as_bytes() == b"same-origin"),
     }
@@ -46,6 +46,22 @@ pub fn is_same_origin(headers: &HeaderMap, origin: &url::Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_origin_is_never_ours_and_an_unknown_one_only_when_the_browser_vouches() {
+        let ours = url::Url::parse("https://andon.example/").unwrap();
+        let said = |origin: Option<&str>, site: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            origin.map(|origin| headers.insert(header::ORIGIN, origin.parse().unwrap()));
+            site.map(|site| headers.insert("sec-fetch-site", site.parse().unwrap()));
+            is_same_origin(&headers, &ours)
+        };
+        assert!(said(Some("https://andon.example"), None));
+        assert!(said(None, Some("same-origin")) && said(Some("null"), Some("same-origin")));
+        assert!(!said(Some("https://evil.example"), Some("same-origin")));
+        assert!(!said(Some("http://andon.example"), None));
+        assert!(!said(Some("null"), None) && !said(None, Some("same-site")) && !said(None, None));
+    }
 
     #[test]
     fn a_token_is_known_under_every_mask_and_another_is_not() {

@@ -16,8 +16,8 @@ use std::time::Duration;
 const FORM: usize = 64 * 1024;
 /// The largest body of a program.
 const MACHINE: usize = 1024 * 1024;
-/// How long a reader waits at most; above the 25 s of an agent's long poll.
-const READ_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a reader waits at most; above the 30 s that an agent's long poll may take.
+const READ_PATIENCE: Duration = Duration::from_secs(35);
 /// How long the next piece of a body may take to arrive.
 pub const BODY_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -32,7 +32,7 @@ pub async fn within(request: Request, next: Next) -> Response {
     if !is_read {
         return answer.await;
     }
-    let said = "The answer took longer than 30 s and was given up. Nothing was changed.";
+    let said = "The answer took longer than 35 s and was given up. Nothing was changed.";
     let late = || WebError::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "That took too long", said).into_response();
     tokio::time::timeout(READ_PATIENCE, answer).await.unwrap_or_else(|_| late())
 }

@@ -1,4 +1,5 @@
 //! One installation, one address. Cookies and security keys belong to it, so a page under any other name would only fail later and worse.
+//! Programs have neither, and a stop is not refused for the name by which its server was reached.
 
 use super::{RequestId, render};
 use crate::app::App;
@@ -17,11 +18,14 @@ fn is_health(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz")
 }
 
-/// Lets through what asks for our own address; sends `127.0.0.1` on to `localhost` when that is it; explains the rest.
+/// Lets through programs and what asks for our own address; sends `127.0.0.1` on to `localhost` when that is it; explains the rest.
 pub async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let asked = request.headers().get(header::HOST).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<Authority>().ok());
     let asked = request.uri().authority().cloned().or(asked);
-    if is_health(request.uri().path()) || asked.as_ref().is_some_and(|asked| is_ours(asked, &app.origin)) {
+    if is_health(request.uri().path())
+        || render::is_machine(request.uri())
+        || asked.as_ref().is_some_and(|asked| is_ours(asked, &app.origin))
+    {
         return next.run(request).await;
     }
     if asked.is_some_and(|asked| is_loopback_of(&asked, &app.origin)) {

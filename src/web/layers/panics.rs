@@ -29,3 +29,29 @@ pub async fn catch(request: Request, next: Next) -> Response {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Router, body::Body, middleware::from_fn, routing::get};
+    use tower::ServiceExt;
+
+    async fn breaks() -> StatusCode {
+        panic!("a fault of ours")
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_one_request_with_a_page_that_still_leads_to_pause() {
+        let router = Router::new().route("/x", get(breaks)).route("/api/v1/x", get(breaks)).layer(from_fn(catch));
+        let ask = async |path: &str| {
+            let response = router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let bytes = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+            String::from_utf8(bytes.to_vec()).unwrap()
+        };
+        let page = ask("/x").await;
+        assert!(page.contains(r#"href="/pause""#) && page.contains("andon stop --all") && !page.contains("a fault of ours"));
+        let problem: serde_json::Value = serde_json::from_str(&ask("/api/v1/x").await).unwrap();
+        assert_eq!(problem["status"], 500);
+    }
+}

@@ -135,7 +135,11 @@ fn problem(error: &WebError, id: &str) -> Response {
         instance: id,
     };
     let kind = HeaderValue::from_static("application/problem+json");
-    (error.status, [(header::CONTENT_TYPE, kind)], Json(body).into_response().into_body()).into_response()
+    let mut response = (error.status, [(header::CONTENT_TYPE, kind)], Json(body).into_response().into_body()).into_response();
+    if error.status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
 }
 
 fn is_bare(headers: &HeaderMap) -> bool {

@@ -335,14 +335,26 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         ]
     };
     let active = || Chip::new(Tone::Plain, "Active");
-    let teams = || vec![(TeamId::from_stored(samples::id(900)), "arb".to_owned()), (TeamId::from_stored(samples::id(901)), "grid".to_owned())];
+    let teams =
+        || vec![(TeamId::from_stored(samples::id(900)), "arb".to_owned()), (TeamId::from_stored(samples::id(901)), "grid".to_owned())];
     let page = |held: bool, figures, listing, filter: Filter, has_bots| {
         let mut frame = Frame::sample("Fleet", "/fleet");
         frame.scripts = Scripts::Live;
         if !held {
             frame.held = None;
         }
-        Fleet { frame, filter_words: filter.in_words(if filter.team.is_empty() { "" } else { "arb" }), filter, teams: teams(), figures, listing, has_bots, may_make: true }.render().unwrap()
+        Fleet {
+            frame,
+            filter_words: filter.in_words(if filter.team.is_empty() { "" } else { "arb" }),
+            filter,
+            teams: teams(),
+            figures,
+            listing,
+            has_bots,
+            may_make: true,
+        }
+        .render()
+        .unwrap()
     };
     let normal = Listing {
         attention: attention(),
@@ -360,7 +372,10 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
     let of_team = Filter { team: samples::id(900), state: "running".to_owned(), ..Filter::default() };
     vec![
         ("fleet".to_owned(), page(false, sample_figures(34, 3, 3), normal, Filter::default(), true)),
-        ("fleet-listed".to_owned(), page(true, sample_figures(0, 40, 0), Listing { listed: Some(found), ..empty() }, of_team.clone(), true)),
+        (
+            "fleet-listed".to_owned(),
+            page(true, sample_figures(0, 40, 0), Listing { listed: Some(found), ..empty() }, of_team.clone(), true),
+        ),
         ("fleet-none-found".to_owned(), page(true, sample_figures(34, 6, 0), Listing { listed: Some(nothing), ..empty() }, of_team, true)),
         ("fleet-empty".to_owned(), page(false, sample_figures(0, 0, 0), empty(), Filter::default(), false)),
     ]

@@ -20,8 +20,11 @@ struct Matrix {
     rows: Vec<Row>,
 }
 
-/// What may be asked for, in the order of a day's work, and about what.
-fn asked() -> Vec<(&'static str, Action, fn(&TeamId) -> Resource)> {
+/// A thing to ask for: its words, the action, and what it is about, given a team.
+type Asked = (&'static str, Action, fn(&TeamId) -> Resource);
+
+/// What may be asked for, in the order of a day's work.
+fn asked() -> Vec<Asked> {
     fn all(_: &TeamId) -> Resource {
         Resource::Installation
     }
@@ -93,7 +96,7 @@ fn askers(own: &TeamId) -> Vec<(&'static str, Actor)> {
 fn rows() -> (Vec<&'static str>, Vec<Row>) {
     let (own, other) = (TeamId::new(), TeamId::new());
     let askers = askers(&own);
-    let row = |(words, action, of): (&'static str, Action, fn(&TeamId) -> Resource)| {
+    let row = |(words, action, of): Asked| {
         let cell = |actor: &Actor| {
             let may = |team: &TeamId| authz::check(actor, action, &of(team)).is_ok();
             match (may(&own), may(&other)) {

@@ -87,6 +87,10 @@ pub struct Given {
 /// Takes name and password.
 pub async fn password(State(app): Shared, visitor: Visitor, Caller(from): Caller, Posted(given): Posted<Given>) -> Answer {
     let error = match app.sign_in_password(&given.name, given.password, &from).await {
+        // Whose session is asleep keeps it, and with it the right to stop, until the key is touched.
+        Ok(user) if visitor.actor.is_some() && visitor.held.user.as_ref() == Some(&user) => {
+            return Ok(frame::see(&given.next.on("/sign-in/key")));
+        }
         Ok(user) => {
             session::arrive(&visitor.session, &user, app.clock.now()).await?;
             return Ok(frame::see(&given.next.on("/sign-in/key")));

@@ -119,7 +119,10 @@ fn parts(health: &Health, unrecorded: usize, is_embedded: bool) -> Vec<Part> {
         "Without it nothing may start or be loosened. Stopping works.",
     );
     let mut late = part("Holds not recorded yet", is_well("unrecorded_holds"), Tone::High, "Waiting", "");
-    late.said = format!("{unrecorded} in the spool of this machine. They hold; the database gets them when it is back.");
+    late.said = match unrecorded {
+        0 => "None. A hold pressed without the database waits here and holds all the same.".to_owned(),
+        n => format!("{n} in the spool of this machine. They hold; the database gets them when it is back."),
+    };
     let mut view = part("View of the fleet", is_well("view"), Tone::High, "Too old", "");
     view.said = format!("Read {} ago. Too old, it ends leases: bots then stop by themselves.", format::duration(health.view_age_ms));
     vec![spool, database, log, late, view]

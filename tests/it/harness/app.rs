@@ -20,20 +20,23 @@ use std::{
     },
 };
 
-/// A clock that stands still until it is moved. It begins at a moment after the first sign-in links could have been made.
+/// A clock that stands still until it is moved; or one that runs.
 #[derive(Clone)]
-pub struct Hand(Arc<AtomicI64>);
+pub struct Hand(Option<Arc<AtomicI64>>);
 
 impl Hand {
     pub fn new() -> Self {
-        Self(Arc::new(AtomicI64::new(1_795_000_000_000_000)))
+        Self(Some(Arc::new(AtomicI64::new(1_795_000_000_000_000))))
+    }
+    pub fn running() -> Self {
+        Self(None)
     }
     pub fn clock(&self) -> Clock {
-        let now = self.0.clone();
+        let Some(now) = self.0.clone() else { return Clock::system() };
         Clock::from_fn(move || Timestamp(now.load(Ordering::SeqCst)))
     }
     pub fn forward_ms(&self, ms: i64) {
-        self.0.fetch_add(ms * 1_000, Ordering::SeqCst);
+        self.0.as_ref().expect("this clock runs by itself").fetch_add(ms * 1_000, Ordering::SeqCst);
     }
 }
 
@@ -94,7 +97,15 @@ pub async fn join(app: &Arc<App>, link: &Secret<String>, shown: &str) -> Somebod
 impl TestApp {
     /// Two teams, `arb` and `grid`; admin, operator and lead of arb, operator and lead of grid, risk, auditor.
     pub async fn new(fresh: Fresh) -> Self {
-        let hand = Hand::new();
+        Self::with(fresh, Hand::new()).await
+    }
+
+    /// The same with a clock that runs, for tests with real processes.
+    pub async fn on_the_wall_clock(fresh: Fresh) -> Self {
+        Self::with(fresh, Hand::running()).await
+    }
+
+    async fn with(fresh: Fresh, hand: Hand) -> Self {
         let spool = fresh.dir.path().join("spool");
         let app = assemble(fresh.db.clone(), &hand, &spool).await;
         let link = app.setup_link().await.unwrap().unwrap();

@@ -40,7 +40,7 @@ async fn every_answer_carries_the_headers_and_no_error_is_bare_text() {
         let policy = browser.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"));
         assert_eq!(browser.headers[header::CACHE_CONTROL], "no-store");
-        assert_eq!(browser.headers[header::REFERRER_POLICY], "no-referrer");
+        assert_eq!(browser.headers[header::REFERRER_POLICY], "same-origin");
         assert!(!browser.headers.contains_key(header::STRICT_TRANSPORT_SECURITY), "this origin is not https");
         if status >= 400 {
             assert!(browser.page.contains("<title>Error: "), "{path}: {}", browser.page);
@@ -101,4 +101,15 @@ async fn a_body_that_is_too_large_is_refused_and_nothing_happens() {
     browser.post_raw("/teams", format!("name={}", "x".repeat(70_000)), Some(ORIGIN)).await;
     assert_eq!(browser.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert!(browser.page.contains("64 KiB"), "{}", browser.page);
+}
+
+#[tokio::test]
+async fn what_is_for_demos_is_not_there_elsewhere() {
+    let test = site().await;
+    let mut browser = Browser::signed_in(&test, "lead").await;
+    browser.get("/demo/andon_demo_x").await;
+    assert_eq!(browser.status, StatusCode::NOT_FOUND);
+    browser.get("/acts").await;
+    browser.post("/acts/0193b0a0-0000-7000-8000-000000000000/sign-demo", &[]).await;
+    assert_eq!(browser.status, StatusCode::NOT_FOUND);
 }

@@ -119,7 +119,10 @@ async fn an_idle_session_may_only_stop_until_a_key_is_touched_and_ends_after_twe
     assert_eq!(browser.leads_to(), "/sign-in/key?next=%2Fpeople");
     browser.get("/nowhere").await;
     assert!(browser.page.contains("This session may only stop") && browser.page.contains(r#"href="/pause""#));
-    browser.get("/sign-in/key?next=%2Fpeople").await;
+    browser.get("/sign-in").await;
+    browser.post("/sign-in", &[("name", "operator"), ("password", PASSWORD)]).await;
+    browser.get("/sign-in/key").await;
+    assert!(browser.page.contains(r#"href="/pause""#), "on the way back in, stopping is still there");
     browser.touch(&test, "operator", "/sign-in/key").await;
     browser.get("/people").await;
     assert_eq!(browser.status, StatusCode::OK);

@@ -1,1 +1,19 @@
-//! Version 1, one file per resource.
+//! Version 1, one file per resource. Shapes are written out here, field by field: what a table or a domain type holds is not on the wire
+//! until somebody puts it there.
+
+pub mod agents;
+pub mod bots;
+pub mod holds;
+pub mod receipts;
+pub mod teams;
+
+use serde::Serialize;
+
+/// Something that has a name.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Named {
+    /// Its id.
+    pub id: String,
+    /// Its name; empty when it is not known here.
+    pub name: String,
+}

@@ -179,9 +179,14 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         let frame = Frame { held: None, ..Frame::sample("Agents", "/agents") };
         Agents { frame, live, previous: String::new(), next: next.to_owned(), words, ended }.render().unwrap()
     };
-    let live = vec![row(1, "confirmed", Some(1), "under 1 s"), row(2, "pending", None, "under 1 s"), row(3, "confirmed", Some(40), "3.1 s behind")];
+    let live = vec![
+        row(1, "confirmed", Some(1), "under 1 s"),
+        row(2, "pending", None, "under 1 s"),
+        row(3, "confirmed", Some(40), "3.1 s behind"),
+    ];
     let ended = vec![Row { ended_at: Some(now), ..row(4, "revoked", None, "under 1 s") }];
-    let mut all = vec![("agents".to_owned(), draw(live, ended, "/agents?page=2")), ("agents-none".to_owned(), draw(Vec::new(), Vec::new(), ""))];
+    let mut all =
+        vec![("agents".to_owned(), draw(live, ended, "/agents?page=2")), ("agents-none".to_owned(), draw(Vec::new(), Vec::new(), ""))];
     all.extend(show::samples());
     all
 }

@@ -83,7 +83,8 @@ pub(super) fn samples() -> Vec<(String, String)> {
         };
         page.render().unwrap()
     };
-    let signature = |wrong: Option<&str>| Signature { who: "L. Sato".to_owned(), key: "c2FtcGxl".to_owned(), wrong: wrong.map(str::to_owned) };
+    let signature =
+        |wrong: Option<&str>| Signature { who: "L. Sato".to_owned(), key: "c2FtcGxl".to_owned(), wrong: wrong.map(str::to_owned) };
     vec![
         ("audit-entry".to_owned(), draw(true, vec![signature(None), signature(None)])),
         ("audit-entry-wrong".to_owned(), draw(false, vec![signature(Some("the signature does not verify"))])),

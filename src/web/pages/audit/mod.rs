@@ -41,8 +41,14 @@ impl Typed {
     /// The same list from another position on.
     fn before(&self, position: u64) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        let fields =
-            [("person", &self.person), ("bot", &self.bot), ("kind", &self.kind), ("from", &self.from), ("to", &self.to), ("about", &self.about)];
+        let fields = [
+            ("person", &self.person),
+            ("bot", &self.bot),
+            ("kind", &self.kind),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("about", &self.about),
+        ];
         for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
             query.append_pair(name, value);
         }
@@ -81,7 +87,8 @@ pub async fn index(State(app): Shared, person: Person, axum::extract::Query(type
     let query = query(&app, &typed, &mut problems);
     let (rows, kinds) = app.entries(&person.actor, &query).await?;
     let rows = if problems.is_empty() { rows } else { Vec::new() };
-    let references: Vec<String> = rows.iter().flat_map(|row| [Some(row.actor.clone()), row.obj.clone()]).flatten().chain([query.about.clone()]).collect();
+    let references: Vec<String> =
+        rows.iter().flat_map(|row| [Some(row.actor.clone()), row.obj.clone()]).flatten().chain([query.about.clone()]).collect();
     let names = names(&app, &person.actor, &references).await?;
     let mut frame = frame::of(&app, &person.visitor, "Audit").await;
     frame.is_error = !problems.is_empty();
@@ -202,7 +209,10 @@ mod tests {
     #[test]
     fn a_reference_is_a_name_where_there_is_one() {
         let names = HashMap::from([("user:1".to_owned(), "L. Sato".to_owned()), ("bot:7".to_owned(), "grid-07".to_owned())]);
-        assert_eq!(["user:1", "bot:7", "hold:9", "server:server"].map(|r| named(&names, r)), ["L. Sato", "bot grid-07", "hold 9", "the server"]);
+        assert_eq!(
+            ["user:1", "bot:7", "hold:9", "server:server"].map(|r| named(&names, r)),
+            ["L. Sato", "bot grid-07", "hold 9", "the server"]
+        );
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub(super) fn samples() -> Vec<(String, String)> {
     let finding = |seq, what: &str| Finding { seq, what: what.to_owned() };
     vec![
         ("audit-verify".to_owned(), draw(Vec::new())),
-        ("audit-verify-wrong".to_owned(), draw(vec![finding(Some(117), "the stored leaf is not that of the bytes"), finding(None, "the head is not the root")])),
+        (
+            "audit-verify-wrong".to_owned(),
+            draw(vec![finding(Some(117), "the stored leaf is not that of the bytes"), finding(None, "the head is not the root")]),
+        ),
     ]
 }

@@ -55,7 +55,10 @@ fn bot(age_s: Option<i64>) -> Bot {
             ],
             positions: Some(vec![position("BTC/USDT", "long", "−12.25"), position("ETH/USDT", "short", "+3.10")]),
             positions_more: 0,
-            bullet: Some((picture::bullet(Some(18_804.12), 25_000.0, "18,804.12 of 25,000.00 USDT"), "18,804.12 of 25,000.00 USDT".to_owned())),
+            bullet: Some((
+                picture::bullet(Some(18_804.12), 25_000.0, "18,804.12 of 25,000.00 USDT"),
+                "18,804.12 of 25,000.00 USDT".to_owned(),
+            )),
             trail: picture::spark(&wave, None, "Exposure of the last ten minutes"),
         },
         limits: vec![("max position notional".to_owned(), "25000".to_owned())],

@@ -1,0 +1,93 @@
+//! How a bot is told and read back. One file per kind of bot. An adapter decides nothing: it does what is wanted and says what is true.
+
+pub mod family;
+pub mod launcher;
+pub mod process;
+
+pub use super::{brain::Wanted, standing::Runs};
+
+use crate::domain::State;
+use crate::protocol::Report;
+use async_trait::async_trait;
+use std::time::Duration;
+
+/// What an adapter could not do, in words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AdapterError(pub String);
+
+impl AdapterError {
+    /// From anything that explains itself.
+    pub fn new(why: impl std::fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
+/// What the bot was seen doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadBack {
+    /// What it does: read from the bot, never assumed.
+    pub state: State,
+    /// Changes whenever the bot started anew (its pid, its start time): a bot that restarts by itself is a stop.
+    pub instance: Option<String>,
+}
+
+/// A kind of bot.
+///
+/// Calls of `apply` come one at a time; `report` and `look` may run beside them. Every future may be dropped before it is done (a stop does not
+/// wait for a start), and `apply` must then still work.
+#[async_trait]
+pub trait Adapter: Send + Sync + 'static {
+    /// The word for it: `process`.
+    fn name(&self) -> &'static str;
+
+    /// It can let the bot reduce without adding. Where it cannot, an order to reduce is a halt (ruling H20).
+    fn can_reduce(&self) -> bool;
+
+    /// It can tell entry orders from others and count them. Where it cannot, nothing is ever acknowledged as `idle` (ruling C12).
+    fn can_tell_orders(&self) -> bool;
+
+    /// It can let a halted bot manage its exits. Where it cannot, halted means not one new order (ruling C1).
+    fn can_manage_exits(&self) -> bool;
+
+    /// How long it needs at most from a stop to its proof. Milliseconds.
+    fn apply_within_ms(&self) -> i64;
+
+    /// Makes the bot do what is wanted and reads back what it does. Told the same again, it changes nothing and reads back.
+    ///
+    /// # Errors
+    /// When the bot could not be told, or did not say what it does. A halt is then tried again until it succeeds.
+    async fn apply(&self, wanted: &Wanted) -> Result<ReadBack, AdapterError>;
+
+    /// Reads what the bot does, changing nothing.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    async fn look(&self) -> Result<ReadBack, AdapterError>;
+
+    /// Returns when another look is due: at once when the adapter notices a change by itself, else after a second.
+    async fn changed(&self) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+
+    /// The bot's facts; `None` when it tells none. Absent fields are unknown.
+    ///
+    /// # Errors
+    /// When they should be there and cannot be read.
+    async fn report(&self) -> Result<Option<Report>, AdapterError>;
+
+    /// What the bot runs.
+    async fn runs(&self) -> Runs {
+        Runs::default()
+    }
+
+    /// The bot may go on until this moment of the boot clock, and not longer without another call.
+    fn renewed(&self, _until_boot_ms: i64) {}
+
+    /// Halts the bot and returns when that is proved. Blocks, needs no runtime, and works in a process that never called `apply`: the minder
+    /// calls it when the agent is gone.
+    ///
+    /// # Errors
+    /// When the bot could not be halted.
+    fn halt_now(&self) -> Result<(), AdapterError>;
+}

@@ -1,0 +1,208 @@
+//! The runner's view of the bot: what it was last ordered, what it was read back doing, and what each word from the hands means.
+
+use super::{
+    adapters::{Adapter, AdapterError, ReadBack, Runs, Wanted},
+    boot_clock::BootClock,
+    brain::STANDSTILL,
+    hands::{AtBot, Hands, Order},
+};
+use crate::domain::{Epoch, State};
+use crate::protocol::Report;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
+use tokio::sync::{Notify, mpsc, watch};
+
+/// The bot.
+pub struct Bot {
+    adapter: Arc<dyn Adapter>,
+    orders: watch::Sender<Order>,
+    at_bot: mpsc::Receiver<AtBot>,
+    lease_until_ms: Arc<AtomicI64>,
+    order: Order,
+    again: bool,
+    done: Option<Order>,
+    doing: State,
+    instance: Option<String>,
+    runs: Runs,
+    report: Option<(u64, Arc<Report>)>,
+    last_error: Option<String>,
+}
+
+/// What a word from the hands means.
+#[derive(Debug, PartialEq)]
+pub enum Meaning {
+    /// Nothing new.
+    Nothing,
+    /// An order was carried out, and that was read back.
+    Applied(Order),
+    /// A halt fails; it is being tried again. Told once per reason.
+    NotHalted(String),
+    /// The bot stands although it was not told to: that is a stop.
+    Stopped(&'static str, String),
+    /// The bot does more than it was told; it is told again.
+    Moved,
+    /// No entry orders, in a report asked for after this order was carried out.
+    Idle(Order, Arc<Report>),
+    /// Reports fail. Told once per reason.
+    NoReport(String),
+}
+
+impl Bot {
+    /// A bot that nobody has looked at, ordered to halt: every boot begins so.
+    pub fn new(adapter: Arc<dyn Adapter>, boot_clock: BootClock, report_every_ms: i64) -> (Self, Hands) {
+        let order = Order { turn: 1, epoch: Epoch::default(), wanted: STANDSTILL };
+        let (orders, ordered) = watch::channel(order);
+        let (tell, at_bot) = mpsc::channel(16);
+        let lease_until_ms = Arc::new(AtomicI64::new(0));
+        let hands = Hands {
+            adapter: adapter.clone(),
+            boot_clock,
+            lease_until_ms: lease_until_ms.clone(),
+            orders: ordered,
+            tell,
+            done: Arc::new(AtomicU64::new(0)),
+            ask: Arc::new(Notify::new()),
+            report_every_ms,
+        };
+        let bot = Self {
+            adapter,
+            orders,
+            at_bot,
+            lease_until_ms,
+            order,
+            again: false,
+            done: None,
+            // Whatever survived an earlier agent may be trading until it was looked at.
+            doing: State::Active,
+            instance: None,
+            runs: Runs::default(),
+            report: None,
+            last_error: None,
+        };
+        (bot, hands)
+    }
+
+    /// The last order given.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+    /// What it was last read back doing.
+    pub fn doing(&self) -> State {
+        self.doing
+    }
+    /// What it runs.
+    pub fn runs(&self) -> &Runs {
+        &self.runs
+    }
+    /// Its latest report and that report's number.
+    pub fn report(&self) -> Option<(u64, Arc<Report>)> {
+        self.report.clone()
+    }
+    /// True once any order was carried out.
+    pub fn was_read_back(&self) -> bool {
+        self.done.is_some()
+    }
+    /// True when the last order was a halt and was read back.
+    pub fn is_halted(&self) -> bool {
+        self.order.wanted.state == State::Halted && self.done == Some(self.order)
+    }
+    /// The next order is given even if it is the same: a new directive is acknowledged only by what is read back after it.
+    pub fn again(&mut self) {
+        self.again = true;
+    }
+    /// True when this is not what was ordered last, or is to be ordered again.
+    pub fn needs(&self, wanted: Wanted) -> bool {
+        self.again || wanted != self.order.wanted
+    }
+    /// Orders it.
+    pub fn give(&mut self, wanted: Wanted, epoch: Epoch) {
+        self.again = false;
+        self.order = Order { turn: self.order.turn + 1, epoch, wanted };
+        self.orders.send_replace(self.order);
+    }
+    /// Until when it may go on; true when that changed.
+    pub fn set_lease(&self, until_ms: i64) -> bool {
+        let changed = self.lease_until_ms.swap(until_ms, Ordering::SeqCst) != until_ms;
+        if changed {
+            self.adapter.renewed(until_ms);
+        }
+        changed
+    }
+    /// The next word from the hands; for ever waited for when they are gone.
+    pub async fn word(&mut self) -> AtBot {
+        match self.at_bot.recv().await {
+            Some(word) => word,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes a word from the hands.
+    pub fn take(&mut self, word: AtBot) -> Meaning {
+        match word {
+            AtBot::Done(order, Ok(seen)) => self.carried_out(order, seen),
+            AtBot::Done(order, Err(error)) if order.wanted.state == State::Halted => self.once(error, Meaning::NotHalted),
+            AtBot::Done(_, Err(error)) => Meaning::Stopped("bot_not_started", error.to_string()),
+            AtBot::Seen(order, seen) if order == self.order => self.seen(seen),
+            AtBot::Seen(..) => Meaning::Nothing,
+            AtBot::Runs(runs) => {
+                self.runs = runs;
+                Meaning::Nothing
+            }
+            AtBot::Reported(turn, Ok(Some(report))) => self.reported(turn, report),
+            AtBot::Reported(_, Ok(None)) => Meaning::Nothing,
+            AtBot::Reported(_, Err(error)) => self.once(error, Meaning::NoReport),
+        }
+    }
+
+    fn once(&mut self, error: AdapterError, meaning: fn(String) -> Meaning) -> Meaning {
+        let text = error.to_string();
+        if self.last_error.as_ref() == Some(&text) {
+            return Meaning::Nothing;
+        }
+        self.last_error = Some(text.clone());
+        meaning(text)
+    }
+
+    fn carried_out(&mut self, order: Order, seen: ReadBack) -> Meaning {
+        self.doing = seen.state;
+        self.instance = seen.instance;
+        self.done = Some(order);
+        self.last_error = None;
+        if seen.state < order.wanted.state {
+            return Meaning::Stopped("bot_not_started", format!("told to be {}, the bot says {}", order.wanted.state, seen.state));
+        }
+        Meaning::Applied(order)
+    }
+
+    fn seen(&mut self, seen: ReadBack) -> Meaning {
+        let wanted = self.order.wanted.state;
+        if seen.state > wanted {
+            self.doing = seen.state;
+            self.again = true;
+            return Meaning::Moved;
+        }
+        if wanted == State::Halted {
+            return Meaning::Nothing;
+        }
+        if seen.state < wanted {
+            return Meaning::Stopped("bot_stopped", format!("the bot stopped by itself: it is {}", seen.state));
+        }
+        if seen.instance != self.instance {
+            return Meaning::Stopped("bot_restarted", "the bot restarted by itself".into());
+        }
+        Meaning::Nothing
+    }
+
+    fn reported(&mut self, turn: u64, report: Report) -> Meaning {
+        let number = self.report.as_ref().map_or(1, |(number, _)| number + 1);
+        let report = Arc::new(report);
+        self.report = Some((number, report.clone()));
+        let stands = self.done.filter(|done| *done == self.order && done.turn <= turn && done.wanted.state != State::Active);
+        match stands {
+            Some(order) if self.adapter.can_tell_orders() && report.entry_orders == Some(0) => Meaning::Idle(order, report),
+            _ => Meaning::Nothing,
+        }
+    }
+}

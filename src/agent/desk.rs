@@ -1,0 +1,104 @@
+//! What goes to the server: acknowledgements, events and the standing. Acknowledgements say only what was read back.
+
+use super::{outbox::Outbox, standing::Standing};
+use crate::crypto::token;
+use crate::domain::{Clock, Epoch, State, Step};
+use crate::protocol::{AckFrame, EventFrame, Report};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The outgoing side of one agent.
+pub struct Desk {
+    clock: Clock,
+    outbox: Arc<Outbox>,
+    standing: watch::Sender<Arc<Standing>>,
+    urgent: watch::Sender<u64>,
+    // What is true of the directive last heard, to be said again after a silence.
+    said: Vec<AckFrame>,
+}
+
+/// The link's ends of it.
+pub struct DeskEnds {
+    /// What to say.
+    pub standing: watch::Receiver<Arc<Standing>>,
+    /// Grows when it should be said at once.
+    pub urgent: watch::Receiver<u64>,
+    /// What waits to be delivered.
+    pub outbox: Arc<Outbox>,
+}
+
+impl Desk {
+    /// A desk with a first standing.
+    pub fn new(clock: Clock, standing: Standing) -> (Self, DeskEnds) {
+        let outbox = Arc::new(Outbox::default());
+        let (standing, say) = watch::channel(Arc::new(standing));
+        let (urgent, hurry) = watch::channel(0);
+        let desk = Self { clock, outbox: outbox.clone(), standing, urgent, said: Vec::new() };
+        (desk, DeskEnds { standing: say, urgent: hurry, outbox })
+    }
+
+    /// A new directive was heard: what was true of the last one is past.
+    pub fn received(&mut self, epoch: Epoch, state: State) {
+        self.said.clear();
+        self.ack(epoch, Step::Received, state, None);
+    }
+    /// The bot was told and says so.
+    pub fn applied(&mut self, epoch: Epoch, state: State) {
+        self.ack(epoch, Step::Applied, state, None);
+    }
+    /// The bot reports no entry orders, in a report asked for after it was told.
+    pub fn idle(&mut self, epoch: Epoch, state: State, report: &Report) {
+        self.ack(epoch, Step::Idle, state, Some(report));
+    }
+
+    fn ack(&mut self, epoch: Epoch, step: Step, state: State, report: Option<&Report>) {
+        // Before any directive was heard there is nothing to acknowledge.
+        if epoch < Epoch(1) || self.said.iter().any(|ack| (ack.epoch, ack.step, ack.state) == (epoch, step, Some(state))) {
+            return;
+        }
+        let ack = AckFrame {
+            epoch,
+            step,
+            at: Some(self.clock.now()),
+            state: Some(state),
+            entry_orders: report.and_then(|report| report.entry_orders),
+            open_orders: report.and_then(|report| report.open_orders),
+        };
+        self.outbox.put_ack(ack.clone());
+        self.said.push(ack);
+    }
+
+    /// Says again what is true of the directive last heard: the server may have forgotten it with a crash.
+    pub fn repeat(&self) {
+        self.said.iter().for_each(|ack| self.outbox.put_ack(ack.clone()));
+    }
+
+    /// Something happened. `severity` is `info`, `warning` or `critical`.
+    pub fn event(&self, kind: &str, severity: &str, message: String) {
+        match severity {
+            "critical" => tracing::error!(kind, "{message}"),
+            "warning" => tracing::warn!(kind, "{message}"),
+            _ => tracing::info!(kind, "{message}"),
+        }
+        self.outbox.put_event(EventFrame {
+            id: token::random::<16>().ok(),
+            kind: kind.to_owned(),
+            severity: severity.to_owned(),
+            at: Some(self.clock.now()),
+            message,
+        });
+    }
+
+    /// Publishes the standing; the link sends it at once when it is news.
+    pub fn publish(&self, standing: Standing) {
+        let before = self.standing.send_replace(Arc::new(standing));
+        if self.standing.borrow().is_news_after(&before) {
+            self.urgent.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// True when the server has everything.
+    pub fn is_empty(&self) -> bool {
+        self.outbox.is_empty()
+    }
+}

@@ -1,0 +1,187 @@
+//! The two tasks at the bot: one carries out orders and watches for changes, the other asks for reports. A slow report never delays a stop, and
+//! a start in progress never outlives one.
+
+use super::{
+    adapters::{Adapter, AdapterError, ReadBack, Runs, Wanted},
+    boot_clock::BootClock,
+};
+use crate::domain::{Epoch, State};
+use crate::protocol::Report;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{Notify, mpsc, watch};
+
+/// A halt that failed is tried again after this long, for ever.
+const AGAIN: Duration = Duration::from_millis(500);
+/// The most positions that a report carries.
+const MOST_POSITIONS: usize = 200;
+
+/// An order to the bot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// Counts orders.
+    pub turn: u64,
+    /// The epoch of the directive it follows from.
+    pub epoch: Epoch,
+    /// What to do.
+    pub wanted: Wanted,
+}
+
+/// What happened at the bot.
+#[derive(Debug)]
+pub enum AtBot {
+    /// An order was carried out, or failed.
+    Done(Order, Result<ReadBack, AdapterError>),
+    /// The bot was looked at, with no order pending.
+    Seen(Order, ReadBack),
+    /// A report came. The number is that of the last order carried out before it was asked for.
+    Reported(u64, Result<Option<Report>, AdapterError>),
+    /// What it runs, told when it changed.
+    Runs(Runs),
+}
+
+/// The hands of one agent.
+pub struct Hands {
+    /// The bot.
+    pub adapter: Arc<dyn Adapter>,
+    /// What leases run on.
+    pub boot_clock: BootClock,
+    /// The end of the lease: past it no order frees the bot. Boot-clock milliseconds.
+    pub lease_until_ms: Arc<AtomicI64>,
+    /// The latest order; only the latest counts.
+    pub orders: watch::Receiver<Order>,
+    /// Where everything is told.
+    pub tell: mpsc::Sender<AtBot>,
+    /// The last order carried out.
+    pub done: Arc<AtomicU64>,
+    /// Asks for a report now.
+    pub ask: Arc<Notify>,
+    /// How often a report is asked for without that. Milliseconds.
+    pub report_every_ms: i64,
+}
+
+impl Hands {
+    /// Works until the runner goes.
+    pub async fn run(self) {
+        let mut orders = self.orders.clone();
+        tokio::select! {
+            () = self.carry_out(&mut orders) => {}
+            () = self.ask_for_reports() => {}
+        }
+    }
+
+    async fn carry_out(&self, orders: &mut watch::Receiver<Order>) {
+        loop {
+            let order = *orders.borrow_and_update();
+            let Some(result) = self.try_order(order, orders).await else {
+                if orders.has_changed().is_err() {
+                    return;
+                }
+                continue;
+            };
+            let failed = result.is_err();
+            if !failed {
+                self.done.store(order.turn, Ordering::SeqCst);
+                self.ask.notify_one();
+            }
+            if self.tell.send(AtBot::Done(order, result)).await.is_err() {
+                return;
+            }
+            if failed && order.wanted.state == State::Halted {
+                // An order that is newer is a halt too, or waits for this one to succeed.
+                let _ = tokio::time::timeout(AGAIN, orders.changed()).await;
+                continue;
+            }
+            self.watch_until_ordered(order, orders).await;
+        }
+    }
+
+    /// Carries an order out, unless a stricter one comes meanwhile: `None`.
+    async fn try_order(&self, order: Order, orders: &mut watch::Receiver<Order>) -> Option<Result<ReadBack, AdapterError>> {
+        if order.wanted.state != State::Halted && self.boot_clock.now_ms() >= self.lease_until_ms.load(Ordering::SeqCst) {
+            return Some(Err(AdapterError::new("the lease ran out before the bot was told")));
+        }
+        failpoint!("agent:before_apply");
+        let mut work = std::pin::pin!(self.adapter.apply(&order.wanted));
+        let mut another_waits = false;
+        let result = loop {
+            tokio::select! {
+                result = &mut work => break result,
+                changed = orders.changed() => {
+                    changed.ok()?;
+                    if orders.borrow_and_update().wanted.state < order.wanted.state {
+                        return None;
+                    }
+                    another_waits = true;
+                }
+            }
+        };
+        if another_waits {
+            orders.mark_changed();
+        }
+        failpoint!("agent:applied");
+        Some(result.and_then(|seen| {
+            if seen.state > order.wanted.state {
+                return Err(AdapterError(format!("told to be {}, the bot says {}", order.wanted.state, seen.state)));
+            }
+            Ok(seen)
+        }))
+    }
+
+    async fn watch_until_ordered(&self, order: Order, orders: &mut watch::Receiver<Order>) {
+        loop {
+            tokio::select! {
+                biased;
+                _ = orders.changed() => return,
+                () = self.adapter.changed() => {}
+            }
+            let seen = tokio::select! {
+                biased;
+                _ = orders.changed() => return,
+                seen = self.adapter.look() => seen,
+            };
+            let told = match seen {
+                Ok(seen) => self.tell.send(AtBot::Seen(order, seen)).await.is_ok(),
+                Err(error) => {
+                    tracing::debug!("the bot cannot be looked at: {error}");
+                    true
+                }
+            };
+            if !told {
+                return;
+            }
+        }
+    }
+
+    async fn ask_for_reports(&self) {
+        let mut runs = None;
+        loop {
+            let now = self.adapter.runs().await;
+            if runs.as_ref() != Some(&now) {
+                runs = Some(now.clone());
+                if self.tell.send(AtBot::Runs(now)).await.is_err() {
+                    return;
+                }
+            }
+            let done = self.done.load(Ordering::SeqCst);
+            let report = self.adapter.report().await.map(|report| report.map(cut));
+            if self.tell.send(AtBot::Reported(done, report)).await.is_err() {
+                return;
+            }
+            let every = Duration::from_millis(u64::try_from(self.report_every_ms).unwrap_or(1_000));
+            let _ = tokio::time::timeout(every, self.ask.notified()).await;
+        }
+    }
+}
+
+fn cut(mut report: Report) -> Report {
+    if let Some(positions) = &mut report.positions {
+        positions.truncate(MOST_POSITIONS);
+    }
+    report
+}

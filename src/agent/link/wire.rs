@@ -1,0 +1,228 @@
+//! The one HTTP client and the one TLS configuration, shared by every agent of a process, and the requests of the poll path. No redirect is
+//! followed: the token goes to the server enrolled at and nowhere else.
+
+use crate::domain::{Epoch, Secret};
+use crate::protocol::{DirectiveFrame, EnrolRequest, EnrolResponse, MAX_BODY, PollAnswer, PollCheckIn};
+use http::{HeaderValue, StatusCode, header};
+use rustls::ClientConfig;
+use rustls_platform_verifier::Verifier;
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{sync::Arc, time::Duration};
+use url::{Host, Url};
+
+const CONNECT: Duration = Duration::from_secs(3);
+const ENROL: Duration = Duration::from_secs(20);
+
+/// Why a request brought no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WireError {
+    /// No client could be made.
+    #[error("no HTTP client: {0}")]
+    Client(String),
+    /// The server was not reached, or did not answer in time.
+    #[error("the server cannot be reached: {0}")]
+    Unreachable(String),
+    /// The credential has ended: 401 or 4401.
+    #[error("the server says that this agent's credential has ended")]
+    CredentialEnded,
+    /// Another boot has taken over: 409 or 4409.
+    #[error("the server says that another agent process has taken this one's place")]
+    Replaced,
+    /// Another refusal.
+    #[error("the server answered {status}: {why}")]
+    Refused {
+        /// The status.
+        status: StatusCode,
+        /// Its problem details in one line, or where it redirects to.
+        why: String,
+    },
+    /// An answer that is not of the protocol.
+    #[error("the server's answer cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// True for addresses of this very machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+/// Where an agent's requests go, and with what.
+#[derive(Clone)]
+pub struct Door {
+    /// The server's address, ending in a slash.
+    pub server: Url,
+    authorization: HeaderValue,
+}
+
+impl Door {
+    /// The door of one agent.
+    ///
+    /// # Errors
+    /// When the token cannot stand in a header.
+    pub fn new(server: Url, token: &Secret<String>) -> Result<Self, WireError> {
+        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+            .map_err(|_| WireError::Client("the token in credential.json is not one".into()))?;
+        authorization.set_sensitive(true);
+        Ok(Self { server, authorization })
+    }
+    /// The header that says who calls; marked sensitive.
+    pub fn authorization(&self) -> HeaderValue {
+        self.authorization.clone()
+    }
+    /// An address below the server's.
+    ///
+    /// # Errors
+    /// When the server's address cannot be joined.
+    pub fn at(&self, path: &str) -> Result<Url, WireError> {
+        self.server.join(path).map_err(|error| WireError::Client(error.to_string()))
+    }
+}
+
+/// The client.
+#[derive(Clone)]
+pub struct Wire {
+    http: reqwest::Client,
+    tls: Arc<ClientConfig>,
+}
+
+impl Wire {
+    /// A client that trusts the system's certificate authorities (`SSL_CERT_FILE` adds to or replaces them). For a server on this machine it
+    /// ignores the environment's proxies.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(loopback: bool) -> Result<Self, WireError> {
+        let failed = |error: String| WireError::Client(error);
+        let tls = tls_config().map_err(|error| failed(error.to_string()))?;
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.clone())
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .tcp_nodelay(true)
+            .user_agent(concat!("andon-agent/", env!("CARGO_PKG_VERSION")));
+        if loopback {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| failed(chain(&error)))?;
+        Ok(Self { http, tls: Arc::new(tls) })
+    }
+
+    /// The TLS configuration, for the stream.
+    pub fn tls(&self) -> Arc<ClientConfig> {
+        self.tls.clone()
+    }
+
+    /// `POST /agent/v1/enrol`.
+    ///
+    /// # Errors
+    /// `Refused` with the server's words, or what kept the request from being answered.
+    pub async fn enrol(&self, server: &Url, request: &EnrolRequest) -> Result<EnrolResponse, WireError> {
+        let url = server.join("agent/v1/enrol").map_err(|error| WireError::Client(error.to_string()))?;
+        answer(self.http.post(url).timeout(ENROL).json(request)).await?.ok_or_else(empty)
+    }
+
+    /// `POST /agent/v1/check-in`.
+    ///
+    /// # Errors
+    /// Whatever is not a `200` of the protocol.
+    pub async fn check_in(&self, door: &Door, body: &PollCheckIn, within: Duration) -> Result<PollAnswer, WireError> {
+        let request = self.http.post(door.at("agent/v1/check-in")?).header(header::AUTHORIZATION, door.authorization());
+        answer(request.timeout(within).json(body)).await?.ok_or_else(empty)
+    }
+
+    /// `GET /agent/v1/directive`: the directive once its epoch is above `after`, or `None` at the end of the wait.
+    ///
+    /// # Errors
+    /// Whatever is not a `200` or `204` of the protocol.
+    pub async fn wait_for_directive(&self, door: &Door, after: Epoch, wait: Duration) -> Result<Option<DirectiveFrame>, WireError> {
+        let mut url = door.at("agent/v1/directive")?;
+        url.set_query(Some(&format!("after={after}&wait_ms={}", wait.as_millis())));
+        let request = self.http.get(url).header(header::AUTHORIZATION, door.authorization());
+        answer(request.timeout(wait + Duration::from_secs(5))).await
+    }
+}
+
+fn empty() -> WireError {
+    WireError::Unreadable("it is empty".into())
+}
+
+fn tls_config() -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+    let mut config = match Verifier::new(provider) {
+        Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth(),
+        Err(error) => {
+            tracing::warn!(%error, "no certificate authority is trusted here: only a server on this machine can be reached");
+            builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+        }
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// RFC 9457 problem details, as far as they are shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    title: String,
+    detail: String,
+}
+
+/// Sends, and reads the answer; `None` for a `204`.
+async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<Option<T>, WireError> {
+    let response = request.send().await.map_err(|error| WireError::Unreachable(chain(&error)))?;
+    let status = response.status();
+    let location = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok()).map(str::to_owned);
+    let body = read_capped(response).await?;
+    if status == StatusCode::NO_CONTENT {
+        return Ok(None);
+    }
+    if status.is_success() {
+        return serde_json::from_slice(&body).map(Some).map_err(|error| WireError::Unreadable(error.to_string()));
+    }
+    Err(match status {
+        StatusCode::UNAUTHORIZED => WireError::CredentialEnded,
+        StatusCode::CONFLICT => WireError::Replaced,
+        _ if status.is_redirection() => {
+            WireError::Refused { status, why: format!("it wants to be called at {}", location.unwrap_or_else(|| "another address".into())) }
+        }
+        _ => WireError::Refused { status, why: in_words(&body) },
+    })
+}
+
+fn in_words(body: &[u8]) -> String {
+    let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
+    let words = [problem.title, problem.detail].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+    let plain: String = words.chars().filter(|c| !c.is_control()).take(300).collect();
+    if plain.is_empty() { "no reason given".into() } else { plain }
+}
+
+async fn read_capped(mut response: reqwest::Response) -> Result<Vec<u8>, WireError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| WireError::Unreachable(chain(&error)))? {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Err(WireError::Unreadable("it is longer than 1 MiB".into()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// An error with its causes: reqwest's own text stops at "error sending request".
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = inner.source();
+    }
+    text
+}

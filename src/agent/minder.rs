@@ -1,0 +1,318 @@
+//! The agent's parent (ruling H7). It starts the agent, watches its life and the leases it tells of, halts the bot by itself when the agent ends
+//! or falls silent, and starts a new agent then. It knows no server and holds no credential.
+
+use super::{
+    adapters::{Adapter, family},
+    boot_clock::BootClock,
+    words::Words,
+};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, set_child_subreaper, wait};
+use std::{
+    ffi::OsString,
+    io,
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    net::unix::pipe,
+    signal::unix::{Signal as Incoming, SignalKind, signal},
+};
+
+/// Exit status of an agent that no restart can help: its directory or settings are unusable.
+pub const UNUSABLE: u8 = 78;
+
+/// The agent halts at the end of its lease; the minder only when the agent did not even begin to.
+const GRACE_MS: i64 = 500;
+const LOOK: Duration = Duration::from_millis(200);
+/// Looks further apart than this mean that this process did not run.
+const STOOD_STILL_MS: i64 = 2_000;
+/// How long beyond the adapter's own time an agent may take to end when it was asked to.
+const RESERVE_MS: i64 = 10_000;
+/// A restart waits for this long doubled per restart running, up to the most.
+const AGAIN_MS: u64 = 500;
+const AGAIN_MOST_MS: u64 = 30_000;
+/// An agent that lived for this long was no failed start.
+const SETTLED_MS: i64 = 60_000;
+
+/// What a minder needs.
+pub struct Minder {
+    /// How this program is called to be the agent proper.
+    pub agent: Vec<OsString>,
+    /// The bot, for when nobody else halts it.
+    pub adapter: Arc<dyn Adapter>,
+    /// What leases run on.
+    pub boot_clock: BootClock,
+    /// An agent that says nothing at all for this long stands still. Milliseconds.
+    pub silent_after_ms: i64,
+}
+
+/// How one agent ended.
+enum End {
+    /// By itself or by others.
+    Ended(WaitStatus),
+    /// It stands still, and why that is said.
+    Silent(&'static str),
+    /// The minder was asked to end.
+    Asked,
+    /// The minder was asked again, or the agent did not end in time.
+    Pressed,
+}
+
+struct Signals {
+    ask: [Incoming; 3],
+    child: Incoming,
+}
+
+impl Minder {
+    /// Minds one agent after the other until it is asked to end. Call it on the thread that lives as long as the process: the kernel tells the
+    /// agent of its parent's death when the thread dies that started it.
+    ///
+    /// # Errors
+    /// When the operating system refuses what it needs, or the agent says that no restart can help; the bot is then halted.
+    pub async fn mind(self) -> io::Result<()> {
+        set_child_subreaper(Some(getpid()))?;
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        let [terminate, interrupt, hangup] = kinds.map(signal);
+        let mut signals = Signals { ask: [terminate?, interrupt?, hangup?], child: signal(SignalKind::child())? };
+        let mut failures = 0_u32;
+        loop {
+            let begun = self.boot_clock.now_ms();
+            let end = self.one_agent(&mut signals).await?;
+            self.halt().await;
+            let why = match end {
+                End::Asked | End::Pressed => return Ok(()),
+                End::Silent(why) => why.to_owned(),
+                End::Ended(status) if status.exit_status() == Some(i32::from(UNUSABLE)) => {
+                    return Err(io::Error::other("the agent cannot run with this directory and these settings"));
+                }
+                End::Ended(status) => format!("it ended, {}", in_words(status)),
+            };
+            failures = if self.boot_clock.now_ms() - begun > SETTLED_MS { 0 } else { failures };
+            let wait = AGAIN_MS.saturating_mul(1_u64.checked_shl(failures).unwrap_or(u64::MAX)).min(AGAIN_MOST_MS);
+            failures = failures.saturating_add(1).min(16);
+            tracing::error!(again_in_ms = wait, "the agent is started anew: {why}; its bot is halted and needs a start");
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(wait)) => {}
+                () = asked(&mut signals.ask) => return Ok(()),
+            }
+        }
+    }
+
+    /// Halts the bot whoever started it, and ends what the agent orphaned.
+    async fn halt(&self) {
+        loop {
+            let adapter = self.adapter.clone();
+            match tokio::task::spawn_blocking(move || adapter.halt_now()).await {
+                Ok(Ok(())) => break,
+                Ok(Err(error)) => tracing::error!("the bot could not be halted: {error}; trying again"),
+                Err(error) => tracing::error!("the bot could not be halted: {error}; trying again"),
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        end_orphans(None);
+        reap(None);
+    }
+
+    async fn one_agent(&self, signals: &mut Signals) -> io::Result<End> {
+        let (pid, to, from) = self.start()?;
+        let now = self.boot_clock.now_ms();
+        let mut watch = Watch::new(now, self.silent_after_ms);
+        let mut lines = BufReader::new(pipe::Receiver::from_owned_fd(from)?).lines();
+        let mut end = None;
+        let mut asked_at = None;
+        let mut looked_ms = 0;
+        loop {
+            // Whatever the agent said while this process stood still is heard before it is judged.
+            let line = tokio::select! {
+                biased;
+                line = next(&mut lines) => Some(line),
+                () = asked(&mut signals.ask) => {
+                    if asked_at.is_some() {
+                        end = Some(End::Pressed);
+                    }
+                    asked_at = asked_at.or(Some(self.boot_clock.now_ms()));
+                    // An agent that does not read any more is ended below.
+                    let _ = to.say("end");
+                    None
+                }
+                _ = signals.child.recv() => None,
+                () = tokio::time::sleep(LOOK) => None,
+            };
+            let now = self.boot_clock.now_ms();
+            if let Some(line) = line {
+                if let Some(beat) = watch.hear(&line, now) {
+                    // A full pipe is an agent that does not read: it will notice.
+                    let _ = to.say(&beat);
+                }
+                continue;
+            }
+            if let Some(status) = reap(Some(pid)) {
+                return Ok(if asked_at.is_some() { End::Asked } else { End::Ended(status) });
+            }
+            if now - looked_ms > 1_000 {
+                looked_ms = now;
+                end_orphans(Some(pid));
+            }
+            let late = asked_at.is_some_and(|at| now - at > self.adapter.apply_within_ms().saturating_add(RESERVE_MS));
+            end = end.or(late.then_some(End::Pressed)).or(watch.overdue(now).map(End::Silent));
+            if let Some(end) = end {
+                family::signal_child(pid, Signal::KILL);
+                while reap(Some(pid)).is_none() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                return Ok(end);
+            }
+        }
+    }
+
+    fn start(&self) -> io::Result<(Pid, Words, OwnedFd)> {
+        let (program, arguments) = self.agent.split_first().ok_or_else(|| io::Error::other("no agent to start"))?;
+        #[expect(clippy::zombie_processes, reason = "reaped by `reap`, which also reaps what this process adopts")]
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // A terminal's signals reach the minder alone, which then asks the agent to end.
+            .process_group(0)
+            .spawn()?;
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(io::Error::other("the agent has no pipes"));
+        };
+        Ok((Pid::from_child(&child), Words::into(stdin.into())?, stdout.into()))
+    }
+}
+
+/// The next line; for ever waited for once the pipe has ended, as the agent's own end is then noticed.
+async fn next(lines: &mut Lines<BufReader<pipe::Receiver>>) -> String {
+    match lines.next_line().await {
+        Ok(Some(line)) => line,
+        Ok(None) | Err(_) => std::future::pending().await,
+    }
+}
+
+async fn asked([terminate, interrupt, hangup]: &mut [Incoming; 3]) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
+    }
+}
+
+/// Reaps whatever has ended, what this process adopted included. Answers how the agent ended, when it did.
+fn reap(agent: Option<Pid>) -> Option<WaitStatus> {
+    let mut ended = None;
+    loop {
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) if Some(pid) == agent => ended = Some(status),
+            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+            Ok(None) | Err(_) => return ended,
+        }
+    }
+}
+
+/// This process is a subreaper: whoever below it loses its parent becomes its child. Nobody waits for those any more.
+fn end_orphans(agent: Option<Pid>) {
+    for pid in family::children().into_iter().filter(|pid| Some(*pid) != agent) {
+        tracing::warn!(pid = pid.as_raw_nonzero(), "an orphan of the bot is ended");
+        family::signal_child(pid, Signal::KILL);
+    }
+}
+
+fn in_words(status: WaitStatus) -> String {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => format!("with status {code}"),
+        (None, Some(number)) => format!("by signal {number}"),
+        (None, None) => "for an unknown reason".to_owned(),
+    }
+}
+
+/// What the agent's words allow. Pure.
+struct Watch {
+    /// Until when the bot may go on; none while it is halted or being halted.
+    lease_until_ms: Option<i64>,
+    heard_ms: i64,
+    silent_after_ms: i64,
+    looked_ms: i64,
+    /// Since when this process looks without a gap.
+    awake_since_ms: i64,
+}
+
+impl Watch {
+    fn new(now_ms: i64, silent_after_ms: i64) -> Self {
+        Self { lease_until_ms: None, heard_ms: now_ms, silent_after_ms, looked_ms: now_ms, awake_since_ms: now_ms }
+    }
+
+    /// Takes a line; answers what to say to it.
+    fn hear(&mut self, line: &str, now_ms: i64) -> Option<String> {
+        self.heard_ms = now_ms;
+        match line.split_once(' ') {
+            Some(("lease", ms)) => self.lease_until_ms = ms.parse().ok().or(self.lease_until_ms),
+            Some(("beat", _)) => return Some(line.to_owned()),
+            None if line == "halting" || line == "halted" => self.lease_until_ms = None,
+            _ => {}
+        }
+        None
+    }
+
+    /// Why the agent is not to be waited for any longer.
+    fn overdue(&mut self, now_ms: i64) -> Option<&'static str> {
+        // A machine that slept, or a minder that stood still: the agent gets a moment to say that it halts the bot itself.
+        if now_ms - self.looked_ms > STOOD_STILL_MS {
+            self.awake_since_ms = now_ms;
+        }
+        self.looked_ms = now_ms;
+        let past = |moment_ms: i64| now_ms > moment_ms.max(self.awake_since_ms).saturating_add(GRACE_MS);
+        if self.lease_until_ms.is_some_and(past) {
+            return Some("no lease came in time");
+        }
+        past(self.heard_ms.saturating_add(self.silent_after_ms)).then_some("it gives no sign of life")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looks every 200 ms up to a moment; answers when the agent was first found overdue.
+    fn look_until(watch: &mut Watch, until_ms: i64) -> Option<i64> {
+        while watch.looked_ms < until_ms {
+            let now = (watch.looked_ms + 200).min(until_ms);
+            if watch.overdue(now).is_some() {
+                return Some(now);
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_bot_outlives_its_lease_only_while_it_is_being_halted() {
+        let mut watch = Watch::new(0, 30_000);
+        assert_eq!(watch.hear("lease 20000", 1_000), None);
+        assert_eq!(watch.hear("beat 7", 19_000), Some("beat 7".into()));
+        assert_eq!(look_until(&mut watch, 20_500), None);
+        watch.hear("lease 40000", 20_500);
+        assert_eq!(look_until(&mut watch, 40_400), None);
+        watch.hear("halting", 40_400);
+        assert_eq!(look_until(&mut watch, 60_000), None, "the agent lives and is at it");
+        watch.hear("lease 70000", 61_000);
+        assert_eq!(look_until(&mut watch, 99_000), Some(70_600));
+    }
+
+    #[test]
+    fn an_agent_that_says_nothing_stands_still() {
+        let mut watch = Watch::new(0, 30_000);
+        watch.hear("garbage", 1_000);
+        assert_eq!(look_until(&mut watch, 99_000), Some(31_600));
+    }
+
+    #[test]
+    fn after_a_sleep_of_the_machine_the_agent_gets_a_moment() {
+        let mut watch = Watch::new(0, 30_000);
+        watch.hear("lease 20000", 1_000);
+        assert!(watch.overdue(900_000).is_none());
+        assert_eq!(look_until(&mut watch, 999_000), Some(900_600));
+    }
+}

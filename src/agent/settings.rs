@@ -1,0 +1,215 @@
+//! `agent.toml`: which bot this agent runs and how. Everything else an agent needs comes from the server.
+
+use super::{
+    adapters::{
+        Adapter,
+        process::{ProcessAdapter, ProcessConfig, own_launcher},
+    },
+    boot_clock::BootClock,
+    dir::AgentDir,
+};
+use crate::domain::AgentId;
+use rustix::process::Signal;
+use serde::Deserialize;
+use std::{io, path::PathBuf};
+
+/// Written by `enrol` where no settings are.
+pub const EXAMPLE: &str = r#"# What this agent runs. Times are milliseconds; relative paths start where `andon agent run` was called, or at working_dir.
+
+[bot]
+adapter = "process"
+
+# The bot's command and its arguments. Or leave it out and write it behind `andon agent run -- `.
+# command = ["python3", "bot.py", "--config", "grid.json"]
+# working_dir = "/srv/grid"
+
+# How it is halted: this signal (SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2), and after stop_within_ms SIGKILL to all of it.
+# stop_signal = "SIGTERM"
+# stop_within_ms = 3000
+
+# A command that prints what rests at the venue as JSON, at least {"entry_orders": 0}. Without it a stop is shown as
+# "applied, orders unknown": a command that has ended says nothing about its orders.
+# report = ["python3", "open_orders.py"]
+# report_timeout_ms = 5000
+
+# Files whose digest is shown as what runs.
+# build = ["bot.py"]
+# config = ["grid.json"]
+# strategy = "grid"
+"#;
+
+const STOP_WITHIN_MS: i64 = 3_000;
+const REPORT_TIMEOUT_MS: i64 = 5_000;
+
+/// What is wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("{path} cannot be read: {error}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{path}: {why}")]
+    Wrong {
+        /// The file.
+        path: String,
+        /// Where and why.
+        why: String,
+    },
+    /// No command anywhere.
+    #[error("there is nothing to run: write `command` into {0}, or the command behind `andon agent run -- `")]
+    NoCommand(String),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    bot: BotSection,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct BotSection {
+    adapter: Kind,
+    command: Vec<String>,
+    working_dir: Option<PathBuf>,
+    stop_signal: StopSignal,
+    stop_within_ms: Option<i64>,
+    report: Option<Vec<String>>,
+    report_timeout_ms: Option<i64>,
+    build: Vec<PathBuf>,
+    config: Vec<PathBuf>,
+    strategy: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    #[default]
+    Process,
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+enum StopSignal {
+    #[default]
+    #[serde(rename = "SIGTERM")]
+    Term,
+    #[serde(rename = "SIGINT")]
+    Int,
+    #[serde(rename = "SIGHUP")]
+    Hup,
+    #[serde(rename = "SIGQUIT")]
+    Quit,
+    #[serde(rename = "SIGUSR1")]
+    Usr1,
+    #[serde(rename = "SIGUSR2")]
+    Usr2,
+}
+
+impl From<StopSignal> for Signal {
+    fn from(signal: StopSignal) -> Self {
+        match signal {
+            StopSignal::Term => Self::TERM,
+            StopSignal::Int => Self::INT,
+            StopSignal::Hup => Self::HUP,
+            StopSignal::Quit => Self::QUIT,
+            StopSignal::Usr1 => Self::USR1,
+            StopSignal::Usr2 => Self::USR2,
+        }
+    }
+}
+
+/// Makes the adapter that the settings name. A `command` given here goes before the file's.
+///
+/// # Errors
+/// What is wrong, with the file's name.
+pub fn adapter(dir: &AgentDir, agent: &AgentId, command: Vec<String>, boot_clock: BootClock) -> Result<Box<dyn Adapter>, SettingsError> {
+    let path = dir.settings();
+    let shown = path.display().to_string();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(SettingsError::Unreadable { path: shown, error }),
+    };
+    let File { bot } = toml::from_str(&text).map_err(|error| SettingsError::Wrong { path: shown.clone(), why: error.to_string() })?;
+    let Kind::Process = bot.adapter;
+    Ok(Box::new(ProcessAdapter::new(process(bot, &shown, agent, command)?, boot_clock)))
+}
+
+fn process(bot: BotSection, shown: &str, agent: &AgentId, command: Vec<String>) -> Result<ProcessConfig, SettingsError> {
+    let wrong = |why: &str| SettingsError::Wrong { path: shown.to_owned(), why: why.to_owned() };
+    let bounded = |value: Option<i64>, standard: i64, name: &str| match value {
+        None => Ok(standard),
+        Some(ms) if (0..=600_000).contains(&ms) => Ok(ms),
+        Some(_) => Err(wrong(&format!("{name} must be between 0 and 600000"))),
+    };
+    let command = if command.is_empty() { bot.command } else { command };
+    if command.first().is_none_or(String::is_empty) {
+        return Err(SettingsError::NoCommand(shown.to_owned()));
+    }
+    if bot.report.as_ref().is_some_and(|report| report.first().is_none_or(String::is_empty)) {
+        return Err(wrong("report must name a command, or be left out"));
+    }
+    let below = |path: PathBuf| bot.working_dir.as_ref().map_or_else(|| path.clone(), |dir| dir.join(&path));
+    Ok(ProcessConfig {
+        stop_signal: bot.stop_signal.into(),
+        stop_within_ms: bounded(bot.stop_within_ms, STOP_WITHIN_MS, "stop_within_ms")?,
+        report_timeout_ms: bounded(bot.report_timeout_ms, REPORT_TIMEOUT_MS, "report_timeout_ms")?,
+        build: bot.build.into_iter().map(below).collect(),
+        config: bot.config.into_iter().map(below).collect(),
+        report: bot.report,
+        strategy: bot.strategy,
+        working_dir: bot.working_dir,
+        command,
+        mark: agent.to_string(),
+        launcher: own_launcher(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, command: &[&str]) -> Result<ProcessConfig, SettingsError> {
+        let File { bot } = toml::from_str(text).map_err(|e| SettingsError::Wrong { path: "agent.toml".into(), why: e.to_string() })?;
+        process(bot, "agent.toml", &AgentId::new(), command.iter().map(|part| (*part).to_owned()).collect())
+    }
+
+    #[test]
+    fn the_example_is_valid_with_and_without_its_comments() {
+        assert_eq!(read(EXAMPLE, &["bot"]).unwrap().command, ["bot"]);
+        let whole: String = EXAMPLE
+            .lines()
+            .map(|line| {
+                line.strip_prefix("# ").filter(|rest| rest.split_once(" = ").is_some_and(|(k, _)| !k.contains(' '))).unwrap_or(line)
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let config = read(&whole, &[]).unwrap();
+        assert_eq!(config.command, ["python3", "bot.py", "--config", "grid.json"]);
+        assert_eq!(config.build, [PathBuf::from("/srv/grid/bot.py")]);
+        assert_eq!((config.stop_within_ms, config.report_timeout_ms), (STOP_WITHIN_MS, REPORT_TIMEOUT_MS));
+        assert!(config.report.is_some());
+    }
+
+    #[test]
+    fn what_is_misspelt_or_out_of_bounds_is_named() {
+        for (text, word) in [
+            ("[bot]\ncomand = [\"x\"]", "comand"),
+            ("[bot]\nstop_signal = \"SIGWHAT\"", "SIGWHAT"),
+            ("[bot]\nstop_within_ms = -1", "stop_within_ms"),
+            ("[bot]\nreport = []", "report"),
+            ("[bot]\nadapter = \"magic\"", "magic"),
+            ("[bot", "line 1"),
+        ] {
+            let error = read(text, &["bot"]).unwrap_err().to_string();
+            assert!(error.contains(word), "{text}: {error}");
+        }
+        assert!(matches!(read("", &[]), Err(SettingsError::NoCommand(_))));
+    }
+}

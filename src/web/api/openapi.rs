@@ -1,0 +1,68 @@
+//! `GET /api/v1/openapi.json`: the API described for machines, from the handlers themselves.
+
+use super::v1;
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
+};
+
+/// An error, RFC 9457.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// `/problems/` and a word.
+    r#type: String,
+    /// In a few words.
+    title: String,
+    /// The status.
+    status: u16,
+    /// In sentences.
+    detail: String,
+    /// A sentence per field that cannot be taken.
+    #[schema(value_type = Option<Object>)]
+    fields: Option<serde_json::Value>,
+    /// The request's id, as in the server's log.
+    instance: String,
+}
+
+struct Tokens;
+
+impl Modify for Tokens {
+    fn modify(&self, document: &mut Document) {
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme("token", bearer);
+    }
+}
+
+/// The API, described.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Andon", description = "Stop bots, see them, make teams and bots. Times are RFC 3339 UTC."),
+    modifiers(&Tokens),
+    paths(
+        v1::bots::index,
+        v1::bots::create,
+        v1::bots::show,
+        v1::bots::set_stage,
+        v1::teams::index,
+        v1::teams::create,
+        v1::agents::index,
+        v1::holds::index,
+        v1::holds::create,
+        v1::holds::show,
+        v1::receipts::show,
+    )
+)]
+pub struct Description;
+
+/// Answers with the description.
+pub async fn show() -> Response {
+    Json(Description::openapi()).into_response()
+}

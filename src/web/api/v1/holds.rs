@@ -1,0 +1,221 @@
+//! `/api/v1/holds`: placing one, listing them. Placing has no limit of any kind: not of rate, not of size of scope, not for want of a
+//! database. Releasing is a person's signed act and has no route here.
+
+use crate::app::holds::{Placed, Press};
+use crate::authz::Action;
+use crate::domain::{Hold, HoldId, Level, Scope};
+use crate::web::{
+    Answer, Shared, WebError,
+    api::{ByToken, Listing, listing::Piece, openapi::Problem},
+    json::{self, Raw},
+    query::{Named, Params},
+};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::IntoResponse,
+};
+use serde::Serialize;
+
+/// A press.
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// `fleet`, `team` or `bot`.
+    scope: String,
+    /// With scope `team`: its id or name.
+    team: Option<String>,
+    /// With scope `bot`: its id or name.
+    bot: Option<String>,
+    /// `pause` (the usual) or `reduce`.
+    #[serde(default = "pause")]
+    #[schema(value_type = String)]
+    level: Level,
+    /// Why; never demanded. What is too long is cut.
+    #[serde(default)]
+    why: String,
+    /// The same press sent again carries the same key; the header `Idempotency-Key` does as well.
+    #[serde(default)]
+    idempotency_key: String,
+}
+
+fn pause() -> Level {
+    Level::Pause
+}
+
+/// A hold.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Hold)]
+pub struct HoldShape {
+    /// Its id.
+    pub id: String,
+    /// `fleet`, `team` or `bot`.
+    scope: &'static str,
+    /// The team, with scope `team`.
+    team: Option<String>,
+    /// The bot, with scope `bot`.
+    bot: Option<String>,
+    /// `reduce`, `pause` or `kill`.
+    level: &'static str,
+    /// The reason, possibly empty.
+    why: String,
+    /// Who placed it.
+    by: PlacerShape,
+    /// When it was pressed, by the server's clock.
+    at: String,
+    /// The epoch it took.
+    epoch: i64,
+    /// It was recorded after it had been pushed.
+    late: bool,
+    /// Position of its entry in the audit log.
+    entry: Option<i64>,
+    /// Its end; null while it stands.
+    released: Option<ReleaseShape>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Placer)]
+struct PlacerShape {
+    /// `user`, `token`, `trigger`, `agent` or `host`.
+    kind: &'static str,
+    /// The id.
+    id: String,
+    /// The name as shown.
+    name: String,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Release)]
+struct ReleaseShape {
+    /// When.
+    at: String,
+    /// The epoch it took.
+    epoch: i64,
+    /// The person who asked for it.
+    by: String,
+    /// The reason given.
+    why: String,
+}
+
+/// The answer to a press.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = PlacedHold)]
+pub struct PlacedShape {
+    #[serde(flatten)]
+    hold: HoldShape,
+    /// `recorded`; `spooled`: the database did not take it and gets it later; `not_recorded`: it was pushed to the agents and that is all.
+    kept: &'static str,
+    /// How many bots it covers now.
+    bots: usize,
+    /// True when this press had been taken before.
+    repeated: bool,
+    /// Other unreleased holds that already covered the whole scope: each must be released too.
+    beside: Vec<HoldShape>,
+    /// Where to see how far each bot has come.
+    receipt: String,
+}
+
+impl From<&Hold> for HoldShape {
+    fn from(hold: &Hold) -> Self {
+        Self {
+            id: hold.id.to_string(),
+            scope: hold.scope.kind(),
+            team: if let Scope::Team(team) = &hold.scope { Some(team.to_string()) } else { None },
+            bot: if let Scope::Bot(bot) = &hold.scope { Some(bot.to_string()) } else { None },
+            level: hold.level.as_str(),
+            why: hold.why.clone(),
+            by: PlacerShape { kind: hold.placed_by.kind.as_str(), id: hold.placed_by.id.clone(), name: hold.placed_by.name.clone() },
+            at: hold.at.rfc3339(),
+            epoch: hold.epoch.0,
+            late: hold.late,
+            entry: hold.entry,
+            released: hold.released.as_ref().map(|release| ReleaseShape {
+                at: release.at.rfc3339(),
+                epoch: release.epoch.0,
+                by: release.by.to_string(),
+                why: release.why.clone(),
+            }),
+        }
+    }
+}
+
+/// Lists holds, oldest first: those that stand, or with `state=released` the last hundred that are over.
+///
+/// # Errors
+/// 403 for a token that may not read; 400 for another state.
+#[utoipa::path(get, path = "/api/v1/holds", tag = "holds", security(("token" = [])),
+    params(("state" = Option<String>, Query, description = "`open` (the usual) or `released`"),
+        Piece),
+    responses((status = 200, body = Listing<HoldShape>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn index(State(app): Shared, caller: ByToken, params: Params) -> Answer {
+    let actor = caller.may(Action::See)?;
+    let holds: Vec<HoldShape> = match params.text("state").as_deref() {
+        None | Some("open") => app.fleet.view().open_holds().map(|hold| hold.as_ref().into()).collect(),
+        Some("released") => app.past_holds(actor).await?.iter().map(HoldShape::from).collect(),
+        Some(_) => return Err(WebError::bad_request("state must be open or released.")),
+    };
+    Ok(Json(Listing::cut(holds, |hold: &HoldShape| &hold.id, &params)?).into_response())
+}
+
+/// Shows one hold.
+///
+/// # Errors
+/// 404.
+#[utoipa::path(get, path = "/api/v1/holds/{id}", tag = "holds", security(("token" = [])), params(("id" = String, Path)),
+    responses((status = 200, body = HoldShape), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn show(State(app): Shared, caller: ByToken, Named(id): Named) -> Answer {
+    let actor = caller.may(Action::SeeCounts)?;
+    let id = HoldId::parse(&id).map_err(|_| WebError::not_found())?;
+    Ok(Json(HoldShape::from(&app.hold(actor, &id).await?)).into_response())
+}
+
+/// Stops: a fleet, a team or one bot. 201 for a new hold, 200 when this press had been taken before.
+///
+/// # Errors
+/// 403 for a scope that this token may not stop; 404 for a team or bot that is not there; 422 for fields that do not fit.
+#[utoipa::path(post, path = "/api/v1/holds", tag = "holds", security(("token" = [])), request_body = Asked,
+    params(("Idempotency-Key" = Option<String>, Header, description = "the same press sent again carries the same key")),
+    responses((status = 201, body = PlacedShape), (status = 200, body = PlacedShape),
+        (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn create(State(app): Shared, caller: ByToken, headers: HeaderMap, Raw(body): Raw) -> Answer {
+    let actor = caller.may(Action::PlaceHold)?.clone();
+    let asked: Asked = json::read(&body)?;
+    let scope = app.scope_named(&asked.scope, named(&asked)?)?;
+    let in_header = headers.get("idempotency-key").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let idempotency_key = in_header.unwrap_or(asked.idempotency_key);
+    let press = Press { scope, level: asked.level, why: asked.why, idempotency_key };
+    let placed = app.place(actor, press).await?;
+    let bots = app.fleet.view().under(&placed.hold).len();
+    let status = if placed.repeated { StatusCode::OK } else { StatusCode::CREATED };
+    let at = [(header::LOCATION, format!("/api/v1/holds/{}", placed.hold.id))];
+    Ok((status, at, Json(shape(&placed, bots))).into_response())
+}
+
+fn shape(placed: &Placed, bots: usize) -> PlacedShape {
+    PlacedShape {
+        hold: (&placed.hold).into(),
+        kept: placed.kept.as_str(),
+        bots,
+        repeated: placed.repeated,
+        beside: placed.beside.iter().map(|hold| hold.as_ref().into()).collect(),
+        receipt: format!("/api/v1/holds/{}/receipt", placed.hold.id),
+    }
+}
+
+/// The one name that belongs to the scope. Another one beside it is refused: what was meant is not clear.
+fn named(asked: &Asked) -> Result<&str, WebError> {
+    let unfit = |field: &'static str, said: String| WebError {
+        fields: vec![(field, said.clone())],
+        ..WebError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Something needs a change", said)
+    };
+    match (asked.scope.as_str(), &asked.team, &asked.bot) {
+        ("team", Some(name), None) | ("bot", None, Some(name)) => Ok(name),
+        ("team", None, None) => Err(unfit("team", "Name the team.".into())),
+        ("bot", None, None) => Err(unfit("bot", "Name the bot.".into())),
+        ("fleet" | "bot", Some(_), _) => Err(unfit("team", "A team goes with scope team only.".into())),
+        ("fleet" | "team", _, Some(_)) => Err(unfit("bot", "A bot goes with scope bot only.".into())),
+        // An unknown scope is refused by whoever knows them all.
+        _ => Ok(""),
+    }
+}

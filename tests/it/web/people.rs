@@ -1,0 +1,129 @@
+//! People, teams, tokens and what an auditor reads.
+
+use crate::harness::{
+    app::{ORIGIN, TestApp},
+    browser::Browser,
+    db::{Kind, fresh},
+};
+use axum::http::StatusCode;
+
+async fn site() -> TestApp {
+    TestApp::new(fresh(Kind::Sqlite).await).await
+}
+
+#[tokio::test]
+async fn an_admin_invites_somebody_and_the_link_is_shown_once() {
+    let test = site().await;
+    let mut admin = Browser::signed_in(&test, "admin").await;
+    admin.get("/people/invite").await;
+    admin.post("/people/invite", &[("name", "sato!"), ("grant", "auditor"), ("grant", "risk")]).await;
+    assert_eq!(admin.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(admin.page.contains("sato!") && admin.page.contains("An auditor holds no other role"), "{}", admin.page);
+    assert!(admin.page.contains(r#"value="risk" checked"#), "what was ticked stays ticked");
+    admin.post("/people/invite", &[("name", "Operator"), ("grant", "risk")]).await;
+    assert!(admin.page.contains("Somebody has that name already"));
+    let lead_of_arb = format!("lead:{}", test.team("arb"));
+    admin.post("/people/invite", &[("name", "sato"), ("grant", &lead_of_arb), ("grant", "risk")]).await;
+    let act = admin.leads_to().to_owned();
+    assert!(act.starts_with("/acts/"), "{}", admin.page);
+    admin.get(&act).await;
+    assert!(admin.page.contains("Invite sato as lead of arb, risk"));
+    admin.touch(&test, "admin", &format!("{act}/sign")).await;
+    let link = admin.between(r#"<code class="command">"#, "</code>").unwrap();
+    let path = link.strip_prefix(ORIGIN).unwrap().to_owned();
+    assert!(path.starts_with("/welcome/andon_invite_"));
+    admin.get(&act).await;
+    assert!(!admin.page.contains("andon_invite_"), "nobody sees it again");
+    let mut sato = Browser::new(&test);
+    sato.get(&path).await;
+    assert_eq!(sato.leads_to(), "/welcome");
+    admin.get("/people").await;
+    assert!(admin.page.contains("sato") && admin.page.contains("Invited"));
+}
+
+#[tokio::test]
+async fn roles_change_by_a_signed_act_and_disabling_by_a_press() {
+    let test = site().await;
+    let id = test.people["operator"].id.clone();
+    let mut admin = Browser::signed_in(&test, "admin").await;
+    admin.get(&format!("/people/{id}")).await;
+    let lead = format!("lead:{}", test.team("grid"));
+    admin.post(&format!("/people/{id}/roles"), &[("grant", &lead)]).await;
+    let act = admin.leads_to().to_owned();
+    assert!(test.app.people().holds(&id, andon::domain::Role::Operator), "prepared is not done");
+    admin.get(&act).await;
+    assert!(admin.page.contains("Roles now") && admin.page.contains("operator of arb") && admin.page.contains("to lead of grid"));
+    admin.touch(&test, "admin", &format!("{act}/sign")).await;
+    assert_eq!(admin.leads_to(), format!("/people/{id}"));
+    assert!(!test.app.people().holds(&id, andon::domain::Role::Operator));
+    admin.get(&format!("/people/{id}")).await;
+    admin.post(&format!("/people/{id}/disable"), &[]).await;
+    assert!(!test.app.people().user(&id).unwrap().enabled);
+    admin.get(&format!("/people/{id}")).await;
+    admin.post(&format!("/people/{id}/enable"), &[]).await;
+    assert!(test.app.people().user(&id).unwrap().enabled);
+    let mut risk = Browser::signed_in(&test, "risk").await;
+    risk.get(&format!("/people/{id}")).await;
+    assert!(risk.page.contains("An admin changes roles") && !risk.page.contains("/disable"));
+    risk.post(&format!("/people/{id}/disable"), &[]).await;
+    assert_eq!(risk.status, StatusCode::FORBIDDEN);
+    assert!(risk.page.contains("an admin may"), "{}", risk.page);
+    assert!(test.app.people().user(&id).unwrap().enabled);
+}
+
+#[tokio::test]
+async fn a_token_is_made_by_an_act_used_and_revoked() {
+    let test = site().await;
+    let mut lead = Browser::signed_in(&test, "lead").await;
+    lead.get("/tokens").await;
+    assert!(!lead.page.contains("The whole installation"), "a lead makes tokens of their own team");
+    lead.post("/tokens", &[("name", "pager"), ("scope", "all"), ("team", "")]).await;
+    assert_eq!(lead.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(lead.page.contains("Choose what the token may do") && lead.page.contains("pager"));
+    let (arb, grid) = (test.team("arb").to_string(), test.team("grid").to_string());
+    lead.post("/tokens", &[("name", "pager"), ("scope", "stop"), ("team", &grid)]).await;
+    assert_eq!(lead.status, StatusCode::FORBIDDEN);
+    lead.get("/tokens").await;
+    lead.post("/tokens", &[("name", "pager"), ("scope", "stop"), ("team", &arb)]).await;
+    let act = lead.leads_to().to_owned();
+    lead.get(&act).await;
+    lead.touch(&test, "lead", &format!("{act}/sign")).await;
+    let token = lead.between(r#"<code class="command">"#, "</code>").unwrap();
+    assert!(test.app.actor_by_token(&token).is_some());
+    lead.get("/tokens").await;
+    assert!(!lead.page.contains(&token));
+    let revoke = lead.between(r#"action="/tokens/"#, "\"").unwrap();
+    lead.post(&format!("/tokens/{revoke}"), &[]).await;
+    assert_eq!(lead.leads_to(), "/tokens");
+    assert!(test.app.actor_by_token(&token).is_none());
+}
+
+#[tokio::test]
+async fn every_page_is_drawn_for_whoever_may_see_it_and_refused_with_words_to_the_rest() {
+    let test = site().await;
+    let somebody = format!("/people/{}", test.people["lead"].id);
+    let pages = ["/acts", "/me", "/people", "/people/invite", &somebody, "/teams", "/tokens", "/matrix", "/system", "/card"];
+    let only = |page: &str| match page {
+        "/people/invite" => &["admin"][..],
+        "/matrix" => &["admin", "auditor"],
+        _ => &["admin", "operator", "lead", "risk", "auditor"],
+    };
+    for who in ["admin", "operator", "lead", "risk", "auditor"] {
+        let mut browser = Browser::signed_in(&test, who).await;
+        for page in pages {
+            browser.get(page).await;
+            let expected = if only(page).contains(&who) { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            assert_eq!(browser.status, expected, "{page} as {who}");
+            assert!(browser.page.contains("<h1>") && browser.page.contains("</html>"), "{page} as {who}");
+            for button in browser.page.split("<button").skip(1) {
+                let words = button.split("</button>").next().unwrap();
+                assert!(!["Submit", ">OK<", ">Yes<"].iter().any(|word| words.contains(word)), "{page}: {words}");
+            }
+        }
+    }
+    let mut nobody = Browser::new(&test);
+    nobody.get("/card").await;
+    assert!(nobody.page.contains("andon stop --all"), "the card is for whoever cannot sign in");
+    nobody.get("/tokens").await;
+    assert_eq!(nobody.leads_to(), "/sign-in?next=%2Ftokens");
+}

@@ -1,0 +1,248 @@
+//! A server on a socket of its own, with a team, a lead, bots that are started by rows, and tokens of every scope.
+
+use super::client::{Client, Reply};
+use crate::harness::db::{Fresh, Kind, fresh};
+use andon::app::{
+    App, Parts,
+    holds::{Placed, Press},
+};
+use andon::authz::Actor;
+use andon::crypto::token::{self, TokenDigest};
+use andon::domain::{
+    ActId, BotFacts, BotId, Clock, Epoch, Exits, Grant, HoldId, InstallationId, Level, Limits, Role, Scope, Stage as BotStage, StartLeaf,
+    TeamId, Timestamp, Timings, TokenId, UserId, hold::Release,
+};
+use andon::fleet::Spool;
+use andon::storage::{self, Lane, installation::Installation, teams::Team, tokens::StoredToken, users::User};
+use serde_json::json;
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use tokio::net::TcpListener;
+
+/// The server and who works with it.
+pub struct Stage {
+    pub app: Arc<App>,
+    pub address: SocketAddr,
+    pub team: TeamId,
+    pub other_team: TeamId,
+    pub lead: UserId,
+    // Keeps folder and database alive.
+    pub fresh: Fresh,
+}
+
+/// An enrolled agent as a test knows it.
+#[derive(Clone)]
+pub struct Enrolled {
+    pub bot: BotId,
+    pub token: String,
+}
+
+impl Stage {
+    pub async fn new() -> Self {
+        Self::on(fresh(Kind::Sqlite).await).await
+    }
+
+    pub async fn on(fresh: Fresh) -> Self {
+        let (team, other_team, lead) = (TeamId::new(), TeamId::new(), UserId::new());
+        let installation = Installation { id: InstallationId::new(), name: "Test".into(), kind: "live".into(), created_at: Timestamp(1) };
+        let mut tx = fresh.db.write(Lane::Normal).await.unwrap();
+        storage::installation::installation_insert(&mut tx, &installation, "localhost/audit/control/1").await.unwrap();
+        for (id, name) in [(&team, "arb"), (&other_team, "grid desk")] {
+            let team = Team { id: id.clone(), name: name.into(), created_at: Timestamp(1) };
+            storage::teams::team_insert(&mut tx, &team).await.unwrap();
+        }
+        let grant = |team: &TeamId| Grant { role: Role::Lead, team: Some(team.clone()) };
+        let user = User {
+            id: lead.clone(),
+            name: "sato".into(),
+            display_name: "L. Sato".into(),
+            password_hash: None,
+            enabled: true,
+            created_at: Timestamp(1),
+            grants: vec![grant(&team), grant(&other_team)],
+        };
+        storage::users::user_insert(&mut tx, &user).await.unwrap();
+        storage::users::user_set_grants(&mut tx, &lead, &user.grants).await.unwrap();
+        for (word, team) in [("stop", None), ("read", None), ("manage", None), ("stop-arb", Some(&team))] {
+            let row = StoredToken {
+                id: TokenId::new(),
+                name: word.into(),
+                token_hash: TokenDigest::of(&format!("andon_api_{word}")).hex(),
+                scope: word.split('-').next().unwrap().into(),
+                team_id: team.cloned(),
+                made_by: lead.clone(),
+                made_at: Timestamp(1),
+                expires_at: Timestamp(i64::MAX),
+                revoked_at: None,
+            };
+            storage::tokens::token_insert(&mut tx, &row).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let (spool, spooled) = Spool::open(&fresh.dir.path().join("spool")).unwrap();
+        let parts = Parts {
+            db: fresh.db.clone(),
+            clock: Clock::system(),
+            installation,
+            origin: "http://localhost:8080".parse().unwrap(),
+            spool,
+            spooled,
+            node: "test".into(),
+        };
+        let app = App::assemble(parts).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(andon::web::server::serve(listener, app.clone(), std::future::pending()));
+        Self { app, address, team, other_team, lead, fresh }
+    }
+
+    /// Whoever asks over HTTP with an API token of this scope.
+    pub fn program(&self, word: &str) -> Client {
+        Client { address: self.address, token: Some(format!("andon_api_{word}")) }
+    }
+    /// An agent that asks over HTTP.
+    pub fn poller(&self, agent: &Enrolled) -> Client {
+        Client { address: self.address, token: Some(agent.token.clone()) }
+    }
+    /// Whoever has no token.
+    pub fn stranger(&self) -> Client {
+        Client { address: self.address, token: None }
+    }
+    pub fn actor(&self) -> Actor {
+        self.app.actor_of(&self.lead, false).unwrap()
+    }
+
+    /// A bot in stage sandbox, in the first team.
+    pub async fn bot(&self, name: &str) -> BotId {
+        self.bot_with(name, &self.team, Limits::default()).await
+    }
+
+    pub async fn bot_with(&self, name: &str, team: &TeamId, limits: Limits) -> BotId {
+        let mut tx = self.fresh.db.write(Lane::Normal).await.unwrap();
+        let facts = BotFacts {
+            id: BotId::new(),
+            name: name.into(),
+            team: team.clone(),
+            strategy: "grid".into(),
+            owner: self.lead.clone(),
+            stage: BotStage::Sandbox,
+            exits: Exits::Managed,
+            timings: Timings::default(),
+            limits,
+            limits_waiting: false,
+            start_epoch: Epoch(0),
+            stop: None,
+            fact_epoch: storage::epoch::epoch_take(&mut tx).await.unwrap(),
+        };
+        storage::bots::bot_insert(&mut tx, &facts, Timestamp(1)).await.unwrap();
+        tx.commit().await.unwrap();
+        self.app.refresh().await.unwrap();
+        facts.id
+    }
+
+    /// A one-time code for a bot.
+    pub async fn code(&self, bot: &BotId) -> String {
+        let code = token::new_code().unwrap().expose().clone();
+        let now = self.app.clock.now();
+        let row = storage::agents::EnrolmentCode {
+            code_hash: token::code_digest(&code).hex(),
+            bot_id: bot.clone(),
+            made_by: self.lead.clone(),
+            made_at: now,
+            expires_at: now.plus_ms(900_000),
+            used_at: None,
+            agent_id: None,
+        };
+        let mut tx = self.fresh.db.write(Lane::Normal).await.unwrap();
+        storage::agents::code_insert(&mut tx, &row).await.unwrap();
+        tx.commit().await.unwrap();
+        code
+    }
+
+    pub async fn present(&self, code: &str) -> Reply {
+        let recipient = age::x25519::Identity::generate().to_public().to_string();
+        let agent = json!({"name": "host-1", "version": "1.0.0", "platform": "linux-x86_64"});
+        self.stranger().post("/agent/v1/enrol", json!({"code": code, "agent": agent, "recipient": recipient})).await
+    }
+
+    /// Enrols an agent for a bot.
+    pub async fn enrol(&self, bot: &BotId) -> Enrolled {
+        let reply = self.present(&self.code(bot).await).await;
+        assert_eq!(reply.status, 201, "{reply:?}");
+        Enrolled { bot: bot.clone(), token: reply.json["token"].as_str().unwrap().to_owned() }
+    }
+
+    /// Confirms an agent by its row, and lets the server read it by enrolling another one.
+    pub async fn confirm(&self, agent: &Enrolled) {
+        let live = self.app.agent_by_token(&agent.token).unwrap();
+        let mut tx = self.fresh.db.write(Lane::Normal).await.unwrap();
+        storage::agents::agent_confirm(&mut tx, &live.id, &self.lead).await.unwrap();
+        tx.commit().await.unwrap();
+        self.agent("another").await;
+    }
+
+    /// A bot with an agent.
+    pub async fn agent(&self, name: &str) -> Enrolled {
+        self.enrol(&self.bot(name).await).await
+    }
+
+    /// Starts a bot by its rows: what a signed act leaves behind.
+    pub async fn start(&self, bot: &BotId) -> Epoch {
+        let mut tx = self.fresh.db.write(Lane::Normal).await.unwrap();
+        let epoch = storage::epoch::epoch_take(&mut tx).await.unwrap();
+        let now = self.app.clock.now();
+        let act = storage::acts::StoredAct {
+            id: ActId::new(),
+            kind: "start".into(),
+            body: b"{}".to_vec(),
+            digest: token::random::<32>().unwrap(),
+            detail: "{}".into(),
+            made_by: self.lead.clone(),
+            made_at: now,
+            not_after: now,
+            signers_needed: 1,
+            state: "done".into(),
+            closed_at: None,
+            outcome: None,
+        };
+        storage::acts::act_insert(&mut tx, &act).await.unwrap();
+        let leaf = StartLeaf {
+            bot: bot.clone(),
+            after_epoch: Epoch(epoch.0 - 1),
+            build: None,
+            config: None,
+            limits_version: 0,
+            key_versions: BTreeMap::new(),
+            orders_checked: None,
+        };
+        let start = storage::starts::BotStart {
+            bot_id: bot.clone(),
+            epoch,
+            act_id: act.id,
+            leaf_index: 0,
+            leaf: serde_json::to_string(&leaf).unwrap(),
+            proof: "[]".into(),
+            at: now,
+            applied_at: None,
+        };
+        storage::starts::start_insert(&mut tx, &start).await.unwrap();
+        storage::bots::bot_set_start(&mut tx, bot, epoch).await.unwrap();
+        tx.commit().await.unwrap();
+        self.app.refresh().await.unwrap();
+        epoch
+    }
+
+    /// Ends a hold by its row: what a signed act leaves behind.
+    pub async fn release(&self, id: &HoldId) {
+        let mut tx = self.fresh.db.write(Lane::Normal).await.unwrap();
+        let epoch = storage::epoch::epoch_take(&mut tx).await.unwrap();
+        let release = Release { epoch, at: self.app.clock.now(), by: self.lead.clone(), why: "over".into() };
+        storage::holds::hold_release(&mut tx, id, &release).await.unwrap();
+        tx.commit().await.unwrap();
+        self.app.refresh().await.unwrap();
+    }
+
+    /// Presses, as the lead.
+    pub async fn place(&self, scope: Scope, level: Level) -> Placed {
+        let press = Press { scope, level, why: "venue outage".into(), idempotency_key: String::new() };
+        self.app.place(self.actor(), press).await.unwrap()
+    }
+}
