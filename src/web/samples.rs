@@ -60,7 +60,6 @@ pub fn line(n: usize, chip: Chip, note: &str, age_s: Option<i64>) -> BotLine {
     BotLine {
         id: BotId::from_stored(id(n)),
         name,
-        is_at_rest: chip.tone == Tone::Held || chip.tone == Tone::Open,
         is_trouble,
         chip,
         note: note.to_owned(),
