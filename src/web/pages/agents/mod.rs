@@ -155,3 +155,38 @@ pub(super) fn channel(seen: Option<&Arc<AgentSeen>>) -> &'static str {
         Some(_) => "poll",
     }
 }
+
+#[cfg(test)]
+pub(in crate::web) fn samples() -> Vec<(String, String)> {
+    use crate::web::samples;
+    let now = samples::now();
+    let row = |n: usize, state: &str, age_s: Option<i64>, off: &str| Row {
+        href: format!("/agents/{n}"),
+        name: format!("host-{n}"),
+        bot: samples::names().swap_remove(n).0,
+        bot_href: format!("/bots/{n}"),
+        chip: state_chip(state),
+        version: "0.1.0".to_owned(),
+        platform: "linux-x86_64".to_owned(),
+        channel: if n % 2 == 0 { "push" } else { "poll" },
+        age: Age::new(age_s.map(|s| now.plus_ms(-s * 1_000)), now, crate::domain::Timings::default()),
+        stops_within: "35 s".to_owned(),
+        clock: Clock { words: off.to_owned(), is_wrong: off != "under 1 s" },
+        ended_at: None,
+    };
+    let draw = |live, ended: Vec<Row>, next: &str| {
+        let words = "Agents: 3".to_owned();
+        let frame = Frame { held: None, ..Frame::sample("Agents", "/agents") };
+        Agents { frame, live, previous: String::new(), next: next.to_owned(), words, ended }.render().unwrap()
+    };
+    let live = vec![
+        row(1, "confirmed", Some(1), "under 1 s"),
+        row(2, "pending", None, "under 1 s"),
+        row(3, "confirmed", Some(40), "3.1 s behind"),
+    ];
+    let ended = vec![Row { ended_at: Some(now), ..row(4, "revoked", None, "under 1 s") }];
+    let mut all =
+        vec![("agents".to_owned(), draw(live, ended, "/agents?page=2")), ("agents-none".to_owned(), draw(Vec::new(), Vec::new(), ""))];
+    all.extend(show::samples());
+    all
+}

@@ -109,3 +109,40 @@ pub async fn revoke(State(app): Shared, person: Person, Named(id): Named, Posted
         Err(error) => draw(&app, &person, &id, form.why, Problems::of_error(error)?).await,
     }
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<(String, String)> {
+    use crate::web::samples;
+    let now = samples::now();
+    let draw = |state: &str, ended_at, problems: Problems, may| {
+        let page = Agent {
+            frame: Frame { held: None, ..Frame::sample("Agent host-7", "/agents/7") },
+            problems,
+            id: samples::id(500),
+            name: "host-7".to_owned(),
+            bot: ("grid-07".to_owned(), "/bots/7".to_owned()),
+            chip: state_chip(state),
+            fingerprint: "QK7M-2XWD".to_owned(),
+            recipient: "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p".to_owned(),
+            version: "0.1.0".to_owned(),
+            platform: "linux-x86_64".to_owned(),
+            enrolled_at: now,
+            confirmed_by: "L. Sato".to_owned(),
+            ended_at,
+            channel: "push",
+            age: Age::new(Some(now), now, crate::domain::Timings::default()),
+            clock: Clock { words: "3.1 s behind".to_owned(), is_wrong: true },
+            boot: "0193f0a0-77aa".to_owned(),
+            waits: state == "pending",
+            may,
+            who: "an operator (to sandbox) or a lead of the bot's team",
+            typed: String::new(),
+        };
+        page.render().unwrap()
+    };
+    vec![
+        ("agent".to_owned(), draw("pending", None, Problems::one("why", "Give the reason why it ends."), true)),
+        ("agent-other".to_owned(), draw("confirmed", None, Problems::none(), false)),
+        ("agent-ended".to_owned(), draw("revoked", Some(now), Problems::none(), true)),
+    ]
+}

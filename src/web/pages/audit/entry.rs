@@ -60,3 +60,33 @@ pub async fn show(State(app): Shared, person: Person, Named(seq): Named) -> Answ
         signatures: signatures.into_iter().map(signature).collect(),
     })
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<(String, String)> {
+    use crate::web::samples;
+    let draw = |included, signatures| {
+        let hash = "9f2c61d0a77b41f39f2c61d0a77b41f39f2c61d0a77b41f39f2c61d0a77b41f3".to_owned();
+        let page = Entry {
+            frame: Frame { held: None, ..Frame::sample("Entry 117", "/audit/117") },
+            seq: 117,
+            at: samples::now(),
+            kind: "bots.started".to_owned(),
+            who: "L. Sato".to_owned(),
+            what: "bot grid-07".to_owned(),
+            pretty: "{\n  \"kind\": \"bots.started\",\n  \"data\": {\n    \"bots\": [\"0193\"]\n  }\n}".to_owned(),
+            leaf: hash.clone(),
+            size: 120,
+            root: hash.clone(),
+            proof: vec![hash.clone(), hash],
+            included,
+            signatures,
+        };
+        page.render().unwrap()
+    };
+    let signature =
+        |wrong: Option<&str>| Signature { who: "L. Sato".to_owned(), key: "c2FtcGxl".to_owned(), wrong: wrong.map(str::to_owned) };
+    vec![
+        ("audit-entry".to_owned(), draw(true, vec![signature(None), signature(None)])),
+        ("audit-entry-wrong".to_owned(), draw(false, vec![signature(Some("the signature does not verify"))])),
+    ]
+}

@@ -41,8 +41,14 @@ impl Typed {
     /// The same list from another position on.
     fn before(&self, position: u64) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        let fields =
-            [("person", &self.person), ("bot", &self.bot), ("kind", &self.kind), ("from", &self.from), ("to", &self.to), ("about", &self.about)];
+        let fields = [
+            ("person", &self.person),
+            ("bot", &self.bot),
+            ("kind", &self.kind),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("about", &self.about),
+        ];
         for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
             query.append_pair(name, value);
         }
@@ -81,7 +87,8 @@ pub async fn index(State(app): Shared, person: Person, axum::extract::Query(type
     let query = query(&app, &typed, &mut problems);
     let (rows, kinds) = app.entries(&person.actor, &query).await?;
     let rows = if problems.is_empty() { rows } else { Vec::new() };
-    let references: Vec<String> = rows.iter().flat_map(|row| [Some(row.actor.clone()), row.obj.clone()]).flatten().chain([query.about.clone()]).collect();
+    let references: Vec<String> =
+        rows.iter().flat_map(|row| [Some(row.actor.clone()), row.obj.clone()]).flatten().chain([query.about.clone()]).collect();
     let names = names(&app, &person.actor, &references).await?;
     let mut frame = frame::of(&app, &person.visitor, "Audit").await;
     frame.is_error = !problems.is_empty();
@@ -151,5 +158,66 @@ pub(super) fn named(names: &HashMap<String, String>, reference: &str) -> String 
         ("user", Some(name)) => name.clone(),
         (noun, Some(name)) => format!("{noun} {name}"),
         (noun, None) => format!("{noun} {id}").trim().to_owned(),
+    }
+}
+
+#[cfg(test)]
+pub(in crate::web) fn samples() -> Vec<(String, String)> {
+    use crate::web::samples;
+    let line = |n: u64, who: &str, kind: &str, what: &str| Line {
+        seq: n,
+        at: samples::now().plus_ms(-40_000 * (120 - n as i64)),
+        who: who.to_owned(),
+        kind: kind.to_owned(),
+        what: what.to_owned(),
+    };
+    let draw = |lines: Vec<Line>, typed: Typed, problems| {
+        let page = Audit {
+            frame: Frame { held: None, ..Frame::sample("Audit", "/audit") },
+            problems,
+            people: vec![("user:1".to_owned(), "L. Sato".to_owned())],
+            kinds: vec!["hold.placed".to_owned(), "bots.started".to_owned()],
+            about: if typed.about.is_empty() { String::new() } else { "bot grid-07".to_owned() },
+            older: if lines.is_empty() { String::new() } else { typed.before(100) },
+            newest: String::new(),
+            is_narrowed: typed.is_narrowed(),
+            lines,
+            typed,
+        };
+        page.render().unwrap()
+    };
+    let lines = vec![
+        line(119, "M. Okafor", "hold.placed", "hold 0193f0a0-0000-7000-8000-000000000700"),
+        line(118, "agent host-7", "agent.boot", "bot grid-07"),
+        line(117, "L. Sato", "bots.started", "bot grid-07"),
+        line(116, "the server", "bots.stopped", "bot arb-03"),
+    ];
+    let typed = Typed { about: "bot:7".to_owned(), from: "23 Nov".to_owned(), ..Typed::default() };
+    let mut all = vec![
+        ("audit".to_owned(), draw(lines, Typed::default(), Problems::none())),
+        ("audit-none".to_owned(), draw(Vec::new(), typed, Problems::one("from", "Enter a day as 2026-11-23."))),
+    ];
+    all.extend(entry::samples());
+    all.extend(verify::samples());
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_a_name_where_there_is_one() {
+        let names = HashMap::from([("user:1".to_owned(), "L. Sato".to_owned()), ("bot:7".to_owned(), "grid-07".to_owned())]);
+        assert_eq!(
+            ["user:1", "bot:7", "hold:9", "server:server"].map(|r| named(&names, r)),
+            ["L. Sato", "bot grid-07", "hold 9", "the server"]
+        );
+    }
+
+    #[test]
+    fn the_older_page_keeps_the_filter() {
+        let typed = Typed { kind: "hold.placed".to_owned(), before: "900".to_owned(), ..Typed::default() };
+        assert_eq!(typed.before(801), "/audit?kind=hold.placed&before=801");
     }
 }

@@ -25,3 +25,22 @@ pub async fn show(State(app): Shared, person: Person) -> Answer {
     let (entries, signatures) = (count(report.entries), count(report.signatures));
     frame::page(&Verified { frame, entries, signatures, took_ms, report })
 }
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<(String, String)> {
+    use crate::audit::verify::Finding;
+    let draw = |findings| {
+        let root = "9f2c61d0a77b41f39f2c61d0a77b41f39f2c61d0a77b41f39f2c61d0a77b41f3".to_owned();
+        let report = Report { entries: 1_204, signatures: 96, root, findings, more: 0 };
+        let frame = Frame { held: None, ..Frame::sample("Verification of the log", "/audit/verify") };
+        Verified { frame, entries: count(report.entries), signatures: count(report.signatures), took_ms: 412, report }.render().unwrap()
+    };
+    let finding = |seq, what: &str| Finding { seq, what: what.to_owned() };
+    vec![
+        ("audit-verify".to_owned(), draw(Vec::new())),
+        (
+            "audit-verify-wrong".to_owned(),
+            draw(vec![finding(Some(117), "the stored leaf is not that of the bytes"), finding(None, "the head is not the root")]),
+        ),
+    ]
+}
