@@ -107,7 +107,7 @@ pub fn standing(row: &BotRow) -> (Chip, String) {
 }
 
 /// The course of an exposure, with its least, its most and its present value as the label.
-fn trail(points: &[Option<f64>], now: Option<&Money>) -> Html {
+pub fn trail(points: &[Option<f64>], now: Option<&Money>) -> Html {
     let known = || points.iter().flatten().copied();
     if known().count() < 2 {
         return Html::default();
@@ -161,6 +161,12 @@ impl Stake {
         let parts: Vec<String> = self.sums.iter().filter_map(known).collect();
         if parts.is_empty() { String::new() } else { format!("{} at stake", parts.join(" and ")) }
     }
+}
+
+/// With a capital in front.
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// `1 bot`, `40 bots`.

@@ -1,0 +1,27 @@
+//! `/audit/verify`: the whole log is recomputed: bytes, leaves, order, tree, head, signatures. It reads only.
+
+use crate::audit::Report;
+use crate::web::{Answer, Shared, extract::Person, format::count, frame, page::Frame};
+use askama::Template;
+use axum::extract::State;
+
+#[derive(Template)]
+#[template(path = "audit_verify.html")]
+pub(super) struct Verified {
+    pub(super) frame: Frame,
+    pub(super) report: Report,
+    pub(super) entries: String,
+    pub(super) signatures: String,
+    pub(super) took_ms: i64,
+}
+
+/// Recomputes and reports.
+pub async fn show(State(app): Shared, person: Person) -> Answer {
+    let began = app.clock.now();
+    let report = app.verify_audit(&person.actor).await?;
+    let took_ms = app.clock.now().ms_since(began);
+    let mut frame = frame::of(&app, &person.visitor, "Verification of the log").await;
+    frame.is_error = !report.is_good();
+    let (entries, signatures) = (count(report.entries), count(report.signatures));
+    frame::page(&Verified { frame, entries, signatures, took_ms, report })
+}
