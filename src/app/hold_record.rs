@@ -87,6 +87,7 @@ impl App {
         let mut merged = 0;
         for hold in waiting {
             let recorded = parts.record(&author_of(&hold), hold.clone()).await?;
+            failpoint!("merge:recorded");
             self.fleet.take_hold(recorded.clone());
             if recorded.id != hold.id {
                 // The same press was recorded under another id: the unrecorded twin goes.
@@ -98,6 +99,7 @@ impl App {
             if let Err(error) = dropped {
                 tracing::warn!(%error, "a merged hold stays in the spool; merging it again changes nothing");
             }
+            failpoint!("merge:dropped");
             merged += 1;
         }
         Ok(merged)

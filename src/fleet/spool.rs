@@ -172,6 +172,7 @@ impl Slots {
         slot.extend_from_slice(&Sha256::digest(&text));
         slot.extend_from_slice(&text);
         self.file.write_all_at(&slot, free as u64 * SLOT)?;
+        failpoint!("spool:written");
         self.file.sync_data()?;
         if let Some(taken) = self.taken.get_mut(free) {
             *taken = Some(hold.id.clone());
