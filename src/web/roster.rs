@@ -107,7 +107,7 @@ pub fn standing(row: &BotRow) -> (Chip, String) {
 }
 
 /// The course of an exposure, with its least, its most and its present value as the label.
-fn trail(points: &[Option<f64>], now: Option<&Money>) -> Html {
+pub fn trail(points: &[Option<f64>], now: Option<&Money>) -> Html {
     let known = || points.iter().flatten().copied();
     if known().count() < 2 {
         return Html::default();
@@ -163,6 +163,12 @@ impl Stake {
     }
 }
 
+/// With a capital in front.
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// `1 bot`, `40 bots`.
 pub fn bots(n: usize) -> String {
     format!("{} {}", super::format::count(n as i128), if n == 1 { "bot" } else { "bots" })
@@ -175,6 +181,9 @@ mod tests {
     #[test]
     fn a_headline_is_short_and_never_rounds_small_coins_away() {
         let shown = |text: &str| headline(Decimal::parse(text).unwrap());
-        assert_eq!(["1914334.12", "612.345", "12.5", "0.0123", "0", "99.999999"].map(shown), ["1914334", "612.35", "12.50", "0.0123", "0.00", "99.999999"]);
+        assert_eq!(
+            ["1914334.12", "612.345", "12.5", "0.0123", "0", "99.999999"].map(shown),
+            ["1914334", "612.35", "12.50", "0.0123", "0.00", "99.999999"]
+        );
     }
 }

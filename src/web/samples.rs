@@ -133,7 +133,10 @@ fn every_page_draws_once_and_keeps_the_house_rules() {
         for rest in page.split("<button").skip(1) {
             let (tag, inside) = rest.split_once('>').unwrap();
             let words = inside.split("</button>").next().unwrap();
-            let is_fire = tag.contains("class=\"stop") || tag.contains("class=\"part") || tag.contains("class=\"btn main") || tag.contains("class=\"btn dear");
+            let is_fire = tag.contains("class=\"stop")
+                || tag.contains("class=\"part")
+                || tag.contains("class=\"btn main")
+                || tag.contains("class=\"btn dear");
             let opens = words.contains('…');
             if is_fire && !opens {
                 assert!(words.chars().any(|c| c.is_ascii_digit()), "{name}: a button that acts says how many: {words}");

@@ -301,7 +301,14 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         let sums = [("USDT".to_owned(), Decimal::parse("1914334.12").unwrap()), ("BTC".to_owned(), Decimal::parse("12.5").unwrap())];
         Purse { sums: sums.into(), without }
     };
-    let census = |running, halted, no_data| crate::app::listings::Census { bots: 40, running, halted, no_data, without_exits: 0, exposure: purse(no_data) };
+    let census = |running, halted, no_data| crate::app::listings::Census {
+        bots: 40,
+        running,
+        halted,
+        no_data,
+        without_exits: 0,
+        exposure: purse(no_data),
+    };
     let now = samples::now();
     let figures = |running, halted, no_data| {
         let count = |n| Aged::new(Some(n), Age::fresh(now));
@@ -341,14 +348,26 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         ]
     };
     let active = || Chip::new(Tone::Plain, "Active");
-    let teams = || vec![(TeamId::from_stored(samples::id(900)), "arb".to_owned()), (TeamId::from_stored(samples::id(901)), "grid".to_owned())];
+    let teams =
+        || vec![(TeamId::from_stored(samples::id(900)), "arb".to_owned()), (TeamId::from_stored(samples::id(901)), "grid".to_owned())];
     let page = |held: bool, figures, listing, filter: Filter, has_bots| {
         let mut frame = Frame::sample("Fleet", "/fleet");
         frame.scripts = Scripts::Live;
         if !held {
             frame.held = None;
         }
-        Fleet { frame, filter_words: filter.in_words(if filter.team.is_empty() { "" } else { "arb" }), filter, teams: teams(), figures, listing, has_bots, may_make: true }.render().unwrap()
+        Fleet {
+            frame,
+            filter_words: filter.in_words(if filter.team.is_empty() { "" } else { "arb" }),
+            filter,
+            teams: teams(),
+            figures,
+            listing,
+            has_bots,
+            may_make: true,
+        }
+        .render()
+        .unwrap()
     };
     let normal = Listing {
         attention: attention(),

@@ -18,6 +18,7 @@
 //! password; everything else that goes wrong is returned as `WebError` and drawn by `layers/render.rs`.
 
 pub mod acts;
+pub mod bots;
 pub mod fleet;
 pub mod fleet_live;
 pub mod health;
@@ -28,6 +29,8 @@ pub mod people;
 pub mod roles;
 pub mod sign_in;
 pub mod system;
+pub mod starts;
+pub mod team;
 pub mod teams;
 pub mod tokens;
 pub mod welcome;

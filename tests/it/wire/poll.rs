@@ -125,7 +125,8 @@ async fn a_code_enrols_once_and_every_refusal_is_alike() {
     assert_eq!(enrolled.headers["cache-control"], "no-store");
     let (used, wrong) = (stage.present(&code).await, stage.present("AAAAA-BBBBB").await);
     assert_eq!((used.status, wrong.status), (403, 403));
-    assert_eq!(used.text, wrong.text);
+    assert_eq!((&used.json["type"], &used.json["detail"]), (&wrong.json["type"], &wrong.json["detail"]));
+    assert_eq!(used.json["type"], "/problems/enrolment-refused");
     let body = json!({"code": stage.code(&bot).await, "agent": {"name": "h", "version": "1", "platform": "l"}, "recipient": "ssh-rsa x"});
     assert_eq!(stage.stranger().post("/agent/v1/enrol", body).await.status, 422);
 }
