@@ -121,7 +121,8 @@ impl TestApp {
         let app = assemble_at(origin, fresh.db.clone(), &hand, &spool).await;
         let link = app.setup_link().await.unwrap().unwrap();
         let admin = join(&app, &link, "N. Adebayo").await;
-        let mut this = Self { app, hand, teams: Vec::new(), people: HashMap::from([("admin", admin)]), fresh, origin: origin.to_owned(), spool };
+        let mut this =
+            Self { app, hand, teams: Vec::new(), people: HashMap::from([("admin", admin)]), fresh, origin: origin.to_owned(), spool };
         for name in ["arb", "grid"] {
             this.teams.push(this.app.create_team(&this.actor("admin"), name).await.unwrap());
         }

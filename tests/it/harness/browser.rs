@@ -87,7 +87,11 @@ impl Browser {
         let csrf = self.between(r#"name="csrf" value=""#, "\"").unwrap_or_default();
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.append_pair("csrf", &csrf).extend_pairs(fields);
-        let body = form.finish();
+        self.submit(path, form.finish()).await
+    }
+
+    /// Posts a whole body as a page of this origin.
+    pub async fn submit(&mut self, path: &str, body: String) -> &str {
         let origin = self.origin.clone();
         self.post_raw(path, body, Some(&origin)).await
     }
