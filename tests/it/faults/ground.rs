@@ -115,7 +115,7 @@ async fn host(test: &TestApp, name: &str) -> Host {
     let act = test.app.prepare_single(&test.actor("operator"), ActKind::EnrolmentCode { bot: bot.id.clone() }).await.unwrap();
     let Outcome::Secret { secret, .. } = test.sign("operator", &act).await.unwrap() else { panic!("no code") };
     let mut enrolling = tokio::process::Command::from({
-        let mut command = server::command();
+        let mut command = server::command(server::andon());
         command.args(["agent", "enrol", "--server", &test.origin, "--code", "-", "--name", name, "--dir"]).arg(&dir);
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         command

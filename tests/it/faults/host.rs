@@ -61,7 +61,7 @@ impl Host {
     /// Starts the minder, and with it the agent.
     pub fn run(&mut self) {
         let log = File::options().create(true).append(true).open(self.dir.join("log")).unwrap();
-        let mut command = server::command();
+        let mut command = server::command(server::andon());
         command.args(["agent", "run", "--dir"]).arg(&self.dir);
         command.env("ANDON_FAILPOINT", self.arm.variable()).stdout(Stdio::null()).stderr(log);
         self.minder = Some(command.spawn().unwrap());

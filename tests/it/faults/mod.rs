@@ -5,12 +5,12 @@ mod arm;
 mod crew;
 mod ground;
 mod host;
-mod lock;
 mod model;
 mod press;
 mod proc;
 mod scene;
 mod server;
+mod trouble;
 
 mod kills;
 mod line;

@@ -71,7 +71,7 @@ impl Press {
     }
 
     async fn over_socket(&self, ground: &Ground) -> Option<Pressed> {
-        let mut command = server::command();
+        let mut command = server::command(server::andon());
         command.arg("stop").arg("--control").arg(ground.state_dir().join("control"));
         command.args(["--level", self.level, "--why", &self.why]);
         match self.scope {

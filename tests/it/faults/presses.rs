@@ -1,13 +1,13 @@
 //! A press whose sender, connection or server goes away in the middle of it.
 
 use super::{
-    lock::Lock,
     model::STANDS_WITHIN_MS,
     now_ms,
     press::{Press, Way, api, open_holds},
     proc,
     scene::Scene,
     server::Server,
+    trouble::Trouble,
     until,
 };
 use crate::harness::{
@@ -117,17 +117,17 @@ on_both!(a_server_that_is_told_to_stop_finishes_the_press_under_way, |fresh: Fre
 
 on_both!(a_hold_that_was_recorded_late_does_not_come_back_after_its_release, |fresh: Fresh| async move {
     let mut scene = Scene::trading_on(fresh).await;
-    let lock = Lock::take(&scene.ground.place).await;
+    let trouble = Trouble::locked(&scene.ground).await;
     let mut press = Press::new(Way::Socket, "while the database is locked");
     let pressed = press.once(&scene.ground, &mut scene.crew).await.unwrap();
     assert_eq!(pressed.kept, "spooled");
-    // Recorded, and killed before the spool forgets it.
-    scene.server.arm.set("merge:recorded", 1);
-    lock.end().await;
+    // Committed late, and killed before the spool can forget it.
+    scene.server.arm.set("place:committed", 1);
+    trouble.end().await;
     until("the server's death", async || scene.server.ended().is_some()).await;
     scene.server = Server::start(&scene.ground).await;
     let holds = recorded(&scene, &press).await;
-    assert_eq!(holds.iter().map(|hold| (hold.id.as_str(), hold.late)).collect::<Vec<_>>(), [(pressed.hold.as_str(), true)]);
+    assert_eq!(holds.iter().map(|hold| hold.id.as_str()).collect::<Vec<_>>(), [pressed.hold]);
     scene.release().await;
     scene.start().await;
     let pid = scene.host().beats().last().unwrap().pid;

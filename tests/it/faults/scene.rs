@@ -1,12 +1,13 @@
 //! A server, a crew and bots that trade: where the tests of single faults begin.
 
 use super::{
+    PATIENCE,
     crew::{Crew, Tried},
     ground::Ground,
     host::Host,
     press::{bot_seen, open_holds},
     server::Server,
-    until,
+    until, within,
 };
 use crate::harness::db::{Fresh, Kind, fresh};
 use andon::domain::BotId;
@@ -48,11 +49,11 @@ impl Scene {
     pub async fn start(&mut self) {
         let bots: Vec<BotId> = self.hosts.iter().map(|host| host.bot.clone()).collect();
         let (crew, mut last) = (&mut self.crew, Tried::NoAnswer(None));
-        until("a start", async || {
+        let done = async || {
             last = crew.start(&bots, &mut 0).await;
             last == Tried::Done
-        })
-        .await;
+        };
+        assert!(within(PATIENCE, done).await, "nothing starts: {last:?}");
         for host in &self.hosts {
             host.until_trading().await;
         }

@@ -5,6 +5,7 @@ use crate::harness::{browser::exchange, db::Place};
 use axum::{body::Body, http::Request};
 use rustix::process::Signal;
 use std::{
+    ffi::OsStr,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
 };
@@ -15,10 +16,10 @@ pub fn andon() -> PathBuf {
     std::env::var_os("NEXTEST_BIN_EXE_andon").map_or_else(|| env!("CARGO_BIN_EXE_andon").into(), PathBuf::from)
 }
 
-/// A command of the program, with none of this process's own settings.
-pub fn command() -> Command {
-    let mut command = Command::new(andon());
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANDON_")) {
+/// A command, with none of this process's own settings for the program but `ANDON_LOG`.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANDON_") && name != "ANDON_LOG") {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());
@@ -32,19 +33,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it and waits until it answers.
+    /// Starts it and waits until it answers. A write beyond the limit of a file's size is to be an error and no signal, which `sh` sees to.
     pub async fn start(ground: &Ground) -> Self {
-        Self::start_as(ground, command()).await
-    }
-
-    /// The same through `sh`, which sees to it that a write beyond the limit of a file's size is an error and no signal.
-    pub async fn start_without_sigxfsz(ground: &Ground) -> Self {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(andon()).stdin(Stdio::null());
-        Self::start_as(ground, shell).await
-    }
-
-    async fn start_as(ground: &Ground, mut command: Command) -> Self {
+        let mut command = command("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(andon());
         let arm = Arm::new(ground.path().join("server.failpoint"));
         command.arg("serve").arg("--data").arg(ground.path()).arg("--state-dir").arg(ground.state_dir());
         command.args(["--listen", &ground.address.to_string(), "--origin", &ground.origin]);

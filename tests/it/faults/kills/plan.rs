@@ -5,8 +5,10 @@
 pub enum During {
     /// Somebody presses.
     Press,
-    /// Somebody presses while another process holds the database's lock: the hold goes to the spool and is merged later.
+    /// Somebody presses while another process holds the database's lock: the hold goes to the spool, and is committed late.
     LockedPress,
+    /// Somebody presses while the database takes nothing: the hold goes to the spool, and is merged later.
+    FailedPress,
     /// The same, and then the spool is lost with the server: only agents know of the hold.
     LostSpool,
     /// A hold of the fleet is released, by two people.
@@ -39,14 +41,15 @@ pub struct Plan {
 
 /// Every plan once.
 pub fn deck() -> Vec<Plan> {
-    use During::{Boot, LockedPress, LostSpool, Press, Release, Start};
+    use During::{Boot, FailedPress, LockedPress, LostSpool, Press, Release, Start};
     use Victim::{Agent, AgentAndMinder, Bot, Launcher, Minder, Server};
-    let at: [(During, Victim, &[&'static str]); 11] = [
+    let at: [(During, Victim, &[&'static str]); 12] = [
         (Press, Server, &["place:before", "place:before_commit", "place:committed", "place:pushed", "push:before", "push:said"]),
         (Press, Server, &["said:before_commit", "said:committed"]),
         (Press, Agent, &["agent:before_memory", "agent:before_rename", "agent:memory", "agent:before_apply", "agent:applied"]),
         (Press, Launcher, &["launcher:before_end"]),
-        (LockedPress, Server, &["place:before_spool", "spool:written", "place:spooled", "merge:recorded", "merge:dropped"]),
+        (LockedPress, Server, &["place:before_spool", "spool:written", "place:spooled", "place:committed"]),
+        (FailedPress, Server, &["place:before_spool", "spool:written", "place:spooled", "merge:recorded", "merge:dropped"]),
         (LostSpool, Server, &["import:before_commit", "import:committed"]),
         (Release, Server, &["act:before_signed", "act:signed", "act:before_commit", "act:committed"]),
         (Start, Server, &["act:before_commit", "act:committed"]),

@@ -5,12 +5,12 @@ use super::{
         crew::{Crew, Tried},
         ground::{Ground, TIMINGS},
         host::Host,
-        lock::Lock,
         model::Model,
         now_ms,
         press::{Press, Pressed, Way, open_holds},
         proc, server,
         server::Server,
+        trouble::Trouble,
         until, within,
     },
     plan::{During, Plan, Victim},
@@ -79,7 +79,7 @@ impl Scenario {
         let host = self.rng.usize(..self.hosts.len());
         self.ground.note(&format!("== {plan:?}, host {host}"));
         match plan.during {
-            During::Press | During::LockedPress | During::LostSpool | During::Boot => {
+            During::Press | During::LockedPress | During::FailedPress | During::LostSpool | During::Boot => {
                 self.release_all().await;
                 self.start_all().await;
             }
@@ -95,11 +95,14 @@ impl Scenario {
                 self.press_until_answered(press, None).await;
                 self.finish(plan, host, armed).await;
             }
-            During::LockedPress => {
+            During::LockedPress | During::FailedPress => {
                 let press = self.any_press();
-                let lock = Lock::take(&self.ground.place).await;
+                let trouble = match plan.during {
+                    During::LockedPress => Trouble::locked(&self.ground).await,
+                    _ => Trouble::failing(&self.ground, self.server.pid()).await,
+                };
                 let armed = self.arm(plan, host);
-                self.press_until_answered(press, Some(lock)).await;
+                self.press_until_answered(press, Some(trouble)).await;
                 self.finish(plan, host, armed).await;
             }
             During::LostSpool => self.lose_spool(plan, host).await,
@@ -144,14 +147,14 @@ impl Scenario {
         press
     }
 
-    /// Presses until somebody answers. A lock on the database ends when nobody does, and after the answer.
-    async fn press_until_answered(&mut self, mut press: Press, mut lock: Option<Lock>) -> Pressed {
+    /// Presses until somebody answers. Trouble with the database ends when nobody does, and after the answer.
+    async fn press_until_answered(&mut self, mut press: Press, mut trouble: Option<Trouble>) {
         loop {
             let pressed = press.once(&self.ground, &mut self.crew).await;
             let at_ms = now_ms();
             self.ground.note(&format!("{press:?}: {pressed:?}"));
-            if let Some(lock) = lock.take() {
-                lock.end().await;
+            if let Some(trouble) = trouble.take() {
+                trouble.end().await;
             }
             let Some(pressed) = pressed else {
                 self.tend().await;
@@ -162,14 +165,14 @@ impl Scenario {
                     model.stopped(at_ms);
                 }
             }
-            self.answered.push((press, pressed.clone()));
-            return pressed;
+            self.answered.push((press, pressed));
+            return;
         }
     }
 
     /// A hold goes to the spool and to the agents; then server and spool are gone, and the next server is killed while it learns of it.
     async fn lose_spool(&mut self, plan: Plan, host: usize) {
-        let lock = Lock::take(&self.ground.place).await;
+        let trouble = Trouble::failing(&self.ground, self.server.pid()).await;
         let mut press = Press::new(self.way(), self.reason());
         let pressed = loop {
             match press.once(&self.ground, &mut self.crew).await {
@@ -183,7 +186,7 @@ impl Scenario {
         until("agents that carry the hold", async || hosts.iter().all(|host| host.memory().contains(&pressed.hold))).await;
         self.server.kill();
         self.kills += 1;
-        lock.end().await;
+        trouble.end().await;
         fs::remove_file(self.ground.state_dir().join("spool")).unwrap();
         self.carried.push(pressed.hold.clone());
         self.answered.push((press, pressed));
@@ -381,7 +384,7 @@ impl Scenario {
             }
         }
         assert!(holds.iter().all(|hold| hold.entry.is_some()), "every hold has its entry");
-        let mut verify = server::command();
+        let mut verify = server::command(server::andon());
         verify.args(["audit", "verify", "--origin", &self.ground.origin]).arg("--data").arg(self.ground.path());
         if let Place::Url(url) = &self.ground.place {
             verify.args(["--database-url", url]);
