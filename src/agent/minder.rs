@@ -103,6 +103,7 @@ impl Minder {
 
     /// Halts the bot whoever started it, and ends what the agent orphaned.
     async fn halt(&self) {
+        failpoint!("minder:before_halt");
         loop {
             let adapter = self.adapter.clone();
             match tokio::task::spawn_blocking(move || adapter.halt_now()).await {
@@ -114,6 +115,7 @@ impl Minder {
         }
         end_orphans(None);
         reap(None);
+        failpoint!("minder:halted");
     }
 
     async fn one_agent(&self, signals: &mut Signals) -> io::Result<End> {
