@@ -148,7 +148,8 @@ impl Browser {
             .header(header::COOKIE, cookies.join("; "))
             .header(header::ACCEPT, "text/html, text/event-stream")
             .header("hx-request", "true");
-        self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+        let Reach::App(router) = &self.reach else { panic!("streams are opened on an application in this process") };
+        router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }
 
     /// Where the last answer leads to.
