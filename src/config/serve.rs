@@ -15,7 +15,7 @@ pub struct ServeArgs {
     /// Address and port to listen on.
     #[arg(long, env = "ANDON_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8787")]
     pub listen: SocketAddr,
-    /// Where people reach the pages: https://HOST[:PORT], or http://localhost:PORT. Security keys are bound to it.
+    /// Where people reach the pages: https://HOST:PORT, or http://localhost:PORT. Security keys are bound to it.
     #[arg(long, env = "ANDON_ORIGIN", value_name = "URL", default_value = "http://localhost:8787")]
     pub origin: String,
     /// PostgreSQL instead of the embedded database: postgres://USER@HOST/DATABASE.

@@ -1,6 +1,6 @@
 //! One file per screen. A page is a struct with `frame: Frame`, a template of its name and what else it shows:
 //!
-//! ```ignore
+//! ```text
 //! pub async fn index(State(app): Shared, person: Person) -> Answer {
 //!     let teams = app.people().teams();
 //!     frame::page(&Teams { frame: frame::of(&app, &person.visitor, "Teams").await, teams, typed: NewTeam::default(), problems: Problems::none() })

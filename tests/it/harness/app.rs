@@ -67,7 +67,7 @@ pub async fn assemble(db: Db, hand: &Hand, spool: &std::path::Path) -> Arc<App> 
 
 async fn assemble_at(origin: &str, db: Db, hand: &Hand, spool: &std::path::Path) -> Arc<App> {
     let clock = hand.clock();
-    let found = storage::installation::installation_get(&mut *db.read().await.unwrap()).await.unwrap();
+    let found = storage::installation::installation_get(&mut db.read().await.unwrap()).await.unwrap();
     let installation = match found {
         Some(found) => found,
         None => {

@@ -13,7 +13,7 @@ on_both!(an_auditor_finds_an_entry_and_its_proof, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let bot = test.bot("arb-1", "arb").await;
     ready(&test, &bot, "operator").await;
-    test.start(&[bot.id.clone()], &["operator"]).await.unwrap();
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
     test.press("risk", Scope::Bot(bot.id.clone()), Level::Pause).await;
     let mut browser = Browser::signed_in(&test, "auditor").await;
     browser.get("/audit").await;

@@ -87,8 +87,8 @@ async fn the_fleet_lists_what_is_wrong_first_and_no_number_without_its_age() {
     let (one, two) = (test.bot("arb-1", "arb").await, test.bot("grid-1", "grid").await);
     let mut calm = ready(&test, &one, "operator").await;
     let mut wild = ready(&test, &two, "grid operator").await;
-    test.start(&[one.id.clone()], &["operator"]).await.unwrap();
-    test.start(&[two.id.clone()], &["grid operator"]).await.unwrap();
+    test.start(std::slice::from_ref(&one.id), &["operator"]).await.unwrap();
+    test.start(std::slice::from_ref(&two.id), &["grid operator"]).await.unwrap();
     calm.settle(&test.app).await;
     wild.settle(&test.app).await;
     let worth = |notional: &str| Position { symbol: "BTC/USDT".into(), notional: Some(notional.into()), ..Position::default() };

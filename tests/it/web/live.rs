@@ -63,7 +63,7 @@ async fn a_receipt_follows_the_stop_and_speaks_at_the_end() {
     let test = site().await;
     let bot = test.bot("arb-1", "arb").await;
     let mut agent = ready(&test, &bot, "operator").await;
-    test.start(&[bot.id.clone()], &["operator"]).await.unwrap();
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
     agent.settle(&test.app).await;
     let hold = test.press("operator", Scope::Fleet, Level::Pause).await.hold;
     let browser = Browser::signed_in(&test, "operator").await;

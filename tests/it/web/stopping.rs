@@ -24,7 +24,7 @@ on_both!(two_presses_stop_and_the_receipt_follows_what_the_agent_proves, |fresh:
     let test = TestApp::new(fresh).await;
     let bot = test.bot("arb-1", "arb").await;
     let mut agent = ready(&test, &bot, "operator").await;
-    test.start(&[bot.id.clone()], &["operator"]).await.unwrap();
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
     agent.settle(&test.app).await;
     assert_eq!(agent.state, State::Active);
 
