@@ -84,6 +84,7 @@ pub fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
     file.sync_all()?;
+    failpoint!("agent:before_rename");
     std::fs::rename(&temporary, path)?;
     File::open(dir)?.sync_all()
 }

@@ -103,6 +103,7 @@ impl Minder {
 
     /// Halts the bot whoever started it, and ends what the agent orphaned.
     async fn halt(&self) {
+        failpoint!("minder:before_halt");
         loop {
             let adapter = self.adapter.clone();
             match tokio::task::spawn_blocking(move || adapter.halt_now()).await {
@@ -114,6 +115,7 @@ impl Minder {
         }
         end_orphans(None);
         reap(None);
+        failpoint!("minder:halted");
     }
 
     async fn one_agent(&self, signals: &mut Signals) -> io::Result<End> {
@@ -170,8 +172,9 @@ impl Minder {
 
     fn start(&self) -> io::Result<(Pid, Words, OwnedFd)> {
         let (program, arguments) = self.agent.split_first().ok_or_else(|| io::Error::other("no agent to start"))?;
-        #[expect(clippy::zombie_processes, reason = "reaped by `reap`, which also reaps what this process adopts")]
+        // Reaped by `reap`, which also reaps what this process adopts.
         let mut child = Command::new(program)
+            .arg0("andon")
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

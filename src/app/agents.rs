@@ -221,7 +221,10 @@ impl App {
         storage::holds::hold_insert(act.tx(), &hold).await?;
         let seq = act.record(Event::HoldImported { hold: hold.id.clone(), origin: carried.id.clone(), bot: agent.bot.clone() }).await?;
         storage::holds::hold_set_entry(act.tx(), &hold.id, seq).await?;
-        act.finish().await
+        failpoint!("import:before_commit");
+        act.finish().await?;
+        failpoint!("import:committed");
+        Ok(())
     }
 
     /// Of the holds an agent reported: which the database has by now, and which of them are released. A database that does not answer soon

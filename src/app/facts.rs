@@ -79,6 +79,7 @@ impl App {
         let Some(event) = event_of(&recorded) else { return Ok(newest) };
         failpoint!("fact:before_commit");
         act.commit(event).await?;
+        failpoint!("fact:committed");
         for fact in recorded {
             if let Observed::Boot(agent, boot) = &fact.observed {
                 self.book.set_newest_boot(&fact.bot, agent, boot);

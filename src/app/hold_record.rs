@@ -87,20 +87,53 @@ impl App {
         let mut merged = 0;
         for hold in waiting {
             let recorded = parts.record(&author_of(&hold), hold.clone()).await?;
+            failpoint!("merge:recorded");
             self.fleet.take_hold(recorded.clone());
             if recorded.id != hold.id {
                 // The same press was recorded under another id: the unrecorded twin goes.
                 self.fleet.take_hold(Hold { released: recorded.released.clone(), ..hold.clone() });
             }
-            let spool = self.spool.clone();
-            let id: HoldId = hold.id.clone();
-            let dropped = tokio::task::spawn_blocking(move || spool.drop_hold(&id)).await.map_err(AppError::internal)?;
-            if let Err(error) = dropped {
-                tracing::warn!(%error, "a merged hold stays in the spool; merging it again changes nothing");
-            }
+            self.drop_spooled(&hold.id).await?;
+            failpoint!("merge:dropped");
             merged += 1;
         }
         Ok(merged)
+    }
+
+    async fn drop_spooled(&self, id: &HoldId) -> Result<(), AppError> {
+        let (spool, id) = (self.spool.clone(), id.clone());
+        let dropped = tokio::task::spawn_blocking(move || spool.drop_hold(&id)).await.map_err(AppError::internal)?;
+        if let Err(error) = dropped {
+            tracing::warn!(%error, "a recorded hold stays in the spool; recording it again changes nothing");
+        }
+        Ok(())
+    }
+
+    /// Lets the spool forget what was recorded without a merge: by a commit that came late, or before this process began. It would come back
+    /// with the next process, released or not. Says how many.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn tidy_spool(&self) -> Result<usize, AppError> {
+        let spool = self.spool.clone();
+        let kept = tokio::task::spawn_blocking(move || spool.kept()).await.map_err(AppError::internal)?;
+        let mut tidied = 0;
+        for id in kept {
+            if self.is_recorded(&id).await? && !self.fleet.view().unrecorded().iter().any(|hold| hold.id == id) {
+                self.drop_spooled(&id).await?;
+                tidied += 1;
+            }
+        }
+        Ok(tidied)
+    }
+
+    /// True when the database has a hold of this id.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub(crate) async fn is_recorded(&self, id: &HoldId) -> Result<bool, AppError> {
+        let mut tx = self.db.read().await?;
+        Ok(storage::holds::hold_by_id(&mut tx, id).await?.is_some())
     }
 
     /// Appends the entries of holds that the log could not take when they were recorded. Says how many.

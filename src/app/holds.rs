@@ -184,6 +184,7 @@ impl App {
     async fn push_without_database(&self, mut hold: Hold, beside: Vec<Arc<Hold>>) -> Placed {
         hold.late = true;
         let pushed = self.fleet.push_unrecorded(hold);
+        failpoint!("place:before_spool");
         let spool = self.spool.clone();
         let for_spool = pushed.clone();
         let kept = tokio::task::spawn_blocking(move || spool.keep(&for_spool));

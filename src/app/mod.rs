@@ -133,7 +133,10 @@ impl App {
         app.refresh_all().await?;
         app.load_observations().await?;
         for hold in parts.spooled {
-            app.fleet.push_unrecorded(hold);
+            // One that was recorded before an earlier process ended is the database's: it may be released by now.
+            if !app.is_recorded(&hold.id).await? {
+                app.fleet.push_unrecorded(hold);
+            }
         }
         tokio::spawn(facts::run(Arc::downgrade(&app), facts_in));
         tokio::spawn(observations::run(Arc::downgrade(&app), observations_in));

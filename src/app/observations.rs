@@ -210,7 +210,10 @@ async fn write(app: &App, rows: &[Observation], seen: &HashMap<BotId, Arc<AgentS
             Observation::Ack(..) | Observation::Seen(_) => {}
         }
     }
-    tx.commit().await
+    failpoint!("said:before_commit");
+    tx.commit().await?;
+    failpoint!("said:committed");
+    Ok(())
 }
 
 fn stored(said: &AgentSeen) -> Seen {

@@ -138,9 +138,14 @@ impl Spool {
         self.0.try_lock().is_ok_and(|slots| slots.taken.iter().flatten().any(|taken| taken == id))
     }
 
+    /// The holds on disk here.
+    pub fn kept(&self) -> Vec<HoldId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).taken.iter().flatten().cloned().collect()
+    }
+
     /// True when no hold waits in it.
     pub fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).taken.iter().all(Option::is_none)
+        self.kept().is_empty()
     }
 }
 
@@ -172,6 +177,7 @@ impl Slots {
         slot.extend_from_slice(&Sha256::digest(&text));
         slot.extend_from_slice(&text);
         self.file.write_all_at(&slot, free as u64 * SLOT)?;
+        failpoint!("spool:written");
         self.file.sync_data()?;
         if let Some(taken) = self.taken.get_mut(free) {
             *taken = Some(hold.id.clone());

@@ -2,7 +2,7 @@
 
 use super::error::Result;
 use sqlx::{
-    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    Connection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -149,6 +149,12 @@ impl DerefMut for WriteTx {
     }
 }
 
+/// False for a connection that still counts a transaction while nobody has one. SQLite ends a transaction by itself when the disk is full or
+/// fails; the driver's own rollback then finds none, is refused, and leaves the connection unable to begin another for ever.
+fn is_clean(conn: &SqliteConnection) -> bool {
+    !conn.is_in_transaction()
+}
+
 impl Db {
     /// Opens the embedded database, creating the file when it is missing. `synchronous=FULL`: what was acknowledged survives a power cut.
     ///
@@ -163,8 +169,9 @@ impl Db {
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true)
             .optimize_on_close(false, None);
-        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        let read = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
+        let pool = |most| SqlitePoolOptions::new().max_connections(most).before_acquire(|conn, _| Box::pin(async { Ok(is_clean(conn)) }));
+        let write = pool(1).connect_with(options.clone()).await?;
+        let read = pool(4).connect_with(options.read_only(true)).await?;
         Ok(Self::Sqlite { read, write, queue: WriteQueue::default() })
     }
 

@@ -1,18 +1,24 @@
 //! Serves the router on a listener until told to stop. Then: no new connections, agents are told to come back in a moment, requests under
-//! way get ten seconds. A press runs in a task of its own, so that not even the end of those cancels it.
+//! way get ten seconds. A request that writes runs in a task of its own from the moment its head was read, so that neither the end of its
+//! connection nor that of the ten seconds cancels a press (ruling H3).
 
 use super::{extract::Peer, router::router};
 use crate::app::App;
-use axum::extract::Request;
+use axum::{
+    Router,
+    extract::Request,
+    http::{Method, StatusCode},
+    response::{IntoResponse, Response},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{mpsc, watch},
 };
 use tower::ServiceExt;
 
@@ -43,6 +49,8 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<O
     let routes = router(app.clone());
     let graceful = GracefulShutdown::new();
     let (ending, told) = watch::channel(false);
+    // Whoever writes holds one end; the other hears when the last has let go.
+    let (writes, mut written) = mpsc::channel::<Infallible>(1);
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20)).max_concurrent_streams(200);
@@ -58,16 +66,16 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<O
             },
             () = &mut shutdown => break,
         };
-        let routes = routes.clone();
-        let told = Ending(told.clone());
-        let service = routes.map_request(move |mut request: Request<hyper::body::Incoming>| {
+        let (routes, told, writes) = (routes.clone(), Ending(told.clone()), writes.clone());
+        let service = tower::service_fn(move |mut request: Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(Peer(peer));
             request.extensions_mut().insert(told.clone());
-            request
+            answer(routes.clone(), request, writes.clone())
         });
         spawn_connection(&builder, stream, peer, TowerToHyperService::new(service), &graceful);
     }
     drop(listener);
+    drop(writes);
     tracing::info!("the server stops; requests under way are finished");
     app.lines.end_all();
     ending.send_replace(true);
@@ -76,11 +84,33 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<O
         while app.lines.count() > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        // Also those whose connection is gone. Nothing is ever sent: this is the end of the last.
+        written.recv().await;
     };
     if tokio::time::timeout(GRACE, all_done).await.is_err() {
         tracing::warn!("some requests took longer than ten seconds and were left");
     }
     Ok(())
+}
+
+/// Answers one request. What writes does not hang on its connection: hyper drops a request with it, perhaps before its body was looked at
+/// that had arrived whole.
+async fn answer(routes: Router, request: Request<hyper::body::Incoming>, writes: mpsc::Sender<Infallible>) -> Result<Response, Infallible> {
+    if *request.method() != Method::POST {
+        return routes.oneshot(request).await;
+    }
+    let writing = tokio::spawn(async move {
+        let answer = routes.oneshot(request).await;
+        drop(writes);
+        answer
+    });
+    match writing.await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::error!(%error, "a request ended without an answer");
+            Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response())
+        }
+    }
 }
 
 fn spawn_connection<S, B>(builder: &Builder<TokioExecutor>, stream: TcpStream, peer: SocketAddr, service: S, graceful: &GracefulShutdown)

@@ -12,8 +12,14 @@ pub async fn run(app: Arc<App>) {
         if !app.fleet.view().unrecorded().is_empty() {
             match app.merge_unrecorded().await {
                 Ok(merged) => tracing::warn!(merged, "holds were recorded late"),
-                Err(error) => tracing::warn!(%error, "holds still wait for the database"),
+                Err(error) => {
+                    tracing::warn!(%error, "holds still wait for the database");
+                    continue;
+                }
             }
+        }
+        if let Err(error) = app.tidy_spool().await {
+            tracing::warn!(%error, "what the spool holds could not be compared with the database");
         }
         if let Err(error) = app.append_missing_entries().await {
             tracing::warn!(%error, "entries of holds still wait for the log");

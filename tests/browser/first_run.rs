@@ -60,9 +60,8 @@ async fn set_up(browser: &mut Browser, link: &str) {
     browser.sees("Sign in").await;
     browser.fill("[name=name]", "admin").await;
     browser.fill("[name=password]", PASSWORD).await;
-    browser.press("Sign in").await;
-    browser.sees("key").await;
-    browser.press("key").await;
+    browser.press("Go on to the security key").await;
+    browser.press("security key").await;
     browser.sees("Fleet").await;
 }
 

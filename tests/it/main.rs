@@ -4,6 +4,7 @@
 
 mod architecture;
 mod enrolment;
+mod faults;
 mod harness;
 mod holds;
 mod shell_agent;

@@ -221,3 +221,23 @@ async fn a_stop_overtakes_everything_that_waits_for_the_embedded_writer() {
     }
     assert!(before <= 1, "the stop waited for {before} others");
 }
+
+#[tokio::test]
+async fn a_writer_that_met_a_full_disk_writes_again() {
+    let fresh = fresh(Kind::Sqlite).await;
+    let Db::Sqlite { write, .. } = &fresh.db else { panic!("not embedded") };
+    // As full as the file is now; a new connection knows no such bound.
+    sqlx::query("PRAGMA max_page_count = 1").execute(write).await.unwrap();
+    let team = |name: String| Team { id: TeamId::new(), name, created_at: Timestamp(1) };
+    let add = async |team: &Team| {
+        let mut tx = fresh.db.write(Lane::Normal).await?;
+        storage::teams::team_insert(&mut tx, team).await?;
+        tx.commit().await
+    };
+    let mut n = 0;
+    while add(&team(format!("{n} {}", "x".repeat(500)))).await.is_ok() {
+        n += 1;
+        assert!(n < 100_000, "the disk is never full");
+    }
+    add(&team("written again".into())).await.unwrap();
+}

@@ -108,6 +108,7 @@ async fn hold(launch: Launch, mut lines: Lines<BufReader<pipe::Receiver>>, mut t
     let mut child_ended = signal(SignalKind::child())?;
     let boot_clock = BootClock::system();
     let mut family = Family { leader: start(&launch)?, leader_ended: None };
+    failpoint!("launcher:started");
     say(&mut to, &format!("started {}", family.leader.as_raw_nonzero()));
     let mut lease_until_ms = launch.lease_until_ms;
     loop {
@@ -131,6 +132,7 @@ async fn hold(launch: Launch, mut lines: Lines<BufReader<pipe::Receiver>>, mut t
     if let Some(how) = &family.leader_ended {
         say(&mut to, &format!("exited {how}"));
     }
+    failpoint!("launcher:before_end");
     let stop_signal = Signal::from_named_raw(launch.stop_signal).unwrap_or(Signal::TERM);
     family.end(stop_signal, launch.stop_within_ms, &boot_clock).await;
     say(&mut to, "gone");
@@ -156,7 +158,7 @@ fn start(launch: &Launch) -> io::Result<Pid> {
     if let Some(dir) = &launch.working_dir {
         command.current_dir(dir);
     }
-    #[expect(clippy::zombie_processes, reason = "reaped by `Family::reap`, which also reaps what it adopts")]
+    // Reaped by `Family::reap`, which also reaps what this process adopts.
     let child = command.spawn()?;
     Ok(Pid::from_child(&child))
 }

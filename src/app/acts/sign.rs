@@ -86,7 +86,9 @@ impl App {
         }
         act.signatures.push(signature);
         if (act.signatures.len() as i64) < act.stored.signers_needed {
+            failpoint!("act:before_signed");
             open.commit(Event::ActSigned { act: id.clone(), digest: act.stored.digest.clone(), by: signed_act(&act)? }).await?;
+            failpoint!("act:signed");
             return Ok(Outcome::Waits);
         }
         let Effect { event, outcome, after } = self.carry_out(&mut open, &act, epoch).await?;

@@ -54,12 +54,18 @@ pub struct TestApp {
     pub teams: Vec<Team>,
     pub people: HashMap<&'static str, Somebody>,
     pub fresh: Fresh,
+    /// Where its people reach it.
+    pub origin: String,
     spool: PathBuf,
 }
 
 pub const ORIGIN: &str = "http://localhost:8787";
 
 pub async fn assemble(db: Db, hand: &Hand, spool: &std::path::Path) -> Arc<App> {
+    assemble_at(ORIGIN, db, hand, spool).await
+}
+
+async fn assemble_at(origin: &str, db: Db, hand: &Hand, spool: &std::path::Path) -> Arc<App> {
     let clock = hand.clock();
     let found = storage::installation::installation_get(&mut *db.read().await.unwrap()).await.unwrap();
     let installation = match found {
@@ -73,7 +79,7 @@ pub async fn assemble(db: Db, hand: &Hand, spool: &std::path::Path) -> Arc<App> 
         }
     };
     let (spool, spooled) = Spool::open(spool).unwrap();
-    let origin = ORIGIN.parse().unwrap();
+    let origin = origin.parse().unwrap();
     App::assemble(Parts { db, clock, installation, origin, spool, spooled, node: "test:1".into() }).await.unwrap()
 }
 
@@ -84,7 +90,7 @@ pub async fn join(app: &Arc<App>, link: &Secret<String>, shown: &str) -> Somebod
     app.welcome_password(&welcomed.link, shown, Secret::new("violet-harbour-19-quince".into())).await.unwrap();
     let mut keys = Vec::new();
     for nickname in ["first", "spare"] {
-        let key = Arc::new(SoftKey::new(ORIGIN.parse().unwrap()));
+        let key = Arc::new(SoftKey::new(app.origin.clone()));
         let ceremony = app.welcome_key_options(&welcomed.link).await.unwrap();
         let answer = key.register(&ceremony.options).unwrap();
         app.welcome_key(&welcomed.link, &ceremony.state, &answer, nickname).await.unwrap();
@@ -97,20 +103,26 @@ pub async fn join(app: &Arc<App>, link: &Secret<String>, shown: &str) -> Somebod
 impl TestApp {
     /// Two teams, `arb` and `grid`; admin, operator and lead of arb, operator and lead of grid, risk, auditor.
     pub async fn new(fresh: Fresh) -> Self {
-        Self::with(fresh, Hand::new()).await
+        Self::with(fresh, Hand::new(), ORIGIN).await
     }
 
     /// The same with a clock that runs, for tests with real processes.
     pub async fn on_the_wall_clock(fresh: Fresh) -> Self {
-        Self::with(fresh, Hand::running()).await
+        Self::at(fresh, ORIGIN).await
     }
 
-    async fn with(fresh: Fresh, hand: Hand) -> Self {
+    /// The same at an address of its own, for tests with a real server.
+    pub async fn at(fresh: Fresh, origin: &str) -> Self {
+        Self::with(fresh, Hand::running(), origin).await
+    }
+
+    async fn with(fresh: Fresh, hand: Hand, origin: &str) -> Self {
         let spool = fresh.dir.path().join("spool");
-        let app = assemble(fresh.db.clone(), &hand, &spool).await;
+        let app = assemble_at(origin, fresh.db.clone(), &hand, &spool).await;
         let link = app.setup_link().await.unwrap().unwrap();
         let admin = join(&app, &link, "N. Adebayo").await;
-        let mut this = Self { app, hand, teams: Vec::new(), people: HashMap::from([("admin", admin)]), fresh, spool };
+        let mut this =
+            Self { app, hand, teams: Vec::new(), people: HashMap::from([("admin", admin)]), fresh, origin: origin.to_owned(), spool };
         for name in ["arb", "grid"] {
             this.teams.push(this.app.create_team(&this.actor("admin"), name).await.unwrap());
         }
@@ -189,7 +201,7 @@ impl TestApp {
 
     /// The same installation as a process that starts anew would see it.
     pub async fn restarted(&self) -> Arc<App> {
-        assemble(self.fresh.db.clone(), &self.hand, &self.spool).await
+        assemble_at(&self.origin, self.fresh.db.clone(), &self.hand, &self.spool).await
     }
 
     /// Recomputes the whole log and fails on any finding.

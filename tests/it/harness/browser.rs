@@ -1,20 +1,35 @@
 //! A browser without a screen: keeps its cookies, remembers the last page, posts forms with the token that stood on it.
 
 use super::app::{ORIGIN, TestApp};
-use andon::app::App;
+use andon::{app::App, authn::SoftKey};
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes},
     http::{HeaderMap, Request, Response, StatusCode, header},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use http_body_util::BodyExt;
+use hyper_util::rt::TokioIo;
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::net::TcpStream;
 use tower::ServiceExt;
 
 /// The password of everybody in the harness.
 pub const PASSWORD: &str = "violet-harbour-19-quince";
 
+/// How long a server may take to answer before it counts as gone.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the browser talks to.
+enum Reach {
+    /// An application in this process.
+    App(Router),
+    /// A server behind a socket, and the name by which its people call it.
+    Server(SocketAddr),
+}
+
 pub struct Browser {
-    router: Router,
+    reach: Reach,
+    origin: String,
     pub cookies: BTreeMap<String, String>,
     /// The last body.
     pub page: String,
@@ -30,21 +45,35 @@ impl Browser {
 
     /// The same, on any application.
     pub fn on(app: &Arc<App>) -> Self {
-        let router = andon::web::router::router(app.clone());
-        Self { router, cookies: BTreeMap::new(), page: String::new(), status: StatusCode::OK, headers: HeaderMap::new() }
+        Self::new_at(Reach::App(andon::web::router::router(app.clone())), ORIGIN)
+    }
+
+    /// One that asks a server over a socket. A server that is gone gives an empty page with status 502.
+    pub fn over(address: SocketAddr, origin: &str) -> Self {
+        Self::new_at(Reach::Server(address), origin)
+    }
+
+    fn new_at(reach: Reach, origin: &str) -> Self {
+        let (cookies, headers) = (BTreeMap::new(), HeaderMap::new());
+        Self { reach, origin: origin.to_owned(), cookies, page: String::new(), status: StatusCode::OK, headers }
     }
 
     /// A browser in which one of the harness's people has signed in.
     pub async fn signed_in(test: &TestApp, who: &str) -> Self {
         let mut browser = Self::new(test);
         let person = test.app.people().user(&test.people[who].id).unwrap();
-        browser.get("/sign-in").await;
-        browser.post("/sign-in", &[("name", &person.name), ("password", PASSWORD)]).await;
-        assert_eq!(browser.leads_to(), "/sign-in/key", "{}", browser.page);
-        browser.get("/sign-in/key").await;
-        browser.touch(test, who, "/sign-in/key").await;
-        assert_eq!(browser.leads_to(), "/fleet", "{}", browser.page);
+        browser.sign_in(&person.name, &test.people[who].key).await;
         browser
+    }
+
+    /// Signs in.
+    pub async fn sign_in(&mut self, name: &str, key: &SoftKey) {
+        self.get("/sign-in").await;
+        self.post("/sign-in", &[("name", name), ("password", PASSWORD)]).await;
+        assert_eq!(self.leads_to(), "/sign-in/key", "{}", self.page);
+        self.get("/sign-in/key").await;
+        self.touch_with(key, "/sign-in/key").await;
+        assert_eq!(self.leads_to(), "/fleet", "{}", self.page);
     }
 
     /// Opens a page as a person does.
@@ -58,8 +87,13 @@ impl Browser {
         let csrf = self.between(r#"name="csrf" value=""#, "\"").unwrap_or_default();
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.append_pair("csrf", &csrf).extend_pairs(fields);
-        let body = form.finish();
-        self.post_raw(path, body, Some(ORIGIN)).await
+        self.submit(path, form.finish()).await
+    }
+
+    /// Posts a whole body as a page of this origin.
+    pub async fn submit(&mut self, path: &str, body: String) -> &str {
+        let origin = self.origin.clone();
+        self.post_raw(path, body, Some(&origin)).await
     }
 
     /// Posts a body as a page of this origin would, or of another, or of none that says so.
@@ -73,17 +107,28 @@ impl Browser {
 
     /// Answers the ceremony of the last page with somebody's key.
     pub async fn touch(&mut self, test: &TestApp, who: &str, path: &str) -> &str {
+        self.touch_with(&test.people[who].key, path).await
+    }
+
+    /// The same with the key itself.
+    pub async fn touch_with(&mut self, key: &SoftKey, path: &str) -> &str {
         let options = self.between("data-options=\"", "\"").unwrap_or_else(|| panic!("no ceremony on {}", self.page));
-        let answer = test.people[who].key.sign(&options).unwrap();
+        let answer = key.sign(&options).unwrap();
         self.post(path, &[("response", &answer)]).await
     }
 
     /// Sends a request with this browser's cookies.
     pub async fn send(&mut self, mut request: Request<Body>) -> &str {
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        request.headers_mut().entry(header::HOST).or_insert_with(|| ORIGIN.strip_prefix("http://").unwrap().parse().unwrap());
+        request.headers_mut().entry(header::HOST).or_insert_with(|| self.origin.strip_prefix("http://").unwrap().parse().unwrap());
         request.headers_mut().insert(header::COOKIE, cookies.join("; ").parse().unwrap());
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = match &self.reach {
+            Reach::App(router) => {
+                let (parts, body) = router.clone().oneshot(request).await.unwrap().into_parts();
+                Response::from_parts(parts, axum::body::to_bytes(body, 4_000_000).await.unwrap())
+            }
+            Reach::Server(address) => exchange(*address, request).await.unwrap_or_else(|_| no_answer()),
+        };
         self.status = response.status();
         self.headers = response.headers().clone();
         for set in response.headers().get_all(header::SET_COOKIE) {
@@ -91,8 +136,7 @@ impl Browser {
             let (name, value) = pair.split_once('=').unwrap();
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
-        let bytes = axum::body::to_bytes(response.into_body(), 4_000_000).await.unwrap();
-        self.page = String::from_utf8(bytes.to_vec()).unwrap();
+        self.page = String::from_utf8(response.into_body().to_vec()).unwrap();
         &self.page
     }
 
@@ -104,7 +148,8 @@ impl Browser {
             .header(header::COOKIE, cookies.join("; "))
             .header(header::ACCEPT, "text/html, text/event-stream")
             .header("hx-request", "true");
-        self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+        let Reach::App(router) = &self.reach else { panic!("streams are opened on an application in this process") };
+        router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }
 
     /// Where the last answer leads to.
@@ -118,4 +163,27 @@ impl Browser {
         let (found, _) = rest.split_once(to)?;
         Some(found.replace("&#34;", "\"").replace("&quot;", "\"").replace("&#38;", "&").replace("&amp;", "&"))
     }
+}
+
+fn no_answer() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::BAD_GATEWAY;
+    response
+}
+
+/// One request over a connection of its own.
+///
+/// # Errors
+/// In words, when there was no whole answer.
+pub async fn exchange(address: SocketAddr, request: Request<Body>) -> Result<Response<Bytes>, String> {
+    let exchange = async {
+        let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+        tokio::spawn(connection);
+        let (parts, body) = sender.send_request(request).await.map_err(|error| error.to_string())?.into_parts();
+        let body = body.collect().await.map_err(|error| error.to_string())?;
+        Ok(Response::from_parts(parts, body.to_bytes()))
+    };
+    tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| "no answer in time".to_owned())?
 }

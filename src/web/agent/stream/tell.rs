@@ -96,7 +96,10 @@ impl<'a> Teller<'a> {
         let key = FrameKey { directive: directive.clone(), limits_version: bot.limits.version, lease_ms: bot.timings.lapse_after_ms };
         let text = self.app.frames.text(view, key, || text_of(&FromServer::Directive(Box::new(frame()))))?;
         self.told = Some(directive);
-        wire.say_shared(text).await
+        failpoint!("push:before");
+        wire.say_shared(text).await?;
+        failpoint!("push:said");
+        Ok(())
     }
 }
 
