@@ -168,7 +168,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         chip: state_chip(state),
         version: "0.1.0".to_owned(),
         platform: "linux-x86_64".to_owned(),
-        channel: if n.is_multiple_of(2) { "push" } else { "poll" },
+        channel: if n == 2 { "push" } else { "poll" },
         age: Age::new(age_s.map(|s| now.plus_ms(-s * 1_000)), now, crate::domain::Timings::default()),
         stops_within: "35 s".to_owned(),
         clock: Clock { words: off.to_owned(), is_wrong: off != "under 1 s" },

@@ -10,6 +10,19 @@ use crate::app::bots::NewBot;
 use crate::domain::{AgentId, Stage};
 use crate::web::{page::Scripts, problems::Problems, samples};
 
+fn events(now: Timestamp) -> Vec<Happened> {
+    let event = |ms: i64, chip, kind: &str, message: &str| Happened {
+        at: now.plus_ms(-ms),
+        chip,
+        kind: kind.to_owned(),
+        message: message.to_owned(),
+    };
+    vec![
+        event(61_000, Chip::new(Tone::High, "Warning"), "order rejected", "BTC/USDT buy 0.01: insufficient margin"),
+        event(600_000, Chip::new(Tone::Plain, "Info"), "started", "trading under epoch 414"),
+    ]
+}
+
 fn bot(age_s: Option<i64>) -> Bot {
     let frame = Frame { held: None, ..Frame::sample("grid-07", "/bots/0193") };
     let now = frame.now;
@@ -75,20 +88,7 @@ fn bot(age_s: Option<i64>) -> Bot {
         }),
         start: Start::NotNeeded,
         steps: stage::steps(Stage::Sandbox),
-        events: Some(vec![
-            Happened {
-                at: now.plus_ms(-61_000),
-                chip: Chip::new(Tone::High, "Warning"),
-                kind: "order rejected".to_owned(),
-                message: "BTC/USDT buy 0.01: insufficient margin".to_owned(),
-            },
-            Happened {
-                at: now.plus_ms(-600_000),
-                chip: Chip::new(Tone::Plain, "Info"),
-                kind: "started".to_owned(),
-                message: "trading under epoch 414".to_owned(),
-            },
-        ]),
+        events: Some(events(now)),
         may: May { pause: true, start: true, edit: true, stage: true, enrol: true },
         frame,
     }
