@@ -222,17 +222,20 @@ impl App {
         if goes_up && directive.state != State::Halted { Err(Unheard::ViewTooOld) } else { Ok((bot, directive)) }
     }
 
-    /// Ruling C9: a bot that traded under this start and now says `halted` twice running has stopped by itself.
+    /// Ruling C9: a bot that traded under this start and now says `halted` twice running has stopped by itself. One whose agent counts only
+    /// later starts will never take this one up, and need not have been seen trading: it may have stopped within a moment, or this process
+    /// may be younger than its start.
     async fn watch_for_refusal(&self, bot: &BotFacts, directive: &Directive, said: &CheckIn) {
         let knows = said.epoch.is_some_and(|epoch| epoch >= directive.epoch);
         if directive.state != State::Active || !knows {
             return;
         }
+        let is_past_it = said.start_after.is_some_and(|after| after >= bot.start_epoch);
         match said.state {
             Some(State::Active) if self.book.trades_under(&bot.id, bot.start_epoch) => {
                 self.observe(Observation::Trades(bot.id.clone(), bot.start_epoch));
             }
-            Some(State::Halted) if self.book.refuses(&bot.id, bot.start_epoch) >= 2 => {
+            Some(State::Halted) if is_past_it || self.book.refuses(&bot.id, bot.start_epoch) >= 2 => {
                 self.book.agrees(&bot.id);
                 let why = "agent says so: halted under an active directive".to_owned();
                 if let Err(error) = self.record_fact(&bot.id, Observed::Stop(StopKind::Stopped, why)).await {
