@@ -111,6 +111,7 @@ impl App {
             build: seen.build,
             config: seen.config,
             report: report.zip(seen.report_at),
+            clock_off_ms: None,
             ahead: false,
         });
     }

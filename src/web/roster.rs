@@ -8,7 +8,7 @@ use super::{
 };
 use crate::app::{
     App,
-    listings::{BotRow, Census, Standing},
+    listings::{BotRow, Census},
 };
 use crate::domain::{BotId, Decimal, Freshness, Stage, State, TeamId, Timestamp};
 use crate::fleet::exposure::{self, Money};
@@ -40,8 +40,6 @@ pub struct BotLine {
     pub stops_within: String,
     /// When its agent was last heard.
     pub age: Age,
-    /// It is held or halted, as it should be: the row steps back.
-    pub is_at_rest: bool,
     /// It needs attention.
     pub is_trouble: bool,
 }
@@ -68,7 +66,6 @@ impl BotLine {
             currency,
             stops_within: duration(timings.worst_case_stop_ms()),
             age: Age::new(row.seen.as_ref().map(|seen| seen.at), now, timings),
-            is_at_rest: row.rank == 9 && row.standing() == Standing::Halted,
             is_trouble: row.rank < 9,
         }
     }

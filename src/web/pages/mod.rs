@@ -18,6 +18,8 @@
 //! password; everything else that goes wrong is returned as `WebError` and drawn by `layers/render.rs`.
 
 pub mod acts;
+pub mod agents;
+pub mod audit;
 pub mod bots;
 pub mod fleet;
 pub mod fleet_live;

@@ -119,3 +119,29 @@ async fn prepare(app: &App, actor: &Actor, bots: &[BotId], looked: &[BotId]) -> 
     let act = app.prepare_start(actor, bots, looked).await?;
     Ok(format!("/acts/{}", act.stored.id))
 }
+
+#[cfg(test)]
+pub(in crate::web) fn samples() -> Vec<(String, String)> {
+    use crate::web::{chip::Tone, samples};
+    let line = |n: usize, can_start, needs_a_look| Line {
+        id: BotId::from_stored(samples::id(n)),
+        name: samples::names().swap_remove(n).0,
+        team: "grid".to_owned(),
+        chip: Chip::new(Tone::Open, "Waits for a start"),
+        can_start,
+        needs_a_look,
+        is_chosen: !needs_a_look,
+        has_looked: false,
+        obstacles: if can_start { Vec::new() } else { vec![("Its agent is not connected".to_owned(), "whoever runs its host")] },
+    };
+    let draw = |ready: Vec<Line>, blocked: Vec<Line>, problems, more| {
+        New { frame: Frame::sample("Start bots", "/starts/new"), problems, ready, blocked, more, named: more > 0 }.render().unwrap()
+    };
+    let ready = || (0..8).map(|n| line(n, true, n == 3)).collect();
+    vec![
+        ("starts".to_owned(), draw(ready(), vec![line(9, false, false)], Problems::none(), 0)),
+        ("starts-wrong".to_owned(), draw(ready(), Vec::new(), Problems::one("", "grid-07: its agent is not connected."), 20)),
+        ("starts-blocked".to_owned(), draw(Vec::new(), vec![line(9, false, false)], Problems::none(), 0)),
+        ("starts-none".to_owned(), draw(Vec::new(), Vec::new(), Problems::none(), 0)),
+    ]
+}

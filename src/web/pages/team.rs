@@ -65,3 +65,40 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named, Query(fi
         listing,
     })
 }
+
+#[cfg(test)]
+pub(in crate::web) fn samples() -> Vec<(String, String)> {
+    use super::fleet::{Listed, sample_figures};
+    use crate::web::{
+        chip::{Chip, Tone},
+        samples::{self, line},
+    };
+    let listing = |lines: Vec<crate::web::roster::BotLine>| Listing {
+        attention: Vec::new(),
+        attention_more: 0,
+        groups: Vec::new(),
+        listed: Some(Listed { lines, words: "13 bots".to_owned(), previous: String::new(), next: String::new() }),
+        stream: "/live/fleet?first=1&bots=".to_owned(),
+        marks: false,
+        may_start: false,
+    };
+    let draw = |lines: Vec<_>, may_pause| {
+        let mut frame = Frame { held: None, ..Frame::sample("Team arb", "/teams/1") };
+        frame.scripts = Scripts::Live;
+        let page = Team {
+            frame,
+            id: TeamId::from_stored(samples::id(900)),
+            name: "arb".to_owned(),
+            key: "key".to_owned(),
+            press: "Pause team arb: 12 running bots".to_owned(),
+            note: "1 without data are covered too".to_owned(),
+            may_pause,
+            figures: sample_figures(12, 1, 0),
+            has_bots: !lines.is_empty(),
+            listing: listing(lines),
+        };
+        page.render().unwrap()
+    };
+    let lines = (0..13).map(|n| line(3 * n, Chip::new(Tone::Plain, "Active"), "", Some(1))).collect();
+    vec![("team".to_owned(), draw(lines, true)), ("team-empty".to_owned(), draw(Vec::new(), false))]
+}

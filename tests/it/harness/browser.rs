@@ -140,6 +140,18 @@ impl Browser {
         &self.page
     }
 
+    /// Opens a stream as a page does by itself. Its body is not read here.
+    pub async fn stream(&self, path: &str) -> Response<Body> {
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = Request::get(path)
+            .header(header::HOST, ORIGIN.strip_prefix("http://").unwrap())
+            .header(header::COOKIE, cookies.join("; "))
+            .header(header::ACCEPT, "text/html, text/event-stream")
+            .header("hx-request", "true");
+        let Reach::App(router) = &self.reach else { panic!("streams are opened on an application in this process") };
+        router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
     /// Where the last answer leads to.
     pub fn leads_to(&self) -> &str {
         self.headers.get(header::LOCATION).map_or("", |value| value.to_str().unwrap())

@@ -5,7 +5,8 @@ use andon::app::holds::Kept;
 use andon::domain::{Level, Limits, Scope};
 use andon::storage::{Conn, Lane};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What a stop may take here at most: the 250 ms that a press waits for its database, and a slow machine.
 const SOON: Duration = Duration::from_millis(1_500);

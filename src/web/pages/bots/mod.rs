@@ -352,3 +352,8 @@ fn agent(row: &BotRow, now: Timestamp) -> Option<AgentCard> {
         config: digest(seen.and_then(|seen| seen.config.as_ref())),
     })
 }
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+pub(in crate::web) use samples::samples;

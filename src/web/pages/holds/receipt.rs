@@ -298,7 +298,9 @@ fn may_release(app: &App, actor: &Actor, hold: &Hold) -> MayRelease {
     };
     match authz::check(actor, Action::ReleaseHold, &app.hold_resource(hold)) {
         Ok(_) => MayRelease::Yes(whose),
-        Err(denied) => MayRelease::No(denied.who),
+        Err(_) if one_bot && hold.placed_by.as_risk => MayRelease::No("an operator or lead of its team, or risk"),
+        Err(_) if one_bot => MayRelease::No("an operator or lead of its team"),
+        Err(_) => MayRelease::No("a lead of a covered team, or risk"),
     }
 }
 
