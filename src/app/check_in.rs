@@ -8,7 +8,7 @@ use super::{
     observations::{Observation, OnDisk},
     said,
 };
-use crate::domain::{BootId, BotFacts, BotId, Directive, Epoch, HoldId, State, StopKind, Timestamp};
+use crate::domain::{BootId, BotFacts, BotId, Directive, Epoch, HoldId, State, StopKind, Timestamp, directive};
 use crate::fleet::{AckSeen, AgentSeen, BootStanding, View};
 use crate::protocol::{AckFrame, CarriedHold, CheckIn, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
 use std::sync::Arc;
@@ -63,8 +63,7 @@ impl App {
         self.note(agent, said, channel, now);
         let mut can_renew = recorded;
         if said.lapsed {
-            let lapse = Observed::Stop(StopKind::Lapse, "its lease ran out".into());
-            can_renew &= self.record_fact(&agent.bot, lapse).await.is_ok();
+            can_renew &= self.latch_lapse(agent, said).await;
         }
         can_renew &= self.import_carried(agent, &said.holds).await;
         let carries = Carries { holds: said.holds.iter().map(|h| h.id.clone()).collect(), limits_version: said.limits_version };
@@ -145,6 +144,26 @@ impl App {
         }
     }
 
+    /// Latches that the agent's lease ran out. True when the database has that. An agent says so until a renewal answers it: a bot that stands
+    /// already is not stopped once more, since that would be news to the agent each time and keep the renewal from it for ever.
+    async fn latch_lapse(&self, agent: &LiveAgent, said: &CheckIn) -> bool {
+        let standing = || {
+            let view = self.fleet.view();
+            let bot = view.bot(&agent.bot)?;
+            let cover = view.cover(bot);
+            Some((directive::latest_stop(bot, &cover) >= bot.start_epoch, view.directive(bot).epoch))
+        };
+        let Some((mut stands, known)) = standing() else { return false };
+        if said.epoch.is_some_and(|epoch| epoch > known) {
+            // It has seen more, perhaps a start.
+            if self.refresh().await.is_err() {
+                return false;
+            }
+            stands = standing().is_some_and(|(stands, _)| stands);
+        }
+        stands || self.record_fact(&agent.bot, Observed::Stop(StopKind::Lapse, "its lease ran out".into())).await.is_ok()
+    }
+
     /// An older boot speaks. Soon after the newest one's last word that means two processes with one credential: a stop.
     async fn two_bearers(&self, agent: &LiveAgent, boot: &BootId, now: Timestamp) {
         let view = self.fleet.view();
@@ -204,17 +223,20 @@ impl App {
         if goes_up && directive.state != State::Halted { Err(Unheard::ViewTooOld) } else { Ok((bot, directive)) }
     }
 
-    /// Ruling C9: a bot that traded under this start and now says `halted` twice running has stopped by itself.
+    /// Ruling C9: a bot that traded under this start and now says `halted` twice running has stopped by itself. One whose agent counts only
+    /// later starts will never take this one up, and need not have been seen trading: it may have stopped within a moment, or this process
+    /// may be younger than its start.
     async fn watch_for_refusal(&self, bot: &BotFacts, directive: &Directive, said: &CheckIn) {
         let knows = said.epoch.is_some_and(|epoch| epoch >= directive.epoch);
         if directive.state != State::Active || !knows {
             return;
         }
+        let is_past_it = said.start_after.is_some_and(|after| after >= bot.start_epoch);
         match said.state {
             Some(State::Active) if self.book.trades_under(&bot.id, bot.start_epoch) => {
                 self.observe(Observation::Trades(bot.id.clone(), bot.start_epoch));
             }
-            Some(State::Halted) if self.book.refuses(&bot.id, bot.start_epoch) >= 2 => {
+            Some(State::Halted) if is_past_it || self.book.refuses(&bot.id, bot.start_epoch) >= 2 => {
                 self.book.agrees(&bot.id);
                 let why = "agent says so: halted under an active directive".to_owned();
                 if let Err(error) = self.record_fact(&bot.id, Observed::Stop(StopKind::Stopped, why)).await {

@@ -10,10 +10,10 @@ use axum::{
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
 };
+use futures_util::{FutureExt, future::BoxFuture};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
-    service::TowerToHyperService,
 };
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -28,6 +28,8 @@ const GRACE: Duration = Duration::from_secs(10);
 const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 /// How long to wait when the system has no more files to give.
 const BREATH: Duration = Duration::from_millis(100);
+
+type Answered = Result<Response, Infallible>;
 
 /// In every request: becomes true when the server stops, so that an endless answer (live figures) ends.
 #[derive(Debug, Clone)]
@@ -67,12 +69,12 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<O
             () = &mut shutdown => break,
         };
         let (routes, told, writes) = (routes.clone(), Ending(told.clone()), writes.clone());
-        let service = tower::service_fn(move |mut request: Request<hyper::body::Incoming>| {
+        let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(Peer(peer));
             request.extensions_mut().insert(told.clone());
             answer(routes.clone(), request, writes.clone())
         });
-        spawn_connection(&builder, stream, peer, TowerToHyperService::new(service), &graceful);
+        spawn_connection(&builder, stream, peer, service, &graceful);
     }
     drop(listener);
     drop(writes);
@@ -93,24 +95,26 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<O
     Ok(())
 }
 
-/// Answers one request. What writes does not hang on its connection: hyper drops a request with it, perhaps before its body was looked at
-/// that had arrived whole.
-async fn answer(routes: Router, request: Request<hyper::body::Incoming>, writes: mpsc::Sender<Infallible>) -> Result<Response, Infallible> {
-    if *request.method() != Method::POST {
-        return routes.oneshot(request).await;
+/// Begins to answer one request. What writes is begun here and now, and does not hang on its connection: hyper drops a request with that,
+/// even one that had arrived whole and was never looked at.
+fn answer(routes: Router, request: Request<hyper::body::Incoming>, writes: mpsc::Sender<Infallible>) -> BoxFuture<'static, Answered> {
+    let is_write = *request.method() == Method::POST;
+    let answer = routes.oneshot(request);
+    if !is_write {
+        return answer.boxed();
     }
     let writing = tokio::spawn(async move {
-        let answer = routes.oneshot(request).await;
+        let answered = answer.await;
         drop(writes);
-        answer
+        answered
     });
-    match writing.await {
-        Ok(answer) => answer,
-        Err(error) => {
+    let answer = async {
+        writing.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a request ended without an answer");
             Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response())
-        }
-    }
+        })
+    };
+    answer.boxed()
 }
 
 fn spawn_connection<S, B>(builder: &Builder<TokioExecutor>, stream: TcpStream, peer: SocketAddr, service: S, graceful: &GracefulShutdown)

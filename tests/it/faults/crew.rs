@@ -120,5 +120,5 @@ fn words(page: &str) -> String {
             _ => {}
         }
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect()
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect()
 }

@@ -20,6 +20,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Mutex,
 };
 use tokio::{net::TcpListener, sync::oneshot};
 
@@ -36,6 +37,7 @@ pub struct Ground {
     /// Tokens that may stop, and that may read.
     pub stop_token: String,
     pub read_token: String,
+    noted: Mutex<String>,
     dir: tempfile::TempDir,
 }
 
@@ -62,7 +64,7 @@ impl Ground {
         serving.await.unwrap().unwrap();
         test.app.db.close().await;
         let Fresh { place, dir, .. } = test.fresh;
-        (Self { place, address, origin, people, stop_token, read_token, dir }, hosts)
+        (Self { place, address, origin, people, stop_token, read_token, noted: Mutex::default(), dir }, hosts)
     }
 
     pub fn path(&self) -> &Path {
@@ -75,9 +77,13 @@ impl Ground {
     pub fn log(&self, name: &str) -> File {
         File::options().create(true).append(true).open(self.path().join(format!("{name}.log"))).unwrap()
     }
-    /// Notes beside the logs what a test does.
+    /// Notes beside the logs what a test does; the same again is not noted.
     pub fn note(&self, what: &str) {
-        writeln!(self.log("test"), "{} {what}", super::now_ms()).unwrap();
+        let mut noted = self.noted.lock().unwrap();
+        if *noted != what {
+            *noted = what.to_owned();
+            writeln!(self.log("test"), "{} {what}", super::now_ms()).unwrap();
+        }
     }
 }
 
@@ -92,7 +98,7 @@ impl Drop for Ground {
         for log in logs.into_iter().chain(hosts).filter(|log| log.exists()) {
             let text = fs::read_to_string(&log).unwrap_or_default();
             let lines: Vec<&str> = text.lines().collect();
-            let last = lines.len().saturating_sub(60);
+            let last = lines.len().saturating_sub(100);
             eprintln!("== {}\n{}", log.display(), lines[last..].join("\n"));
         }
     }

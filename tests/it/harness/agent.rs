@@ -98,7 +98,8 @@ impl Agent {
     pub async fn check_in(&mut self, app: &App) -> Result<Heard, Unheard> {
         self.seq += 1;
         let heard = app.check_in(&self.live(app), &self.says(), "poll").await?;
-        self.lapsed = false;
+        // Said until it is answered by a renewal.
+        self.lapsed &= heard.renew.is_none();
         self.obey(app, &heard.directive, heard.renew.is_some()).await;
         Ok(heard)
     }

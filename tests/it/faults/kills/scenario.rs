@@ -25,7 +25,7 @@ use std::{fs, time::Duration};
 use tokio::task::JoinHandle;
 
 /// How long a failpoint may take to be passed; then its process is killed where it is.
-const PASSED_WITHIN: Duration = Duration::from_secs(5);
+const PASSED_WITHIN: Duration = Duration::from_secs(3);
 /// A minder that was unlucky often waits long before it starts an agent anew. Nobody waits here for longer than this.
 const AGENT_WITHIN_MS: i64 = 2_500;
 
@@ -199,7 +199,10 @@ impl Scenario {
         match plan.point {
             Some(point) => {
                 let arm = if plan.victim == Victim::Server { &self.server.arm } else { &self.hosts[host].arm };
-                arm.set(point, 1 + u64::from(self.rng.u8(..4) == 0));
+                // What is passed often is passed for different reasons.
+                let often =
+                    ["said:", "agent:before_memory", "agent:before_rename", "agent:memory"].iter().any(|name| point.starts_with(name));
+                arm.set(point, if often { self.rng.u64(1..3) } else { 1 });
                 Armed::At(point)
             }
             None => {
@@ -379,8 +382,9 @@ impl Scenario {
                 assert!(holds.iter().any(|hold| hold.origin.as_deref() == Some(&pressed.hold)), "{press:?} was not carried back");
                 assert!(same.is_empty());
             } else {
-                assert_eq!(same.len(), 1, "{press:?} is there as {same:?}");
-                assert_eq!(same[0].id.as_str(), pressed.hold, "{press:?} was answered as another");
+                // The same person's second press of the same kind may be answered with the first, and has no row of its own then.
+                assert!(holds.iter().any(|hold| hold.id.as_str() == pressed.hold), "{press:?} was answered and is not there");
+                assert!(same.iter().all(|hold| hold.id.as_str() == pressed.hold), "{press:?} is there as {same:?}");
             }
         }
         assert!(holds.iter().all(|hold| hold.entry.is_some()), "every hold has its entry");
