@@ -51,6 +51,17 @@
     failures = 0;
     server("here");
   }, true);
+  // When each agent on this page was last heard, by bot: rows keep their age from it.
+  doc.addEventListener("heard", event => {
+    let heard = {};
+    try { heard = JSON.parse(event.detail.data); } catch { return; }
+    for (const [bot, at] of Object.entries(heard)) {
+      const row = byId("bot-" + bot);
+      if (!row) continue;
+      row.dataset.at = at;
+      row.classList.remove("is-unknown");
+    }
+  }, true);
   doc.addEventListener("superseded", () => { moved = true; }, true);
   const watch = () => {
     if (!live() || doc.hidden) return;

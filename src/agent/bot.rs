@@ -195,9 +195,8 @@ impl Bot {
         Meaning::Nothing
     }
 
-    fn reported(&mut self, turn: u64, report: Report) -> Meaning {
+    fn reported(&mut self, turn: u64, report: Arc<Report>) -> Meaning {
         let number = self.report.as_ref().map_or(1, |(number, _)| number + 1);
-        let report = Arc::new(report);
         self.report = Some((number, report.clone()));
         let stands = self.done.filter(|done| *done == self.order && done.turn <= turn && done.wanted.state != State::Active);
         match stands {

@@ -52,7 +52,8 @@ impl Desk {
     }
 
     fn ack(&mut self, epoch: Epoch, step: Step, state: State, report: Option<&Report>) {
-        if self.said.iter().any(|ack| (ack.epoch, ack.step, ack.state) == (epoch, step, Some(state))) {
+        // Before any directive was heard there is nothing to acknowledge.
+        if epoch < Epoch(1) || self.said.iter().any(|ack| (ack.epoch, ack.step, ack.state) == (epoch, step, Some(state))) {
             return;
         }
         let ack = AckFrame {

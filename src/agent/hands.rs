@@ -40,7 +40,7 @@ pub enum AtBot {
     /// The bot was looked at, with no order pending.
     Seen(Order, ReadBack),
     /// A report came. The number is that of the last order carried out before it was asked for.
-    Reported(u64, Result<Option<Report>, AdapterError>),
+    Reported(u64, Result<Option<Arc<Report>>, AdapterError>),
     /// What it runs, told when it changed.
     Runs(Runs),
 }
@@ -169,7 +169,7 @@ impl Hands {
                 }
             }
             let done = self.done.load(Ordering::SeqCst);
-            let report = self.adapter.report().await.map(|report| report.map(cut));
+            let report = self.adapter.report().await.map(|report| report.map(|report| Arc::new(cut(report))));
             if self.tell.send(AtBot::Reported(done, report)).await.is_err() {
                 return;
             }

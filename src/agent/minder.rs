@@ -170,8 +170,9 @@ impl Minder {
 
     fn start(&self) -> io::Result<(Pid, Words, OwnedFd)> {
         let (program, arguments) = self.agent.split_first().ok_or_else(|| io::Error::other("no agent to start"))?;
-        #[expect(clippy::zombie_processes, reason = "reaped by `reap`, which also reaps what this process adopts")]
+        // Reaped by `reap`, which also reaps what this process adopts.
         let mut child = Command::new(program)
+            .arg0("andon")
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -37,3 +37,6 @@ pub use credential::Credential;
 pub use dir::AgentDir;
 pub use memory::MemoryStore;
 pub use run::{Agent, AgentConfig, Outcome};
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ use tokio::sync::{mpsc, watch};
 const LOOK_MS: i64 = 250;
 /// How often the minder is asked for a sign of life.
 const BEAT_MS: i64 = 1_000;
+/// Looks at the minder further apart than this mean that this process did not run.
+const STOOD_STILL_MS: i64 = 5_000;
 /// How long an agent that ends tries to tell the server.
 const FAREWELL_MS: i64 = 3_000;
 /// How long it waits for its bot to halt beyond what the adapter declared.
@@ -47,6 +49,7 @@ pub struct Runner {
     heard: Option<(Epoch, Wanted)>,
     tether: Option<(Tether, watch::Receiver<Minder>)>,
     beat_at_ms: i64,
+    looked_ms: i64,
     hello_at_ms: i64,
     ending: Option<(Outcome, i64)>,
 }
@@ -110,6 +113,7 @@ impl Runner {
                 (tether, minder)
             }),
             beat_at_ms: now,
+            looked_ms: now,
             hello_at_ms: now.saturating_add(apply_within_ms).saturating_add(1_000),
             ending: None,
         };
@@ -162,11 +166,16 @@ impl Runner {
 
     fn look_at_minder(&mut self, now: i64) {
         let Some((tether, _)) = &self.tether else { return };
+        // A machine that slept, or an agent that stood still: its minder gets a moment to answer.
+        if now.saturating_sub(self.looked_ms) > STOOD_STILL_MS {
+            tether.forgive(now);
+        }
+        self.looked_ms = now;
         if now >= self.beat_at_ms {
             tether.beat(now);
             self.beat_at_ms = now.saturating_add(BEAT_MS);
         }
-        if tether.is_lost(now, self.patience.lapse_after_ms) {
+        if self.ending.is_none() && tether.is_lost(now, self.patience.lapse_after_ms) {
             tracing::error!("the minder gives no sign of life");
             self.end(Outcome::MinderLost, now);
         }

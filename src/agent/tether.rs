@@ -63,7 +63,7 @@ impl Tether {
             let mut lines = BufReader::new(from).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 match line.split_once(' ') {
-                    Some(("beat", ms)) => answered.store(ms.parse().unwrap_or_default(), Ordering::SeqCst),
+                    Some(("beat", ms)) => drop(ms.parse().map(|ms| answered.fetch_max(ms, Ordering::SeqCst))),
                     None if line == "end" => drop(said.send(Minder::AsksToEnd)),
                     _ => {}
                 }
@@ -92,6 +92,10 @@ impl Tether {
     /// Asks for a sign of life.
     pub fn beat(&self, now_ms: i64) {
         self.say(&format!("beat {now_ms}"));
+    }
+    /// Counts the minder's silence from now on: before, nobody here could have heard it.
+    pub fn forgive(&self, now_ms: i64) {
+        self.answered_ms.fetch_max(now_ms, Ordering::SeqCst);
     }
     /// True when the minder has given no sign of life for so long.
     pub fn is_lost(&self, now_ms: i64, after_ms: i64) -> bool {

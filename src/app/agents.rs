@@ -27,6 +27,8 @@ pub struct LiveAgent {
     pub name: String,
     /// A person has compared its fingerprint.
     pub confirmed: bool,
+    /// Set when it presented a new token for the first time: that token's digest, hex.
+    pub by_next_token: Option<String>,
 }
 
 impl LiveAgent {
@@ -43,11 +45,21 @@ pub struct AgentBook(RwLock<HashMap<String, Arc<LiveAgent>>>);
 impl AgentBook {
     /// Replaces the book by what the database holds.
     pub(crate) fn reload(&self, agents: Vec<Agent>) {
-        let book = agents.into_iter().map(|agent| {
+        let mut book = HashMap::with_capacity(agents.len());
+        for agent in agents {
             let confirmed = agent.state == "confirmed";
-            (agent.token_hash, Arc::new(LiveAgent { id: agent.id, bot: agent.bot_id, name: agent.name, confirmed }))
-        });
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = book.collect();
+            let live = LiveAgent { id: agent.id, bot: agent.bot_id, name: agent.name, confirmed, by_next_token: None };
+            if let Some(next) = agent.next_token_hash {
+                book.insert(next.clone(), Arc::new(LiveAgent { by_next_token: Some(next), ..live.clone() }));
+            }
+            book.insert(agent.token_hash, Arc::new(live));
+        }
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = book;
+    }
+    /// Forgets an agent's old token, now that it has used its new one.
+    pub(crate) fn drop_old_token(&self, agent: &LiveAgent) {
+        let mut book = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        book.retain(|_, known| known.id != agent.id || known.by_next_token.is_some());
     }
     /// Who presents this token. The map is keyed by digest: what is compared is no secret.
     fn by_token(&self, token: &str) -> Option<Arc<LiveAgent>> {
@@ -120,6 +132,7 @@ impl App {
             enrolled_at: act.now(),
             confirmed_by: None,
             ended_at: None,
+            next_token_hash: None,
         };
         let now = act.now();
         if !storage::agents::code_use(act.tx(), &hash, now, &agent.id).await? {

@@ -12,6 +12,8 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 pub const PAGE: i64 = 100;
 /// How many entries verification reads at a time.
 const CHUNK: i64 = 2_000;
+/// How many entries verification checks before it lets others go first.
+const BREATH: usize = 32;
 
 /// What a page of entries is narrowed to.
 #[derive(Debug, Clone, Default)]
@@ -87,7 +89,13 @@ pub async fn verify_log(conn: &mut Conn, keys: &Keys) -> Result<Report, AppError
         let rows = storage::audit::audit_from(conn, next, CHUNK).await?;
         let Some(last) = rows.last() else { break };
         next = last.seq as i64 + 1;
-        rows.into_iter().for_each(|row| verifier.take(row));
+        for (n, row) in rows.into_iter().enumerate() {
+            verifier.take(row);
+            // Signatures take their time; a press on the same thread does not wait for them.
+            if n % BREATH == BREATH - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
     }
     let nodes = storage::audit::audit_nodes(conn).await?;
     let head = storage::audit::audit_head(conn).await?;

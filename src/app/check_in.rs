@@ -176,6 +176,7 @@ impl App {
             build: said.build.as_deref().and_then(said::digest).or_else(|| last.as_ref().and_then(|l| l.build.clone())),
             config: said.config.as_deref().and_then(said::digest).or_else(|| last.as_ref().and_then(|l| l.config.clone())),
             report: said.report.clone().map(|report| (Arc::new(said::report(report)), now)),
+            clock_off_ms: said.at.map(|at| at.ms_since(now)),
             ahead: said.server_behind,
         });
         self.observe(Observation::Seen(seen));

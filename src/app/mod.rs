@@ -2,6 +2,7 @@
 //! Every act goes permit → transaction → entry → commit (`tx.rs`); nothing on the stop path waits for anything that is not the stop.
 
 pub mod acts;
+pub mod agent_tokens;
 pub mod agents;
 pub mod audit;
 pub mod bots;

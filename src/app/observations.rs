@@ -16,6 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// At most this many rows in one transaction.
 const BATCH: usize = 400;
+/// How many observations wait for a database that does not take them.
+const LATE: usize = 8_192;
 /// What was said last is written at most this often per agent, unless its state changed.
 const SEEN_EVERY_MS: i64 = 5_000;
 
@@ -109,6 +111,7 @@ impl App {
             build: seen.build,
             config: seen.config,
             report: report.zip(seen.report_at),
+            clock_off_ms: None,
             ahead: false,
         });
     }
@@ -118,6 +121,7 @@ impl App {
 pub(crate) async fn run(app: Weak<App>, mut incoming: mpsc::Receiver<Observation>) {
     let mut written = HashMap::<BotId, Arc<AgentSeen>>::new();
     let mut batch = Vec::with_capacity(BATCH);
+    let mut late: Vec<Observation> = Vec::new();
     while incoming.recv_many(&mut batch, BATCH).await > 0 {
         let Some(app) = app.upgrade() else { return };
         let mut rows: Vec<Observation> = Vec::with_capacity(batch.len());
@@ -134,23 +138,45 @@ pub(crate) async fn run(app: Weak<App>, mut incoming: mpsc::Receiver<Observation
         if rows.is_empty() && seen.is_empty() {
             continue;
         }
-        let mut tries = 0;
-        while let Err(error) = write(&app, &rows, &seen).await {
-            tries += 1;
-            tracing::warn!(%error, tries, "observations could not be written");
-            if tries >= 3 {
-                // Memory has them; dropping the senders tells whoever waits that they are not on disk.
-                rows.clear();
-                break;
+        if persist(&app, &rows, &seen).await {
+            rows.into_iter().for_each(tell_kept);
+            // What the database refused before goes after what it takes now, in bounded pieces as well.
+            while !late.is_empty() && persist(&app, late.get(..BATCH.min(late.len())).unwrap_or_default(), &HashMap::new()).await {
+                late.drain(..BATCH.min(late.len()));
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+        } else {
+            // Dropping the senders tells whoever waits that it is not on disk. Memory has it; the proof of a stop and the taking up of a
+            // start are tried again, since a start hangs on the one and a void start on the other.
+            late.extend(rows.into_iter().filter_map(without_sender));
+            late.drain(..late.len().saturating_sub(LATE));
         }
         written.extend(seen);
-        for row in rows {
-            if let Observation::Ack(_, _, Some(done)) | Observation::Event(_, Some(done)) = row {
-                let _ = done.send(());
-            }
+    }
+}
+
+/// Writes a batch; three tries.
+async fn persist(app: &App, rows: &[Observation], seen: &HashMap<BotId, Arc<AgentSeen>>) -> bool {
+    for tries in 1..=3 {
+        match write(app, rows, seen).await {
+            Ok(()) => return true,
+            Err(error) => tracing::warn!(%error, tries, "observations could not be written"),
         }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    false
+}
+
+fn tell_kept(row: Observation) {
+    if let Observation::Ack(_, _, Some(done)) | Observation::Event(_, Some(done)) = row {
+        let _ = done.send(());
+    }
+}
+
+fn without_sender(row: Observation) -> Option<Observation> {
+    match row {
+        Observation::Ack(bot, ack, _) => Some(Observation::Ack(bot, ack, None)),
+        Observation::Trades(..) => Some(row),
+        Observation::Event(..) | Observation::Seen(_) => None,
     }
 }
 

@@ -85,6 +85,10 @@ pub enum Event {
     AgentConfirmed { agent: AgentId, bot: BotId, fingerprint: String, signed: SignedAct },
     #[serde(rename = "agent.revoked")]
     AgentRevoked { agent: AgentId, bot: BotId, why: String, signed: SignedAct },
+    #[serde(rename = "agent.token_made")]
+    AgentTokenMade { agent: AgentId, bot: BotId },
+    #[serde(rename = "agent.token_changed")]
+    AgentTokenChanged { agent: AgentId, bot: BotId },
     #[serde(rename = "agent.boot")]
     BootRecorded { bot: BotId, agent: AgentId, boot: String },
     #[serde(rename = "hold.placed")]

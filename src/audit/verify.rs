@@ -79,7 +79,7 @@ struct Key {
 
 /// The fold.
 pub struct Verifier<'a> {
-    assertions: &'a dyn Assertions,
+    assertions: &'a (dyn Assertions + Sync),
     frontier: Frontier,
     nodes: Vec<Node>,
     ids: HashSet<String>,
@@ -90,7 +90,7 @@ pub struct Verifier<'a> {
 
 impl<'a> Verifier<'a> {
     /// Begins with an empty log.
-    pub fn new(assertions: &'a dyn Assertions) -> Self {
+    pub fn new(assertions: &'a (dyn Assertions + Sync)) -> Self {
         Self {
             assertions,
             frontier: Frontier::default(),

@@ -44,7 +44,7 @@ pub enum Command {
 /// Arguments of `andon agent enrol`.
 #[derive(Debug, clap::Args)]
 pub struct EnrolArgs {
-    /// The server's address, such as https://andon.example.com
+    /// The address of the server, as in a browser
     #[arg(long, env = "ANDON_SERVER")]
     server: String,
     /// The one-time code; `-` reads it from standard input, so that it does not show in the list of processes

@@ -38,6 +38,8 @@ pub struct AgentSeen {
     pub config: Option<String>,
     /// The last report and when it came.
     pub report: Option<(Arc<Report>, Timestamp)>,
+    /// How far its clock is ahead of ours, milliseconds, the way of the message included.
+    pub clock_off_ms: Option<i64>,
     /// It says that it has seen a higher epoch than the server's.
     pub ahead: bool,
 }

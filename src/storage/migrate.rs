@@ -23,6 +23,7 @@ const VERSIONS: &[Version] = versions! {
     3 "0003_holds";
     4 "0004_acts";
     5 "0005_audit";
+    6 "0006_agent_tokens";
 };
 
 /// Brings the schema up to this program's version.

@@ -73,7 +73,7 @@ fn bound(receipt: &Receipt) -> Html {
     }
     let by = receipt.hold.at.plus_ms(receipt.worst_case_ms());
     let passed = receipt.at > by;
-    let words = if passed { "worst case has passed: was all stopped by" } else { "worst case all stopped by" };
+    let words = if passed { "the worst case has passed; all should have stopped by" } else { "worst case all stopped by" };
     Html::markup(format!("{words} {}", format::clock(by)))
 }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::app::{
     App,
-    listings::{BotRow, Census, Standing},
+    listings::{BotRow, Census},
 };
 use crate::domain::{BotId, Decimal, Freshness, Stage, State, TeamId, Timestamp};
 use crate::fleet::exposure::{self, Money};
@@ -40,8 +40,6 @@ pub struct BotLine {
     pub stops_within: String,
     /// When its agent was last heard.
     pub age: Age,
-    /// It is held or halted, as it should be: the row steps back.
-    pub is_at_rest: bool,
     /// It needs attention.
     pub is_trouble: bool,
 }
@@ -68,7 +66,6 @@ impl BotLine {
             currency,
             stops_within: duration(timings.worst_case_stop_ms()),
             age: Age::new(row.seen.as_ref().map(|seen| seen.at), now, timings),
-            is_at_rest: row.rank == 9 && row.standing() == Standing::Halted,
             is_trouble: row.rank < 9,
         }
     }
@@ -107,7 +104,7 @@ pub fn standing(row: &BotRow) -> (Chip, String) {
 }
 
 /// The course of an exposure, with its least, its most and its present value as the label.
-fn trail(points: &[Option<f64>], now: Option<&Money>) -> Html {
+pub fn trail(points: &[Option<f64>], now: Option<&Money>) -> Html {
     let known = || points.iter().flatten().copied();
     if known().count() < 2 {
         return Html::default();
@@ -163,6 +160,12 @@ impl Stake {
     }
 }
 
+/// With a capital in front.
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// `1 bot`, `40 bots`.
 pub fn bots(n: usize) -> String {
     format!("{} {}", super::format::count(n as i128), if n == 1 { "bot" } else { "bots" })
@@ -175,6 +178,9 @@ mod tests {
     #[test]
     fn a_headline_is_short_and_never_rounds_small_coins_away() {
         let shown = |text: &str| headline(Decimal::parse(text).unwrap());
-        assert_eq!(["1914334.12", "612.345", "12.5", "0.0123", "0", "99.999999"].map(shown), ["1914334", "612.35", "12.50", "0.0123", "0.00", "99.999999"]);
+        assert_eq!(
+            ["1914334.12", "612.345", "12.5", "0.0123", "0", "99.999999"].map(shown),
+            ["1914334", "612.35", "12.50", "0.0123", "0.00", "99.999999"]
+        );
     }
 }

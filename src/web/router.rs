@@ -81,6 +81,25 @@ routes! {
     POST "/holds/{id}/why" Access::Person(Action::ExplainHold) => super::pages::holds::receipt::explain;
     POST "/holds/{id}/release" Access::Person(Action::ReleaseHold) => super::pages::holds::receipt::release;
     GET "/live/holds/{id}" Access::StopOnly(Action::SeeCounts) => super::pages::holds::live::stream;
+    GET "/bots/new" Access::Person(Action::EditBot) => super::pages::bots::new::show;
+    POST "/bots" Access::Person(Action::EditBot) => super::pages::bots::new::create;
+    GET "/bots/{id}" Access::Person(Action::See) => super::pages::bots::show;
+    POST "/bots/{id}/stage" Access::Person(Action::SetStage) => super::pages::bots::stage::set;
+    GET "/bots/{id}/move" Access::Person(Action::See) => super::pages::bots::moving::show;
+    POST "/bots/{id}/move" Access::Person(Action::EditBot) => super::pages::bots::moving::go;
+    GET "/bots/{id}/enrol" Access::Person(Action::See) => super::pages::bots::enrol::show;
+    POST "/bots/{id}/enrol" Access::Person(Action::EnrolAgent) => super::pages::bots::enrol::prepare_code;
+    POST "/bots/{id}/confirm" Access::Person(Action::EnrolAgent) => super::pages::bots::enrol::prepare_confirm;
+    GET "/live/bots/{id}/enrol" Access::Person(Action::See) => super::pages::bots::enrol_live::stream;
+    GET "/teams/{id}" Access::Person(Action::See) => super::pages::team::show;
+    GET "/starts/new" Access::Person(Action::StartBot) => super::pages::starts::show;
+    POST "/starts" Access::Person(Action::StartBot) => super::pages::starts::create;
+    GET "/agents" Access::Person(Action::See) => super::pages::agents::index;
+    GET "/agents/{id}" Access::Person(Action::See) => super::pages::agents::show::show;
+    POST "/agents/{id}/revoke" Access::Person(Action::EnrolAgent) => super::pages::agents::show::revoke;
+    GET "/audit" Access::Person(Action::SeeAudit) => super::pages::audit::index;
+    GET "/audit/verify" Access::Person(Action::SeeAudit) => super::pages::audit::verify::show;
+    GET "/audit/{seq}" Access::Person(Action::SeeAudit) => super::pages::audit::entry::show;
     GET "/live/fleet" Access::Person(Action::See) => super::pages::fleet_live::stream;
 
     GET "/demo/{link}" Access::Demo => super::pages::welcome::demo;
@@ -113,6 +132,7 @@ routes! {
     POST "/agent/v1/acks" Access::Agent => super::agent::reports::acks;
     POST "/agent/v1/events" Access::Agent => super::agent::reports::events;
     POST "/agent/v1/holds" Access::Agent => super::agent::reports::holds;
+    POST "/agent/v1/token" Access::Agent => super::agent::token::create;
     GET "/agent/v1/stream" Access::Agent => super::agent::stream::open;
 
     GET "/api/v1/bots" Access::Token(Action::See) => super::api::v1::bots::index;

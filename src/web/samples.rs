@@ -60,7 +60,6 @@ pub fn line(n: usize, chip: Chip, note: &str, age_s: Option<i64>) -> BotLine {
     BotLine {
         id: BotId::from_stored(id(n)),
         name,
-        is_at_rest: chip.tone == Tone::Held || chip.tone == Tone::Open,
         is_trouble,
         chip,
         note: note.to_owned(),
@@ -115,15 +114,20 @@ pub fn receipt(of: usize, waiting: usize) -> Receipt {
 
 /// Every page, drawn from samples: a name and the page.
 fn all() -> Vec<(String, String)> {
-    let pages = [super::pages::fleet::samples(), super::pages::pause::samples(), super::pages::holds::samples()];
-    pages.into_iter().flatten().collect()
+    use super::pages::{agents, audit, bots, fleet, holds, pause, starts, team};
+    let stopping = [fleet::samples(), team::samples(), pause::samples(), holds::samples()];
+    let others = [bots::samples(), starts::samples(), agents::samples(), audit::samples()];
+    stopping.into_iter().chain(others).flatten().collect()
 }
 
 #[test]
 fn every_page_draws_once_and_keeps_the_house_rules() {
     for (name, page) in all() {
         assert!(page.starts_with("<!doctype html>"), "{name}");
-        assert!(!page.contains("&lt;span") && !page.contains("&#60;"), "{name}: markup was escaped twice");
+        assert!(
+            !["&lt;span", "&#60;span", "&#60;time", "&#60;svg", "&amp;lt;", "&#38;#"].iter().any(|twice| page.contains(twice)),
+            "{name}: escaped twice"
+        );
         assert!(!page.contains("{{") && !page.contains("{%"), "{name}: a template is left");
         for (at, _) in page.match_indices("<form") {
             let form = &page[at..at + page[at..].find("</form>").unwrap_or_else(|| panic!("{name}: a form without an end"))];
@@ -133,7 +137,10 @@ fn every_page_draws_once_and_keeps_the_house_rules() {
         for rest in page.split("<button").skip(1) {
             let (tag, inside) = rest.split_once('>').unwrap();
             let words = inside.split("</button>").next().unwrap();
-            let is_fire = tag.contains("class=\"stop") || tag.contains("class=\"part") || tag.contains("class=\"btn main") || tag.contains("class=\"btn dear");
+            let is_fire = tag.contains("class=\"stop")
+                || tag.contains("class=\"part")
+                || tag.contains("class=\"btn main")
+                || tag.contains("class=\"btn dear");
             let opens = words.contains('…');
             if is_fire && !opens {
                 assert!(words.chars().any(|c| c.is_ascii_digit()), "{name}: a button that acts says how many: {words}");

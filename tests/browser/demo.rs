@@ -66,15 +66,16 @@ async fn the_receipt_becomes_true_by_itself_and_two_people_let_the_fleet_trade_a
     // A fleet hold: the lead asks and signs, risk signs too.
     let lead = signed_in(&demo, "lead", With::default()).await;
     lead.goto(&receipt).await;
-    lead.fill("[name=why]", "the outage is over").await;
-    lead.press("Prepare").await;
-    lead.sees("1 of 2").await;
+    lead.fill("[name=release_why]", "the outage is over").await;
+    lead.press("Prepare the release").await;
+    lead.sees("Signatures: 0 of 2").await;
     let act = lead.address().await;
     lead.press("demo key").await;
-    lead.sees("second").await;
+    lead.sees("Signatures: 1 of 2").await;
     let risk = signed_in(&demo, "risk", With::default()).await;
     risk.goto(&act).await;
     risk.press("demo key").await;
+    risk.sees("eleased").await;
     operator.goto(&format!("{}/holds", demo.origin)).await;
     operator.sees("Nothing is held").await;
     // Released is not started.

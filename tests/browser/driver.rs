@@ -13,6 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Browser {
     pub client: Client,
     driver: Child,
+    key: Option<String>,
     _profile: tempfile::TempDir,
 }
 
@@ -40,7 +41,8 @@ impl Default for With {
 /// A WebDriver command that the client has no method for.
 #[derive(Debug)]
 struct Raw {
-    path: &'static str,
+    method: http::Method,
+    path: String,
     body: Value,
 }
 
@@ -49,7 +51,7 @@ impl WebDriverCompatibleCommand for Raw {
         base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
     }
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
-        (http::Method::POST, Some(self.body.to_string()))
+        (self.method.clone(), (self.method == http::Method::POST).then(|| self.body.to_string()))
     }
 }
 
@@ -104,16 +106,22 @@ impl Browser {
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
-        Self { client: client.expect("no browser"), driver, _profile: profile }
+        Self { client: client.expect("no browser"), driver, key: None, _profile: profile }
     }
 
-    /// A security key with user verification in this browser.
-    pub async fn add_key(&self) {
-        let key = json!({
+    /// Plugs a security key with user verification in, in place of the one before.
+    pub async fn plug_key(&mut self) {
+        if let Some(id) = self.key.take() {
+            let path = format!("webauthn/authenticator/{id}");
+            self.client.issue_cmd(Raw { method: http::Method::DELETE, path, body: Value::Null }).await.unwrap();
+        }
+        let body = json!({
             "protocol": "ctap2", "transport": "usb", "hasResidentKey": true, "hasUserVerification": true, "isUserVerified": true,
             "isUserConsenting": true,
         });
-        self.client.issue_cmd(Raw { path: "webauthn/authenticator", body: key }).await.unwrap();
+        let added = Raw { method: http::Method::POST, path: "webauthn/authenticator".into(), body };
+        let id = self.client.issue_cmd(added).await.unwrap();
+        self.key = Some(id.as_str().unwrap().to_owned());
     }
 
     pub async fn goto(&self, url: &str) {

@@ -156,7 +156,7 @@ fn start(launch: &Launch) -> io::Result<Pid> {
     if let Some(dir) = &launch.working_dir {
         command.current_dir(dir);
     }
-    #[expect(clippy::zombie_processes, reason = "reaped by `Family::reap`, which also reaps what it adopts")]
+    // Reaped by `Family::reap`, which also reaps what this process adopts.
     let child = command.spawn()?;
     Ok(Pid::from_child(&child))
 }

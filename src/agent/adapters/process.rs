@@ -140,6 +140,7 @@ impl ProcessAdapter {
         let line = serde_json::to_string(&launch).map_err(AdapterError::new)?;
         let (program, arguments) = self.config.launcher.split_first().ok_or_else(|| AdapterError::new("no launcher"))?;
         let mut child = Command::new(program)
+            .arg0("andon")
             .args(arguments)
             .env(family::LAUNCHER, &self.config.mark)
             .stdin(Stdio::piped())

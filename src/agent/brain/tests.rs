@@ -133,6 +133,14 @@ fn a_lease_is_cut_to_what_the_agent_knows() {
 }
 
 #[test]
+fn an_overtaken_answer_does_not_undo_a_shorter_lease() {
+    let mut brain = trading(FULL);
+    brain.renewed(5_000, 10_000, 0, 5_100);
+    brain.renewed(4_000, 30_000, 0, 5_200);
+    assert_eq!(brain.lease_until_ms(), Some(15_000), "the server has grown less sure since");
+}
+
+#[test]
 fn a_reduce_gives_back_what_was_there_before() {
     let mut brain = trading(FULL);
     // The push of a stop comes from memory and carries no start.
@@ -220,9 +228,12 @@ fn a_kill_leaves_no_order_and_no_exit() {
 #[test]
 fn a_start_above_its_own_directive_is_no_start() {
     let mut brain = trading(FULL);
-    brain.hear(&frame(13, State::Active, Some(1_000_000)), 100);
-    brain.hear(&frame(14, State::Halted, None), 200);
-    brain.hear(&frame(15, State::Active, None), 300);
+    brain.hear(&frame(13, State::Halted, None), 100);
+    brain.hear(&frame(14, State::Active, Some(1_000_000)), 200);
+    assert_eq!(brain.wanted().state, State::Halted);
+    brain.hear(&frame(15, State::Active, Some(15)), 300);
+    brain.hear(&frame(16, State::Halted, None), 400);
+    brain.hear(&frame(17, State::Active, None), 500);
     assert_eq!(brain.wanted().state, State::Halted);
 }
 
@@ -299,6 +310,15 @@ impl Oracle {
         }
         self.last = Some(frame.clone());
     }
+    fn reboots(&mut self, brain: &Brain, remembers: bool) -> Brain {
+        // The bot is freed only when what frees it is on disk; so a crash forgets at most what came while it stood still.
+        if brain.wanted().state != State::Halted {
+            self.saved = brain.memory().clone();
+        }
+        self.highest = if remembers { self.saved.highest.0 } else { 0 };
+        self.floor = if remembers { self.saved.start_after.map(|_| self.highest) } else { None };
+        Brain::boot(remembers.then(|| self.saved.clone()), brain.powers, PATIENCE)
+    }
 }
 
 fn play(events: Vec<Event>, powers: Powers) -> Result<(), TestCaseError> {
@@ -345,13 +365,7 @@ fn play(events: Vec<Event>, powers: Powers) -> Result<(), TestCaseError> {
             }
             Event::Save => oracle.saved = brain.memory().clone(),
             Event::Reboot { remembers } => {
-                // The bot is freed only when what frees it is on disk; so a crash forgets at most what came while it stood still.
-                if brain.wanted().state != State::Halted {
-                    oracle.saved = brain.memory().clone();
-                }
-                oracle.highest = if remembers { oracle.saved.highest.0 } else { 0 };
-                oracle.floor = if remembers { oracle.saved.start_after.map(|_| oracle.highest) } else { None };
-                brain = Brain::boot(remembers.then(|| oracle.saved.clone()), powers, PATIENCE);
+                brain = oracle.reboots(&brain, remembers);
                 prop_assert_eq!(brain.wanted().state, State::Halted);
             }
             Event::CutOff => {

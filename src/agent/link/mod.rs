@@ -12,7 +12,10 @@ pub use say::Sent;
 use super::{boot_clock::BootClock, brain::Patience, desk::DeskEnds, standing::Standing};
 use crate::domain::{BootId, Clock, InstallationId};
 use crate::protocol::DirectiveFrame;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::sync::{Notify, mpsc, watch};
 use wire::{Door, Wire, WireError};
 
@@ -108,12 +111,20 @@ struct Line {
     mode: watch::Sender<Mode>,
     // Wakes the poll loop: there is something new to hear.
     nudge: Notify,
+    // What the server complained of last, so that the log says it once.
+    complaint: Mutex<String>,
 }
 
 impl Link {
     /// Keeps the line until the runner goes, or another boot has taken over: that one only a restart could replace, which is a person's to do.
     pub async fn run(self) {
-        let line = Line { link: self, counter: say::Counter::default(), mode: watch::Sender::new(Mode::Untried), nudge: Notify::new() };
+        let line = Line {
+            link: self,
+            counter: say::Counter::default(),
+            mode: watch::Sender::new(Mode::Untried),
+            nudge: Notify::new(),
+            complaint: Mutex::default(),
+        };
         loop {
             let cut = tokio::select! {
                 cut = poll::check_ins(&line) => cut,
@@ -142,6 +153,15 @@ impl Line {
         self.link.desk.standing.borrow().clone()
     }
 
+    /// Logs a complaint of the server, once.
+    fn complain(&self, why: &str) {
+        let mut last = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last != why {
+            tracing::warn!("the server complains: {why}");
+            why.clone_into(&mut last);
+        }
+    }
+
     /// Waits until the mode fits. The sender lives as long as the line does, so this ends no other way.
     async fn until(&self, fits: impl Fn(Mode) -> bool) {
         let mut mode = self.mode.subscribe();
@@ -167,6 +187,3 @@ fn as_cut(error: &WireError) -> Option<Cut> {
         _ => None,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -79,9 +79,10 @@ async fn check_in(line: &Line) -> Outcome {
     if answer.installation != link.installation {
         return Outcome::Cut(Cut::WrongInstallation);
     }
-    link.desk.outbox.delivered(sent.outbox);
-    if let Some(why) = &answer.error {
-        tracing::warn!("the server gives no renewal: {why}");
+    match answer.error {
+        // It may be that acknowledgements or events are not on disk: they are sent again.
+        Some(why) => line.complain(&why),
+        None => link.desk.outbox.delivered(sent.outbox),
     }
     line.tell(News::Directive(Box::new(answer.directive))).await;
     if let Some(renew) = answer.renew.filter(|renew| renew.seq == sent.seq) {

@@ -257,7 +257,7 @@ impl<'a> Conversation<'a> {
                     self.line.tell(News::Renewed { sent, lease_ms: renew.lease_ms }).await;
                 }
             }
-            FromServer::Error { title, detail } => tracing::warn!("the server says: {title} {detail}"),
+            FromServer::Error { title, detail } => self.line.complain(&format!("{title}: {detail}")),
             FromServer::Welcome(_) | FromServer::Unknown => {}
         }
         Ok(())

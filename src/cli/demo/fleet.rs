@@ -11,11 +11,7 @@ use crate::authz::Actor;
 use crate::cli::Failure;
 use crate::config::Origin;
 use crate::domain::{ActKind, BotId, Clock, Secret, Stage};
-use std::{
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
     process::{Child, Command},
     sync::watch,
@@ -81,13 +77,8 @@ pub async fn open(place: Place<'_>, staff: &Staff, count: usize) -> Result<Agent
             agents.processes.push(run_process(&dir, &place.dir.join(format!("{name}.json")), n)?);
         } else {
             let store = MemoryStore::new(&dir, credential.agent.clone());
-            let config = AgentConfig {
-                credential,
-                wire: wire.clone(),
-                clock: Clock::system(),
-                boot_clock: BootClock::system(),
-                tether: None,
-            };
+            let config =
+                AgentConfig { credential, wire: wire.clone(), clock: Clock::system(), boot_clock: BootClock::system(), tether: None };
             let agent = Agent::new(config, Box::new(Simulated::new(temper(n), n as u64 + 1)), store);
             let mut stopping = place.stopping.clone();
             agents.inside.spawn(async move {
@@ -136,8 +127,7 @@ async fn enrol(place: &Place<'_>, operator: &Actor, bot: &BotId, (dir, name): (&
     let server = credential::check_server(place.origin.url().as_str())?;
     let code = Secret::new(secret.expose().clone());
     let credential = credential::enrol(dir, server, &code, name.to_owned(), false).await?;
-    let confirm =
-        ActKind::AgentConfirm { agent: credential.agent.clone(), bot: bot.clone(), fingerprint: credential.fingerprint.clone() };
+    let confirm = ActKind::AgentConfirm { agent: credential.agent.clone(), bot: bot.clone(), fingerprint: credential.fingerprint.clone() };
     let act = app.prepare_single(operator, confirm).await?;
     app.demo_sign(operator, &act.stored.id).await?;
     Ok(credential)

@@ -7,6 +7,7 @@ pub mod directive;
 pub mod enrol;
 pub mod reports;
 pub mod stream;
+pub mod token;
 
 pub use bearer::ByAgent;
 

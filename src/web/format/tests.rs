@@ -53,7 +53,8 @@ fn fresh_late_stale_lapsed_and_unknown_differ() {
     let class = |age_ms| Age::new(Some(NOON), NOON.plus_ms(age_ms), Timings::default()).class();
     assert_eq!([class(0), class(4_001), class(10_001), class(30_001)], ["is-fresh", "is-late", "is-stale", "is-lapsed"]);
     let never = Age::new(None, NOON, Timings::default());
-    assert_eq!((never.class(), never.words().as_str(), never.attrs().as_str()), ("is-unknown", "never", ""));
+    assert_eq!((never.class(), never.words().as_str()), ("is-unknown", "never"));
+    assert_eq!(never.attrs().as_str(), r#"data-late="4000" data-stale="10000" data-lapse="30000""#, "a row that is heard later can age");
 }
 
 #[test]

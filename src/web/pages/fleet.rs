@@ -114,12 +114,10 @@ pub struct Group {
     pub name: String,
     /// The team.
     pub id: TeamId,
-    /// How many, in words.
+    /// How many normal ones, in words.
     pub bots: String,
-    /// How many of them run, in words.
-    pub running: String,
-    /// What they have at stake, in words.
-    pub stake: String,
+    /// The whole team in one line: how many bots, how many run, what is at stake.
+    pub summary: String,
     /// Their lines; empty when they do not fit this page.
     pub lines: Vec<BotLine>,
 }
@@ -251,7 +249,6 @@ fn by_team(app: &App, actor: &Actor, rows: &[BotRow], teams: &[(TeamId, String)]
         if of_team.is_empty() {
             continue;
         }
-        let counted = census(of_team.iter().copied(), now);
         let fits = of_team.len() <= room;
         let lines: Vec<BotLine> = of_team.iter().filter(|_| fits).map(|row| BotLine::of(app, row, now)).collect();
         room -= lines.len();
@@ -259,14 +256,20 @@ fn by_team(app: &App, actor: &Actor, rows: &[BotRow], teams: &[(TeamId, String)]
             name: name.clone(),
             id: id.clone(),
             bots: bots(of_team.len()),
-            running: format!("{} running", counted.running),
-            stake: Stake::of(&counted, now).in_words(),
+            summary: summary(rows.iter().filter(|row| row.bot.team == *id), now),
             lines,
         });
     }
     let others = groups.iter().flat_map(|group| &group.lines);
     let stream = stream(None, Some(attention.len()), attention.iter().chain(others));
     Listing { attention_more: trouble.len() - attention.len(), attention, groups, listed: None, stream, ..empty(actor) }
+}
+
+/// A team in one line: `14 bots · 13 running · 215,085 USDT at stake`.
+pub fn summary<'a>(rows: impl IntoIterator<Item = &'a BotRow>, now: Timestamp) -> String {
+    let counted = census(rows, now);
+    let parts = [bots(counted.bots), format!("{} running", counted.running), Stake::of(&counted, now).in_words()];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
 fn empty(actor: &Actor) -> Listing {
@@ -290,28 +293,22 @@ fn stream<'a>(team: Option<&str>, first: Option<usize>, lines: impl Iterator<Ite
 }
 
 #[cfg(test)]
-pub(in crate::web) fn samples() -> Vec<(String, String)> {
+pub(super) fn sample_figures(running: usize, halted: usize, no_data: usize) -> Figures {
     use crate::domain::Decimal;
     use crate::fleet::exposure::Purse;
+    let now = crate::web::samples::now();
+    let sums = [("USDT".to_owned(), Decimal::parse("1914334.12").unwrap()), ("BTC".to_owned(), Decimal::parse("12.5").unwrap())];
+    let exposure = Purse { sums: sums.into(), without: no_data };
+    let census = crate::app::listings::Census { bots: 40, running, halted, no_data, without_exits: 0, exposure };
+    let count = |n| Aged::new(Some(n), Age::fresh(now));
+    Figures { stake: Stake::of(&census, now), running: count(running), halted: count(halted), no_data: count(no_data), silent: no_data }
+}
+
+#[cfg(test)]
+pub(in crate::web) fn samples() -> Vec<(String, String)> {
     use crate::web::{
         chip::{Chip, Tone},
         samples::{self, line},
-    };
-    let purse = |without| {
-        let sums = [("USDT".to_owned(), Decimal::parse("1914334.12").unwrap()), ("BTC".to_owned(), Decimal::parse("12.5").unwrap())];
-        Purse { sums: sums.into(), without }
-    };
-    let census = |running, halted, no_data| crate::app::listings::Census { bots: 40, running, halted, no_data, without_exits: 0, exposure: purse(no_data) };
-    let now = samples::now();
-    let figures = |running, halted, no_data| {
-        let count = |n| Aged::new(Some(n), Age::fresh(now));
-        Figures {
-            stake: Stake::of(&census(running, halted, no_data), now),
-            running: count(running),
-            halted: count(halted),
-            no_data: count(no_data),
-            silent: no_data,
-        }
     };
     let empty = || Listing {
         attention: Vec::new(),
@@ -326,8 +323,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         name: name.to_owned(),
         id: TeamId::from_stored(samples::id(900 + n)),
         bots: "12 bots".to_owned(),
-        running: "12 running".to_owned(),
-        stake: "612,004 USDT at stake".to_owned(),
+        summary: "14 bots · 12 running · 612,004 USDT at stake".to_owned(),
         lines: (2..13).map(|i| line(3 * i + n, chip(), "", Some(1 + i as i64 % 3))).collect(),
     };
     let attention = || {
@@ -341,14 +337,26 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         ]
     };
     let active = || Chip::new(Tone::Plain, "Active");
-    let teams = || vec![(TeamId::from_stored(samples::id(900)), "arb".to_owned()), (TeamId::from_stored(samples::id(901)), "grid".to_owned())];
+    let teams =
+        || vec![(TeamId::from_stored(samples::id(900)), "arb".to_owned()), (TeamId::from_stored(samples::id(901)), "grid".to_owned())];
     let page = |held: bool, figures, listing, filter: Filter, has_bots| {
         let mut frame = Frame::sample("Fleet", "/fleet");
         frame.scripts = Scripts::Live;
         if !held {
             frame.held = None;
         }
-        Fleet { frame, filter_words: filter.in_words(if filter.team.is_empty() { "" } else { "arb" }), filter, teams: teams(), figures, listing, has_bots, may_make: true }.render().unwrap()
+        Fleet {
+            frame,
+            filter_words: filter.in_words(if filter.team.is_empty() { "" } else { "arb" }),
+            filter,
+            teams: teams(),
+            figures,
+            listing,
+            has_bots,
+            may_make: true,
+        }
+        .render()
+        .unwrap()
     };
     let normal = Listing {
         attention: attention(),
@@ -365,9 +373,12 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
     };
     let of_team = Filter { team: samples::id(900), state: "running".to_owned(), ..Filter::default() };
     vec![
-        ("fleet".to_owned(), page(false, figures(34, 3, 3), normal, Filter::default(), true)),
-        ("fleet-listed".to_owned(), page(true, figures(0, 40, 0), Listing { listed: Some(found), ..empty() }, of_team.clone(), true)),
-        ("fleet-none-found".to_owned(), page(true, figures(34, 6, 0), Listing { listed: Some(nothing), ..empty() }, of_team, true)),
-        ("fleet-empty".to_owned(), page(false, figures(0, 0, 0), empty(), Filter::default(), false)),
+        ("fleet".to_owned(), page(false, sample_figures(34, 3, 3), normal, Filter::default(), true)),
+        (
+            "fleet-listed".to_owned(),
+            page(true, sample_figures(0, 40, 0), Listing { listed: Some(found), ..empty() }, of_team.clone(), true),
+        ),
+        ("fleet-none-found".to_owned(), page(true, sample_figures(34, 6, 0), Listing { listed: Some(nothing), ..empty() }, of_team, true)),
+        ("fleet-empty".to_owned(), page(false, sample_figures(0, 0, 0), empty(), Filter::default(), false)),
     ]
 }

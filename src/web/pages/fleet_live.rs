@@ -1,13 +1,14 @@
 //! The live part of the fleet page and of a team's page: the figures, the cells of the rows on screen, when each agent was last heard, the
 //! strip of what is held, and whether anything else needs attention meanwhile. Rows never move and never come or go.
 
-use super::fleet::Figures;
+use super::fleet::{self, Figures};
 use crate::app::{App, AppError, listings::BotRow};
 use crate::authz::Actor;
 use crate::domain::{BotId, TeamId};
 use crate::web::{
     Shared,
     extract::Person,
+    format,
     frame::HeldPart,
     live::{self, Door, Feed, Sent},
     roster::BotLine,
@@ -34,7 +35,7 @@ pub struct Asked {
 
 /// Streams the page's figures and cells.
 pub async fn stream(State(app): Shared, person: Person, Query(asked): Query<Asked>, door: Door) -> Response {
-    let shown: Vec<BotId> = asked.bots.split(',').take(super::fleet::ROWS).filter_map(|id| BotId::parse(id).ok()).collect();
+    let shown: Vec<BotId> = asked.bots.split(',').take(fleet::ROWS).filter_map(|id| BotId::parse(id).ok()).collect();
     let feed = FleetFeed {
         team: TeamId::parse(&asked.team).ok(),
         attention: asked.first.map(|first| shown.iter().take(first).cloned().collect()),
@@ -86,6 +87,10 @@ impl Feed for FleetFeed {
         };
         add("news", changed.unwrap_or_default());
         add("held", HeldPart::of(app, actor).render().map_err(AppError::internal)?);
+        add("asof", format!("as of {}", format::time_ago(now, now)));
+        for team in app.people().teams().into_iter().filter(|team| self.team.as_ref().is_none_or(|own| *own == team.id)) {
+            add(&format!("g-{}", team.id), fleet::summary(rows.iter().filter(|row| row.bot.team == team.id), now));
+        }
         let mut heard = serde_json::Map::new();
         for row in self.shown.iter().filter_map(|id| by_id.get(id)) {
             let line = BotLine::of(app, row, now);

@@ -18,6 +18,9 @@
 //! password; everything else that goes wrong is returned as `WebError` and drawn by `layers/render.rs`.
 
 pub mod acts;
+pub mod agents;
+pub mod audit;
+pub mod bots;
 pub mod fleet;
 pub mod fleet_live;
 pub mod health;
@@ -27,7 +30,9 @@ pub mod pause;
 pub mod people;
 pub mod roles;
 pub mod sign_in;
+pub mod starts;
 pub mod system;
+pub mod team;
 pub mod teams;
 pub mod tokens;
 pub mod welcome;

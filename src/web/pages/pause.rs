@@ -196,11 +196,19 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
             frame,
             level,
             key: "key".to_owned(),
-            all: choice("fleet", &format!("{verb} all 38 running bots"), "3 teams · 1,914,334 USDT at stake · 2 send no data and are covered too"),
+            all: choice(
+                "fleet",
+                &format!("{verb} all 38 running bots"),
+                "3 teams · 1,914,334 USDT at stake · 2 send no data and are covered too",
+            ),
             teams: vec![
                 choice("team:1", &format!("{verb} team arb: 13 running bots"), "of 14 · 612,004 USDT at stake"),
                 choice("team:2", &format!("{verb} team grid: 13 running bots"), "of 13 · 680,100 USDT at stake"),
-                choice("team:3", &format!("{verb} team market-making: 12 running bots"), "of 13 · 622,230 USDT at stake · 1 sends no data and is covered too"),
+                choice(
+                    "team:3",
+                    &format!("{verb} team market-making: 12 running bots"),
+                    "of 13 · 622,230 USDT at stake · 1 sends no data and is covered too",
+                ),
             ],
             marked: Some((
                 vec![BotId::from_stored(samples::id(1)), BotId::from_stored(samples::id(2))],

@@ -37,7 +37,11 @@ pub async fn enrol(test: &TestApp, bot: &BotFacts, by: &str) -> Agent {
         agent: EnrolAgent { name: "host-1".into(), version: "1.0.0".into(), platform: "linux-x86_64".into() },
         recipient: RECIPIENT.into(),
     };
-    let enrolled = test.app.enrol(asked).await.unwrap();
+    of(test.app.enrol(asked).await.unwrap())
+}
+
+/// The agent that was enrolled like this.
+pub fn of(enrolled: EnrolResponse) -> Agent {
     Agent {
         enrolled,
         boot: boot(),

@@ -5,7 +5,7 @@ use andon::app::App;
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Request, StatusCode, header},
+    http::{HeaderMap, Request, Response, StatusCode, header},
 };
 use std::{collections::BTreeMap, sync::Arc};
 use tower::ServiceExt;
@@ -94,6 +94,17 @@ impl Browser {
         let bytes = axum::body::to_bytes(response.into_body(), 4_000_000).await.unwrap();
         self.page = String::from_utf8(bytes.to_vec()).unwrap();
         &self.page
+    }
+
+    /// Opens a stream as a page does by itself. Its body is not read here.
+    pub async fn stream(&self, path: &str) -> Response<Body> {
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = Request::get(path)
+            .header(header::HOST, ORIGIN.strip_prefix("http://").unwrap())
+            .header(header::COOKIE, cookies.join("; "))
+            .header(header::ACCEPT, "text/html, text/event-stream")
+            .header("hx-request", "true");
+        self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }
 
     /// Where the last answer leads to.

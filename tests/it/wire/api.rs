@@ -22,7 +22,7 @@ fn press(scope: &str, name: &str) -> Value {
 on_both!(a_press_stops_and_its_receipt_says_how_far_it_came, |fresh: Fresh| async move {
     let stage = Stage::on(fresh).await;
     let agent = stage.agent("grid-btc").await;
-    stage.bot("silent").await;
+    stage.agent("silent").await;
     let (mut line, _) = Line::trading(&stage, &agent, "boot-1").await;
     let program = stage.program("stop");
     let placed = program.post(HOLDS, press("fleet", "")).await;

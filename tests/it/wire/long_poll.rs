@@ -3,7 +3,8 @@
 use super::stage::Stage;
 use andon::domain::{Level, Scope};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 #[tokio::test]
 async fn a_long_poll_wakes_at_once() {

@@ -1,6 +1,9 @@
 //! The poll path: enrolment, check-ins, acknowledgements, events and holds by POST, and everything that is refused.
 
-use super::{client::Client, stage::Stage};
+use super::{
+    client::{Client, Reply},
+    stage::Stage,
+};
 use crate::harness::db::{Fresh, on_both};
 use andon::domain::{HoldId, Level, Scope, Step};
 use serde_json::{Value, json};
@@ -125,7 +128,8 @@ async fn a_code_enrols_once_and_every_refusal_is_alike() {
     assert_eq!(enrolled.headers["cache-control"], "no-store");
     let (used, wrong) = (stage.present(&code).await, stage.present("AAAAA-BBBBB").await);
     assert_eq!((used.status, wrong.status), (403, 403));
-    assert_eq!(used.text, wrong.text);
+    assert_eq!((&used.json["type"], &used.json["detail"]), (&wrong.json["type"], &wrong.json["detail"]));
+    assert_eq!(used.json["type"], "/problems/enrolment-refused");
     let body = json!({"code": stage.code(&bot).await, "agent": {"name": "h", "version": "1", "platform": "l"}, "recipient": "ssh-rsa x"});
     assert_eq!(stage.stranger().post("/agent/v1/enrol", body).await.status, 422);
 }
@@ -164,3 +168,31 @@ async fn a_token_is_known_only_in_its_header() {
     assert_eq!(unknown.post(CHECK_IN, json!({})).await.status, 401);
     assert_eq!(stage.program("manage").post(CHECK_IN, json!({})).await.status, 401, "an API token is no agent's");
 }
+
+on_both!(a_new_token_takes_over_at_its_first_use, |fresh: Fresh| async move {
+    let stage = Stage::on(fresh).await;
+    let agent = stage.agent("grid-btc").await;
+    let old = stage.poller(&agent);
+    let ask = async |client: &Client| client.post_text("/agent/v1/token", "").await;
+    assert_eq!(ask(&old).await.status, 409, "not before its fingerprint was compared");
+    stage.confirm(&agent).await;
+    let lost = ask(&old).await;
+    let token = ask(&old).await;
+    assert_eq!((lost.status, token.status, token.headers["cache-control"].as_bytes()), (200, 200, b"no-store".as_slice()));
+    let with = |reply: &Reply| Client { token: reply.json["token"].as_str().map(str::to_owned), ..old.clone() };
+    let (lost, new) = (with(&lost), with(&token));
+    assert_eq!(lost.post(CHECK_IN, json!({})).await.status, 401, "only the latest counts");
+    let boot = check_in(&old, 1, 0, "halted").await["directive"]["epoch"].as_i64().unwrap();
+    // The new token, the same boot: no stop, and the old one is over at once.
+    assert_eq!(check_in(&new, 2, boot, "halted").await["renew"]["seq"], 2);
+    assert_eq!(old.post(CHECK_IN, json!({})).await.status, 401);
+    let settled = async {
+        while stage.app.agent_by_token(new.token.as_deref().unwrap()).unwrap().by_next_token.is_some() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), settled).await.unwrap();
+    stage.app.refresh().await.unwrap();
+    assert_eq!(check_in(&new, 3, boot, "halted").await["renew"]["seq"], 3);
+    assert_eq!(old.post(CHECK_IN, json!({})).await.status, 401);
+});

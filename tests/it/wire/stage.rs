@@ -170,6 +170,15 @@ impl Stage {
         Enrolled { bot: bot.clone(), token: reply.json["token"].as_str().unwrap().to_owned() }
     }
 
+    /// Confirms an agent by its row, and lets the server read it by enrolling another one.
+    pub async fn confirm(&self, agent: &Enrolled) {
+        let live = self.app.agent_by_token(&agent.token).unwrap();
+        let mut tx = self.fresh.db.write(Lane::Normal).await.unwrap();
+        storage::agents::agent_confirm(&mut tx, &live.id, &self.lead).await.unwrap();
+        tx.commit().await.unwrap();
+        self.agent("another").await;
+    }
+
     /// A bot with an agent.
     pub async fn agent(&self, name: &str) -> Enrolled {
         self.enrol(&self.bot(name).await).await

@@ -3,9 +3,10 @@
 use super::{client::Line, stage::Stage};
 use andon::app::holds::Kept;
 use andon::domain::{Level, Limits, Scope};
-use andon::storage::Lane;
+use andon::storage::{Conn, Lane};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What a stop may take here at most: the 250 ms that a press waits for its database, and a slow machine.
 const SOON: Duration = Duration::from_millis(1_500);
@@ -96,4 +97,66 @@ async fn a_fleet_hold_is_one_text_for_every_stream() {
     }
     assert_eq!(told[0]["state"], "halted");
     assert!(told.iter().all(|one| *one == told[0]), "also the moment of sending is the same");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_database_stops_go_out_and_nothing_goes_up() {
+    let stage = Stage::new().await;
+    let (agent, waits) = (stage.agent("grid-btc").await, stage.agent("grid-eth").await);
+    let (mut line, epoch) = Line::trading(&stage, &agent, "boot-1").await;
+    let (mut beside, started) = Line::trading(&stage, &waits, "boot-1").await;
+    stage.fresh.db.close().await;
+    // Who goes on as before is renewed; who would go up is told neither way.
+    let seq = line.check_in("active", epoch).await;
+    assert_eq!(line.expect("renew").await["seq"], seq);
+    beside.check_in("halted", started).await;
+    assert_eq!(beside.expect("error").await["title"], "view too old");
+    let said = json!({"boot": "boot-1", "seq": 9, "epoch": started, "state": "halted", "limits_version": 0});
+    let polled = stage.poller(&waits).post("/agent/v1/check-in", said.clone()).await;
+    assert_eq!((polled.status, polled.json["type"].as_str()), (503, Some("/problems/view-too-old")));
+    let long = stage.poller(&waits).get(&format!("/agent/v1/directive?after={}&wait_ms=0", started - 1)).await;
+    assert_eq!(long.status, 204, "a start is not told from memory");
+    // A boot that cannot be recorded is heard, halted and not renewed.
+    let fresh = json!({"boot": "boot-2", "seq": 1, "epoch": 0, "state": "halted"});
+    let unknown = stage.poller(&waits).post("/agent/v1/check-in", fresh).await;
+    assert!(unknown.status == 503 || unknown.json["renew"].is_null(), "{unknown:?}");
+    let placed = stage.program("stop").post("/api/v1/holds", json!({"scope": "fleet"})).await;
+    assert_eq!((placed.status, placed.json["kept"].as_str(), placed.json["bots"].as_u64()), (201, Some("spooled"), Some(2)));
+    for line in [&mut line, &mut beside] {
+        assert_eq!(line.expect("directive").await["state"], "halted");
+    }
+    let polled = stage.poller(&waits).post("/agent/v1/check-in", said).await;
+    assert_eq!((polled.status, polled.json["directive"]["state"].as_str()), (200, Some("halted")));
+    let receipt = stage.program("stop").get(placed.json["receipt"].as_str().unwrap()).await;
+    assert_eq!((receipt.status, receipt.json["total"].as_u64()), (200, Some(2)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_acknowledgement_outlives_a_database_that_does_not_take_it() {
+    let stage = Stage::new().await;
+    let agent = stage.agent("grid-btc").await;
+    let (mut line, _) = Line::trading(&stage, &agent, "boot-1").await;
+    let placed = stage.place(Scope::Fleet, Level::Pause).await;
+    let epoch = line.expect("directive").await["epoch"].as_i64().unwrap();
+    let execute = async |sql: &'static str| {
+        let mut tx = stage.fresh.db.write(Lane::Normal).await.unwrap();
+        let Conn::Sqlite(conn) = &mut *tx else { panic!() };
+        sqlx::query(sql).execute(&mut **conn).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    execute("ALTER TABLE ack RENAME TO gone").await;
+    let ack = |step: &str| json!({"epoch": epoch, "step": step, "state": "halted"});
+    assert_eq!(stage.poller(&agent).post("/agent/v1/acks", ack("applied")).await.status, 503);
+    execute("ALTER TABLE gone RENAME TO ack").await;
+    assert_eq!(stage.poller(&agent).post("/agent/v1/acks", ack("idle")).await.status, 202);
+    let all_there = async {
+        loop {
+            let mut tx = stage.fresh.db.read().await.unwrap();
+            if andon::storage::acks::ack_of_bot(&mut tx, &agent.bot, placed.hold.epoch).await.unwrap().len() == 2 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), all_there).await.expect("the refused one is written with the next");
 }

@@ -34,7 +34,7 @@ const WAITING: usize = 8;
 /// How long a stream that ends for too many frames may take to answer those it took, seconds.
 const LEAVE_WITHIN: u32 = 5;
 
-type Answered = (CheckIn, Result<Heard, Unheard>);
+type Answered = Box<(CheckIn, Result<Heard, Unheard>)>;
 type Risen = Result<(Directive, DirectiveFrame), Unheard>;
 type HoldTaken = (HoldId, Result<Placed, AppError>);
 
@@ -128,7 +128,8 @@ impl<'a> Session<'a> {
             match news {
                 News::View => self.look(wire).await?,
                 News::Ended(end) => return Err(end),
-                News::Answered((said, heard)) => {
+                News::Answered(answered) => {
+                    let (said, heard) = *answered;
                     self.working = None;
                     self.work();
                     self.answer(&said, heard, wire).await?;
@@ -234,7 +235,7 @@ impl<'a> Session<'a> {
             let (app, agent) = (self.app, self.agent);
             self.working = Some(Box::pin(async move {
                 let heard = app.check_in(agent, &said, "stream").await;
-                (said, heard)
+                Box::new((said, heard))
             }));
         }
     }

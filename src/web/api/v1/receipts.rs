@@ -25,7 +25,7 @@ pub struct ReceiptShape {
     hold: HoldShape,
     /// When this was computed.
     at: String,
-    /// How many bots it covers.
+    /// How many of the bots it covers can answer: those with an agent, and those that were ever started.
     total: usize,
     /// How many agents have it.
     received: usize,

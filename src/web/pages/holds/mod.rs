@@ -112,9 +112,8 @@ fn past_line(app: &App, hold: &Hold) -> Option<Past> {
 pub(in crate::web) fn samples() -> Vec<(String, String)> {
     use crate::web::samples;
     let now = samples::now();
-    let page = |active, past, past_is_unknown| {
-        Holds { frame: Frame::sample("Holds", "/holds"), active, past, past_is_unknown }.render().unwrap()
-    };
+    let page =
+        |active, past, past_is_unknown| Holds { frame: Frame::sample("Holds", "/holds"), active, past, past_is_unknown }.render().unwrap();
     let open = |n: usize, chip: Chip, why: &str| Active {
         href: format!("/holds/{}", samples::id(n)),
         title: "Pause of team market-making".to_owned(),
@@ -137,7 +136,14 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
     };
     let mut all = receipt::samples();
     all.extend([
-        ("holds".to_owned(), page(vec![open(1, Chip::new(Tone::Critical, "2 unconfirmed"), ""), open(2, Chip::new(Tone::Done, "All idle"), "venue outage")], vec![over(), over()], false)),
+        (
+            "holds".to_owned(),
+            page(
+                vec![open(1, Chip::new(Tone::Critical, "2 unconfirmed"), ""), open(2, Chip::new(Tone::Done, "All idle"), "venue outage")],
+                vec![over(), over()],
+                false,
+            ),
+        ),
         ("holds-none".to_owned(), page(Vec::new(), vec![over()], false)),
         ("holds-unknown".to_owned(), page(Vec::new(), Vec::new(), true)),
     ]);

@@ -262,7 +262,9 @@ fn bare(hold: &Hold) -> Response {
 
 fn kept(app: &App, hold: &Hold) -> Option<NotAsUsual> {
     match app.kept(hold) {
-        Kept::Recorded if hold.late => Some(NotAsUsual { words: "Recorded late: the database was not there at the press. Agents had it at once.", tone: "p3" }),
+        Kept::Recorded if hold.late => {
+            Some(NotAsUsual { words: "Recorded late: the database was not there at the press. Agents had it at once.", tone: "p3" })
+        }
         Kept::Recorded => None,
         Kept::Spooled => Some(NotAsUsual {
             words: "Delivered and kept on this server's disk. The database does not answer; it is recorded there as soon as it does.",
@@ -280,7 +282,10 @@ fn beside(app: &App, hold: &Hold) -> Vec<(String, String, Timestamp)> {
         return Vec::new();
     }
     let others = app.holds_beside(hold).unwrap_or_default();
-    others.iter().map(|other| (format!("{} by {}", title(app, other), other.placed_by.name), format!("/holds/{}", other.id), other.at)).collect()
+    others
+        .iter()
+        .map(|other| (format!("{} by {}", title(app, other), other.placed_by.name), format!("/holds/{}", other.id), other.at))
+        .collect()
 }
 
 fn may_release(app: &App, actor: &Actor, hold: &Hold) -> MayRelease {
@@ -293,7 +298,9 @@ fn may_release(app: &App, actor: &Actor, hold: &Hold) -> MayRelease {
     };
     match authz::check(actor, Action::ReleaseHold, &app.hold_resource(hold)) {
         Ok(_) => MayRelease::Yes(whose),
-        Err(denied) => MayRelease::No(denied.who),
+        Err(_) if one_bot && hold.placed_by.as_risk => MayRelease::No("an operator or lead of its team, or risk"),
+        Err(_) if one_bot => MayRelease::No("an operator or lead of its team"),
+        Err(_) => MayRelease::No("a lead of a covered team, or risk"),
     }
 }
 
@@ -394,8 +401,14 @@ pub(super) fn samples() -> Vec<(String, String)> {
     let no = MayRelease::No("a lead of a covered team, or risk");
     vec![
         ("receipt".to_owned(), draw(page(part(40, 3)))),
-        ("receipt-early".to_owned(), draw(ReceiptPage { kept: Some(late), beside, may_explain: false, release: Some(no), ..page(part(40, 38)) })),
-        ("receipt-done".to_owned(), draw(ReceiptPage { why: "venue outage".to_owned(), problems: wrong, may_explain: false, ..page(part(40, 0)) })),
+        (
+            "receipt-early".to_owned(),
+            draw(ReceiptPage { kept: Some(late), beside, may_explain: false, release: Some(no), ..page(part(40, 38)) }),
+        ),
+        (
+            "receipt-done".to_owned(),
+            draw(ReceiptPage { why: "venue outage".to_owned(), problems: wrong, may_explain: false, ..page(part(40, 0)) }),
+        ),
         ("receipt-over".to_owned(), draw(ReceiptPage { ended: Some(over), release: None, sees_all: false, ..page(part(5, 0)) })),
         ("receipt-nobody".to_owned(), draw(page(part(0, 0)))),
     ]

@@ -1,0 +1,389 @@
+//! A server that does as the test tells it, and a bot that does too.
+
+use crate::agent::adapters::{Adapter, AdapterError, ReadBack, Wanted};
+use crate::agent::{Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, Outcome, link::wire::Wire, link::wire::WireError};
+use crate::domain::{AgentId, BotId, Clock, Epoch, Exits, InstallationId, Orders, Secret, State, Step, Timestamp};
+use crate::protocol::{
+    AckFrame, CheckIn, DirectiveFrame, EventFrame, FromAgent, FromServer, LimitsFrame, PollAnswer, PollCheckIn, Renew, Report, SUBPROTOCOL,
+    StartFrame, Welcome,
+};
+use async_trait::async_trait;
+use axum::{
+    Json, Router,
+    extract::{
+        Query, State as Shared,
+        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
+    },
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::watch};
+
+/// What the server does.
+pub struct Script {
+    pub directive: DirectiveFrame,
+    pub installation: InstallationId,
+    pub timings: (i64, i64, i64),
+    pub renews: bool,
+    pub renew_delay: Duration,
+    /// `POST check-in` and `GET directive` answer this instead.
+    pub poll_refused: Option<StatusCode>,
+    pub stream_refused: Option<StatusCode>,
+    /// Streams are opened and welcomed, and then nothing is heard of them.
+    pub half_open: bool,
+    /// Open streams are closed with this code.
+    pub close_with: Option<u16>,
+    // What was heard.
+    pub heard: Vec<(&'static str, CheckIn, i64)>,
+    pub answered: Vec<i64>,
+    pub acks: Vec<AckFrame>,
+    pub events: Vec<EventFrame>,
+    pub hellos: usize,
+}
+
+#[derive(Clone)]
+pub struct Fake {
+    script: Arc<Mutex<Script>>,
+    changed: watch::Sender<u64>,
+    pub address: std::net::SocketAddr,
+}
+
+pub fn frame(epoch: i64, state: State, start: Option<i64>) -> DirectiveFrame {
+    DirectiveFrame {
+        epoch: Epoch(epoch),
+        state,
+        orders: if state == State::Active { Orders::Keep } else { Orders::CancelEntries },
+        exits: Exits::Managed,
+        drop_keys: false,
+        reasons: Vec::new(),
+        limits: LimitsFrame { version: 0, values: None },
+        lease_ms: 30_000,
+        holds: Vec::new(),
+        released: Vec::new(),
+        recorded: Vec::new(),
+        unrecorded: Vec::new(),
+        start: start.map(|epoch| StartFrame {
+            epoch: Epoch(epoch),
+            act: String::new(),
+            leaf: serde_json::Value::Null,
+            proof: Vec::new(),
+            leaf_index: 0,
+            assertions: Vec::new(),
+        }),
+        sent_at: Timestamp(0),
+    }
+}
+
+pub fn now_ms() -> i64 {
+    BootClock::system().now_ms()
+}
+
+impl Fake {
+    pub async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let script = Script {
+            directive: frame(10, State::Halted, None),
+            installation: InstallationId::new(),
+            timings: (100, 1_000, 3_000),
+            renews: true,
+            renew_delay: Duration::ZERO,
+            poll_refused: None,
+            stream_refused: None,
+            half_open: false,
+            close_with: None,
+            heard: Vec::new(),
+            answered: Vec::new(),
+            acks: Vec::new(),
+            events: Vec::new(),
+            hellos: 0,
+        };
+        let fake = Self { script: Arc::new(Mutex::new(script)), changed: watch::Sender::new(0), address: listener.local_addr().unwrap() };
+        let router = Router::new()
+            .route("/agent/v1/check-in", post(check_in))
+            .route("/agent/v1/directive", get(directive))
+            .route("/agent/v1/stream", get(stream))
+            .with_state(fake.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        fake
+    }
+
+    pub fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap()
+    }
+    /// Changes what the server does and lets every connection know.
+    pub fn now(&self, change: impl FnOnce(&mut Script)) {
+        change(&mut self.script());
+        self.changed.send_modify(|n| *n += 1);
+    }
+    pub fn says(&self, directive: DirectiveFrame) {
+        self.now(|script| script.directive = directive);
+    }
+    pub fn has_ack(&self, epoch: i64, step: Step, state: State) -> bool {
+        self.script().acks.iter().any(|ack| (ack.epoch, ack.step, ack.state) == (Epoch(epoch), step, Some(state)))
+    }
+    pub fn heard_on(&self, channel: &str) -> usize {
+        self.script().heard.iter().filter(|(on, ..)| *on == channel).count()
+    }
+    pub fn last(&self) -> CheckIn {
+        self.script().heard.last().expect("nothing was heard").1.clone()
+    }
+
+    pub fn credential(&self) -> Credential {
+        let (check_in_ms, stale_after_ms, lapse_after_ms) = self.script().timings;
+        Credential {
+            server: crate::agent::credential::check_server(&format!("http://{}", self.address)).unwrap(),
+            token: Secret::new("andon_agent_test".into()),
+            agent: AgentId::new(),
+            bot: BotId::new(),
+            bot_name: "grid-1".into(),
+            installation: self.script().installation.clone(),
+            check_in_ms,
+            stale_after_ms,
+            lapse_after_ms,
+            fingerprint: String::new(),
+        }
+    }
+}
+
+fn hear(script: &mut Script, channel: &'static str, said: &CheckIn) -> Option<Renew> {
+    script.heard.push((channel, said.clone(), now_ms()));
+    let knows = said.epoch.is_some_and(|epoch| epoch >= script.directive.epoch);
+    (script.renews && knows).then(|| {
+        script.answered.push(now_ms());
+        Renew { seq: said.seq, epoch: said.epoch.unwrap(), lease_ms: script.timings.2, server_time: Timestamp(0) }
+    })
+}
+
+async fn check_in(Shared(fake): Shared<Fake>, Json(said): Json<PollCheckIn>) -> Response {
+    let mut script = fake.script();
+    if let Some(status) = script.poll_refused {
+        return status.into_response();
+    }
+    script.acks.extend(said.acks.iter().cloned());
+    script.events.extend(said.events.iter().cloned());
+    let renew = hear(&mut script, "poll", &said.check_in);
+    let (installation, directive) = (script.installation.clone(), script.directive.clone());
+    Json(PollAnswer { installation, directive, renew, keys: Vec::new(), error: None }).into_response()
+}
+
+async fn directive(Shared(fake): Shared<Fake>, Query(asked): Query<HashMap<String, i64>>) -> Response {
+    let mut changed = fake.changed.subscribe();
+    loop {
+        {
+            let script = fake.script();
+            if let Some(status) = script.poll_refused {
+                return status.into_response();
+            }
+            if script.directive.epoch.0 > asked["after"] {
+                return Json(script.directive.clone()).into_response();
+            }
+        }
+        let _ = changed.changed().await;
+    }
+}
+
+async fn stream(Shared(fake): Shared<Fake>, upgrade: WebSocketUpgrade) -> Response {
+    if let Some(status) = fake.script().stream_refused {
+        return status.into_response();
+    }
+    upgrade.protocols([SUBPROTOCOL]).on_upgrade(move |socket| async move { serve(fake, socket).await })
+}
+
+fn text(frame: &FromServer) -> Message {
+    Message::text(serde_json::to_string(frame).unwrap())
+}
+
+async fn serve(fake: Fake, mut socket: WebSocket) {
+    let mut changed = fake.changed.subscribe();
+    let mut told = None;
+    loop {
+        let next = tokio::select! {
+            _ = changed.changed() => None,
+            next = socket.recv() => match next { Some(Ok(message)) => Some(message), _ => return },
+        };
+        if fake.script().half_open && told.is_some() {
+            continue;
+        }
+        let close = fake.script().close_with;
+        if let Some(code) = close {
+            let _ = socket.send(Message::Close(Some(CloseFrame { code, reason: "test".into() }))).await;
+            return;
+        }
+        let mut out = Vec::new();
+        let directive = fake.script().directive.clone();
+        match next.map(|message| serde_json::from_str::<FromAgent>(message.to_text().unwrap_or("{}"))) {
+            Some(Ok(FromAgent::Hello(_))) => {
+                let mut script = fake.script();
+                script.hellos += 1;
+                let (check_in_ms, stale_after_ms, lapse_after_ms) = script.timings;
+                let installation = script.installation.clone();
+                let server_time = Timestamp(0);
+                let directive = directive.clone();
+                let welcome = Welcome { installation, server_time, check_in_ms, stale_after_ms, lapse_after_ms, directive };
+                told = Some(script.directive.clone());
+                out.push(text(&FromServer::Welcome(Box::new(welcome))));
+            }
+            Some(Ok(FromAgent::CheckIn(said))) => {
+                let renew = hear(&mut fake.script(), "stream", &said);
+                if said.state != Some(directive.state) {
+                    told = None;
+                }
+                let delay = fake.script().renew_delay;
+                tokio::time::sleep(delay).await;
+                out.extend(renew.map(|renew| text(&FromServer::Renew(renew))));
+            }
+            Some(Ok(FromAgent::Ack(ack))) => fake.script().acks.push(ack),
+            Some(Ok(FromAgent::Event(event))) => fake.script().events.push(event),
+            _ => {}
+        }
+        if fake.script().hellos > 0 && told.as_ref() != Some(&directive) {
+            out.insert(0, text(&FromServer::Directive(Box::new(directive.clone()))));
+            told = Some(directive);
+        }
+        for message in out {
+            if socket.send(message).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// What the bot does.
+#[derive(Debug, Clone)]
+pub struct Strings {
+    pub doing: State,
+    pub orders: Orders,
+    pub runs: u32,
+    pub told: Vec<Wanted>,
+    pub start_takes: Duration,
+    pub deaf: bool,
+    pub entry_orders: Option<u64>,
+}
+
+/// A bot on strings.
+#[derive(Clone)]
+pub struct Puppet(pub Arc<Mutex<Strings>>);
+
+impl Puppet {
+    pub fn new(doing: State) -> Self {
+        let strings = Strings {
+            doing,
+            orders: Orders::Keep,
+            runs: 1,
+            told: Vec::new(),
+            start_takes: Duration::ZERO,
+            deaf: false,
+            entry_orders: Some(0),
+        };
+        Self(Arc::new(Mutex::new(strings)))
+    }
+    pub fn at(&self) -> MutexGuard<'_, Strings> {
+        self.0.lock().unwrap()
+    }
+    pub fn is(&self, state: State) -> bool {
+        self.at().doing == state
+    }
+    fn seen(&self) -> ReadBack {
+        let strings = self.at();
+        ReadBack { state: strings.doing, instance: Some(strings.runs.to_string()) }
+    }
+}
+
+#[async_trait]
+impl Adapter for Puppet {
+    fn name(&self) -> &'static str {
+        "puppet"
+    }
+    fn can_reduce(&self) -> bool {
+        true
+    }
+    fn can_tell_orders(&self) -> bool {
+        true
+    }
+    fn can_manage_exits(&self) -> bool {
+        true
+    }
+    fn apply_within_ms(&self) -> i64 {
+        1_000
+    }
+    async fn apply(&self, wanted: &Wanted) -> Result<ReadBack, AdapterError> {
+        self.at().told.push(*wanted);
+        if wanted.state == State::Halted && self.at().deaf {
+            return Err(AdapterError::new("deaf"));
+        }
+        if wanted.state > self.at().doing {
+            let takes = self.at().start_takes;
+            tokio::time::sleep(takes).await;
+        }
+        self.at().doing = wanted.state;
+        self.at().orders = wanted.orders;
+        Ok(self.seen())
+    }
+    async fn look(&self) -> Result<ReadBack, AdapterError> {
+        Ok(self.seen())
+    }
+    async fn changed(&self) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    async fn report(&self) -> Result<Option<Report>, AdapterError> {
+        Ok(Some(Report { entry_orders: self.at().entry_orders, open_orders: Some(3), ..Report::default() }))
+    }
+    fn halt_now(&self) -> Result<(), AdapterError> {
+        self.at().doing = State::Halted;
+        Ok(())
+    }
+}
+
+/// An agent at work, ended with the test.
+pub struct AtWork {
+    pub end: Option<tokio::sync::oneshot::Sender<()>>,
+    pub task: tokio::task::JoinHandle<Result<Outcome, WireError>>,
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+pub fn work(credential: &Credential, bot: &Puppet, dir: &AgentDir) -> AtWork {
+    let store = MemoryStore::new(dir, credential.agent.clone());
+    let config = AgentConfig {
+        credential: credential.clone(),
+        wire: Wire::new(true).unwrap(),
+        clock: Clock::system(),
+        boot_clock: BootClock::system(),
+        tether: None,
+    };
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let agent = Agent::new(config, Box::new(bot.clone()), store);
+    let task = tokio::spawn(agent.run(async move {
+        let _ = ended.await;
+    }));
+    AtWork { end: Some(end), task }
+}
+
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..2_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("never: {what}");
+}
+
+/// Watches that something stays as it is.
+pub async fn stays(what: &str, ms: i64, holds: impl Fn() -> bool) {
+    let until = now_ms() + ms;
+    while now_ms() < until {
+        assert!(holds(), "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,57 @@
+//! Agents change their tokens (ruling H18): a new one is handed out beside the present one and takes its place at its first use, so that an
+//! answer that is lost on its way locks nobody out. The fingerprint stays: it was compared when the agent enrolled.
+
+use super::{App, AppError, agents::LiveAgent};
+use crate::audit::Event;
+use crate::authz::{self, Action, Permit};
+use crate::crypto::token::{self, TokenDigest};
+use crate::domain::Secret;
+use crate::storage::{self, Lane};
+use std::sync::Arc;
+
+impl App {
+    fn own_permit(&self, agent: &LiveAgent) -> Result<Permit, AppError> {
+        let bot = self.fleet.view().bot(&agent.bot).cloned().ok_or(AppError::NotFound("bot"))?;
+        Ok(authz::check(&agent.as_actor(), Action::CheckIn, &Self::bot_resource(&bot))?)
+    }
+
+    /// A new token for an agent; asked again before its first use, only the latest counts.
+    ///
+    /// # Errors
+    /// `Conflict` while nobody has compared the agent's fingerprint, which depends on its first token; when the database is gone.
+    pub async fn new_agent_token(&self, agent: &LiveAgent) -> Result<Secret<String>, AppError> {
+        if !agent.confirmed {
+            return Err(AppError::conflict("the agent's fingerprint is not confirmed yet; until then its token stays"));
+        }
+        let token = token::new_token("agent")?;
+        let mut act = self.begin(self.own_permit(agent)?, Lane::Normal).await?;
+        if !storage::agents::agent_set_next_token(act.tx(), &agent.id, &TokenDigest::of(token.expose()).hex()).await? {
+            return Err(AppError::conflict("the agent has ended"));
+        }
+        act.changes_books();
+        act.commit(Event::AgentTokenMade { agent: agent.id.clone(), bot: agent.bot.clone() }).await?;
+        Ok(token)
+    }
+
+    /// The agent used its new token: the old one is over in memory at once, and in the database as soon as it takes it.
+    pub fn end_old_token(self: &Arc<Self>, agent: &Arc<LiveAgent>) {
+        let Some(next) = agent.by_next_token.clone() else { return };
+        self.agents().drop_old_token(agent);
+        let (app, agent) = (self.clone(), agent.clone());
+        tokio::spawn(async move {
+            let end = async {
+                let mut act = app.begin(app.own_permit(&agent)?, Lane::Normal).await?;
+                if !storage::agents::agent_take_next_token(act.tx(), &agent.id, &next).await? {
+                    // Another request was first.
+                    return Ok(());
+                }
+                act.changes_books();
+                act.commit(Event::AgentTokenChanged { agent: agent.id.clone(), bot: agent.bot.clone() }).await.map(drop)
+            };
+            if let Err(error) = end.await {
+                let error: AppError = error;
+                tracing::warn!(agent = %agent.id, %error, "the end of an agent's old token is not recorded yet; its next request tries again");
+            }
+        });
+    }
+}

@@ -1,0 +1,359 @@
+//! `/bots/{id}`: one bot's truth. Stopping it is one press, near the top; what the agent says stands beside what the server told it; a start
+//! lists everything that stands in its way. Without the database the page says what it does not know and still stops the bot.
+
+pub mod enrol;
+pub mod enrol_live;
+pub mod moving;
+pub mod new;
+pub mod stage;
+
+use crate::app::{App, AppError, listings::BotRow, starts::Obstacle};
+use crate::authz::{self, Action, Actor, Resource};
+use crate::crypto::token;
+use crate::domain::{BotFacts, BotId, Exits, State as Doing, Timestamp, Timings};
+use crate::protocol::Report;
+use crate::web::{
+    Answer, Shared, WebError,
+    chip::{Chip, Tone},
+    extract::Person,
+    format::{self, Age, Aged, Amount, Gain, duration},
+    frame,
+    html::Html,
+    page::Frame,
+    picture,
+    query::Named,
+    roster,
+};
+use askama::Template;
+use axum::extract::State;
+use stage::Step;
+
+/// Positions that are listed.
+const POSITIONS: usize = 50;
+
+/// Why it may not trade, and who can change that.
+pub(super) struct Why {
+    pub(super) words: String,
+    pub(super) since: Option<Timestamp>,
+    /// The receipt of the hold, when it is one.
+    pub(super) href: String,
+    pub(super) who: &'static str,
+}
+
+/// A number of the last report.
+pub(super) enum Figure {
+    Count(Aged<u64>),
+    Money(Aged<Amount>),
+    Gain(Aged<Gain>),
+}
+
+/// A position as the agent reports it.
+pub(super) struct Position {
+    pub(super) symbol: String,
+    pub(super) side: String,
+    pub(super) quantity: String,
+    pub(super) notional: String,
+    pub(super) entry: String,
+    pub(super) pnl: String,
+}
+
+/// What the last report says.
+pub(super) struct Reported {
+    pub(super) age: Age,
+    pub(super) currency: String,
+    pub(super) figures: Vec<(&'static str, Figure)>,
+    /// None: the report does not list positions.
+    pub(super) positions: Option<Vec<Position>>,
+    pub(super) positions_more: usize,
+    /// Exposure against its limit, with words.
+    pub(super) bullet: Option<(Html, String)>,
+    pub(super) trail: Html,
+}
+
+/// Its agent.
+pub(super) struct AgentCard {
+    pub(super) name: String,
+    pub(super) href: String,
+    pub(super) chip: Chip,
+    pub(super) channel: &'static str,
+    pub(super) age: Age,
+    pub(super) build: String,
+    pub(super) config: String,
+}
+
+/// The way to a start.
+pub(super) enum Start {
+    /// It was started and runs, or its stop is not one that a start ends.
+    NotNeeded,
+    /// What stands in the way is not known: the database does not answer.
+    Unknown,
+    /// Everything that stands in the way; empty: nothing.
+    Open(Vec<Obstacle>),
+}
+
+impl Start {
+    /// True when nothing stands in the way but what the signer can look up at the venue.
+    pub(super) fn needs_a_look(&self) -> bool {
+        matches!(self, Self::Open(obstacles) if !obstacles.is_empty() && obstacles.iter().all(|obstacle| obstacle.venue_can_tell))
+    }
+}
+
+/// Something that happened at the bot.
+pub(super) struct Happened {
+    pub(super) at: Timestamp,
+    pub(super) chip: Chip,
+    pub(super) kind: String,
+    pub(super) message: String,
+}
+
+/// What whoever looks may do; where not, who may.
+pub(super) struct May {
+    pub(super) pause: bool,
+    pub(super) start: bool,
+    pub(super) edit: bool,
+    pub(super) stage: bool,
+    pub(super) enrol: bool,
+}
+
+#[derive(Template)]
+#[template(path = "bot.html")]
+pub(super) struct Bot {
+    pub(super) frame: Frame,
+    pub(super) id: BotId,
+    pub(super) name: String,
+    pub(super) team: (String, String),
+    pub(super) owner: String,
+    pub(super) strategy: String,
+    pub(super) stage: String,
+    pub(super) exits: &'static str,
+    pub(super) chip: Chip,
+    pub(super) note: String,
+    pub(super) told: &'static str,
+    pub(super) says: &'static str,
+    pub(super) age: Age,
+    pub(super) why: Vec<Why>,
+    pub(super) key: String,
+    pub(super) is_held: bool,
+    pub(super) reported: Reported,
+    pub(super) limits: Vec<(String, String)>,
+    pub(super) limits_version: i64,
+    pub(super) timings: Times,
+    pub(super) agent: Option<AgentCard>,
+    pub(super) start: Start,
+    pub(super) steps: Vec<Step>,
+    /// None: the database does not answer.
+    pub(super) events: Option<Vec<Happened>>,
+    pub(super) may: May,
+}
+
+/// Its timings in words.
+pub(super) struct Times {
+    pub(super) check_in: String,
+    pub(super) stale: String,
+    pub(super) lapse: String,
+    pub(super) apply: String,
+    pub(super) worst: String,
+}
+
+impl Times {
+    fn of(timings: Timings) -> Self {
+        Self {
+            check_in: duration(timings.check_in_ms),
+            stale: duration(timings.stale_after_ms),
+            lapse: duration(timings.lapse_after_ms),
+            apply: duration(timings.apply_within_ms),
+            worst: duration(timings.worst_case_stop_ms()),
+        }
+    }
+}
+
+/// Reads an id out of a path: what is none names nothing.
+pub(super) fn id_of(id: &str) -> Result<BotId, WebError> {
+    BotId::parse(id).map_err(|_| AppError::NotFound("bot").into())
+}
+
+/// The page.
+pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answer {
+    let row = app.bot(&person.actor, &id_of(&id)?)?;
+    let frame = frame::of(&app, &person.visitor, row.bot.name.clone()).await;
+    let start = start(&app, &person.actor, &row).await;
+    let events = events(&app, &person.actor, &row.bot.id).await;
+    let bot = &row.bot;
+    let (chip, note) = roster::standing(&row);
+    let team = app.people().team_name(&bot.team).unwrap_or_default();
+    let says = row.seen.as_ref().and_then(|seen| seen.state).map_or("nothing yet", Doing::as_str);
+    let page = Bot {
+        id: bot.id.clone(),
+        name: bot.name.clone(),
+        team: (team, format!("/teams/{}", bot.team)),
+        owner: app.people().name(&bot.owner).unwrap_or_default(),
+        strategy: bot.strategy.clone(),
+        stage: bot.stage.to_string(),
+        exits: exits_words(bot.exits),
+        chip,
+        note,
+        told: row.directive.state.as_str(),
+        says,
+        age: Age::new(row.seen.as_ref().map(|seen| seen.at), frame.now, bot.timings),
+        why: why(&app, &row),
+        key: token::random::<16>().map_err(AppError::from)?,
+        is_held: !row.directive.holds.is_empty(),
+        reported: reported(&app, &row, frame.now),
+        limits: limits(bot),
+        limits_version: bot.limits.version,
+        timings: Times::of(bot.timings),
+        agent: agent(&row, frame.now),
+        start,
+        steps: stage::steps(bot.stage),
+        events,
+        may: may(&person.actor, bot),
+        frame,
+    };
+    frame::page(&page)
+}
+
+/// What it may do while halted, in words.
+pub(super) fn exits_words(exits: Exits) -> &'static str {
+    match exits {
+        Exits::Managed => "its own closing and protective orders go on",
+        Exits::None => "not one new order; resting protective orders stay",
+    }
+}
+
+fn may(actor: &Actor, bot: &BotFacts) -> May {
+    let resource = App::bot_resource(bot);
+    let ok = |action, resource: &Resource| authz::check(actor, action, resource).is_ok();
+    May {
+        pause: ok(Action::PlaceHold, &Resource::Installation),
+        start: ok(Action::StartBot, &resource),
+        edit: ok(Action::EditBot, &resource),
+        stage: ok(Action::SetStage, &resource),
+        enrol: ok(Action::EnrolAgent, &resource),
+    }
+}
+
+async fn start(app: &App, actor: &Actor, row: &BotRow) -> Start {
+    if row.directive.state != Doing::Halted {
+        return Start::NotNeeded;
+    }
+    match app.obstacles_of(actor, &row.bot.id).await {
+        Ok(obstacles) => Start::Open(obstacles),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "what stands in the way of a start is not known");
+            Start::Unknown
+        }
+    }
+}
+
+async fn events(app: &App, actor: &Actor, id: &BotId) -> Option<Vec<Happened>> {
+    let events = app.bot_events(actor, id).await.ok()?;
+    let happened = events.into_iter().map(|event| Happened {
+        at: event.at,
+        chip: match event.severity.as_str() {
+            "critical" => Chip::new(Tone::Critical, "Critical"),
+            "warning" => Chip::new(Tone::High, "Warning"),
+            _ => Chip::new(Tone::Plain, "Info"),
+        },
+        kind: event.kind.replace('_', " "),
+        message: event.message,
+    });
+    Some(happened.collect())
+}
+
+fn why(app: &App, row: &BotRow) -> Vec<Why> {
+    let reasons = row.directive.reasons.iter().map(|reason| {
+        let hold = reason.hold.as_ref();
+        let words = match hold.and_then(|hold| hold_words(app, hold)) {
+            Some(title) if reason.why.is_empty() => title,
+            Some(title) => format!("{title}: {}", reason.why),
+            None => roster::sentence(&reason.why),
+        };
+        let who = match reason.kind {
+            "hold" => "whoever may release it",
+            "stage" => "an operator or lead of its team sets the stage",
+            "limits_not_acknowledged" => "its agent, by taking the limits over",
+            _ => "a start, signed by an operator or lead of its team",
+        };
+        Why { words, since: reason.at, href: hold.map(|hold| format!("/holds/{hold}")).unwrap_or_default(), who }
+    });
+    reasons.collect()
+}
+
+fn hold_words(app: &App, id: &crate::domain::HoldId) -> Option<String> {
+    let view = app.fleet.view();
+    let hold = view.open_hold(id)?;
+    Some(format!("{}, by {}", super::holds::title(app, hold), hold.placed_by.name))
+}
+
+fn reported(app: &App, row: &BotRow, now: Timestamp) -> Reported {
+    let report = row.seen.as_ref().and_then(|seen| seen.report.as_ref());
+    let age = Age::new(report.map(|(_, at)| *at), now, row.bot.timings);
+    let nothing = Report::default();
+    let report = report.map_or(&nothing, |(report, _)| report.as_ref());
+    let money = |text: &Option<String>| Figure::Money(Aged::new(text.clone().map(Amount), age));
+    let gain = |text: &Option<String>| Figure::Gain(Aged::new(text.clone().map(Gain), age));
+    let count = |n: Option<u64>| Figure::Count(Aged::new(n, age));
+    let gross = crate::fleet::exposure::gross(report);
+    let positions = report.positions.as_ref();
+    Reported {
+        figures: vec![
+            ("Exposure", Figure::Money(Aged::new(gross.as_ref().map(|money| Amount(money.amount.fixed(2))), age))),
+            ("PnL today, realised", gain(&report.realized_pnl_day)),
+            ("PnL, unrealised", gain(&report.unrealized_pnl)),
+            ("Equity", money(&report.equity)),
+            ("Open orders", count(report.open_orders)),
+            ("of which entries", count(report.entry_orders)),
+        ],
+        currency: report.currency.clone().unwrap_or_default(),
+        positions_more: positions.map_or(0, |all| all.len().saturating_sub(POSITIONS)),
+        positions: positions.map(|all| all.iter().take(POSITIONS).map(position).collect()),
+        bullet: bullet(&row.bot, gross.as_ref()),
+        trail: roster::trail(&app.book.trail(&row.bot.id, now), gross.as_ref()),
+        age,
+    }
+}
+
+fn position(position: &crate::protocol::Position) -> Position {
+    let number = |text: &Option<String>| text.as_deref().map_or_else(|| format::UNKNOWN.to_owned(), format::decimal);
+    Position {
+        symbol: position.symbol.clone(),
+        side: position.side.clone().unwrap_or_else(|| format::UNKNOWN.to_owned()),
+        quantity: number(&position.quantity),
+        notional: number(&position.notional),
+        entry: number(&position.entry_price),
+        pnl: position.unrealized_pnl.as_deref().map_or_else(|| format::UNKNOWN.to_owned(), format::signed),
+    }
+}
+
+/// Exposure against the limit of the position's worth, when both are known.
+fn bullet(bot: &BotFacts, gross: Option<&crate::fleet::exposure::Money>) -> Option<(Html, String)> {
+    let limit = crate::domain::Decimal::parse(bot.limits.values.get("max_position_notional")?.as_str()?)?;
+    let gross = gross?;
+    let words = format!("{} of {} {}", format::decimal(&gross.amount.fixed(2)), format::decimal(&limit.fixed(2)), gross.currency);
+    Some((picture::bullet(Some(gross.amount.approximately()), limit.approximately(), &words), words))
+}
+
+fn limits(bot: &BotFacts) -> Vec<(String, String)> {
+    let value = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    bot.limits.values.iter().map(|(name, given)| (name.replace('_', " "), value(given))).collect()
+}
+
+fn agent(row: &BotRow, now: Timestamp) -> Option<AgentCard> {
+    let agent = row.agent.as_ref()?;
+    let seen = row.seen.as_ref();
+    let digest = |text: Option<&String>| text.cloned().unwrap_or_else(|| "not reported".to_owned());
+    Some(AgentCard {
+        name: agent.name.clone(),
+        href: format!("/agents/{}", agent.id),
+        chip: if agent.confirmed { Chip::new(Tone::Plain, "Confirmed") } else { Chip::new(Tone::Low, "Not confirmed") },
+        channel: seen.map_or("not heard yet", |seen| if seen.channel == "stream" { "stream" } else { "poll" }),
+        age: Age::new(seen.map(|seen| seen.at), now, row.bot.timings),
+        build: digest(seen.and_then(|seen| seen.build.as_ref())),
+        config: digest(seen.and_then(|seen| seen.config.as_ref())),
+    })
+}
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+pub(in crate::web) use samples::samples;

@@ -1,0 +1,228 @@
+//! Bots on their pages: made, enrolled, confirmed, started, moved, listed; what stands in the way is said.
+
+use crate::harness::{
+    agent::{self, RECIPIENT, ready},
+    app::TestApp,
+    browser::Browser,
+    db::{Fresh, Kind, fresh, on_both},
+};
+use andon::{
+    domain::{Level, Scope, State},
+    protocol::{EnrolAgent, EnrolRequest, Report, check_in::Position},
+};
+use axum::http::StatusCode;
+
+async fn site() -> TestApp {
+    TestApp::new(fresh(Kind::Sqlite).await).await
+}
+
+on_both!(a_bot_goes_from_a_form_to_trading_by_pages_alone, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get("/bots/new").await;
+    assert!(browser.page.contains(">arb<") && !browser.page.contains(">grid<"), "only teams that they trade in");
+    let team = test.team("arb").to_string();
+    browser.post("/bots", &[("name", "a <b>"), ("team", &team), ("strategy", "grid on BTC"), ("exits", "none")]).await;
+    assert_eq!(browser.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(browser.page.contains("a &#60;b&#62;") && browser.page.contains("grid on BTC") && browser.page.contains("href=\"#name\""));
+    browser.post("/bots", &[("name", "arb-9"), ("team", &team), ("strategy", "grid on BTC"), ("exits", "none")]).await;
+    let path = browser.leads_to().to_owned();
+    browser.get(&path).await;
+    for part in
+        ["arb-9", "owner operator", "Stage is draft", "It has none", "not one new order", "Move 1 bot up to sandbox", "Its stage is draft"]
+    {
+        assert!(browser.page.contains(part), "{part} is missing from {}", browser.page);
+    }
+    browser.post(&format!("{path}/stage"), &[("stage", "live")]).await;
+    assert_eq!(browser.status, StatusCode::CONFLICT);
+    browser.get(&path).await;
+    browser.post(&format!("{path}/stage"), &[("stage", "sandbox")]).await;
+    assert_eq!(browser.leads_to(), path);
+
+    browser.get(&format!("{path}/enrol")).await;
+    assert!(browser.page.contains("andon agent enrol --server http://localhost:8787 --code - --dir ./arb-9-agent"), "{}", browser.page);
+    browser.post(&format!("{path}/enrol"), &[]).await;
+    let act = browser.leads_to().to_owned();
+    browser.get(&act).await;
+    browser.touch(&test, "operator", &format!("{act}/sign")).await;
+    let code = browser.between("<code class=\"command\">", "<").or_else(|| browser.between("class=\"secret\">", "<"));
+    let code = code.unwrap_or_else(|| panic!("no code on {}", browser.page));
+    let asked = EnrolRequest {
+        code: code.trim().to_owned(),
+        agent: EnrolAgent { name: "host-9".into(), version: "1.0.0".into(), platform: "linux-x86_64".into() },
+        recipient: RECIPIENT.into(),
+    };
+    let enrolled = test.app.enrol(asked).await.unwrap();
+    browser.get(&format!("{path}/enrol")).await;
+    let fingerprint = browser.between("<p class=\"fingerprint\">", "<").unwrap();
+    let fields = [("agent", enrolled.agent_id.as_str()), ("fingerprint", "AAAA-AAAA")];
+    browser.post(&format!("{path}/confirm"), &fields).await;
+    assert_eq!(browser.status, StatusCode::CONFLICT, "other letters confirm nothing");
+    browser.get(&format!("{path}/enrol")).await;
+    browser.post(&format!("{path}/confirm"), &[("agent", enrolled.agent_id.as_str()), ("fingerprint", &fingerprint)]).await;
+    let act = browser.leads_to().to_owned();
+    browser.get(&act).await;
+    browser.touch(&test, "operator", &format!("{act}/sign")).await;
+    assert_eq!(browser.leads_to(), format!("/agents/{}", enrolled.agent_id));
+
+    let mut agent = agent::of(enrolled);
+    agent.settle(&test.app).await;
+    browser.get(&path).await;
+    assert!(browser.page.contains("nothing stands in its way"), "{}", browser.page);
+    browser.post("/starts", &[("bot", path.rsplit('/').next().unwrap())]).await;
+    let act = browser.leads_to().to_owned();
+    browser.get(&act).await;
+    browser.touch(&test, "operator", &format!("{act}/sign")).await;
+    assert_eq!(browser.leads_to(), path);
+    agent.settle(&test.app).await;
+    assert_eq!(agent.state, State::Active);
+    browser.get(&path).await;
+    assert!(browser.page.contains("told active, agent says active") && !browser.page.contains("Why it may not trade"));
+    test.log_is_good().await;
+});
+
+#[tokio::test]
+async fn the_fleet_lists_what_is_wrong_first_and_no_number_without_its_age() {
+    let test = site().await;
+    let (one, two) = (test.bot("arb-1", "arb").await, test.bot("grid-1", "grid").await);
+    let mut calm = ready(&test, &one, "operator").await;
+    let mut wild = ready(&test, &two, "grid operator").await;
+    test.start(&[one.id.clone()], &["operator"]).await.unwrap();
+    test.start(&[two.id.clone()], &["grid operator"]).await.unwrap();
+    calm.settle(&test.app).await;
+    wild.settle(&test.app).await;
+    let worth = |notional: &str| Position { symbol: "BTC/USDT".into(), notional: Some(notional.into()), ..Position::default() };
+    let report = Report {
+        currency: Some("USDT".into()),
+        positions: Some(vec![worth("16250.00"), worth("-250.5")]),
+        realized_pnl_day: Some("-12.25".into()),
+        ..Report::default()
+    };
+    let mut said = calm.says();
+    said.report = Some(report);
+    test.app.check_in(&calm.live(&test.app), &said, "stream").await.unwrap();
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get("/fleet").await;
+    for part in ["16,500.50", "−12.25", "16,501", "Running", "without 1 bot", "data-live"] {
+        assert!(browser.page.contains(part), "{part} is missing from {}", browser.page);
+    }
+    assert!(!browser.page.contains("Needs attention: "), "all is well");
+
+    // One stops answering after a hold: it is listed first, whatever its name.
+    let hold = test.press("risk", Scope::Team(test.team("grid")), Level::Pause).await.hold;
+    test.hand.forward_ms(7_000);
+    let mut said = wild.says();
+    said.epoch = Some(hold.epoch);
+    test.app.check_in(&wild.live(&test.app), &said, "stream").await.unwrap();
+    calm.settle(&test.app).await;
+    browser.get("/fleet").await;
+    assert!(browser.page.contains("Needs attention: 1"), "{}", browser.page);
+    let (wrong, right) = (browser.page.find(">grid-1<").unwrap(), browser.page.find(">arb-1<").unwrap());
+    assert!(wrong < right && browser.page.contains("1 Stop unconfirmed") && browser.page.contains("agent says active"));
+
+    browser.get("/fleet?state=attention").await;
+    assert!(browser.page.contains(">grid-1<") && !browser.page.contains(">arb-1<"));
+    browser.get("/fleet?q=ARB").await;
+    assert!(!browser.page.contains(">grid-1<") && browser.page.contains(">arb-1<"));
+    browser.get("/fleet?q=%3Cnone%3E").await;
+    assert!(browser.page.contains("No bot matches") && browser.page.contains("&#60;none&#62;"));
+    browser.get(&format!("/teams/{}", test.team("grid"))).await;
+    assert!(
+        browser.page.contains("Pause team grid: 1 running bot") && browser.page.contains(&format!("value=\"team:{}\"", test.team("grid")))
+    );
+
+    let mut auditor = Browser::signed_in(&test, "auditor").await;
+    auditor.get("/fleet").await;
+    assert!(auditor.page.contains(">arb-1<") && !auditor.page.contains("type=\"checkbox\""), "an auditor marks nothing");
+    auditor.get(&format!("/bots/{}", one.id)).await;
+    assert!(auditor.page.contains("You cannot pause it; an operator, lead, risk or admin may"));
+}
+
+#[tokio::test]
+async fn no_page_shows_more_than_a_hundred_bots_and_the_rest_is_a_link_away() {
+    let test = site().await;
+    for n in 0..120 {
+        test.bot(&format!("arb-{n:03}"), "arb").await;
+    }
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get("/fleet").await;
+    assert!(browser.page.contains("Show 120 bots of team arb") && browser.page.matches("<tr").count() < 10);
+    browser.get(&format!("/teams/{}", test.team("arb"))).await;
+    assert!(browser.page.contains("1 to 100 of 120 bots") && browser.page.matches("<tr id=").count() == 100);
+    let next = browser.between("rel=\"next\" href=\"", "\"").unwrap();
+    browser.get(&next).await;
+    assert!(browser.page.contains("101 to 120 of 120 bots") && browser.page.matches("<tr id=").count() == 20, "{next}");
+}
+
+#[tokio::test]
+async fn several_are_started_by_one_act_and_one_that_cannot_says_why() {
+    let test = site().await;
+    let mut bots = Vec::new();
+    for name in ["arb-1", "arb-2", "arb-3"] {
+        bots.push(test.bot(name, "arb").await);
+    }
+    for bot in &bots[..2] {
+        ready(&test, bot, "operator").await;
+    }
+    agent::enrol(&test, &bots[2], "operator").await;
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get("/starts/new").await;
+    assert!(browser.page.contains("Can start: 2") && browser.page.contains("Cannot start yet: 1"), "{}", browser.page);
+    assert!(browser.page.contains("fingerprint is not confirmed") && browser.page.contains("compares and confirms it"));
+    browser.post("/starts", &[]).await;
+    assert!(browser.status == StatusCode::UNPROCESSABLE_ENTITY && browser.page.contains("Tick at least one bot"));
+    browser.post("/starts", &[("bot", bots[0].id.as_str()), ("bot", bots[2].id.as_str())]).await;
+    assert_eq!(browser.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(browser.page.contains("Arb-3: its agent") || browser.page.contains("arb-3: its agent"), "{}", browser.page);
+    browser.get("/starts/new").await;
+    browser.post("/starts", &[("bot", bots[0].id.as_str()), ("bot", bots[1].id.as_str())]).await;
+    let act = browser.leads_to().to_owned();
+    browser.get(&act).await;
+    assert!(browser.page.contains("Start 2 bots") && browser.page.contains("Signatures: 0 of 2"));
+    let mut stranger = Browser::signed_in(&test, "grid operator").await;
+    stranger.get("/starts/new").await;
+    assert!(stranger.page.contains("Nothing to start"), "other teams' bots are not theirs to start");
+}
+
+#[tokio::test]
+async fn moving_is_a_stop_and_needs_rights_in_both_teams() {
+    let test = site().await;
+    let bot = test.bot("arb-1", "arb").await;
+    let grid = test.team("grid").to_string();
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get(&format!("/bots/{}/move", bot.id)).await;
+    assert!(browser.page.contains("You trade in no other team"));
+    browser.post(&format!("/bots/{}/move", bot.id), &[("team", "moon")]).await;
+    assert_eq!(browser.status, StatusCode::UNPROCESSABLE_ENTITY);
+    browser.post(&format!("/bots/{}/move", bot.id), &[("team", &grid)]).await;
+    assert_eq!(browser.status, StatusCode::FORBIDDEN);
+    assert_eq!(test.app.fleet.view().bot(&bot.id).unwrap().team, test.team("arb"));
+}
+
+#[tokio::test]
+async fn agents_are_listed_with_how_they_are_heard_and_are_ended_by_a_signed_act() {
+    let test = site().await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = ready(&test, &bot, "operator").await;
+    let mut said = agent.says();
+    said.at = Some(test.app.clock.now().plus_ms(-3_500));
+    test.app.check_in(&agent.live(&test.app), &said, "poll").await.unwrap();
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get("/agents").await;
+    for part in ["host-1", "arb-1", "Confirmed", "3.5 s behind", "poll"] {
+        assert!(browser.page.contains(part), "{part} is missing from {}", browser.page);
+    }
+    let path = format!("/agents/{}", agent.id());
+    browser.get(&path).await;
+    assert!(browser.page.contains(RECIPIENT) && browser.page.contains(agent.boot.as_str()));
+    browser.post(&format!("{path}/revoke"), &[("why", "")]).await;
+    assert!(browser.status == StatusCode::UNPROCESSABLE_ENTITY && browser.page.contains("Give the reason why it ends"));
+    browser.post(&format!("{path}/revoke"), &[("why", "its host was sold")]).await;
+    let act = browser.leads_to().to_owned();
+    browser.get(&act).await;
+    browser.touch(&test, "operator", &format!("{act}/sign")).await;
+    browser.get("/agents").await;
+    assert!(browser.page.contains("No agents yet") && browser.page.contains("Ended: 1") && browser.page.contains("Revoked"));
+    agent.seq += 1;
+    assert!(test.app.agent_by_token(&agent.enrolled.token).is_none());
+}
