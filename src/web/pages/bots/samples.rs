@@ -74,7 +74,7 @@ fn bot(age_s: Option<i64>) -> Bot {
             config: "not reported".to_owned(),
         }),
         start: Start::NotNeeded,
-        steps: stage::steps(Stage::Sandbox),
+        steps: stage::steps(Stage::Sandbox, true),
         events: Some(vec![
             Happened {
                 at: now.plus_ms(-61_000),
