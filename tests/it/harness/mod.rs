@@ -8,3 +8,4 @@ pub mod db;
 pub mod examples;
 pub mod scene;
 pub mod tables;
+pub mod written;

@@ -71,6 +71,8 @@ pub struct Scene {
     pub router: Router,
     pub arb: Things,
     pub grid: Things,
+    /// A third team, which both leads lead as well: bots can be moved to it.
+    pub desk: TeamId,
     /// The token of a link that an invited person has not opened.
     pub link: String,
     /// The token of the one that another invited person has.
@@ -122,9 +124,16 @@ impl Scene {
             demo_link = test.app.demo_link(&test.people["operator"].id).await.unwrap().expose().rsplit('/').next().unwrap().to_owned();
         }
         let router = router(test.app.clone());
+        let desk = test.app.create_team(&test.actor("admin"), "desk").await.unwrap().id;
+        for (lead, team) in [("lead", "arb"), ("grid lead", "grid")] {
+            let grants = [test.team(team), desk.clone()].map(|team| Grant { role: Role::Lead, team: Some(team) }).into();
+            let kind = ActKind::Grants { user: test.people[lead].id.clone(), grants };
+            let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
+            test.sign("admin", &act).await.unwrap();
+        }
         let link = invitation(&test, "guest").await;
         let invited = invitation(&test, "visitor").await;
-        Self { test, router, arb, grid, link, invited, demo_link, bearers, count }
+        Self { test, router, arb, grid, desk, link, invited, demo_link, bearers, count }
     }
 
     /// The things that a try is about.
@@ -195,7 +204,7 @@ pub fn rows(route: &Route) -> &'static [Whose] {
         ("POST", "/holds" | "/holds/{id}/release" | "/tokens" | "/tokens/{id}/revoke" | "/api/v1/holds") => {
             &[Whose::Arbs, Whose::Grids, Whose::Everybodys]
         }
-        ("POST", "/bots" | "/starts" | "/api/v1/bots") => &[Whose::Arbs, Whose::Grids],
+        ("POST", "/bots" | "/starts" | "/api/v1/bots") | ("GET", "/starts/new") => &[Whose::Arbs, Whose::Grids],
         (_, path) if path.contains("{id}") => &[Whose::Arbs, Whose::Grids],
         _ => &[Whose::Nobodys],
     }

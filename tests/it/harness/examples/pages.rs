@@ -2,6 +2,7 @@
 
 use super::Ask;
 use crate::harness::{
+    agent,
     app::ORIGIN,
     browser::PASSWORD,
     callers::{Caller, Who},
@@ -15,15 +16,21 @@ impl Scene {
         let of = self.of(whose);
         let path = match route.path {
             "/healthz" | "/readyz" | "/" | "/sign-in" | "/sign-in/key" | "/welcome" | "/fleet" | "/pause" | "/holds" | "/live/fleet"
-            | "/acts" | "/me" | "/people" | "/people/invite" | "/teams" | "/tokens" | "/matrix" | "/system" | "/card" => {
-                route.path.to_owned()
-            }
+            | "/acts" | "/me" | "/people" | "/people/invite" | "/teams" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new"
+            | "/agents" | "/audit" | "/audit/verify" => route.path.to_owned(),
+            "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),
             "/holds/{id}" => format!("/holds/{}", of.hold.id),
             "/live/holds/{id}" => format!("/live/holds/{}", of.hold.id),
             "/acts/{id}" => format!("/acts/{}", of.act.stored.id),
             "/people/{id}" => format!("/people/{}", of.member),
+            "/teams/{id}" => format!("/teams/{}", of.team),
+            "/bots/{id}" | "/bots/{id}/move" | "/bots/{id}/enrol" | "/live/bots/{id}/enrol" => {
+                route.path.replace("{id}", of.bot.id.as_str())
+            }
+            "/starts/new" => format!("/starts/new?bot={}", of.bot.id),
+            "/agents/{id}" => format!("/agents/{}", of.agent.id()),
             _ => return None,
         };
         Some(Ask::get(path))
@@ -33,6 +40,8 @@ impl Scene {
     pub(super) async fn of_writers(&self, route: &Route, whose: Whose, caller: &Caller) -> Option<Ask> {
         Some(match route.path {
             "/sign-in" | "/sign-in/key" | "/sign-out" | "/welcome/password" | "/welcome/key" => self.at_the_door(route, caller).await,
+            "/starts" => Ask::form("/starts", &[("bot", self.of(whose).bot.id.as_str())]),
+            path if path.starts_with("/bots") || path.starts_with("/agents") => return self.about_bots(path, whose).await,
             "/holds" => {
                 let scope = match whose {
                     Whose::Everybodys => "fleet".to_owned(),
@@ -70,6 +79,26 @@ impl Scene {
                 Ask::form("/tokens", &[("name", "pager"), ("scope", "stop"), ("team", &team)])
             }
             "/tokens/{id}/revoke" => Ask::form(format!("/tokens/{}/revoke", self.token(whose).await), &[]),
+            _ => return None,
+        })
+    }
+
+    /// Bots and their agents.
+    async fn about_bots(&self, path: &str, whose: Whose) -> Option<Ask> {
+        let of = self.of(whose);
+        let at = |id: &str| path.replace("{id}", id);
+        Some(match path {
+            "/bots" => Ask::form(path, &[("name", &self.name("bot")), ("team", of.team.as_str()), ("strategy", "grid"), ("owner", "")]),
+            "/bots/{id}/stage" => Ask::form(at(self.bot(whose).await.id.as_str()), &[("stage", "draft")]),
+            "/bots/{id}/move" => Ask::form(at(self.bot(whose).await.id.as_str()), &[("team", self.desk.as_str())]),
+            "/bots/{id}/enrol" => Ask::form(at(of.bot.id.as_str()), &[]),
+            "/bots/{id}/confirm" => {
+                let bot = self.bot(whose).await;
+                let agent = agent::enrol(&self.test, &bot, of.operator).await;
+                let row = self.test.app.agent(&self.test.actor(of.operator), agent.id()).await.unwrap();
+                Ask::form(at(bot.id.as_str()), &[("agent", row.id.as_str()), ("fingerprint", &row.fingerprint)])
+            }
+            "/agents/{id}/revoke" => Ask::form(at(of.agent.id().as_str()), &[("why", "the host is gone")]),
             _ => return None,
         })
     }

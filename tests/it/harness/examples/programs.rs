@@ -17,6 +17,7 @@ impl Scene {
                     "agent": {"name": "host-2", "version": "1.0.0", "platform": "linux-x86_64"}});
                 Ask::json(route.path, body)
             }
+            ("POST", "/agent/v1/token") => Ask::json(route.path, json!({})),
             ("POST", "/agent/v1/check-in") => Ask::json(route.path, json!({})),
             ("GET", "/agent/v1/directive") => Ask::get("/agent/v1/directive?wait_ms=0"),
             ("POST", "/agent/v1/acks") => {
