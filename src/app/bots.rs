@@ -118,6 +118,10 @@ impl App {
         if to == from {
             return Err(AppError::conflict(format!("it is in stage {to} already")));
         }
+        // In sandbox it may trade, if only on test venues: up to there is for those who make and edit it (ruling C15).
+        if to == Stage::Sandbox && to > from {
+            authz::check(actor, Action::EditBot, &Self::bot_resource(&bot))?;
+        }
         let allowed = match (from, to) {
             (_, Stage::Limited | Stage::Live) if to > from => false,
             (Stage::Retired, _) => to == Stage::Draft,

@@ -118,13 +118,15 @@ fn smaller_trouble(bot: &BotFacts, directive: &Directive, agent: &LiveAgent, fre
 }
 
 impl App {
-    /// Every bot, worst first, then by name.
+    /// Every bot that this actor may see, worst first, then by name.
     ///
     /// # Errors
     /// `Denied`.
     pub fn bot_rows(&self, actor: &Actor) -> Result<Vec<BotRow>, AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
-        Ok(self.every_row())
+        let mut rows = self.every_row();
+        rows.retain(|row| authz::sees_team(actor, &row.bot.team));
+        Ok(rows)
     }
 
     /// The bots of each team, in the order of the teams' names: what the pause page counts, also for a session that may only stop.
@@ -155,7 +157,7 @@ impl App {
     pub fn bot(&self, actor: &Actor, id: &BotId) -> Result<BotRow, AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
         let view = self.fleet.view();
-        let bot = view.bot(id).cloned().ok_or(AppError::NotFound("bot"))?;
+        let bot = view.bot(id).filter(|bot| authz::sees_team(actor, &bot.team)).cloned().ok_or(AppError::NotFound("bot"))?;
         let directive = view.directive(&bot);
         Ok(self.bot_row(bot, directive, self.agents().of_bot(id), self.clock.now()))
     }
@@ -213,13 +215,16 @@ impl App {
         Ok(storage::events::event_last(&mut *self.db.read().await?, id, 20).await?)
     }
 
-    /// Every agent, ended ones included, newest first.
+    /// Every agent that this actor may see, ended ones included, newest first.
     ///
     /// # Errors
     /// `Denied`; when the database is gone.
     pub async fn agent_rows(&self, actor: &Actor) -> Result<Vec<Agent>, AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
-        Ok(storage::agents::agent_all(&mut *self.db.read().await?).await?)
+        let mut agents = storage::agents::agent_all(&mut *self.db.read().await?).await?;
+        let view = self.fleet.view();
+        agents.retain(|agent| view.bot(&agent.bot_id).is_none_or(|bot| authz::sees_team(actor, &bot.team)));
+        Ok(agents)
     }
 
     /// One agent.

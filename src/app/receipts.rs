@@ -2,7 +2,7 @@
 
 use super::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotId, Hold, HoldId, Stage};
+use crate::domain::{BotId, Hold, HoldId, Scope, Stage, TeamId};
 use crate::fleet::{AckSeen, Receipt, receipt};
 use crate::storage;
 use std::{collections::HashMap, time::Duration};
@@ -17,14 +17,22 @@ impl App {
     /// `Denied`, `NotFound`.
     pub async fn hold(&self, actor: &Actor, id: &HoldId) -> Result<Hold, AppError> {
         authz::check(actor, Action::SeeCounts, &Resource::Installation)?;
-        if let Some(hold) = self.fleet.view().open_hold(id) {
-            return Ok(Hold::clone(hold));
-        }
-        let found = storage::holds::hold_by_id(&mut *self.db.read().await?, id).await?;
-        found.ok_or(AppError::NotFound("hold"))
+        let open = self.fleet.view().open_hold(id).map(|hold| Hold::clone(hold));
+        let found = match open {
+            Some(hold) => Some(hold),
+            None => storage::holds::hold_by_id(&mut *self.db.read().await?, id).await?,
+        };
+        found.filter(|hold| self.sees_hold(actor, hold)).ok_or(AppError::NotFound("hold"))
     }
 
-    /// The receipt of a hold.
+    /// True when this actor may be shown a hold: a token that is bound to a team, those that cover any of its bots.
+    pub fn sees_hold(&self, actor: &Actor, hold: &Hold) -> bool {
+        let Actor::Token { team: Some(_), .. } = actor else { return true };
+        let sees = |team: &TeamId| authz::sees_team(actor, team);
+        hold.scope == Scope::Fleet || self.fleet.view().teams_under(hold).iter().any(sees)
+    }
+
+    /// The receipt of a hold, of those of its bots that this actor may see.
     ///
     /// # Errors
     /// `Denied`, `NotFound`.
@@ -38,6 +46,7 @@ impl App {
         };
         let mut receipt = receipt(&self.fleet.view(), &hold, self.clock.now(), acks, |bot| self.book.seen(bot).map(|seen| seen.at));
         self.only_answerable(&mut receipt);
+        receipt.bots.retain(|bot| authz::sees_team(actor, &bot.bot.team));
         stored.clear();
         Ok(receipt)
     }
@@ -79,12 +88,14 @@ impl App {
         Ok(by_bot)
     }
 
-    /// Holds that are over, newest first.
+    /// Holds that are over and that this actor may see, newest first.
     ///
     /// # Errors
     /// `Denied`; when the database is gone.
     pub async fn past_holds(&self, actor: &Actor) -> Result<Vec<Hold>, AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
-        Ok(storage::holds::hold_recent(&mut *self.db.read().await?, 100).await?)
+        let mut holds = storage::holds::hold_recent(&mut *self.db.read().await?, 100).await?;
+        holds.retain(|hold| self.sees_hold(actor, hold));
+        Ok(holds)
     }
 }

@@ -5,4 +5,4 @@ pub mod actor;
 pub mod policy;
 
 pub use actor::Actor;
-pub use policy::{Action, Denied, Permit, Resource, check};
+pub use policy::{Action, Denied, Permit, Resource, check, sees_team};

@@ -131,6 +131,11 @@ pub fn check(actor: &Actor, action: Action, resource: &Resource) -> Result<Permi
     if allowed { Ok(Permit { actor: actor.clone(), action }) } else { Err(Denied { action, who: who_may(action) }) }
 }
 
+/// True when this actor may be shown what belongs to a team. People see every team; a token that is bound to one sees that one only.
+pub fn sees_team(actor: &Actor, team: &TeamId) -> bool {
+    !matches!(actor, Actor::Token { team: Some(own), .. } if own != team)
+}
+
 /// What an idle session keeps: seeing counts and stopping.
 fn works_when_idle(action: Action) -> bool {
     matches!(action, Action::SeeCounts | Action::PlaceHold)

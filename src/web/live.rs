@@ -7,7 +7,7 @@ use crate::app::{App, AppError};
 use crate::authz::Actor;
 use axum::{
     extract::FromRequestParts,
-    http::{StatusCode, request::Parts},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::{
         IntoResponse, Response,
         sse::{Event, Sse},
@@ -145,7 +145,10 @@ impl Door {
         let Some(session) = visitor.session.id() else { return StatusCode::NO_CONTENT.into_response() };
         let (to, from) = mpsc::channel(QUEUE);
         tokio::spawn(run(app.clone(), self.live.ticket(session), self.ending, feed, to));
-        Sse::new(ReceiverStream::new(from)).into_response()
+        let mut response = Sse::new(ReceiverStream::new(from)).into_response();
+        // By itself it would only be asked about again before it is shown from a cache.
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
     }
 }
 

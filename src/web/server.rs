@@ -26,6 +26,8 @@ use tower::ServiceExt;
 const GRACE: Duration = Duration::from_secs(10);
 /// How long a connection may be silent before its next request; above the pause between two polls of a slow agent.
 const HEAD_PATIENCE: Duration = Duration::from_secs(75);
+/// How large the headers of a request over HTTP/2 may be: as over HTTP/1, above what `layers/limits.rs` refuses with words.
+const HEADERS: u32 = 384 * 1024;
 /// How long to wait when the system has no more files to give.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -55,7 +57,12 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<O
     let (writes, mut written) = mpsc::channel::<Infallible>(1);
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20)).max_concurrent_streams(200);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(20))
+        .max_concurrent_streams(200)
+        .max_header_list_size(HEADERS);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let (stream, peer) = tokio::select! {

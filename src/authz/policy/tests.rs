@@ -78,6 +78,8 @@ fn tokens_keep_to_their_scope_and_team() {
     assert!(check(&token(TokenScope::Stop, Some(&other)), Action::PlaceHold, &own).is_err());
     assert!(check(&token(TokenScope::Stop, None), Action::See, &Resource::Installation).is_err());
     assert!(check(&token(TokenScope::Read, None), Action::PlaceHold, &fleet).is_err());
+    assert!(sees_team(&token(TokenScope::Read, Some(&team)), &team) && !sees_team(&token(TokenScope::Read, Some(&team)), &other));
+    assert!(sees_team(&token(TokenScope::Read, None), &other) && sees_team(&person(&[(Role::Operator, Some(&team))]), &other));
     for action in [Action::ReleaseHold, Action::StartBot, Action::ManagePeople, Action::EnrolAgent, Action::ManageTokens] {
         assert!(check(&token(TokenScope::Manage, None), action, &Resource::Installation).is_err(), "{action}");
     }

@@ -155,7 +155,7 @@ impl IntoResponse for TurnedAway {
 }
 
 fn turned_away(parts: &Parts, visitor: &Visitor, to: &str, said: &str) -> TurnedAway {
-    let is_page = parts.method == Method::GET && is_act(parts) && !is_machine(&parts.uri);
+    let is_page = matches!(parts.method, Method::GET | Method::HEAD) && is_act(parts) && !is_machine(&parts.uri);
     if is_page {
         return TurnedAway::To(Next::of(&visitor.path).on(to));
     }

@@ -12,6 +12,10 @@ use axum::{
 use http_body_util::Limited;
 use std::time::Duration;
 
+/// The longest address, without its host.
+const ADDRESS: usize = 16 * 1024;
+/// The largest head. Well below what hyper refuses by itself, since that answer has no words.
+const HEAD: usize = 256 * 1024;
 /// The largest form.
 const FORM: usize = 64 * 1024;
 /// The largest body of a program.
@@ -21,8 +25,24 @@ const READ_PATIENCE: Duration = Duration::from_secs(35);
 /// How long the next piece of a body may take to arrive.
 pub const BODY_PATIENCE: Duration = Duration::from_secs(20);
 
+/// What is wrong with the head of a request.
+fn oversize(request: &Request) -> Option<WebError> {
+    let address = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    if address > ADDRESS {
+        let said = "The address is longer than 16 KiB. Nothing was changed.";
+        return Some(WebError::new(StatusCode::URI_TOO_LONG, "address-too-long", "Too long", said));
+    }
+    let head: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let said = "The headers of the request are larger than 256 KiB in all. Delete the cookies of this address. Nothing was changed.";
+    let error = || WebError::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "Too large", said);
+    (head > HEAD).then(error)
+}
+
 /// Bounds size and, for reads, time.
 pub async fn within(request: Request, next: Next) -> Response {
+    if let Some(error) = oversize(&request) {
+        return error.into_response();
+    }
     let most = if is_machine(request.uri()) { MACHINE } else { FORM };
     if request.body().size_hint().lower() > most as u64 {
         return WebError::too_large().into_response();

@@ -63,9 +63,10 @@ struct ErrorPage<'a> {
 pub async fn bodies(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let asked = Asked::of(&parts.method, &parts.uri, &parts.headers, parts.extensions.get::<RequestId>().cloned());
-    let is_health = is_health(&parts.uri);
     let response = next.run(Request::from_parts(parts.clone(), body)).await;
-    if is_health || !(response.status().is_client_error() || response.status().is_server_error()) {
+    // That the server is unwell is no error of the request: the answer stays as health made it.
+    let is_unwell = response.status() == StatusCode::SERVICE_UNAVAILABLE && is_health(&parts.uri);
+    if is_unwell || !(response.status().is_client_error() || response.status().is_server_error()) {
         return response;
     }
     let (mut head, body) = response.into_parts();

@@ -36,8 +36,8 @@ fn asked() -> Vec<Asked> {
         Resource::Hold { scope, teams: vec![team.clone()], placed_by }
     }
     vec![
-        ("See states and counts", Action::SeeCounts, all),
-        ("See bots, agents, holds, people, acts", Action::See, all),
+        ("See states and counts", Action::SeeCounts, |team| Resource::Team(team.clone())),
+        ("See bots, agents, holds, people, acts", Action::See, |team| Resource::Team(team.clone())),
         ("See the audit log", Action::SeeAudit, all),
         ("See this page", Action::SeeMatrix, all),
         ("Pause or reduce anything", Action::PlaceHold, |_| Resource::Scope { scope: Scope::Fleet, team: None }),
@@ -59,8 +59,8 @@ fn asked() -> Vec<Asked> {
         ("Release a wider hold, second signer", Action::SecondRelease, |team| hold(team, Scope::Fleet, PlacerKind::User, false)),
         ("Start bots, first signer", Action::StartBot, |team| bot(team, Stage::Sandbox)),
         ("Start several bots, second signer", Action::SecondStart, all),
-        ("Make or edit a bot", Action::EditBot, |team| bot(team, Stage::Sandbox)),
-        ("Set a bot's stage", Action::SetStage, |team| bot(team, Stage::Sandbox)),
+        ("Make, move or edit a bot, take it to sandbox", Action::EditBot, |team| bot(team, Stage::Sandbox)),
+        ("Take a bot down to a lower stage", Action::SetStage, |team| bot(team, Stage::Sandbox)),
         ("Enrol, confirm, revoke an agent, up to sandbox", Action::EnrolAgent, |team| bot(team, Stage::Sandbox)),
         ("Enrol, confirm, revoke an agent, above sandbox", Action::EnrolAgent, |team| bot(team, Stage::Live)),
         ("Make a team", Action::CreateTeam, all),
@@ -136,6 +136,8 @@ mod tests {
         assert_eq!(cell("Start several bots, second signer", "Risk"), "yes");
         assert_eq!(cell("Start bots, first signer", "Admin"), "no");
         assert_eq!(cell("See bots, agents, holds, people, acts", "Idle session of a lead"), "no");
+        assert_eq!(cell("See bots, agents, holds, people, acts", "Operator"), "yes");
+        assert_eq!(cell("See bots, agents, holds, people, acts", "Token read of a team"), "own team");
         assert_eq!(cell("Pause or reduce anything", "Token stop of a team"), "no");
         assert_eq!(cell("Pause or reduce one bot", "Token stop of a team"), "own team");
     }

@@ -64,6 +64,10 @@ struct Chosen<'a> {
 }
 
 async fn draw(app: &App, person: &Person, chosen: Chosen<'_>, problems: Problems) -> Answer {
+    if !super::fleet::trades(&person.actor) {
+        let said = "You trade in no team, so you cannot ask for a start. An operator or lead of the bot's team does.";
+        return Err(WebError::new(StatusCode::FORBIDDEN, "not-allowed", "Not allowed", said));
+    }
     let (candidates, more) = app.start_outlook(&person.actor, chosen.named).await?;
     let mut frame = frame::of(app, &person.visitor, "Start bots").await;
     frame.is_error = !problems.is_empty();

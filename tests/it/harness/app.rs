@@ -106,6 +106,19 @@ impl TestApp {
         Self::with(fresh, Hand::new(), ORIGIN).await
     }
 
+    /// The same as a demo, whose people have their first keys in the process.
+    pub async fn demo(fresh: Fresh) -> Self {
+        let new = Installation { id: InstallationId::new(), name: "Demo".into(), kind: "demo".into(), created_at: Timestamp(1) };
+        let mut tx = fresh.db.write(Lane::Normal).await.unwrap();
+        storage::installation::installation_insert(&mut tx, &new, "localhost/audit/control/1").await.unwrap();
+        tx.commit().await.unwrap();
+        let this = Self::new(fresh).await;
+        for somebody in this.people.values() {
+            this.app.demo_give_key(somebody.id.clone(), somebody.key.clone());
+        }
+        this
+    }
+
     /// The same with a clock that runs, for tests with real processes.
     pub async fn on_the_wall_clock(fresh: Fresh) -> Self {
         Self::at(fresh, ORIGIN).await

@@ -3,4 +3,9 @@
 pub mod agent;
 pub mod app;
 pub mod browser;
+pub mod callers;
 pub mod db;
+pub mod examples;
+pub mod scene;
+pub mod tables;
+pub mod written;

@@ -3,6 +3,8 @@
 mod acts;
 mod audit;
 mod bots;
+mod errors;
+mod forms;
 mod foundation;
 mod live;
 mod people;

@@ -173,6 +173,21 @@ async fn a_token_keeps_to_its_scope_and_team() {
     {
         assert_eq!(bound.post(HOLDS, body.clone()).await.status, status, "{body}");
     }
+    // It is shown its team's things and nobody else's.
+    let mine = stage.place(Scope::Bot(bot.clone()), Level::Pause).await.hold.id;
+    let theirs = stage.place(Scope::Bot(other.clone()), Level::Pause).await.hold.id;
+    let fleet = stage.place(Scope::Fleet, Level::Reduce).await.hold.id;
+    for (hold, status) in [(&mine, 200), (&fleet, 200), (&theirs, 404)] {
+        assert_eq!(bound.get(&format!("{HOLDS}/{hold}")).await.status, status);
+        assert_eq!(bound.get(&format!("{HOLDS}/{hold}/receipt")).await.status, status);
+    }
+    let read = stage.program("read-arb");
+    let listed = |list: Value| list["items"].as_array().unwrap().iter().map(|item| item["name"].clone()).collect::<Vec<_>>();
+    assert!(!listed(read.get("/api/v1/bots").await.json).contains(&json!("alien")));
+    assert_eq!(listed(read.get("/api/v1/teams").await.json), [json!("arb")]);
+    assert_eq!(read.get(&format!("/api/v1/bots/{other}")).await.status, 404);
+    let holds = read.get(HOLDS).await.text;
+    assert!(holds.contains(mine.as_str()) && holds.contains(fleet.as_str()) && !holds.contains(theirs.as_str()));
     // What it may not do it is told before anything else: not whether a bot is there, not what is wrong with its body.
     assert_eq!(stage.program("read").post_text(HOLDS, "{").await.status, 403);
     assert_eq!(stage.program("stop").get("/api/v1/bots/nobody").await.status, 403);

@@ -62,7 +62,7 @@ impl Stage {
         };
         storage::users::user_insert(&mut tx, &user).await.unwrap();
         storage::users::user_set_grants(&mut tx, &lead, &user.grants).await.unwrap();
-        for (word, team) in [("stop", None), ("read", None), ("manage", None), ("stop-arb", Some(&team))] {
+        for (word, team) in [("stop", None), ("read", None), ("manage", None), ("stop-arb", Some(&team)), ("read-arb", Some(&team))] {
             let row = StoredToken {
                 id: TokenId::new(),
                 name: word.into(),

@@ -151,7 +151,9 @@ impl From<&Hold> for HoldShape {
 pub async fn index(State(app): Shared, caller: ByToken, params: Params) -> Answer {
     let actor = caller.may(Action::See)?;
     let holds: Vec<HoldShape> = match params.text("state").as_deref() {
-        None | Some("open") => app.fleet.view().open_holds().map(|hold| hold.as_ref().into()).collect(),
+        None | Some("open") => {
+            app.fleet.view().open_holds().filter(|hold| app.sees_hold(actor, hold)).map(|hold| hold.as_ref().into()).collect()
+        }
         Some("released") => app.past_holds(actor).await?.iter().map(HoldShape::from).collect(),
         Some(_) => return Err(WebError::bad_request("state must be open or released.")),
     };

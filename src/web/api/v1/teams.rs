@@ -1,6 +1,6 @@
 //! `/api/v1/teams`.
 
-use crate::authz::Action;
+use crate::authz::{self, Action};
 use crate::web::{
     Answer, Shared,
     api::{ByToken, Listing, listing::Piece, openapi::Problem, v1::Named},
@@ -30,8 +30,9 @@ pub struct NewTeam {
     params(Piece),
     responses((status = 200, body = Listing<Named>), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn index(State(app): Shared, caller: ByToken, params: Params) -> Answer {
-    caller.may(Action::See)?;
-    let teams = app.people().teams().into_iter().map(|team| Named { id: team.id.to_string(), name: team.name }).collect();
+    let actor = caller.may(Action::See)?;
+    let teams = app.people().teams().into_iter().filter(|team| authz::sees_team(actor, &team.id));
+    let teams = teams.map(|team| Named { id: team.id.to_string(), name: team.name }).collect();
     Ok(Json(Listing::cut(teams, |team: &Named| &team.name, &params)?).into_response())
 }
 

@@ -181,6 +181,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
     let bot = &row.bot;
     let (chip, note) = roster::standing(&row);
     let team = app.people().team_name(&bot.team).unwrap_or_default();
+    let may = may(&person.actor, bot);
     let says = row.seen.as_ref().and_then(|seen| seen.state).map_or("nothing yet", Doing::as_str);
     let page = Bot {
         id: bot.id.clone(),
@@ -204,9 +205,9 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
         timings: Times::of(bot.timings),
         agent: agent(&row, frame.now),
         start,
-        steps: stage::steps(bot.stage),
+        steps: stage::steps(bot.stage, may.edit),
         events,
-        may: may(&person.actor, bot),
+        may,
         frame,
     };
     frame::page(&page)

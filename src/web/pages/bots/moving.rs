@@ -1,7 +1,8 @@
 //! `/bots/{id}/move`: to another team. A stop; the holds it is under come along.
 
 use super::{id_of, new::Choice, new::teams};
-use crate::app::App;
+use crate::app::{App, AppError};
+use crate::authz::{self, Action};
 use crate::domain::TeamId;
 use crate::web::{
     Answer, Shared,
@@ -33,6 +34,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
 async fn draw(app: &App, person: &Person, id: &str, chosen: &str, problems: Problems) -> Answer {
     let row = app.bot(&person.actor, &id_of(id)?)?;
     let bot = &row.bot;
+    authz::check(&person.actor, Action::EditBot, &App::bot_resource(bot)).map_err(AppError::from)?;
     let mut frame = frame::of(app, &person.visitor, format!("Move {}", bot.name)).await;
     frame.is_error = !problems.is_empty();
     let mut teams = teams(app, &person.actor, chosen);

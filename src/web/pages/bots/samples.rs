@@ -87,7 +87,7 @@ fn bot(age_s: Option<i64>) -> Bot {
             config: "not reported".to_owned(),
         }),
         start: Start::NotNeeded,
-        steps: stage::steps(Stage::Sandbox),
+        steps: stage::steps(Stage::Sandbox, true),
         events: Some(events(now)),
         may: May { pause: true, start: true, edit: true, stage: true, enrol: true },
         frame,

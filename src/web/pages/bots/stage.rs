@@ -21,15 +21,16 @@ pub struct Step {
     pub note: &'static str,
 }
 
-/// What a person can set from here. Above `sandbox` it takes an approval, which is not a person's alone.
-pub fn steps(from: Stage) -> Vec<Step> {
-    let all = match from {
+/// What a person can set from here; up to `sandbox` only who edits the bot. Above it takes an approval, which is not a person's alone.
+pub fn steps(from: Stage, may_edit: bool) -> Vec<Step> {
+    let mut all = match from {
         Stage::Draft => vec![Stage::Sandbox, Stage::Retired],
         Stage::Sandbox => vec![Stage::Draft, Stage::Retired],
         Stage::Limited => vec![Stage::Sandbox, Stage::Draft, Stage::Retired],
         Stage::Live => vec![Stage::Limited, Stage::Sandbox, Stage::Draft, Stage::Retired],
         Stage::Retired => vec![Stage::Draft],
     };
+    all.retain(|to| may_edit || *to != Stage::Sandbox || *to < from);
     let step = |to: Stage| Step {
         to: to.as_str(),
         words: match to {
@@ -68,9 +69,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_does_not_edit_the_bot_only_takes_it_down() {
+        let to = |from| steps(from, false).into_iter().map(|step| step.to).collect::<Vec<_>>();
+        assert_eq!(to(Stage::Draft), ["retired"]);
+        assert_eq!(to(Stage::Limited), ["sandbox", "draft", "retired"]);
+    }
+
+    #[test]
     fn no_step_leads_up_beyond_sandbox() {
         for from in Stage::ALL {
-            for step in steps(*from) {
+            for step in steps(*from, true) {
                 let to: Stage = step.to.parse().unwrap();
                 let goes_up = *from != Stage::Retired && to > *from && to != Stage::Retired;
                 assert!(!goes_up || to == Stage::Sandbox, "from {from} to {to}");

@@ -1,0 +1,170 @@
+//! Everybody who may try a route: each with a fresh session or a token of their own, so that no try spoils the next.
+
+use super::scene::Scene;
+use andon::{
+    crypto::token::{self, TokenDigest},
+    web::{
+        extract::{csrf, visitor::early_cookie},
+        layers::sessions::cookie_name,
+        session,
+    },
+};
+use std::sync::Arc;
+use tower_sessions::Session;
+
+/// Somebody who tries a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Who {
+    Nobody,
+    Invited,
+    Idle,
+    Operator,
+    Lead,
+    OtherOperator,
+    OtherLead,
+    Risk,
+    Admin,
+    Auditor,
+    StopToken,
+    ReadToken,
+    ManageToken,
+    TeamStopToken,
+    TeamReadToken,
+    TeamManageToken,
+    Agent,
+}
+
+impl Who {
+    pub const ALL: [Self; 17] = [
+        Self::Nobody,
+        Self::Invited,
+        Self::Idle,
+        Self::Operator,
+        Self::Lead,
+        Self::OtherOperator,
+        Self::OtherLead,
+        Self::Risk,
+        Self::Admin,
+        Self::Auditor,
+        Self::StopToken,
+        Self::ReadToken,
+        Self::ManageToken,
+        Self::TeamStopToken,
+        Self::TeamReadToken,
+        Self::TeamManageToken,
+        Self::Agent,
+    ];
+
+    /// The head of a column, in two lines.
+    pub fn heading(self) -> [&'static str; 2] {
+        match self {
+            Self::Nobody => ["nobody", ""],
+            Self::Invited => ["has an", "invite"],
+            Self::Idle => ["idle", "session"],
+            Self::Operator => ["operator", "of arb"],
+            Self::Lead => ["lead", "of arb"],
+            Self::OtherOperator => ["operator", "of grid"],
+            Self::OtherLead => ["lead", "of grid"],
+            Self::Risk => ["risk", ""],
+            Self::Admin => ["admin", ""],
+            Self::Auditor => ["auditor", ""],
+            Self::StopToken => ["stop", "token"],
+            Self::ReadToken => ["read", "token"],
+            Self::ManageToken => ["manage", "token"],
+            Self::TeamStopToken => ["stop", "of arb"],
+            Self::TeamReadToken => ["read", "of arb"],
+            Self::TeamManageToken => ["manage", "of arb"],
+            Self::Agent => ["agent", "of arb"],
+        }
+    }
+
+    /// The harness's person behind a session.
+    pub fn person(self) -> Option<&'static str> {
+        match self {
+            Self::Idle | Self::Operator => Some("operator"),
+            Self::Lead => Some("lead"),
+            Self::OtherOperator => Some("grid operator"),
+            Self::OtherLead => Some("grid lead"),
+            Self::Risk => Some("risk"),
+            Self::Admin => Some("admin"),
+            Self::Auditor => Some("auditor"),
+            _ => None,
+        }
+    }
+
+    /// Scope and team of an API token.
+    pub fn token(self) -> Option<(&'static str, Option<&'static str>)> {
+        match self {
+            Self::StopToken => Some(("stop", None)),
+            Self::ReadToken => Some(("read", None)),
+            Self::ManageToken => Some(("manage", None)),
+            Self::TeamStopToken => Some(("stop", Some("arb"))),
+            Self::TeamReadToken => Some(("read", Some("arb"))),
+            Self::TeamManageToken => Some(("manage", Some("arb"))),
+            _ => None,
+        }
+    }
+}
+
+/// One of them, ready to ask.
+pub struct Caller {
+    pub who: Who,
+    /// Their browser session, when they have one.
+    pub session: Option<Session>,
+    /// Digest of the invitation in their hand.
+    pub link: Option<String>,
+    /// The cookies they send.
+    pub cookies: String,
+    /// The token that their forms carry.
+    pub csrf: String,
+    /// What stands behind `Bearer`.
+    pub bearer: Option<String>,
+}
+
+impl Caller {
+    /// Keeps the server's half of a ceremony in the session, as the page with the form does.
+    pub async fn begins(&self, scene: &Scene, purpose: &str, state: String) {
+        let session = self.session.as_ref().unwrap();
+        session::keep_ceremony(session, purpose, state, scene.test.app.clock.now()).await.unwrap();
+        session.save().await.unwrap();
+    }
+}
+
+impl Scene {
+    /// Somebody, in a session that was never used.
+    pub async fn caller(&self, who: Who) -> Caller {
+        let now = self.test.app.clock.now();
+        let mut link = None;
+        let session = match who {
+            Who::Invited => {
+                let session = self.session();
+                link = Some(TokenDigest::of(&self.invited).hex());
+                session::hold_link(&session, link.as_deref().unwrap(), now).await.unwrap();
+                Some(session)
+            }
+            _ => match who.person() {
+                Some(person) => {
+                    let session = self.session();
+                    let since = if who == Who::Idle { now.plus_ms(-16 * 60 * 1_000) } else { now };
+                    session::sign_in(&session, &self.test.people[person].id, true, since).await.unwrap();
+                    Some(session)
+                }
+                None => None,
+            },
+        };
+        let is_secure = self.test.app.origin.scheme() == "https";
+        let early = token::random::<16>().unwrap();
+        let mut cookies = format!("{}={early}", early_cookie(is_secure));
+        let mut csrf = early;
+        if let Some(session) = &session {
+            session.save().await.unwrap();
+            csrf = session::read(session).await.csrf.unwrap();
+            cookies = format!("{cookies}; {}={}", cookie_name(&self.test.app.origin), session.id().unwrap());
+        }
+        Caller { who, session, link, cookies, csrf: csrf::masked(&csrf), bearer: self.bearers.get(&who).cloned() }
+    }
+
+    fn session(&self) -> Session {
+        Session::new(None, Arc::new(self.test.app.sessions.clone()), None)
+    }
+}

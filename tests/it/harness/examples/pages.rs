@@ -1,0 +1,156 @@
+//! Pages and forms.
+
+use super::Ask;
+use crate::harness::{
+    agent,
+    app::ORIGIN,
+    browser::PASSWORD,
+    callers::{Caller, Who},
+    scene::{Scene, Whose},
+};
+use andon::{app::acts::ActView, authn::SoftKey, storage, web::router::Route};
+
+impl Scene {
+    /// Pages: they are about things that stay as they are.
+    pub(super) fn of_readers(&self, route: &Route, whose: Whose) -> Option<Ask> {
+        let of = self.of(whose);
+        let path = match route.path {
+            "/healthz" | "/readyz" | "/" | "/sign-in" | "/sign-in/key" | "/welcome" | "/fleet" | "/pause" | "/holds" | "/live/fleet"
+            | "/acts" | "/me" | "/people" | "/people/invite" | "/teams" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new"
+            | "/agents" | "/audit" | "/audit/verify" => route.path.to_owned(),
+            "/audit/{seq}" => "/audit/3".to_owned(),
+            "/welcome/{link}" => format!("/welcome/{}", self.link),
+            "/demo/{link}" => format!("/demo/{}", self.demo_link),
+            "/holds/{id}" => format!("/holds/{}", of.hold.id),
+            "/live/holds/{id}" => format!("/live/holds/{}", of.hold.id),
+            "/acts/{id}" => format!("/acts/{}", of.act.stored.id),
+            "/people/{id}" => format!("/people/{}", of.member),
+            "/teams/{id}" => format!("/teams/{}", of.team),
+            "/bots/{id}" | "/bots/{id}/move" | "/bots/{id}/enrol" | "/live/bots/{id}/enrol" => {
+                route.path.replace("{id}", of.bot.id.as_str())
+            }
+            "/starts/new" => format!("/starts/new?bot={}", of.bot.id),
+            "/agents/{id}" => format!("/agents/{}", of.agent.id()),
+            _ => return None,
+        };
+        Some(Ask::get(path))
+    }
+
+    /// Forms: each gets a thing of its own where sending it uses the thing up.
+    pub(super) async fn of_writers(&self, route: &Route, whose: Whose, caller: &Caller) -> Option<Ask> {
+        Some(match route.path {
+            "/sign-in" | "/sign-in/key" | "/sign-out" | "/welcome/password" | "/welcome/key" => self.at_the_door(route, caller).await,
+            "/starts" => Ask::form("/starts", &[("bot", self.of(whose).bot.id.as_str())]),
+            path if path.starts_with("/bots") || path.starts_with("/agents") => return self.about_bots(path, whose).await,
+            "/holds" => {
+                let scope = match whose {
+                    Whose::Everybodys => "fleet".to_owned(),
+                    _ => format!("bot:{}", self.bot(whose).await.id),
+                };
+                Ask::form("/holds", &[("scope", &scope), ("level", "pause"), ("key", &self.name("key"))])
+            }
+            "/holds/{id}/why" => Ask::form(format!("/holds/{}/why", self.hold(whose).await.id), &[("why", "venue outage")]),
+            "/holds/{id}/release" => {
+                let hold = match whose {
+                    Whose::Everybodys => self.fleet_hold().await,
+                    _ => self.of(whose).hold.id.to_string(),
+                };
+                Ask::form(format!("/holds/{hold}/release"), &[("release_why", "it is over")])
+            }
+            "/acts/{id}/sign" => {
+                let act = self.act(whose).await;
+                let answer = self.signature(&act, caller).await;
+                Ask::form(format!("/acts/{}/sign", act.stored.id), &[("response", &answer)])
+            }
+            "/acts/{id}/sign-demo" => Ask::form(format!("/acts/{}/sign-demo", self.act(whose).await.stored.id), &[]),
+            "/people/invite" => {
+                let grant = format!("operator:{}", self.arb.team);
+                Ask::form("/people/invite", &[("name", &self.name("new")), ("grant", &grant)])
+            }
+            "/people/{id}/roles" => {
+                let grant = format!("lead:{}", self.of(whose).team);
+                Ask::form(format!("/people/{}/roles", self.of(whose).member), &[("grant", &grant)])
+            }
+            "/people/{id}/disable" => Ask::form(format!("/people/{}/disable", self.of(whose).member), &[]),
+            "/people/{id}/enable" => Ask::form(format!("/people/{}/enable", self.of(whose).member), &[]),
+            "/teams" => Ask::form("/teams", &[("name", &self.name("team"))]),
+            "/tokens" => {
+                let team = if whose == Whose::Everybodys { String::new() } else { self.of(whose).team.to_string() };
+                Ask::form("/tokens", &[("name", "pager"), ("scope", "stop"), ("team", &team)])
+            }
+            "/tokens/{id}/revoke" => Ask::form(format!("/tokens/{}/revoke", self.token(whose).await), &[]),
+            _ => return None,
+        })
+    }
+
+    /// Bots and their agents.
+    async fn about_bots(&self, path: &str, whose: Whose) -> Option<Ask> {
+        let of = self.of(whose);
+        let at = |id: &str| path.replace("{id}", id);
+        Some(match path {
+            "/bots" => Ask::form(path, &[("name", &self.name("bot")), ("team", of.team.as_str()), ("strategy", "grid"), ("owner", "")]),
+            "/bots/{id}/stage" => Ask::form(at(self.bot(whose).await.id.as_str()), &[("stage", "draft")]),
+            "/bots/{id}/move" => Ask::form(at(self.bot(whose).await.id.as_str()), &[("team", self.desk.as_str())]),
+            "/bots/{id}/enrol" => Ask::form(at(of.bot.id.as_str()), &[]),
+            "/bots/{id}/confirm" => {
+                let bot = self.bot(whose).await;
+                let agent = agent::enrol(&self.test, &bot, of.operator).await;
+                let row = self.test.app.agent(&self.test.actor(of.operator), agent.id()).await.unwrap();
+                Ask::form(at(bot.id.as_str()), &[("agent", row.id.as_str()), ("fingerprint", &row.fingerprint)])
+            }
+            "/agents/{id}/revoke" => Ask::form(at(of.agent.id().as_str()), &[("why", "the host is gone")]),
+            _ => return None,
+        })
+    }
+
+    /// Signing in and out, and what an invited person sends.
+    async fn at_the_door(&self, route: &Route, caller: &Caller) -> Ask {
+        let app = &self.test.app;
+        match route.path {
+            "/sign-in" => {
+                // A name has few tries: they take turns.
+                let people = ["operator", "lead", "grid operator", "grid lead", "risk", "auditor"];
+                let somebody = &self.test.people[people[caller.who as usize % people.len()]];
+                let name = app.people().user(&somebody.id).unwrap().name.clone();
+                Ask::form("/sign-in", &[("name", &name), ("password", PASSWORD)])
+            }
+            "/sign-in/key" => {
+                let Some(person) = caller.who.person() else { return Ask::form("/sign-in/key", &[("response", "{}")]) };
+                let ceremony = app.sign_in_key_options(&self.test.people[person].id).await.unwrap();
+                caller.begins(self, "sign-in", ceremony.state).await;
+                let answer = self.test.people[person].key.sign(&ceremony.options).unwrap();
+                Ask::form("/sign-in/key", &[("response", &answer)])
+            }
+            "/welcome/password" => {
+                Ask::form("/welcome/password", &[("display_name", "S. Guest"), ("password", PASSWORD), ("again", PASSWORD)])
+            }
+            "/welcome/key" if caller.who == Who::Invited => {
+                let link = caller.link.as_deref().unwrap();
+                app.welcome_password(link, "S. Guest", andon::domain::Secret::new(PASSWORD.into())).await.unwrap();
+                let ceremony = app.welcome_key_options(link).await.unwrap();
+                caller.begins(self, "welcome", ceremony.state).await;
+                let answer = SoftKey::new(ORIGIN.parse().unwrap()).register(&ceremony.options).unwrap();
+                Ask::form("/welcome/key", &[("nickname", "blue"), ("response", &answer)])
+            }
+            "/welcome/key" => Ask::form("/welcome/key", &[("nickname", "blue"), ("response", "{}")]),
+            _ => Ask::form("/sign-out", &[]),
+        }
+    }
+
+    /// A good signature of the caller's over an act, as their key makes it whether they may sign or not.
+    async fn signature(&self, act: &ActView, caller: &Caller) -> String {
+        let Some(person) = caller.who.person() else { return "{}".to_owned() };
+        let person = &self.test.people[person];
+        let mut tx = self.test.fresh.db.read().await.unwrap();
+        let keys = storage::credentials::credential_of_user(&mut tx, &person.id).await.unwrap();
+        let passkeys: Vec<String> = keys.into_iter().map(|key| key.passkey).collect();
+        let ceremony = self.test.app.keys.begin_assertion(&passkeys, Some(act.challenge())).unwrap();
+        caller.begins(self, &format!("act {}", act.stored.id), ceremony.state).await;
+        person.key.sign(&ceremony.options).unwrap()
+    }
+
+    /// A pause of the whole fleet, the same one while it stands.
+    async fn fleet_hold(&self) -> String {
+        self.test.press("operator", andon::domain::Scope::Fleet, andon::domain::Level::Pause).await.hold.id.to_string()
+    }
+}

@@ -1,0 +1,58 @@
+//! What programs send: agents under `/agent/v1`, others under `/api/v1`.
+
+use super::Ask;
+use crate::harness::{
+    agent::RECIPIENT,
+    scene::{Scene, Whose},
+};
+use andon::{app::acts::Outcome, domain::HoldId, web::router::Route};
+use serde_json::json;
+
+impl Scene {
+    pub(super) async fn of_programs(&self, route: &Route, whose: Whose) -> Option<Ask> {
+        let of = self.of(whose);
+        Some(match (route.method, route.path) {
+            ("POST", "/agent/v1/enrol") => {
+                let body = json!({"code": self.code().await, "recipient": RECIPIENT,
+                    "agent": {"name": "host-2", "version": "1.0.0", "platform": "linux-x86_64"}});
+                Ask::json(route.path, body)
+            }
+            ("POST", "/agent/v1/token") => Ask::json(route.path, json!({})),
+            ("POST", "/agent/v1/check-in") => Ask::json(route.path, json!({})),
+            ("GET", "/agent/v1/directive") => Ask::get("/agent/v1/directive?wait_ms=0"),
+            ("POST", "/agent/v1/acks") => {
+                let epoch = self.arb.hold.epoch;
+                Ask::json(route.path, json!({"epoch": epoch, "step": "received", "state": "halted"}))
+            }
+            ("POST", "/agent/v1/events") => Ask::json(route.path, json!({"kind": "order_rejected", "severity": "warning", "message": "m"})),
+            ("POST", "/agent/v1/holds") => Ask::json(route.path, json!({"id": HoldId::new(), "level": "pause", "why": "loss"})),
+            ("GET", "/agent/v1/stream" | "/api/v1/bots" | "/api/v1/teams" | "/api/v1/agents" | "/api/v1/holds")
+            | ("GET", "/api/v1/openapi.json") => Ask::get(route.path),
+            ("POST", "/api/v1/bots") => {
+                let body = json!({"name": self.name("bot"), "team": of.team, "strategy": "grid", "owner": of.member});
+                Ask::json(route.path, body)
+            }
+            ("GET", "/api/v1/bots/{id}") => Ask::get(format!("/api/v1/bots/{}", of.bot.id)),
+            ("POST", "/api/v1/bots/{id}/stage") => {
+                Ask::json(format!("/api/v1/bots/{}/stage", self.bot(whose).await.id), json!({"stage": "draft"}))
+            }
+            ("POST", "/api/v1/teams") => Ask::json(route.path, json!({"name": self.name("team")})),
+            ("POST", "/api/v1/holds") if whose == Whose::Everybodys => Ask::json(route.path, json!({"scope": "fleet"})),
+            ("POST", "/api/v1/holds") => Ask::json(route.path, json!({"scope": "bot", "bot": self.bot(whose).await.id})),
+            ("GET", "/api/v1/holds/{id}") => Ask::get(format!("/api/v1/holds/{}", of.hold.id)),
+            ("GET", "/api/v1/holds/{id}/receipt") => Ask::get(format!("/api/v1/holds/{}/receipt", of.hold.id)),
+            _ => return None,
+        })
+    }
+
+    /// A one-time code for a bot of arb that has no agent.
+    pub async fn code(&self) -> String {
+        let bot = self.bot(Whose::Arbs).await;
+        let kind = andon::domain::ActKind::EnrolmentCode { bot: bot.id };
+        let act = self.test.app.prepare_single(&self.test.actor("operator"), kind).await.unwrap();
+        match self.test.sign("operator", &act).await.unwrap() {
+            Outcome::Secret { secret, .. } => secret.expose().clone(),
+            other => panic!("{other:?} instead of a code"),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! A stage on which every route can be tried: in each of two teams a bot with an agent, a held bot, an act that waits, a person;
+//! fresh ones whenever a try would use them up. Requests go through the program's own router.
+
+use super::{
+    agent::{self, Agent},
+    app::{ORIGIN, TestApp},
+    callers::{Caller, Who},
+    db::Fresh,
+    examples::Ask,
+};
+use andon::{
+    app::acts::{ActView, Outcome},
+    domain::{ActKind, BotFacts, Grant, Hold, Level, Role, Scope, TeamId, TokenId, UserId},
+    web::router::{Access, Route, router},
+};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request, StatusCode, header},
+};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+use tower::ServiceExt;
+
+/// What belongs to one team and stays as it is.
+pub struct Things {
+    pub name: &'static str,
+    pub team: TeamId,
+    /// Whoever runs the team's bots here.
+    pub operator: &'static str,
+    /// In sandbox, with an agent that was compared, and ready to be started.
+    pub bot: BotFacts,
+    /// A pause of another bot, without a reason.
+    pub hold: Hold,
+    /// The agent of the held bot.
+    pub agent: Agent,
+    /// An enrolment code that waits for its signature.
+    pub act: ActView,
+    /// Somebody who was invited as an operator of the team.
+    pub member: UserId,
+}
+
+/// Whose thing a try is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Nobody's: the route is about no team.
+    Nobodys,
+    /// Team arb's.
+    Arbs,
+    /// Team grid's.
+    Grids,
+    /// The whole installation's.
+    Everybodys,
+}
+
+impl Whose {
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Nobodys => "",
+            Self::Arbs => "of arb",
+            Self::Grids => "of grid",
+            Self::Everybodys => "of all",
+        }
+    }
+}
+
+pub struct Scene {
+    pub test: TestApp,
+    pub router: Router,
+    pub arb: Things,
+    pub grid: Things,
+    /// A third team, which both leads lead as well: bots can be moved to it.
+    pub desk: TeamId,
+    /// The token of a link that an invited person has not opened.
+    pub link: String,
+    /// The token of the one that another invited person has.
+    pub invited: String,
+    /// A demo's sign-in link; empty elsewhere.
+    pub demo_link: String,
+    pub(super) bearers: HashMap<Who, String>,
+    count: AtomicUsize,
+}
+
+/// An answer.
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// Empty for a stream that does not end.
+    pub text: String,
+}
+
+impl Reply {
+    pub fn leads_to(&self) -> &str {
+        self.headers.get(header::LOCATION).map_or("", |value| value.to_str().unwrap())
+    }
+    pub fn kind(&self) -> &str {
+        self.headers.get(header::CONTENT_TYPE).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Scene {
+    pub async fn new(fresh: Fresh) -> Self {
+        Self::on(TestApp::new(fresh).await).await
+    }
+
+    pub async fn demo(fresh: Fresh) -> Self {
+        Self::on(TestApp::demo(fresh).await).await
+    }
+
+    async fn on(test: TestApp) -> Self {
+        let count = AtomicUsize::new(0);
+        let arb = things(&test, "arb", "operator").await;
+        let grid = things(&test, "grid", "grid operator").await;
+        let mut bearers = HashMap::from([(Who::Agent, arb.agent.enrolled.token.clone())]);
+        for who in Who::ALL {
+            if let Some((scope, team)) = who.token() {
+                bearers.insert(who, secret_of(&test, token_act(scope, team.map(|team| test.team(team)))).await);
+            }
+        }
+        let mut demo_link = String::new();
+        if test.app.is_demo() {
+            demo_link = test.app.demo_link(&test.people["operator"].id).await.unwrap().expose().rsplit('/').next().unwrap().to_owned();
+        }
+        let router = router(test.app.clone());
+        let desk = test.app.create_team(&test.actor("admin"), "desk").await.unwrap().id;
+        for (lead, team) in [("lead", "arb"), ("grid lead", "grid")] {
+            let grants = [test.team(team), desk.clone()].map(|team| Grant { role: Role::Lead, team: Some(team) }).into();
+            let kind = ActKind::Grants { user: test.people[lead].id.clone(), grants };
+            let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
+            test.sign("admin", &act).await.unwrap();
+        }
+        let link = invitation(&test, "guest").await;
+        let invited = invitation(&test, "visitor").await;
+        Self { test, router, arb, grid, desk, link, invited, demo_link, bearers, count }
+    }
+
+    /// The things that a try is about.
+    pub fn of(&self, whose: Whose) -> &Things {
+        if whose == Whose::Grids { &self.grid } else { &self.arb }
+    }
+
+    /// A name that nothing has yet.
+    pub fn name(&self, noun: &str) -> String {
+        format!("{noun}-{}", self.count.fetch_add(1, Ordering::SeqCst))
+    }
+
+    /// A bot in sandbox that nothing has happened to.
+    pub async fn bot(&self, whose: Whose) -> BotFacts {
+        self.test.bot(&self.name("bot"), self.of(whose).name).await
+    }
+
+    /// A pause of a bot of its own, without a reason.
+    pub async fn hold(&self, whose: Whose) -> Hold {
+        let bot = self.bot(whose).await;
+        self.test.press(self.of(whose).operator, Scope::Bot(bot.id), Level::Pause).await.hold
+    }
+
+    /// An enrolment code that waits for its signature.
+    pub async fn act(&self, whose: Whose) -> ActView {
+        code_act(&self.test, &self.of(whose).bot, self.of(whose).operator).await
+    }
+
+    /// A token to be revoked.
+    pub async fn token(&self, whose: Whose) -> TokenId {
+        let team = (whose != Whose::Everybodys).then(|| self.of(whose).team.clone());
+        make_token(&self.test, team).await
+    }
+
+    /// Tries a route.
+    pub async fn send(&self, route: &Route, caller: &Caller, ask: &Ask) -> Reply {
+        self.answer(self.request(route.method, caller, ask)).await
+    }
+
+    /// The request as this caller would make it.
+    pub fn request(&self, method: &str, caller: &Caller, ask: &Ask) -> Request<Body> {
+        let mut request = Request::builder().method(method).uri(&ask.path).header(header::HOST, ORIGIN.strip_prefix("http://").unwrap());
+        if !caller.cookies.is_empty() {
+            request = request.header(header::COOKIE, &caller.cookies);
+        }
+        if let Some(bearer) = &caller.bearer {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {bearer}"));
+        }
+        request = if method == "POST" { request.header(header::ORIGIN, ORIGIN) } else { request.header("sec-fetch-mode", "navigate") };
+        if let Some(kind) = ask.content_type() {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        request.body(Body::from(ask.body(&caller.csrf))).unwrap()
+    }
+
+    pub async fn answer(&self, request: Request<Body>) -> Reply {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let is_endless = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
+        let bytes = if is_endless { Default::default() } else { axum::body::to_bytes(body, 8_000_000).await.unwrap() };
+        Reply { status: head.status, headers: head.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+}
+
+/// Which rows a route has: one for each team's things where it is about a team's, and one for everybody's where it can be.
+pub fn rows(route: &Route) -> &'static [Whose] {
+    match (route.method, route.path) {
+        ("POST", "/holds" | "/holds/{id}/release" | "/tokens" | "/tokens/{id}/revoke" | "/api/v1/holds") => {
+            &[Whose::Arbs, Whose::Grids, Whose::Everybodys]
+        }
+        ("POST", "/bots" | "/starts" | "/api/v1/bots") | ("GET", "/starts/new") => &[Whose::Arbs, Whose::Grids],
+        (_, path) if path.contains("{id}") => &[Whose::Arbs, Whose::Grids],
+        _ => &[Whose::Nobodys],
+    }
+}
+
+/// True for what only a demo has.
+pub fn is_of_demos(route: &Route) -> bool {
+    route.access == Access::Demo
+}
+
+async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> Things {
+    let bot = test.bot(&format!("{name}-1"), name).await;
+    agent::ready(test, &bot, operator).await;
+    let held = test.bot(&format!("{name}-held"), name).await;
+    let agent = agent::ready(test, &held, operator).await;
+    let hold = test.press(operator, Scope::Bot(held.id), Level::Pause).await.hold;
+    let act = code_act(test, &bot, operator).await;
+    let (member, _) = invite(test, &format!("{name}-member"), test.team(name)).await;
+    Things { name, team: test.team(name), operator, bot, hold, agent, act, member }
+}
+
+async fn code_act(test: &TestApp, bot: &BotFacts, by: &str) -> ActView {
+    test.app.prepare_single(&test.actor(by), ActKind::EnrolmentCode { bot: bot.id.clone() }).await.unwrap()
+}
+
+/// Signs an act of the admin's and answers with the secret that comes of it.
+async fn secret_of(test: &TestApp, kind: ActKind) -> String {
+    let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
+    match test.sign("admin", &act).await.unwrap() {
+        Outcome::Secret { secret, .. } => secret.expose().clone(),
+        other => panic!("{other:?} instead of a secret"),
+    }
+}
+
+async fn invite(test: &TestApp, name: &str, team: TeamId) -> (UserId, String) {
+    let user = UserId::new();
+    let grants = vec![Grant { role: Role::Operator, team: Some(team) }];
+    let link = secret_of(test, ActKind::Invite { user: user.clone(), name: name.into(), grants }).await;
+    (user, link)
+}
+
+/// The token of a fresh link for an operator.
+async fn invitation(test: &TestApp, name: &str) -> String {
+    invite(test, name, test.team("arb")).await.1.rsplit('/').next().unwrap().to_owned()
+}
+
+fn token_act(scope: &str, team: Option<TeamId>) -> ActKind {
+    let of = if team.is_some() { "of arb" } else { "of all" };
+    ActKind::TokenCreate { name: format!("{scope} {of}"), scope: scope.into(), team }
+}
+
+async fn make_token(test: &TestApp, team: Option<TeamId>) -> TokenId {
+    secret_of(test, token_act("stop", team)).await;
+    let all = test.app.tokens(&test.actor("admin")).await.unwrap();
+    all.into_iter().max_by(|a, b| a.id.cmp(&b.id)).unwrap().id
+}
