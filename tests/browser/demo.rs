@@ -79,7 +79,7 @@ async fn the_receipt_becomes_true_by_itself_and_two_people_let_the_fleet_trade_a
     operator.goto(&format!("{}/holds", demo.origin)).await;
     operator.sees("Nothing is held").await;
     // Released is not started.
-    operator.goto(&format!("{}/fleet?state=active", demo.origin)).await;
+    operator.goto(&format!("{}/fleet?q=arb-02&state=running", demo.origin)).await;
     operator.sees("No bot matches").await;
 
     // The auditor sees it all and can prove it, and cannot stop or start anything.
@@ -87,7 +87,7 @@ async fn the_receipt_becomes_true_by_itself_and_two_people_let_the_fleet_trade_a
     auditor.goto(&format!("{}/audit?kind=hold.released", demo.origin)).await;
     auditor.sees("hold.released").await;
     auditor.goto(&format!("{}/audit/verify", demo.origin)).await;
-    auditor.sees("othing is wrong").await;
+    auditor.sees("The log is whole").await;
     auditor.goto(&format!("{}/pause", demo.origin)).await;
     auditor.sees("operator").await;
     assert!(auditor.client.find_all(fantoccini::Locator::Css("main form[action='/holds']")).await.unwrap().is_empty());

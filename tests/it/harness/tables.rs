@@ -53,16 +53,6 @@ impl Tables {
         self.column(sql).await
     }
 
-    /// Every value of every table as text.
-    pub async fn texts(&self) -> BTreeMap<String, Vec<String>> {
-        let mut all = BTreeMap::new();
-        for table in self.names().await {
-            let rows = self.rows(&table).await;
-            all.insert(table, rows);
-        }
-        all
-    }
-
     /// A digest of each table but these. Equal maps: nothing changed.
     pub async fn digest(&self, except: &[&str]) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
