@@ -169,15 +169,17 @@ impl Browser {
         field.send_keys(words).await.unwrap();
     }
 
-    /// Presses the first link or button whose words contain these.
+    /// Presses the first link or button to be seen whose words contain these; what is on the page comes before what is in its frame.
     pub async fn press(&self, words: &str) {
-        let path = format!(
-            "//main//*[self::a or self::button][contains(normalize-space(.), \"{words}\")] | //header//*[self::a or self::button][contains(normalize-space(.), \"{words}\")]"
-        );
-        match self.client.find(Locator::XPath(&path)).await {
-            Ok(found) => found.click().await.unwrap(),
-            Err(_) => panic!("no link or button {words:?} at {}:\n{}", self.address().await, self.text().await),
+        for place in ["main", "header"] {
+            let path = format!("//{place}//*[self::a or self::button][contains(normalize-space(.), \"{words}\")]");
+            for found in self.client.find_all(Locator::XPath(&path)).await.unwrap() {
+                if found.is_displayed().await.unwrap() {
+                    return found.click().await.unwrap();
+                }
+            }
         }
+        panic!("no link or button {words:?} at {}:\n{}", self.address().await, self.text().await);
     }
 
     pub async fn picture(&self, file: &std::path::Path) {
