@@ -171,13 +171,17 @@ impl Browser {
 
     /// Presses the first link or button to be seen whose words contain these; what is on the page comes before what is in its frame.
     pub async fn press(&self, words: &str) {
-        for place in ["main", "header"] {
-            let path = format!("//{place}//*[self::a or self::button][contains(normalize-space(.), \"{words}\")]");
-            for found in self.client.find_all(Locator::XPath(&path)).await.unwrap() {
-                if found.is_displayed().await.unwrap() {
-                    return found.click().await.unwrap();
+        for _ in 0..PATIENCE.as_millis() / 100 {
+            for place in ["main", "header"] {
+                let path = format!("//{place}//*[self::a or self::button][contains(normalize-space(.), \"{words}\")]");
+                // The page may be changing under the question: then it is asked again.
+                for found in self.client.find_all(Locator::XPath(&path)).await.unwrap_or_default() {
+                    if found.is_displayed().await.unwrap_or(false) && found.click().await.is_ok() {
+                        return;
+                    }
                 }
             }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("no link or button {words:?} at {}:\n{}", self.address().await, self.text().await);
     }
