@@ -106,7 +106,7 @@ pub fn standing(row: &BotRow) -> (Chip, String) {
 /// The course of an exposure, with its least, its most and its present value as the label.
 pub fn trail(points: &[Option<f64>], now: Option<&Money>) -> Html {
     let known = || points.iter().flatten().copied();
-    if known().count() < 2 {
+    if known().count() < 4 {
         return Html::default();
     }
     let (least, most) = known().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| (least.min(value), most.max(value)));
