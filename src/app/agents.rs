@@ -184,9 +184,11 @@ impl App {
 
     /// Takes a hold that an agent carried and no database knew: at most a `pause`, on its bot alone (rulings H9, H10).
     pub(crate) async fn import_one(&self, agent: &LiveAgent, carried: &CarriedHold) -> Result<(), AppError> {
+        let own_bot = Scope::Bot(agent.bot.clone());
         let known = {
             let view = self.fleet.view();
-            view.open_holds().any(|h| h.id == carried.id || h.origin.as_deref() == Some(carried.id.as_str()))
+            // What another agent carried back covers that agent's bot alone.
+            view.open_holds().any(|h| h.id == carried.id || (h.origin.as_deref() == Some(carried.id.as_str()) && h.scope == own_bot))
         };
         if known {
             return Ok(());
@@ -196,12 +198,12 @@ impl App {
         let epoch = act.epoch().await?;
         let there = storage::holds::hold_by_id(act.tx(), &carried.id).await?.is_some();
         let imported = storage::holds::hold_by_origin(act.tx(), &carried.id).await?;
-        if there || imported.iter().any(|hold| hold.scope == Scope::Bot(agent.bot.clone())) {
+        if there || imported.iter().any(|hold| hold.scope == own_bot) {
             return Ok(());
         }
         let hold = Hold {
             id: HoldId::new(),
-            scope: Scope::Bot(agent.bot.clone()),
+            scope: own_bot,
             level: carried.level.min(Level::Pause),
             why: text::why_lenient(&carried.why),
             placed_by: PlacedBy {

@@ -156,37 +156,47 @@ on_both!(a_log_that_refuses_keeps_no_hold_from_the_other_replicas, |fresh: Fresh
 
 on_both!(a_hold_that_agents_carry_survives_the_loss_of_database_and_spool, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
-    let (bot, mut agent) = trading(&test).await;
+    let (bot, agent) = trading(&test).await;
+    let other = test.bot("arb-2", "arb").await;
+    let second = ready(&test, &other, "operator").await;
     let lost = HoldId::new();
-    let view = test.app.fleet.view();
-    let facts = view.bot(&bot.id).unwrap();
-    let mut told = test.app.stop_frame(&view, facts, &view.directive(facts), &Default::default());
-    told.epoch = Epoch(told.epoch.0 + 1);
-    told.state = State::Halted;
-    told.unrecorded = vec![andon::protocol::UnrecordedHold {
-        id: lost.clone(),
-        level: Level::Kill,
-        scope: "fleet".into(),
-        by: "M. Okafor".into(),
-        why: "lost".into(),
-        at: test.app.clock.now(),
-    }];
-    agent.obey_quietly(&told);
-    agent.check_in(&test.app).await.unwrap();
-    let view = test.app.fleet.view();
-    let imported: Vec<_> = view.open_holds().filter(|hold| hold.origin.as_deref() == Some(lost.as_str())).collect();
-    assert_eq!(imported.len(), 1);
-    assert_eq!(imported[0].level, Level::Pause, "at most a pause");
-    assert_eq!(imported[0].scope, Scope::Bot(bot.id.clone()), "on that bot alone");
-    agent.settle(&test.app).await;
-    assert_eq!(test.app.fleet.view().open_holds().count(), 1, "once");
-    let hold = imported[0].id.clone();
-    assert!(matches!(test.release(&hold, &["operator"]).await.unwrap(), Outcome::Waits), "an imported hold needs a second person");
-    test.release(&hold, &["lead", "risk"]).await.unwrap();
-    agent.settle(&test.app).await;
-    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
-    agent.settle(&test.app).await;
-    assert_eq!(agent.state, State::Active, "and the bot is not stuck");
+    let mut both = [(bot, agent), (other, second)];
+    for (bot, agent) in &mut both {
+        let view = test.app.fleet.view();
+        let facts = view.bot(&bot.id).unwrap();
+        let mut told = test.app.stop_frame(&view, facts, &view.directive(facts), &Default::default());
+        told.epoch = Epoch(told.epoch.0 + 1);
+        told.state = State::Halted;
+        told.unrecorded = vec![andon::protocol::UnrecordedHold {
+            id: lost.clone(),
+            level: Level::Kill,
+            scope: "fleet".into(),
+            by: "M. Okafor".into(),
+            why: "lost".into(),
+            at: test.app.clock.now(),
+        }];
+        agent.obey_quietly(&told);
+    }
+    for (bot, agent) in &mut both {
+        agent.check_in(&test.app).await.unwrap();
+        let view = test.app.fleet.view();
+        let mut imported = view.open_holds().filter(|hold| hold.scope == Scope::Bot(bot.id.clone()));
+        let hold = imported.next().expect("each bot keeps its stop");
+        assert_eq!(hold.origin.as_deref(), Some(lost.as_str()));
+        assert_eq!(hold.level, Level::Pause, "at most a pause");
+        assert!(imported.next().is_none(), "once");
+    }
+    for (bot, agent) in &mut both {
+        agent.settle(&test.app).await;
+        let view = test.app.fleet.view();
+        let hold = view.open_holds().find(|hold| hold.scope == Scope::Bot(bot.id.clone())).unwrap().id.clone();
+        assert!(matches!(test.release(&hold, &["operator"]).await.unwrap(), Outcome::Waits), "an imported hold needs a second person");
+        test.release(&hold, &["lead", "risk"]).await.unwrap();
+        agent.settle(&test.app).await;
+        test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+        agent.settle(&test.app).await;
+        assert_eq!(agent.state, State::Active, "and the bot is not stuck");
+    }
     test.log_is_good().await;
 });
 

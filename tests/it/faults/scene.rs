@@ -5,6 +5,7 @@ use super::{
     crew::{Crew, Tried},
     ground::Ground,
     host::Host,
+    now_ms,
     press::{bot_seen, open_holds},
     server::Server,
     until, within,
@@ -48,14 +49,14 @@ impl Scene {
     /// Starts the bots, as soon as nothing stands in the way.
     pub async fn start(&mut self) {
         let bots: Vec<BotId> = self.hosts.iter().map(|host| host.bot.clone()).collect();
-        let (crew, mut last) = (&mut self.crew, Tried::NoAnswer(None));
+        let (crew, mut last, sent_ms) = (&mut self.crew, Tried::NoAnswer(None), now_ms());
         let done = async || {
             last = crew.start(&bots, &mut 0).await;
             last == Tried::Done
         };
         assert!(within(PATIENCE, done).await, "nothing starts: {last:?}");
         for host in &self.hosts {
-            host.until_trading().await;
+            host.until_trading_since(sent_ms).await;
         }
     }
 

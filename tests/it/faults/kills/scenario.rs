@@ -316,7 +316,8 @@ impl Scenario {
     async fn start_all(&mut self) {
         let end = now_ms() + 60_000;
         loop {
-            self.tend().await;
+            // Agents may carry back a hold at any time.
+            self.release_all().await;
             self.settle_unknown().await;
             let idle: Vec<usize> = (0..self.hosts.len()).filter(|n| !self.hosts[*n].trades()).collect();
             if idle.is_empty() {
