@@ -8,11 +8,16 @@ use crate::web::{
     chip::{Chip, Tone},
     extract::{Person, Visitor},
     format, frame,
+    front::Arrival,
     page::{Frame, Scripts},
+    tls::Shown,
 };
 use askama::Template;
-use axum::extract::State;
+use axum::{Extension, extract::State};
 use std::sync::Arc;
+
+/// A certificate with fewer days left is to be renewed by hand: whatever renews it by itself has failed.
+const ENDS_SOON_DAYS: i64 = 14;
 
 struct Part {
     part: &'static str,
@@ -68,7 +73,7 @@ struct Card {
 }
 
 /// How the server is.
-pub async fn show(State(app): Shared, person: Person) -> Answer {
+pub async fn show(State(app): Shared, arrival: Option<Extension<Arrival>>, person: Person) -> Answer {
     authz::check(&person.actor, Action::See, &Resource::Installation).map_err(AppError::from)?;
     let health = app.health().await;
     let view = app.fleet.view();
@@ -81,9 +86,13 @@ pub async fn show(State(app): Shared, person: Person) -> Answer {
         worst: format::duration(bot.timings.worst_case_stop_ms()),
     };
     let slowest = bots.into_iter().take(5).map(slow).collect();
+    let mut parts = parts(&health, unrecorded, app.db.is_embedded());
+    if let Some(tls) = arrival.and_then(|Extension(arrival)| arrival.front.tls.clone()) {
+        parts.push(certificate(&tls.shown(), app.clock.now()));
+    }
     let page = System {
         frame: frame::of(&app, &person.visitor, "System").await,
-        parts: parts(&health, unrecorded, app.db.is_embedded()),
+        parts,
         health,
         since: app.started_at,
         node: app.node.clone(),
@@ -126,6 +135,30 @@ fn parts(health: &Health, unrecorded: usize, is_embedded: bool) -> Vec<Part> {
     let mut view = part("View of the fleet", is_well("view"), Tone::High, "Too old", "");
     view.said = format!("Read {} ago. Too old, it ends leases: bots then stop by themselves.", format::duration(health.view_age_ms));
     vec![spool, database, log, late, view]
+}
+
+/// How the certificate is, and whether its files have become unusable since.
+fn certificate(shown: &Shown, now: Timestamp) -> Part {
+    let names = shown.facts.names.join(", ");
+    let days = shown.facts.days_left(now);
+    let (until, plural) = (shown.facts.not_after.plain(), if days == 1 { "" } else { "s" });
+    let (chip, said) = match &shown.wrong {
+        Some(why) => {
+            let said = format!("Its files cannot be used: {why}. The one read before them is served, for {names} until {until}.");
+            (Chip::new(Tone::High, "Not renewed"), said)
+        }
+        None if !shown.facts.is_current(now) => {
+            (Chip::new(Tone::Critical, "Not valid now"), format!("For {names} until {until}. Browsers and agents refuse it."))
+        }
+        None if days < ENDS_SOON_DAYS => {
+            (Chip::new(Tone::High, "Ends soon"), format!("For {names} until {until}: {days} day{plural} left."))
+        }
+        None => (
+            Chip::new(Tone::Plain, "Well"),
+            format!("For {names} until {until}: {days} days left. Its files are read again when they change."),
+        ),
+    };
+    Part { part: "Certificate", chip, said }
 }
 
 /// The sheet. Public: whoever stands before a server that does not answer has no session.
