@@ -4,6 +4,7 @@
 
 pub mod event;
 pub mod record;
+pub mod tail;
 pub mod tree;
 pub mod verify;
 

@@ -42,7 +42,7 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
             if !file.exists() {
                 return Err(format!("{}: there is no database", file.display()).into());
             }
-            Db::open_sqlite(&file).await?
+            Db::open_sqlite_to_read(&file).await?
         }
     };
     let keys = Keys::new(origin.url(), "andon")?;

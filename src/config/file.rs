@@ -32,6 +32,13 @@ pub fn beneath(command: Command, path: &Path) -> Result<Command, ConfigError> {
     Ok(settings.into_iter().fold(command, set))
 }
 
+/// What the command line found wrong with a file's values.
+pub fn blamed(path: &Path, error: &clap::Error) -> ConfigError {
+    let said = error.to_string();
+    let first = said.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    ConfigError::new("--config", format!("{}: {first}", path.display()))
+}
+
 fn settings(text: &str) -> Result<Settings, String> {
     // The parser's own message would quote the line, which may hold a password.
     let table: toml::Table = toml::from_str(text).map_err(|error: toml::de::Error| {

@@ -4,6 +4,15 @@ use super::{ConfigError, Origin, Transport, TransportArgs};
 use crate::domain::Secret;
 use std::{fs, net::SocketAddr, path::PathBuf};
 
+/// What `--help` says below the flags.
+pub const HELP: &str = "Every flag is also a variable and, with _ for -, a key of the file that --config names: --tls-cert is ANDON_TLS_CERT \
+    and tls_cert. Flags win over variables, variables over the file, the file over the defaults.\n\n\
+    People and agents reach it in one of three ways:\n  \
+    on this machine only  andon serve\n  \
+    TLS of its own        andon serve --listen 0.0.0.0:443 --origin https://HOST --tls-cert FILE --tls-key FILE\n  \
+    behind a proxy        andon serve --origin https://HOST --trust-proxy 127.0.0.1\n\n\
+    `andon doctor` takes the same flags and explains what is wrong.";
+
 /// Runs the server.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServeArgs {
