@@ -88,7 +88,7 @@ fn arguments() -> Result<Arguments, ConfigError> {
     match (with_file(name), Arguments::from_arg_matches(&matches)) {
         // The doctor says what is wrong with it.
         (Err(error), Ok(Arguments { command: Command::Doctor(args) })) => {
-            Ok(Arguments { command: Command::Doctor(doctor::Args { bad_file: Some(error.why), ..args }) })
+            Ok(Arguments { command: Command::Doctor(args.with_bad_file(error.why)) })
         }
         (read, _) => read,
     }

@@ -74,9 +74,9 @@ pub fn folder(what: &'static str, path: &Path) -> Vec<Line> {
 
 fn missing(what: &'static str, path: &Path) -> Line {
     let shown = path.display();
-    let there = path.ancestors().skip(1).map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir }).find(|dir| dir.is_dir());
-    match there {
-        Some(parent) if access(parent, Access::WRITE_OK | Access::EXEC_OK).is_ok() => {
+    let parents = path.ancestors().skip(1).map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
+    match parents.into_iter().find(|dir| fs::symlink_metadata(dir).is_ok()) {
+        Some(parent) if parent.is_dir() && access(parent, Access::WRITE_OK | Access::EXEC_OK).is_ok() => {
             Line::ok(what, format!("{shown} is not there yet; the first start makes it"))
         }
         _ => Line::bad(what, format!("{shown} is not there and cannot be made"), "make it, or name another one"),
@@ -112,7 +112,8 @@ fn room(what: &'static str, path: &Path, volume: &StatVfs) -> Option<Line> {
 
 /// Whether a restore of the data could take the state back in time with it.
 pub fn volumes(data: &Path, state: &Path) -> Line {
-    let device = |path: &Path| path.ancestors().find_map(|dir| fs::metadata(dir).ok()).map(|data| data.dev());
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let device = |path: &Path| absolute(path).ancestors().find_map(|dir| fs::metadata(dir).ok()).map(|data| data.dev());
     let todo = "put --state-dir on a volume of its own, outside of the data's backups and snapshots";
     if device(data) == device(state) {
         let said = "data and state are on one volume: a restore of the whole volume to an earlier day cannot be noticed here";
@@ -179,5 +180,24 @@ pub async fn control(path: &Path, is_running: bool) -> Line {
             let todo = "run the doctor as the user that runs the server, with that server's --state-dir; else restart the server";
             Line::bad("control socket", format!("a stop from this host is not heard at {shown}: {error}"), todo)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Verdict, *};
+
+    #[test]
+    fn little_room_is_told_before_there_is_none() {
+        let mut volume = statvfs(".").unwrap();
+        (volume.f_frsize, volume.f_files, volume.f_favail) = (4096, 1_000_000, 500_000);
+        let mut verdict = |free_mib: u64, inodes: u64| {
+            (volume.f_bavail, volume.f_favail) = (free_mib * 256, inodes);
+            room("data folder", Path::new("."), &volume).map(|line| line.verdict)
+        };
+        assert_eq!(verdict(5_000, 500_000), None);
+        assert_eq!(verdict(900, 500_000), Some(Verdict::Warn));
+        assert_eq!(verdict(10, 500_000), Some(Verdict::Bad));
+        assert_eq!(verdict(5_000, 3), Some(Verdict::Bad));
     }
 }

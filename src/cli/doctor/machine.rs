@@ -52,3 +52,16 @@ pub fn files(agents: Option<u64>) -> Line {
     }
     Line::ok("open files", said)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Verdict, *};
+
+    #[test]
+    fn a_clock_that_was_never_set_is_told() {
+        let of = |lines: Vec<Line>| lines.into_iter().map(|line| (line.what, line.verdict)).collect::<Vec<_>>();
+        let unset = of(clocks(&Clock::from_fn(|| Timestamp(1_000_000))));
+        assert!(unset.contains(&("time of day", Verdict::Bad)) && unset.contains(&("boot clock", Verdict::Ok)), "{unset:?}");
+        assert!(of(clocks(&Clock::system())).contains(&("time of day", Verdict::Ok)));
+    }
+}

@@ -35,7 +35,15 @@ pub struct Args {
     example_config: bool,
     /// Why the configuration file could not be read.
     #[arg(skip)]
-    pub(super) bad_file: Option<String>,
+    bad_file: Option<String>,
+}
+
+impl Args {
+    /// The same, with a configuration file that cannot be taken: the doctor's first finding.
+    #[must_use]
+    pub fn with_bad_file(self, why: String) -> Self {
+        Self { bad_file: Some(why), ..self }
+    }
 }
 
 /// How a check came out.
