@@ -4,6 +4,7 @@
 
 mod access_matrix;
 mod architecture;
+mod doctor;
 mod enrolment;
 mod faults;
 mod harness;

@@ -9,7 +9,7 @@ mod model;
 mod press;
 mod proc;
 mod scene;
-mod server;
+pub mod server;
 mod trouble;
 
 mod kills;
