@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_true_end_is_found_true_at_every_size() {
-        for size in [0, 1, 2, 255, 256, 257, 511, 512, 700, 1_300] {
+        for size in [0, 1, 255, 256, 257, 700] {
             let log = log(size);
             for most in [1, 300, 5_000] {
                 let (tail, first) = tail(&log, size, most);

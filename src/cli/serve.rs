@@ -1,7 +1,7 @@
 //! `andon serve`: opens the installation, prints the set-up link of a new one, serves until it is told to stop.
 
 use super::{Failure, control, files, site};
-use crate::config::{Serve, ServeArgs};
+use crate::config::{Serve, ServeArgs, serve::Database};
 use crate::crypto::certificate::PairFiles;
 use crate::web::{forwarded::Proxies, front::Front, tls::Tls};
 use crate::{domain::Clock, telemetry, web, workers};
@@ -27,6 +27,11 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         name: &settings.name,
         kind: "live",
     };
+    if let Database::Embedded(data) = &settings.database
+        && site::share_a_volume(data, &settings.state_dir)
+    {
+        tracing::info!("data and state are on one volume: a restore of the whole volume cannot be noticed here; --state-dir names another");
+    }
     let site = site::open(wanted).await?;
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("{}: {error}", settings.listen))?;
     let workers = workers::start(&site.app);

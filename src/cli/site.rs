@@ -8,7 +8,7 @@ use crate::fleet::Spool;
 use crate::storage::{self, Db, Lane, installation::Installation};
 use std::{
     fs::{DirBuilder, File, OpenOptions},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -40,6 +40,14 @@ pub struct Wanted<'a> {
 /// The database's file in a data folder.
 pub fn database_file(data: &Path) -> PathBuf {
     data.join("andon.db")
+}
+
+/// True when two folders, or those in which they will be made, lie on one volume: a restore of that volume takes both back in time, and then
+/// nothing tells that the database is an old one (ruling H13).
+pub fn share_a_volume(one: &Path, other: &Path) -> bool {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let device = |path: &Path| absolute(path).ancestors().find_map(|dir| std::fs::metadata(dir).ok()).map(|data| data.dev());
+    device(one) == device(other)
 }
 
 /// Opens or makes an installation.

@@ -172,6 +172,11 @@ async fn settings_that_will_not_do_are_explained() {
         assert_eq!(said.good, !said.text.contains("\nbad ") && !said.text.starts_with("bad "), "{}", said.text);
         assert!(!said.text.contains("hunter2"), "{}", said.text);
     }
+    fs::write(ground.at("andon.toml"), "listen = \"127.0.0.1:38711\"").unwrap();
+    let with_file = ["--data".to_owned(), ground.shown(""), "--config".to_owned(), ground.shown("andon.toml")];
+    assert!(doctor("", &with_file).await.finds(("ok", "listen address", "127.0.0.1:38711")), "the file wins over the default");
+    let said = doctor("export ANDON_LISTEN=127.0.0.1:38712;", &with_file).await;
+    assert!(said.finds(("ok", "listen address", "127.0.0.1:38712")), "a variable wins over the file: {}", said.text);
     let missing = ground.look(&["--config", "/nowhere/andon.toml"]).await;
     assert!(!missing.good && missing.finds(("bad", "config file", "/nowhere/andon.toml")), "{}", missing.text);
     let example = doctor("", &["--example-config".into()]).await;

@@ -1,6 +1,7 @@
 //! Files and folders: there, writable, closed to others, with room, on volumes of their own; the spool and the control socket in them.
 
 use super::Line;
+use crate::cli::site;
 use crate::domain::{Clock, Timestamp};
 use crate::fleet::spool;
 use rustix::{
@@ -112,10 +113,8 @@ fn room(what: &'static str, path: &Path, volume: &StatVfs) -> Option<Line> {
 
 /// Whether a restore of the data could take the state back in time with it.
 pub fn volumes(data: &Path, state: &Path) -> Line {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let device = |path: &Path| absolute(path).ancestors().find_map(|dir| fs::metadata(dir).ok()).map(|data| data.dev());
     let todo = "put --state-dir on a volume of its own, outside of the data's backups and snapshots";
-    if device(data) == device(state) {
+    if site::share_a_volume(data, state) {
         let said = "data and state are on one volume: a restore of the whole volume to an earlier day cannot be noticed here";
         return Line::warn("volumes", said, todo);
     }

@@ -145,7 +145,9 @@ fn certificate(shown: &Shown, now: Timestamp) -> Part {
     let (chip, said) = match &shown.wrong {
         Some(why) => {
             let said = format!("Its files cannot be used: {why}. The one read before them is served, for {names} until {until}.");
-            (Chip::new(Tone::High, "Not renewed"), said)
+            let chip =
+                if shown.facts.is_current(now) { Chip::new(Tone::High, "Not renewed") } else { Chip::new(Tone::Critical, "Not valid now") };
+            (chip, said)
         }
         None if !shown.facts.is_current(now) => {
             (Chip::new(Tone::Critical, "Not valid now"), format!("For {names} until {until}. Browsers and agents refuse it."))
@@ -166,4 +168,28 @@ pub async fn card(State(app): Shared, visitor: Visitor) -> Answer {
     let mut frame = frame::of(&app, &visitor, "Emergency card").await;
     frame.scripts = Scripts::Plain;
     frame::page(&Card { frame, origin: app.origin.origin().ascii_serialization(), times: Times::usual() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::certificate::Facts;
+
+    #[test]
+    fn a_certificate_that_ends_or_cannot_be_renewed_is_told_in_time() {
+        let now = Timestamp(1_795_000_000_000_000);
+        let days = |n: i64| now.plus_ms(n * 24 * 60 * 60 * 1_000);
+        let told = |left: i64, wrong: Option<&str>| {
+            let facts = Facts { names: vec!["andon.example".into()], not_before: days(-90), not_after: days(left) };
+            let part = certificate(&Shown { facts, wrong: wrong.map(str::to_owned) }, now);
+            (part.chip.tone, part.said)
+        };
+        assert_eq!(told(60, None).0, Tone::Plain);
+        assert_eq!(told(13, None).0, Tone::High);
+        assert!(told(1, None).1.contains("1 day left"));
+        assert_eq!(told(-1, None).0, Tone::Critical);
+        let (tone, said) = told(60, Some("the private key does not belong to it"));
+        assert_eq!(told(-1, Some("half a file")).0, Tone::Critical);
+        assert!(tone == Tone::High && said.contains("does not belong") && said.contains("andon.example"), "{said}");
+    }
 }
