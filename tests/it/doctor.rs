@@ -155,7 +155,7 @@ async fn settings_that_will_not_do_are_explained() {
         ("", vec!["--database-url-file", "/nowhere/url"], ("bad", "database", "/nowhere/url")),
         ("", vec!["--origin", named, "--trust-proxy", "10.0.0.1"], ("ok", "origin", "behind the proxy 10.0.0.1/32")),
         ("lissten = \"127.0.0.1:1\"", vec![], ("bad", "config file", "did you mean \"listen\"?")),
-        ("listen = 3", vec![], ("bad", "config file", "'3'")),
+        ("trust_proxy = [3]", vec![], ("bad", "config file", "'3'")),
         ("listen =", vec![], ("bad", "config file", "line 1")),
         ("name = \"Desk\"", vec![], ("ok", "config file", "andon.toml is read")),
         ("database_url = \"postgres://u:hunter2@127.0.0.1:1/d\"", vec![], ("bad", "config file", "others on this machine can read it")),
@@ -250,6 +250,8 @@ fn hold() -> Hold {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_wrong_is_found() {
     let tampering = "DROP TRIGGER audit_record_no_update; UPDATE audit_record SET body = replace(body, 'arb', 'brA') WHERE seq = 5";
+    let ground = Ground::new().await;
+    let whole = fs::read(ground.at("andon.db")).unwrap();
     for (statements, line) in [
         ("DELETE FROM _sqlx_migrations WHERE version >= 6", ("warn", "database", "are to be applied")),
         (
@@ -258,15 +260,14 @@ async fn a_database_that_is_wrong_is_found() {
         ),
         ("UPDATE installation SET kind = 'demo'", ("bad", "database", "demo installation")),
         ("UPDATE audit_log SET state = 'frozen'", ("bad", "audit log", "frozen")),
-        ("UPDATE audit_log SET size = size - 1", ("bad", "audit log", "the head says")),
+        ("DROP TRIGGER audit_log_only_grows; UPDATE audit_log SET size = size - 1", ("bad", "audit log", "the head says")),
         (tampering, ("bad", "audit log", "the entry was changed")),
     ] {
-        let ground = Ground::new().await;
         ground.sql(statements).await;
         let said = ground.look(&[]).await;
         assert!(said.finds(line), "{line:?} in\n{}", said.text);
+        fs::write(ground.at("andon.db"), &whole).unwrap();
     }
-    let ground = Ground::new().await;
     fs::write(ground.at("andon.db"), "no database at all, but long enough to be looked at as one".repeat(100)).unwrap();
     let said = ground.look(&[]).await;
     assert!(said.finds(("bad", "database", "andon.db")), "{}", said.text);

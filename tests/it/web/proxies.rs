@@ -67,5 +67,5 @@ async fn a_page_read_in_plain_through_the_proxy_is_sent_to_tls_and_a_program_is_
     assert_eq!(ask(unnamed, Method::GET, "/sign-in", "http").await.status(), 200, "nobody else's word counts");
     assert_eq!(ask(named, Method::GET, "/healthz", "http").await.status(), 200);
     assert_eq!(ask(named, Method::POST, "/api/v1/holds", "http").await.status(), 401, "a stop is not sent about");
-    assert_eq!(ask(named, Method::POST, "/holds", "http").await.status(), 403, "nor is a press");
+    assert_eq!(ask(named, Method::POST, "/holds", "http").await.status(), 401, "nor is a press");
 }

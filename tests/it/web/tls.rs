@@ -227,9 +227,11 @@ async fn an_agent_with_its_own_authority_enrols_polls_and_streams() {
     assert!(done, "{said}");
     assert_eq!(fs::read(folder.join("ca.pem")).unwrap(), fs::read(&ca).unwrap());
 
+    let settings = "[bot]\ncommand = [\"sleep\", \"1000\"]\nreport = [\"/bin/echo\", '{\"entry_orders\":0}']\n";
+    fs::write(folder.join("agent.toml"), settings).unwrap();
     let log = File::create(dir.join("agent.log")).unwrap();
     let mut command = server::command(server::andon());
-    command.args(["agent", "run", "--dir", &folder_text, "--", "sleep", "1000"]).stderr(log);
+    command.args(["agent", "run", "--dir", &folder_text]).stderr(log);
     let mut agent = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
     until("a stream", async || test.app.lines.count() == 1).await;
     let log = fs::read_to_string(dir.join("agent.log")).unwrap();
