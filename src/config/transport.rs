@@ -17,8 +17,8 @@ pub struct TransportArgs {
     /// Private key of the certificate, in PEM.
     #[arg(long, env = "ANDON_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
-    /// Address or network of a proxy in front that speaks TLS; may be given several times. Its X-Forwarded-For, X-Forwarded-Proto and
-    /// Forwarded headers are believed, nobody else's; it must set or append to one of the first and the last.
+    /// Address or network of a proxy in front that speaks TLS; may be given several times. Its word on who calls, and how, is believed, nobody
+    /// else's: it must set X-Forwarded-For (or Forwarded) and X-Forwarded-Proto itself.
     #[arg(long, env = "ANDON_TRUST_PROXY", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     pub trust_proxy: Vec<IpNet>,
 }

@@ -249,7 +249,7 @@ fn hold() -> Hold {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_wrong_is_found() {
-    let tampering = "DROP TRIGGER audit_record_no_update; UPDATE audit_record SET body = replace(body, 'arb', 'brA') WHERE seq = 5";
+    let tampering = "DROP TRIGGER audit_record_no_update; UPDATE audit_record SET body = CAST(replace(CAST(body AS TEXT), '\"v\":1', '\"v\":2') AS BLOB) WHERE seq = 5";
     let ground = Ground::new().await;
     let whole = fs::read(ground.at("andon.db")).unwrap();
     for (statements, line) in [

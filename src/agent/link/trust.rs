@@ -1,9 +1,11 @@
 //! Whom an agent takes for its server: whoever the system's certificate authorities vouch for, or only those of a file of its own. The file may
-//! hold a private authority, or the server's own certificate, self-signed or not: that very certificate is then taken too.
+//! hold a private authority, or the server's own certificate, self-signed or not: that very certificate is then taken too. When a server is not
+//! vouched for, the file is read again first: an agent need not be restarted, which would stop its bot, when an authority changes.
 
 use crate::agent::dir::AgentDir;
 use crate::crypto::certificate;
 use crate::domain::Timestamp;
+use arc_swap::ArcSwap;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
@@ -14,7 +16,11 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use rustls_platform_verifier::Verifier;
-use std::{fs, io, path::Path, sync::Arc};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Who may be the server.
 #[derive(Debug, Clone, Default)]
@@ -22,8 +28,8 @@ pub enum Trust {
     /// Whoever the system trusts (`SSL_CERT_FILE` adds to or replaces that).
     #[default]
     System,
-    /// Only whoever these certificates vouch for, or are.
-    Only(Vec<CertificateDer<'static>>),
+    /// Only whoever the certificates in this file vouch for, or are.
+    Only(PathBuf),
 }
 
 /// A file of certificates that cannot be used.
@@ -44,8 +50,8 @@ impl Trust {
     /// When it holds no certificate.
     pub fn read(path: &Path) -> Result<(Self, Vec<u8>), TrustError> {
         let pem = fs::read(path).map_err(|error| TrustError::Unreadable(path.display().to_string(), error))?;
-        let only = certificate::chain(&pem).ok_or_else(|| TrustError::Empty(path.display().to_string()))?;
-        Ok((Self::Only(only), pem))
+        certificate::chain(&pem).ok_or_else(|| TrustError::Empty(path.display().to_string()))?;
+        Ok((Self::Only(path.to_owned()), pem))
     }
 
     /// What an agent's directory says: its own file, where there is one.
@@ -68,8 +74,8 @@ impl Trust {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
         let mut config = match self {
-            Self::Only(certificates) => {
-                let own = Own::new(certificates.clone(), &provider)?;
+            Self::Only(path) => {
+                let own = Own { known: ArcSwap::from_pointee(Known::read(path, &provider)?), path: path.clone(), provider };
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(own)).with_no_client_auth()
             }
             Self::System => match Verifier::new(provider) {
@@ -88,37 +94,59 @@ impl Trust {
 /// Verifies against certificates of our own.
 #[derive(Debug)]
 struct Own {
+    path: PathBuf,
+    known: ArcSwap<Known>,
+    provider: Arc<CryptoProvider>,
+}
+
+/// What the file held when it was read last.
+#[derive(Debug)]
+struct Known {
     certificates: Vec<CertificateDer<'static>>,
     // None: there is no authority among them.
     authorities: Option<Arc<WebPkiServerVerifier>>,
-    provider: CryptoProvider,
 }
 
-impl Own {
-    fn new(certificates: Vec<CertificateDer<'static>>, provider: &Arc<CryptoProvider>) -> Result<Self, Error> {
+impl Known {
+    fn read(path: &Path, provider: &Arc<CryptoProvider>) -> Result<Self, Error> {
+        let pem = fs::read(path).map_err(|error| Error::General(format!("{}: {error}", path.display())))?;
+        let certificates = certificate::chain(&pem).ok_or_else(|| Error::General(format!("{} holds no certificate", path.display())))?;
         let mut roots = RootCertStore::empty();
         let (usable, _) = roots.add_parsable_certificates(certificates.iter().cloned());
         let verifier = || WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
         let authorities = (usable > 0).then(verifier).transpose().map_err(|error| Error::General(error.to_string()))?;
-        Ok(Self { certificates, authorities, provider: provider.as_ref().clone() })
+        Ok(Self { certificates, authorities })
     }
 
-    /// The server's certificate is one of ours: what is left to check are its name and its dates. A path cannot be built for one that says that
-    /// it is an authority itself, as those of `openssl req -x509` do.
-    fn is_one_of_ours(&self, leaf: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Error> {
-        if !self.certificates.contains(leaf) {
-            return Err(CertificateError::UnknownIssuer.into());
+    fn verify(
+        &self,
+        leaf: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.certificates.contains(leaf) {
+            return is_good(leaf, name, now).map(|()| ServerCertVerified::assertion());
         }
-        if !certificate::covers(leaf, &name.to_str()) {
-            return Err(CertificateError::NotValidForName.into());
+        match &self.authorities {
+            Some(authorities) => authorities.verify_server_cert(leaf, chain, name, &[], now),
+            None => Err(CertificateError::UnknownIssuer.into()),
         }
-        let at = Timestamp(i64::try_from(now.as_secs()).unwrap_or(i64::MAX).saturating_mul(1_000_000));
-        match certificate::facts(leaf) {
-            Some(facts) if facts.is_current(at) => Ok(()),
-            Some(facts) if at < facts.not_before => Err(CertificateError::NotValidYet.into()),
-            Some(_) => Err(CertificateError::Expired.into()),
-            None => Err(CertificateError::BadEncoding.into()),
-        }
+    }
+}
+
+/// The server's certificate is one of ours: what is left to check are its name and its dates. A path cannot be built for one that says that it
+/// is an authority itself, as those of `openssl req -x509` do.
+fn is_good(leaf: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Error> {
+    if !certificate::covers(leaf, &name.to_str()) {
+        return Err(CertificateError::NotValidForName.into());
+    }
+    let at = Timestamp(i64::try_from(now.as_secs()).unwrap_or(i64::MAX).saturating_mul(1_000_000));
+    match certificate::facts(leaf) {
+        Some(facts) if facts.is_current(at) => Ok(()),
+        Some(facts) if at < facts.not_before => Err(CertificateError::NotValidYet.into()),
+        Some(_) => Err(CertificateError::Expired.into()),
+        None => Err(CertificateError::BadEncoding.into()),
     }
 }
 
@@ -128,16 +156,21 @@ impl ServerCertVerifier for Own {
         leaf: &CertificateDer<'_>,
         chain: &[CertificateDer<'_>],
         name: &ServerName<'_>,
-        stapled: &[u8],
+        _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if self.certificates.contains(leaf) {
-            return self.is_one_of_ours(leaf, name, now).map(|()| ServerCertVerified::assertion());
-        }
-        match &self.authorities {
-            Some(authorities) => authorities.verify_server_cert(leaf, chain, name, stapled, now),
-            None => Err(CertificateError::UnknownIssuer.into()),
-        }
+        let known = self.known.load_full();
+        known.verify(leaf, chain, name, now).or_else(|refused| {
+            // A file that cannot be read now says nothing new.
+            let Ok(read) = Known::read(&self.path, &self.provider) else { return Err(refused) };
+            if read.certificates == known.certificates {
+                return Err(refused);
+            }
+            let verified = read.verify(leaf, chain, name, now)?;
+            tracing::info!("{} has changed; the server is known by it", self.path.display());
+            self.known.store(Arc::new(read));
+            Ok(verified)
+        })
     }
 
     fn verify_tls12_signature(
@@ -173,9 +206,16 @@ mod tests {
         CertificateParams::new(vec![host.to_owned()]).unwrap()
     }
 
-    fn verify(trusted: &[CertificateDer<'static>], leaf: &CertificateDer<'_>, host: &str, now: UnixTime) -> Result<(), Error> {
-        let own = Own::new(trusted.to_vec(), &Arc::new(ring::default_provider()))?;
-        own.verify_server_cert(leaf, &[], &ServerName::try_from(host).unwrap(), &[], now).map(drop)
+    fn own(pem: &str) -> (Own, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.pem");
+        fs::write(&path, pem).unwrap();
+        let provider = Arc::new(ring::default_provider());
+        (Own { known: ArcSwap::from_pointee(Known::read(&path, &provider).unwrap()), path, provider }, dir)
+    }
+
+    fn verify(own: &Own, leaf: &rcgen::Certificate, host: &str, now: UnixTime) -> Result<(), Error> {
+        own.verify_server_cert(leaf.der(), &[], &ServerName::try_from(host).unwrap(), &[], now).map(drop)
     }
 
     #[test]
@@ -192,18 +232,24 @@ mod tests {
         alone.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let alone = alone.self_signed(&key).unwrap();
         let plain = params("andon.example").self_signed(&key).unwrap();
-        let vouching = [authority.der().clone()];
-        assert_eq!(verify(&vouching, issued.der(), "andon.example", now), Ok(()));
-        assert!(verify(&vouching, issued.der(), "other.example", now).is_err());
-        assert!(verify(&vouching, issued.der(), "andon.example", late).is_err());
-        assert!(verify(&vouching, alone.der(), "andon.example", now).is_err(), "nobody vouches for it");
-        for own in [alone, plain] {
-            let trusted = [own.der().clone()];
-            assert_eq!(verify(&trusted, own.der(), "andon.example", now), Ok(()));
-            assert_eq!(verify(&trusted, own.der(), "other.example", now), Err(CertificateError::NotValidForName.into()));
-            assert_eq!(verify(&trusted, own.der(), "andon.example", late), Err(CertificateError::Expired.into()));
-            assert!(verify(&trusted, issued.der(), "andon.example", now).is_err());
+        let (vouching, _kept) = own(&authority.pem());
+        assert_eq!(verify(&vouching, &issued, "andon.example", now), Ok(()));
+        assert!(verify(&vouching, &issued, "other.example", now).is_err());
+        assert!(verify(&vouching, &issued, "andon.example", late).is_err());
+        assert!(verify(&vouching, &alone, "andon.example", now).is_err(), "nobody vouches for it");
+        for itself in [&alone, &plain] {
+            let (trusted, _kept) = own(&itself.pem());
+            assert_eq!(verify(&trusted, itself, "andon.example", now), Ok(()));
+            assert_eq!(verify(&trusted, itself, "other.example", now), Err(CertificateError::NotValidForName.into()));
+            assert_eq!(verify(&trusted, itself, "andon.example", late), Err(CertificateError::Expired.into()));
+            assert!(verify(&trusted, &issued, "andon.example", now).is_err());
         }
+        fs::write(&vouching.path, "half a file").unwrap();
+        assert!(verify(&vouching, &alone, "andon.example", now).is_err());
+        assert_eq!(verify(&vouching, &issued, "andon.example", now), Ok(()), "what was known before still is");
+        fs::write(&vouching.path, alone.pem()).unwrap();
+        assert_eq!(verify(&vouching, &alone, "andon.example", now), Ok(()), "a new file counts without a restart");
+        assert!(verify(&vouching, &issued, "andon.example", now).is_err());
     }
 
     #[test]

@@ -262,3 +262,33 @@ async fn an_agent_with_its_own_authority_enrols_polls_and_streams() {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert!(timeout(PATIENCE, agent.wait()).await.unwrap().unwrap().success());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_set_up_by_a_file_serves_tls_and_ends_when_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(dir.path());
+    authority.issue("localhost", 90);
+    let (address, files) = (SocketAddr::from(([127, 0, 0, 1], fastrand::u16(10_000..32_000))), authority.files());
+    let origin = format!("https://localhost:{}", address.port());
+    let settings = format!(
+        "data = {:?}\nlisten = \"{address}\"\norigin = \"{origin}\"\ntls_cert = {:?}\ntls_key = {:?}\n",
+        dir.path().join("data"),
+        files.cert,
+        files.key
+    );
+    fs::write(dir.path().join("andon.toml"), settings).unwrap();
+    let mut command = server::command(server::andon());
+    command.args(["serve", "--config"]).arg(dir.path().join("andon.toml"));
+    let log = File::create(dir.path().join("log")).unwrap();
+    command.stdout(log.try_clone().unwrap()).stderr(log);
+    let mut serving = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+    until("a server that answers", async || authority.connect(address, &[]).await.is_ok()).await;
+    let mut stream = authority.connect(address, &["http/1.1"]).await.unwrap();
+    assert!(ask(&mut stream, &origin, "/healthz").await.starts_with("HTTP/1.1 200"));
+    let pid = rustix::process::Pid::from_raw(i32::try_from(serving.id().unwrap()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(timeout(PATIENCE, serving.wait()).await.unwrap().unwrap().success());
+    let log = fs::read_to_string(dir.path().join("log")).unwrap();
+    assert!(log.contains(&format!("Andon serves {origin}")) && log.contains("open files") && log.contains("one volume"), "{log}");
+    assert!(log.contains(&format!("{origin}/welcome/andon_setup_")), "{log}");
+}
