@@ -149,7 +149,9 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
     let trades_in = |team: &TeamId| actor.holds_in(Role::Operator, team) || actor.holds_in(Role::Lead, team);
     match (action, resource) {
         (Action::SeeCounts | Action::See, _) => somebody,
-        (Action::SeeAudit | Action::SeeCheckpoint, _) => holds(Role::Auditor) || holds(Role::Admin) || holds(Role::Risk) || holds(Role::Lead),
+        (Action::SeeAudit | Action::SeeCheckpoint, _) => {
+            holds(Role::Auditor) || holds(Role::Admin) || holds(Role::Risk) || holds(Role::Lead)
+        }
         (Action::SeeMatrix, _) => holds(Role::Auditor) || holds(Role::Admin),
         (Action::PlaceHold | Action::ExplainHold, _) => {
             holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin)

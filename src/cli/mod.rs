@@ -4,6 +4,7 @@ pub mod agent;
 pub mod audit;
 pub mod control;
 pub mod demo;
+pub mod replica;
 pub mod serve;
 pub mod site;
 pub mod stop;
@@ -33,9 +34,12 @@ enum Command {
     /// Run a bot under an agent that obeys the server.
     #[command(subcommand)]
     Agent(agent::Command),
-    /// Verify the audit log.
+    /// Verify the audit log; print its key.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Add a replica to an installation.
+    #[command(subcommand)]
+    Replica(replica::Command),
     /// A demo bot that is a process of its own.
     #[command(subcommand, hide = true)]
     DemoBot(demo::bot::Command),
@@ -53,6 +57,7 @@ pub fn main() -> ExitCode {
         // On this thread and outside of any runtime: what it starts ends with the thread that started it.
         Command::Agent(command) => agent::run(command),
         Command::Audit(command) => on_runtime(audit::run(command)),
+        Command::Replica(command) => on_runtime(replica::run(command)),
         Command::DemoBot(command) => on_runtime(demo::bot::run(command)),
     };
     match outcome {

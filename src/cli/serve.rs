@@ -1,6 +1,7 @@
 //! `andon serve`: opens the installation, prints the set-up link of a new one, serves until it is told to stop.
 
 use super::{Failure, control, site};
+use crate::app::{App, AppError};
 use crate::config::ServeArgs;
 use crate::{telemetry, web, workers};
 use std::process::ExitCode;
@@ -21,21 +22,44 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         state_dir: &settings.state_dir,
         origin: &settings.origin,
         name: &settings.name,
+        log_sink: settings.log_sink.as_deref(),
         kind: "live",
     };
     let site = site::open(wanted).await?;
+    say_of_the_log(&site.app);
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("{}: {error}", settings.listen))?;
     let workers = workers::start(&site.app);
     let control = control::listen(site.app.clone(), &site.control)?;
     println!("Andon serves {}", settings.origin.url().as_str().trim_end_matches('/'));
-    if let Some(link) = site.app.setup_link().await? {
-        println!("Nobody has set this installation up yet. Open this link within an hour; it works once:\n  {}", link.expose());
+    match site.app.setup_link().await {
+        Ok(Some(link)) => {
+            println!("Nobody has set this installation up yet. Open this link within an hour; it works once:\n  {}", link.expose());
+        }
+        // Stops are served all the same.
+        Ok(None) | Err(AppError::Frozen(_)) => {}
+        Err(error) => return Err(error.into()),
     }
     web::server::serve(listener, site.app.clone(), told_to_stop()).await?;
     drop(workers);
     control.abort();
     site.app.db.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What whoever starts a server should know of the log's keeping.
+fn say_of_the_log(app: &App) {
+    let status = app.log.status();
+    if let Some(frozen) = app.log.gate().frozen() {
+        println!("THE AUDIT LOG IS FROZEN: nothing may start or be loosened; stops work.\n  {}", frozen.why);
+    }
+    if status.is_one_volume {
+        println!(
+            "The state folder lies in the data folder: a restore of both together cannot be noticed. Give --state-dir another volume."
+        );
+    }
+    if status.sink.dir.is_empty() {
+        println!("The audit log is copied nowhere (--log-sink off): whoever has this machine has the only copy.");
+    }
 }
 
 /// Ends with SIGTERM or SIGINT.

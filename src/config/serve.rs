@@ -21,6 +21,9 @@ pub struct ServeArgs {
     /// PostgreSQL instead of the embedded database: postgres://USER@HOST/DATABASE.
     #[arg(long, env = "ANDON_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
+    /// Folder that every entry of the audit log is copied to, best on another volume; `off`: none. Default: DATA/log.
+    #[arg(long, env = "ANDON_LOG_SINK", value_name = "DIR|off")]
+    pub log_sink: Option<PathBuf>,
     /// The installation's name, shown on every page. Taken at the first start.
     #[arg(long, env = "ANDON_NAME", value_name = "NAME", default_value = "Andon")]
     pub name: String,
@@ -48,6 +51,8 @@ pub struct Serve {
     pub origin: Origin,
     /// The installation's name.
     pub name: String,
+    /// Folder of the log's sink; none: off.
+    pub log_sink: Option<PathBuf>,
 }
 
 impl ServeArgs {
@@ -72,7 +77,9 @@ impl ServeArgs {
         };
         let name = crate::domain::text::name(&self.name).map_err(|why| ConfigError::new("--name", format!("the name {why}")))?;
         let state_dir = self.state_dir.unwrap_or_else(|| self.data.join("state"));
-        Ok(Serve { database, state_dir, listen: self.listen, origin, name })
+        let log_sink = self.log_sink.unwrap_or_else(|| self.data.join("log"));
+        let log_sink = (log_sink.as_os_str() != "off").then_some(log_sink);
+        Ok(Serve { database, state_dir, listen: self.listen, origin, name, log_sink })
     }
 }
 
@@ -88,6 +95,7 @@ mod tests {
             origin: "http://localhost:8787".into(),
             database_url: None,
             name: "Desk".into(),
+            log_sink: None,
         }
     }
 
@@ -97,6 +105,14 @@ mod tests {
         let open = ServeArgs { listen: "0.0.0.0:8787".parse().unwrap(), ..args() };
         assert_eq!(open.clone().check().unwrap_err().setting, "--listen");
         assert!(ServeArgs { origin: "https://andon.example.org".into(), ..open }.check().is_ok());
+    }
+
+    #[test]
+    fn the_log_has_a_sink_unless_it_is_switched_off() {
+        let sink = |given: Option<&str>| ServeArgs { log_sink: given.map(Into::into), ..args() }.check().unwrap().log_sink;
+        assert_eq!(sink(None), Some("d/log".into()));
+        assert_eq!(sink(Some("/mnt/log")), Some("/mnt/log".into()));
+        assert_eq!(sink(Some("off")), None);
     }
 
     #[test]

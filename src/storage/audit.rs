@@ -190,8 +190,7 @@ pub async fn audit_frontier_at(conn: &mut Conn, size: i64) -> Result<Frontier> {
 }
 
 async fn audit_stretch(conn: &mut Conn, level: i64, from: i64, to: i64) -> Result<Vec<Hash>> {
-    let rows: Vec<Vec<u8>> =
-        on!(conn, |c| sqlx::query_scalar(STRETCH).bind(CONTROL).bind(level).bind(from).bind(to).fetch_all(c).await)?;
+    let rows: Vec<Vec<u8>> = on!(conn, |c| sqlx::query_scalar(STRETCH).bind(CONTROL).bind(level).bind(from).bind(to).fetch_all(c).await)?;
     rows.into_iter().map(|hash| hash.try_into().map_err(|_| Error::Unreadable("a node of the log".into()))).collect()
 }
 

@@ -135,16 +135,7 @@ pub async fn log_freeze(tx: &mut WriteTx, kind: &str, why: &str, node: &str, at:
         return Ok(());
     }
     let n = last.map_or(1, |last| last.n + 1);
-    on!(&mut **tx, |c| sqlx::query(FREEZE_WHY)
-        .bind(n)
-        .bind(CONTROL)
-        .bind(kind)
-        .bind(why)
-        .bind(node)
-        .bind(at)
-        .execute(c)
-        .await
-        .map(drop))?;
+    on!(&mut **tx, |c| sqlx::query(FREEZE_WHY).bind(n).bind(CONTROL).bind(kind).bind(why).bind(node).bind(at).execute(c).await.map(drop))?;
     Ok(())
 }
 

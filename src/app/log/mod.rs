@@ -2,8 +2,10 @@
 //! the freeze when they do not fit together (ruling H13). A frozen log takes no entry, so nothing may start or be loosened; stops go on and
 //! their entries wait. Nothing here stands on the stop path.
 
+pub mod examine;
 pub mod feed;
 pub mod files;
+pub mod join;
 pub mod late;
 pub mod round;
 pub mod sink;

@@ -161,7 +161,8 @@ impl App {
         let mark = self.log.status().mark;
         let from = mark.as_ref().map_or(0, |mark| mark.size as i64);
         if head.size < from {
-            let why = format!("the database has {} entries and the tide mark {from}: it was rolled back, and may have lost holds", head.size);
+            let why =
+                format!("the database has {} entries and the tide mark {from}: it was rolled back, and may have lost holds", head.size);
             return Ok(Look::Wrong(FrozenKind::Rollback, why));
         }
         let at_mark = storage::audit::audit_frontier_at(&mut *self.db.read().await?, from).await;
@@ -214,7 +215,11 @@ impl App {
         let checkpoints = self.all_checkpoints().await?;
         let head = storage::audit::audit_head(&mut *self.db.read().await?).await?;
         if checkpoints.last().is_some_and(|(size, _)| *size > head.size) {
-            self.freeze(FrozenKind::Mismatch, "there is a checkpoint over more entries than there are: the end of the log was cut off".into()).await;
+            self.freeze(
+                FrozenKind::Mismatch,
+                "there is a checkpoint over more entries than there are: the end of the log was cut off".into(),
+            )
+            .await;
             return Ok(());
         }
         let mut frontier = Frontier::default();

@@ -64,6 +64,23 @@ pub fn folder(dir: &Path, origin: &str) -> PathBuf {
     dir.join(parts.join("-"))
 }
 
+/// The one log's folder at or right below a folder.
+///
+/// # Errors
+/// When there is none, or more than one.
+pub fn find(dir: &Path) -> Result<PathBuf, SinkError> {
+    let is_sink = |dir: &Path| dir.join(ENTRIES).is_file();
+    if is_sink(dir) {
+        return Ok(dir.to_owned());
+    }
+    let mut all: Vec<PathBuf> = fs::read_dir(dir).map_err(at(dir))?.flatten().map(|entry| entry.path()).filter(|at| is_sink(at)).collect();
+    match (all.pop(), all.is_empty()) {
+        (Some(one), true) => Ok(one),
+        (None, _) => Err(at(dir)(io::Error::other("there is no sink here"))),
+        (Some(_), false) => Err(at(dir)(io::Error::other("there are several logs here; name one of the folders"))),
+    }
+}
+
 /// Reads whole lines of a file one after the other; a torn last one is not among them.
 pub struct Lines {
     path: PathBuf,
