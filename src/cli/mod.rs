@@ -10,7 +10,10 @@ pub mod site;
 pub mod stop;
 
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
+
+/// How long an ended command waits for writes to a disk that are under way.
+const DISK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a command fails with: printed with its causes, one line each.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -70,7 +73,11 @@ pub fn main() -> ExitCode {
 }
 
 fn on_runtime(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(command);
+    // A disk that hangs does not keep the process from ending.
+    runtime.shutdown_timeout(DISK_PATIENCE);
+    outcome
 }
 
 fn with_causes(failure: &(dyn std::error::Error + 'static)) -> String {

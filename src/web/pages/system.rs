@@ -1,5 +1,6 @@
 //! `/system`: how this server is, and how long a stop takes at worst. `/card`: the sheet to print and hang up, for when it is not.
 
+use super::keeping::{self, Keeping};
 use crate::app::{AppError, health::Health};
 use crate::authz::{self, Action, Resource};
 use crate::domain::{BotFacts, Timestamp, Timings};
@@ -14,10 +15,14 @@ use askama::Template;
 use axum::extract::State;
 use std::sync::Arc;
 
-struct Part {
-    part: &'static str,
-    chip: Chip,
-    said: String,
+/// A row of the table of parts.
+pub struct Part {
+    /// Its name.
+    pub part: &'static str,
+    /// How it is.
+    pub chip: Chip,
+    /// What that means.
+    pub said: String,
 }
 
 /// The usual timings in words.
@@ -57,6 +62,7 @@ struct System {
     is_embedded: bool,
     times: Times,
     slowest: Vec<Slow>,
+    keeping: Keeping,
 }
 
 #[derive(Template)]
@@ -81,20 +87,22 @@ pub async fn show(State(app): Shared, person: Person) -> Answer {
         worst: format::duration(bot.timings.worst_case_stop_ms()),
     };
     let slowest = bots.into_iter().take(5).map(slow).collect();
+    let keeping = Keeping::of(&app);
     let page = System {
         frame: frame::of(&app, &person.visitor, "System").await,
-        parts: parts(&health, unrecorded, app.db.is_embedded()),
+        parts: parts(&health, unrecorded, app.db.is_embedded(), &keeping),
         health,
         since: app.started_at,
         node: app.node.clone(),
         is_embedded: app.db.is_embedded(),
         times: Times::usual(),
         slowest,
+        keeping,
     };
     frame::page(&page)
 }
 
-fn parts(health: &Health, unrecorded: usize, is_embedded: bool) -> Vec<Part> {
+fn parts(health: &Health, unrecorded: usize, is_embedded: bool, keeping: &Keeping) -> Vec<Part> {
     let is_well = |name: &str| !health.degraded.contains(&name);
     let part = |part, is_well: bool, tone, bad: &str, said: &str| Part {
         part,
@@ -111,13 +119,6 @@ fn parts(health: &Health, unrecorded: usize, is_embedded: bool) -> Vec<Part> {
     let database =
         if is_embedded { "Embedded SQLite; this process is its only writer." } else { "PostgreSQL, shared with other replicas." };
     let database = part("Database", is_well("database"), Tone::Critical, "Not answering", database);
-    let log = part(
-        "Audit log",
-        is_well("audit_log"),
-        Tone::Critical,
-        "Takes no entry",
-        "Without it nothing may start or be loosened. Stopping works.",
-    );
     let mut late = part("Holds not recorded yet", is_well("unrecorded_holds"), Tone::High, "Waiting", "");
     late.said = match unrecorded {
         0 => "None. A hold pressed without the database waits here and holds all the same.".to_owned(),
@@ -125,7 +126,7 @@ fn parts(health: &Health, unrecorded: usize, is_embedded: bool) -> Vec<Part> {
     };
     let mut view = part("View of the fleet", is_well("view"), Tone::High, "Too old", "");
     view.said = format!("Read {} ago. Too old, it ends leases: bots then stop by themselves.", format::duration(health.view_age_ms));
-    vec![spool, database, log, late, view]
+    [spool, database].into_iter().chain(keeping::parts(&health.degraded, keeping)).chain([late, view]).collect()
 }
 
 /// The sheet. Public: whoever stands before a server that does not answer has no session.
