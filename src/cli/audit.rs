@@ -83,7 +83,8 @@ async fn verify(args: Verify) -> Result<ExitCode, Failure> {
     let webauthn = Keys::new(origin.url(), "andon")?;
     let keys = args.key.iter().map(|key| VerifierKey::parse(key)).collect::<Result<_, _>>()?;
     let checkpoint = args.checkpoint.as_deref().map(read_file).transpose()?;
-    let is_alone = args.sink.is_some() && args.data.is_none() && args.database_url.is_none();
+    let sink = args.sink.filter(|sink| sink.as_os_str() != "off");
+    let is_alone = sink.is_some() && args.data.is_none() && args.database_url.is_none();
     let data = args.data.unwrap_or_else(|| "andon-data".into());
     let there = |given: Option<PathBuf>, usual: &str| given.or_else(|| Some(data.join(usual)).filter(|dir| dir.exists()));
     let (db, state_dir) = if is_alone {
@@ -91,7 +92,7 @@ async fn verify(args: Verify) -> Result<ExitCode, Failure> {
     } else {
         (Some(open(&data, args.database_url.as_deref()).await?), there(args.state_dir, "state"))
     };
-    let folder = match there(args.sink.filter(|sink| sink.as_os_str() != "off"), "log") {
+    let folder = match there(sink, "log") {
         Some(dir) if is_alone => Some(sink::find(&dir)?),
         Some(dir) => {
             let db = db.as_ref().ok_or("there is no database")?;

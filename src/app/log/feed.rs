@@ -34,11 +34,15 @@ impl App {
             return Ok(());
         }
         let folder = sink::folder(dir, &keeper.origin);
-        let done = self.feed(keeper, folder).await;
+        // Noted before, so that a disk which never answers is told of as well.
         let now = self.clock.now();
+        self.log.note(|status| status.sink.behind_since = status.sink.behind_since.or(Some(now)));
+        let done = self.feed(keeper, folder).await;
         self.log.note(|status| {
             status.sink.error = done.as_ref().err().map(with_cause);
-            status.sink.behind_since = if done.is_ok() { None } else { Some(status.sink.behind_since.unwrap_or(now)) };
+            if done.is_ok() {
+                status.sink.behind_since = None;
+            }
         });
         done
     }
@@ -90,10 +94,10 @@ impl App {
     async fn open_sink(self: &Arc<Self>, keeper: &Keeper, folder: PathBuf) -> Result<Option<Feeding>, AppError> {
         let mine = About { origin: keeper.origin.clone(), installation: self.installation.id.to_string() };
         let dir = folder.clone();
-        let (scan, covered) = on_disk(move || {
-            Sink::claim(&dir, &mine)?;
+        let (claimed, scan, covered) = on_disk(move || {
+            let claimed = Sink::claim(&dir, &mine)?;
             let covered = sink::checkpoints(&dir)?.0.last().map_or(0, |line| line.size);
-            Ok((sink::scan(&dir, u64::MAX)?, covered))
+            Ok((claimed, sink::scan(&dir, u64::MAX)?, covered))
         })
         .await?;
         let (mut count, mut end) = (scan.frontier.size(), scan.end);
@@ -118,7 +122,7 @@ impl App {
             }
             (count, end) = (agreed.count, agreed.end);
         }
-        let sink = on_disk(move || Sink::open(&folder, count, end)).await?;
+        let sink = on_disk(move || Sink::open(claimed, &folder, count, end)).await?;
         Ok(Some(Feeding { sink }))
     }
 

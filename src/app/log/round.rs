@@ -11,6 +11,9 @@ use std::sync::Arc;
 /// How many entries are read at a time.
 const CHUNK: i64 = 2_000;
 
+/// How many entries are hashed before others may go first.
+const BREATH: usize = 32;
+
 /// What a look at the database came to.
 enum Look {
     /// Everything fits; the frontier at the head's size was computed from the entries' bytes.
@@ -32,7 +35,7 @@ impl App {
     /// before this returns.
     ///
     /// # Errors
-    /// When the database cannot be read, or the key file is none. What is wrong with the log is no error: it is frozen.
+    /// When the database cannot be read, or a first key cannot be written. What is wrong with the log is no error: it is frozen.
     pub async fn open_log(self: &Arc<Self>, settings: LogSettings) -> Result<(), AppError> {
         let (head, keys, latest) = {
             let mut tx = self.db.read().await?;
@@ -41,8 +44,11 @@ impl App {
         };
         let mark = files::read_mark(&settings.state_dir);
         let is_first = latest.is_none() && keys.is_empty() && matches!(mark, Ok(None));
-        let mut key = files::read_key(&settings.state_dir).map_err(AppError::internal)?.filter(|key| key.verifier().name() == head.origin);
-        if key.is_none() && is_first {
+        // A key that cannot be read stops no server: it could not take a stop then.
+        let read = files::read_key(&settings.state_dir);
+        let unreadable = read.as_ref().err().map(|error| format!("the signing key cannot be read: {error}"));
+        let mut key = read.ok().flatten().filter(|key| key.verifier().name() == head.origin);
+        if key.is_none() && unreadable.is_none() && is_first {
             key = Some(files::make_key(&settings.state_dir, &head.origin).map_err(AppError::internal)?);
         }
         self.log.note(|status| {
@@ -56,11 +62,13 @@ impl App {
         let own = key.as_ref().map(|key| key.verifier().to_string());
         // Set once: a second call would find the first one's keeper.
         let _ = self.log.keeper.set(Keeper { settings, origin: head.origin.clone(), key: key.map(Arc::new) });
-        match found {
+        match unreadable.map_or(found, |why| Err((FrozenKind::KeyChanged, why))) {
             Err((kind, why)) => self.freeze(kind, why).await,
             Ok(mark) => {
+                let is_marked = mark.is_some();
                 self.log.note(|status| status.mark = mark);
-                if let Look::Wrong(kind, why) = self.look().await? {
+                // Without a mark everything is read, by the first round and not before the server serves.
+                if is_marked && let Look::Wrong(kind, why) = self.look().await? {
                     self.freeze(kind, why).await;
                 }
             }
@@ -118,6 +126,8 @@ impl App {
             (status.mark, status.checkpoint.map(|checkpoint| checkpoint.size))
         };
         if before.as_ref() != Some(&mark) {
+            let now = self.clock.now();
+            self.log.note(|status| status.uncovered_since = status.uncovered_since.or(Some(now)));
             failpoint!("publish:before_mark");
             let (dir, key, raised) = (keeper.settings.state_dir.clone(), key.clone(), mark.clone());
             // A slow disk holds up this task and nothing else.
@@ -192,13 +202,16 @@ impl App {
             if rows.is_empty() {
                 return Ok(Read::Broken(format!("entry {next} is missing")));
             }
-            for row in &rows {
+            for (n, row) in rows.iter().enumerate() {
                 if let Err(why) = take(&mut frontier, row) {
                     return Ok(Read::Broken(why));
                 }
+                // A press on the same thread does not wait for this.
+                if n % BREATH == BREATH - 1 {
+                    tokio::task::yield_now().await;
+                }
             }
             tell(&frontier);
-            tokio::task::yield_now().await;
         }
         Ok(Read::Whole(frontier))
     }

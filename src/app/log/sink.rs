@@ -47,6 +47,9 @@ pub enum SinkError {
     /// It is another log's.
     #[error("{0} holds the entries of another log: {1}")]
     Another(String, String),
+    /// Another process writes to it.
+    #[error("{0} is in use by another process; every replica needs a sink of its own")]
+    InUse(String),
     /// A line that is none.
     #[error("{0}, line {1}: {2}")]
     Line(String, u64, &'static str),
@@ -193,8 +196,12 @@ impl Growing {
     }
 }
 
+/// A folder that is this log's and this process's, for as long as this value lives.
+pub struct Claimed(#[expect(dead_code, reason = "its lock is what counts")] File);
+
 /// A sink, open for writing. Whoever opens it has compared what is in it with the database.
 pub struct Sink {
+    _claimed: Claimed,
     entries: Growing,
     checkpoints: Growing,
     /// Entries in it, on disk.
@@ -253,12 +260,21 @@ pub fn next_lines(lines: &mut Lines, most: usize) -> Result<Vec<Line>, SinkError
 }
 
 impl Sink {
-    /// Makes the folder, or finds that it is this log's.
+    /// Makes the folder, or finds that it is this log's and nobody else writes to it.
     ///
     /// # Errors
-    /// `Another` when it is not; when it cannot be made.
-    pub fn claim(folder: &Path, mine: &About) -> Result<(), SinkError> {
+    /// `Another`, `InUse` when it is not; when it cannot be made.
+    pub fn claim(folder: &Path, mine: &About) -> Result<Claimed, SinkError> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))?;
+        let lock = folder.join("lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock).map_err(at(&lock))?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| SinkError::InUse(folder.display().to_string()))?;
+        Self::is_mine(folder, mine)?;
+        Ok(Claimed(lock))
+    }
+
+    fn is_mine(folder: &Path, mine: &About) -> Result<(), SinkError> {
         match about(folder)? {
             Some(found) if found == *mine => Ok(()),
             Some(found) => Err(SinkError::Another(folder.display().to_string(), found.origin)),
@@ -279,9 +295,10 @@ impl Sink {
     ///
     /// # Errors
     /// When a file cannot be opened or read.
-    pub fn open(folder: &Path, count: u64, entries_end: u64) -> Result<Self, SinkError> {
+    pub fn open(claimed: Claimed, folder: &Path, count: u64, entries_end: u64) -> Result<Self, SinkError> {
         let (lines, end) = checkpoints(folder)?;
         Ok(Self {
+            _claimed: claimed,
             entries: Growing::open(folder.join(ENTRIES), entries_end)?,
             checkpoints: Growing::open(folder.join(CHECKPOINTS), end)?,
             count,

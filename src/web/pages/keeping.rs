@@ -11,6 +11,9 @@ use crate::web::{
     format,
 };
 
+/// A disk that takes longer than this is spoken of.
+const SLOW_MS: i64 = 10_000;
+
 /// What the panel shows.
 pub struct Keeping {
     /// The verifier key; empty: this process publishes nothing.
@@ -84,6 +87,9 @@ fn sink_words(status: &LogStatus, now: Timestamp) -> String {
         (Some(error), since) => {
             let since = since.map(|since| format::duration(now.ms_since(since))).unwrap_or_default();
             format!("{has} entries, behind for {since}: {error}")
+        }
+        (None, Some(since)) if now.ms_since(since) > SLOW_MS => {
+            format!("{has} entries, its disk has not answered for {}", format::duration(now.ms_since(since)))
         }
         (None, _) => format!("{has} entries in {}", sink.dir),
     }

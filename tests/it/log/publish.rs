@@ -44,7 +44,7 @@ on_both!(a_checkpoint_covers_what_there_is_and_is_on_every_page_that_shows_it, |
 });
 
 on_both!(the_sink_holds_every_entry_and_checkpoint_and_goes_on_where_it_ended, |fresh: Fresh| async move {
-    let test = TestApp::new(fresh).await;
+    let mut test = TestApp::new(fresh).await;
     test.open_log().await;
     for _ in 0..3 {
         test.press("risk", Scope::Fleet, Level::Reduce).await;
@@ -64,6 +64,8 @@ on_both!(the_sink_holds_every_entry_and_checkpoint_and_goes_on_where_it_ended, |
     file.write_all(b"{\"actor\":{\"id\":\"torn").unwrap();
     let again = test.restarted().await;
     again.open_log(test.log_settings()).await.unwrap();
+    assert!(again.feed_sink().await.is_err(), "two processes do not share a sink");
+    test.app = again.clone();
     test.bot("arb-last", "arb").await;
     again.feed_sink().await.unwrap();
     let rows = storage::audit::audit_from(&mut test.fresh.db.read().await.unwrap(), 0, 10_000).await.unwrap();
@@ -94,6 +96,42 @@ async fn a_sink_that_takes_nothing_delays_no_press_and_no_checkpoint_and_catches
     let head = storage::audit::audit_head(&mut test.fresh.db.read().await.unwrap()).await.unwrap();
     assert_eq!(test.app.log.status().sink.entries as i64, head.size);
     assert!(test.app.health().await.degraded.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sink_whose_disk_hangs_delays_nothing() {
+    let mut test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    test.open_log().await;
+    test.app.feed_sink().await.unwrap();
+    // A pipe that nobody writes to: whoever opens it to read waits until somebody does.
+    let folder = sink::find(test.log_settings().sink.as_ref().unwrap()).unwrap();
+    let pipe = folder.join(sink::ENTRIES);
+    std::fs::remove_file(&pipe).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR, 0).unwrap();
+    let again = test.restarted().await;
+    again.open_log(test.log_settings()).await.unwrap();
+    test.app = again.clone();
+    let feeding = tokio::spawn({
+        let again = again.clone();
+        async move { again.feed_sink().await }
+    });
+    while again.log.status().sink.behind_since.is_none() {
+        tokio::task::yield_now().await;
+    }
+    let press = andon::app::holds::Press { scope: Scope::Fleet, level: Level::Pause, why: String::new(), idempotency_key: String::new() };
+    let placed = again.place(test.actor("risk"), press).await.unwrap();
+    assert!(placed.hold.entry.is_some());
+    again.publish(true).await.unwrap();
+    assert!(again.log.status().uncovered_since.is_none());
+    assert!(!feeding.is_finished(), "it hangs still");
+    test.hand.forward_ms(6 * 60 * 1_000);
+    assert!(again.health().await.degraded.contains(&"log_sink"), "and is told of");
+    let writer = std::fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+    std::fs::remove_file(&pipe).unwrap();
+    drop(writer);
+    feeding.await.unwrap().unwrap();
+    let head = storage::audit::audit_head(&mut again.db.read().await.unwrap()).await.unwrap();
+    assert_eq!(again.log.status().sink.entries as i64, head.size, "it caught up");
 }
 
 on_both!(the_whole_log_is_read_again_after_a_start, |fresh: Fresh| async move {

@@ -238,13 +238,24 @@ on_both!(the_sink_is_verified_without_a_database, |fresh: Fresh| async move {
     let given = |keys| Given { db: None, state_dir: None, sink: Some(folder.as_path()), keys, checkpoint: None, webauthn: &webauthn };
     let found = examine(&given(vec![vkey.clone()])).await.unwrap();
     assert!(found.is_good() && found.checked.iter().any(|line| line.contains("signatures of acts in the sink")), "{found:#?}");
+    // Software that shares nothing with ours says the same.
+    let by_python = |vkey: &VerifierKey| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/verify_log.py");
+        let run = std::process::Command::new("python3").arg(script).arg(&folder).arg(vkey.to_string()).output();
+        let run = run.expect("python3 is needed, see tests/run.sh");
+        (run.status.code(), String::from_utf8_lossy(&run.stdout).into_owned())
+    };
+    let (code, said) = by_python(&vkey);
+    assert!(code == Some(0) && said.contains("1 of 1 checkpoints good"), "{said}");
     let stranger = SigningKey::from_seed(vkey.name(), [5; 32].into()).unwrap().verifier().clone();
     // The log's own word for its key is not enough for whoever brought another.
-    assert!(all_of(&examine(&given(vec![stranger])).await.unwrap()).contains("none of the keys that were given"));
+    assert_eq!(by_python(&stranger).0, Some(1));
+    assert!(all_of(&examine(&given(vec![stranger.clone()])).await.unwrap()).contains("none of the keys that were given"));
     let text = fs::read_to_string(folder.join(sink::ENTRIES)).unwrap();
     for changed in [text.replacen("risk", "rosk", 1), text.split_inclusive('\n').skip(1).collect(), text.replacen("}\n{", "} \n{", 1)] {
         assert_ne!(changed, text);
         fs::write(folder.join(sink::ENTRIES), changed).unwrap();
         assert!(!examine(&given(vec![vkey.clone()])).await.unwrap().is_good());
+        assert_eq!(by_python(&vkey).0, Some(1));
     }
 });

@@ -6,14 +6,14 @@ use proptest::prelude::*;
 const MINE: fn() -> About = || About { origin: "h/audit/control/1".into(), installation: "i".into() };
 
 fn bodies(count: usize) -> Vec<Vec<u8>> {
-    (0..count).map(|n| format!("{{\"n\":{n},\"x\":\"{}\"}}", "é".repeat(n * 7)).into_bytes()).collect()
+    (0..count).map(|n| format!("{{\"n\":{n},\"x\":\"{}\"}}", "é".repeat(n * 3)).into_bytes()).collect()
 }
 
 /// Opens it the way a server does after a crash.
 fn reopen(folder: &Path) -> Sink {
-    Sink::claim(folder, &MINE()).unwrap();
+    let claimed = Sink::claim(folder, &MINE()).unwrap();
     let scan = scan(folder, u64::MAX).unwrap();
-    Sink::open(folder, scan.frontier.size(), scan.end).unwrap()
+    Sink::open(claimed, folder, scan.frontier.size(), scan.end).unwrap()
 }
 
 fn fill(sink: &mut Sink, bodies: &[Vec<u8>]) {
@@ -30,23 +30,27 @@ fn contents(folder: &Path) -> [Vec<u8>; 2] {
 
 #[test]
 fn torn_at_every_byte_of_the_last_line_it_is_whole_again() {
-    let all = bodies(4);
+    let (all, more) = (bodies(3), bodies(4));
     let whole = tempfile::tempdir().unwrap();
     fill(&mut reopen(whole.path()), &all);
-    let expected = contents(whole.path());
+    let before = contents(whole.path());
+    fill(&mut reopen(whole.path()), &more);
+    let after = contents(whole.path());
     for (n, file) in [ENTRIES, CHECKPOINTS].into_iter().enumerate() {
-        let last = expected[n][..expected[n].len() - 1].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        for cut in last..=expected[n].len() {
-            for garbage in [&b""[..], b"\0\0\0", b"{\"n\":9"] {
+        let last = before[n][..before[n].len() - 1].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        for cut in last..=before[n].len() {
+            for garbage in [&b""[..], b"\0\0\0"] {
                 let dir = tempfile::tempdir().unwrap();
                 fill(&mut reopen(dir.path()), &all);
                 if n == 0 {
                     // A checkpoint comes after its entries are on disk: where they are torn, it is not there.
                     fs::write(dir.path().join(CHECKPOINTS), "").unwrap();
                 }
-                fs::write(dir.path().join(file), [&expected[n][..cut], garbage].concat()).unwrap();
+                fs::write(dir.path().join(file), [&before[n][..cut], garbage].concat()).unwrap();
+                // The same once more, and then what came meanwhile.
                 fill(&mut reopen(dir.path()), &all);
-                assert_eq!(contents(dir.path()), expected, "{file} cut at {cut} with {garbage:?}");
+                fill(&mut reopen(dir.path()), &more);
+                assert_eq!(contents(dir.path()), after, "{file} cut at {cut} with {garbage:?}");
             }
         }
     }
@@ -70,6 +74,10 @@ fn another_logs_folder_is_left_alone() {
     fill(&mut reopen(dir.path()), &bodies(2));
     let other = About { installation: "j".into(), ..MINE() };
     assert!(matches!(Sink::claim(dir.path(), &other), Err(SinkError::Another(..))));
+    let held = Sink::claim(dir.path(), &MINE()).unwrap();
+    assert!(matches!(Sink::claim(dir.path(), &MINE()), Err(SinkError::InUse(_))));
+    drop(held);
+    assert!(Sink::claim(dir.path(), &MINE()).is_ok());
     let nameless = tempfile::tempdir().unwrap();
     fs::write(nameless.path().join(ENTRIES), "{}\n").unwrap();
     assert!(Sink::claim(nameless.path(), &MINE()).is_err());
