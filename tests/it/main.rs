@@ -9,6 +9,7 @@ mod enrolment;
 mod faults;
 mod harness;
 mod holds;
+mod log;
 mod shell_agent;
 mod starts;
 mod storage;
