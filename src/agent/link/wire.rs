@@ -151,7 +151,11 @@ fn empty() -> WireError {
     WireError::Unreadable("it is empty".into())
 }
 
-fn tls_config() -> Result<ClientConfig, rustls::Error> {
+/// The one TLS configuration: the system's certificate authorities, ring, HTTP/1.1.
+///
+/// # Errors
+/// When the cryptography cannot be set up.
+pub fn tls_config() -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
     let mut config = match Verifier::new(provider) {

@@ -1,6 +1,6 @@
 //! A server that does as the test tells it, and a bot that does too.
 
-use crate::agent::adapters::{Adapter, AdapterError, ReadBack, Wanted};
+use crate::agent::adapters::{Adapter, AdapterError, Finding, ReadBack, Wanted};
 use crate::agent::{Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, Outcome, link::wire::Wire, link::wire::WireError};
 use crate::domain::{AgentId, BotId, Clock, Epoch, Exits, InstallationId, Orders, Secret, State, Step, Timestamp};
 use crate::protocol::{
@@ -291,7 +291,7 @@ impl Puppet {
     }
     fn seen(&self) -> ReadBack {
         let strings = self.at();
-        ReadBack { state: strings.doing, instance: Some(strings.runs.to_string()) }
+        ReadBack { state: strings.doing, instance: Some(strings.runs.to_string()), entry_orders: strings.entry_orders }
     }
 }
 
@@ -308,6 +308,9 @@ impl Adapter for Puppet {
     }
     fn can_manage_exits(&self) -> bool {
         true
+    }
+    fn dies_with_agent(&self) -> bool {
+        false
     }
     fn apply_within_ms(&self) -> i64 {
         1_000
@@ -334,9 +337,12 @@ impl Adapter for Puppet {
     async fn report(&self) -> Result<Option<Report>, AdapterError> {
         Ok(Some(Report { entry_orders: self.at().entry_orders, open_orders: Some(3), ..Report::default() }))
     }
-    fn halt_now(&self) -> Result<(), AdapterError> {
+    fn halt_now(&self, _wanted: &Wanted) -> Result<(), AdapterError> {
         self.at().doing = State::Halted;
         Ok(())
+    }
+    async fn examine(&self, _restart: bool) -> Vec<Finding> {
+        Vec::new()
     }
 }
 
