@@ -6,7 +6,7 @@ use super::{
     hands::{AtBot, Hands, Order},
 };
 use crate::domain::{Epoch, Orders, State};
-use crate::protocol::Report;
+use crate::protocol::{AdapterSaid, Report};
 use std::sync::{
     Arc,
     atomic::{AtomicI64, AtomicU64, Ordering},
@@ -97,6 +97,10 @@ impl Bot {
         (bot, hands)
     }
 
+    /// What tells it.
+    pub fn adapter(&self) -> AdapterSaid {
+        AdapterSaid { name: self.adapter.name().to_owned(), dies_with_agent: self.adapter.dies_with_agent() }
+    }
     /// The last order given.
     pub fn order(&self) -> Order {
         self.order

@@ -321,6 +321,7 @@ fn standing(brain: &Brain, bot: &Bot, check_in_ms: i64, patience: Patience) -> S
         lapses: brain.lapses(),
         server_behind: brain.server_behind(),
         runs: bot.runs().clone(),
+        adapter: bot.adapter(),
         check_in_ms,
         patience,
         report: bot.report(),

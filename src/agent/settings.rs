@@ -250,21 +250,45 @@ mod tests {
         process(bot, "agent.toml", &AgentId::new(), command.iter().map(|part| (*part).to_owned()).collect())
     }
 
+    /// The example with what is commented out put in: settings and sections, not sentences.
+    fn uncommented(part: &str) -> String {
+        let is_setting = |rest: &&str| rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+        part.lines().map(|line| format!("{}\n", line.strip_prefix("# ").filter(is_setting).unwrap_or(line))).collect()
+    }
+
     #[test]
     fn the_example_is_valid_with_and_without_its_comments() {
         assert_eq!(read(EXAMPLE, &["bot"]).unwrap().command, ["bot"]);
-        let whole: String = EXAMPLE
-            .lines()
-            .map(|line| {
-                line.strip_prefix("# ").filter(|rest| rest.split_once(" = ").is_some_and(|(k, _)| !k.contains(' '))).unwrap_or(line)
-            })
-            .map(|line| format!("{line}\n"))
-            .collect();
-        let config = read(&whole, &[]).unwrap();
+        let (process, others) = EXAMPLE.split_once("# A Freqtrade bot").unwrap();
+        let config = read(&uncommented(process), &[]).unwrap();
         assert_eq!(config.command, ["python3", "bot.py", "--config", "grid.json"]);
         assert_eq!(config.build, [PathBuf::from("/srv/grid/bot.py")]);
         assert_eq!((config.stop_within_ms, config.report_timeout_ms), (STOP_WITHIN_MS, REPORT_TIMEOUT_MS));
         assert!(config.report.is_some());
+        let file: File = toml::from_str(&uncommented(&format!("# A Freqtrade bot{others}"))).unwrap();
+        assert!(file.freqtrade.is_some());
+        assert!(file.command.unwrap().check("grid-1").is_ok());
+    }
+
+    #[test]
+    fn a_kind_of_bot_says_what_its_section_is_and_takes_nothing_that_goes_unheeded() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = AgentDir::new(dir.path());
+        dir.create().unwrap();
+        let who = crate::agent::tests::credential();
+        for (text, command, words) in [
+            ("[bot]\nadapter = \"freqtrade\"", vec![], "password_file = "),
+            ("[bot]\nadapter = \"command\"", vec![], "report = "),
+            ("[bot]\nadapter = \"freqtrade\"\nreport = [\"x\"]", vec![], "section of that name"),
+            ("[bot]\nadapter = \"command\"", vec!["bot".to_owned()], "agent run -- "),
+        ] {
+            std::fs::write(dir.settings(), text).unwrap();
+            let error = adapter(&dir, &who, command, BootClock::system()).err().unwrap().to_string();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+        std::fs::write(dir.settings(), "[bot]\nadapter = \"command\"\n[command]\nhalt = [\"h\"]\nstart = [\"s\"]\nreport = [\"r\"]").unwrap();
+        let made = adapter(&dir, &who, vec![], BootClock::system()).unwrap();
+        assert_eq!((made.name(), made.dies_with_agent(), made.can_reduce()), ("command", false, false));
     }
 
     #[test]

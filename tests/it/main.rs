@@ -6,6 +6,7 @@ mod access_matrix;
 mod architecture;
 mod enrolment;
 mod faults;
+mod freqtrade;
 mod harness;
 mod holds;
 mod shell_agent;

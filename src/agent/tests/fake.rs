@@ -263,6 +263,8 @@ pub struct Strings {
     pub told: Vec<Wanted>,
     pub start_takes: Duration,
     pub deaf: bool,
+    /// It cannot be looked at.
+    pub hidden: bool,
     pub entry_orders: Option<u64>,
 }
 
@@ -279,6 +281,7 @@ impl Puppet {
             told: Vec::new(),
             start_takes: Duration::ZERO,
             deaf: false,
+            hidden: false,
             entry_orders: Some(0),
         };
         Self(Arc::new(Mutex::new(strings)))
@@ -329,6 +332,9 @@ impl Adapter for Puppet {
         Ok(self.seen())
     }
     async fn look(&self) -> Result<ReadBack, AdapterError> {
+        if self.at().hidden {
+            return Err(AdapterError::new("hidden"));
+        }
         Ok(self.seen())
     }
     async fn changed(&self) {

@@ -13,6 +13,7 @@ mod server;
 mod trouble;
 
 mod kills;
+mod freqtrade;
 mod line;
 mod presses;
 mod processes;

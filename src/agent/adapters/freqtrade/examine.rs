@@ -111,5 +111,5 @@ async fn latency(api: &Api, settings: &FreqtradeConfig, clock: &BootClock) -> Fi
         "{CALLS} calls took {median} ms in the middle, {worst} ms at most; a stop is to be proved within {} ms (three rounds of its loop)",
         settings.apply_within_ms()
     );
-    Finding { is_good: worst * 4 < settings.timeout_ms, text }
+    Finding { is_good: worst * 2 < settings.timeout_ms, text }
 }
