@@ -32,6 +32,8 @@ use url::Url;
 
 /// Wealth and the day's profit are read this often: they cost Freqtrade more than the rest.
 const SLOW_EVERY_MS: i64 = 15_000;
+/// How long a look waits for the orders.
+const STATUS: Duration = Duration::from_secs(1);
 
 /// Where a bot's API is, and how fast the bot is.
 #[derive(Debug, Clone)]
@@ -75,6 +77,8 @@ struct Inside {
     wanted: Option<Wanted>,
     // `last_process` of a bot that was proved stopped: it must not move any more.
     stood_at: Option<Option<String>>,
+    // Entry orders that rest at a stopped bot, as last warned of.
+    stays: u64,
     slow: report::Slow,
     slow_at_ms: Option<i64>,
     runs: Runs,
@@ -182,7 +186,8 @@ impl Adapter for FreqtradeAdapter {
         self.note_runs(&config);
         let mut seen = self.reading(&config, &health)?;
         let cancels = self.inside().wanted.is_some_and(|wanted| wanted.orders != Orders::Keep);
-        if cancels && let Ok(trades) = self.api.status().await {
+        // Its state is not kept waiting by an exchange that is slow to tell prices.
+        if cancels && let Ok(Ok(trades)) = tokio::time::timeout(STATUS, self.api.status()).await {
             seen.entry_orders = Some(report::entry_orders(&trades));
         }
         Ok(seen)

@@ -116,10 +116,12 @@ async fn a_restart_by_itself_is_a_stop_and_it_is_quiet_again_at_once() {
     scene.until_mode("paused").await;
     scene.until_stopped_for("stopped").await;
     // Again, halted as it is now: it comes back running and is paused anew.
-    until("the agent has it halted", async || scene.fake.works().1 == 0).await;
+    until("the agent has it halted", async || scene.fake.works() == (Some("paused"), 0)).await;
+    scene.until_says("halted").await;
+    let pauses = || scene.fake.at().calls.iter().filter(|call| *call == "pause").count();
+    let before = pauses();
     scene.fake.restart();
-    scene.until_mode("running").await;
-    scene.until_mode("paused").await;
+    until("it is paused anew", async || pauses() > before).await;
     until("nothing rests", async || scene.fake.works() == (Some("paused"), 0)).await;
 }
 

@@ -205,7 +205,9 @@ impl FreqtradeAdapter {
         self.note_runs(&config);
         let mut seen = self.reading(&config, &health)?;
         let left = entry_orders(&self.api.status().await?);
-        if left > 0 && wanted.orders != Orders::Keep && seen.state == State::Halted && config.mode() == Mode::Stopped {
+        let stays = if wanted.orders != Orders::Keep && config.mode() == Mode::Stopped { left } else { 0 };
+        // Once per number: it is told again every second.
+        if std::mem::replace(&mut self.inside().stays, stays) != stays && stays > 0 {
             tracing::warn!(
                 "{left} entry orders rest at a stopped Freqtrade, which cannot cancel them: cancel them at the venue, or pause it by hand \
                  (POST /api/v1/pause) and this agent cancels them and stops it again"
