@@ -242,7 +242,11 @@ impl Bot {
             return Meaning::Stopped("bot_not_seen", format!("the bot cannot be looked at: {error}"));
         }
         // It may be trading until it is looked at again.
-        if std::mem::replace(&mut self.doing, State::Active) == State::Active { Meaning::Nothing } else { Meaning::OutOfSight(error.to_string()) }
+        if std::mem::replace(&mut self.doing, State::Active) == State::Active {
+            Meaning::Nothing
+        } else {
+            Meaning::OutOfSight(error.to_string())
+        }
     }
 
     fn reported(&mut self, turn: u64, report: Arc<Report>) -> Meaning {

@@ -291,7 +291,9 @@ impl Runner {
             }
             Meaning::Moved => self.desk.event("bot_moved", "critical", "the bot did more than it was told and is told again".into()),
             Meaning::Restarted => self.desk.event("bot_restarted", "critical", "the bot restarted by itself while it was halted".into()),
-            Meaning::OrdersLeft(n) => self.desk.event("orders_left", "critical", format!("{n} entry orders rest at a bot that may not add")),
+            Meaning::OrdersLeft(n) => {
+                self.desk.event("orders_left", "critical", format!("{n} entry orders rest at a bot that may not add"))
+            }
             Meaning::OutOfSight(why) => self.desk.event("bot_not_seen", "critical", format!("the halted bot cannot be looked at: {why}")),
             Meaning::Idle(order, report) => self.desk.idle(order.epoch, self.bot.doing(), &report),
             Meaning::NoReport(why) => self.desk.event("no_report", "warning", format!("the bot's report cannot be read: {why}")),

@@ -180,7 +180,8 @@ pub fn adapter(dir: &AgentDir, who: &Credential, command: Vec<String>, boot_cloc
 impl BotSection {
     /// Only a `process` is described in `[bot]` itself: what would go unheeded is refused.
     fn check(&self, has_command: bool) -> Result<(), String> {
-        let Self { adapter, command, working_dir, stop_signal: _, stop_within_ms, report, report_timeout_ms, build, config, strategy } = self;
+        let Self { adapter, command, working_dir, stop_signal: _, stop_within_ms, report, report_timeout_ms, build, config, strategy } =
+            self;
         if *adapter == Kind::Process {
             return Ok(());
         }
@@ -193,10 +194,14 @@ impl BotSection {
             || !config.is_empty()
             || strategy.is_some();
         if unheeded {
-            return Err("beside adapter = \"freqtrade\" or \"command\" nothing belongs into [bot]; write it into the section of that name".into());
+            return Err(
+                "beside adapter = \"freqtrade\" or \"command\" nothing belongs into [bot]; write it into the section of that name".into()
+            );
         }
         if has_command {
-            return Err("there is a command behind `andon agent run -- `, and this kind of bot is not started that way; leave it out".into());
+            return Err(
+                "there is a command behind `andon agent run -- `, and this kind of bot is not started that way; leave it out".into()
+            );
         }
         Ok(())
     }
@@ -286,7 +291,8 @@ mod tests {
             let error = adapter(&dir, &who, command, BootClock::system()).err().unwrap().to_string();
             assert!(error.contains(words), "{text}: {error}");
         }
-        std::fs::write(dir.settings(), "[bot]\nadapter = \"command\"\n[command]\nhalt = [\"h\"]\nstart = [\"s\"]\nreport = [\"r\"]").unwrap();
+        std::fs::write(dir.settings(), "[bot]\nadapter = \"command\"\n[command]\nhalt = [\"h\"]\nstart = [\"s\"]\nreport = [\"r\"]")
+            .unwrap();
         let made = adapter(&dir, &who, vec![], BootClock::system()).unwrap();
         assert_eq!((made.name(), made.dies_with_agent(), made.can_reduce()), ("command", false, false));
     }

@@ -2,10 +2,12 @@
 //! release and start. Not part of the default run: `tests/run.sh --freqtrade` installs Freqtrade and calls it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail anywhere")]
 
+#[expect(dead_code, reason = "the other flows use the rest")]
 #[path = "../browser/driver.rs"]
 mod driver;
 #[path = "../browser/newcomer.rs"]
 mod newcomer;
+#[expect(dead_code, reason = "the other flows use the rest")]
 #[path = "../browser/program.rs"]
 mod program;
 mod rig;

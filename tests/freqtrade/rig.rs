@@ -53,7 +53,8 @@ impl Rig {
     async fn get(&self, path: &str) -> Value {
         let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
         let basic = data_encoding::BASE64.encode(format!("{USER}:{PASSWORD}").as_bytes());
-        let request = Request::get(format!("http://127.0.0.1:{}/api/v1/{path}", self.port)).header("authorization", format!("Basic {basic}"));
+        let request =
+            Request::get(format!("http://127.0.0.1:{}/api/v1/{path}", self.port)).header("authorization", format!("Basic {basic}"));
         let answer = client.request(request.body(Empty::new()).unwrap()).await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap()

@@ -51,9 +51,11 @@ impl Section {
     fn read_password(&self) -> Result<Secret<String>, String> {
         let text = match (&self.password, &self.password_file, &self.password_env) {
             (Some(_), ..) => {
-                return Err("[freqtrade] password must not stand in this file, which is shown and copied: write it into a file of its own \
+                return Err(
+                    "[freqtrade] password must not stand in this file, which is shown and copied: write it into a file of its own \
                      (chmod 600) and name that as password_file, or name a variable as password_env"
-                    .into());
+                        .into(),
+                );
             }
             (None, Some(file), None) => {
                 let failed = |error: std::io::Error| format!("[freqtrade] password_file {} cannot be read: {error}", file.display());
@@ -62,7 +64,9 @@ impl Section {
                 }
                 std::fs::read_to_string(file).map_err(failed)?
             }
-            (None, None, Some(name)) => std::env::var(name).map_err(|_| format!("[freqtrade] password_env: there is no variable {name}"))?,
+            (None, None, Some(name)) => {
+                std::env::var(name).map_err(|_| format!("[freqtrade] password_env: there is no variable {name}"))?
+            }
             _ => {
                 return Err("[freqtrade] needs the API's password: either password_file = \"/etc/andon/freqtrade.password\" or \
                      password_env = \"FREQTRADE_PASSWORD\""

@@ -87,7 +87,8 @@ impl Scene {
 
     /// The bot's line on the receipt.
     async fn receipt(&self, hold: &str) -> serde_json::Value {
-        let (status, body) = api(&self.ground, &self.ground.read_token, "GET", &format!("/api/v1/holds/{hold}/receipt"), None).await.unwrap();
+        let (status, body) =
+            api(&self.ground, &self.ground.read_token, "GET", &format!("/api/v1/holds/{hold}/receipt"), None).await.unwrap();
         assert_eq!(status, 200, "{body}");
         body["bots"][0].clone()
     }

@@ -12,8 +12,9 @@ mod scene;
 mod server;
 mod trouble;
 
-mod kills;
+mod command;
 mod freqtrade;
+mod kills;
 mod line;
 mod presses;
 mod processes;

@@ -79,7 +79,11 @@ impl Call {
                 // It has not been reaped, so its number is its group's still.
                 let _ = kill_process_group(group, Signal::KILL);
                 let _ = child.wait();
-                return Err(failed(if cancelled { "was not waited for".to_owned() } else { format!("took longer than {} ms", self.timeout_ms) }));
+                return Err(failed(if cancelled {
+                    "was not waited for".to_owned()
+                } else {
+                    format!("took longer than {} ms", self.timeout_ms)
+                }));
             }
             thread::sleep(STEP);
         };

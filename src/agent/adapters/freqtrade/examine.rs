@@ -61,7 +61,12 @@ pub(super) async fn examine(api: &Api, settings: &FreqtradeConfig, clock: &BootC
     let is_dry = config.0.get("dry_run").and_then(serde_json::Value::as_bool);
     let mut found = vec![
         Finding::good(format!("Freqtrade {} answers at {}", config.text("version"), api.place())),
-        Finding::good(format!("bot {:?}, strategy {}, exchange {}", config.text("bot_name"), config.text("strategy"), config.text("exchange"))),
+        Finding::good(format!(
+            "bot {:?}, strategy {}, exchange {}",
+            config.text("bot_name"),
+            config.text("strategy"),
+            config.text("exchange")
+        )),
         Finding::good(if is_dry == Some(true) { "it trades on paper (dry_run)" } else { "it trades for real (dry_run is off)" }),
         Finding { is_good: mode != Mode::Unknown, text: format!("its state is {}", mode.word()) },
         latency(api, settings, clock).await,

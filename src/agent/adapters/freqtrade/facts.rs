@@ -229,7 +229,8 @@ mod tests {
     }
 
     fn said(words: &[&str]) -> Worker {
-        let line = |(n, words): (usize, &&str)| (Value::Null, n as f64 + 1.0, "freqtrade.worker".to_owned(), Value::Null, (*words).to_owned());
+        let line =
+            |(n, words): (usize, &&str)| (Value::Null, n as f64 + 1.0, "freqtrade.worker".to_owned(), Value::Null, (*words).to_owned());
         let mut logs: Vec<_> = words.iter().enumerate().map(line).collect();
         logs.push((Value::Null, 99.0, "freqtrade.wallets".into(), Value::Null, "Changing state from PAUSED to: RUNNING".into()));
         Logs { logs }.worker()

@@ -89,7 +89,9 @@ mod tests {
 
     #[test]
     fn numbers_are_plain_decimals() {
-        for (number, text) in [(0.1 + 0.2, "0.3"), (1e-8, "0.00000001"), (1e-12, "0"), (-1e-12, "0"), (2.5e9, "2500000000"), (-3.10, "-3.1")] {
+        for (number, text) in
+            [(0.1 + 0.2, "0.3"), (1e-8, "0.00000001"), (1e-12, "0"), (-1e-12, "0"), (2.5e9, "2500000000"), (-3.10, "-3.1")]
+        {
             assert_eq!(decimal(number).as_deref(), Some(text));
         }
         assert_eq!(decimal(f64::NAN), None);
