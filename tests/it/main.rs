@@ -7,6 +7,7 @@ mod architecture;
 mod doctor;
 mod enrolment;
 mod faults;
+mod freqtrade;
 mod harness;
 mod holds;
 mod log;
