@@ -5,7 +5,7 @@ use super::Failure;
 use crate::agent::{
     Agent, AgentConfig, AgentDir, BootClock, MemoryStore, Outcome,
     adapters::launcher,
-    credential::{self, Credential},
+    credential::{self, Credential, Keeper},
     dir::{Lock, try_lock, write_durably},
     link::wire::{Wire, is_loopback},
     memory::Loaded,
@@ -113,7 +113,8 @@ async fn enrol(args: EnrolArgs) -> Result<ExitCode, Failure> {
     let dir = AgentDir::new(args.dir);
     dir.create()?;
     let _lock = lock(&dir)?;
-    let enrolled = credential::enrol(&dir, server, &code, name, args.replace).await?;
+    let asked = credential::Asked { name, replace: args.replace };
+    let enrolled = credential::enrol(&dir, server, &code, asked, &Clock::system()).await?;
     if !dir.settings().exists() {
         write_durably(&dir.settings(), settings::EXAMPLE.as_bytes(), 0o644)?;
     }
@@ -201,7 +202,8 @@ fn run_inner(args: RunArgs) -> Result<Outcome, Unable> {
         let _lock = predecessor_gone(&dir, &tether).await.map_err(now)?;
         let wire = Wire::new(is_loopback(&credential.server)).map_err(|error| now(error.into()))?;
         let store = MemoryStore::new(&dir, credential.agent.clone());
-        let config = AgentConfig { credential, wire, clock: Clock::system(), boot_clock, tether: Some(tether) };
+        let keeper = Some(Keeper::new(dir.clone()));
+        let config = AgentConfig { credential, keeper, wire, clock: Clock::system(), boot_clock, tether: Some(tether) };
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(|error| now(error.into()))?;
         let asked = async move {
             terminate.recv().await;

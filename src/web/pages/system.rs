@@ -1,6 +1,6 @@
 //! `/system`: how this server is, and how long a stop takes at worst. `/card`: the sheet to print and hang up, for when it is not.
 
-use crate::app::{AppError, health::Health};
+use crate::app::{AppError, first_run::TASKS, health::Health};
 use crate::authz::{self, Action, Resource};
 use crate::domain::{BotFacts, Timestamp, Timings};
 use crate::web::{
@@ -57,6 +57,8 @@ struct System {
     is_embedded: bool,
     times: Times,
     slowest: Vec<Slow>,
+    // How far the first run has come; none in a demo.
+    first_run: Option<format::OutOf>,
 }
 
 #[derive(Template)]
@@ -81,6 +83,7 @@ pub async fn show(State(app): Shared, person: Person) -> Answer {
         worst: format::duration(bot.timings.worst_case_stop_ms()),
     };
     let slowest = bots.into_iter().take(5).map(slow).collect();
+    let first_run = if app.is_demo() { None } else { app.first_run(&person.actor).ok() };
     let page = System {
         frame: frame::of(&app, &person.visitor, "System").await,
         parts: parts(&health, unrecorded, app.db.is_embedded()),
@@ -90,6 +93,7 @@ pub async fn show(State(app): Shared, person: Person) -> Answer {
         is_embedded: app.db.is_embedded(),
         times: Times::usual(),
         slowest,
+        first_run: first_run.map(|run| format::OutOf { n: run.count(), of: TASKS }),
     };
     frame::page(&page)
 }

@@ -7,9 +7,9 @@ mod ground;
 mod host;
 mod model;
 mod press;
-mod proc;
+pub mod proc;
 mod scene;
-mod server;
+pub mod server;
 mod trouble;
 
 mod kills;
@@ -17,6 +17,7 @@ mod line;
 mod presses;
 mod processes;
 mod space;
+mod tokens;
 
 use std::time::Duration;
 
