@@ -9,7 +9,7 @@ use super::{
     },
 };
 use crate::crypto::token::{TokenDigest, fingerprint};
-use crate::domain::{AgentId, BotId, InstallationId, Secret};
+use crate::domain::{AgentId, BotId, Clock, InstallationId, Secret, Timestamp};
 use crate::protocol::{EnrolAgent, EnrolRequest, EnrolResponse};
 use serde::{Deserialize, Serialize};
 use std::{io, path::Path};
@@ -71,8 +71,52 @@ struct Stored {
     version: u32,
     server: Url,
     recipient: String,
+    /// Since when the token has been used; absent in a file of before there was this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_since: Option<Timestamp>,
+    /// What a person compared: of the first token. Absent while that is still in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<String>,
     #[serde(flatten)]
     enrolled: EnrolResponse,
+}
+
+/// The file of a running agent's credential, in which its token is changed.
+#[derive(Debug, Clone)]
+pub struct Keeper(AgentDir);
+
+impl Keeper {
+    /// The file of a directory. Only the agent that runs there may change it.
+    pub fn new(dir: AgentDir) -> Self {
+        Self(dir)
+    }
+    /// Since when the token has been used; none: the file does not say.
+    ///
+    /// # Errors
+    /// `Missing` or `Unreadable`.
+    pub fn token_since(&self) -> Result<Option<Timestamp>, CredentialError> {
+        Ok(read(&self.0)?.token_since)
+    }
+    /// Puts another token in the place of the one in the file, whole or not at all, and answers with the one that was there. On disk when
+    /// this returns. Blocks.
+    ///
+    /// # Errors
+    /// `Missing`, `Unreadable`, or `Disk`: the old token then still stands.
+    pub fn replace_token(&self, token: &Secret<String>, since: Option<Timestamp>) -> Result<Secret<String>, CredentialError> {
+        let mut stored = read(&self.0)?;
+        let print = fingerprint(&stored.recipient, &TokenDigest::of(&stored.enrolled.token));
+        stored.fingerprint.get_or_insert(print);
+        stored.token_since = since;
+        let old = std::mem::replace(&mut stored.enrolled.token, token.expose().clone());
+        failpoint!("agent:before_token");
+        write(&self.0, &stored)?;
+        Ok(Secret::new(old))
+    }
+}
+
+fn write(dir: &AgentDir, stored: &Stored) -> Result<(), CredentialError> {
+    let text = serde_json::to_string_pretty(stored).map_err(io::Error::other)?;
+    Ok(write_durably(&dir.credential(), text.as_bytes(), 0o600)?)
 }
 
 /// Checks a server's address: https, or http on this very machine, since the token and every order to the bot travel over it.
@@ -125,7 +169,7 @@ pub struct Enrolment<'a> {
 ///
 /// # Errors
 /// When the server refuses, or the directory cannot be written; a credential that was there before then still is.
-pub async fn enrol(dir: &AgentDir, asked: Enrolment<'_>) -> Result<Credential, CredentialError> {
+pub async fn enrol(dir: &AgentDir, asked: Enrolment<'_>, clock: &Clock) -> Result<Credential, CredentialError> {
     let Enrolment { server, code, name, authority, replace } = asked;
     if dir.credential().exists() && !replace {
         return Err(CredentialError::Exists);
@@ -153,9 +197,8 @@ pub async fn enrol(dir: &AgentDir, asked: Enrolment<'_>) -> Result<Credential, C
     if let Some(pem) = authority {
         write_durably(&dir.authority(), &pem, 0o644)?;
     }
-    let stored = Stored { version: 1, server, recipient, enrolled };
-    let text = serde_json::to_string_pretty(&stored).map_err(io::Error::other)?;
-    write_durably(&dir.credential(), text.as_bytes(), 0o600)?;
+    let stored = Stored { version: 1, server, recipient, token_since: Some(clock.now()), fingerprint: None, enrolled };
+    write(dir, &stored)?;
     Ok(stored.into())
 }
 
@@ -164,6 +207,12 @@ pub async fn enrol(dir: &AgentDir, asked: Enrolment<'_>) -> Result<Credential, C
 /// # Errors
 /// `Missing`, `Unreadable`, or `BadServer` when the file was changed to an address that cannot be used.
 pub fn load(dir: &AgentDir) -> Result<Credential, CredentialError> {
+    let stored = read(dir)?;
+    let server = check_server(stored.server.as_str())?;
+    Ok(Stored { server, ..stored }.into())
+}
+
+fn read(dir: &AgentDir) -> Result<Stored, CredentialError> {
     let text = match std::fs::read_to_string(dir.credential()) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(CredentialError::Missing),
@@ -175,14 +224,13 @@ pub fn load(dir: &AgentDir) -> Result<Credential, CredentialError> {
     if stored.version != 1 {
         return Err(CredentialError::Unreadable(format!("it is of version {}, not 1", stored.version)));
     }
-    let server = check_server(stored.server.as_str())?;
-    Ok(Stored { server, ..stored }.into())
+    Ok(stored)
 }
 
 impl From<Stored> for Credential {
     fn from(stored: Stored) -> Self {
-        let Stored { server, recipient, enrolled, .. } = stored;
-        let print = fingerprint(&recipient, &TokenDigest::of(&enrolled.token));
+        let Stored { server, recipient, enrolled, fingerprint: compared, .. } = stored;
+        let print = compared.unwrap_or_else(|| fingerprint(&recipient, &TokenDigest::of(&enrolled.token)));
         Self {
             server,
             token: Secret::new(enrolled.token),
@@ -221,6 +269,25 @@ mod tests {
             assert!(check_server(bad).is_err(), "{bad}");
         }
         assert_eq!(check_server("https://x.example/andon").unwrap().join("agent/v1/enrol").unwrap().path(), "/andon/agent/v1/enrol");
+    }
+
+    #[test]
+    fn another_token_takes_the_place_of_the_first_and_the_letters_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = AgentDir::new(dir.path());
+        let text = r#"{"version":1,"server":"https://x.example/","recipient":"age1x","agent_id":"0193f0a0-0000-7000-8000-000000000001",
+            "bot":{"id":"0193f0a0-0000-7000-8000-000000000002","name":"b"},"token":"andon_agent_one",
+            "installation":{"id":"0193f0a0-0000-7000-8000-000000000003","name":"i"},"check_in_ms":1,"stale_after_ms":2,"lapse_after_ms":3}"#;
+        std::fs::write(dir.credential(), text).unwrap();
+        let before = load(&dir).unwrap();
+        let keeper = Keeper::new(dir.clone());
+        assert_eq!(keeper.token_since().unwrap(), None, "a file of before there was a time in it");
+        let old = keeper.replace_token(&Secret::new("andon_agent_two".into()), Some(Timestamp(1_000_000))).unwrap();
+        let after = load(&dir).unwrap();
+        assert_eq!((old.expose().as_str(), after.token.expose().as_str()), ("andon_agent_one", "andon_agent_two"));
+        assert_eq!((after.fingerprint, keeper.token_since().unwrap()), (before.fingerprint, Some(Timestamp(1_000_000))));
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(dir.credential()).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]

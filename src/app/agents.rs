@@ -133,6 +133,7 @@ impl App {
             confirmed_by: None,
             ended_at: None,
             next_token_hash: None,
+            token_since: act.now(),
         };
         let now = act.now();
         if !storage::agents::code_use(act.tx(), &hash, now, &agent.id).await? {

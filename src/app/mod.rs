@@ -9,8 +9,10 @@ pub mod audit_tail;
 pub mod bots;
 pub mod check_in;
 pub mod demo;
+pub mod drills;
 pub mod error;
 pub mod facts;
+pub mod first_run;
 pub mod health;
 pub mod hold_record;
 pub mod holds;
@@ -137,6 +139,7 @@ impl App {
         });
         app.refresh_all().await?;
         app.load_observations().await?;
+        app.load_drills().await?;
         for hold in parts.spooled {
             // One that was recorded before an earlier process ended is the database's: it may be released by now.
             if !app.is_recorded(&hold.id).await? {

@@ -43,6 +43,8 @@ pub enum Event {
     DemoLinkMade { user: UserId },
     #[serde(rename = "user.invited")]
     UserInvited { user: UserId, name: String, grants: Vec<Grant>, signed: SignedAct },
+    #[serde(rename = "user.invited_again")]
+    UserInvitedAgain { user: UserId, signed: SignedAct },
     #[serde(rename = "user.grants_changed")]
     GrantsChanged { user: UserId, grants: Vec<Grant>, signed: SignedAct },
     #[serde(rename = "user.disabled")]
@@ -162,6 +164,7 @@ impl Event {
     pub fn signed(&self) -> Option<&SignedAct> {
         match self {
             Self::UserInvited { signed, .. }
+            | Self::UserInvitedAgain { signed, .. }
             | Self::GrantsChanged { signed, .. }
             | Self::BotsStarted { signed, .. }
             | Self::EnrolmentCodeMade { signed, .. }

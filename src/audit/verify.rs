@@ -238,6 +238,7 @@ fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
         }
         Event::AgentRevoked { agent, .. } => field("kind") == "agent_revoke" && field("agent") == agent.as_str(),
         Event::UserInvited { user, .. } => field("kind") == "invite" && field("user") == user.as_str(),
+        Event::UserInvitedAgain { user, .. } => field("kind") == "invite_again" && field("user") == user.as_str(),
         Event::GrantsChanged { user, .. } => field("kind") == "grants" && field("user") == user.as_str(),
         Event::TokenCreated { name, .. } => field("kind") == "token_create" && field("name") == *name,
         _ => true,

@@ -5,7 +5,7 @@ use super::Failure;
 use crate::agent::{
     Agent, AgentConfig, AgentDir, BootClock, MemoryStore, Outcome,
     adapters::launcher,
-    credential::{self, Credential, Enrolment},
+    credential::{self, Credential, Enrolment, Keeper},
     dir::{Lock, try_lock, write_durably},
     link::{
         trust::Trust,
@@ -135,7 +135,7 @@ async fn enrol(args: EnrolArgs) -> Result<ExitCode, Failure> {
     dir.create()?;
     let _lock = lock(&dir)?;
     let asked = Enrolment { server, code: &code, name, authority: args.ca.as_deref(), replace: args.replace };
-    let enrolled = credential::enrol(&dir, asked).await?;
+    let enrolled = credential::enrol(&dir, asked, &Clock::system()).await?;
     if !dir.settings().exists() {
         write_durably(&dir.settings(), settings::EXAMPLE.as_bytes(), 0o644)?;
     }
@@ -229,7 +229,8 @@ fn run_inner(args: RunArgs) -> Result<Outcome, Unable> {
         let trust = Trust::of(&dir).map_err(|error| directory(error.into()))?;
         let wire = Wire::new(is_loopback(&credential.server), &trust).map_err(|error| now(error.into()))?;
         let store = MemoryStore::new(&dir, credential.agent.clone());
-        let config = AgentConfig { credential, wire, clock: Clock::system(), boot_clock, tether: Some(tether) };
+        let keeper = Some(Keeper::new(dir.clone()));
+        let config = AgentConfig { credential, keeper, wire, clock: Clock::system(), boot_clock, tether: Some(tether) };
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(|error| now(error.into()))?;
         let asked = async move {
             terminate.recv().await;

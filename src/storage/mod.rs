@@ -11,9 +11,11 @@ pub mod checkpoints;
 mod columns;
 pub mod credentials;
 pub mod db;
+pub mod drills;
 pub mod epoch;
 pub mod error;
 pub mod events;
+pub mod first_run;
 pub mod holds;
 pub mod installation;
 pub mod invitations;
@@ -31,7 +33,7 @@ pub use error::{Error, Result};
 
 /// Every named statement of this room, so that one test can prepare all of them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files: [(&str, &[(&str, &str)]); 19] = [
+    let files: [(&str, &[(&str, &str)]); 21] = [
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
@@ -39,8 +41,10 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("bots", bots::STATEMENTS),
         ("checkpoints", checkpoints::STATEMENTS),
         ("credentials", credentials::STATEMENTS),
+        ("drills", drills::STATEMENTS),
         ("epoch", epoch::STATEMENTS),
         ("events", events::STATEMENTS),
+        ("first_run", first_run::STATEMENTS),
         ("holds", holds::STATEMENTS),
         ("installation", installation::STATEMENTS),
         ("invitations", invitations::STATEMENTS),

@@ -73,6 +73,9 @@ routes! {
     POST "/welcome/password" Access::Link => super::pages::welcome::password;
     POST "/welcome/key" Access::Link => super::pages::welcome::key;
 
+    GET "/first-run" Access::Person(Action::See) => super::pages::first_run::show;
+    POST "/first-run" Access::Person(Action::See) => super::pages::first_run::set;
+    GET "/live/first-run" Access::Person(Action::See) => super::pages::first_run::live::stream;
     GET "/fleet" Access::Person(Action::See) => super::pages::fleet::index;
     GET "/pause" Access::StopOnly(Action::SeeCounts) => super::pages::pause::show;
     POST "/holds" Access::StopOnly(Action::PlaceHold) => super::pages::holds::place::place;
@@ -116,6 +119,7 @@ routes! {
     POST "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::prepare_invite;
     GET "/people/{id}" Access::Person(Action::See) => super::pages::people::show;
     POST "/people/{id}/roles" Access::Person(Action::ManagePeople) => super::pages::people::set_roles;
+    POST "/people/{id}/link" Access::Person(Action::ManagePeople) => super::pages::people::prepare_link;
     POST "/people/{id}/disable" Access::Person(Action::ManagePeople) => super::pages::people::disable;
     POST "/people/{id}/enable" Access::Person(Action::ManagePeople) => super::pages::people::enable;
     GET "/teams" Access::Person(Action::See) => super::pages::teams::index;

@@ -370,6 +370,7 @@ pub fn work(credential: &Credential, bot: &Puppet, dir: &AgentDir) -> AtWork {
     let store = MemoryStore::new(dir, credential.agent.clone());
     let config = AgentConfig {
         credential: credential.clone(),
+        keeper: None,
         wire: Wire::new(true, &Trust::System).unwrap(),
         clock: Clock::system(),
         boot_clock: BootClock::system(),

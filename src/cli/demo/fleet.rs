@@ -77,8 +77,14 @@ pub async fn open(place: Place<'_>, staff: &Staff, count: usize) -> Result<Agent
             agents.processes.push(run_process(&dir, &place.dir.join(format!("{name}.json")), n)?);
         } else {
             let store = MemoryStore::new(&dir, credential.agent.clone());
-            let config =
-                AgentConfig { credential, wire: wire.clone(), clock: Clock::system(), boot_clock: BootClock::system(), tether: None };
+            let config = AgentConfig {
+                credential,
+                keeper: None,
+                wire: wire.clone(),
+                clock: Clock::system(),
+                boot_clock: BootClock::system(),
+                tether: None,
+            };
             let agent = Agent::new(config, Box::new(Simulated::new(temper(n), n as u64 + 1)), store);
             let mut stopping = place.stopping.clone();
             agents.inside.spawn(async move {
@@ -127,7 +133,7 @@ async fn enrol(place: &Place<'_>, operator: &Actor, bot: &BotId, (dir, name): (&
     let server = credential::check_server(place.origin.url().as_str())?;
     let code = Secret::new(secret.expose().clone());
     let asked = credential::Enrolment { server, code: &code, name: name.to_owned(), authority: None, replace: false };
-    let credential = credential::enrol(dir, asked).await?;
+    let credential = credential::enrol(dir, asked, &Clock::system()).await?;
     let confirm = ActKind::AgentConfirm { agent: credential.agent.clone(), bot: bot.clone(), fingerprint: credential.fingerprint.clone() };
     let act = app.prepare_single(operator, confirm).await?;
     app.demo_sign(operator, &act.stored.id).await?;

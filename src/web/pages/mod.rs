@@ -21,6 +21,7 @@ pub mod acts;
 pub mod agents;
 pub mod audit;
 pub mod bots;
+pub mod first_run;
 pub mod fleet;
 pub mod fleet_live;
 pub mod health;

@@ -1,7 +1,7 @@
 //! `/system`: how this server is, and how long a stop takes at worst. `/card`: the sheet to print and hang up, for when it is not.
 
 use super::keeping::{self, Keeping};
-use crate::app::{AppError, health::Health};
+use crate::app::{AppError, first_run::TASKS, health::Health};
 use crate::authz::{self, Action, Resource};
 use crate::domain::{BotFacts, Timestamp, Timings};
 use crate::web::{
@@ -68,6 +68,8 @@ struct System {
     times: Times,
     slowest: Vec<Slow>,
     keeping: Keeping,
+    // How far the first run has come; none in a demo.
+    first_run: Option<format::OutOf>,
 }
 
 #[derive(Template)]
@@ -97,6 +99,7 @@ pub async fn show(State(app): Shared, arrival: Option<Extension<Arrival>>, perso
     if let Some(tls) = arrival.and_then(|Extension(arrival)| arrival.front.tls.clone()) {
         parts.push(certificate(&tls.shown(), app.clock.now()));
     }
+    let first_run = if app.is_demo() { None } else { app.first_run(&person.actor).ok() };
     let page = System {
         frame: frame::of(&app, &person.visitor, "System").await,
         parts,
@@ -107,6 +110,7 @@ pub async fn show(State(app): Shared, arrival: Option<Extension<Arrival>>, perso
         times: Times::usual(),
         slowest,
         keeping,
+        first_run: first_run.map(|run| format::OutOf { n: run.count(), of: TASKS }),
     };
     frame::page(&page)
 }

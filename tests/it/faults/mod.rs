@@ -7,7 +7,7 @@ mod ground;
 mod host;
 mod model;
 mod press;
-mod proc;
+pub mod proc;
 mod scene;
 pub mod server;
 mod trouble;
@@ -19,6 +19,7 @@ mod line;
 mod presses;
 mod processes;
 mod space;
+mod tokens;
 
 use std::time::Duration;
 
