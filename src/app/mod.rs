@@ -15,6 +15,7 @@ pub mod health;
 pub mod hold_record;
 pub mod holds;
 pub mod listings;
+pub mod log;
 pub mod names;
 pub mod observations;
 pub mod people;
@@ -67,6 +68,8 @@ pub struct App {
     pub started_at: Timestamp,
     /// A name for this process among replicas.
     pub node: String,
+    /// The watch over the audit log; it watches nothing before `open_log`.
+    pub log: log::LogWatch,
     pub(crate) agent_book: agents::AgentBook,
     pub(crate) people_book: people::PeopleBook,
     pub(crate) spool: Arc<Spool>,
@@ -120,6 +123,7 @@ impl App {
             refreshing: refresh::Turn::default(),
             start_frames: start_frames::StartFrames::default(),
             demo_keys: demo::DemoKeys::default(),
+            log: log::LogWatch::default(),
             started_at: parts.clock.now(),
             db: parts.db,
             clock: parts.clock,

@@ -1,5 +1,5 @@
 //! `andon agent …`: the sidecar beside a bot. `enrol` turns a one-time code into a credential, `run` starts the minder and with it the agent,
-//! `status` shows what the directory holds, without secrets. `launch` is not for people: it is the process between agent and bot.
+//! `status` shows what the directory holds, without secrets, `check` asks the bot whether all is set up. `launch` is not for people: it is the process between agent and bot.
 
 use super::Failure;
 use crate::agent::{
@@ -16,7 +16,7 @@ use crate::agent::{
     settings,
     tether::Tether,
 };
-use crate::domain::{Clock, Secret, text};
+use crate::domain::{Clock, Exits, Secret, text};
 use crate::telemetry;
 use std::{
     ffi::OsString,
@@ -37,6 +37,8 @@ pub enum Command {
     Enrol(EnrolArgs),
     /// Run the bot under its agent
     Run(RunArgs),
+    /// Ask the bot whether it is set up to be stopped: state, versions, latency, and what is wrong
+    Check(CheckArgs),
     /// Show what the agent's directory holds
     Status(StatusArgs),
     /// The process between agent and bot
@@ -81,6 +83,18 @@ pub struct RunArgs {
     command: Vec<String>,
 }
 
+/// Arguments of `andon agent check`.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// The agent's directory
+    #[arg(long, env = "ANDON_AGENT_DIR", default_value = "./andon-agent")]
+    dir: PathBuf,
+    /// Let a Freqtrade bot that does not run reload its configuration, and see in which state it comes back: the one that a restart brings. It is
+    /// halted at once if that is not `stopped`
+    #[arg(long, env = "ANDON_AGENT_CHECK_RELOAD")]
+    reload: bool,
+}
+
 /// Arguments of `andon agent status`.
 #[derive(Debug, clap::Args)]
 pub struct StatusArgs {
@@ -100,6 +114,7 @@ pub fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Enrol(args) => runtime()?.block_on(enrol(args)),
         Command::Run(args) if args.inner => Ok(inner(args)),
         Command::Run(args) => minder(args),
+        Command::Check(args) => check(&args),
         Command::Status(args) => status(&args),
         Command::Launch => Ok(launcher::launch().map(|()| ExitCode::SUCCESS)?),
     }
@@ -159,7 +174,7 @@ fn minder(args: RunArgs) -> Result<ExitCode, Failure> {
     let credential = credential::load(&dir)?;
     let _lock = lock(&dir)?;
     let boot_clock = BootClock::system();
-    let adapter = settings::adapter(&dir, &credential.agent, args.command.clone(), boot_clock.clone())?;
+    let adapter = settings::adapter(&dir, &credential, args.command.clone(), boot_clock.clone())?;
     let mut agent: Vec<OsString> = ["/proc/self/exe", "agent", "run", "--inner", "--dir"].map(OsString::from).to_vec();
     agent.push(dir.path().into());
     if !args.command.is_empty() {
@@ -168,7 +183,12 @@ fn minder(args: RunArgs) -> Result<ExitCode, Failure> {
     }
     tracing::info!(bot = %credential.bot_name, server = %credential.server, "the agent starts");
     let silent_after_ms = credential.lapse_after_ms.clamp(10_000, 600_000);
-    let minder = Minder { agent, adapter: Arc::from(adapter), boot_clock, silent_after_ms };
+    // What an earlier agent heard; the next one says it again.
+    let exits = match MemoryStore::new(&dir, credential.agent.clone()).load() {
+        Loaded::Whole(memory) => memory.exits.unwrap_or(Exits::None),
+        Loaded::Missing | Loaded::Broken(_) => Exits::None,
+    };
+    let minder = Minder { agent, adapter: Arc::from(adapter), boot_clock, exits, silent_after_ms };
     runtime()?.block_on(minder.mind())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -202,7 +222,7 @@ fn run_inner(args: RunArgs) -> Result<Outcome, Unable> {
     let dir = AgentDir::new(args.dir);
     let credential = credential::load(&dir).map_err(|error| directory(error.into()))?;
     let boot_clock = BootClock::system();
-    let adapter = settings::adapter(&dir, &credential.agent, args.command, boot_clock.clone()).map_err(|error| directory(error.into()))?;
+    let adapter = settings::adapter(&dir, &credential, args.command, boot_clock.clone()).map_err(|error| directory(error.into()))?;
     runtime().map_err(|error| now(error.into()))?.block_on(async {
         let tether = Tether::from_stdio(boot_clock.now_ms()).map_err(|error| now(error.into()))?;
         let _lock = predecessor_gone(&dir, &tether).await.map_err(now)?;
@@ -229,6 +249,23 @@ async fn predecessor_gone(dir: &AgentDir, tether: &Tether) -> Result<Lock, Failu
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Err("the agent before this one does not end".into())
+}
+
+/// Exits with 1 when something is to be changed.
+fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let dir = AgentDir::new(&args.dir);
+    let credential = credential::load(&dir)?;
+    let adapter = settings::adapter(&dir, &credential, Vec::new(), BootClock::system())?;
+    let found = runtime()?.block_on(adapter.examine(args.reload));
+    let mut out = io::stdout().lock();
+    writeln!(out, "bot      {} ({})", credential.bot_name, adapter.name())?;
+    if !adapter.dies_with_agent() {
+        writeln!(out, "         it does not end with its agent: if agent and minder are killed at once, only its venue can stop it")?;
+    }
+    for finding in &found {
+        writeln!(out, "{}  {}", if finding.is_good { "ok     " } else { "CHANGE " }, finding.text)?;
+    }
+    Ok(ExitCode::from(u8::from(found.iter().any(|finding| !finding.is_good))))
 }
 
 fn status(args: &StatusArgs) -> Result<ExitCode, Failure> {

@@ -6,13 +6,17 @@ pub mod control;
 pub mod demo;
 pub mod doctor;
 pub mod files;
+pub mod replica;
 pub mod serve;
 pub mod site;
 pub mod stop;
 
 use crate::config::{self, ConfigError};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+/// How long an ended command waits for writes to a disk that are under way.
+const DISK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a command fails with: printed with its causes, one line each.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -40,9 +44,12 @@ enum Command {
     /// Run a bot under an agent that obeys the server.
     #[command(subcommand)]
     Agent(agent::Command),
-    /// Verify the audit log.
+    /// Verify the audit log; print its key.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Add a replica to an installation.
+    #[command(subcommand)]
+    Replica(replica::Command),
     /// A demo bot that is a process of its own.
     #[command(subcommand, hide = true)]
     DemoBot(demo::bot::Command),
@@ -102,13 +109,18 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         // On this thread and outside of any runtime: what it starts ends with the thread that started it.
         Command::Agent(command) => agent::run(command),
         Command::Audit(command) => on_runtime(audit::run(command)),
+        Command::Replica(command) => on_runtime(replica::run(command)),
         Command::Doctor(args) => on_runtime(doctor::run(args)),
         Command::DemoBot(command) => on_runtime(demo::bot::run(command)),
     }
 }
 
 fn on_runtime(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(command);
+    // A disk that hangs does not keep the process from ending.
+    runtime.shutdown_timeout(DISK_PATIENCE);
+    outcome
 }
 
 fn with_causes(failure: &(dyn std::error::Error + 'static)) -> String {

@@ -1,7 +1,8 @@
 //! `andon serve`: opens the installation, prints the set-up link of a new one, serves until it is told to stop.
 
 use super::{Failure, control, files, site};
-use crate::config::{Serve, ServeArgs, serve::Database};
+use crate::app::{App, AppError};
+use crate::config::{Serve, ServeArgs};
 use crate::crypto::certificate::PairFiles;
 use crate::web::{forwarded::Proxies, front::Front, tls::Tls};
 use crate::{domain::Clock, telemetry, web, workers};
@@ -25,20 +26,22 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         state_dir: &settings.state_dir,
         origin: &settings.origin,
         name: &settings.name,
+        log_sink: settings.log_sink.as_deref(),
         kind: "live",
     };
-    if let Database::Embedded(data) = &settings.database
-        && site::share_a_volume(data, &settings.state_dir)
-    {
-        tracing::info!("data and state are on one volume: a restore of the whole volume cannot be noticed here; --state-dir names another");
-    }
     let site = site::open(wanted).await?;
+    say_of_the_log(&site.app);
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("{}: {error}", settings.listen))?;
     let workers = workers::start(&site.app);
     let control = control::listen(site.app.clone(), &site.control)?;
     println!("Andon serves {}", settings.origin.url().as_str().trim_end_matches('/'));
-    if let Some(link) = site.app.setup_link().await? {
-        println!("Nobody has set this installation up yet. Open this link within an hour; it works once:\n  {}", link.expose());
+    match site.app.setup_link().await {
+        Ok(Some(link)) => {
+            println!("Nobody has set this installation up yet. Open this link within an hour; it works once:\n  {}", link.expose());
+        }
+        // Stops are served all the same.
+        Ok(None) | Err(AppError::Frozen(_)) => {}
+        Err(error) => return Err(error.into()),
     }
     let certificate = front.tls.clone().map(|tls| tokio::spawn(tls.keep_fresh()));
     web::server::serve_behind(front, listener, site.app.clone(), told_to_stop()).await?;
@@ -59,6 +62,22 @@ fn front(settings: &Serve) -> Result<Front, Failure> {
     };
     let tls = settings.transport.tls.as_ref().map(open).transpose()?;
     Ok(Front { tls, proxies: Proxies::new(settings.transport.proxies.clone()) })
+}
+
+/// What whoever starts a server should know of the log's keeping.
+fn say_of_the_log(app: &App) {
+    let status = app.log.status();
+    if let Some(frozen) = app.log.gate().frozen() {
+        println!("THE AUDIT LOG IS FROZEN: nothing may start or be loosened; stops work.\n  {}", frozen.why);
+    }
+    if status.is_one_volume {
+        println!(
+            "Data and state lie on one volume: a restore of the whole volume cannot be noticed. Give --state-dir another volume."
+        );
+    }
+    if status.sink.dir.is_empty() {
+        println!("The audit log is copied nowhere (--log-sink off): whoever has this machine has the only copy.");
+    }
 }
 
 /// Ends with SIGTERM or SIGINT.

@@ -37,6 +37,9 @@ pub struct ServeArgs {
     /// A file that holds the database URL, so that its password stands in no list of processes.
     #[arg(long, env = "ANDON_DATABASE_URL_FILE", value_name = "FILE")]
     pub database_url_file: Option<PathBuf>,
+    /// Folder that every entry of the audit log is copied to, best on another volume; `off`: none. Default: DATA/log.
+    #[arg(long, env = "ANDON_LOG_SINK", value_name = "DIR|off")]
+    pub log_sink: Option<PathBuf>,
     /// The installation's name, shown on every page. Taken at the first start.
     #[arg(long, env = "ANDON_NAME", value_name = "NAME", default_value = "Andon")]
     pub name: String,
@@ -69,6 +72,8 @@ pub struct Serve {
     pub name: String,
     /// TLS and proxies.
     pub transport: Transport,
+    /// Folder of the log's sink; none: off.
+    pub log_sink: Option<PathBuf>,
 }
 
 impl ServeArgs {
@@ -109,7 +114,9 @@ impl ServeArgs {
         let transport = self.transport.clone().check(&origin, self.listen)?;
         let database = self.database()?;
         let name = crate::domain::text::name(&self.name).map_err(|why| ConfigError::new("--name", format!("the name {why}")))?;
-        Ok(Serve { database, state_dir: self.state_dir(), listen: self.listen, origin, name, transport })
+        let log_sink = self.log_sink.clone().unwrap_or_else(|| self.data.join("log"));
+        let log_sink = (log_sink.as_os_str() != "off").then_some(log_sink);
+        Ok(Serve { database, state_dir: self.state_dir(), listen: self.listen, origin, name, transport, log_sink })
     }
 }
 
@@ -133,6 +140,14 @@ mod tests {
         assert!(serve.listen.ip().is_loopback() && serve.transport == Transport::default());
         assert_eq!(serve.state_dir, PathBuf::from("andon-data/state"));
         assert_eq!(args(&["--listen", "0.0.0.0:8787"]).check().unwrap_err().setting, "--listen");
+    }
+
+    #[test]
+    fn the_log_has_a_sink_unless_it_is_switched_off() {
+        let sink = |given: &[&str]| args(&[&["--data", "d"], given].concat()).check().unwrap().log_sink;
+        assert_eq!(sink(&[]), Some("d/log".into()));
+        assert_eq!(sink(&["--log-sink", "/mnt/log"]), Some("/mnt/log".into()));
+        assert_eq!(sink(&["--log-sink", "off"]), None);
     }
 
     #[test]

@@ -24,6 +24,7 @@ const VERSIONS: &[Version] = versions! {
     4 "0004_acts";
     5 "0005_audit";
     6 "0006_agent_tokens";
+    7 "0007_checkpoints";
 };
 
 /// How a database's schema stands to this program.

@@ -98,6 +98,8 @@ pub struct Frame {
     pub acts_waiting: usize,
     /// What is held.
     pub held: Option<HeldStrip>,
+    /// The audit log is frozen: nothing may start or be loosened.
+    pub is_log_frozen: bool,
     /// The server's time when the page was made.
     pub now: Timestamp,
     /// The path with its query, for "Check again" and for the link of the place we are at.
@@ -127,6 +129,7 @@ impl Frame {
             csrf: String::new(),
             acts_waiting: 0,
             held: None,
+            is_log_frozen: false,
             now,
             path: path.into(),
             pause: PauseControl::Absent,

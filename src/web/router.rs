@@ -100,6 +100,7 @@ routes! {
     POST "/agents/{id}/revoke" Access::Person(Action::EnrolAgent) => super::pages::agents::show::revoke;
     GET "/audit" Access::Person(Action::SeeAudit) => super::pages::audit::index;
     GET "/audit/verify" Access::Person(Action::SeeAudit) => super::pages::audit::verify::show;
+    GET "/audit/checkpoint" Access::Person(Action::SeeCheckpoint) => super::pages::audit::checkpoint::download;
     GET "/audit/{seq}" Access::Person(Action::SeeAudit) => super::pages::audit::entry::show;
     GET "/live/fleet" Access::Person(Action::See) => super::pages::fleet_live::stream;
 
@@ -147,6 +148,7 @@ routes! {
     POST "/api/v1/holds" Access::Token(Action::PlaceHold) => super::api::v1::holds::create;
     GET "/api/v1/holds/{id}" Access::Token(Action::SeeCounts) => super::api::v1::holds::show;
     GET "/api/v1/holds/{id}/receipt" Access::Token(Action::SeeCounts) => super::api::v1::receipts::show;
+    GET "/api/v1/audit/checkpoint" Access::Token(Action::SeeCheckpoint) => super::api::v1::audit::checkpoint;
     GET "/api/v1/openapi.json" Access::Public => super::api::openapi::show;
 }
 

@@ -1,5 +1,6 @@
 //! `/system`: how this server is, and how long a stop takes at worst. `/card`: the sheet to print and hang up, for when it is not.
 
+use super::keeping::{self, Keeping};
 use crate::app::{AppError, health::Health};
 use crate::authz::{self, Action, Resource};
 use crate::domain::{BotFacts, Timestamp, Timings};
@@ -19,10 +20,14 @@ use std::sync::Arc;
 /// A certificate with fewer days left is to be renewed by hand: whatever renews it by itself has failed.
 const ENDS_SOON_DAYS: i64 = 14;
 
-struct Part {
-    part: &'static str,
-    chip: Chip,
-    said: String,
+/// A row of the table of parts.
+pub struct Part {
+    /// Its name.
+    pub part: &'static str,
+    /// How it is.
+    pub chip: Chip,
+    /// What that means.
+    pub said: String,
 }
 
 /// The usual timings in words.
@@ -62,6 +67,7 @@ struct System {
     is_embedded: bool,
     times: Times,
     slowest: Vec<Slow>,
+    keeping: Keeping,
 }
 
 #[derive(Template)]
@@ -86,7 +92,8 @@ pub async fn show(State(app): Shared, arrival: Option<Extension<Arrival>>, perso
         worst: format::duration(bot.timings.worst_case_stop_ms()),
     };
     let slowest = bots.into_iter().take(5).map(slow).collect();
-    let mut parts = parts(&health, unrecorded, app.db.is_embedded());
+    let keeping = Keeping::of(&app);
+    let mut parts = parts(&health, unrecorded, app.db.is_embedded(), &keeping);
     if let Some(tls) = arrival.and_then(|Extension(arrival)| arrival.front.tls.clone()) {
         parts.push(certificate(&tls.shown(), app.clock.now()));
     }
@@ -99,11 +106,12 @@ pub async fn show(State(app): Shared, arrival: Option<Extension<Arrival>>, perso
         is_embedded: app.db.is_embedded(),
         times: Times::usual(),
         slowest,
+        keeping,
     };
     frame::page(&page)
 }
 
-fn parts(health: &Health, unrecorded: usize, is_embedded: bool) -> Vec<Part> {
+fn parts(health: &Health, unrecorded: usize, is_embedded: bool, keeping: &Keeping) -> Vec<Part> {
     let is_well = |name: &str| !health.degraded.contains(&name);
     let part = |part, is_well: bool, tone, bad: &str, said: &str| Part {
         part,
@@ -120,13 +128,6 @@ fn parts(health: &Health, unrecorded: usize, is_embedded: bool) -> Vec<Part> {
     let database =
         if is_embedded { "Embedded SQLite; this process is its only writer." } else { "PostgreSQL, shared with other replicas." };
     let database = part("Database", is_well("database"), Tone::Critical, "Not answering", database);
-    let log = part(
-        "Audit log",
-        is_well("audit_log"),
-        Tone::Critical,
-        "Takes no entry",
-        "Without it nothing may start or be loosened. Stopping works.",
-    );
     let mut late = part("Holds not recorded yet", is_well("unrecorded_holds"), Tone::High, "Waiting", "");
     late.said = match unrecorded {
         0 => "None. A hold pressed without the database waits here and holds all the same.".to_owned(),
@@ -134,7 +135,7 @@ fn parts(health: &Health, unrecorded: usize, is_embedded: bool) -> Vec<Part> {
     };
     let mut view = part("View of the fleet", is_well("view"), Tone::High, "Too old", "");
     view.said = format!("Read {} ago. Too old, it ends leases: bots then stop by themselves.", format::duration(health.view_age_ms));
-    vec![spool, database, log, late, view]
+    [spool, database].into_iter().chain(keeping::parts(&health.degraded, keeping)).chain([late, view]).collect()
 }
 
 /// How the certificate is, and whether its files have become unusable since.
