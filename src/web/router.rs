@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::authz::Action;
 use axum::{
     Extension, Router,
-    routing::{get, post},
+    routing::{connect, get, post},
 };
 use std::sync::Arc;
 
@@ -53,7 +53,8 @@ macro_rules! routes {
             $(if is_demo || !matches!($access, Access::Demo) {
                 router = router.route($path, routes!(@method $method $handler));
             })*
-            router
+            // The same line for the same callers: over HTTP/2 a websocket is opened by CONNECT (RFC 8441).
+            router.route("/agent/v1/stream", connect(super::agent::stream::open))
         }
     };
 }

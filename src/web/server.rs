@@ -143,7 +143,9 @@ fn builder() -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .keep_alive_interval(Duration::from_secs(20))
         .max_concurrent_streams(200)
-        .max_header_list_size(HEADERS);
+        .max_header_list_size(HEADERS)
+        // Websockets over HTTP/2 (RFC 8441).
+        .enable_connect_protocol();
     builder
 }
 
@@ -172,10 +174,11 @@ fn spawn_connection<S, B>(
             // Nothing was asked yet.
             () = ending.wait() => None,
         };
-        if let Some(stream) = stream {
-            // A task of its own: this one's state, with a whole handshake in it, would stay as long as the connection.
-            tokio::spawn(connection(&builder, stream, service, watcher));
-        }
+        let Some(stream) = stream else { return };
+        // The version is agreed on already. One that had to be guessed from the first bytes would be waited for without a bound.
+        let builder = if stream.get_ref().1.alpn_protocol() == Some(b"h2") { builder.http2_only() } else { builder.http1_only() };
+        // A task of its own: this one's state, with a whole handshake in it, would stay as long as the connection.
+        tokio::spawn(connection(&builder, stream, service, watcher));
     });
 }
 

@@ -12,6 +12,7 @@ use andon::{
     web::{forwarded::Proxies, front::Front, tls::Tls},
 };
 use axum::body::Body;
+use futures_util::{SinkExt, StreamExt};
 use http::{Request, Response, header};
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -31,6 +32,10 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Message, protocol::Role},
+};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -109,6 +114,39 @@ async fn both_versions_are_served_with_cookies_that_never_leave_tls() {
     let answer = ask(&mut stream, &secured.test.origin, "/healthz").await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("strict-transport-security"), "{answer}");
     assert!(ask(&mut stream, &secured.test.origin, "/healthz").await.starts_with("HTTP/1.1 200"), "and again on the same connection");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_opens_over_http_2_for_an_agent_and_for_nobody_else() {
+    let secured = Secured::new().await;
+    let bot = secured.test.bot("arb-1", "arb").await;
+    let agent = crate::harness::agent::enrol(&secured.test, &bot, "operator").await;
+    let stream = secured.connect(&["h2"]).await;
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    // An answer comes after the server's settings, which allow what follows.
+    assert_eq!(sender.send_request(secured.get("/healthz")).await.unwrap().status(), 200);
+    let open = |token: &str| {
+        Request::connect(format!("{}/agent/v1/stream", secured.test.origin))
+            .extension(hyper::ext::Protocol::from_static("websocket"))
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-protocol", "andon.v1")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .body(Body::empty())
+            .unwrap()
+    };
+    assert_eq!(sender.send_request(open("andon_agent_wrong")).await.unwrap().status(), 401);
+    let mut response = timeout(PATIENCE, sender.send_request(open(&agent.enrolled.token))).await.unwrap().unwrap();
+    assert_eq!(response.status(), 200);
+    let upgraded = TokioIo::new(hyper::upgrade::on(&mut response).await.unwrap());
+    let mut socket = WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await;
+    let hello = serde_json::json!({"type": "hello", "boot": "boot-1", "agent": {"version": "1.0.0"}, "epoch": 0, "state": "halted",
+        "limits_version": 0});
+    socket.send(Message::text(hello.to_string())).await.unwrap();
+    let welcome = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
+    assert!(welcome.to_text().unwrap().contains("\"welcome\""), "{welcome}");
+    secured.stop.send(()).unwrap();
+    timeout(Duration::from_secs(8), secured.serving).await.expect("an open stream is ended").unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
