@@ -3,13 +3,16 @@
 
 use super::{
     dir::{AgentDir, write_durably},
-    link::wire::{Wire, WireError, is_loopback},
+    link::{
+        trust::{Trust, TrustError},
+        wire::{Wire, WireError, is_loopback},
+    },
 };
 use crate::crypto::token::{TokenDigest, fingerprint};
 use crate::domain::{AgentId, BotId, InstallationId, Secret};
 use crate::protocol::{EnrolAgent, EnrolRequest, EnrolResponse};
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::{io, path::Path};
 use url::Url;
 
 /// Why there is no credential.
@@ -30,6 +33,9 @@ pub enum CredentialError {
     /// The directory cannot be written.
     #[error("the agent's directory cannot be written: {0}")]
     Disk(#[from] io::Error),
+    /// The certificates that alone vouch for the server cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The server cannot be reached or refused.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -100,11 +106,27 @@ pub fn check_server(text: &str) -> Result<Url, CredentialError> {
     Ok(url)
 }
 
+/// What a person says when they enrol an agent.
+#[derive(Debug)]
+pub struct Enrolment<'a> {
+    /// The server's address, checked.
+    pub server: Url,
+    /// The one-time code.
+    pub code: &'a Secret<String>,
+    /// The agent's name.
+    pub name: String,
+    /// A file of certificates that alone vouch for the server; none: the one that the directory holds already, or the system's.
+    pub authority: Option<&'a Path>,
+    /// Give up the credential that is there.
+    pub replace: bool,
+}
+
 /// Turns a one-time code into a credential and writes it. The caller holds the directory's lock.
 ///
 /// # Errors
 /// When the server refuses, or the directory cannot be written; a credential that was there before then still is.
-pub async fn enrol(dir: &AgentDir, server: Url, code: &Secret<String>, name: String, replace: bool) -> Result<Credential, CredentialError> {
+pub async fn enrol(dir: &AgentDir, asked: Enrolment<'_>) -> Result<Credential, CredentialError> {
+    let Enrolment { server, code, name, authority, replace } = asked;
     if dir.credential().exists() && !replace {
         return Err(CredentialError::Exists);
     }
@@ -119,11 +141,18 @@ pub async fn enrol(dir: &AgentDir, server: Url, code: &Secret<String>, name: Str
         },
         recipient: recipient.clone(),
     };
-    let wire = Wire::new(is_loopback(&server))?;
+    let (trust, authority) = match authority.map(Trust::read).transpose()? {
+        Some((trust, pem)) => (trust, Some(pem)),
+        None => (Trust::of(dir)?, None),
+    };
+    let wire = Wire::new(is_loopback(&server), &trust)?;
     let enrolled = wire.enrol(&server, &request).await?;
     use age::secrecy::ExposeSecret;
     let secret = identity.to_string();
     write_durably(&dir.identity(), format!("{}\n", secret.expose_secret()).as_bytes(), 0o600)?;
+    if let Some(pem) = authority {
+        write_durably(&dir.authority(), &pem, 0o644)?;
+    }
     let stored = Stored { version: 1, server, recipient, enrolled };
     let text = serde_json::to_string_pretty(&stored).map_err(io::Error::other)?;
     write_durably(&dir.credential(), text.as_bytes(), 0o600)?;

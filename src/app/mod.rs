@@ -5,6 +5,7 @@ pub mod acts;
 pub mod agent_tokens;
 pub mod agents;
 pub mod audit;
+pub mod audit_tail;
 pub mod bots;
 pub mod check_in;
 pub mod demo;

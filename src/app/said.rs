@@ -1,7 +1,7 @@
 //! What agents say, made fit to be kept: texts bounded and without control characters, amounts that are decimal numbers. What does not fit
 //! is unknown from then on, never a reason not to hear the agent: a stop must reach it whatever its bot reports.
 
-use crate::protocol::{Position, Report};
+use crate::protocol::{AdapterSaid, Position, Report};
 
 /// The longest digest of a build or configuration.
 const DIGEST: usize = 128;
@@ -11,6 +11,12 @@ const WORD: usize = 64;
 const DECIMAL: usize = 48;
 /// The most positions that are kept: agents send the largest.
 const POSITIONS: usize = 200;
+
+/// A kind of bot as it may be shown: a short name of plain letters.
+pub(crate) fn adapter(said: &AdapterSaid) -> AdapterSaid {
+    let name = said.name.chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).take(32).collect();
+    AdapterSaid { name, dies_with_agent: said.dies_with_agent }
+}
 
 /// A digest as it may be kept.
 pub(crate) fn digest(text: &str) -> Option<String> {

@@ -135,14 +135,16 @@ fn read_file(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
-/// Opens a database that must be there.
-pub(super) async fn open(data: &Path, url: Option<&str>) -> Result<Db, Failure> {
-    if let Some(url) = url {
-        return Ok(Db::open_postgres(url).await?);
-    }
+/// Opens a database that must be there, to read it only.
+async fn open(data: &Path, url: Option<&str>) -> Result<Db, Failure> {
+    Ok(match url {
+        Some(url) => Db::open_postgres(url).await?,
+        None => Db::open_sqlite_to_read(&existing(data)?).await?,
+    })
+}
+
+/// The file of a database that must be there.
+pub(super) fn existing(data: &Path) -> Result<PathBuf, Failure> {
     let file = site::database_file(data);
-    if !file.exists() {
-        return Err(format!("{}: there is no database", file.display()).into());
-    }
-    Ok(Db::open_sqlite(&file).await?)
+    if file.exists() { Ok(file) } else { Err(format!("{}: there is no database", file.display()).into()) }
 }

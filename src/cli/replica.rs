@@ -6,6 +6,7 @@ use crate::audit::VerifierKey;
 use crate::authn::Keys;
 use crate::config::Origin;
 use crate::domain::Clock;
+use crate::storage::Db;
 use std::{path::PathBuf, process::ExitCode};
 
 /// The commands for replicas.
@@ -50,7 +51,10 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
     let keys: Vec<VerifierKey> = args.key.iter().map(|key| VerifierKey::parse(key)).collect::<Result<_, _>>()?;
     let state_dir = args.state_dir.unwrap_or_else(|| args.data.join("state"));
     let _lock = site::lock(&state_dir)?;
-    let db = audit::open(&args.data, args.database_url.as_deref()).await?;
+    let db = match &args.database_url {
+        Some(url) => Db::open_postgres(url).await?,
+        None => Db::open_sqlite(&audit::existing(&args.data)?).await?,
+    };
     let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let user = format!("uid {}", rustix::process::getuid().as_raw());
     let clock = Clock::system();

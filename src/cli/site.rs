@@ -8,7 +8,7 @@ use crate::fleet::Spool;
 use crate::storage::{self, Db, Lane, installation::Installation};
 use std::{
     fs::{DirBuilder, File, OpenOptions},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -44,6 +44,14 @@ pub fn database_file(data: &Path) -> PathBuf {
     data.join("andon.db")
 }
 
+/// True when two folders, or those in which they will be made, lie on one volume: a restore of that volume takes both back in time, and then
+/// nothing tells that the database is an old one (ruling H13).
+pub fn share_a_volume(one: &Path, other: &Path) -> bool {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let device = |path: &Path| absolute(path).ancestors().find_map(|dir| std::fs::metadata(dir).ok()).map(|data| data.dev());
+    device(one) == device(other)
+}
+
 /// Opens or makes an installation.
 ///
 /// # Errors
@@ -71,7 +79,7 @@ pub async fn open(wanted: Wanted<'_>) -> Result<Site, Failure> {
     let origin = wanted.origin.url().clone();
     let node = format!("{}:{}", rustix::system::uname().nodename().to_string_lossy(), std::process::id());
     let app = App::assemble(Parts { db, clock, installation, origin, spool, spooled, node }).await?;
-    let is_one_volume = is_one_volume(wanted.database, wanted.state_dir);
+    let is_one_volume = matches!(wanted.database, Database::Embedded(data) if share_a_volume(data, wanted.state_dir));
     app.open_log(LogSettings { state_dir: wanted.state_dir.to_owned(), sink: wanted.log_sink.map(Path::to_owned), is_one_volume }).await?;
     Ok(Site { app, control: wanted.state_dir.join("control"), _locks: locks })
 }
@@ -80,12 +88,6 @@ impl Wanted<'_> {
     fn command(&self) -> &'static str {
         if self.kind == "demo" { "demo" } else { "serve" }
     }
-}
-
-/// True when the state folder lies within the database's: whoever restores that one as a whole takes the tide mark back with it.
-fn is_one_volume(database: &Database, state_dir: &Path) -> bool {
-    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    matches!(database, Database::Embedded(data) if whole(state_dir).starts_with(whole(data)))
 }
 
 async fn installation(db: &Db, wanted: &Wanted<'_>, clock: &Clock) -> Result<Installation, Failure> {

@@ -6,7 +6,9 @@ pub mod directive;
 pub mod enrol;
 pub mod frames;
 
-pub use check_in::{AckFrame, CarriedHold, CheckIn, EventFrame, Hello, HelloAgent, HelloBot, HoldFrame, Position, Report, Totals};
+pub use check_in::{
+    AckFrame, AdapterSaid, CarriedHold, CheckIn, EventFrame, Hello, HelloAgent, HelloBot, HoldFrame, Position, Report, Totals,
+};
 pub use directive::{DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
 pub use enrol::{EnrolAgent, EnrolRequest, EnrolResponse, NamedBot, NamedInstallation};
 pub use frames::{FromAgent, FromServer, PollAnswer, PollCheckIn, Welcome};

@@ -27,6 +27,7 @@ statements! {
     LEAVES = "SELECT leaf_hash FROM audit_leaf WHERE log_id = $1 AND seq >= $2 AND seq < $3 ORDER BY seq";
     STRETCH = "SELECT hash FROM audit_node WHERE log_id = $1 AND level = $2 AND n >= $3 AND n < $4 ORDER BY n";
     NODES = "SELECT level, n, hash FROM audit_node WHERE log_id = $1 ORDER BY level, n";
+    NODES_FROM = "SELECT n, hash FROM audit_node WHERE log_id = $1 AND level = $2 AND n >= $3 ORDER BY n";
     KINDS = "SELECT DISTINCT kind FROM audit_record WHERE log_id = $1 ORDER BY kind";
     LIST = "SELECT r.seq, l.leaf_hash, r.body, r.id, r.ts, r.kind, r.actor, r.obj FROM audit_record r JOIN audit_leaf l ON l.log_id = r.log_id AND l.seq = r.seq WHERE r.log_id = $1 AND r.seq < $2 AND ($3 = '' OR r.actor = $3) AND ($4 = '' OR r.kind = $4) AND r.ts >= $5 AND r.ts < $6 AND ($7 = '' OR EXISTS (SELECT 1 FROM audit_about a WHERE a.about = $7 AND a.seq = r.seq)) ORDER BY r.seq DESC LIMIT $8";
 }
@@ -206,6 +207,20 @@ pub async fn audit_nodes(conn: &mut Conn) -> Result<Vec<Node>> {
             Ok(Node { level: level.unsigned_abs(), n: n.unsigned_abs(), hash })
         })
         .collect()
+}
+
+/// The stored nodes of one tile level from a place on.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn audit_nodes_from(conn: &mut Conn, level: u64, n: u64) -> Result<Vec<Node>> {
+    let rows: Vec<(i64, Vec<u8>)> =
+        on!(conn, |c| sqlx::query_as(NODES_FROM).bind(CONTROL).bind(level as i64).bind(n as i64).fetch_all(c).await)?;
+    let node = |(n, hash): (i64, Vec<u8>)| {
+        let hash = hash.try_into().map_err(|_| Error::Unreadable("a node of the log".into()))?;
+        Ok(Node { level, n: n.unsigned_abs(), hash })
+    };
+    rows.into_iter().map(node).collect()
 }
 
 /// Every kind of entry there is.

@@ -2,17 +2,10 @@
 
 use crate::{
     driver::{Browser, With},
+    newcomer::{bot_and_code, confirm, enrol, set_up, start, team_and_role, until_startable},
     program::Program,
 };
-use std::{
-    fs,
-    io::Write,
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
-
-const PASSWORD: &str = "violet-harbour-19-quince";
+use std::{fs, path::Path, process::Command, time::Duration};
 
 /// Lines that the bot has written: it grows while the bot trades.
 fn trades(dir: &Path) -> usize {
@@ -40,49 +33,6 @@ fn write_bot(dir: &Path) {
     }
 }
 
-async fn set_up(browser: &mut Browser, link: &str) {
-    browser.plug_key().await;
-    browser.goto(link).await;
-    assert!(!browser.address().await.contains("andon_setup"), "the link's secret leaves the address bar");
-    browser.fill("[name=display_name]", "N. Adebayo").await;
-    browser.fill("[name=password]", PASSWORD).await;
-    browser.fill("[name=again]", PASSWORD).await;
-    browser.press("Save password").await;
-    for n in ["1", "2"] {
-        browser.sees(&format!("Security key {n} of 2")).await;
-        browser.fill("[name=nickname]", &format!("key {n}")).await;
-        browser.press("Save security key").await;
-        if n == "1" {
-            browser.sees("Security key 2 of 2").await;
-            browser.plug_key().await;
-        }
-    }
-    browser.sees("Sign in").await;
-    browser.fill("[name=name]", "admin").await;
-    browser.fill("[name=password]", PASSWORD).await;
-    browser.press("Go on to the security key").await;
-    browser.press("security key").await;
-    browser.sees("Fleet").await;
-}
-
-async fn team_and_role(browser: &Browser, origin: &str) {
-    browser.goto(&format!("{origin}/teams")).await;
-    browser.fill("[name=name]", "arb").await;
-    browser.press("Make 1 team").await;
-    browser.goto(&format!("{origin}/people")).await;
-    browser.press("N. Adebayo").await;
-    let lead = "//fieldset[contains(., \"In team arb\")]//label[contains(., \"lead\")]";
-    browser.client.find(fantoccini::Locator::XPath(lead)).await.unwrap().click().await.unwrap();
-    browser.press("Go on to sign").await;
-    sign(browser).await;
-}
-
-/// Touches the key on an act's page.
-async fn sign(browser: &Browser) {
-    browser.sees("Signatures: 0 of 1").await;
-    browser.press("Sign").await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_an_empty_folder_to_a_real_process_that_is_stopped() {
     let dir = tempfile::tempdir().unwrap();
@@ -94,52 +44,18 @@ async fn from_an_empty_folder_to_a_real_process_that_is_stopped() {
     set_up(&mut browser, &link).await;
     team_and_role(&browser, &origin).await;
 
-    browser.goto(&format!("{origin}/fleet")).await;
-    browser.press("New bot").await;
-    browser.fill("[name=name]", "my-bot").await;
-    browser.fill("[name=strategy]", "grid").await;
-    browser.press("Make 1 bot").await;
-    browser.sees("my-bot").await;
-    let bot = browser.address().await;
-    browser.press("sandbox").await;
-    browser.press("Enrol an agent").await;
-    browser.press("Go on to sign for 1 code").await;
-    sign(&browser).await;
-    browser.sees("shown once").await;
-    let code = browser.find("code.command").await.text().await.unwrap();
+    let (bot, code) = bot_and_code(&browser, &origin).await;
 
     write_bot(dir.path());
-    let mut enrol = Command::new(env!("CARGO_BIN_EXE_andon"))
-        .args(["agent", "enrol", "--server", &origin, "--code", "-", "--dir", "my-agent"])
-        .current_dir(dir.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    enrol.stdin.take().unwrap().write_all(format!("{code}\n").as_bytes()).unwrap();
-    let said = enrol.wait_with_output().unwrap();
-    assert!(said.status.success());
-    let said = String::from_utf8(said.stdout).unwrap();
+    let said = enrol(dir.path(), &origin, &code);
     let settings = "[bot]\nadapter = \"process\"\ncommand = [\"./my-bot\"]\nreport = [\"./my-report\"]\n";
     fs::write(dir.path().join("my-agent/agent.toml"), settings).unwrap();
     let agent = Program::start(&["agent", "run", "--dir", "my-agent"], dir.path());
 
-    browser.press("Wait for the agent").await;
-    browser.sees("compare its letters").await;
-    let letters = browser.find(".fingerprint").await.text().await.unwrap();
-    assert!(said.contains(&letters), "the page shows {letters}, the terminal said {said}");
-    browser.press("They are equal").await;
-    sign(&browser).await;
-    for _ in 0..100 {
-        browser.goto(&bot).await;
-        if browser.text().await.contains("othing stands in its way") {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    confirm(&browser, &said).await;
+    until_startable(&browser, &bot).await;
     assert_eq!(trades(dir.path()), 0, "nothing trades before the start");
-    browser.press("Go on to sign the start").await;
-    sign(&browser).await;
+    start(&browser).await;
     assert!(grows(dir.path()).await, "a signed start makes the real process trade");
 
     browser.goto(&bot).await;

@@ -4,8 +4,10 @@
 
 mod access_matrix;
 mod architecture;
+mod doctor;
 mod enrolment;
 mod faults;
+mod freqtrade;
 mod harness;
 mod holds;
 mod log;

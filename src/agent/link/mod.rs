@@ -5,6 +5,7 @@ mod backoff;
 mod poll;
 mod say;
 mod stream;
+pub mod trust;
 pub mod wire;
 
 pub use say::Sent;

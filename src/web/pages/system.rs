@@ -9,11 +9,16 @@ use crate::web::{
     chip::{Chip, Tone},
     extract::{Person, Visitor},
     format, frame,
+    front::Arrival,
     page::{Frame, Scripts},
+    tls::Shown,
 };
 use askama::Template;
-use axum::extract::State;
+use axum::{Extension, extract::State};
 use std::sync::Arc;
+
+/// A certificate with fewer days left is to be renewed by hand: whatever renews it by itself has failed.
+const ENDS_SOON_DAYS: i64 = 14;
 
 /// A row of the table of parts.
 pub struct Part {
@@ -74,7 +79,7 @@ struct Card {
 }
 
 /// How the server is.
-pub async fn show(State(app): Shared, person: Person) -> Answer {
+pub async fn show(State(app): Shared, arrival: Option<Extension<Arrival>>, person: Person) -> Answer {
     authz::check(&person.actor, Action::See, &Resource::Installation).map_err(AppError::from)?;
     let health = app.health().await;
     let view = app.fleet.view();
@@ -88,9 +93,13 @@ pub async fn show(State(app): Shared, person: Person) -> Answer {
     };
     let slowest = bots.into_iter().take(5).map(slow).collect();
     let keeping = Keeping::of(&app);
+    let mut parts = parts(&health, unrecorded, app.db.is_embedded(), &keeping);
+    if let Some(tls) = arrival.and_then(|Extension(arrival)| arrival.front.tls.clone()) {
+        parts.push(certificate(&tls.shown(), app.clock.now()));
+    }
     let page = System {
         frame: frame::of(&app, &person.visitor, "System").await,
-        parts: parts(&health, unrecorded, app.db.is_embedded(), &keeping),
+        parts,
         health,
         since: app.started_at,
         node: app.node.clone(),
@@ -129,9 +138,59 @@ fn parts(health: &Health, unrecorded: usize, is_embedded: bool, keeping: &Keepin
     [spool, database].into_iter().chain(keeping::parts(&health.degraded, keeping)).chain([late, view]).collect()
 }
 
+/// How the certificate is, and whether its files have become unusable since.
+fn certificate(shown: &Shown, now: Timestamp) -> Part {
+    let names = shown.facts.names.join(", ");
+    let days = shown.facts.days_left(now);
+    let (until, plural) = (shown.facts.not_after.plain(), if days == 1 { "" } else { "s" });
+    let (chip, said) = match &shown.wrong {
+        Some(why) => {
+            let said = format!("Its files cannot be used: {why}. The one read before them is served, for {names} until {until}.");
+            let chip =
+                if shown.facts.is_current(now) { Chip::new(Tone::High, "Not renewed") } else { Chip::new(Tone::Critical, "Not valid now") };
+            (chip, said)
+        }
+        None if !shown.facts.is_current(now) => {
+            (Chip::new(Tone::Critical, "Not valid now"), format!("For {names} until {until}. Browsers and agents refuse it."))
+        }
+        None if days < ENDS_SOON_DAYS => {
+            (Chip::new(Tone::High, "Ends soon"), format!("For {names} until {until}: {days} day{plural} left."))
+        }
+        None => (
+            Chip::new(Tone::Plain, "Well"),
+            format!("For {names} until {until}: {days} days left. Its files are read again when they change."),
+        ),
+    };
+    Part { part: "Certificate", chip, said }
+}
+
 /// The sheet. Public: whoever stands before a server that does not answer has no session.
 pub async fn card(State(app): Shared, visitor: Visitor) -> Answer {
     let mut frame = frame::of(&app, &visitor, "Emergency card").await;
     frame.scripts = Scripts::Plain;
     frame::page(&Card { frame, origin: app.origin.origin().ascii_serialization(), times: Times::usual() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::certificate::Facts;
+
+    #[test]
+    fn a_certificate_that_ends_or_cannot_be_renewed_is_told_in_time() {
+        let now = Timestamp(1_795_000_000_000_000);
+        let days = |n: i64| now.plus_ms(n * 24 * 60 * 60 * 1_000);
+        let told = |left: i64, wrong: Option<&str>| {
+            let facts = Facts { names: vec!["andon.example".into()], not_before: days(-90), not_after: days(left) };
+            let part = certificate(&Shown { facts, wrong: wrong.map(str::to_owned) }, now);
+            (part.chip.tone, part.said)
+        };
+        assert_eq!(told(60, None).0, Tone::Plain);
+        assert_eq!(told(13, None).0, Tone::High);
+        assert!(told(1, None).1.contains("1 day left"));
+        assert_eq!(told(-1, None).0, Tone::Critical);
+        let (tone, said) = told(60, Some("the private key does not belong to it"));
+        assert_eq!(told(-1, Some("half a file")).0, Tone::Critical);
+        assert!(tone == Tone::High && said.contains("does not belong") && said.contains("andon.example"), "{said}");
+    }
 }

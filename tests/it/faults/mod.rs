@@ -9,9 +9,11 @@ mod model;
 mod press;
 mod proc;
 mod scene;
-mod server;
+pub mod server;
 mod trouble;
 
+mod command;
+mod freqtrade;
 mod kills;
 mod line;
 mod presses;

@@ -8,6 +8,8 @@ mod forms;
 mod foundation;
 mod live;
 mod people;
+mod proxies;
 mod server;
 mod sign_in;
 mod stopping;
+mod tls;
