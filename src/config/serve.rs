@@ -22,7 +22,8 @@ pub struct ServeArgs {
     /// Folder of the embedded database; made when it is missing.
     #[arg(long, env = "ANDON_DATA", value_name = "DIR", default_value = "andon-data")]
     pub data: PathBuf,
-    /// Folder of what must not be restored with the database: the spool of stops and the control socket. Default: DATA/state.
+    /// Folder of what must not be restored with the database: the spool of stops, the control socket, the log's key and tide
+    /// mark. Default: DATA/state.
     #[arg(long, env = "ANDON_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Address and port to listen on.

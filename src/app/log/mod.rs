@@ -143,6 +143,8 @@ pub enum Rehash {
 pub struct LogStatus {
     /// This replica's verifier key; empty: nothing is published by this process.
     pub vkey: String,
+    /// The key has its entry in the log.
+    pub is_key_recorded: bool,
     /// Entries when it was last looked at.
     pub size: u64,
     /// The tide mark.

@@ -1,7 +1,7 @@
 //! One round of the watch: the database is compared with the tide mark, what is new is read again and hashed again, the mark is raised on
 //! disk, and only then a signed checkpoint goes out. Whatever does not fit freezes the log; nothing is signed that was not read again.
 
-use super::{Frozen, FrozenKind, Keeper, LogSettings, Mark, Rehash, files};
+use super::{Frozen, FrozenKind, Keeper, LogSettings, LogStatus, Mark, Rehash, files};
 use crate::app::{App, AppError};
 use crate::audit::{Canonical, Event, Frontier, Note, Row, VerifierKey, record::leaf_hash};
 use crate::authz::{self, Action, Actor, Resource};
@@ -55,11 +55,11 @@ impl App {
             status.is_one_volume = settings.is_one_volume;
             status.size = head.size.unsigned_abs();
             status.checkpoint = latest.clone();
+            status.is_key_recorded = key.as_ref().is_some_and(|key| keys.contains(&key.verifier().to_string()));
             status.vkey = key.as_ref().map(|key| key.verifier().to_string()).unwrap_or_default();
             status.sink.dir = settings.sink.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default();
         });
         let found = own_mark(mark, key.as_ref().map(crate::audit::SigningKey::verifier), is_first || latest.is_none());
-        let own = key.as_ref().map(|key| key.verifier().to_string());
         // Set once: a second call would find the first one's keeper.
         let _ = self.log.keeper.set(Keeper { settings, origin: head.origin.clone(), key: key.map(Arc::new) });
         match unreadable.map_or(found, |why| Err((FrozenKind::KeyChanged, why))) {
@@ -74,22 +74,26 @@ impl App {
             }
         }
         self.freeze_as_the_database_says().await?;
-        if let Some(vkey) = own.filter(|vkey| !keys.contains(vkey))
-            && self.log.gate.frozen().is_none()
-        {
-            self.record_log_key(&vkey).await?;
+        if let Err(error) = self.record_log_key().await {
+            tracing::warn!(%error, "the log's key could not be recorded yet");
         }
         Ok(())
     }
 
-    /// Notes this replica's key in the log and beside it.
-    async fn record_log_key(&self, vkey: &str) -> Result<(), AppError> {
+    /// Notes this replica's key in the log and beside it, once. A database that takes nothing keeps no server from starting: the rounds try
+    /// again.
+    async fn record_log_key(&self) -> Result<(), AppError> {
+        let LogStatus { vkey, is_key_recorded, .. } = self.log.status();
+        if is_key_recorded || vkey.is_empty() || self.log.gate.frozen().is_some() {
+            return Ok(());
+        }
         let permit = authz::check(&Actor::Server, Action::Record, &Resource::Installation)?;
-        let key_id = VerifierKey::parse(vkey).map_err(AppError::internal)?.id();
+        let key_id = VerifierKey::parse(&vkey).map_err(AppError::internal)?.id();
         let mut act = self.begin(permit, Lane::Normal).await?;
         let now = act.now();
-        storage::checkpoints::log_key_add(act.tx(), vkey, &self.node, now).await?;
-        act.commit(Event::LogKeyAdded { key_id, vkey: vkey.to_owned() }).await?;
+        storage::checkpoints::log_key_add(act.tx(), &vkey, &self.node, now).await?;
+        act.commit(Event::LogKeyAdded { key_id, vkey }).await?;
+        self.log.note(|status| status.is_key_recorded = true);
         Ok(())
     }
 
@@ -113,6 +117,7 @@ impl App {
             return Ok(());
         }
         let Some(key) = &keeper.key else { return Ok(()) };
+        self.record_log_key().await?;
         let (head, frontier) = match self.look().await? {
             Look::Fits(head, frontier) => (head, frontier),
             Look::Wrong(kind, why) => {
