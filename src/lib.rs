@@ -30,7 +30,7 @@
 //! * a new act that needs a signature → a variant in `domain/act.rs`, its rule in `authz/policy.rs`, its effect in `app/acts/`
 //! * a page → one file in `web/pages/`, one line in `web/router.rs`, one template
 //! * a table → a migration in both folders of `migrations`, one file in `storage`
-//! * a kind of bot → one file in `agent/adapters/`
+//! * a kind of bot → one file in `agent/adapters/`, and its section of `agent.toml` in `agent/settings/`
 
 #[macro_use]
 mod failpoint;
