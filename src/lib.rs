@@ -31,7 +31,7 @@
 //! * a page → one file in `web/pages/`, one line in `web/router.rs`, one template
 //! * a table → a migration in both folders of `migrations`, one file in `storage`
 //! * a check of the log from outside of its database → `app/log/`, with a planted fault in `tests/it/log/verify.rs`
-//! * a kind of bot → one file in `agent/adapters/`
+//! * a kind of bot → one file in `agent/adapters/`, and its section of `agent.toml` in `agent/settings/`
 
 #[macro_use]
 mod failpoint;

@@ -23,7 +23,7 @@ command -v curl >/dev/null || missing+=(curl)
 command -v jq >/dev/null || missing+=(jq)
 command -v python3 >/dev/null || missing+=(python3)
 ls -d /usr/lib/postgresql/*/bin >/dev/null 2>&1 || missing+=(postgresql)
-if [ $freqtrade = 1 ]; then python3 -m venv --help >/dev/null 2>&1 || missing+=(python3-venv); fi
+if [ $freqtrade = 1 ]; then python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv); fi
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update -qq

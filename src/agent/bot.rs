@@ -186,7 +186,7 @@ impl Bot {
     fn carried_out(&mut self, order: Order, seen: ReadBack) -> Meaning {
         // An order that is given again must not take a bot over that restarted meanwhile.
         let went_on = self.done.is_some() && self.doing != State::Halted && order.wanted.state != State::Halted;
-        let restarted = went_on && seen.instance != self.instance;
+        let restarted = went_on && self.is_another(&seen);
         self.doing = seen.state;
         self.instance = seen.instance;
         self.done = Some(order);
@@ -209,12 +209,13 @@ impl Bot {
             self.again = true;
             return Meaning::Moved;
         }
-        let restarted = seen.instance != self.instance;
+        let restarted = self.is_another(&seen);
+        // One that said nothing of it before is known from here on.
+        self.instance = seen.instance.clone().or(self.instance.take());
         if wanted == State::Halted {
-            let known = std::mem::replace(&mut self.instance, seen.instance.clone()).is_some() && seen.instance.is_some();
             // What was out of sight, or began anew, is proved anew.
-            self.again |= (known && restarted) || self.doing != State::Halted;
-            return if known && restarted { Meaning::Restarted } else { self.orders_left(&seen) };
+            self.again |= restarted || self.doing != State::Halted;
+            return if restarted { Meaning::Restarted } else { self.orders_left(&seen) };
         }
         if seen.state < wanted {
             return Meaning::Stopped("bot_stopped", format!("the bot stopped by itself: it is {}", seen.state));
@@ -223,6 +224,11 @@ impl Bot {
             return Meaning::Stopped("bot_restarted", "the bot restarted by itself".into());
         }
         self.orders_left(&seen)
+    }
+
+    /// True when the bot began anew since it was looked at last, as far as it tells.
+    fn is_another(&self, seen: &ReadBack) -> bool {
+        matches!((&self.instance, &seen.instance), (Some(known), Some(now)) if known != now)
     }
 
     /// Where entry orders rest against what was ordered, the bot is told again, for as long as it takes.
