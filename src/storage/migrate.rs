@@ -24,6 +24,7 @@ const VERSIONS: &[Version] = versions! {
     4 "0004_acts";
     5 "0005_audit";
     6 "0006_agent_tokens";
+    8 "0008_first_run";
 };
 
 /// Brings the schema up to this program's version.

@@ -70,6 +70,14 @@ async fn come_in(browser: &mut Browser, link: &str, name: &str, shown: &str) {
 async fn sign(browser: &Browser) {
     browser.sees("Signatures: 0 of 1").await;
     browser.press("Sign").await;
+    // The key answers in its own time; whoever left the page before would leave it unsigned.
+    for _ in 0..300 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if !browser.text().await.contains("Signatures: 0 of 1") {
+            return;
+        }
+    }
+    panic!("not signed:\n{}", browser.text().await);
 }
 
 /// Goes back to the list by the strip that every page carries.
