@@ -66,6 +66,12 @@ async fn come_in(browser: &mut Browser, link: &str, name: &str, shown: &str) {
     browser.sees("Fleet").await;
 }
 
+/// True when the page shows these words; none while it is changing under the question.
+async fn shows(browser: &Browser, words: &str) -> Option<bool> {
+    let body = browser.client.find(fantoccini::Locator::Css("body")).await.ok()?;
+    Some(body.text().await.ok()?.contains(words))
+}
+
 /// Touches the key on an act's page.
 async fn sign(browser: &Browser) {
     browser.sees("Signatures: 0 of 1").await;
@@ -73,7 +79,7 @@ async fn sign(browser: &Browser) {
     // The key answers in its own time; whoever left the page before would leave it unsigned.
     for _ in 0..300 {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        if !browser.text().await.contains("Signatures: 0 of 1") {
+        if shows(browser, "Signatures: 0 of 1").await == Some(false) {
             return;
         }
     }
@@ -86,7 +92,7 @@ async fn back(browser: &Browser, done: &str) {
     browser.find("a[href='/first-run']").await.click().await.unwrap();
     // An agent needs a moment; whoever has no patience loads the page anew.
     for _ in 0..100 {
-        if browser.text().await.contains(&format!("{done} of 6 done")) {
+        if shows(browser, &format!("{done} of 6 done")).await == Some(true) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -170,7 +176,7 @@ async fn agent(browser: &Browser, dir: &Path) -> Program {
 /// Signs the start once nothing stands in its way; the list says when.
 async fn start(browser: &Browser, dir: &Path) {
     for _ in 0..3 {
-        if browser.text().await.contains("Go on to sign the start of 1 bot") {
+        if shows(browser, "Go on to sign the start of 1 bot").await == Some(true) {
             break;
         }
         goes_on(browser).await;
@@ -198,7 +204,7 @@ async fn from_an_empty_folder_to_a_stop_that_was_measured() {
     start(&browser, dir.path()).await;
 
     back(&browser, "5").await;
-    if !browser.text().await.contains("as a drill") {
+    if shows(&browser, "as a drill").await != Some(true) {
         goes_on(&browser).await;
     }
     browser.press("Pause 1 bot: my-bot").await;
@@ -206,7 +212,7 @@ async fn from_an_empty_folder_to_a_stop_that_was_measured() {
     browser.sees("Idle: 1").await;
     assert!(!grows(dir.path()).await, "the receipt says idle and the process is gone");
     back(&browser, "5").await;
-    if !browser.text().await.contains("Measured: idle after") {
+    if shows(&browser, "Measured: idle after").await != Some(true) {
         goes_on(&browser).await;
     }
     browser.sees("Measured: idle after").await;
