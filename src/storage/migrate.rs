@@ -25,6 +25,7 @@ const VERSIONS: &[Version] = versions! {
     5 "0005_audit";
     6 "0006_agent_tokens";
     7 "0007_checkpoints";
+    8 "0008_first_run";
 };
 
 /// How a database's schema stands to this program.

@@ -3,7 +3,7 @@
 
 use crate::{
     driver::{Browser, With},
-    newcomer::{come_in, sign},
+    newcomer::{come_in, shows, sign},
     program::Program,
 };
 use std::{
@@ -45,7 +45,7 @@ async fn back(browser: &Browser, done: &str) {
     browser.find("a[href='/first-run']").await.click().await.unwrap();
     // An agent needs a moment; whoever has no patience loads the page anew.
     for _ in 0..100 {
-        if browser.text().await.contains(&format!("{done} of 6 done")) {
+        if shows(browser, &format!("{done} of 6 done")).await == Some(true) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -129,7 +129,7 @@ async fn agent(browser: &Browser, dir: &Path) -> Program {
 /// Signs the start once nothing stands in its way; the list says when.
 async fn start(browser: &Browser, dir: &Path) {
     for _ in 0..3 {
-        if browser.text().await.contains("Go on to sign the start of 1 bot") {
+        if shows(browser, "Go on to sign the start of 1 bot").await == Some(true) {
             break;
         }
         goes_on(browser).await;
@@ -157,7 +157,7 @@ async fn from_an_empty_folder_to_a_stop_that_was_measured() {
     start(&browser, dir.path()).await;
 
     back(&browser, "5").await;
-    if !browser.text().await.contains("as a drill") {
+    if shows(&browser, "as a drill").await != Some(true) {
         goes_on(&browser).await;
     }
     browser.press("Pause 1 bot: my-bot").await;
@@ -165,7 +165,7 @@ async fn from_an_empty_folder_to_a_stop_that_was_measured() {
     browser.sees("Idle: 1").await;
     assert!(!grows(dir.path()).await, "the receipt says idle and the process is gone");
     back(&browser, "5").await;
-    if !browser.text().await.contains("Measured: idle after") {
+    if shows(&browser, "Measured: idle after").await != Some(true) {
         goes_on(&browser).await;
     }
     browser.sees("Measured: idle after").await;

@@ -1,6 +1,7 @@
 //! Somebody new to Andon, clicked: a one-time link, a password, two keys, the first sign-in, and the touch that signs.
 
 use crate::driver::Browser;
+use std::time::Duration;
 
 const PASSWORD: &str = "violet-harbour-19-quince";
 
@@ -30,8 +31,22 @@ pub async fn come_in(browser: &mut Browser, link: &str, name: &str, shown: &str)
     browser.sees("Fleet").await;
 }
 
+/// True when the page shows these words; none while it is changing under the question.
+pub async fn shows(browser: &Browser, words: &str) -> Option<bool> {
+    let body = browser.client.find(fantoccini::Locator::Css("body")).await.ok()?;
+    Some(body.text().await.ok()?.contains(words))
+}
+
 /// Touches the key on an act's page.
 pub async fn sign(browser: &Browser) {
     browser.sees("Signatures: 0 of 1").await;
     browser.press("Sign").await;
+    // The key answers in its own time; whoever left the page before would leave it unsigned.
+    for _ in 0..300 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if shows(browser, "Signatures: 0 of 1").await == Some(false) {
+            return;
+        }
+    }
+    panic!("not signed:\n{}", browser.text().await);
 }

@@ -18,6 +18,7 @@ mod kills;
 mod line;
 mod presses;
 mod processes;
+mod reports;
 mod space;
 mod tokens;
 

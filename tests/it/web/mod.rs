@@ -6,6 +6,7 @@ mod bots;
 mod errors;
 mod forms;
 mod foundation;
+mod inputs;
 mod live;
 mod people;
 mod proxies;
