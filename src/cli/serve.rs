@@ -71,9 +71,7 @@ fn say_of_the_log(app: &App) {
         println!("THE AUDIT LOG IS FROZEN: nothing may start or be loosened; stops work.\n  {}", frozen.why);
     }
     if status.is_one_volume {
-        println!(
-            "Data and state lie on one volume: a restore of the whole volume cannot be noticed. Give --state-dir another volume."
-        );
+        println!("Data and state lie on one volume: a restore of the whole volume cannot be noticed. Give --state-dir another volume.");
     }
     if status.sink.dir.is_empty() {
         println!("The audit log is copied nowhere (--log-sink off): whoever has this machine has the only copy.");
