@@ -106,6 +106,12 @@ impl ServeArgs {
         self.state_dir.clone().unwrap_or_else(|| self.data.join("state"))
     }
 
+    /// Folder that the log is copied to; none: nowhere.
+    pub fn log_sink(&self) -> Option<PathBuf> {
+        let sink = self.log_sink.clone().unwrap_or_else(|| self.data.join("log"));
+        (sink.as_os_str() != "off").then_some(sink)
+    }
+
     /// Checks everything that can be checked before anything is opened.
     ///
     /// # Errors
@@ -115,8 +121,7 @@ impl ServeArgs {
         let transport = self.transport.clone().check(&origin, self.listen)?;
         let database = self.database()?;
         let name = crate::domain::text::name(&self.name).map_err(|why| ConfigError::new("--name", format!("the name {why}")))?;
-        let log_sink = self.log_sink.clone().unwrap_or_else(|| self.data.join("log"));
-        let log_sink = (log_sink.as_os_str() != "off").then_some(log_sink);
+        let log_sink = self.log_sink();
         Ok(Serve { database, state_dir: self.state_dir(), listen: self.listen, origin, name, transport, log_sink })
     }
 }

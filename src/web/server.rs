@@ -18,7 +18,16 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown, graceful::Watcher},
 };
-use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -34,6 +43,14 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 const HEADERS: u32 = 384 * 1024;
 /// How long to wait when the system has no more files to give.
 const BREATH: Duration = Duration::from_millis(100);
+
+/// What goes with a connection.
+struct Beside {
+    watcher: Watcher,
+    ending: Ending,
+    // A request came on it.
+    asked: Arc<AtomicBool>,
+}
 
 type Answered = Result<Response, Infallible>;
 
@@ -83,7 +100,10 @@ pub async fn serve_behind(front: Front, listener: TcpListener, app: Arc<App>, sh
         };
         let (routes, ending, writes) = (routes.clone(), Ending(told.clone()), writes.clone());
         let arrival = Arrival { peer, front: front.clone() };
+        let asked = Arc::new(AtomicBool::new(false));
+        let beside = Beside { watcher: graceful.watcher(), ending: ending.clone(), asked: asked.clone() };
         let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
+            asked.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(arrival.clone());
             request.extensions_mut().insert(ending.clone());
             answer(routes.clone(), request, writes.clone())
@@ -92,7 +112,7 @@ pub async fn serve_behind(front: Front, listener: TcpListener, app: Arc<App>, sh
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection kept its delay");
         }
-        spawn_connection(&builder, stream, &front, service, (graceful.watcher(), Ending(told.clone())));
+        spawn_connection(&builder, stream, &front, service, beside);
     }
     drop(listener);
     drop(writes);
@@ -149,13 +169,8 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-fn spawn_connection<S, B>(
-    builder: &Builder<TokioExecutor>,
-    stream: TcpStream,
-    front: &Front,
-    service: S,
-    (watcher, mut ending): (Watcher, Ending),
-) where
+fn spawn_connection<S, B>(builder: &Builder<TokioExecutor>, stream: TcpStream, front: &Front, service: S, mut beside: Beside)
+where
     S: hyper::service::Service<Request<hyper::body::Incoming>, Response = axum::http::Response<B>> + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -164,7 +179,7 @@ fn spawn_connection<S, B>(
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let Some(tls) = front.tls.clone() else {
-        tokio::spawn(connection(builder, stream, service, watcher));
+        tokio::spawn(connection(builder, stream, service, beside));
         return;
     };
     let builder = builder.clone();
@@ -172,13 +187,11 @@ fn spawn_connection<S, B>(
         let stream = tokio::select! {
             stream = tls.accept(stream) => stream,
             // Nothing was asked yet.
-            () = ending.wait() => None,
+            () = beside.ending.wait() => None,
         };
         let Some(stream) = stream else { return };
-        // The version is agreed on already. One that had to be guessed from the first bytes would be waited for without a bound.
-        let builder = if stream.get_ref().1.alpn_protocol() == Some(b"h2") { builder.http2_only() } else { builder.http1_only() };
         // A task of its own: this one's state, with a whole handshake in it, would stay as long as the connection.
-        tokio::spawn(connection(&builder, stream, service, watcher));
+        tokio::spawn(connection(&builder, stream, service, beside));
     });
 }
 
@@ -186,7 +199,7 @@ fn connection<I, S, B>(
     builder: &Builder<TokioExecutor>,
     stream: I,
     service: S,
-    watcher: Watcher,
+    beside: Beside,
 ) -> impl Future<Output = ()> + Send + use<I, S, B>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -198,11 +211,22 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-    let connection = watcher.watch(connection);
+    let connection = beside.watcher.watch(connection);
     async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = &*error, "a connection ended early");
+        tokio::select! {
+            outcome = connection => if let Err(error) = outcome {
+                tracing::debug!(error = &*error, "a connection ended early");
+            },
+            () = nothing_asked(beside.asked, HEAD_PATIENCE) => tracing::debug!("a connection asked for nothing"),
         }
+    }
+}
+
+/// Ends when nothing was asked in so long a time, else never: while it waits for the first bytes, which tell the version, hyper has no bound.
+async fn nothing_asked(asked: Arc<AtomicBool>, patience: Duration) {
+    tokio::time::sleep(patience).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -211,5 +235,18 @@ async fn pause_after(error: &io::Error) {
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         tracing::error!(%error, "a connection could not be taken");
         tokio::time::sleep(BREATH).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_connection_that_asks_for_nothing_is_ended() {
+        let short = Duration::from_millis(10);
+        nothing_asked(Arc::new(AtomicBool::new(false)), short).await;
+        let asks = nothing_asked(Arc::new(AtomicBool::new(true)), short);
+        assert!(tokio::time::timeout(5 * short, asks).await.is_err());
     }
 }

@@ -140,6 +140,8 @@ async fn examine(args: &ServeArgs) -> Vec<Line> {
         lines.push(folders::volumes(data, &state_dir));
     }
     lines.extend(folders::folder("state folder", &state_dir));
+    let sink = args.log_sink();
+    lines.extend(sink.iter().flat_map(|sink| folders::folder("log folder", sink)));
     lines.push(folders::spool(&state_dir.join("spool"), is_running, &Clock::system()));
     lines.push(folders::control(&state_dir.join("control"), is_running).await);
     let agents = match database {
