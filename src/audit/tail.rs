@@ -110,7 +110,8 @@ mod tests {
         let (mut rows, mut frontier, mut nodes) = (Vec::new(), Frontier::default(), HashMap::new());
         let event = Event::TeamCreated { team: TeamId::new(), name: "arb".into() };
         for seq in 0..size {
-            let record = Record { actor: Actor::server(), ts: Timestamp(seq as i64), node: "n".into(), event: event.clone() };
+            let record =
+                Record { actor: Actor::server(), ts: Timestamp(seq as i64), happened_at: None, node: "n".into(), event: event.clone() };
             let entry = Canonical::new(&record).unwrap();
             nodes.extend(frontier.push(entry.leaf()).into_iter().map(|node| ((node.level, node.n), node.hash)));
             let (id, kind, actor) = (String::new(), String::new(), String::new());
