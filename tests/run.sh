@@ -21,6 +21,7 @@ command -v chromium >/dev/null || missing+=(chromium)
 command -v chromedriver >/dev/null || missing+=(chromium-driver)
 command -v curl >/dev/null || missing+=(curl)
 command -v jq >/dev/null || missing+=(jq)
+command -v python3 >/dev/null || missing+=(python3)
 ls -d /usr/lib/postgresql/*/bin >/dev/null 2>&1 || missing+=(postgresql)
 if [ $freqtrade = 1 ]; then python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv); fi
 if [ ${#missing[@]} -gt 0 ]; then

@@ -3,7 +3,7 @@
 use super::{
     adapters::Adapter,
     boot_clock::BootClock,
-    credential::Credential,
+    credential::{Credential, Keeper},
     link::{
         Link,
         wire::{Door, Wire, WireError},
@@ -21,6 +21,8 @@ use tokio::task::JoinSet;
 pub struct AgentConfig {
     /// Who it is and where it reports.
     pub credential: Credential,
+    /// Where its token is changed; none: it never is, as in a demo, whose agents end with it.
+    pub keeper: Option<Keeper>,
     /// The client, shared by every agent of a process.
     pub wire: Wire,
     /// The time of day; shown, never trusted.
@@ -61,14 +63,15 @@ impl Agent {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<Outcome, WireError> {
         let boot = token::random::<16>().ok().and_then(|text| BootId::try_from(text).ok());
         let boot = boot.ok_or_else(|| WireError::Client(token::NoRandomness.to_string()))?;
-        let AgentConfig { credential, wire, clock, boot_clock, tether } = self.config;
+        let AgentConfig { credential, keeper, wire, clock, boot_clock, tether } = self.config;
         let door = Door::new(credential.server.clone(), &credential.token)?;
         let apply_within_ms = self.adapter.apply_within_ms();
         let (mut runner, ends) = Runner::new(&credential, self.adapter, self.store, clock.clone(), boot_clock.clone(), tether);
         let mut tasks = JoinSet::new();
         tasks.spawn(ends.hands.run());
         let installation = credential.installation;
-        let mut link = Some(Link { wire, door, installation, boot, clock, boot_clock, apply_within_ms, desk: ends.desk, news: ends.news });
+        let mut link =
+            Some(Link { wire, door, installation, boot, clock, boot_clock, apply_within_ms, keeper, desk: ends.desk, news: ends.news });
         let mut shutdown = pin!(shutdown);
         loop {
             if let Some(outcome) = runner.settle() {

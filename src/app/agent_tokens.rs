@@ -41,7 +41,8 @@ impl App {
         tokio::spawn(async move {
             let end = async {
                 let mut act = app.begin(app.own_permit(&agent)?, Lane::Normal).await?;
-                if !storage::agents::agent_take_next_token(act.tx(), &agent.id, &next).await? {
+                let now = act.now();
+                if !storage::agents::agent_take_next_token(act.tx(), &agent.id, &next, now).await? {
                     // Another request was first.
                     return Ok(());
                 }

@@ -3,7 +3,7 @@
 use super::{App, AppError, Invalid};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotFacts, BotId, Epoch, Exits, Limits, Stage, StopFact, StopKind, TeamId, Timings, UserId, text};
+use crate::domain::{BootId, BotFacts, BotId, Epoch, Exits, Limits, Stage, StopFact, StopKind, TeamId, Timings, UserId, text};
 use crate::storage::{self, Lane, teams::Team};
 
 /// What is asked for a new bot.
@@ -135,7 +135,13 @@ impl App {
         storage::bots::bot_edit(act.tx(), &bot).await?;
         let stop = StopFact { epoch, kind: StopKind::Stage, why: format!("stage changed from {from} to {to}"), at: act.now() };
         storage::bots::bot_stop(act.tx(), id, &stop).await?;
-        act.commit(Event::StageChanged { bot: id.clone(), from, to }).await?;
+        let event = Event::StageChanged { bot: id.clone(), from, to };
+        // Down is a stop and waits for no log.
+        if to < from || to == Stage::Retired {
+            act.commit_stop(event).await?;
+        } else {
+            act.commit(event).await?;
+        }
         Ok(())
     }
 
@@ -171,14 +177,27 @@ impl App {
 
     /// Takes over how long an agent's adapter says that it needs to apply a stop. Nothing happens when it is known.
     ///
+    /// A boot declares once: what it says first stands for as long as it runs, and another number in the same boot is not heard. So an agent
+    /// cannot fill the log by changing its mind, nor put off the moment at which its silence counts as unconfirmed while its bot trades: a
+    /// new boot is a stop, and the next start is signed with the new number on the page.
+    ///
     /// # Errors
-    /// When the database is gone.
-    pub async fn note_apply_within(&self, id: &BotId, apply_within_ms: i64) -> Result<(), AppError> {
+    /// When the database is gone; the boot may then say it again.
+    pub async fn note_apply_within(&self, id: &BotId, boot: &BootId, apply_within_ms: i64) -> Result<(), AppError> {
         let known = self.fleet.view().bot(id).map(|bot| bot.timings.apply_within_ms);
         let apply_within_ms = apply_within_ms.clamp(100, 600_000);
-        if known.is_none_or(|known| known == apply_within_ms) {
+        let Some(known) = known else { return Ok(()) };
+        if !self.book.may_declare(id, boot) || known == apply_within_ms {
             return Ok(());
         }
+        let noted = self.record_apply_within(id, apply_within_ms).await;
+        if noted.is_err() {
+            self.book.undeclare(id);
+        }
+        noted
+    }
+
+    async fn record_apply_within(&self, id: &BotId, apply_within_ms: i64) -> Result<(), AppError> {
         let permit = authz::check(&Actor::Server, Action::Record, &Resource::Installation)?;
         let mut act = self.begin(permit, Lane::Normal).await?;
         let epoch = act.epoch().await?;

@@ -5,15 +5,19 @@ pub mod acts;
 pub mod agent_tokens;
 pub mod agents;
 pub mod audit;
+pub mod audit_tail;
 pub mod bots;
 pub mod check_in;
 pub mod demo;
+pub mod drills;
 pub mod error;
 pub mod facts;
+pub mod first_run;
 pub mod health;
 pub mod hold_record;
 pub mod holds;
 pub mod listings;
+pub mod log;
 pub mod names;
 pub mod observations;
 pub mod people;
@@ -66,6 +70,8 @@ pub struct App {
     pub started_at: Timestamp,
     /// A name for this process among replicas.
     pub node: String,
+    /// The watch over the audit log; it watches nothing before `open_log`.
+    pub log: log::LogWatch,
     pub(crate) agent_book: agents::AgentBook,
     pub(crate) people_book: people::PeopleBook,
     pub(crate) spool: Arc<Spool>,
@@ -119,6 +125,7 @@ impl App {
             refreshing: refresh::Turn::default(),
             start_frames: start_frames::StartFrames::default(),
             demo_keys: demo::DemoKeys::default(),
+            log: log::LogWatch::default(),
             started_at: parts.clock.now(),
             db: parts.db,
             clock: parts.clock,
@@ -132,6 +139,7 @@ impl App {
         });
         app.refresh_all().await?;
         app.load_observations().await?;
+        app.load_drills().await?;
         for hold in parts.spooled {
             // One that was recorded before an earlier process ended is the database's: it may be released by now.
             if !app.is_recorded(&hold.id).await? {

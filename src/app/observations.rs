@@ -211,9 +211,18 @@ async fn write(app: &App, rows: &[Observation], seen: &HashMap<BotId, Arc<AgentS
             Observation::Ack(..) | Observation::Seen(_) => {}
         }
     }
+    let idle = |row: &&Observation| matches!(row, Observation::Ack(_, ack, _) if ack.step == Step::Idle);
+    let mut drills = Vec::new();
+    for row in rows.iter().filter(idle) {
+        let Observation::Ack(bot, ..) = row else { continue };
+        drills.extend(app.measure_drills(&mut tx, bot).await?.map(|drill| (bot, drill)));
+    }
     failpoint!("said:before_commit");
     tx.commit().await?;
     failpoint!("said:committed");
+    for (bot, drill) in drills {
+        app.book.set_drill(bot, drill);
+    }
     Ok(())
 }
 

@@ -4,9 +4,9 @@ use super::{App, AppError, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{Grant, Role, TeamId, UserId};
-use crate::storage::{self, Lane, credentials::Credential, teams::Team, users::User};
+use crate::storage::{self, Lane, credentials::Credential, invitations::Invitation, teams::Team, users::User};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -15,6 +15,8 @@ struct People {
     users: HashMap<UserId, Arc<User>>,
     teams: Vec<Team>,
     with_two_keys: i64,
+    // Who has put the first-run list away.
+    first_run_away: HashSet<UserId>,
 }
 
 /// Everybody and every team.
@@ -22,9 +24,10 @@ struct People {
 pub struct PeopleBook(RwLock<People>);
 
 impl PeopleBook {
-    pub(crate) fn reload(&self, users: Vec<User>, teams: Vec<Team>, with_two_keys: i64) {
+    pub(crate) fn reload(&self, users: Vec<User>, teams: Vec<Team>, with_two_keys: i64, first_run_away: Vec<UserId>) {
         let users = users.into_iter().map(|user| (user.id.clone(), Arc::new(user))).collect();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = People { users, teams, with_two_keys };
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) =
+            People { users, teams, with_two_keys, first_run_away: first_run_away.into_iter().collect() };
     }
     fn read<T>(&self, look: impl FnOnce(&People) -> T) -> T {
         look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
@@ -46,6 +49,10 @@ impl PeopleBook {
     /// True when an enabled person holds a role.
     pub fn holds(&self, id: &UserId, role: Role) -> bool {
         self.read(|people| people.users.get(id).is_some_and(|user| user.enabled && user.grants.iter().any(|g| g.role == role)))
+    }
+    /// True when a person has put the first-run list away.
+    pub fn has_put_first_run_away(&self, id: &UserId) -> bool {
+        self.read(|people| people.first_run_away.contains(id))
     }
     /// Every team by name.
     pub fn teams(&self) -> Vec<Team> {
@@ -86,6 +93,29 @@ impl App {
         Ok(storage::credentials::credential_of_user(&mut *self.db.read().await?, id).await?)
     }
 
+    /// Everybody's keys, in one question.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn keys_of_all(&self, actor: &Actor) -> Result<HashMap<UserId, Vec<Credential>>, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let mut by_user = HashMap::<UserId, Vec<Credential>>::new();
+        for key in storage::credentials::credential_all(&mut *self.db.read().await?).await? {
+            by_user.entry(key.user_id.clone()).or_default().push(key);
+        }
+        Ok(by_user)
+    }
+
+    /// The unused link of everybody who was invited, over or not, in one question.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn invitations(&self, actor: &Actor) -> Result<HashMap<UserId, Invitation>, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let links = storage::invitations::invitation_latest(&mut *self.db.read().await?).await?;
+        Ok(links.into_iter().map(|link| (link.user_id.clone(), link)).collect())
+    }
+
     /// Ends or gives back every right of a person; ending ends their sessions as well.
     ///
     /// # Errors
@@ -97,8 +127,10 @@ impl App {
         storage::users::user_set_enabled(act.tx(), id, enabled).await?;
         self.an_admin_remains(&mut act).await?;
         act.changes_books();
-        act.commit(if enabled { Event::UserEnabled { user: id.clone() } } else { Event::UserDisabled { user: id.clone() } }).await?;
-        if !enabled {
+        if enabled {
+            act.commit(Event::UserEnabled { user: id.clone() }).await?;
+        } else {
+            act.commit_stop(Event::UserDisabled { user: id.clone() }).await?;
             self.sessions.end_all_of(id).await;
         }
         Ok(())

@@ -46,7 +46,8 @@ impl App {
     pub(crate) async fn reload_books(&self, conn: &mut Conn) -> Result<(), AppError> {
         self.agent_book.reload(storage::agents::agent_live(conn).await?);
         let two = storage::credentials::credential_people_with_two(conn).await?;
-        self.people_book.reload(storage::users::user_all(conn).await?, storage::teams::team_all(conn).await?, two);
+        let away = storage::first_run::first_run_away(conn).await?;
+        self.people_book.reload(storage::users::user_all(conn).await?, storage::teams::team_all(conn).await?, two, away);
         self.token_book.reload(&storage::tokens::token_all(conn).await?);
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! What agents say, made fit to be kept: texts bounded and without control characters, amounts that are decimal numbers. What does not fit
 //! is unknown from then on, never a reason not to hear the agent: a stop must reach it whatever its bot reports.
 
-use crate::protocol::{AdapterSaid, Position, Report};
+use crate::domain::{Decimal, largest::keep_largest};
+use crate::protocol::{AdapterSaid, MAX_POSITIONS, Position, PositionsRest, Report};
 
 /// The longest digest of a build or configuration.
 const DIGEST: usize = 128;
@@ -9,8 +10,6 @@ const DIGEST: usize = 128;
 const WORD: usize = 64;
 /// The longest decimal number.
 const DECIMAL: usize = 48;
-/// The most positions that are kept: agents send the largest.
-const POSITIONS: usize = 200;
 
 /// A kind of bot as it may be shown: a short name of plain letters.
 pub(crate) fn adapter(said: &AdapterSaid) -> AdapterSaid {
@@ -58,10 +57,28 @@ pub(crate) fn report(mut report: Report) -> Report {
     }
     report.currency = report.currency.map(|text| cut(&text, WORD)).filter(|text| !text.is_empty());
     if let Some(positions) = &mut report.positions {
-        positions.truncate(POSITIONS);
         positions.iter_mut().for_each(position);
+        if let Some(rest) = keep_largest(positions, MAX_POSITIONS, |one| Decimal::parse(one.notional.as_deref()?)) {
+            let before = report.positions_rest.take();
+            report.positions_rest = Some(PositionsRest {
+                count: rest.count.saturating_add(before.as_ref().map_or(0, |before| before.count)),
+                notional: sum(rest.worth, before.as_ref()),
+            });
+        }
+    }
+    if let Some(rest) = &mut report.positions_rest {
+        decimal(&mut rest.notional);
     }
     report
+}
+
+/// What was left out here and what the agent had left out, together; none when either is not known.
+fn sum(worth: Option<Decimal>, before: Option<&PositionsRest>) -> Option<String> {
+    let before = match before {
+        Some(rest) => Decimal::parse(rest.notional.as_deref()?)?,
+        None => Decimal::default(),
+    };
+    Some(worth?.plus(before).shortest())
 }
 
 fn position(position: &mut Position) {
@@ -92,7 +109,13 @@ mod tests {
         let kept = report(Report { positions: Some(vec![one; 300]), ..Report::default() });
         let positions = kept.positions.unwrap();
         assert_eq!(positions.len(), 200);
+        assert_eq!(kept.positions_rest, Some(PositionsRest { count: 100, notional: None }), "what is not known is not summed");
         assert!(positions[0].symbol.starts_with("A B") && positions[0].symbol.len() == 64);
+        let sized = |n: i64| Position { symbol: format!("S{n}"), notional: Some(format!("{n}.5")), ..Position::default() };
+        let said = Some(PositionsRest { count: 7, notional: Some("100".into()) });
+        let kept = report(Report { positions: Some((1..=202).map(sized).collect()), positions_rest: said, ..Report::default() });
+        assert_eq!(kept.positions_rest, Some(PositionsRest { count: 9, notional: Some("104".into()) }));
+        assert_eq!(kept.positions.unwrap()[0].symbol, "S202", "the largest stay");
         assert_eq!(digest("sha256:ab"), Some("sha256:ab".into()));
         assert_eq!((digest("a b"), digest("\u{0}"), digest(&"a".repeat(200))), (None, None, None));
     }

@@ -43,6 +43,8 @@ pub enum Event {
     DemoLinkMade { user: UserId },
     #[serde(rename = "user.invited")]
     UserInvited { user: UserId, name: String, grants: Vec<Grant>, signed: SignedAct },
+    #[serde(rename = "user.invited_again")]
+    UserInvitedAgain { user: UserId, signed: SignedAct },
     #[serde(rename = "user.grants_changed")]
     GrantsChanged { user: UserId, grants: Vec<Grant>, signed: SignedAct },
     #[serde(rename = "user.disabled")]
@@ -117,6 +119,10 @@ pub enum Event {
     TokenCreated { token: TokenId, name: String, scope: String, team: Option<TeamId>, signed: SignedAct },
     #[serde(rename = "token.revoked")]
     TokenRevoked { token: TokenId },
+    #[serde(rename = "log.key_added")]
+    LogKeyAdded { key_id: String, vkey: String },
+    #[serde(rename = "log.replica_joined")]
+    ReplicaJoined { key_id: String, vkey: String, size: u64, root: String, checkpoint: String },
 }
 
 /// The most ids that an entry lists; beyond it count and digest stand for them (a leaf holds 65,535 bytes).
@@ -158,6 +164,7 @@ impl Event {
     pub fn signed(&self) -> Option<&SignedAct> {
         match self {
             Self::UserInvited { signed, .. }
+            | Self::UserInvitedAgain { signed, .. }
             | Self::GrantsChanged { signed, .. }
             | Self::BotsStarted { signed, .. }
             | Self::EnrolmentCodeMade { signed, .. }

@@ -5,9 +5,12 @@ use super::Failure;
 use crate::agent::{
     Agent, AgentConfig, AgentDir, BootClock, MemoryStore, Outcome,
     adapters::launcher,
-    credential::{self, Credential},
+    credential::{self, Credential, Enrolment, Keeper},
     dir::{Lock, try_lock, write_durably},
-    link::wire::{Wire, is_loopback},
+    link::{
+        trust::Trust,
+        wire::{Wire, is_loopback},
+    },
     memory::Loaded,
     minder::{Minder, UNUSABLE},
     settings,
@@ -58,6 +61,9 @@ pub struct EnrolArgs {
     /// The agent's name; the host's when absent
     #[arg(long, env = "ANDON_AGENT_NAME")]
     name: Option<String>,
+    /// Certificates in PEM that alone vouch for the server: a private authority's, or the server's own. Kept as ca.pem in the directory
+    #[arg(long, env = "ANDON_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Give up the credential that the directory holds
     #[arg(long)]
     replace: bool,
@@ -128,7 +134,8 @@ async fn enrol(args: EnrolArgs) -> Result<ExitCode, Failure> {
     let dir = AgentDir::new(args.dir);
     dir.create()?;
     let _lock = lock(&dir)?;
-    let enrolled = credential::enrol(&dir, server, &code, name, args.replace).await?;
+    let asked = Enrolment { server, code: &code, name, authority: args.ca.as_deref(), replace: args.replace };
+    let enrolled = credential::enrol(&dir, asked, &Clock::system()).await?;
     if !dir.settings().exists() {
         write_durably(&dir.settings(), settings::EXAMPLE.as_bytes(), 0o644)?;
     }
@@ -219,9 +226,11 @@ fn run_inner(args: RunArgs) -> Result<Outcome, Unable> {
     runtime().map_err(|error| now(error.into()))?.block_on(async {
         let tether = Tether::from_stdio(boot_clock.now_ms()).map_err(|error| now(error.into()))?;
         let _lock = predecessor_gone(&dir, &tether).await.map_err(now)?;
-        let wire = Wire::new(is_loopback(&credential.server)).map_err(|error| now(error.into()))?;
+        let trust = Trust::of(&dir).map_err(|error| directory(error.into()))?;
+        let wire = Wire::new(is_loopback(&credential.server), &trust).map_err(|error| now(error.into()))?;
         let store = MemoryStore::new(&dir, credential.agent.clone());
-        let config = AgentConfig { credential, wire, clock: Clock::system(), boot_clock, tether: Some(tether) };
+        let keeper = Some(Keeper::new(dir.clone()));
+        let config = AgentConfig { credential, keeper, wire, clock: Clock::system(), boot_clock, tether: Some(tether) };
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(|error| now(error.into()))?;
         let asked = async move {
             terminate.recv().await;

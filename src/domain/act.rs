@@ -79,6 +79,11 @@ pub enum ActKind {
         /// What they may do.
         grants: Vec<Grant>,
     },
+    /// Make a new link for a person who was invited and has not come in. Ends the link before.
+    InviteAgain {
+        /// The person.
+        user: UserId,
+    },
     /// Replace a person's roles.
     Grants {
         /// The person.
@@ -107,6 +112,7 @@ impl ActKind {
             Self::AgentConfirm { .. } => "agent_confirm",
             Self::AgentRevoke { .. } => "agent_revoke",
             Self::Invite { .. } => "invite",
+            Self::InviteAgain { .. } => "invite_again",
             Self::Grants { .. } => "grants",
             Self::TokenCreate { .. } => "token_create",
         }

@@ -47,6 +47,11 @@ impl Decimal {
         let minus = if self.0 < 0 && rounded > 0 { "-" } else { "" };
         if places == 0 { format!("{minus}{whole}") } else { format!("{minus}{whole}.{part}") }
     }
+    /// With as many places behind the point as it has.
+    pub fn shortest(self) -> String {
+        let whole = self.fixed(PLACES);
+        whole.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
     /// Roughly, for drawing.
     pub fn approximately(self) -> f64 {
         self.0 as f64 / UNIT as f64
@@ -69,6 +74,7 @@ mod tests {
         assert_eq!(read("0.000000000000000001").fixed(18), "0.000000000000000001");
         assert_eq!(read("-0.004").fixed(2), "0.00");
         assert_eq!(read("16250").fixed(0), "16250");
+        assert_eq!((read("104.50").shortest(), read("100").shortest()), ("104.5".into(), "100".into()));
         assert_eq!(read("-3.5").abs().fixed(1), "3.5");
     }
 

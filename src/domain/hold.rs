@@ -111,6 +111,9 @@ pub struct Release {
     pub why: String,
 }
 
+/// The reason that makes a hold a drill.
+pub const DRILL: &str = "drill";
+
 /// A latched stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
@@ -144,6 +147,10 @@ impl Hold {
     /// True until a person has released it.
     pub fn is_open(&self) -> bool {
         self.released.is_none()
+    }
+    /// True for a drill: a real hold like any other, placed to measure how long the stop takes.
+    pub fn is_drill(&self) -> bool {
+        self.level.latches() && self.why.trim().eq_ignore_ascii_case(DRILL)
     }
     /// The latest epoch at which it changed: placing, or release.
     pub fn touched(&self) -> Epoch {

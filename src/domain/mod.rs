@@ -7,6 +7,7 @@ pub mod decimal;
 pub mod directive;
 pub mod hold;
 pub mod ids;
+pub mod largest;
 pub mod limits;
 pub mod receipt;
 pub mod role;

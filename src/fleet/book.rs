@@ -1,7 +1,7 @@
 //! What each agent said last, which boot of it is newest, and how far it has acknowledged. Memory only; `app` persists it.
 
 use super::exposure::{self, Trail};
-use crate::domain::{AgentId, BootId, BotId, Epoch, State, Step, Timestamp};
+use crate::domain::{AgentId, BootId, BotId, Epoch, HoldId, State, Step, Timestamp};
 use crate::protocol::{AdapterSaid, Report};
 use std::{
     collections::HashMap,
@@ -63,6 +63,23 @@ pub struct AckSeen {
     pub open_orders: Option<i64>,
 }
 
+/// How fast a bot stopped in a drill. Milliseconds from the press to each step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrillSeen {
+    /// The hold that was the drill.
+    pub hold: HoldId,
+    /// The epoch of its placing.
+    pub epoch: Epoch,
+    /// When it was pressed.
+    pub at: Timestamp,
+    /// When its agent had it.
+    pub received_ms: i64,
+    /// When the bot had obeyed.
+    pub applied_ms: i64,
+    /// When it had no entry orders.
+    pub idle_ms: i64,
+}
+
 /// Where a boot stands among the boots of its agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BootStanding {
@@ -84,6 +101,10 @@ struct Page {
     traded_under: Epoch,
     // The course of its exposure.
     trail: Trail,
+    // The latest drill that measured it.
+    drill: Option<Arc<DrillSeen>>,
+    // The boot whose word for how long its adapter needs was taken.
+    declared_by: Option<BootId>,
     // How many check-ins running it said `halted` under an `active` directive that it had traded under.
     refusals: u8,
 }
@@ -128,7 +149,9 @@ impl Book {
     }
     /// Forgets what an ended agent said.
     pub fn forget(&self, bot: &BotId) {
-        self.write(bot, |page| *page = Page { acks: std::mem::take(&mut page.acks), ..Page::default() });
+        self.write(bot, |page| {
+            *page = Page { acks: std::mem::take(&mut page.acks), drill: page.drill.take(), ..Page::default() };
+        });
     }
 
     /// Where a boot stands.
@@ -147,11 +170,16 @@ impl Book {
         });
     }
 
-    /// Takes an acknowledgement; false when this step of this epoch was there already.
+    /// Takes an acknowledgement; false when this step of this epoch was there already, for the same state. The newest state counts: a bot
+    /// that said `active` and then `halted` under one epoch is halted, and the other way round it proves no stop any more.
     pub fn ack(&self, bot: &BotId, ack: AckSeen) -> bool {
         self.write(bot, |page| {
-            if page.acks.iter().any(|a| a.epoch == ack.epoch && a.step == ack.step) {
+            let known = page.acks.iter().position(|a| a.epoch == ack.epoch && a.step == ack.step);
+            if known.and_then(|at| page.acks.get(at)).is_some_and(|a| a.state == ack.state) {
                 return false;
+            }
+            if let Some(at) = known {
+                page.acks.remove(at);
             }
             if page.acks.len() >= ACKS_KEPT {
                 page.acks.remove(0);
@@ -165,6 +193,37 @@ impl Book {
         self.read(bot, |page| page.acks.iter().filter(|a| a.epoch >= epoch).cloned().collect()).unwrap_or_default()
     }
 
+    /// The latest drill that measured a bot.
+    pub fn drill(&self, bot: &BotId) -> Option<Arc<DrillSeen>> {
+        self.read(bot, |page| page.drill.clone()).flatten()
+    }
+    /// Notes a drill, unless a later one is known.
+    pub fn set_drill(&self, bot: &BotId, drill: DrillSeen) {
+        self.write(bot, |page| {
+            if page.drill.as_ref().is_none_or(|known| known.epoch < drill.epoch) {
+                page.drill = Some(Arc::new(drill));
+            }
+        });
+    }
+
+    /// True for the first declaration of a boot: how long an adapter needs is the same for as long as its agent runs, so that what was known
+    /// when the bot was started stays true until the next stop.
+    pub fn may_declare(&self, bot: &BotId, boot: &BootId) -> bool {
+        self.write(bot, |page| {
+            let first = page.declared_by.as_ref() != Some(boot);
+            page.declared_by = Some(boot.clone());
+            first
+        })
+    }
+    /// The declaration could not be recorded: the boot may make it again.
+    pub fn undeclare(&self, bot: &BotId) {
+        self.write(bot, |page| page.declared_by = None);
+    }
+
+    /// Under which start the bot was last seen trading; 0: none since this process began.
+    pub fn traded_under(&self, bot: &BotId) -> Epoch {
+        self.read(bot, |page| page.traded_under).unwrap_or_default()
+    }
     /// Notes that a bot trades under a start; true the first time.
     pub fn trades_under(&self, bot: &BotId, start: Epoch) -> bool {
         self.write(bot, |page| {
@@ -186,5 +245,32 @@ impl Book {
     /// Ends the count above.
     pub fn agrees(&self, bot: &BotId) {
         self.write(bot, |page| page.refusals = 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ack(state: State, at: i64) -> AckSeen {
+        AckSeen { epoch: Epoch(7), step: Step::Applied, at: Timestamp(at), state: Some(state), entry_orders: None, open_orders: None }
+    }
+
+    #[test]
+    fn an_ack_of_another_state_takes_the_place_of_the_one_before() {
+        let (book, bot) = (Book::default(), BotId::new());
+        assert!(book.ack(&bot, ack(State::Active, 1)));
+        assert!(!book.ack(&bot, ack(State::Active, 2)), "a repeat changes nothing");
+        assert!(book.ack(&bot, ack(State::Halted, 3)));
+        assert_eq!(book.acks_since(&bot, Epoch(7)), [ack(State::Halted, 3)], "the newest state counts");
+    }
+
+    #[test]
+    fn a_boot_declares_once() {
+        let (book, bot) = (Book::default(), BotId::new());
+        let [a, b] = ["a", "b"].map(|boot| BootId::try_from(boot.to_owned()).unwrap());
+        assert!(book.may_declare(&bot, &a) && !book.may_declare(&bot, &a) && book.may_declare(&bot, &b));
+        book.undeclare(&bot);
+        assert!(book.may_declare(&bot, &b));
     }
 }

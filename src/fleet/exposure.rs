@@ -18,10 +18,15 @@ pub struct Money {
     pub currency: String,
 }
 
-/// The sum of the worth of every position, without signs. None when the report does not list positions, or one without a readable worth.
+/// The sum of the worth of every position, without signs, those that are summed in the rest included. None when the report does not list
+/// positions, or one without a readable worth.
 pub fn gross(report: &Report) -> Option<Money> {
     let worth = report.positions.as_ref()?.iter().map(|position| Decimal::parse(position.notional.as_deref()?).map(Decimal::abs));
-    let amount = worth.collect::<Option<Vec<Decimal>>>()?.into_iter().fold(Decimal::default(), Decimal::plus);
+    let listed = worth.collect::<Option<Vec<Decimal>>>()?.into_iter().fold(Decimal::default(), Decimal::plus);
+    let amount = match report.positions_rest.as_ref().filter(|rest| rest.count > 0) {
+        Some(rest) => listed.plus(Decimal::parse(rest.notional.as_deref()?)?.abs()),
+        None => listed,
+    };
     Some(Money { amount, currency: report.currency.clone().unwrap_or_default() })
 }
 

@@ -9,9 +9,9 @@ pub mod receipt;
 pub mod spool;
 pub mod view;
 
-pub use book::{AckSeen, AgentSeen, Book, BootStanding};
+pub use book::{AckSeen, AgentSeen, Book, BootStanding, DrillSeen};
 pub use frames::{FrameKey, Frames};
 pub use lines::{Ended, Lines};
-pub use receipt::{BotReceipt, Receipt, receipt};
+pub use receipt::{BotReceipt, Receipt, of_bot, receipt};
 pub use spool::Spool;
 pub use view::{Fleet, View};

@@ -77,6 +77,23 @@ fn stops(state: State, hold: &Hold) -> bool {
     if hold.level.latches() { state == State::Halted } else { state != State::Active }
 }
 
+/// One bot under a hold, from its acknowledgements since the hold's epoch.
+pub fn of_bot(bot: Arc<BotFacts>, hold: &Hold, now: Timestamp, acks: Vec<AckSeen>, seen_at: Option<Timestamp>) -> BotReceipt {
+    let acks: Vec<AckSeen> = acks.into_iter().filter(|ack| proves(ack, hold)).collect();
+    let first = |step: Step| acks.iter().filter(|a| a.step >= step).map(|a| a.at.ms_since(hold.at).max(0)).min();
+    let applied_ms = first(Step::Applied);
+    let unconfirmed = applied_ms.is_none() && now.ms_since(hold.at) > bot.timings.apply_within_ms;
+    BotReceipt {
+        received_ms: first(Step::Received),
+        applied_ms,
+        idle_ms: first(Step::Idle),
+        entry_orders: acks.iter().rev().find_map(|a| a.entry_orders),
+        unconfirmed,
+        seen_at,
+        bot,
+    }
+}
+
 /// Computes a receipt. `acks` gives what is known of a bot since the hold's epoch, `seen_at` when its agent was last heard.
 pub fn receipt(
     view: &View,
@@ -86,19 +103,8 @@ pub fn receipt(
     seen_at: impl Fn(&BotId) -> Option<Timestamp>,
 ) -> Receipt {
     let bots = view.under(hold).into_iter().map(|bot| {
-        let acks: Vec<AckSeen> = acks(&bot.id).into_iter().filter(|ack| proves(ack, hold)).collect();
-        let first = |step: Step| acks.iter().filter(|a| a.step >= step).map(|a| a.at.ms_since(hold.at).max(0)).min();
-        let applied_ms = first(Step::Applied);
-        let unconfirmed = applied_ms.is_none() && now.ms_since(hold.at) > bot.timings.apply_within_ms;
-        BotReceipt {
-            received_ms: first(Step::Received),
-            applied_ms,
-            idle_ms: first(Step::Idle),
-            entry_orders: acks.iter().rev().find_map(|a| a.entry_orders),
-            unconfirmed,
-            seen_at: seen_at(&bot.id),
-            bot,
-        }
+        let (acks, seen_at) = (acks(&bot.id), seen_at(&bot.id));
+        of_bot(bot, hold, now, acks, seen_at)
     });
     let mut bots: Vec<BotReceipt> = bots.collect();
     bots.sort_by(|a, b| a.step().cmp(&b.step()).then_with(|| a.bot.name.cmp(&b.bot.name)));

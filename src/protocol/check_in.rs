@@ -161,6 +161,9 @@ pub struct Report {
     pub entry_orders: Option<u64>,
     /// Positions, at most the 200 largest.
     pub positions: Option<Vec<Position>>,
+    /// What is not among them, summed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positions_rest: Option<PositionsRest>,
     /// Age of the market data.
     pub market_data_age_ms: Option<i64>,
     /// Latency to the venue.
@@ -189,6 +192,16 @@ pub struct Position {
     pub entry_price: Option<String>,
     /// Unrealised profit and loss.
     pub unrealized_pnl: Option<String>,
+}
+
+/// Positions beyond the largest, summed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PositionsRest {
+    /// How many.
+    pub count: u64,
+    /// Their worth together, without signs; absent: not known.
+    pub notional: Option<String>,
 }
 
 /// Counters since the bot started.

@@ -7,7 +7,8 @@ pub mod enrol;
 pub mod frames;
 
 pub use check_in::{
-    AckFrame, AdapterSaid, CarriedHold, CheckIn, EventFrame, Hello, HelloAgent, HelloBot, HoldFrame, Position, Report, Totals,
+    AckFrame, AdapterSaid, CarriedHold, CheckIn, EventFrame, Hello, HelloAgent, HelloBot, HoldFrame, Position, PositionsRest, Report,
+    Totals,
 };
 pub use directive::{DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
 pub use enrol::{EnrolAgent, EnrolRequest, EnrolResponse, NamedBot, NamedInstallation};
@@ -19,6 +20,8 @@ pub const SUBPROTOCOL: &str = "andon.v1";
 pub const MAX_FRAME: usize = 64 * 1024;
 /// The largest POST body, bytes; beyond it `413`.
 pub const MAX_BODY: usize = 1024 * 1024;
+/// The most positions of a report; the rest is summed (ruling C13).
+pub const MAX_POSITIONS: usize = 200;
 /// The most holds that an agent carries.
 pub const MAX_CARRIED: usize = 256;
 

@@ -1,4 +1,5 @@
-//! How far agents have come with directives. The first acknowledgement of a step stands; a repeat changes nothing.
+//! How far agents have come with directives. The first acknowledgement of a step stands with its time; a repeat
+//! changes nothing, and one that tells of another state takes its place: the newest state counts.
 
 use super::{
     Conn, Result, WriteTx,
@@ -7,7 +8,7 @@ use super::{
 use crate::domain::{BotId, Epoch, State, Step, Timestamp};
 
 statements! {
-    SAVE = "INSERT INTO ack (bot_id, epoch, step, at, state, entry_orders, open_orders) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (bot_id, epoch, step) DO NOTHING";
+    SAVE = "INSERT INTO ack (bot_id, epoch, step, at, state, entry_orders, open_orders) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (bot_id, epoch, step) DO UPDATE SET at = excluded.at, state = excluded.state, entry_orders = excluded.entry_orders, open_orders = excluded.open_orders WHERE ack.at <= excluded.at AND ack.state IS DISTINCT FROM excluded.state";
     SINCE = "SELECT bot_id, epoch, step, at, state, entry_orders, open_orders FROM ack WHERE epoch >= $1";
     OF_BOT = "SELECT bot_id, epoch, step, at, state, entry_orders, open_orders FROM ack WHERE bot_id = $1 AND epoch >= $2";
 }
@@ -31,7 +32,7 @@ pub struct Ack {
     pub open_orders: Option<i64>,
 }
 
-/// Writes an acknowledgement, once.
+/// Writes an acknowledgement, once for each state in turn.
 ///
 /// # Errors
 /// When the database is gone.

@@ -7,16 +7,16 @@ use super::{
 use crate::domain::{AgentId, BootId, BotId, Timestamp, UserId};
 
 statements! {
-    INSERT = "INSERT INTO agent (id, bot_id, name, version, platform, token_hash, recipient, fingerprint, state, enrolled_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9)";
-    COLUMNS_BY_ID = "SELECT id, bot_id, name, version, platform, token_hash, recipient, fingerprint, state, enrolled_at, confirmed_by, ended_at, next_token_hash FROM agent WHERE id = $1";
-    ALL = "SELECT id, bot_id, name, version, platform, token_hash, recipient, fingerprint, state, enrolled_at, confirmed_by, ended_at, next_token_hash FROM agent ORDER BY enrolled_at DESC";
-    OF_BOT = "SELECT id, bot_id, name, version, platform, token_hash, recipient, fingerprint, state, enrolled_at, confirmed_by, ended_at, next_token_hash FROM agent WHERE bot_id = $1 AND state IN ('pending', 'confirmed')";
-    LIVE = "SELECT id, bot_id, name, version, platform, token_hash, recipient, fingerprint, state, enrolled_at, confirmed_by, ended_at, next_token_hash FROM agent WHERE state IN ('pending', 'confirmed')";
+    INSERT = "INSERT INTO agent (id, bot_id, name, version, platform, token_hash, recipient, fingerprint, state, enrolled_at, token_since) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $9)";
+    COLUMNS_BY_ID = "SELECT id, bot_id, name, version, platform, token_hash, recipient, fingerprint, state, enrolled_at, confirmed_by, ended_at, next_token_hash, token_since FROM agent WHERE id = $1";
+    ALL = "SELECT id, bot_id, name, version, platform, token_hash, recipient, fingerprint, state, enrolled_at, confirmed_by, ended_at, next_token_hash, token_since FROM agent ORDER BY enrolled_at DESC";
+    OF_BOT = "SELECT id, bot_id, name, version, platform, token_hash, recipient, fingerprint, state, enrolled_at, confirmed_by, ended_at, next_token_hash, token_since FROM agent WHERE bot_id = $1 AND state IN ('pending', 'confirmed')";
+    LIVE = "SELECT id, bot_id, name, version, platform, token_hash, recipient, fingerprint, state, enrolled_at, confirmed_by, ended_at, next_token_hash, token_since FROM agent WHERE state IN ('pending', 'confirmed')";
     CONFIRM = "UPDATE agent SET state = 'confirmed', confirmed_by = $2 WHERE id = $1 AND state = 'pending'";
     UNCONFIRM = "UPDATE agent SET state = 'pending', confirmed_by = NULL WHERE id = $1 AND state = 'confirmed'";
     END = "UPDATE agent SET state = $2, ended_at = $3 WHERE id = $1 AND state IN ('pending', 'confirmed')";
     SET_NEXT_TOKEN = "UPDATE agent SET next_token_hash = $2 WHERE id = $1 AND state IN ('pending', 'confirmed')";
-    TAKE_NEXT_TOKEN = "UPDATE agent SET token_hash = next_token_hash, next_token_hash = NULL WHERE id = $1 AND next_token_hash = $2";
+    TAKE_NEXT_TOKEN = "UPDATE agent SET token_hash = next_token_hash, next_token_hash = NULL, token_since = $3 WHERE id = $1 AND next_token_hash = $2";
     CODE_INSERT = "INSERT INTO enrolment_code (code_hash, bot_id, made_by, made_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
     CODE_BY_HASH = "SELECT code_hash, bot_id, made_by, made_at, expires_at, used_at, agent_id FROM enrolment_code WHERE code_hash = $1";
     CODE_USE = "UPDATE enrolment_code SET used_at = $2, agent_id = $3 WHERE code_hash = $1 AND used_at IS NULL AND expires_at > $2";
@@ -54,6 +54,8 @@ pub struct Agent {
     pub ended_at: Option<Timestamp>,
     /// SHA-256 of a token that was handed out and not used yet, hex.
     pub next_token_hash: Option<String>,
+    /// Since when its token has been in use.
+    pub token_since: Timestamp,
 }
 
 impl Agent {
@@ -171,8 +173,8 @@ pub async fn agent_set_next_token(tx: &mut WriteTx, id: &AgentId, hash: &str) ->
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn agent_take_next_token(tx: &mut WriteTx, id: &AgentId, hash: &str) -> Result<bool> {
-    Ok(on!(&mut **tx, |c| sqlx::query(TAKE_NEXT_TOKEN).bind(id).bind(hash).execute(c).await.map(|r| r.rows_affected()))? == 1)
+pub async fn agent_take_next_token(tx: &mut WriteTx, id: &AgentId, hash: &str, now: Timestamp) -> Result<bool> {
+    Ok(on!(&mut **tx, |c| sqlx::query(TAKE_NEXT_TOKEN).bind(id).bind(hash).bind(now).execute(c).await.map(|r| r.rows_affected()))? == 1)
 }
 
 /// Writes a new one-time code.

@@ -10,6 +10,7 @@ statements! {
     INSERT = "INSERT INTO invitation (token_hash, user_id, kind, made_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
     OPEN = "SELECT token_hash, user_id, kind, made_at, expires_at FROM invitation WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2";
     USE = "UPDATE invitation SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2";
+    LATEST = "SELECT i.token_hash, i.user_id, i.kind, i.made_at, i.expires_at FROM invitation i WHERE i.kind = 'invite' AND i.used_at IS NULL";
     END = "UPDATE invitation SET used_at = $3 WHERE user_id = $1 AND kind = $2 AND used_at IS NULL";
 }
 
@@ -51,6 +52,14 @@ pub async fn invitation_insert(tx: &mut WriteTx, link: &Invitation) -> Result<()
 /// When the database is gone.
 pub async fn invitation_open(conn: &mut Conn, token_hash: &str, now: Timestamp) -> Result<Option<Invitation>> {
     Ok(on!(conn, |c| sqlx::query_as(OPEN).bind(token_hash).bind(now).fetch_optional(c).await)?)
+}
+
+/// The unused link of everybody who was invited, over or not. There is one at most: a new one ends the one before.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn invitation_latest(conn: &mut Conn) -> Result<Vec<Invitation>> {
+    Ok(on!(conn, |c| sqlx::query_as(LATEST).fetch_all(c).await)?)
 }
 
 /// Uses the link up; false when somebody else was first, or it is over.

@@ -7,12 +7,15 @@ pub mod acts;
 pub mod agents;
 pub mod audit;
 pub mod bots;
+pub mod checkpoints;
 mod columns;
 pub mod credentials;
 pub mod db;
+pub mod drills;
 pub mod epoch;
 pub mod error;
 pub mod events;
+pub mod first_run;
 pub mod holds;
 pub mod installation;
 pub mod invitations;
@@ -30,15 +33,18 @@ pub use error::{Error, Result};
 
 /// Every named statement of this room, so that one test can prepare all of them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files: [(&str, &[(&str, &str)]); 18] = [
+    let files: [(&str, &[(&str, &str)]); 21] = [
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("bots", bots::STATEMENTS),
+        ("checkpoints", checkpoints::STATEMENTS),
         ("credentials", credentials::STATEMENTS),
+        ("drills", drills::STATEMENTS),
         ("epoch", epoch::STATEMENTS),
         ("events", events::STATEMENTS),
+        ("first_run", first_run::STATEMENTS),
         ("holds", holds::STATEMENTS),
         ("installation", installation::STATEMENTS),
         ("invitations", invitations::STATEMENTS),

@@ -4,11 +4,11 @@ use super::{
     Answer, WebError,
     extract::Visitor,
     format::OutOf,
-    page::{Frame, HeldStrip, PauseControl, Person},
+    page::{FirstRunStrip, Frame, HeldStrip, PauseControl, Person},
 };
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, first_run};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotId, Grant, Hold, Scope, Step};
+use crate::domain::{BotId, Grant, Hold, Role, Scope, Step};
 use askama::Template;
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -28,6 +28,7 @@ pub async fn of(app: &App, visitor: &Visitor, title: impl Into<String>) -> Frame
     let Some(actor) = &visitor.actor else { return frame };
     frame.person = person(app, actor, visitor.asleep.is_some());
     frame.held = held(app, actor);
+    frame.first_run = first_run(app, actor);
     if authz::check(actor, Action::PlaceHold, &Resource::Installation).is_ok() {
         frame.pause = PauseControl::Link;
     }
@@ -41,6 +42,7 @@ pub fn bare(app: &App, title: impl Into<String>, path: impl Into<String>) -> Fra
     let mut frame = Frame::new(title, path, app.clock.now());
     frame.installation.clone_from(&app.installation.name);
     frame.is_demo = app.is_demo();
+    frame.is_log_frozen = app.log.gate().frozen().is_some();
     frame
 }
 
@@ -86,6 +88,25 @@ pub fn scope_words(app: &App, scope: &Scope) -> String {
 fn person(app: &App, actor: &Actor, stop_only: bool) -> Option<Person> {
     let Actor::User { name, grants, .. } = actor else { return None };
     Some(Person { name: name.clone(), roles: grants.iter().map(|grant| role_words(app, grant)).collect(), stop_only })
+}
+
+/// The strip of the first run: for those who can bring it on, until it is finished or they have put it away.
+fn first_run(app: &App, actor: &Actor) -> Option<FirstRunStrip> {
+    const NEXT: [&str; first_run::TASKS] = [
+        "make a second security key",
+        "invite a second person",
+        "write a first bot down",
+        "put an agent beside it",
+        "start it",
+        "measure a pause drill",
+    ];
+    let brings_on = [Role::Admin, Role::Risk, Role::Lead, Role::Operator].into_iter().any(|role| actor.holds(role));
+    if app.is_demo() || actor.is_stop_only() || !brings_on || app.has_put_first_run_away(actor.user()?) {
+        return None;
+    }
+    let run = app.first_run(actor).ok()?;
+    let (next, _) = NEXT.into_iter().zip(run.done()).find(|(_, done)| !done)?;
+    Some(FirstRunStrip { done: OutOf { n: run.count(), of: first_run::TASKS }, next })
 }
 
 /// The strip alone, for live updates.

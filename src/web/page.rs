@@ -68,6 +68,15 @@ pub struct HeldStrip {
     pub href: String,
 }
 
+/// The strip that leads on with the first run while it is not finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstRunStrip {
+    /// How many of its tasks are done.
+    pub done: OutOf,
+    /// The next one, in words.
+    pub next: &'static str,
+}
+
 /// A link of the main navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NavLink {
@@ -98,6 +107,10 @@ pub struct Frame {
     pub acts_waiting: usize,
     /// What is held.
     pub held: Option<HeldStrip>,
+    /// The audit log is frozen: nothing may start or be loosened.
+    pub is_log_frozen: bool,
+    /// How far the first run has come, while this person should know.
+    pub first_run: Option<FirstRunStrip>,
     /// The server's time when the page was made.
     pub now: Timestamp,
     /// The path with its query, for "Check again" and for the link of the place we are at.
@@ -127,6 +140,8 @@ impl Frame {
             csrf: String::new(),
             acts_waiting: 0,
             held: None,
+            is_log_frozen: false,
+            first_run: None,
             now,
             path: path.into(),
             pause: PauseControl::Absent,

@@ -11,12 +11,14 @@ mod newcomer;
 #[path = "../browser/program.rs"]
 mod program;
 mod rig;
+mod steps;
 
 use driver::{Browser, With};
-use newcomer::{bot_and_code, confirm, enrol, set_up, sign, start, team_and_role, until_startable};
+use newcomer::{come_in, sign};
 use program::Program;
 use rig::Rig;
 use std::{fs, path::Path, process::Command};
+use steps::{bot_and_code, confirm, enrol, start, team_and_role, until_startable};
 
 /// What is quoted elsewhere: one line for each thing that happened, with the seconds since the beginning.
 struct Transcript(f64);
@@ -63,7 +65,7 @@ async fn a_real_freqtrade_is_paused_with_proof_and_started_again() {
     let mut server = Program::start(&["serve", "--listen", &listen, "--origin", &origin], dir.path());
     let link = server.says("/welcome/").await.trim().to_owned();
     let mut browser = Browser::open(With::default()).await;
-    set_up(&mut browser, &link).await;
+    come_in(&mut browser, &link, "admin", "N. Adebayo").await;
     team_and_role(&browser, &origin).await;
     let (bot, code) = bot_and_code(&browser, &origin).await;
     let said = enrol(dir.path(), &origin, &code);

@@ -294,10 +294,51 @@ on_both!(a_fact_that_is_no_stop_leaves_no_bot_stuck, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let mut all = bots(&test, 1).await;
     let (bot, agent) = &mut all[0];
-    test.app.note_apply_within(&bot.id, 6_000).await.unwrap();
+    test.app.note_apply_within(&bot.id, &agent.boot, 6_000).await.unwrap();
     agent.settle(&test.app).await;
     assert!(agent.start_after > test.app.fleet.view().bot(&bot.id).unwrap().stop.as_ref().unwrap().epoch, "the agent took it for a stop");
     test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
     agent.settle(&test.app).await;
     assert_eq!(agent.state, State::Active);
+});
+
+on_both!(an_agent_that_changes_its_mind_about_how_long_it_needs_is_heard_once_a_boot, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let mut all = bots(&test, 1).await;
+    let (bot, agent) = &mut all[0];
+    let needs = || test.app.fleet.view().bot(&bot.id).unwrap().timings.apply_within_ms;
+    let entries = async || crate::harness::tables::Tables::of(&test.fresh).await.entries().await;
+    let before = entries().await;
+    for n in 0..20 {
+        test.app.note_apply_within(&bot.id, &agent.boot, 6_000 + n % 2 * 500_000).await.unwrap();
+    }
+    assert_eq!((needs(), entries().await), (6_000, before + 1), "what a boot says first stands");
+    agent.reboot();
+    agent.settle(&test.app).await;
+    test.app.note_apply_within(&bot.id, &agent.boot, 7_000).await.unwrap();
+    assert_eq!(needs(), 7_000, "a new boot is a stop, and may say another");
+});
+
+on_both!(an_ack_of_another_state_counts_also_on_disk, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let mut all = bots(&test, 1).await;
+    let (bot, agent) = &mut all[0];
+    let epoch = test.app.fleet.view().directive(test.app.fleet.view().bot(&bot.id).unwrap()).epoch;
+    let live = agent.live(&test.app);
+    let ack = |state| andon::protocol::AckFrame {
+        epoch,
+        step: andon::domain::Step::Applied,
+        at: None,
+        state: Some(state),
+        entry_orders: None,
+        open_orders: None,
+    };
+    for state in [State::Active, State::Halted] {
+        test.hand.forward_ms(5);
+        assert!(test.app.acknowledge(&live, &ack(state)).unwrap().wait().await);
+    }
+    let stored = andon::storage::acks::ack_of_bot(&mut test.fresh.db.read().await.unwrap(), &bot.id, epoch).await.unwrap();
+    let applied: Vec<_> =
+        stored.iter().filter(|ack| ack.epoch == epoch && ack.step == andon::domain::Step::Applied).map(|ack| ack.state).collect();
+    assert_eq!(applied, [Some(State::Halted)]);
 });

@@ -3,13 +3,16 @@
 
 mod backoff;
 mod poll;
+mod rotate;
 mod say;
 mod stream;
+pub mod trust;
 pub mod wire;
 
+pub use rotate::TOKEN_LIVES_MS;
 pub use say::Sent;
 
-use super::{boot_clock::BootClock, brain::Patience, desk::DeskEnds, standing::Standing};
+use super::{boot_clock::BootClock, brain::Patience, credential::Keeper, desk::DeskEnds, standing::Standing};
 use crate::domain::{BootId, Clock, InstallationId};
 use crate::protocol::DirectiveFrame;
 use std::{
@@ -98,6 +101,8 @@ pub struct Link {
     pub boot_clock: BootClock,
     /// How long the adapter needs for a stop.
     pub apply_within_ms: i64,
+    /// Where the token lies; none: it is never changed.
+    pub keeper: Option<Keeper>,
     /// What to say, and what waits to be delivered.
     pub desk: DeskEnds,
     /// Where news go.
@@ -130,6 +135,8 @@ impl Link {
                 cut = poll::check_ins(&line) => cut,
                 cut = poll::waits(&line) => cut,
                 cut = stream::streams(&line) => cut,
+                // Last, so that it is dropped with the others and never in their way.
+                () = rotate::changes(&line) => continue,
             };
             line.mode.send_replace(Mode::Untried);
             line.tell(News::Cut(cut)).await;

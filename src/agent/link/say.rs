@@ -1,8 +1,8 @@
 //! Turns the agent's standing into the frames it sends, and remembers which check-in was sent when: the lease runs from there.
 
 use super::super::standing::Standing;
-use crate::domain::{BootId, Timestamp};
-use crate::protocol::{CheckIn, FromAgent, Hello, HelloAgent, HelloBot, MAX_FRAME};
+use crate::domain::{BootId, Decimal, Timestamp, largest::keep_largest};
+use crate::protocol::{CheckIn, FromAgent, Hello, HelloAgent, HelloBot, MAX_FRAME, MAX_POSITIONS, Position, PositionsRest, Report};
 use std::{collections::VecDeque, sync::Mutex, sync::PoisonError};
 
 /// How many check-ins may be unanswered before the oldest are forgotten.
@@ -55,9 +55,29 @@ impl Counter {
             config: standing.runs.config.clone(),
             key_versions: Default::default(),
             adapter: Some(standing.adapter.clone()),
-            report: report.map(|(_, report)| report.as_ref().clone()),
+            report: report.map(|(_, report)| bounded(report.as_ref().clone())),
         }
     }
+}
+
+/// A report with the 200 largest positions, the rest summed (ruling C13).
+fn bounded(mut report: Report) -> Report {
+    let Some(positions) = &mut report.positions else { return report };
+    let worth = |one: &Position| Decimal::parse(one.notional.as_deref()?);
+    let Some(rest) = keep_largest(positions, MAX_POSITIONS, worth) else { return report };
+    let before = report.positions_rest.take().unwrap_or_else(|| PositionsRest { count: 0, notional: Some("0".to_owned()) });
+    let known = before.notional.as_deref().and_then(Decimal::parse).map(Decimal::abs);
+    report.positions_rest = Some(PositionsRest {
+        count: before.count.saturating_add(rest.count),
+        notional: rest.worth.zip(known).map(|(worth, known)| worth.plus(known).shortest()),
+    });
+    report
+}
+
+/// True when a check-in does not go through a stream as it is: its report then goes by POST.
+pub fn is_too_long(check_in: &CheckIn) -> bool {
+    // The frame adds its `type`.
+    serde_json::to_string(check_in).is_ok_and(|text| text.len() + 32 > MAX_FRAME)
 }
 
 /// Composes the first frame of a stream.
@@ -81,18 +101,9 @@ pub fn hello(standing: &Standing, boot: &BootId, apply_within_ms: i64) -> Hello 
     }
 }
 
-/// A frame as text of at most `MAX_FRAME` bytes. What does not fit is left out, from the least needed on: positions are then unknown, and a
-/// carried hold goes by id and level.
+/// A frame as text of at most `MAX_FRAME` bytes. A report that does not fit was taken out before, by [`is_too_long`]; what still does not is
+/// left out from the least needed on: a carried hold goes by id and level.
 pub fn to_text(mut frame: FromAgent) -> Result<String, serde_json::Error> {
-    let text = serde_json::to_string(&frame)?;
-    if text.len() <= MAX_FRAME {
-        return Ok(text);
-    }
-    if let FromAgent::CheckIn(check_in) = &mut frame
-        && let Some(report) = &mut check_in.report
-    {
-        report.positions = None;
-    }
     let text = serde_json::to_string(&frame)?;
     if text.len() <= MAX_FRAME {
         return Ok(text);
@@ -141,7 +152,7 @@ mod tests {
     use super::*;
     use crate::agent::{brain::Patience, standing::Runs};
     use crate::domain::{Epoch, HoldId, Level, State};
-    use crate::protocol::{CarriedHold, MAX_CARRIED, Position, Report};
+    use crate::protocol::{CarriedHold, MAX_CARRIED};
     use std::sync::Arc;
 
     fn standing() -> Standing {
@@ -183,6 +194,18 @@ mod tests {
     }
 
     #[test]
+    fn the_two_hundred_largest_positions_go_out_and_the_rest_is_summed() {
+        let position = |n: i64| Position { symbol: format!("S{n}"), notional: Some(format!("{n}.25")), ..Position::default() };
+        let report = Report { positions: Some((1..=202).map(position).collect()), ..Report::default() };
+        let standing = Standing { report: Some((1, Arc::new(report))), ..standing() };
+        let check_in = Counter::default().check_in(&standing, &BootId::try_from("b".to_owned()).unwrap(), Timestamp(0));
+        assert!(!is_too_long(&check_in));
+        let report = check_in.report.unwrap();
+        assert_eq!(report.positions.unwrap().len(), 200);
+        assert_eq!(report.positions_rest, Some(PositionsRest { count: 2, notional: Some("3.5".to_owned()) }));
+    }
+
+    #[test]
     fn every_frame_fits_the_wire_and_keeps_every_hold() {
         let hold =
             |_| CarriedHold { id: HoldId::new(), level: Level::Pause, by: "n".repeat(100), why: "w".repeat(500), at: Some(Timestamp(0)) };
@@ -190,11 +213,13 @@ mod tests {
         let report = Report { open_orders: Some(3), positions: Some((0..200).map(position).collect()), ..Report::default() };
         let full = Standing { holds: (0..MAX_CARRIED).map(hold).collect(), report: Some((1, Arc::new(report))), ..standing() };
         let boot = BootId::try_from("b".to_owned()).unwrap();
-        let check_in = Counter::default().check_in(&full, &boot, Timestamp(0));
+        let mut check_in = Counter::default().check_in(&full, &boot, Timestamp(0));
+        assert!(is_too_long(&check_in), "its report goes by POST");
+        check_in.report = None;
         let text = to_text(FromAgent::CheckIn(Box::new(check_in))).unwrap();
         assert!(text.len() <= MAX_FRAME);
         let back: CheckIn = serde_json::from_str(&text).unwrap();
-        assert_eq!((back.holds.len(), back.report.and_then(|r| r.open_orders)), (MAX_CARRIED, Some(3)));
+        assert_eq!(back.holds.len(), MAX_CARRIED);
         assert!(to_text(FromAgent::Hello(hello(&full, &boot, 1))).unwrap().len() <= MAX_FRAME);
     }
 }

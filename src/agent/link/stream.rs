@@ -1,9 +1,9 @@
 //! The stream: one websocket, where directives are pushed. It is given up as soon as it looks half open, since the poll path and another try
 //! are cheap and a lost stop is not.
 
-use super::{Cut, Line, Mode, News, Sent, TOGETHER, backoff::Backoff, backoff::random_below, poll::ms, say};
+use super::{Cut, Line, Mode, News, Sent, TOGETHER, backoff::Backoff, backoff::random_below, poll::ms, say, wire::WireError};
 use crate::agent::brain::Patience;
-use crate::protocol::{FromAgent, FromServer, MAX_BODY, SUBPROTOCOL, Welcome, close};
+use crate::protocol::{CheckIn, FromAgent, FromServer, MAX_BODY, PollCheckIn, SUBPROTOCOL, Welcome, close};
 use futures_util::{SinkExt, Stream, StreamExt};
 use http::{HeaderValue, StatusCode, header};
 use std::time::Duration;
@@ -103,14 +103,18 @@ async fn connect(line: &Line) -> Result<Socket, End> {
         return Err(lost("the server's address has no stream"));
     }
     let mut request = url.as_str().into_client_request().map_err(|error| lost(error.to_string()))?;
-    request.headers_mut().insert(header::AUTHORIZATION, line.link.door.authorization());
+    let shown = line.link.door.authorization();
+    request.headers_mut().insert(header::AUTHORIZATION, shown.clone());
     request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     let bounds = WebSocketConfig::default().max_message_size(Some(MAX_BODY)).max_frame_size(Some(MAX_BODY));
     let connector = Connector::Rustls(line.link.wire.tls());
     match connect_async_tls_with_config(request, Some(bounds), true, Some(connector)).await {
         Ok((socket, _)) => Ok(socket),
         Err(Error::Http(response)) => Err(match response.status() {
-            StatusCode::UNAUTHORIZED => End::Cut(Cut::CredentialEnded),
+            StatusCode::UNAUTHORIZED => match line.link.door.unknown(&shown) {
+                WireError::CredentialEnded => End::Cut(Cut::CredentialEnded),
+                other => lost(other.to_string()),
+            },
             StatusCode::CONFLICT => End::Cut(Cut::Replaced),
             status => lost(format!("the server answered {status}")),
         }),
@@ -238,10 +242,26 @@ impl<'a> Conversation<'a> {
         let link = &self.line.link;
         let standing = self.line.standing();
         let at_ms = link.boot_clock.now_ms();
-        let check_in = self.line.counter.check_in(&standing, &link.boot, link.clock.now());
+        let mut check_in = self.line.counter.check_in(&standing, &link.boot, link.clock.now());
+        if say::is_too_long(&check_in) {
+            self.post_report(check_in.clone());
+            check_in.report = None;
+        }
         self.unanswered.sent(Sent { seq: check_in.seq, at_ms, lapses: standing.lapses, outbox: self.delivered });
         self.due = Instant::now() + ms(standing.check_in_ms);
         self.send(FromAgent::CheckIn(Box::new(check_in)))
+    }
+
+    /// A report that no frame holds goes beside the stream, as a check-in of its own that waits for nothing (ruling C13). Its answer is not
+    /// heard: what the stream says stands. One that is lost is followed by the next report.
+    fn post_report(&self, check_in: CheckIn) {
+        let (wire, door) = (self.line.link.wire.clone(), self.line.link.door.clone());
+        let body = PollCheckIn { check_in, acks: Vec::new(), events: Vec::new(), apply_within_ms: None };
+        tokio::spawn(async move {
+            if let Err(error) = wire.check_in(&door, &body, WRITE).await {
+                tracing::warn!("a report that no frame holds did not reach the server: {error}");
+            }
+        });
     }
 
     async fn take(&mut self, next: Option<Result<Message, Error>>) -> Result<(), End> {

@@ -1,13 +1,19 @@
 //! The one HTTP client and the one TLS configuration, shared by every agent of a process, and the requests of the poll path. No redirect is
 //! followed: the token goes to the server enrolled at and nowhere else.
 
+use super::trust::Trust;
 use crate::domain::{Epoch, Secret};
 use crate::protocol::{DirectiveFrame, EnrolRequest, EnrolResponse, MAX_BODY, PollAnswer, PollCheckIn};
 use http::{HeaderValue, StatusCode, header};
 use rustls::ClientConfig;
-use rustls_platform_verifier::Verifier;
 use serde::{Deserialize, de::DeserializeOwned};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use url::{Host, Url};
 
 const CONNECT: Duration = Duration::from_secs(3);
@@ -25,6 +31,9 @@ pub enum WireError {
     /// The credential has ended: 401 or 4401.
     #[error("the server says that this agent's credential has ended")]
     CredentialEnded,
+    /// The token that was shown has been changed since, or is being changed: asked again, the server may know the new one.
+    #[error("the agent's token was changed meanwhile")]
+    ChangedMeanwhile,
     /// Another boot has taken over: 409 or 4409.
     #[error("the server says that another agent process has taken this one's place")]
     Replaced,
@@ -51,12 +60,17 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Where an agent's requests go, and with what.
+/// Where an agent's requests go, and with what. Clones share the token: when it is changed, all of them use the new one.
 #[derive(Clone)]
 pub struct Door {
     /// The server's address, ending in a slash.
     pub server: Url,
-    authorization: HeaderValue,
+    shown: Arc<Shown>,
+}
+
+struct Shown {
+    authorization: RwLock<HeaderValue>,
+    is_changing: AtomicBool,
 }
 
 impl Door {
@@ -65,14 +79,30 @@ impl Door {
     /// # Errors
     /// When the token cannot stand in a header.
     pub fn new(server: Url, token: &Secret<String>) -> Result<Self, WireError> {
-        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose()))
-            .map_err(|_| WireError::Client("the token in credential.json is not one".into()))?;
-        authorization.set_sensitive(true);
-        Ok(Self { server, authorization })
+        let shown = Shown { authorization: RwLock::new(bearer(token)?), is_changing: AtomicBool::new(false) };
+        Ok(Self { server, shown: Arc::new(shown) })
     }
     /// The header that says who calls; marked sensitive.
     pub fn authorization(&self) -> HeaderValue {
-        self.authorization.clone()
+        self.shown.authorization.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// Shows another token from now on.
+    ///
+    /// # Errors
+    /// When the token cannot stand in a header.
+    pub fn use_token(&self, token: &Secret<String>) -> Result<(), WireError> {
+        *self.shown.authorization.write().unwrap_or_else(PoisonError::into_inner) = bearer(token)?;
+        Ok(())
+    }
+    /// Says that the token is being changed, for as long as what this answers with is kept.
+    pub fn changing(&self) -> Changing {
+        self.shown.is_changing.store(true, Ordering::SeqCst);
+        Changing(self.shown.clone())
+    }
+    /// What a server means that does not know the token which was shown: the end of the credential, unless that token is not the one any more.
+    pub fn unknown(&self, shown: &HeaderValue) -> WireError {
+        let is_current = !self.shown.is_changing.load(Ordering::SeqCst) && self.authorization() == *shown;
+        if is_current { WireError::CredentialEnded } else { WireError::ChangedMeanwhile }
     }
     /// An address below the server's.
     ///
@@ -83,6 +113,29 @@ impl Door {
     }
 }
 
+/// A change of the token that is under way.
+#[must_use = "dropping it ends the change"]
+pub struct Changing(Arc<Shown>);
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        self.0.is_changing.store(false, Ordering::SeqCst);
+    }
+}
+
+fn bearer(token: &Secret<String>) -> Result<HeaderValue, WireError> {
+    let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+        .map_err(|_| WireError::Client("the token in credential.json is not one".into()))?;
+    authorization.set_sensitive(true);
+    Ok(authorization)
+}
+
+/// The answer to a request for a token.
+#[derive(Deserialize)]
+struct NewToken {
+    token: String,
+}
+
 /// The client.
 #[derive(Clone)]
 pub struct Wire {
@@ -91,14 +144,13 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// A client that trusts the system's certificate authorities (`SSL_CERT_FILE` adds to or replaces them). For a server on this machine it
-    /// ignores the environment's proxies.
+    /// A client that takes for its server whom `trust` says. For a server on this machine it ignores the environment's proxies.
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(loopback: bool) -> Result<Self, WireError> {
+    pub fn new(loopback: bool, trust: &Trust) -> Result<Self, WireError> {
         let failed = |error: String| WireError::Client(error);
-        let tls = tls_config().map_err(|error| failed(error.to_string()))?;
+        let tls = trust.client_config().map_err(|error| failed(error.to_string()))?;
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .redirect(reqwest::redirect::Policy::none())
@@ -131,8 +183,20 @@ impl Wire {
     /// # Errors
     /// Whatever is not a `200` of the protocol.
     pub async fn check_in(&self, door: &Door, body: &PollCheckIn, within: Duration) -> Result<PollAnswer, WireError> {
-        let request = self.http.post(door.at("agent/v1/check-in")?).header(header::AUTHORIZATION, door.authorization());
-        answer(request.timeout(within).json(body)).await?.ok_or_else(empty)
+        let shown = door.authorization();
+        let request = self.http.post(door.at("agent/v1/check-in")?).header(header::AUTHORIZATION, shown.clone());
+        let answered = answer(request.timeout(within).json(body)).await;
+        answered.map_err(|error| as_shown(door, &shown, error))?.ok_or_else(empty)
+    }
+
+    /// `POST /agent/v1/token`: the token that takes the place of this one at its first use.
+    ///
+    /// # Errors
+    /// `Replaced` for the 409 of an agent that nobody has confirmed; whatever else is not a `200` of the protocol.
+    pub async fn new_token(&self, door: &Door) -> Result<Secret<String>, WireError> {
+        let request = self.http.post(door.at("agent/v1/token")?).header(header::AUTHORIZATION, door.authorization());
+        let answered: Option<NewToken> = answer(request.timeout(ENROL).json(&serde_json::json!({}))).await?;
+        Ok(Secret::new(answered.ok_or_else(empty)?.token))
     }
 
     /// `GET /agent/v1/directive`: the directive once its epoch is above `after`, or `None` at the end of the wait.
@@ -142,31 +206,19 @@ impl Wire {
     pub async fn wait_for_directive(&self, door: &Door, after: Epoch, wait: Duration) -> Result<Option<DirectiveFrame>, WireError> {
         let mut url = door.at("agent/v1/directive")?;
         url.set_query(Some(&format!("after={after}&wait_ms={}", wait.as_millis())));
-        let request = self.http.get(url).header(header::AUTHORIZATION, door.authorization());
-        answer(request.timeout(wait + Duration::from_secs(5))).await
+        let shown = door.authorization();
+        let request = self.http.get(url).header(header::AUTHORIZATION, shown.clone());
+        answer(request.timeout(wait + Duration::from_secs(5))).await.map_err(|error| as_shown(door, &shown, error))
     }
+}
+
+/// A token that is not known any more because it was changed is no end of the credential.
+fn as_shown(door: &Door, shown: &HeaderValue, error: WireError) -> WireError {
+    if matches!(error, WireError::CredentialEnded) { door.unknown(shown) } else { error }
 }
 
 fn empty() -> WireError {
     WireError::Unreadable("it is empty".into())
-}
-
-/// The one TLS configuration: the system's certificate authorities, ring, HTTP/1.1.
-///
-/// # Errors
-/// When the cryptography cannot be set up.
-pub fn tls_config() -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
-    let mut config = match Verifier::new(provider) {
-        Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth(),
-        Err(error) => {
-            tracing::warn!(%error, "no certificate authority is trusted here: only a server on this machine can be reached");
-            builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
-        }
-    };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 /// RFC 9457 problem details, as far as they are shown.

@@ -1,7 +1,9 @@
 //! A server that does as the test tells it, and a bot that does too.
 
 use crate::agent::adapters::{Adapter, AdapterError, Finding, ReadBack, Wanted};
-use crate::agent::{Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, Outcome, link::wire::Wire, link::wire::WireError};
+use crate::agent::{
+    Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, Outcome, link::trust::Trust, link::wire::Wire, link::wire::WireError,
+};
 use crate::domain::{AgentId, BotId, Clock, Epoch, Exits, InstallationId, Orders, Secret, State, Step, Timestamp};
 use crate::protocol::{
     AckFrame, CheckIn, DirectiveFrame, EventFrame, FromAgent, FromServer, LimitsFrame, PollAnswer, PollCheckIn, Renew, Report, SUBPROTOCOL,
@@ -368,7 +370,8 @@ pub fn work(credential: &Credential, bot: &Puppet, dir: &AgentDir) -> AtWork {
     let store = MemoryStore::new(dir, credential.agent.clone());
     let config = AgentConfig {
         credential: credential.clone(),
-        wire: Wire::new(true).unwrap(),
+        keeper: None,
+        wire: Wire::new(true, &Trust::System).unwrap(),
         clock: Clock::system(),
         boot_clock: BootClock::system(),
         tether: None,

@@ -1,7 +1,7 @@
 //! Carrying an act out, inside the transaction of its last signature: the effect, the entry, and what is to be done once it is committed.
 
 use super::{ActView, Outcome, sign::signed_act};
-use crate::app::{App, AppError, tx::Act as OpenAct};
+use crate::app::{App, AppError, sign_in::KEYS_NEEDED, tx::Act as OpenAct};
 use crate::audit::{Event, tree};
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
@@ -43,6 +43,7 @@ impl App {
             ActKind::AgentConfirm { agent, bot, fingerprint } => self.carry_confirm(open, act, (agent, bot, fingerprint)).await,
             ActKind::AgentRevoke { agent, bot, why } => self.carry_revoke(open, act, epoch, (agent, bot, why)).await,
             ActKind::Invite { user, name, grants } => self.carry_invite(open, act, (user, name, grants)).await,
+            ActKind::InviteAgain { user } => self.carry_invite_again(open, act, user).await,
             ActKind::Grants { user, grants } => self.carry_grants(open, act, (user, grants)).await,
             ActKind::TokenCreate { name, scope, team } => self.carry_token(open, act, (name, scope, team.as_ref())).await,
         }
@@ -189,6 +190,27 @@ impl App {
             Err(storage::Error::Conflict | storage::Error::Duplicate(_)) => return Err(AppError::conflict("that name is taken")),
             other => other?,
         }
+        let event = Event::UserInvited { user: user.clone(), name: name.to_owned(), grants: grants.to_vec(), signed: signed_act(act)? };
+        self.new_link(open, user, event).await
+    }
+
+    /// A new link for somebody who has not come in yet: the one before is over, whether its time had run out or not.
+    async fn carry_invite_again(&self, open: &mut OpenAct<'_>, act: &ActView, user: &UserId) -> Result<Effect, AppError> {
+        let row = storage::users::user_by_id(open.tx(), user).await?.ok_or(AppError::NotFound("person"))?;
+        if !row.enabled {
+            return Err(AppError::conflict("this person is disabled; enable them first"));
+        }
+        if storage::credentials::credential_of_user(open.tx(), user).await?.len() >= KEYS_NEEDED {
+            return Err(AppError::conflict("this person has come in: they have two security keys"));
+        }
+        let now = open.now();
+        storage::invitations::invitation_end(open.tx(), user, "invite", now).await?;
+        let event = Event::UserInvitedAgain { user: user.clone(), signed: signed_act(act)? };
+        self.new_link(open, user, event).await
+    }
+
+    async fn new_link(&self, open: &mut OpenAct<'_>, user: &UserId, event: Event) -> Result<Effect, AppError> {
+        let now = open.now();
         let token = token::new_token("invite")?;
         let link = Invitation {
             token_hash: TokenDigest::of(token.expose()).hex(),
@@ -199,7 +221,6 @@ impl App {
         };
         storage::invitations::invitation_insert(open.tx(), &link).await?;
         open.changes_books();
-        let event = Event::UserInvited { user: user.clone(), name: name.to_owned(), grants: grants.to_vec(), signed: signed_act(act)? };
         let secret = crate::domain::Secret::new(format!("{}welcome/{}", self.origin, token.expose()));
         Ok(Effect { event, outcome: Outcome::Secret { title: "Invitation link", secret, next: "/people".into() }, after: None })
     }

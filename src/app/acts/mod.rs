@@ -158,7 +158,9 @@ impl App {
             ActKind::EnrolmentCode { bot } | ActKind::AgentConfirm { bot, .. } | ActKind::AgentRevoke { bot, .. } => {
                 authz::check(actor, Action::EnrolAgent, &of_bot(bot)?)?
             }
-            ActKind::Invite { .. } | ActKind::Grants { .. } => authz::check(actor, Action::ManagePeople, &Resource::Installation)?,
+            ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::Grants { .. } => {
+                authz::check(actor, Action::ManagePeople, &Resource::Installation)?
+            }
             ActKind::TokenCreate { team, .. } => {
                 let resource = team.clone().map_or(Resource::Installation, Resource::Team);
                 authz::check(actor, Action::ManageTokens, &resource)?

@@ -4,6 +4,7 @@
 pub mod bot;
 mod desk;
 mod fleet;
+mod leftovers;
 mod market;
 mod people;
 mod simulated;
@@ -34,12 +35,15 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     if !args.listen.ip().is_loopback() {
         return Err(ConfigError::new("--listen", "a demo listens on loopback only: whoever reaches it can sign in").into());
     }
-    let dir = tempfile::Builder::new().prefix("andon-demo-").tempdir()?;
+    leftovers::remove(&std::env::temp_dir());
+    let dir = tempfile::Builder::new().prefix(leftovers::PREFIX).tempdir()?;
+    let _mark = leftovers::mark(dir.path())?;
     let listener = TcpListener::bind(args.listen).await.map_err(|error| format!("{}: {error}", args.listen))?;
     let origin = Origin::parse(&format!("http://localhost:{}", listener.local_addr()?.port()))?;
     let database = Database::Embedded(dir.path().join("data"));
     let state_dir = dir.path().join("state");
-    let wanted = site::Wanted { database: &database, state_dir: &state_dir, origin: &origin, name: "Andon demo", kind: "demo" };
+    let wanted =
+        site::Wanted { database: &database, state_dir: &state_dir, origin: &origin, name: "Andon demo", log_sink: None, kind: "demo" };
     let site = site::open(wanted).await?;
     let workers = workers::start(&site.app);
     let control = control::listen(site.app.clone(), &site.control)?;

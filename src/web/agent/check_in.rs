@@ -2,7 +2,7 @@
 
 use super::ByAgent;
 use crate::app::{App, agents::LiveAgent, observations::OnDisk};
-use crate::domain::BotId;
+use crate::domain::{BootId, BotId};
 use crate::protocol::{PollAnswer, PollCheckIn};
 use crate::web::{Answer, Shared, WebError, json::Body};
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
@@ -29,8 +29,8 @@ pub async fn create(State(app): Shared, ByAgent(agent): ByAgent, Body(said): Bod
     let (on_disk, refused) = take_reports(&app, &agent, &said);
     let (heard, kept) = tokio::join!(app.check_in(&agent, &said.check_in, "poll"), all_kept(on_disk));
     let heard = heard?;
-    if let Some(ms) = said.apply_within_ms.filter(|_| said.check_in.boot.is_some()) {
-        note_apply_within(&app, &agent.bot, ms);
+    if let (Some(ms), Some(boot)) = (said.apply_within_ms, &said.check_in.boot) {
+        note_apply_within(&app, &agent.bot, boot, ms);
     }
     let unkept = (!kept).then(|| "acks or events are not recorded yet; send them again".to_owned());
     let error = heard.unsure.map(str::to_owned).or(refused).or(unkept);
@@ -67,10 +67,10 @@ async fn all_kept(on_disk: Vec<OnDisk>) -> bool {
 }
 
 /// Notes how long the adapter needs, behind the agent's back: the answer does not wait for it.
-pub(super) fn note_apply_within(app: &Arc<App>, bot: &BotId, ms: i64) {
-    let (app, bot) = (app.clone(), bot.clone());
+pub(super) fn note_apply_within(app: &Arc<App>, bot: &BotId, boot: &BootId, ms: i64) {
+    let (app, bot, boot) = (app.clone(), bot.clone(), boot.clone());
     tokio::spawn(async move {
-        if let Err(error) = app.note_apply_within(&bot, ms).await {
+        if let Err(error) = app.note_apply_within(&bot, &boot, ms).await {
             tracing::warn!(%bot, %error, "how long an adapter needs could not be noted; the next hello brings it again");
         }
     });

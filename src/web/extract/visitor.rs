@@ -60,7 +60,7 @@ impl Visitor {
         };
         let actor = held.user.as_ref().and_then(|user| app.actor_of(user, asleep.is_some()));
         let early = cookie(headers, early_cookie(app.origin.scheme() == "https")).filter(|text| csrf::is_token(text));
-        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        let path = shown_path(uri.path_and_query().map_or("/", |path| path.as_str()));
         Self { session, held, actor, asleep, path, early }
     }
 
@@ -203,4 +203,9 @@ impl OptionalFromRequestParts<Arc<App>> for Person {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Option<Self>, Infallible> {
         Ok(<Self as FromRequestParts<Arc<App>>>::from_request_parts(parts, app).await.ok())
     }
+}
+/// A path as a page may show and keep it: a one-time link's secret is left out.
+fn shown_path(path: &str) -> String {
+    let is_link = ["/welcome/", "/demo/"].iter().any(|root| path.starts_with(root));
+    if is_link { "/".to_owned() } else { path.to_owned() }
 }

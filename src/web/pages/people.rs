@@ -1,7 +1,7 @@
 //! `/people` and `/me`: who there is, what they may do, which keys they have. Roles and invitations are prepared here and signed as acts.
 
 use super::roles::{self, Choices};
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, sign_in::KEYS_NEEDED};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{ActKind, Timestamp, UserId, text};
 use crate::web::{
@@ -17,6 +17,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use std::collections::HashMap;
 
 struct Row {
     href: String,
@@ -56,6 +57,8 @@ struct One {
     chip: Chip,
     keys: Vec<Key>,
     is_enabled: bool,
+    /// Not come in yet: until when their link works; `Some(None)`: it is over.
+    link: Option<Option<Timestamp>>,
     is_me: bool,
     may_manage: bool,
     choices: Choices,
@@ -98,8 +101,11 @@ fn chip(is_enabled: bool, has_password: bool, keys: usize) -> Chip {
 /// Everybody.
 pub async fn index(State(app): Shared, person: Person) -> Answer {
     let mut rows = Vec::new();
+    let (keys, links) = (app.keys_of_all(&person.actor).await?, app.invitations(&person.actor).await?);
+    let now = app.clock.now();
     for user in app.people().users() {
-        let keys = app.keys_of(&person.actor, &user.id).await?;
+        let keys = keys.get(&user.id).map(Vec::as_slice).unwrap_or_default();
+        let is_over = user.enabled && keys.len() < KEYS_NEEDED && links.get(&user.id).is_some_and(|link| link.expires_at <= now);
         rows.push(Row {
             href: format!("/people/{}", user.id),
             shown_name: user.display_name.clone(),
@@ -107,7 +113,7 @@ pub async fn index(State(app): Shared, person: Person) -> Answer {
             roles: super::acts::words::roles(&app, &user.grants),
             last_used: keys.iter().filter_map(|key| key.last_used_at).max(),
             keys: keys.len(),
-            chip: chip(user.enabled, user.password_hash.is_some(), keys.len()),
+            chip: if is_over { Chip::new(Tone::Low, "Link is over") } else { chip(user.enabled, user.password_hash.is_some(), keys.len()) },
         });
     }
     let page = People {
@@ -136,6 +142,10 @@ pub async fn show(State(app): Shared, person: Person, Path(id): Path<String>) ->
 async fn draw(app: &App, person: &Person, id: &UserId, ticked: Option<Vec<String>>, problems: Problems) -> Answer {
     let user = app.people().user(id).ok_or(AppError::NotFound("person"))?;
     let keys = keys(app, &person.actor, id).await?;
+    let now = app.clock.now();
+    let has_come_in = !user.enabled || keys.len() >= KEYS_NEEDED;
+    let links = if has_come_in { HashMap::new() } else { app.invitations(&person.actor).await? };
+    let link = (!has_come_in).then(|| links.get(id).map(|link| link.expires_at).filter(|until| *until > now));
     let mut frame = frame::of(app, &person.visitor, user.display_name.clone()).await;
     frame.path = format!("/people/{id}");
     frame.is_error = !problems.is_empty();
@@ -150,6 +160,7 @@ async fn draw(app: &App, person: &Person, id: &UserId, ticked: Option<Vec<String
         since: user.created_at,
         chip: chip(user.enabled, user.password_hash.is_some(), keys.len()),
         keys,
+        link,
         is_enabled: user.enabled,
         is_me: *id == person.user,
         may_manage: may_manage(&person.actor),
@@ -178,6 +189,20 @@ pub async fn set_roles(State(app): Shared, person: Person, Path(id): Path<String
     match app.prepare_single(&person.actor, kind).await {
         Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
         Err(error) => draw(&app, &person, &id, Some(ticked.grant), Problems::of_error(error)?).await,
+    }
+}
+
+/// Prepares a new link for somebody who was invited and has not come in; the one before ends with it.
+pub async fn prepare_link(State(app): Shared, person: Person, Path(id): Path<String>, _: Posted<super::sign_in::Nothing>) -> Answer {
+    let id = id_of(&id)?;
+    app.people().user(&id).ok_or(AppError::NotFound("person"))?;
+    if may_manage(&person.actor) && app.keys_of(&person.actor, &id).await?.len() >= KEYS_NEEDED {
+        let problems = Problems::one("", "This person has come in: they have two security keys.");
+        return draw(&app, &person, &id, None, problems).await;
+    }
+    match app.prepare_single(&person.actor, ActKind::InviteAgain { user: id.clone() }).await {
+        Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
+        Err(error) => draw(&app, &person, &id, None, Problems::of_error(error)?).await,
     }
 }
 

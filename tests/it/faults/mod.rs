@@ -7,9 +7,9 @@ mod ground;
 mod host;
 mod model;
 mod press;
-mod proc;
+pub mod proc;
 mod scene;
-mod server;
+pub mod server;
 mod trouble;
 
 mod command;
@@ -18,7 +18,9 @@ mod kills;
 mod line;
 mod presses;
 mod processes;
+mod reports;
 mod space;
+mod tokens;
 
 use std::time::Duration;
 

@@ -35,6 +35,8 @@ pub struct Browser {
     pub page: String,
     pub status: StatusCode,
     pub headers: HeaderMap,
+    /// What was asked and answered, once somebody wants to know: method and path without what is secret in it, then head and body.
+    pub heard: Option<Vec<(String, String)>>,
 }
 
 impl Browser {
@@ -55,7 +57,7 @@ impl Browser {
 
     fn new_at(reach: Reach, origin: &str) -> Self {
         let (cookies, headers) = (BTreeMap::new(), HeaderMap::new());
-        Self { reach, origin: origin.to_owned(), cookies, page: String::new(), status: StatusCode::OK, headers }
+        Self { reach, origin: origin.to_owned(), cookies, page: String::new(), status: StatusCode::OK, headers, heard: None }
     }
 
     /// A browser in which one of the harness's people has signed in.
@@ -122,6 +124,8 @@ impl Browser {
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         request.headers_mut().entry(header::HOST).or_insert_with(|| self.origin.strip_prefix("http://").unwrap().parse().unwrap());
         request.headers_mut().insert(header::COOKIE, cookies.join("; ").parse().unwrap());
+        let path = request.uri().path().to_owned();
+        let asked = format!("{} {}", request.method(), if path.starts_with("/welcome/andon_") { "/welcome/…" } else { &path });
         let response = match &self.reach {
             Reach::App(router) => {
                 let (parts, body) = router.clone().oneshot(request).await.unwrap().into_parts();
@@ -137,6 +141,10 @@ impl Browser {
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
         self.page = String::from_utf8(response.into_body().to_vec()).unwrap();
+        if let Some(heard) = &mut self.heard {
+            let head = self.headers.iter().map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+            heard.push((asked, format!("{}\n{}", head.collect::<String>(), self.page)));
+        }
         &self.page
     }
 

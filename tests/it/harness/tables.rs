@@ -24,6 +24,27 @@ impl Tables {
         }
     }
 
+    /// The same of an embedded database in another folder.
+    pub async fn at(fresh: &Fresh, data: &std::path::Path) -> Self {
+        match &fresh.place {
+            Place::File(_) => {
+                let url = format!("sqlite://{}?mode=ro", data.join("andon.db").display());
+                Self::Sqlite(SqlitePoolOptions::new().max_connections(1).connect(&url).await.unwrap())
+            }
+            Place::Url(_) => Self::of(fresh).await,
+        }
+    }
+
+    /// Every table with everything in it.
+    pub async fn everything(&self) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        for table in self.names().await {
+            let rows = self.rows(&table).await.join("\n");
+            all.push((table, rows));
+        }
+        all
+    }
+
     async fn column(&self, sql: String) -> Vec<String> {
         match self {
             Self::Sqlite(pool) => sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap(),

@@ -20,7 +20,8 @@ use axum::{
 };
 
 /// Routes that write and leave no entry, with the reason.
-const WITHOUT_ENTRY: [(&str, &str); 4] = [
+const WITHOUT_ENTRY: [(&str, &str); 5] = [
+    ("/first-run", "a person's own list put away or brought back: a preference, no act"),
     ("/sign-in", "half a sign-in: the entry comes with the key"),
     ("/agent/v1/check-in", "an observation; a new boot or a lapse is an entry, which other tests see"),
     ("/agent/v1/acks", "an observation"),

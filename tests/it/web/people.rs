@@ -127,3 +127,67 @@ async fn every_page_is_drawn_for_whoever_may_see_it_and_refused_with_words_to_th
     nobody.get("/tokens").await;
     assert_eq!(nobody.leads_to(), "/sign-in?next=%2Ftokens");
 }
+
+#[tokio::test]
+async fn an_invitation_that_is_over_is_made_anew_and_the_one_before_opens_nothing() {
+    let test = site().await;
+    let mut admin = Browser::signed_in(&test, "admin").await;
+    admin.get("/people/invite").await;
+    admin.post("/people/invite", &[("name", "sato"), ("grant", "risk")]).await;
+    let act = admin.leads_to().to_owned();
+    admin.get(&act).await;
+    admin.touch(&test, "admin", &format!("{act}/sign")).await;
+    let path_of = |page: &Browser| page.between(r#"<code class="command">"#, "</code>").unwrap().strip_prefix(ORIGIN).unwrap().to_owned();
+    let first = path_of(&admin);
+    let sato = test.app.people().users().into_iter().find(|user| user.name == "sato").unwrap().id.clone();
+    let page = format!("/people/{sato}");
+    admin.get(&page).await;
+    assert!(admin.page.contains("has not come in yet") && admin.page.contains("works until"), "{}", admin.page);
+
+    test.hand.forward_ms(24 * 60 * 60 * 1_000 + 1);
+    let mut admin = Browser::signed_in(&test, "admin").await;
+    let mut guest = Browser::new(&test);
+    guest.get(&first).await;
+    assert_eq!(guest.status, StatusCode::NOT_FOUND);
+    assert!(!guest.page.contains("andon_invite_"), "a link's secret stands on no page");
+    admin.get("/people").await;
+    assert!(admin.page.contains("Link is over"), "{}", admin.page);
+    let mut again = async || {
+        admin.get(&page).await;
+        admin.post(&format!("{page}/link"), &[]).await;
+        let act = admin.leads_to().to_owned();
+        admin.get(&act).await;
+        assert!(admin.page.contains("Make a new link for sato"), "{}", admin.page);
+        admin.touch(&test, "admin", &format!("{act}/sign")).await;
+        path_of(&admin)
+    };
+    let (second, third) = (again().await, again().await);
+    for (path, status) in [(&first, 404), (&second, 404), (&third, 303)] {
+        guest.get(path).await;
+        assert_eq!(guest.status, status, "{path}");
+    }
+    let log = crate::harness::tables::Tables::of(&test.fresh).await;
+    let made = log.rows("audit_record").await.iter().filter(|row| row.contains("user.invited_again")).count();
+    assert_eq!(made, 2, "each new link is in the log");
+    // Who has come in gets no link any more.
+    let lead = format!("/people/{}", test.people["lead"].id);
+    let mut admin = Browser::signed_in(&test, "admin").await;
+    admin.get(&lead).await;
+    admin.post(&format!("{lead}/link"), &[]).await;
+    assert_eq!(admin.status, StatusCode::UNPROCESSABLE_ENTITY);
+    test.log_is_good().await;
+}
+
+#[tokio::test]
+async fn the_list_of_people_counts_everybodys_own_keys() {
+    let test = site().await;
+    let mut admin = Browser::signed_in(&test, "admin").await;
+    admin.get("/people").await;
+    let rows: Vec<&str> = admin.page.split("<tr><th scope=\"row\">").skip(1).collect();
+    assert_eq!(rows.len(), test.people.len());
+    for row in rows {
+        assert!(row.contains(r#"data-l="Keys">2</td>"#), "{row}");
+        let never = row.contains(">never</td>");
+        assert_eq!(never, !row.contains("N. Adebayo"), "only whoever signed in has used a key: {row}");
+    }
+}

@@ -160,3 +160,57 @@ async fn an_acknowledgement_outlives_a_database_that_does_not_take_it() {
     };
     tokio::time::timeout(Duration::from_secs(10), all_there).await.expect("the refused one is written with the next");
 }
+
+/// What this process holds in memory, bytes.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1_024
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_never_reads_costs_no_memory_and_its_bot_is_stopped_by_its_silence() {
+    let stage = Stage::new().await;
+    let values = json!({"allowed_symbols": "x".repeat(200_000)});
+    let limits = Limits { version: 1, values: values.as_object().unwrap().clone() };
+    let deaf = stage.enrol(&stage.bot_with("deaf", &stage.team, limits).await).await;
+    let mut tx = stage.fresh.db.write(Lane::Normal).await.unwrap();
+    let mut facts = andon::storage::bots::bot_by_id(&mut tx, &deaf.bot).await.unwrap().unwrap();
+    facts.fact_epoch = andon::storage::epoch::epoch_take(&mut tx).await.unwrap();
+    facts.timings = andon::domain::Timings { check_in_ms: 200, stale_after_ms: 1_000, lapse_after_ms: 2_000, apply_within_ms: 500 };
+    andon::storage::bots::bot_edit(&mut tx, &facts).await.unwrap();
+    tx.commit().await.unwrap();
+    stage.app.refresh().await.unwrap();
+    let (mut line, _) = Line::hello(&stage, &deaf, "boot-1", "halted", 0).await;
+    let start = stage.start(&deaf.bot).await;
+    assert_eq!(line.expect("directive").await["state"], "active");
+    let before = resident();
+    // From here on it only talks: 40 MB of answers that nobody reads, if the server kept them.
+    let talking = async {
+        for _ in 0..200 {
+            line.check_in("active", start.0).await;
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(3), talking).await;
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 24 * 1024 * 1024, "{grown} bytes more");
+    let given_up = async {
+        while stage.app.lines.count() > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), given_up).await.expect("its write times out");
+    let lapsed = async {
+        loop {
+            andon::workers::lapses::round(&stage.app).await;
+            let view = stage.app.fleet.view();
+            let stop = view.bot(&deaf.bot).unwrap().stop.clone();
+            if stop.is_some_and(|stop| stop.kind == andon::domain::StopKind::Lapse) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), lapsed).await.expect("its lease ends");
+    drop(line);
+}

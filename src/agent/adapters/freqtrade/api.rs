@@ -2,7 +2,7 @@
 //! `200` means that a wish was noted. The password goes into a header and nowhere else.
 
 use super::facts::{Config, Daily, Health, Logs, Trade, Wealth};
-use crate::agent::link::wire::{chain, tls_config};
+use crate::agent::link::{trust::Trust, wire::chain};
 use crate::domain::Secret;
 use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -49,7 +49,7 @@ impl Api {
     /// # Errors
     /// When no client can be made.
     pub fn new(base: Url, username: String, password: Secret<String>, timeout: Duration, long: Duration) -> Result<Self, String> {
-        let tls = tls_config().map_err(|error| error.to_string())?;
+        let tls = Trust::System.client_config().map_err(|error| error.to_string())?;
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())

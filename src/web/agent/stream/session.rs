@@ -266,7 +266,7 @@ impl<'a> Session<'a> {
         }
         if is_hello {
             if let Some(ms) = self.apply_within_ms {
-                super::super::check_in::note_apply_within(self.app, &self.agent.bot, ms);
+                super::super::check_in::note_apply_within(self.app, &self.agent.bot, &self.boot, ms);
             }
             return Ok(());
         }

@@ -7,6 +7,7 @@ use crate::app::{
     acts::{ALONE_WAITS_MS, ActView, Outcome},
 };
 use crate::domain::{ActId, ActKind, Secret, StartLeaf, Timestamp};
+use crate::web::pages::bots::enrol;
 use crate::web::{
     Answer, Shared, WebError,
     chip::Chip,
@@ -72,6 +73,8 @@ struct Shown {
     next: String,
     // Of an enrolment code.
     bot: Option<String>,
+    command: String,
+    dir: String,
     origin: String,
     is_token: bool,
     is_link: bool,
@@ -212,7 +215,13 @@ async fn once(app: &App, person: &Person, act: &ActView, (heading, secret, next)
     };
     let mut frame = frame::of(app, &person.visitor, heading).await;
     frame.path = format!("/acts/{}", act.stored.id);
+    if bot.is_some() {
+        frame.scripts = Scripts::Live;
+    }
+    let command = bot.as_ref().map(|name| enrol::command(app, name)).unwrap_or_default();
     let page = Shown {
+        dir: command.rsplit(' ').next().unwrap_or_default().to_owned(),
+        command,
         frame,
         heading,
         secret,
@@ -220,7 +229,7 @@ async fn once(app: &App, person: &Person, act: &ActView, (heading, secret, next)
         bot,
         origin: app.origin.origin().ascii_serialization(),
         is_token: matches!(act.act.kind, ActKind::TokenCreate { .. }),
-        is_link: matches!(act.act.kind, ActKind::Invite { .. }),
+        is_link: matches!(act.act.kind, ActKind::Invite { .. } | ActKind::InviteAgain { .. }),
     };
     frame::page(&page)
 }

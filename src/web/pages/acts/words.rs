@@ -19,8 +19,9 @@ pub fn sentence(app: &App, act: &ActView) -> String {
         }
         ActKind::AgentRevoke { bot: id, .. } => format!("Revoke the agent of bot {}, which stops the bot", bot(app, id)),
         ActKind::Invite { name, grants, .. } => format!("Invite {name} as {}", roles(app, grants)),
+        ActKind::InviteAgain { user } => format!("Make a new link for {}, who was invited", person(app, user)),
         ActKind::Grants { user, grants } => {
-            let who = app.people().name(user).unwrap_or_else(|| "somebody".to_owned());
+            let who = person(app, user);
             format!("Change the roles of {who} to {}", roles(app, grants))
         }
         ActKind::TokenCreate { name, scope, team } => {
@@ -40,6 +41,7 @@ pub fn button(act: &ActView) -> String {
         ActKind::AgentConfirm { .. } => "Sign that 1 agent is the right one".to_owned(),
         ActKind::AgentRevoke { .. } => "Sign the end of 1 agent".to_owned(),
         ActKind::Invite { .. } => "Sign the invitation of 1 person".to_owned(),
+        ActKind::InviteAgain { .. } => "Sign for 1 new link".to_owned(),
         ActKind::Grants { .. } => "Sign the new roles of 1 person".to_owned(),
         ActKind::TokenCreate { .. } => "Sign for 1 API token".to_owned(),
     }
@@ -63,6 +65,9 @@ pub fn effect(act: &ActView) -> &'static str {
         }
         ActKind::AgentRevoke { .. } => "The bot is stopped, then the agent's credential ends. Another agent needs another code.",
         ActKind::Invite { .. } => "A link is shown once, to you, and works for 24 hours. It leads to a password and two security keys.",
+        ActKind::InviteAgain { .. } => {
+            "The link they were given before is over at once. A new one is shown once, to you, and works for 24 hours."
+        }
         ActKind::Grants { .. } => "The roles count from the next page that they open.",
         ActKind::TokenCreate { .. } => "The token is shown once, to you, and ends after 90 days.",
     }
@@ -84,7 +89,7 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         ActKind::EnrolmentCode { bot } => vec![("Bot", bot.to_string())],
         ActKind::AgentConfirm { agent, bot, .. } => vec![("Agent", agent.to_string()), ("Bot", bot.to_string())],
         ActKind::AgentRevoke { agent, bot, why } => vec![("Reason", why.clone()), ("Agent", agent.to_string()), ("Bot", bot.to_string())],
-        ActKind::Invite { user, .. } => vec![("Person", user.to_string())],
+        ActKind::Invite { user, .. } | ActKind::InviteAgain { user } => vec![("Person", user.to_string())],
         ActKind::Grants { user, .. } => {
             let now = app.people().user(user).map(|user| roles(app, &user.grants)).unwrap_or_default();
             vec![("Roles now", now), ("Person", user.to_string())]
@@ -115,7 +120,7 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         ActKind::EnrolmentCode { .. } | ActKind::AgentConfirm { .. } | ActKind::AgentRevoke { .. } => {
             "an operator (up to stage sandbox) or a lead of the bot's team".to_owned()
         }
-        ActKind::Invite { .. } | ActKind::Grants { .. } => "an admin".to_owned(),
+        ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::Grants { .. } => "an admin".to_owned(),
         ActKind::TokenCreate { .. } => "an admin, or a lead for their own team".to_owned(),
     }
 }
@@ -151,6 +156,10 @@ fn placed(app: &App, id: &HoldId) -> Vec<(&'static str, String)> {
 fn scope_of(app: &App, text: &str) -> String {
     let (kind, id) = text.split_once(':').unwrap_or((text, ""));
     Scope::from_parts(kind, id).map_or_else(|| text.to_owned(), |scope| frame::scope_words(app, &scope))
+}
+
+fn person(app: &App, id: &crate::domain::UserId) -> String {
+    app.people().name(id).unwrap_or_else(|| "somebody".to_owned())
 }
 
 fn bot(app: &App, id: &crate::domain::BotId) -> String {

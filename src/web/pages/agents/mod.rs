@@ -21,6 +21,8 @@ use std::sync::Arc;
 const ENDED: usize = 100;
 /// Live agents on a page, at most.
 const LIVE: usize = 100;
+/// Agents change their token every 30 days; one that is a day older is overdue.
+const TOKEN_OVERDUE_MS: i64 = 31 * 24 * 60 * 60 * 1_000;
 /// A clock further off than this is shown as wrong.
 const CLOCK_OFF_MS: i64 = 2_000;
 
@@ -37,6 +39,7 @@ pub(super) struct Row {
     pub(super) age: Age,
     pub(super) stops_within: String,
     pub(super) clock: Clock,
+    pub(super) token: Token,
     pub(super) ended_at: Option<Timestamp>,
 }
 
@@ -60,6 +63,21 @@ impl Clock {
                 Self { words, is_wrong: off.abs() > CLOCK_OFF_MS }
             }
         }
+    }
+}
+
+/// How long an agent's token has been in use.
+pub(super) struct Token {
+    pub(super) words: String,
+    /// It should have been changed by now (ruling H18).
+    pub(super) is_overdue: bool,
+}
+
+impl Token {
+    /// Of a token that has been in use since then.
+    pub(super) fn of(since: Timestamp, now: Timestamp) -> Self {
+        let age = now.ms_since(since).max(0);
+        Self { words: duration(age), is_overdue: age > TOKEN_OVERDUE_MS }
     }
 }
 
@@ -87,7 +105,7 @@ pub async fn index(State(app): Shared, person: Person, axum::extract::Query(aske
     let (mut live, mut ended) = (Vec::new(), Vec::new());
     for agent in app.agent_rows(&person.actor).await? {
         let name = (agent.id.to_string(), agent.name);
-        let about = About { version: agent.version, platform: agent.platform, ended_at: agent.ended_at };
+        let about = About { version: agent.version, platform: agent.platform, token_since: agent.token_since, ended_at: agent.ended_at };
         let row = row(&app, name, &agent.bot_id, &agent.state, about);
         if row.ended_at.is_none() { live.push(row) } else { ended.push(row) }
     }
@@ -113,6 +131,7 @@ pub async fn index(State(app): Shared, person: Person, axum::extract::Query(aske
 struct About {
     version: String,
     platform: String,
+    token_since: Timestamp,
     ended_at: Option<Timestamp>,
 }
 
@@ -133,6 +152,7 @@ fn row(app: &App, (id, name): (String, String), bot: &BotId, state: &str, about:
         age: Age::new(seen.as_ref().map(|seen| seen.at), app.clock.now(), timings),
         stops_within: duration(timings.worst_case_stop_ms()),
         clock: Clock::of(seen.as_ref()),
+        token: Token::of(about.token_since, app.clock.now()),
         ended_at: about.ended_at,
     }
 }
@@ -172,6 +192,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         age: Age::new(age_s.map(|s| now.plus_ms(-s * 1_000)), now, crate::domain::Timings::default()),
         stops_within: "35 s".to_owned(),
         clock: Clock { words: off.to_owned(), is_wrong: off != "under 1 s" },
+        token: Token::of(now.plus_ms(-(n as i64) * 12 * 24 * 60 * 60 * 1_000), now),
         ended_at: None,
     };
     let draw = |live, ended: Vec<Row>, next: &str| {

@@ -1,6 +1,6 @@
 //! `/agents/{id}`: one agent, what a person compares, and how it is ended.
 
-use super::{Clock, channel, state_chip};
+use super::{Clock, Token, channel, state_chip};
 use crate::app::{App, AppError};
 use crate::authz::{self, Action};
 use crate::domain::{ActKind, AgentId, Timestamp, text};
@@ -37,6 +37,7 @@ pub(in super::super) struct Agent {
     pub(super) channel: &'static str,
     pub(super) age: Age,
     pub(super) clock: Clock,
+    pub(super) token: Token,
     pub(super) boot: String,
     pub(super) waits: bool,
     pub(super) may: bool,
@@ -69,6 +70,7 @@ async fn draw(app: &App, person: &Person, id: &AgentId, typed: String, problems:
         channel: channel(seen.as_ref()),
         age: Age::new(seen.as_ref().map(|seen| seen.at), frame.now, bot.timings),
         clock: Clock::of(seen.as_ref()),
+        token: Token::of(row.token_since, frame.now),
         boot: seen.as_ref().and_then(|seen| seen.boot.as_ref()).map_or_else(|| "not known".to_owned(), |boot| boot.as_str().to_owned()),
         waits: row.state == "pending",
         may: denied.is_none(),
@@ -132,6 +134,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             channel: "push",
             age: Age::new(Some(now), now, crate::domain::Timings::default()),
             clock: Clock { words: "3.1 s behind".to_owned(), is_wrong: true },
+            token: Token::of(now.plus_ms(-40 * 24 * 60 * 60 * 1_000), now),
             boot: "0193f0a0-77aa".to_owned(),
             waits: state == "pending",
             may,

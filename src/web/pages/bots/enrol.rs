@@ -72,6 +72,13 @@ pub(super) struct Enrol {
     pub(super) who: Option<&'static str>,
 }
 
+/// What enrols an agent on the bot's host; it asks for the code.
+pub(in super::super) fn command(app: &App, bot: &str) -> String {
+    let folder: String = bot.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' }).collect();
+    let origin = app.origin.origin().ascii_serialization();
+    format!("andon agent enrol --server {origin} --code - --dir ./{folder}-agent")
+}
+
 /// The three steps.
 pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answer {
     let row = app.bot(&person.actor, &id_of(&id)?)?;
@@ -79,13 +86,11 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
     let mut frame = frame::of(&app, &person.visitor, format!("Agent for {}", bot.name)).await;
     frame.scripts = Scripts::Live;
     let who = authz::check(&person.actor, Action::EnrolAgent, &App::bot_resource(bot)).err().map(|denied| denied.who);
-    let folder: String = bot.name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' }).collect();
-    let origin = app.origin.origin().ascii_serialization();
     frame::page(&Enrol {
         frame,
         id: bot.id.to_string(),
         name: bot.name.clone(),
-        command: format!("andon agent enrol --server {origin} --code - --dir ./{folder}-agent"),
+        command: command(&app, &bot.name),
         beside: Beside::of(&app, &person.actor, bot).await?,
         who,
     })

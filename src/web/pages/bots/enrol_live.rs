@@ -31,6 +31,8 @@ struct EnrolFeed {
 #[template(path = "live/enrol.html")]
 struct Arrived {
     beside: Beside,
+    // Where the form is that confirms it.
+    page: String,
 }
 
 impl Feed for EnrolFeed {
@@ -38,7 +40,11 @@ impl Feed for EnrolFeed {
         let row = app.bot(actor, &self.bot)?;
         let beside = Beside::of(app, actor, &row.bot).await?;
         let loaded = self.loaded.get_or_insert_with(|| beside.clone());
-        let text = if *loaded == beside { String::new() } else { Arrived { beside }.render().map_err(AppError::internal)? };
+        let text = if *loaded == beside {
+            String::new()
+        } else {
+            Arrived { beside, page: format!("/bots/{}/enrol", self.bot) }.render().map_err(AppError::internal)?
+        };
         let is_news = self.sent.is_news("arrived", &text) && !text.is_empty();
         Ok(if is_news { vec![live::swap(&text)] } else { Vec::new() })
     }

@@ -11,6 +11,7 @@ use crate::app::{App, AppError, listings::BotRow, starts::Obstacle};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::token;
 use crate::domain::{BotFacts, BotId, Exits, State as Doing, Timestamp, Timings};
+use crate::fleet::DrillSeen;
 use crate::protocol::{AdapterSaid, Report};
 use crate::web::{
     Answer, Shared, WebError,
@@ -65,6 +66,8 @@ pub(super) struct Reported {
     /// None: the report does not list positions.
     pub(super) positions: Option<Vec<Position>>,
     pub(super) positions_more: usize,
+    /// How many its agent does not list, and their worth.
+    pub(super) positions_rest: Option<(String, String)>,
     /// Exposure against its limit, with words.
     pub(super) bullet: Option<(Html, String)>,
     pub(super) trail: Html,
@@ -138,6 +141,8 @@ pub(super) struct Bot {
     pub(super) limits: Vec<(String, String)>,
     pub(super) limits_version: i64,
     pub(super) timings: Times,
+    /// The last measured stop: its steps in words, when it was pressed, its receipt.
+    pub(super) drill: Option<(String, Timestamp, String)>,
     pub(super) agent: Option<AgentCard>,
     pub(super) start: Start,
     pub(super) steps: Vec<Step>,
@@ -211,6 +216,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
         limits: limits(bot),
         limits_version: bot.limits.version,
         timings: Times::of(bot.timings, row.seen.as_ref().and_then(|seen| seen.adapter.as_ref())),
+        drill: app.last_drill(&bot.id).map(|drill| (drill_words(&drill), drill.at, format!("/holds/{}", drill.hold))),
         agent: agent(&row, frame.now),
         start,
         steps: stage::steps(bot.stage, may.edit),
@@ -219,6 +225,12 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
         frame,
     };
     frame::page(&page)
+}
+
+/// `idle after 412 ms (received 3 ms, applied 40 ms)`.
+pub(super) fn drill_words(drill: &DrillSeen) -> String {
+    let ms = |ms: i64| format!("{} ms", format::count(ms));
+    format!("idle after {} (received {}, applied {})", ms(drill.idle_ms), ms(drill.received_ms), ms(drill.applied_ms))
 }
 
 /// What it may do while halted, in words.
@@ -314,6 +326,10 @@ fn reported(app: &App, row: &BotRow, now: Timestamp) -> Reported {
             ("of which entries", count(report.entry_orders)),
         ],
         currency: report.currency.clone().unwrap_or_default(),
+        positions_rest: report.positions_rest.as_ref().filter(|rest| rest.count > 0).map(|rest| {
+            let worth = rest.notional.as_deref().map_or_else(|| format::UNKNOWN.to_owned(), format::decimal);
+            (format::count(rest.count), worth)
+        }),
         positions_more: positions.map_or(0, |all| all.len().saturating_sub(POSITIONS)),
         positions: positions.map(|all| all.iter().take(POSITIONS).map(position).collect()),
         bullet: bullet(&row.bot, gross.as_ref()),

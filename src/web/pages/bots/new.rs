@@ -14,9 +14,9 @@ use askama::Template;
 use axum::{extract::State, http::StatusCode};
 
 /// Something to choose: value, words, chosen.
-pub(super) struct Choice {
-    pub(super) value: String,
-    pub(super) words: String,
+pub(in super::super) struct Choice {
+    pub(in super::super) value: String,
+    pub(in super::super) words: String,
     pub(super) is_chosen: bool,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct New {
 }
 
 /// Teams in which somebody may make and edit bots.
-pub(super) fn teams(app: &App, actor: &Actor, chosen: &str) -> Vec<Choice> {
+pub(in super::super) fn teams(app: &App, actor: &Actor, chosen: &str) -> Vec<Choice> {
     let may = |id: &TeamId| authz::check(actor, Action::EditBot, &Resource::Team(id.clone())).is_ok();
     let teams = app.people().teams().into_iter().filter(|team| may(&team.id));
     teams.map(|team| Choice { is_chosen: team.id.as_str() == chosen, value: team.id.to_string(), words: team.name }).collect()

@@ -8,7 +8,13 @@ use crate::harness::{
     callers::{Caller, Who},
     scene::{Scene, Whose},
 };
-use andon::{app::acts::ActView, authn::SoftKey, storage, web::router::Route};
+use andon::{
+    app::acts::ActView,
+    authn::SoftKey,
+    domain::{ActKind, Grant, Role, UserId},
+    storage,
+    web::router::Route,
+};
 
 impl Scene {
     /// Pages: they are about things that stay as they are.
@@ -17,7 +23,7 @@ impl Scene {
         let path = match route.path {
             "/healthz" | "/readyz" | "/" | "/sign-in" | "/sign-in/key" | "/welcome" | "/fleet" | "/pause" | "/holds" | "/live/fleet"
             | "/acts" | "/me" | "/people" | "/people/invite" | "/teams" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new"
-            | "/agents" | "/audit" | "/audit/verify" => route.path.to_owned(),
+            | "/agents" | "/audit" | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" => route.path.to_owned(),
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),
@@ -71,6 +77,8 @@ impl Scene {
                 let grant = format!("lead:{}", self.of(whose).team);
                 Ask::form(format!("/people/{}/roles", self.of(whose).member), &[("grant", &grant)])
             }
+            "/people/{id}/link" => Ask::form(format!("/people/{}/link", self.invited().await), &[]),
+            "/first-run" => Ask::form("/first-run", &[("shown", "no")]),
             "/people/{id}/disable" => Ask::form(format!("/people/{}/disable", self.of(whose).member), &[]),
             "/people/{id}/enable" => Ask::form(format!("/people/{}/enable", self.of(whose).member), &[]),
             "/teams" => Ask::form("/teams", &[("name", &self.name("team"))]),
@@ -147,6 +155,16 @@ impl Scene {
         let ceremony = self.test.app.keys.begin_assertion(&passkeys, Some(act.challenge())).unwrap();
         caller.begins(self, &format!("act {}", act.stored.id), ceremony.state).await;
         person.key.sign(&ceremony.options).unwrap()
+    }
+
+    /// Somebody who was invited and has not come in.
+    async fn invited(&self) -> UserId {
+        let user = UserId::new();
+        let grants = vec![Grant { role: Role::Auditor, team: None }];
+        let kind = ActKind::Invite { user: user.clone(), name: self.name("guest"), grants };
+        let act = self.test.app.prepare_single(&self.test.actor("admin"), kind).await.unwrap();
+        self.test.sign("admin", &act).await.unwrap();
+        user
     }
 
     /// A pause of the whole fleet, the same one while it stands.

@@ -1,0 +1,112 @@
+//! The first run: from an empty installation to a stop that was measured. How far it has come is computed from what is true, never from
+//! what was clicked. Memory alone, since every page asks.
+
+use super::{App, AppError, agents::LiveAgent};
+use crate::authz::{self, Action, Actor, Resource};
+use crate::domain::{BotFacts, BotId, Stage, UserId};
+use crate::fleet::{AgentSeen, DrillSeen};
+use crate::storage::{self, Lane};
+use std::sync::Arc;
+
+/// How many tasks there are.
+pub const TASKS: usize = 6;
+
+/// How far an installation has come.
+#[derive(Debug, Clone, Default)]
+pub struct FirstRun {
+    /// Somebody has two security keys.
+    pub keys: bool,
+    /// Two people have two keys each.
+    pub second_person: bool,
+    /// The bot that has come furthest; none: there is none beyond a draft that is retired.
+    pub bot: Option<Arc<BotFacts>>,
+    /// Its agent, whether anybody has compared it or not.
+    pub agent: Option<Arc<LiveAgent>>,
+    /// What that agent said last.
+    pub seen: Option<Arc<AgentSeen>>,
+    /// Its last measured stop.
+    pub drill: Option<Arc<DrillSeen>>,
+    /// That drill was released and the bot started since.
+    pub drill_is_over: bool,
+}
+
+impl FirstRun {
+    /// Which tasks are done: keys, second person, bot, agent, start, drill.
+    pub fn done(&self) -> [bool; TASKS] {
+        let over = self.drill_is_over;
+        let bot = self.bot.as_ref();
+        let past_draft = bot.is_some_and(|bot| bot.stage != Stage::Draft);
+        let heard = self.seen.is_some() && self.agent.as_ref().is_some_and(|agent| agent.confirmed);
+        let started = bot.is_some_and(|bot| bot.start_epoch.0 > 0);
+        [self.keys, self.second_person, over || past_draft, over || heard, over || started, over]
+    }
+    /// How many are done.
+    pub fn count(&self) -> usize {
+        self.done().into_iter().filter(|done| *done).count()
+    }
+    /// True when every task is done.
+    pub fn is_finished(&self) -> bool {
+        self.count() == TASKS
+    }
+}
+
+impl App {
+    /// How far the first run has come.
+    ///
+    /// # Errors
+    /// `Denied`.
+    pub fn first_run(&self, actor: &Actor) -> Result<FirstRun, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let with_keys = self.people().enabled_with_rights();
+        let mut run = FirstRun { keys: with_keys >= 1, second_person: with_keys >= 2, ..FirstRun::default() };
+        let view = self.fleet.view();
+        let agents = self.agents().all();
+        let rank = |bot: &BotFacts| {
+            let drill = self.book.drill(&bot.id);
+            let over = drill.as_ref().is_some_and(|drill| bot.start_epoch > drill.epoch && view.open_hold(&drill.hold).is_none());
+            let confirmed = agents.get(&bot.id).is_some_and(|agent| agent.confirmed);
+            let steps = [bot.stage != Stage::Draft, agents.contains_key(&bot.id), confirmed, bot.start_epoch.0 > 0, drill.is_some()];
+            (over, steps.into_iter().filter(|step| *step).count())
+        };
+        let ranked = view.bots().filter(|bot| bot.stage != Stage::Retired).map(|bot| (rank(bot), bot));
+        // Of those that have come equally far the oldest: ids are in order of time.
+        if let Some(((over, _), bot)) = ranked.max_by(|(a, x), (b, y)| a.cmp(b).then_with(|| y.id.cmp(&x.id))) {
+            run.drill_is_over = over;
+            run.agent = agents.get(&bot.id).cloned();
+            run.seen = run.agent.as_ref().and_then(|agent| self.book.seen(&bot.id).filter(|seen| seen.agent == agent.id));
+            run.drill = self.book.drill(&bot.id);
+            run.bot = Some(bot.clone());
+        }
+        Ok(run)
+    }
+
+    /// True when a person has put the list away.
+    pub fn has_put_first_run_away(&self, user: &UserId) -> bool {
+        self.people().has_put_first_run_away(user)
+    }
+
+    /// Puts the list out of a person's own sight, or brings it back. A preference, no act.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn show_first_run(&self, actor: &Actor, shown: bool) -> Result<(), AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let user = actor.user().ok_or(AppError::NotFound("person"))?;
+        let mut tx = self.db.write(Lane::Normal).await?;
+        if shown {
+            storage::first_run::first_run_bring_back(&mut tx, user).await?;
+        } else {
+            storage::first_run::first_run_put_away(&mut tx, user, self.clock.now()).await?;
+        }
+        tx.commit().await?;
+        self.reload_books(&mut *self.db.read().await?).await
+    }
+
+    /// The latest drill that a bot is under now.
+    pub fn drill_under_way(&self, bot: &BotId) -> Option<crate::domain::Hold> {
+        let view = self.fleet.view();
+        let facts = view.bot(bot)?;
+        let drills = view.open_holds().filter(|hold| hold.is_drill() && view.covers(hold, facts));
+        drills.max_by_key(|hold| hold.epoch).map(|hold| crate::domain::Hold::clone(hold))
+    }
+}

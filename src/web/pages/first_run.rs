@@ -1,0 +1,325 @@
+//! `/first-run`: from an empty installation to a stop that was measured, as a list of six tasks. What is done is computed from what is true;
+//! the next task is open with its form or command, which post to the routes that every other page uses. Nothing is done here.
+
+pub mod live;
+
+use super::bots::enrol::{self, Beside};
+use super::roles::{self, Choices};
+use crate::app::{App, AppError, first_run::FirstRun, starts::Obstacle};
+use crate::authz::{self, Action, Actor, Resource};
+use crate::crypto::token;
+use crate::domain::{BotFacts, Grant, Hold, Role, Stage, State as Doing, Timestamp};
+use crate::web::{
+    Answer, Shared,
+    chip::{Chip, Tone},
+    extract::{Person, Posted},
+    format, frame,
+    page::{Frame, Scripts},
+};
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    http::{HeaderValue, header},
+    response::IntoResponse,
+};
+
+/// Between two loads of a page that somebody without scripts has asked to reload itself, in seconds.
+const RELOAD_S: u8 = 3;
+
+/// A measurement is on disk this long after the last acknowledgement, a slow disk included.
+const WRITTEN_MS: i64 = 3_000;
+
+/// One task of the list.
+pub(super) struct Task {
+    pub(super) title: &'static str,
+    /// What is true of it now.
+    pub(super) said: String,
+    pub(super) is_done: bool,
+    /// It is open: there is something to do.
+    pub(super) is_open: bool,
+}
+
+impl Task {
+    pub(super) fn chip(&self) -> Chip {
+        if self.is_done {
+            Chip::new(Tone::Done, "Done")
+        } else if self.is_open {
+            Chip::new(Tone::Open, "To do")
+        } else {
+            Chip::new(Tone::Plain, "Later")
+        }
+    }
+}
+
+/// Somebody who was invited and has not come in.
+pub(super) struct Waiting {
+    pub(super) name: String,
+    pub(super) href: String,
+    /// When their link ends; none: it is over.
+    pub(super) until: Option<Timestamp>,
+}
+
+/// What brings a first bot, its agent, its start and its drill on; one at a time.
+pub(super) enum Step {
+    /// There is no team.
+    Team,
+    /// Whoever looks trades in no team: the roles to sign for, and the team.
+    Role { me: String, grants: Vec<String>, team: String },
+    /// A team, no bot.
+    Bot { teams: Vec<(String, String)>, owner: String },
+    /// A draft.
+    Stage,
+    /// No agent, or one that waits to be compared.
+    Agent { beside: Beside, command: String },
+    /// A confirmed agent; what stands in the way of the start. None: it is not known now.
+    Start(Option<Vec<Obstacle>>),
+    /// It was started and its agent has not said that it trades.
+    TakingUp,
+    /// It trades: press.
+    Press { key: String },
+    /// The drill stands and is not measured yet.
+    Measuring { hold: String, cannot_tell: bool },
+    /// The drill stands and is over; false: it measured nothing, since the bot did not trade at the press.
+    Release { hold: String, is_measured: bool },
+    /// Nothing is left.
+    Done,
+}
+
+impl Step {
+    /// Which task it belongs to, from 0.
+    fn task(&self) -> usize {
+        match self {
+            Self::Team | Self::Role { .. } | Self::Bot { .. } | Self::Stage => 2,
+            Self::Agent { .. } => 3,
+            Self::Start(_) | Self::TakingUp => 4,
+            Self::Press { .. } | Self::Measuring { .. } | Self::Release { .. } => 5,
+            Self::Done => 6,
+        }
+    }
+    /// True when nothing stands in the way of the start, or only what the signer can look up.
+    fn can_start(&self) -> bool {
+        matches!(self, Self::Start(Some(obstacles)) if obstacles.iter().all(|one| one.venue_can_tell))
+    }
+    /// True when the page waits for something that no press here brings on.
+    fn waits(&self) -> bool {
+        match self {
+            Self::Agent { beside, .. } => beside.is_nobody(),
+            Self::Start(_) => !self.can_start(),
+            Self::Measuring { .. } | Self::TakingUp => true,
+            _ => false,
+        }
+    }
+}
+
+/// The bot that the list is about.
+pub(super) struct First {
+    pub(super) id: String,
+    pub(super) name: String,
+}
+
+#[derive(Template)]
+#[template(path = "first_run.html")]
+pub(super) struct Page {
+    pub(super) frame: Frame,
+    pub(super) tasks: Vec<Task>,
+    pub(super) count: usize,
+    pub(super) bot: Option<First>,
+    pub(super) step: Step,
+    pub(super) waiting: Vec<Waiting>,
+    pub(super) choices: Choices,
+    pub(super) drill: Option<String>,
+    /// The task that the step belongs to, from 0.
+    pub(super) at: usize,
+    pub(super) may_invite: bool,
+    pub(super) may_trade: bool,
+    pub(super) waits: bool,
+    pub(super) reloads: bool,
+    pub(super) is_away: bool,
+    pub(super) facts: live::Facts,
+    /// How the list is, for its stream.
+    pub(super) mark: String,
+}
+
+/// Whether the page reloads itself, for people without scripts who asked for that.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    auto: String,
+}
+
+/// The list.
+pub async fn show(State(app): Shared, person: Person, Query(asked): Query<Asked>) -> Answer {
+    let run = app.first_run(&person.actor)?;
+    let mut frame = frame::of(&app, &person.visitor, "First run").await;
+    frame.scripts = Scripts::Live;
+    frame.first_run = None;
+    let waiting = waiting(&app, &person.actor, frame.now).await?;
+    let step = step(&app, &person, &run).await?;
+    // Once it was drilled, what is left of its drill is to start it again.
+    let at = if run.drill.is_some() { step.task().max(5) } else { step.task() };
+    let waits = step.waits() || (!run.second_person && !waiting.is_empty());
+    let reloads = waits && asked.auto == "yes";
+    let page = Page {
+        tasks: tasks(&app, &run, &waiting, at),
+        count: run.count(),
+        bot: run.bot.as_ref().map(|bot| First { id: bot.id.to_string(), name: bot.name.clone() }),
+        choices: Choices::new(&app, &suggested(&app, &run)),
+        drill: run.drill.as_deref().map(super::bots::drill_words),
+        mark: live::Plight::mark(&app, &person.actor, &run).await,
+        facts: live::Facts::of(&app, &person.actor, &run, frame.now).await,
+        may_invite: authz::check(&person.actor, Action::ManagePeople, &Resource::Installation).is_ok(),
+        may_trade: may_trade(&person.actor, &run),
+        is_away: app.has_put_first_run_away(&person.user),
+        at,
+        waiting,
+        step,
+        waits,
+        reloads,
+        frame,
+    };
+    let mut response = frame::page(&page)?.into_response();
+    if reloads {
+        response.headers_mut().insert(header::REFRESH, HeaderValue::from(u16::from(RELOAD_S)));
+    }
+    Ok(response)
+}
+
+/// Hides the list from whoever sends this, or shows it again.
+#[derive(Debug, serde::Deserialize)]
+pub struct Shown {
+    #[serde(default)]
+    shown: String,
+}
+
+/// Puts the list away, or brings it back.
+pub async fn set(State(app): Shared, person: Person, Posted(form): Posted<Shown>) -> Answer {
+    let shown = form.shown == "yes";
+    app.show_first_run(&person.actor, shown).await?;
+    Ok(frame::see(if shown { "/first-run" } else { "/fleet" }))
+}
+
+fn may_trade(actor: &Actor, run: &FirstRun) -> bool {
+    match &run.bot {
+        Some(bot) => authz::check(actor, Action::StartBot, &App::bot_resource(bot)).is_ok(),
+        None => super::fleet::trades(actor) || actor.holds(Role::Admin),
+    }
+}
+
+/// The roles ticked for the second person: a lead of the first bot's team can sign what one person alone cannot.
+fn suggested(app: &App, run: &FirstRun) -> Vec<String> {
+    let team = run.bot.as_ref().map(|bot| bot.team.clone()).or_else(|| app.people().teams().first().map(|team| team.id.clone()));
+    team.map(|team| roles::ticked(&[Grant { role: Role::Lead, team: Some(team) }])).unwrap_or_default()
+}
+
+async fn waiting(app: &App, actor: &Actor, now: Timestamp) -> Result<Vec<Waiting>, AppError> {
+    let links = app.invitations(actor).await?;
+    let users = app.people().users();
+    let open = users.iter().filter(|user| user.enabled).filter_map(|user| {
+        let link = links.get(&user.id)?;
+        let until = (link.expires_at > now).then_some(link.expires_at);
+        Some(Waiting { name: user.display_name.clone(), href: format!("/people/{}", user.id), until })
+    });
+    Ok(open.collect())
+}
+
+async fn step(app: &App, person: &Person, run: &FirstRun) -> Result<Step, AppError> {
+    let actor = &person.actor;
+    let done = run.done();
+    if done.get(2..).is_some_and(|rest| rest.iter().all(|done| *done)) {
+        return Ok(Step::Done);
+    }
+    let Some(bot) = &run.bot else { return Ok(before_the_bot(app, person)) };
+    if bot.stage == Stage::Draft {
+        return Ok(Step::Stage);
+    }
+    if done.get(3) == Some(&false) {
+        let beside = Beside::of(app, actor, bot).await?;
+        return Ok(Step::Agent { beside, command: enrol::command(app, &bot.name) });
+    }
+    if let Some(hold) = app.drill_under_way(&bot.id) {
+        let is_measured = run.drill.as_ref().is_some_and(|drill| drill.hold == hold.id);
+        if is_measured || is_long_idle(app, actor, bot, &hold).await {
+            return Ok(Step::Release { hold: hold.id.to_string(), is_measured });
+        }
+        let cannot_tell = run.seen.as_ref().and_then(|seen| seen.report.as_ref()).is_none_or(|(report, _)| report.entry_orders.is_none());
+        return Ok(Step::Measuring { hold: hold.id.to_string(), cannot_tell });
+    }
+    let view = app.fleet.view();
+    if view.directive(bot).state == Doing::Active {
+        let trades = run.seen.as_ref().and_then(|seen| seen.state) == Some(Doing::Active);
+        return Ok(if trades { Step::Press { key: token::random::<16>()? } } else { Step::TakingUp });
+    }
+    Ok(Step::Start(app.obstacles_of(actor, &bot.id).await.ok()))
+}
+
+/// True when the bot has been idle under the hold for so long that what it measured would be written down by now.
+async fn is_long_idle(app: &App, actor: &Actor, bot: &BotFacts, hold: &Hold) -> bool {
+    let receipt = app.receipt(actor, &hold.id).await.ok();
+    let idle_ms = receipt.and_then(|receipt| receipt.bots.into_iter().find(|one| one.bot.id == bot.id)?.idle_ms);
+    idle_ms.is_some_and(|ms| app.clock.now().ms_since(hold.at) > ms + WRITTEN_MS)
+}
+
+fn before_the_bot(app: &App, person: &Person) -> Step {
+    let teams = super::bots::new::teams(app, &person.actor, "");
+    if !teams.is_empty() {
+        let teams = teams.into_iter().map(|team| (team.value, team.words)).collect();
+        return Step::Bot { teams, owner: person.user.to_string() };
+    }
+    let Some(team) = app.people().teams().into_iter().next() else { return Step::Team };
+    let mut grants = app.people().user(&person.user).map(|user| user.grants.clone()).unwrap_or_default();
+    grants.push(Grant { role: Role::Lead, team: Some(team.id) });
+    Step::Role { me: person.user.to_string(), grants: roles::ticked(&grants), team: team.name }
+}
+
+fn tasks(app: &App, run: &FirstRun, waiting: &[Waiting], at: usize) -> Vec<Task> {
+    let titles = [
+        "Two security keys",
+        "A second person",
+        "A first bot, written down",
+        "Its agent, beside it",
+        "Its start",
+        "A pause drill, measured",
+    ];
+    let said = said(app, run, waiting);
+    let task = |(n, (title, said)): (usize, (&'static str, String))| {
+        let is_done = run.done().get(n).copied().unwrap_or_default();
+        Task { title, said, is_done, is_open: !is_done && (n == 1 || n == at) }
+    };
+    titles.into_iter().zip(said).enumerate().map(task).collect()
+}
+
+/// What is true of each task now.
+fn said(app: &App, run: &FirstRun, waiting: &[Waiting]) -> Vec<String> {
+    let with_keys = app.people().enabled_with_rights();
+    let people = match (with_keys, waiting.len()) {
+        (keys, _) if keys >= 2 => format!("{keys} people have two keys"),
+        (_, 0) => "You are alone here: nobody can be a second signer".to_owned(),
+        (_, 1) => "1 person is invited and has not come in yet".to_owned(),
+        (_, n) => format!("{n} people are invited and have not come in yet"),
+    };
+    let bot = run.bot.as_ref().map_or_else(String::new, |bot| format!("{}, stage {}", bot.name, bot.stage));
+    let agent = match (&run.agent, &run.seen) {
+        (Some(agent), _) if !agent.confirmed => format!("Agent {} is here and waits to be compared", agent.name),
+        (Some(agent), Some(_)) => format!("Agent {} is confirmed and checks in", agent.name),
+        (Some(agent), None) => format!("Agent {} is confirmed and was not heard yet", agent.name),
+        (None, _) => String::new(),
+    };
+    let start = match &run.bot {
+        Some(bot) if bot.start_epoch.0 > 0 => match app.fleet.view().directive(bot).state {
+            Doing::Active => format!("{} may trade", bot.name),
+            state => format!("{} was started; now it is told {state}", bot.name),
+        },
+        _ => String::new(),
+    };
+    let drill = run
+        .drill
+        .as_ref()
+        .map_or_else(String::new, |drill| format!("Last drill: idle after {} ms, on {}", format::count(drill.idle_ms), drill.at.plain()));
+    let keys = if with_keys == 1 { "1 person has two keys".to_owned() } else { format!("{with_keys} people have two keys") };
+    vec![keys, people, bot, agent, start, drill]
+}
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+pub(in crate::web) use samples::samples;

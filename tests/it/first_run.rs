@@ -1,0 +1,145 @@
+//! The first run: what its list says is what is true, a drill is measured by what the agent acknowledged and by nothing else, and whoever
+//! does not want to see the list puts it away.
+
+use crate::harness::{
+    agent::{Agent, enrol, ready},
+    app::TestApp,
+    browser::Browser,
+    db::{Fresh, Kind, fresh, on_both},
+};
+use andon::{
+    app::holds::Press,
+    domain::{BotFacts, HoldId, Level, Scope, State},
+};
+use std::{sync::Arc, time::Duration};
+
+/// Presses a pause of one bot for this reason; its agent obeys.
+async fn pause(test: &TestApp, bot: &BotFacts, agent: &mut Agent, why: &str) -> HoldId {
+    let press = Press { scope: Scope::Bot(bot.id.clone()), level: Level::Pause, why: why.into(), idempotency_key: String::new() };
+    let hold = test.app.place(test.actor("operator"), press).await.unwrap().hold.id;
+    test.hand.forward_ms(412);
+    agent.settle(&test.app).await;
+    hold
+}
+
+/// Waits until what agents said is on disk; a measurement goes with it.
+async fn until_written(test: &TestApp, is_so: impl AsyncFn(&andon::app::App) -> bool) {
+    let app: &Arc<andon::app::App> = &test.app;
+    let written = async {
+        while !is_so(app).await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), written).await.expect("it is not written");
+}
+
+on_both!(a_drill_is_measured_once_by_the_acks_of_a_bot_that_traded, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = ready(&test, &bot, "operator").await;
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    agent.check_in(&test.app).await.unwrap();
+    assert_eq!(agent.state, State::Active);
+    let hold = pause(&test, &bot, &mut agent, "Drill").await;
+    until_written(&test, async |app| app.last_drill(&bot.id).is_some()).await;
+    let drill = test.app.last_drill(&bot.id).unwrap();
+    assert_eq!((&drill.hold, drill.received_ms), (&hold, 412), "{drill:?}");
+    assert!(drill.applied_ms >= 412 && drill.idle_ms >= drill.applied_ms, "{drill:?}");
+    assert_eq!(test.restarted().await.last_drill(&bot.id), Some(drill.clone()), "it is kept");
+
+    // A second drill of a bot that stands already measures nothing, and neither does a pause for another reason.
+    test.release(&hold, &["operator"]).await.unwrap();
+    let again = pause(&test, &bot, &mut agent, "drill").await;
+    test.release(&again, &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    agent.check_in(&test.app).await.unwrap();
+    let real = pause(&test, &bot, &mut agent, "venue outage").await;
+    let acked = async |app: &andon::app::App| {
+        let receipt = app.receipt(&test.actor("operator"), &real).await.unwrap();
+        receipt.is_complete()
+    };
+    until_written(&test, acked).await;
+    test.release(&real, &["operator"]).await.unwrap();
+    assert_eq!(test.app.last_drill(&bot.id), Some(drill), "the one that was measured stands");
+});
+
+#[tokio::test]
+async fn the_list_says_what_is_true_and_leads_on() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    let mut lead = Browser::signed_in(&test, "lead").await;
+    let shows = async |browser: &mut Browser, done: &str, words: &str| {
+        browser.get("/first-run").await;
+        assert!(browser.page.contains(&format!("{done} of 6 done")), "{done}: {}", browser.page);
+        assert!(browser.page.contains(words), "{words}: {}", browser.page);
+    };
+    shows(&mut lead, "2", "Make 1 bot").await;
+    let (team, me) = (test.team("arb").to_string(), test.people["lead"].id.to_string());
+    lead.post("/bots", &[("name", "arb-1"), ("team", &team), ("strategy", "grid"), ("owner", &me), ("exits", "managed")]).await;
+    let path = lead.leads_to().to_owned();
+    shows(&mut lead, "2", "Move 1 bot up to sandbox").await;
+    lead.post(&format!("{path}/stage"), &[("stage", "sandbox")]).await;
+    shows(&mut lead, "3", "Go on to sign for 1 code").await;
+    assert!(lead.page.contains("/first-run?auto=yes") && lead.headers.get("refresh").is_none());
+    lead.get("/first-run?auto=yes").await;
+    assert_eq!(lead.headers["refresh"], "3", "whoever asked for it gets a page that loads itself anew while it waits");
+
+    let bot = test.app.fleet.view().bots().next().unwrap().clone();
+    let mut agent = enrol(&test, &bot, "lead").await;
+    shows(&mut lead, "3", "compare its letters").await;
+    agent.confirm(&test, "lead").await;
+    shows(&mut lead, "3", "was not heard yet").await;
+    agent.settle(&test.app).await;
+    shows(&mut lead, "4", "Go on to sign the start of 1 bot").await;
+    test.start(std::slice::from_ref(&bot.id), &["lead"]).await.unwrap();
+    shows(&mut lead, "5", "Its agent has not said yet that it trades").await;
+    agent.settle(&test.app).await;
+    agent.check_in(&test.app).await.unwrap();
+    shows(&mut lead, "5", "as a drill").await;
+    lead.post("/holds", &[("scope", &format!("bot:{}", bot.id)), ("level", "pause"), ("why", "drill"), ("key", "1")]).await;
+    let hold: HoldId = HoldId::parse(lead.leads_to().rsplit('/').next().unwrap()).unwrap();
+    shows(&mut lead, "5", "The drill stands").await;
+    test.hand.forward_ms(412);
+    agent.settle(&test.app).await;
+    until_written(&test, async |app| app.last_drill(&bot.id).is_some()).await;
+    shows(&mut lead, "5", "Measured: idle after").await;
+    lead.get(&path).await;
+    assert!(lead.page.contains("Last drill") && lead.page.contains("received 412 ms"), "{}", lead.page);
+    test.release(&hold, &["lead"]).await.unwrap();
+    agent.settle(&test.app).await;
+    shows(&mut lead, "5", "Go on to sign the start of 1 bot").await;
+    test.start(std::slice::from_ref(&bot.id), &["lead"]).await.unwrap();
+    shows(&mut lead, "6", "All of it is done").await;
+    lead.get("/fleet").await;
+    assert!(!lead.page.contains("/first-run"), "what is finished is in nobody's way");
+}
+
+#[tokio::test]
+async fn whoever_puts_the_list_away_finds_it_under_system_and_brings_it_back() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    let (mut admin, mut lead) = (Browser::signed_in(&test, "admin").await, Browser::signed_in(&test, "lead").await);
+    let mut auditor = Browser::signed_in(&test, "auditor").await;
+    admin.get("/fleet").await;
+    assert!(admin.page.contains("First run") && admin.page.contains("2/6 done"));
+    admin.get("/pause").await;
+    assert!(!admin.page.contains("/first-run"), "nothing but a pause on the pause page");
+    auditor.get("/fleet").await;
+    assert!(!auditor.page.contains("/first-run"), "who cannot bring it on is not asked to");
+    admin.get("/first-run").await;
+    admin.post("/first-run", &[("shown", "no")]).await;
+    assert_eq!(admin.leads_to(), "/fleet");
+    admin.get("/fleet").await;
+    assert!(!admin.page.contains("/first-run"));
+    lead.get("/fleet").await;
+    assert!(lead.page.contains("/first-run"), "it is away for one person only");
+    let restarted = test.restarted().await;
+    assert!(restarted.has_put_first_run_away(&test.people["admin"].id), "also after a restart");
+    admin.get("/system").await;
+    assert!(admin.page.contains("First run: 2/6 done"), "{}", admin.page);
+    admin.get("/first-run").await;
+    admin.post("/first-run", &[("shown", "yes")]).await;
+    admin.get("/fleet").await;
+    assert!(admin.page.contains("/first-run"));
+}

@@ -1,0 +1,169 @@
+//! Bad input, by the router's own table: every field of every route that takes any, filled with what does not belong there. Whatever is
+//! refused changed nothing, and nothing ever fails for it. What a field takes all the same is listed by name; a new field or a new route
+//! that is not in the list fails the test.
+
+use crate::harness::{
+    db::{Kind, fresh},
+    examples::{Ask, Sent, is_of_programs},
+    scene::{Scene, is_of_demos, rows},
+    tables::{SESSIONS, Tables},
+    written,
+};
+use andon::web::router::{ROUTES, Route};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// What is put into a field of a form, and how it is called in the list below.
+fn wrong_texts() -> Vec<(&'static str, String)> {
+    vec![
+        ("nothing", String::new()),
+        ("long", "x".repeat(5_000)),
+        ("control", "a\u{0}b\u{7}c\u{202e}d".to_owned()),
+        ("markup", "<script>alert('1')</script>".to_owned()),
+        ("nobody", "0193f0a0-0000-7000-8000-00000000dead".to_owned()),
+    ]
+}
+
+/// The same for a field of a program's body.
+fn wrong_values() -> Vec<(&'static str, Value)> {
+    let texts = wrong_texts().into_iter().map(|(name, text)| (name, Value::String(text)));
+    let others = [("null", Value::Null), ("number", json!(-17)), ("list", json!([[]])), ("object", json!({"a": {}}))];
+    texts.chain(others).collect()
+}
+
+/// Fields that take what stands beside them, with the reason. Everything else is refused.
+const TAKES: &[(&str, &str, &[&str], &str)] = &[
+    ("/holds", "key", &["nothing", "long", "control", "markup", "nobody"], "a press is never refused for want of a good key"),
+    ("/holds", "level", &["nothing", "long", "control", "markup", "nobody"], "what is no reduce is a pause: a press is never refused"),
+    ("/holds/{id}/why", "why", &["control", "markup", "nobody"], "a reason is free text; control characters become spaces"),
+    ("/holds/{id}/release", "release_why", &["control", "markup", "nobody"], "a reason is free text"),
+    ("/agents/{id}/revoke", "why", &["control", "markup", "nobody"], "a reason is free text"),
+    ("/bots", "strategy", &["nobody"], "a strategy is a short name of the team's own"),
+    ("/bots", "name", &["nobody"], "letters, digits and dashes make a name"),
+    ("/bots", "owner", &["nothing"], "whoever makes it owns it"),
+    ("/teams", "name", &["nobody"], "letters, digits and dashes make a name"),
+    ("/tokens", "name", &["nobody"], "letters, digits and dashes make a name"),
+    ("/tokens", "team", &["nothing"], "a token of the whole installation"),
+    ("/people/invite", "name", &["nobody"], "letters, digits and dashes make a name"),
+    ("/first-run", "shown", &["nothing", "long", "control", "markup", "nobody"], "what is no yes is a no, and it is one's own list"),
+    ("/welcome/password", "display_name", &["nobody"], "letters, digits and dashes make a name"),
+    ("/welcome/key", "nickname", &["nobody"], "letters, digits and dashes make a name"),
+];
+
+fn is_taken(route: &Route, field: &str, value: &str) -> bool {
+    TAKES.iter().any(|(path, name, values, _)| *path == route.path && *name == field && values.contains(&value))
+}
+
+/// Every request like this one with one field that is wrong: the field, what is in it, the request.
+fn spoiled(ask: &Ask) -> Vec<(String, &'static str, Ask)> {
+    let mut all = Vec::new();
+    match &ask.sent {
+        Sent::Nothing => {}
+        Sent::Form(fields) => {
+            for (at, (field, _)) in fields.iter().enumerate() {
+                for (name, text) in wrong_texts() {
+                    let mut fields = fields.clone();
+                    fields[at].1 = text;
+                    all.push(((*field).to_owned(), name, Ask { path: ask.path.clone(), sent: Sent::Form(fields) }));
+                }
+            }
+        }
+        Sent::Json(body) => {
+            for field in body.as_object().unwrap().keys() {
+                for (name, value) in wrong_values() {
+                    let mut body = body.clone();
+                    body[field.as_str()] = value;
+                    all.push((field.clone(), name, Ask { path: ask.path.clone(), sent: Sent::Json(body) }));
+                }
+            }
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_field_of_every_form_refuses_what_does_not_belong_there_and_changes_nothing() {
+    let scene = Scene::new(fresh(Kind::Sqlite).await).await;
+    let tables = Tables::of(&scene.test.fresh).await;
+    let (mut wrong, mut tried) = (Vec::new(), 0);
+    for route in ROUTES.iter().filter(|route| route.method != "GET" && !is_of_demos(route) && !is_of_programs(route)) {
+        let who =
+            if route.path == "/sign-out" { crate::harness::callers::Who::Operator } else { written::first_who_may(route, rows(route)[0]) };
+        let mut caller = scene.caller(who).await;
+        let all = spoiled(&scene.example(route, rows(route)[0], &caller).await);
+        for (at, (field, name, mut ask)) in all.into_iter().enumerate() {
+            if is_ceremony(route) {
+                // Any answer uses its half of the ceremony up, so one is begun anew.
+                caller = scene.caller(who).await;
+                ask = spoiled(&scene.example(route, rows(route)[0], &caller).await).swap_remove(at).2;
+            }
+            let before = tables.digest(SESSIONS).await;
+            let reply = scene.send(route, &caller, &ask).await;
+            let of = format!("{} with {name} in {field}: {}", route.path, reply.status);
+            tried += 1;
+            assert!(!reply.status.is_server_error(), "{of}: {:.400}", reply.text);
+            let is_done = reply.status.is_success() || reply.status == StatusCode::SEE_OTHER;
+            if is_done != is_taken(route, &field, name) {
+                wrong.push(of.clone());
+            }
+            if !is_done && !leaves_its_mark(route) {
+                let after = tables.digest(SESSIONS).await;
+                let changed: Vec<&String> =
+                    after.iter().filter(|(table, digest)| before.get(*table) != Some(digest)).map(|(table, _)| table).collect();
+                assert!(changed.is_empty(), "{of} changed {changed:?}");
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "answered otherwise than the list says:\n{}", wrong.join("\n"));
+    assert!(tried > 100);
+}
+
+fn is_ceremony(route: &Route) -> bool {
+    route.path.ends_with("/key") || route.path.ends_with("/sign")
+}
+
+/// A failed sign-in is in the log.
+fn leaves_its_mark(route: &Route) -> bool {
+    route.path.starts_with("/sign-in") || route.path.ends_with("/sign")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_field_of_a_program_makes_the_server_fail() {
+    let scene = Scene::new(fresh(Kind::Sqlite).await).await;
+    let mut tried = 0;
+    for route in ROUTES.iter().filter(|route| route.method == "POST" && is_of_programs(route)) {
+        let caller = scene.caller(written::first_who_may(route, rows(route)[0])).await;
+        for (field, name, ask) in spoiled(&scene.example(route, rows(route)[0], &caller).await) {
+            let reply = scene.send(route, &caller, &ask).await;
+            let of = format!("{} with {name} in {field}: {} {:.400}", route.path, reply.status, reply.text);
+            assert!(!reply.status.is_server_error(), "{of}");
+            if reply.status.is_client_error() {
+                assert_eq!(reply.kind(), "application/problem+json", "{of}");
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_id_names_nothing_on_every_route_that_takes_one() {
+    let scene = Scene::new(fresh(Kind::Sqlite).await).await;
+    let mut tried = BTreeSet::new();
+    for route in ROUTES.iter().filter(|route| route.path.contains('{') && !is_of_demos(route)) {
+        let caller = scene.caller(written::first_who_may(route, rows(route)[0])).await;
+        let ask = scene.example(route, rows(route)[0], &caller).await;
+        let (root, rest) = route.path.split_once('{').unwrap();
+        let tail = rest.split_once('}').unwrap().1;
+        for wrong in
+            ["x", "0193f0a0-0000-7000-8000-00000000dead", "%00", "%F0%9F%92%A5", "-1", "..%2f..%2fetc", "' OR 1=1 --%20", &"9".repeat(300)]
+        {
+            let path = format!("{root}{}{tail}", wrong.replace(' ', "%20").replace('\'', "%27"));
+            let reply = scene.send(route, &caller, &Ask { path: path.clone(), sent: ask.sent.clone() }).await;
+            assert_eq!(reply.status, StatusCode::NOT_FOUND, "{} {path}: {:.400}", route.method, reply.text);
+            tried.insert(route.path);
+        }
+    }
+    assert!(tried.len() > 20);
+}
