@@ -75,7 +75,7 @@ impl Rig {
     pub async fn worker_mode(&self) -> String {
         let logs = self.get("logs").await;
         let lines = logs["logs"].as_array().unwrap().iter().filter_map(|line| line[4].as_str());
-        let last = lines.filter(|line| line.starts_with("Changing state")).last().unwrap_or_default().to_owned();
+        let last = lines.filter(|line| line.starts_with("Changing state")).next_back().unwrap_or_default().to_owned();
         last.rsplit(' ').next().unwrap_or_default().to_owned()
     }
     /// Everything that matters, in words.

@@ -123,13 +123,13 @@ mod tests {
         let refused = check("url = \"http://127.0.0.1\"\nusername = \"bot\"\npassword = \"swordfish\"").unwrap_err();
         assert!(refused.contains("password_file") && !refused.contains("swordfish"), "{refused}");
         // A variable that every test process has.
-        let config = check("url = \"http://localhost\"\nusername = \"bot\"\npassword_env = \"CARGO_MANIFEST_DIR\"").unwrap();
+        let config = check("url = \"http://localhost\"\nusername = \"bot\"\npassword_env = \"PATH\"").unwrap();
         assert!(!config.password.expose().is_empty());
     }
 
     #[test]
     fn what_is_wrong_says_what_to_write() {
-        let rest = "username = \"bot\"\npassword_env = \"CARGO_MANIFEST_DIR\"";
+        let rest = "username = \"bot\"\npassword_env = \"PATH\"";
         for (text, words) in [
             ("url = \"http://bot.example.org:8080\"", "allow_plain_http"),
             ("url = \"bot\"", "http://127.0.0.1:8080"),
