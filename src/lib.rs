@@ -12,7 +12,7 @@
 //! | [`protocol`] | the wire's types | `domain` |
 //! | [`authz`] | the one policy table and the permit | `domain` |
 //! | [`crypto`] | passwords, tokens, digests | `domain` |
-//! | [`audit`] | canonical record, tree, proofs, verify | `domain` |
+//! | [`audit`] | canonical record, tree, signed notes, proofs, verify | `domain` |
 //! | [`storage`] | both databases; the only room that knows SQL | `domain`, `protocol`, `audit` |
 //! | [`fleet`] | the live part: snapshot of holds, connected agents, fan-out, spool | `domain`, `protocol` |
 //! | [`authn`] | WebAuthn ceremonies, sessions, throttle | `storage`, `crypto`, `domain` |
@@ -30,7 +30,8 @@
 //! * a new act that needs a signature → a variant in `domain/act.rs`, its rule in `authz/policy.rs`, its effect in `app/acts/`
 //! * a page → one file in `web/pages/`, one line in `web/router.rs`, one template
 //! * a table → a migration in both folders of `migrations`, one file in `storage`
-//! * a kind of bot → one file in `agent/adapters/`
+//! * a check of the log from outside of its database → `app/log/`, with a planted fault in `tests/it/log/verify.rs`
+//! * a kind of bot → one file in `agent/adapters/`, and its section of `agent.toml` in `agent/settings/`
 
 #[macro_use]
 mod failpoint;

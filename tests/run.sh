@@ -2,13 +2,16 @@
 # Everything that must pass: format, lints, docs, all tests on both databases, the flows in a real browser.
 # Options: --kills N    seeded kills per database (default 20; 200 before a release)
 #          --seed S     seed of the kills, as a failed run printed it
+#          --freqtrade  also a real Freqtrade, installed from PyPI below the target folder
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+freqtrade=0
 while [ $# -gt 0 ]; do
   case "$1" in
     --kills) export ANDON_TEST_KILLS=$2; shift 2 ;;
     --seed) export ANDON_TEST_SEED=$2; shift 2 ;;
+    --freqtrade) freqtrade=1; shift ;;
     *) echo "unknown option $1; see the head of tests/run.sh" >&2; exit 2 ;;
   esac
 done
@@ -18,7 +21,9 @@ command -v chromium >/dev/null || missing+=(chromium)
 command -v chromedriver >/dev/null || missing+=(chromium-driver)
 command -v curl >/dev/null || missing+=(curl)
 command -v jq >/dev/null || missing+=(jq)
+command -v python3 >/dev/null || missing+=(python3)
 ls -d /usr/lib/postgresql/*/bin >/dev/null 2>&1 || missing+=(postgresql)
+if [ $freqtrade = 1 ]; then python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv); fi
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update -qq
@@ -35,5 +40,15 @@ fi
 step() { printf '\n== %s\n' "$*"; "$@"; }
 step cargo fmt --check
 step cargo clippy --locked --all-targets -- -D warnings
+step cargo clippy --locked --test freqtrade -- -D warnings
 RUSTDOCFLAGS="-D warnings" step cargo doc --locked --no-deps --document-private-items
 step cargo nextest run --locked
+if [ $freqtrade = 1 ]; then
+  rig="$(mkdir -p "${CARGO_TARGET_DIR:-target}/freqtrade" && cd "${CARGO_TARGET_DIR:-target}/freqtrade" && pwd)"
+  export FREQTRADE_VENV="$rig/.venv"
+  if [ ! -x "$FREQTRADE_VENV/bin/freqtrade" ]; then
+    step python3 -m venv "$FREQTRADE_VENV"
+    step "$FREQTRADE_VENV/bin/pip" install -q "freqtrade==${FREQTRADE_VERSION:-2026.9}"
+  fi
+  step cargo nextest run --locked --test freqtrade --no-capture 2>&1 | tee "$rig/transcript.txt"
+fi

@@ -3,11 +3,10 @@
 use super::{
     adapters::{Adapter, AdapterError, ReadBack, Runs, Wanted},
     boot_clock::BootClock,
-    brain::STANDSTILL,
     hands::{AtBot, Hands, Order},
 };
-use crate::domain::{Epoch, State};
-use crate::protocol::Report;
+use crate::domain::{Epoch, Orders, State};
+use crate::protocol::{AdapterSaid, Report};
 use std::sync::{
     Arc,
     atomic::{AtomicI64, AtomicU64, Ordering},
@@ -28,6 +27,11 @@ pub struct Bot {
     runs: Runs,
     report: Option<(u64, Arc<Report>)>,
     last_error: Option<String>,
+    // Since when it cannot be looked at, by the boot clock.
+    unseen_since_ms: Option<i64>,
+    boot_clock: BootClock,
+    // Entry orders that were left, and are known to somebody.
+    left: u64,
 }
 
 /// What a word from the hands means.
@@ -35,14 +39,20 @@ pub struct Bot {
 pub enum Meaning {
     /// Nothing new.
     Nothing,
-    /// An order was carried out, and that was read back.
-    Applied(Order),
+    /// An order was carried out, and that was read back, with the number of entry orders left where it is known.
+    Applied(Order, Option<u64>),
     /// A halt fails; it is being tried again. Told once per reason.
     NotHalted(String),
     /// The bot stands although it was not told to: that is a stop.
     Stopped(&'static str, String),
     /// The bot does more than it was told; it is told again.
     Moved,
+    /// It stands, and started anew meanwhile.
+    Restarted,
+    /// Entry orders rest although it was told to cancel them; it is told again. Told once per number.
+    OrdersLeft(u64),
+    /// It cannot be looked at any more, and why: nothing is claimed of it until it is told again and read back.
+    OutOfSight(String),
     /// No entry orders, in a report asked for after this order was carried out.
     Idle(Order, Arc<Report>),
     /// Reports fail. Told once per reason.
@@ -50,15 +60,15 @@ pub enum Meaning {
 }
 
 impl Bot {
-    /// A bot that nobody has looked at, ordered to halt: every boot begins so.
-    pub fn new(adapter: Arc<dyn Adapter>, boot_clock: BootClock, report_every_ms: i64) -> (Self, Hands) {
-        let order = Order { turn: 1, epoch: Epoch::default(), wanted: STANDSTILL };
+    /// A bot that nobody has looked at, ordered to halt as `first` says: every boot begins so.
+    pub fn new(adapter: Arc<dyn Adapter>, boot_clock: BootClock, first: Wanted, report_every_ms: i64) -> (Self, Hands) {
+        let order = Order { turn: 1, epoch: Epoch::default(), wanted: first };
         let (orders, ordered) = watch::channel(order);
         let (tell, at_bot) = mpsc::channel(16);
         let lease_until_ms = Arc::new(AtomicI64::new(0));
         let hands = Hands {
             adapter: adapter.clone(),
-            boot_clock,
+            boot_clock: boot_clock.clone(),
             lease_until_ms: lease_until_ms.clone(),
             orders: ordered,
             tell,
@@ -80,10 +90,17 @@ impl Bot {
             runs: Runs::default(),
             report: None,
             last_error: None,
+            unseen_since_ms: None,
+            boot_clock,
+            left: 0,
         };
         (bot, hands)
     }
 
+    /// What tells it.
+    pub fn adapter(&self) -> AdapterSaid {
+        AdapterSaid { name: self.adapter.name().to_owned(), dies_with_agent: self.adapter.dies_with_agent() }
+    }
     /// The last order given.
     pub fn order(&self) -> Order {
         self.order
@@ -145,7 +162,8 @@ impl Bot {
             AtBot::Done(order, Err(error)) if order.wanted.state == State::Halted => self.once(error, Meaning::NotHalted),
             AtBot::Done(_, Err(error)) => Meaning::Stopped("bot_not_started", error.to_string()),
             AtBot::Seen(order, seen) if order == self.order => self.seen(seen),
-            AtBot::Seen(..) => Meaning::Nothing,
+            AtBot::Unseen(order, error) if order == self.order => self.unseen(&error),
+            AtBot::Seen(..) | AtBot::Unseen(..) => Meaning::Nothing,
             AtBot::Runs(runs) => {
                 self.runs = runs;
                 Meaning::Nothing
@@ -166,33 +184,75 @@ impl Bot {
     }
 
     fn carried_out(&mut self, order: Order, seen: ReadBack) -> Meaning {
+        // An order that is given again must not take a bot over that restarted meanwhile.
+        let went_on = self.done.is_some() && self.doing != State::Halted && order.wanted.state != State::Halted;
+        let restarted = went_on && self.is_another(&seen);
         self.doing = seen.state;
         self.instance = seen.instance;
         self.done = Some(order);
         self.last_error = None;
+        self.unseen_since_ms = None;
+        if restarted {
+            return Meaning::Stopped("bot_restarted", "the bot restarted by itself".into());
+        }
         if seen.state < order.wanted.state {
             return Meaning::Stopped("bot_not_started", format!("told to be {}, the bot says {}", order.wanted.state, seen.state));
         }
-        Meaning::Applied(order)
+        Meaning::Applied(order, seen.entry_orders)
     }
 
     fn seen(&mut self, seen: ReadBack) -> Meaning {
         let wanted = self.order.wanted.state;
+        self.unseen_since_ms = None;
         if seen.state > wanted {
             self.doing = seen.state;
             self.again = true;
             return Meaning::Moved;
         }
+        let restarted = self.is_another(&seen);
+        // One that said nothing of it before is known from here on.
+        self.instance = seen.instance.clone().or(self.instance.take());
         if wanted == State::Halted {
-            return Meaning::Nothing;
+            // What was out of sight, or began anew, is proved anew.
+            self.again |= restarted || self.doing != State::Halted;
+            return if restarted { Meaning::Restarted } else { self.orders_left(&seen) };
         }
         if seen.state < wanted {
             return Meaning::Stopped("bot_stopped", format!("the bot stopped by itself: it is {}", seen.state));
         }
-        if seen.instance != self.instance {
+        if restarted {
             return Meaning::Stopped("bot_restarted", "the bot restarted by itself".into());
         }
-        Meaning::Nothing
+        self.orders_left(&seen)
+    }
+
+    /// True when the bot began anew since it was looked at last, as far as it tells.
+    fn is_another(&self, seen: &ReadBack) -> bool {
+        matches!((&self.instance, &seen.instance), (Some(known), Some(now)) if known != now)
+    }
+
+    /// Where entry orders rest against what was ordered, the bot is told again, for as long as it takes.
+    fn orders_left(&mut self, seen: &ReadBack) -> Meaning {
+        let left = if self.order.wanted.orders == Orders::Keep { 0 } else { seen.entry_orders.unwrap_or(self.left) };
+        self.again |= left > 0;
+        if std::mem::replace(&mut self.left, left) == left || left == 0 { Meaning::Nothing } else { Meaning::OrdersLeft(left) }
+    }
+
+    fn unseen(&mut self, error: &AdapterError) -> Meaning {
+        let now = self.boot_clock.now_ms();
+        let since = *self.unseen_since_ms.get_or_insert(now);
+        if now.saturating_sub(since) < self.adapter.apply_within_ms() {
+            return Meaning::Nothing;
+        }
+        if self.order.wanted.state != State::Halted {
+            return Meaning::Stopped("bot_not_seen", format!("the bot cannot be looked at: {error}"));
+        }
+        // It may be trading until it is looked at again.
+        if std::mem::replace(&mut self.doing, State::Active) == State::Active {
+            Meaning::Nothing
+        } else {
+            Meaning::OutOfSight(error.to_string())
+        }
     }
 
     fn reported(&mut self, turn: u64, report: Arc<Report>) -> Meaning {

@@ -100,6 +100,7 @@ impl Brain {
         let told = Told { state: frame.state, orders: frame.orders, exits: frame.exits };
         if frame.epoch >= self.memory.highest {
             self.memory.highest = frame.epoch;
+            self.memory.exits = Some(frame.exits);
             self.told = Some(told);
             self.behind = None;
             self.limits_version = Some(frame.limits.version);
@@ -238,7 +239,7 @@ impl Brain {
         };
         let managed = self.powers.can_manage_exits
             && carried != Some(Level::Kill)
-            && self.told.is_some()
+            && (self.told.is_some() || self.memory.exits == Some(Exits::Managed))
             && heard().all(|told| told.exits == Exits::Managed);
         Wanted { state: self.state, orders, exits: if managed { Exits::Managed } else { Exits::None } }
     }

@@ -3,13 +3,16 @@
 
 use super::{
     dir::{AgentDir, write_durably},
-    link::wire::{Wire, WireError, is_loopback},
+    link::{
+        trust::{Trust, TrustError},
+        wire::{Wire, WireError, is_loopback},
+    },
 };
 use crate::crypto::token::{TokenDigest, fingerprint};
 use crate::domain::{AgentId, BotId, Clock, InstallationId, Secret, Timestamp};
 use crate::protocol::{EnrolAgent, EnrolRequest, EnrolResponse};
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::{io, path::Path};
 use url::Url;
 
 /// Why there is no credential.
@@ -30,6 +33,9 @@ pub enum CredentialError {
     /// The directory cannot be written.
     #[error("the agent's directory cannot be written: {0}")]
     Disk(#[from] io::Error),
+    /// The certificates that alone vouch for the server cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The server cannot be reached or refused.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -144,12 +150,18 @@ pub fn check_server(text: &str) -> Result<Url, CredentialError> {
     Ok(url)
 }
 
-/// How an agent is enrolled.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    /// Its name.
+/// What a person says when they enrol an agent.
+#[derive(Debug)]
+pub struct Enrolment<'a> {
+    /// The server's address, checked.
+    pub server: Url,
+    /// The one-time code.
+    pub code: &'a Secret<String>,
+    /// The agent's name.
     pub name: String,
-    /// Give up the credential that the directory holds.
+    /// A file of certificates that alone vouch for the server; none: the one that the directory holds already, or the system's.
+    pub authority: Option<&'a Path>,
+    /// Give up the credential that is there.
     pub replace: bool,
 }
 
@@ -157,8 +169,8 @@ pub struct Asked {
 ///
 /// # Errors
 /// When the server refuses, or the directory cannot be written; a credential that was there before then still is.
-pub async fn enrol(dir: &AgentDir, server: Url, code: &Secret<String>, asked: Asked, clock: &Clock) -> Result<Credential, CredentialError> {
-    let Asked { name, replace } = asked;
+pub async fn enrol(dir: &AgentDir, asked: Enrolment<'_>, clock: &Clock) -> Result<Credential, CredentialError> {
+    let Enrolment { server, code, name, authority, replace } = asked;
     if dir.credential().exists() && !replace {
         return Err(CredentialError::Exists);
     }
@@ -173,11 +185,18 @@ pub async fn enrol(dir: &AgentDir, server: Url, code: &Secret<String>, asked: As
         },
         recipient: recipient.clone(),
     };
-    let wire = Wire::new(is_loopback(&server))?;
+    let (trust, authority) = match authority.map(Trust::read).transpose()? {
+        Some((trust, pem)) => (trust, Some(pem)),
+        None => (Trust::of(dir)?, None),
+    };
+    let wire = Wire::new(is_loopback(&server), &trust)?;
     let enrolled = wire.enrol(&server, &request).await?;
     use age::secrecy::ExposeSecret;
     let secret = identity.to_string();
     write_durably(&dir.identity(), format!("{}\n", secret.expose_secret()).as_bytes(), 0o600)?;
+    if let Some(pem) = authority {
+        write_durably(&dir.authority(), &pem, 0o644)?;
+    }
     let stored = Stored { version: 1, server, recipient, token_since: Some(clock.now()), fingerprint: None, enrolled };
     write(dir, &stored)?;
     Ok(stored.into())

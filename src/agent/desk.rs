@@ -40,30 +40,23 @@ impl Desk {
     /// A new directive was heard: what was true of the last one is past.
     pub fn received(&mut self, epoch: Epoch, state: State) {
         self.said.clear();
-        self.ack(epoch, Step::Received, state, None);
+        self.ack(epoch, Step::Received, state, (None, None));
     }
-    /// The bot was told and says so.
-    pub fn applied(&mut self, epoch: Epoch, state: State) {
-        self.ack(epoch, Step::Applied, state, None);
+    /// The bot was told and says so. `entry_orders` is how many were left, where it is known.
+    pub fn applied(&mut self, epoch: Epoch, state: State, entry_orders: Option<u64>) {
+        self.ack(epoch, Step::Applied, state, (entry_orders, None));
     }
     /// The bot reports no entry orders, in a report asked for after it was told.
     pub fn idle(&mut self, epoch: Epoch, state: State, report: &Report) {
-        self.ack(epoch, Step::Idle, state, Some(report));
+        self.ack(epoch, Step::Idle, state, (report.entry_orders, report.open_orders));
     }
 
-    fn ack(&mut self, epoch: Epoch, step: Step, state: State, report: Option<&Report>) {
+    fn ack(&mut self, epoch: Epoch, step: Step, state: State, (entry_orders, open_orders): (Option<u64>, Option<u64>)) {
         // Before any directive was heard there is nothing to acknowledge.
         if epoch < Epoch(1) || self.said.iter().any(|ack| (ack.epoch, ack.step, ack.state) == (epoch, step, Some(state))) {
             return;
         }
-        let ack = AckFrame {
-            epoch,
-            step,
-            at: Some(self.clock.now()),
-            state: Some(state),
-            entry_orders: report.and_then(|report| report.entry_orders),
-            open_orders: report.and_then(|report| report.open_orders),
-        };
+        let ack = AckFrame { epoch, step, at: Some(self.clock.now()), state: Some(state), entry_orders, open_orders };
         self.outbox.put_ack(ack.clone());
         self.said.push(ack);
     }

@@ -36,6 +36,10 @@ impl AgentDir {
     pub fn identity(&self) -> PathBuf {
         self.0.join("identity")
     }
+    /// The certificates that alone vouch for the server, where the system's do not.
+    pub fn authority(&self) -> PathBuf {
+        self.0.join("ca.pem")
+    }
     /// What the agent must not forget.
     pub fn memory(&self) -> PathBuf {
         self.0.join("memory")

@@ -39,6 +39,8 @@ pub enum AtBot {
     Done(Order, Result<ReadBack, AdapterError>),
     /// The bot was looked at, with no order pending.
     Seen(Order, ReadBack),
+    /// The bot could not be looked at, with no order pending.
+    Unseen(Order, AdapterError),
     /// A report came. The number is that of the last order carried out before it was asked for.
     Reported(u64, Result<Option<Arc<Report>>, AdapterError>),
     /// What it runs, told when it changed.
@@ -145,14 +147,11 @@ impl Hands {
                 _ = orders.changed() => return,
                 seen = self.adapter.look() => seen,
             };
-            let told = match seen {
-                Ok(seen) => self.tell.send(AtBot::Seen(order, seen)).await.is_ok(),
-                Err(error) => {
-                    tracing::debug!("the bot cannot be looked at: {error}");
-                    true
-                }
+            let word = match seen {
+                Ok(seen) => AtBot::Seen(order, seen),
+                Err(error) => AtBot::Unseen(order, error),
             };
-            if !told {
+            if self.tell.send(word).await.is_err() {
                 return;
             }
         }

@@ -1,8 +1,8 @@
 //! What an agent must not forget, in one small file with a checksum. What it remembers may only stop it: a missing or broken file frees
-//! nothing, since the first directive's epoch then stands for `start_after`.
+//! nothing, since the first directive's epoch then stands for `start_after`, and a halted bot then manages no exits.
 
 use super::dir::{AgentDir, write_durably};
-use crate::domain::{AgentId, Epoch};
+use crate::domain::{AgentId, Epoch, Exits};
 use crate::protocol::CarriedHold;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -19,6 +19,9 @@ pub struct Memory {
     pub carried: Vec<CarriedHold>,
     /// There were more: the bot stays stopped until the list has emptied.
     pub overflowed: bool,
+    /// What the bot may do while halted, as last heard: an agent that starts anew must not take a bot's own stop-losses from it.
+    #[serde(default)]
+    pub exits: Option<Exits>,
 }
 
 /// What the file said.
@@ -105,7 +108,7 @@ mod tests {
 
     fn sample() -> Memory {
         let hold = CarriedHold { id: HoldId::new(), level: Level::Pause, by: "M. Okafor".into(), why: "venue outage".into(), at: None };
-        Memory { highest: Epoch(412), start_after: Some(Epoch(410)), carried: vec![hold], overflowed: false }
+        Memory { highest: Epoch(412), start_after: Some(Epoch(410)), carried: vec![hold], overflowed: false, exits: Some(Exits::Managed) }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! or falls silent, and starts a new agent then. It knows no server and holds no credential.
 
 use super::{
-    adapters::{Adapter, family},
+    adapters::{Adapter, STANDSTILL, Wanted, family},
     boot_clock::BootClock,
     words::Words,
 };
+use crate::domain::Exits;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, set_child_subreaper, wait};
 use std::{
     ffi::OsString,
@@ -31,6 +32,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const STOOD_STILL_MS: i64 = 2_000;
 /// How long beyond the adapter's own time an agent may take to end when it was asked to.
 const RESERVE_MS: i64 = 10_000;
+/// A bot that cannot be halted for so long is left to the next agent, which begins with the same and can tell the server.
+const HALT_PATIENCE_MS: i64 = 30_000;
 /// A restart waits for this long doubled per restart running, up to the most.
 const AGAIN_MS: u64 = 500;
 const AGAIN_MOST_MS: u64 = 30_000;
@@ -45,6 +48,8 @@ pub struct Minder {
     pub adapter: Arc<dyn Adapter>,
     /// What leases run on.
     pub boot_clock: BootClock,
+    /// What the bot may do while halted, as far as it is known before an agent says so.
+    pub exits: Exits,
     /// An agent that says nothing at all for this long stands still. Milliseconds.
     pub silent_after_ms: i64,
 }
@@ -72,7 +77,7 @@ impl Minder {
     ///
     /// # Errors
     /// When the operating system refuses what it needs, or the agent says that no restart can help; the bot is then halted.
-    pub async fn mind(self) -> io::Result<()> {
+    pub async fn mind(mut self) -> io::Result<()> {
         set_child_subreaper(Some(getpid()))?;
         let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
         let [terminate, interrupt, hangup] = kinds.map(signal);
@@ -104,9 +109,11 @@ impl Minder {
     /// Halts the bot whoever started it, and ends what the agent orphaned.
     async fn halt(&self) {
         failpoint!("minder:before_halt");
-        loop {
+        let wanted = Wanted { exits: self.exits, ..STANDSTILL };
+        let begun = self.boot_clock.now_ms();
+        while self.boot_clock.now_ms() - begun < HALT_PATIENCE_MS {
             let adapter = self.adapter.clone();
-            match tokio::task::spawn_blocking(move || adapter.halt_now()).await {
+            match tokio::task::spawn_blocking(move || adapter.halt_now(&wanted)).await {
                 Ok(Ok(())) => break,
                 Ok(Err(error)) => tracing::error!("the bot could not be halted: {error}; trying again"),
                 Err(error) => tracing::error!("the bot could not be halted: {error}; trying again"),
@@ -118,7 +125,7 @@ impl Minder {
         failpoint!("minder:halted");
     }
 
-    async fn one_agent(&self, signals: &mut Signals) -> io::Result<End> {
+    async fn one_agent(&mut self, signals: &mut Signals) -> io::Result<End> {
         let (pid, to, from) = self.start()?;
         let now = self.boot_clock.now_ms();
         let mut watch = Watch::new(now, self.silent_after_ms);
@@ -145,6 +152,9 @@ impl Minder {
             };
             let now = self.boot_clock.now_ms();
             if let Some(line) = line {
+                if let Some(exits) = line.strip_prefix("exits ").and_then(|word| word.parse().ok()) {
+                    self.exits = exits;
+                }
                 if let Some(beat) = watch.hear(&line, now) {
                     // A full pipe is an agent that does not read: it will notice.
                     let _ = to.say(&beat);

@@ -94,9 +94,12 @@ impl Runner {
         let (check_in_ms, patience) = sane(credential.check_in_ms, credential.stale_after_ms, credential.lapse_after_ms);
         let brain = Brain::boot(memory.clone(), powers, patience);
         let apply_within_ms = adapter.apply_within_ms();
-        let (bot, hands) = Bot::new(adapter, boot_clock.clone(), check_in_ms);
+        let (bot, hands) = Bot::new(adapter, boot_clock.clone(), brain.wanted(), check_in_ms);
         let (desk, desk_ends) = Desk::new(clock, standing(&brain, &bot, check_in_ms, patience));
         let (tell_news, news) = mpsc::channel(64);
+        if let Some(tether) = &tether {
+            tether.exits(brain.wanted().exits);
+        }
         let runner = Self {
             boot_clock,
             apply_within_ms,
@@ -148,6 +151,7 @@ impl Runner {
         let free_to_go = wanted.state <= before || self.scribe.has(self.brain.memory());
         if self.bot.needs(wanted) && free_to_go {
             // The minder knows of a lease before the bot can trade under it.
+            self.tell_minder(|tether| tether.exits(wanted.exits));
             self.tell_minder(|tether| if wanted.state == State::Halted { tether.halting() } else { tether.lease(until_ms) });
             if wanted.state != before {
                 tracing::info!(from = %before, to = %wanted.state, because = self.brain.because(), "the bot is told");
@@ -272,9 +276,9 @@ impl Runner {
         let now = self.boot_clock.now_ms();
         match self.bot.take(word) {
             Meaning::Nothing => {}
-            Meaning::Applied(order) => {
+            Meaning::Applied(order, left) => {
                 if self.heard.is_some() {
-                    self.desk.applied(order.epoch, self.bot.doing());
+                    self.desk.applied(order.epoch, self.bot.doing(), left);
                 }
                 if self.bot.is_halted() {
                     self.tell_minder(Tether::halted);
@@ -286,6 +290,11 @@ impl Runner {
                 self.desk.event(kind, "critical", why);
             }
             Meaning::Moved => self.desk.event("bot_moved", "critical", "the bot did more than it was told and is told again".into()),
+            Meaning::Restarted => self.desk.event("bot_restarted", "critical", "the bot restarted by itself while it was halted".into()),
+            Meaning::OrdersLeft(n) => {
+                self.desk.event("orders_left", "critical", format!("{n} entry orders rest at a bot that may not add"))
+            }
+            Meaning::OutOfSight(why) => self.desk.event("bot_not_seen", "critical", format!("the halted bot cannot be looked at: {why}")),
             Meaning::Idle(order, report) => self.desk.idle(order.epoch, self.bot.doing(), &report),
             Meaning::NoReport(why) => self.desk.event("no_report", "warning", format!("the bot's report cannot be read: {why}")),
         }
@@ -314,6 +323,7 @@ fn standing(brain: &Brain, bot: &Bot, check_in_ms: i64, patience: Patience) -> S
         lapses: brain.lapses(),
         server_behind: brain.server_behind(),
         runs: bot.runs().clone(),
+        adapter: bot.adapter(),
         check_in_ms,
         patience,
         report: bot.report(),

@@ -1,11 +1,18 @@
-//! `agent.toml`: which bot this agent runs and how. Everything else an agent needs comes from the server.
+//! `agent.toml`: which bot this agent runs and how. Everything else an agent needs comes from the server. `[bot]` names the kind of bot; a kind
+//! other than `process` has a section of its own.
+
+mod command;
+mod freqtrade;
 
 use super::{
     adapters::{
         Adapter,
+        command::CommandAdapter,
+        freqtrade::FreqtradeAdapter,
         process::{ProcessAdapter, ProcessConfig, own_launcher},
     },
     boot_clock::BootClock,
+    credential::Credential,
     dir::AgentDir,
 };
 use crate::domain::AgentId;
@@ -17,7 +24,7 @@ use std::{io, path::PathBuf};
 pub const EXAMPLE: &str = r#"# What this agent runs. Times are milliseconds; relative paths start where `andon agent run` was called, or at working_dir.
 
 [bot]
-adapter = "process"
+adapter = "process"     # or "freqtrade" or "command": see the end
 
 # The bot's command and its arguments. Or leave it out and write it behind `andon agent run -- `.
 # command = ["python3", "bot.py", "--config", "grid.json"]
@@ -36,6 +43,19 @@ adapter = "process"
 # build = ["bot.py"]
 # config = ["grid.json"]
 # strategy = "grid"
+
+# A Freqtrade bot that runs by itself: adapter = "freqtrade" above, nothing else in [bot], and
+# [freqtrade]
+# url = "http://127.0.0.1:8080"
+# username = "freqtrader"
+# password_file = "/etc/andon/freqtrade.password"
+
+# Any other bot, told by commands of yours: adapter = "command" above, nothing else in [bot], and
+# [command]
+# halt = ["/srv/bot/ctl", "halt"]
+# start = ["/srv/bot/ctl", "start"]
+# report = ["/srv/bot/ctl", "report"]
+# The README says what they print.
 "#;
 
 const STOP_WITHIN_MS: i64 = 3_000;
@@ -70,6 +90,8 @@ pub enum SettingsError {
 struct File {
     #[serde(default)]
     bot: BotSection,
+    freqtrade: Option<freqtrade::Section>,
+    command: Option<command::Section>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -87,11 +109,13 @@ struct BotSection {
     strategy: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     #[default]
     Process,
+    Freqtrade,
+    Command,
 }
 
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
@@ -128,7 +152,7 @@ impl From<StopSignal> for Signal {
 ///
 /// # Errors
 /// What is wrong, with the file's name.
-pub fn adapter(dir: &AgentDir, agent: &AgentId, command: Vec<String>, boot_clock: BootClock) -> Result<Box<dyn Adapter>, SettingsError> {
+pub fn adapter(dir: &AgentDir, who: &Credential, command: Vec<String>, boot_clock: BootClock) -> Result<Box<dyn Adapter>, SettingsError> {
     let path = dir.settings();
     let shown = path.display().to_string();
     let text = match std::fs::read_to_string(&path) {
@@ -136,9 +160,60 @@ pub fn adapter(dir: &AgentDir, agent: &AgentId, command: Vec<String>, boot_clock
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(SettingsError::Unreadable { path: shown, error }),
     };
-    let File { bot } = toml::from_str(&text).map_err(|error| SettingsError::Wrong { path: shown.clone(), why: error.to_string() })?;
-    let Kind::Process = bot.adapter;
-    Ok(Box::new(ProcessAdapter::new(process(bot, &shown, agent, command)?, boot_clock)))
+    let wrong = |why: String| SettingsError::Wrong { path: shown.clone(), why };
+    let file: File = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    file.bot.check(!command.is_empty()).map_err(wrong)?;
+    Ok(match file.bot.adapter {
+        Kind::Process => Box::new(ProcessAdapter::new(process(file.bot, &shown, &who.agent, command)?, boot_clock)),
+        Kind::Freqtrade => {
+            let section = file.freqtrade.ok_or_else(|| wrong(freqtrade::MISSING.into()))?;
+            let config = section.check().map_err(wrong)?;
+            Box::new(FreqtradeAdapter::new(config, boot_clock).map_err(|error| wrong(error.to_string()))?)
+        }
+        Kind::Command => {
+            let section = file.command.ok_or_else(|| wrong(command::MISSING.into()))?;
+            Box::new(CommandAdapter::new(section.check(&who.bot_name).map_err(wrong)?))
+        }
+    })
+}
+
+impl BotSection {
+    /// Only a `process` is described in `[bot]` itself: what would go unheeded is refused.
+    fn check(&self, has_command: bool) -> Result<(), String> {
+        let Self { adapter, command, working_dir, stop_signal: _, stop_within_ms, report, report_timeout_ms, build, config, strategy } =
+            self;
+        if *adapter == Kind::Process {
+            return Ok(());
+        }
+        let unheeded = !command.is_empty()
+            || working_dir.is_some()
+            || stop_within_ms.is_some()
+            || report.is_some()
+            || report_timeout_ms.is_some()
+            || !build.is_empty()
+            || !config.is_empty()
+            || strategy.is_some();
+        if unheeded {
+            return Err(
+                "beside adapter = \"freqtrade\" or \"command\" nothing belongs into [bot]; write it into the section of that name".into()
+            );
+        }
+        if has_command {
+            return Err(
+                "there is a command behind `andon agent run -- `, and this kind of bot is not started that way; leave it out".into()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A time in milliseconds within its bounds, or the usual one.
+fn time_ms(value: Option<i64>, usual: i64, most: i64, name: &str) -> Result<i64, String> {
+    match value {
+        None => Ok(usual),
+        Some(ms) if (1..=most).contains(&ms) => Ok(ms),
+        Some(_) => Err(format!("{name} must be between 1 and {most} (milliseconds)")),
+    }
 }
 
 fn process(bot: BotSection, shown: &str, agent: &AgentId, command: Vec<String>) -> Result<ProcessConfig, SettingsError> {
@@ -176,25 +251,50 @@ mod tests {
     use super::*;
 
     fn read(text: &str, command: &[&str]) -> Result<ProcessConfig, SettingsError> {
-        let File { bot } = toml::from_str(text).map_err(|e| SettingsError::Wrong { path: "agent.toml".into(), why: e.to_string() })?;
+        let File { bot, .. } = toml::from_str(text).map_err(|e| SettingsError::Wrong { path: "agent.toml".into(), why: e.to_string() })?;
         process(bot, "agent.toml", &AgentId::new(), command.iter().map(|part| (*part).to_owned()).collect())
+    }
+
+    /// The example with what is commented out put in: settings and sections, not sentences.
+    fn uncommented(part: &str) -> String {
+        let is_setting = |rest: &&str| rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+        part.lines().map(|line| format!("{}\n", line.strip_prefix("# ").filter(is_setting).unwrap_or(line))).collect()
     }
 
     #[test]
     fn the_example_is_valid_with_and_without_its_comments() {
         assert_eq!(read(EXAMPLE, &["bot"]).unwrap().command, ["bot"]);
-        let whole: String = EXAMPLE
-            .lines()
-            .map(|line| {
-                line.strip_prefix("# ").filter(|rest| rest.split_once(" = ").is_some_and(|(k, _)| !k.contains(' '))).unwrap_or(line)
-            })
-            .map(|line| format!("{line}\n"))
-            .collect();
-        let config = read(&whole, &[]).unwrap();
+        let (process, others) = EXAMPLE.split_once("# A Freqtrade bot").unwrap();
+        let config = read(&uncommented(process), &[]).unwrap();
         assert_eq!(config.command, ["python3", "bot.py", "--config", "grid.json"]);
         assert_eq!(config.build, [PathBuf::from("/srv/grid/bot.py")]);
         assert_eq!((config.stop_within_ms, config.report_timeout_ms), (STOP_WITHIN_MS, REPORT_TIMEOUT_MS));
         assert!(config.report.is_some());
+        let file: File = toml::from_str(&uncommented(&format!("# A Freqtrade bot{others}"))).unwrap();
+        assert!(file.freqtrade.is_some());
+        assert!(file.command.unwrap().check("grid-1").is_ok());
+    }
+
+    #[test]
+    fn a_kind_of_bot_says_what_its_section_is_and_takes_nothing_that_goes_unheeded() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = AgentDir::new(dir.path());
+        dir.create().unwrap();
+        let who = crate::agent::tests::credential();
+        for (text, command, words) in [
+            ("[bot]\nadapter = \"freqtrade\"", vec![], "password_file = "),
+            ("[bot]\nadapter = \"command\"", vec![], "report = "),
+            ("[bot]\nadapter = \"freqtrade\"\nreport = [\"x\"]", vec![], "section of that name"),
+            ("[bot]\nadapter = \"command\"", vec!["bot".to_owned()], "agent run -- "),
+        ] {
+            std::fs::write(dir.settings(), text).unwrap();
+            let error = adapter(&dir, &who, command, BootClock::system()).err().unwrap().to_string();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+        std::fs::write(dir.settings(), "[bot]\nadapter = \"command\"\n[command]\nhalt = [\"h\"]\nstart = [\"s\"]\nreport = [\"r\"]")
+            .unwrap();
+        let made = adapter(&dir, &who, vec![], BootClock::system()).unwrap();
+        assert_eq!((made.name(), made.dies_with_agent(), made.can_reduce()), ("command", false, false));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::brain::Patience;
 use crate::domain::{Epoch, State};
-use crate::protocol::{CarriedHold, Report};
+use crate::protocol::{AdapterSaid, CarriedHold, Report};
 use std::sync::Arc;
 
 /// The snapshot.
@@ -26,6 +26,8 @@ pub struct Standing {
     pub server_behind: bool,
     /// What the bot runs.
     pub runs: Runs,
+    /// What tells the bot.
+    pub adapter: AdapterSaid,
     /// How often to check in. Milliseconds.
     pub check_in_ms: i64,
     /// How long silence is borne.

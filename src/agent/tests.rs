@@ -10,6 +10,22 @@ use axum::http::StatusCode;
 use fake::{AtWork, Fake, Puppet, frame, now_ms, stays, until, work};
 use std::time::Duration;
 
+/// Some agent's credential.
+pub fn credential() -> super::Credential {
+    super::Credential {
+        server: super::credential::check_server("http://127.0.0.1").unwrap(),
+        token: crate::domain::Secret::new("andon_agent_test".into()),
+        agent: crate::domain::AgentId::new(),
+        bot: crate::domain::BotId::new(),
+        bot_name: "grid-1".into(),
+        installation: InstallationId::new(),
+        check_in_ms: 100,
+        stale_after_ms: 1_000,
+        lapse_after_ms: 3_000,
+        fingerprint: String::new(),
+    }
+}
+
 /// A server, a bot that trades under a start at epoch 12, and its agent.
 async fn trading(streams: bool) -> (Fake, Puppet, AtWork, tempfile::TempDir) {
     let fake = Fake::new().await;
@@ -382,4 +398,81 @@ async fn what_is_true_is_said_again_to_a_server_that_may_have_forgotten() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     fake.now(|script| script.close_with = None);
     until("it is proved again", || fake.has_ack(13, Step::Idle, State::Halted)).await;
+}
+
+/// How many events of a kind were told.
+fn events(fake: &Fake, kind: &str) -> usize {
+    fake.script().events.iter().filter(|event| event.kind == kind).count()
+}
+
+/// The same, halted at epoch 13.
+async fn halted() -> (Fake, Puppet, AtWork, tempfile::TempDir) {
+    let (fake, bot, agent, dir) = trading(true).await;
+    fake.says(frame(13, State::Halted, None));
+    until("idle", || fake.has_ack(13, Step::Idle, State::Halted)).await;
+    (fake, bot, agent, dir)
+}
+
+#[tokio::test]
+async fn entry_orders_that_appear_at_a_halted_bot_are_cancelled_anew_until_none_is_left() {
+    let (fake, bot, _agent, _dir) = halted().await;
+    bot.at().entry_orders = Some(2);
+    let told = bot.at().told.len();
+    until("it is told again and again", || bot.at().told.len() > told + 3).await;
+    until("and somebody hears of it", || events(&fake, "orders_left") > 0).await;
+    bot.at().entry_orders = Some(0);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let told = bot.at().told.len();
+    stays("then it is left alone", 300, || bot.at().told.len() == told).await;
+    assert_eq!(events(&fake, "orders_left"), 1, "told once");
+}
+
+#[tokio::test]
+async fn a_bot_that_cannot_be_looked_at_any_more_is_a_stop() {
+    let (fake, bot, _agent, _dir) = trading(true).await;
+    bot.at().hidden = true;
+    until("it is halted", || bot.is(State::Halted)).await;
+    until("and that is said", || events(&fake, "bot_not_seen") == 1).await;
+}
+
+#[tokio::test]
+async fn of_a_halted_bot_out_of_sight_nothing_is_claimed_until_it_is_proved_anew() {
+    let (fake, bot, _agent, _dir) = halted().await;
+    bot.at().hidden = true;
+    until("it may be trading", || fake.last().state == Some(State::Active)).await;
+    until("and that is said", || events(&fake, "bot_not_seen") == 1).await;
+    let told = bot.at().told.len();
+    bot.at().hidden = false;
+    until("it is halted again", || fake.last().state == Some(State::Halted)).await;
+    assert!(bot.at().told.len() > told, "not by looking alone");
+}
+
+#[tokio::test]
+async fn a_restart_of_a_halted_bot_is_told_and_it_is_halted_anew() {
+    let (fake, bot, _agent, _dir) = halted().await;
+    let told = bot.at().told.len();
+    bot.at().runs += 1;
+    until("it is told", || events(&fake, "bot_restarted") == 1).await;
+    until("and halted anew", || bot.at().told.len() > told).await;
+}
+
+#[tokio::test]
+async fn an_agent_that_starts_anew_leaves_a_bot_the_exits_it_had() {
+    let (fake, bot, agent, dir) = halted().await;
+    drop(agent);
+    bot.at().told.clear();
+    // Nobody tells the new one anything.
+    fake.now(|script| (script.poll_refused, script.stream_refused) = (Some(StatusCode::BAD_GATEWAY), Some(StatusCode::BAD_GATEWAY)));
+    let mut credential = fake.credential();
+    credential.agent = memory_of(&dir);
+    let _agent = work(&credential, &bot, &AgentDir::new(dir.path()));
+    until("it is told", || !bot.at().told.is_empty()).await;
+    assert_eq!(bot.at().told[0], Wanted { state: State::Halted, orders: Orders::CancelEntries, exits: Exits::Managed });
+}
+
+/// The agent whose memory lies there.
+fn memory_of(dir: &tempfile::TempDir) -> crate::domain::AgentId {
+    let text = std::fs::read_to_string(AgentDir::new(dir.path()).memory()).unwrap();
+    let page: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    crate::domain::AgentId::parse(page["agent"].as_str().unwrap()).unwrap()
 }

@@ -1,8 +1,9 @@
 //! The agent's end of the pipe to its minder (ruling H7): it says until when the bot may go on, and notices when the minder is gone or stands
-//! still. One line per word: `lease MS`, `halting`, `halted`, `beat MS` to the minder, `beat MS` and `end` from it. Moments are boot-clock
+//! still. One line per word: `lease MS`, `exits WORD`, `halting`, `halted`, `beat MS` to the minder, `beat MS` and `end` from it. Moments are boot-clock
 //! milliseconds.
 
 use super::words::Words;
+use crate::domain::Exits;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use std::{
     io,
@@ -80,6 +81,10 @@ impl Tether {
     /// The bot may go on until then.
     pub fn lease(&self, until_ms: i64) {
         self.say(&format!("lease {until_ms}"));
+    }
+    /// What the bot may do while halted, should the minder have to halt it.
+    pub fn exits(&self, exits: Exits) {
+        self.say(&format!("exits {exits}"));
     }
     /// The bot is being halted.
     pub fn halting(&self) {

@@ -222,8 +222,13 @@ impl App {
             entry: None,
         };
         storage::holds::hold_insert(act.tx(), &hold).await?;
-        let seq = act.record(Event::HoldImported { hold: hold.id.clone(), origin: carried.id.clone(), bot: agent.bot.clone() }).await?;
-        storage::holds::hold_set_entry(act.tx(), &hold.id, seq).await?;
+        let imported = act.record(Event::HoldImported { hold: hold.id.clone(), origin: carried.id.clone(), bot: agent.bot.clone() }).await;
+        match imported {
+            Ok(seq) => storage::holds::hold_set_entry(act.tx(), &hold.id, seq).await?,
+            // The hold stands all the same; its entry follows when the log is open.
+            Err(AppError::Frozen(_)) => {}
+            Err(error) => return Err(error),
+        }
         failpoint!("import:before_commit");
         act.finish().await?;
         failpoint!("import:committed");

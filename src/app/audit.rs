@@ -82,8 +82,17 @@ impl Assertions for ByLibrary<'_> {
 /// # Errors
 /// When the database cannot be read; what is wrong with the log is in the report.
 pub async fn verify_log(conn: &mut Conn, keys: &Keys) -> Result<Report, AppError> {
+    verify_log_noting(conn, keys, []).await
+}
+
+/// The same, noting the root at each of these sizes.
+///
+/// # Errors
+/// When the database cannot be read; what is wrong with the log is in the report.
+pub async fn verify_log_noting(conn: &mut Conn, keys: &Keys, sizes: impl IntoIterator<Item = u64>) -> Result<Report, AppError> {
     let assertions = ByLibrary(keys);
     let mut verifier = Verifier::new(&assertions);
+    verifier.note_roots_at(sizes);
     let mut next = 0;
     loop {
         let rows = storage::audit::audit_from(conn, next, CHUNK).await?;

@@ -135,7 +135,13 @@ impl App {
         storage::bots::bot_edit(act.tx(), &bot).await?;
         let stop = StopFact { epoch, kind: StopKind::Stage, why: format!("stage changed from {from} to {to}"), at: act.now() };
         storage::bots::bot_stop(act.tx(), id, &stop).await?;
-        act.commit(Event::StageChanged { bot: id.clone(), from, to }).await?;
+        let event = Event::StageChanged { bot: id.clone(), from, to };
+        // Down is a stop and waits for no log.
+        if to < from || to == Stage::Retired {
+            act.commit_stop(event).await?;
+        } else {
+            act.commit(event).await?;
+        }
         Ok(())
     }
 

@@ -39,6 +39,9 @@ pub enum AppError {
     /// The database or the log did not take it: 503, nothing happened.
     #[error("the database did not take it; nothing was changed")]
     Unavailable(#[source] storage::Error),
+    /// The audit log was frozen and takes no entry: 503, nothing happened. Says why.
+    #[error("the audit log is frozen, so nothing may start or be loosened; stopping works. {0}")]
+    Frozen(String),
     /// Too many tries: 429.
     #[error("too many tries; wait {0} s")]
     TooMany(u64),
@@ -70,6 +73,7 @@ impl From<storage::Error> for AppError {
             storage::Error::Conflict => Self::conflict("it changed since you read it; look again"),
             storage::Error::Duplicate(_) => Self::conflict("there is one already"),
             storage::Error::Dangling(_) => Self::conflict("it refers to something that is not there"),
+            storage::Error::Frozen => Self::Frozen("See the system page for the reason".into()),
             storage::Error::Unreadable(_) | storage::Error::Database(_) => Self::Unavailable(error),
         }
     }

@@ -78,7 +78,7 @@ impl App {
         }
         let Some(event) = event_of(&recorded) else { return Ok(newest) };
         failpoint!("fact:before_commit");
-        act.commit(event).await?;
+        act.commit_stop(event).await?;
         failpoint!("fact:committed");
         for fact in recorded {
             if let Observed::Boot(agent, boot) = &fact.observed {

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_millis(1_000);
 pub struct Health {
     /// A stop can be taken: listener, snapshot and spool are there.
     pub can_stop: bool,
-    /// What does not work as it should: `database`, `audit_log`, `unrecorded_holds`, `view`.
+    /// What does not work as it should: `database`, `audit_log`, `log_publisher`, `log_sink`, `unrecorded_holds`, `view`.
     pub degraded: Vec<&'static str>,
     /// Open agent streams.
     pub agents_connected: usize,
@@ -20,6 +20,8 @@ pub struct Health {
     pub view_age_ms: i64,
     /// Writers that wait for the embedded database's one writer.
     pub writers_waiting: usize,
+    /// Why the audit log is frozen; null: it is open.
+    pub log_frozen: Option<&'static str>,
     /// The program's version.
     pub version: &'static str,
 }
@@ -38,10 +40,11 @@ impl App {
             storage::audit::audit_head(&mut tx).await
         };
         match tokio::time::timeout(PATIENCE, look).await {
-            Ok(Ok(head)) if head.is_open => {}
+            Ok(Ok(head)) if head.is_open || self.log.gate().frozen().is_some() => {}
             Ok(Ok(_)) => degraded.push("audit_log"),
             Ok(Err(_)) | Err(_) => degraded.push("database"),
         }
+        degraded.extend(self.log_degraded());
         let view = self.fleet.view();
         if !view.unrecorded().is_empty() {
             degraded.push("unrecorded_holds");
@@ -56,6 +59,7 @@ impl App {
             agents_connected: self.lines.count(),
             view_age_ms,
             writers_waiting: self.db.waiting(),
+            log_frozen: self.log.gate().frozen().map(|frozen| frozen.kind.as_str()),
             version: env!("CARGO_PKG_VERSION"),
         }
     }

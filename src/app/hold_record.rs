@@ -1,9 +1,8 @@
 //! Recording a hold: the row, its epoch and its entry in one transaction. When only the log refuses, the row alone is committed, so that
 //! every replica has the stop; its entry follows (ruling C5). Also the merge of what was pushed while no database was there.
 
-use super::{App, AppError};
+use super::{App, AppError, log::Gate};
 use crate::audit::{Actor as Author, Canonical, Event, Record};
-use crate::authz::Actor;
 use crate::domain::{Clock, Hold, HoldId};
 use crate::storage::{self, Db, Error, Lane};
 use tokio::task::JoinHandle;
@@ -14,23 +13,25 @@ pub(crate) struct Parts {
     db: Db,
     clock: Clock,
     node: String,
+    gate: Gate,
 }
 
 impl App {
     pub(crate) fn recording_parts(&self) -> Parts {
-        Parts { db: self.db.clone(), clock: self.clock.clone(), node: self.node.clone() }
+        Parts { db: self.db.clone(), clock: self.clock.clone(), node: self.node.clone(), gate: self.log.gate().clone() }
     }
 }
 
 /// Records a hold in a task of its own. Answers with the hold as recorded, which is an earlier one when the press came twice.
-pub(crate) fn spawn(parts: Parts, actor: Actor, hold: Hold) -> JoinHandle<storage::Result<Hold>> {
-    tokio::spawn(async move { parts.record(&(&actor).into(), hold).await })
+pub(crate) fn spawn(parts: Parts, author: Author, hold: Hold) -> JoinHandle<storage::Result<Hold>> {
+    tokio::spawn(async move { parts.record(&author, hold).await })
 }
 
 impl Parts {
     async fn record(&self, author: &Author, hold: Hold) -> storage::Result<Hold> {
         match self.try_record(author, &hold, true).await {
             Ok(recorded) => Ok(recorded),
+            Err(Error::Frozen) => self.try_record(author, &hold, false).await,
             Err(Error::Duplicate(error)) => {
                 let mut tx = self.db.read().await?;
                 if let Some(earlier) = storage::holds::hold_by_id(&mut tx, &hold.id).await? {
@@ -48,6 +49,9 @@ impl Parts {
     }
 
     async fn try_record(&self, author: &Author, hold: &Hold, with_entry: bool) -> storage::Result<Hold> {
+        if with_entry {
+            self.gate.check()?;
+        }
         let mut tx = self.db.write(Lane::Stop).await?;
         if hold.epoch.0 > 0 {
             storage::epoch::epoch_raise(&mut tx, hold.epoch).await?;
@@ -57,7 +61,7 @@ impl Parts {
         storage::holds::hold_insert(&mut tx, &recorded).await?;
         if with_entry {
             let event = Event::hold_placed(&recorded);
-            let record = Record { actor: author.clone(), ts: self.clock.now(), node: self.node.clone(), event };
+            let record = Record { actor: author.clone(), ts: self.clock.now(), happened_at: None, node: self.node.clone(), event };
             let canonical = Canonical::new(&record).map_err(|error| Error::Unreadable(error.to_string()))?;
             let seq = storage::audit::audit_append(&mut tx, &canonical).await?;
             storage::holds::hold_set_entry(&mut tx, &recorded.id, seq).await?;
@@ -72,7 +76,7 @@ impl Parts {
 }
 
 /// Who placed a hold, for its entry when it is recorded later.
-fn author_of(hold: &Hold) -> Author {
+pub(super) fn author_of(hold: &Hold) -> Author {
     Author::placer(&hold.placed_by)
 }
 
@@ -141,11 +145,14 @@ impl App {
     /// # Errors
     /// When the log still refuses.
     pub async fn append_missing_entries(&self) -> Result<usize, AppError> {
+        if self.log.gate().frozen().is_some() {
+            return Ok(0);
+        }
         let missing = storage::holds::hold_without_entry(&mut *self.db.read().await?).await?;
         for hold in &missing {
             let mut tx = self.db.write(Lane::Normal).await?;
             let event = Event::hold_placed(&Hold { late: true, ..hold.clone() });
-            let record = Record { actor: author_of(hold), ts: self.clock.now(), node: self.node.clone(), event };
+            let record = Record { actor: author_of(hold), ts: self.clock.now(), happened_at: None, node: self.node.clone(), event };
             let canonical = Canonical::new(&record).map_err(AppError::internal)?;
             let seq = storage::audit::audit_append(&mut tx, &canonical).await?;
             storage::holds::hold_set_entry(&mut tx, &hold.id, seq).await?;

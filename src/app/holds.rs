@@ -2,9 +2,9 @@
 //! It waits for the database at most 250 ms; then it is pushed all the same, spooled, and recorded later as the same hold.
 
 use super::{App, AppError, Invalid, hold_record};
-use crate::audit::Event;
+use crate::audit::{Actor as Author, Event};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{Epoch, Hold, HoldId, Level, PlacedBy, Scope, text};
+use crate::domain::{Epoch, Hold, HoldId, Level, PlacedBy, PlacerKind, Scope, text};
 use crate::storage::{self, Lane};
 use std::{
     collections::HashMap,
@@ -145,13 +145,30 @@ impl App {
         let placed = once
             .get_or_init(|| {
                 mine = true;
-                self.place_once(actor.clone(), by.clone(), id, press, beside.to_vec())
+                self.place_once(actor.into(), by.clone(), id, press, beside.to_vec())
             })
             .await;
         Placed { repeated: placed.repeated || !mine, ..placed.clone() }
     }
 
-    async fn place_once(&self, actor: Actor, by: PlacedBy, id: HoldId, press: Press, beside: Vec<Arc<Hold>>) -> Placed {
+    /// Pauses the fleet for one of the server's own triggers, unless such a pause stands already. Refused by nothing, like any stop.
+    pub(crate) async fn place_for_trigger(self: &Arc<Self>, trigger: &'static str, why: &str) {
+        let by = PlacedBy { kind: PlacerKind::Trigger, id: trigger.into(), name: trigger.into(), as_risk: false };
+        let stands = |hold: &Arc<Hold>| hold.placed_by == by && hold.scope == Scope::Fleet && hold.level >= Level::Pause;
+        if self.fleet.view().open_holds().any(stands) {
+            return;
+        }
+        let id = HoldId::new();
+        let press = Press { scope: Scope::Fleet, level: Level::Pause, why: text::why_lenient(why), idempotency_key: id.to_string() };
+        let app = self.clone();
+        // A task of its own, as with every press: nothing that ends its caller takes it back.
+        let placed = tokio::spawn(async move { app.place_once(Author::placer(&by), by, id, press, Vec::new()).await });
+        if let Err(error) = placed.await {
+            tracing::error!(%error, trigger, "the fleet could not be paused");
+        }
+    }
+
+    async fn place_once(&self, author: Author, by: PlacedBy, id: HoldId, press: Press, beside: Vec<Arc<Hold>>) -> Placed {
         let hold = Hold {
             id,
             scope: press.scope,
@@ -167,7 +184,7 @@ impl App {
             entry: None,
         };
         failpoint!("place:before");
-        let recording = hold_record::spawn(self.recording_parts(), actor, hold.clone());
+        let recording = hold_record::spawn(self.recording_parts(), author, hold.clone());
         let mut recording = std::pin::pin!(recording);
         match tokio::time::timeout(PATIENCE, &mut recording).await {
             Ok(Ok(Ok(recorded))) => {

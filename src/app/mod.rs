@@ -5,6 +5,7 @@ pub mod acts;
 pub mod agent_tokens;
 pub mod agents;
 pub mod audit;
+pub mod audit_tail;
 pub mod bots;
 pub mod check_in;
 pub mod demo;
@@ -16,6 +17,7 @@ pub mod health;
 pub mod hold_record;
 pub mod holds;
 pub mod listings;
+pub mod log;
 pub mod names;
 pub mod observations;
 pub mod people;
@@ -68,6 +70,8 @@ pub struct App {
     pub started_at: Timestamp,
     /// A name for this process among replicas.
     pub node: String,
+    /// The watch over the audit log; it watches nothing before `open_log`.
+    pub log: log::LogWatch,
     pub(crate) agent_book: agents::AgentBook,
     pub(crate) people_book: people::PeopleBook,
     pub(crate) spool: Arc<Spool>,
@@ -121,6 +125,7 @@ impl App {
             refreshing: refresh::Turn::default(),
             start_frames: start_frames::StartFrames::default(),
             demo_keys: demo::DemoKeys::default(),
+            log: log::LogWatch::default(),
             started_at: parts.clock.now(),
             db: parts.db,
             clock: parts.clock,

@@ -110,6 +110,7 @@ impl App {
             start_after: seen.start_after,
             build: seen.build,
             config: seen.config,
+            adapter: None,
             report: report.zip(seen.report_at),
             clock_off_ms: None,
             ahead: false,

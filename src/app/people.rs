@@ -127,8 +127,10 @@ impl App {
         storage::users::user_set_enabled(act.tx(), id, enabled).await?;
         self.an_admin_remains(&mut act).await?;
         act.changes_books();
-        act.commit(if enabled { Event::UserEnabled { user: id.clone() } } else { Event::UserDisabled { user: id.clone() } }).await?;
-        if !enabled {
+        if enabled {
+            act.commit(Event::UserEnabled { user: id.clone() }).await?;
+        } else {
+            act.commit_stop(Event::UserDisabled { user: id.clone() }).await?;
             self.sessions.end_all_of(id).await;
         }
         Ok(())

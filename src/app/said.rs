@@ -2,7 +2,7 @@
 //! is unknown from then on, never a reason not to hear the agent: a stop must reach it whatever its bot reports.
 
 use crate::domain::{Decimal, largest::keep_largest};
-use crate::protocol::{MAX_POSITIONS, Position, PositionsRest, Report};
+use crate::protocol::{AdapterSaid, MAX_POSITIONS, Position, PositionsRest, Report};
 
 /// The longest digest of a build or configuration.
 const DIGEST: usize = 128;
@@ -10,6 +10,12 @@ const DIGEST: usize = 128;
 const WORD: usize = 64;
 /// The longest decimal number.
 const DECIMAL: usize = 48;
+
+/// A kind of bot as it may be shown: a short name of plain letters.
+pub(crate) fn adapter(said: &AdapterSaid) -> AdapterSaid {
+    let name = said.name.chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).take(32).collect();
+    AdapterSaid { name, dies_with_agent: said.dies_with_agent }
+}
 
 /// A digest as it may be kept.
 pub(crate) fn digest(text: &str) -> Option<String> {

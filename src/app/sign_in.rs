@@ -1,6 +1,6 @@
 //! Signing in: name and password, then a security key. The first run and invitations: a one-time link leads to a password and two keys.
 
-use super::{App, AppError, Invalid};
+use super::{App, AppError, Invalid, tx::Entered};
 use crate::audit::Event;
 use crate::authn::{Ceremony, NewKey};
 use crate::authz::{self, Action, Actor, Resource};
@@ -216,7 +216,7 @@ impl App {
     async fn sign_in_failed(&self, user: Option<&UserId>, step: &'static str) {
         let noted = async {
             let act = self.begin(self.server_permit()?, Lane::Normal).await?;
-            act.commit(Event::SignInFailed { user: user.cloned(), step: step.to_owned() }).await
+            act.commit_stop(Event::SignInFailed { user: user.cloned(), step: step.to_owned() }).await
         };
         if let Err(error) = noted.await {
             tracing::warn!(%error, "a failed sign-in could not be recorded");
@@ -253,10 +253,11 @@ impl App {
             if let Some(passkey) = &signed.passkey {
                 storage::credentials::credential_used(act.tx(), &signed.credential, now, passkey).await?;
             }
-            act.commit(Event::SignedIn { user: user.clone(), credential: Some(signed.credential.clone()) }).await
+            act.commit_stop(Event::SignedIn { user: user.clone(), credential: Some(signed.credential.clone()) }).await
         };
         match recorded.await {
-            Ok(_) => Ok(true),
+            Ok(Entered::At(_)) => Ok(true),
+            Ok(Entered::Late) => Ok(false),
             Err(error) => {
                 tracing::warn!(%error, "a sign-in could not be recorded; the session may only stop");
                 Ok(false)
@@ -268,7 +269,7 @@ impl App {
     pub async fn signed_out(&self, user: &UserId) {
         let noted = async {
             let act = self.begin(self.server_permit()?, Lane::Normal).await?;
-            act.commit(Event::SignedOut { user: user.clone() }).await
+            act.commit_stop(Event::SignedOut { user: user.clone() }).await
         };
         if let Err(error) = noted.await {
             tracing::warn!(%error, "a sign-out could not be recorded");

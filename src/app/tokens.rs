@@ -31,7 +31,7 @@ impl App {
             return Err(AppError::conflict("this token has ended already"));
         }
         act.changes_books();
-        act.commit(Event::TokenRevoked { token: id.clone() }).await?;
+        act.commit_stop(Event::TokenRevoked { token: id.clone() }).await?;
         Ok(())
     }
 

@@ -14,6 +14,16 @@ pub struct Act<'a> {
     tx: WriteTx,
     now: Timestamp,
     books: bool,
+    weighty: bool,
+}
+
+/// Where a stop's entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entered {
+    /// At this position of the log.
+    At(i64),
+    /// It waits: the log is frozen.
+    Late,
 }
 
 impl App {
@@ -23,7 +33,7 @@ impl App {
     /// When the database is gone.
     pub(crate) async fn begin(&self, permit: Permit, lane: Lane) -> Result<Act<'_>, AppError> {
         let tx = self.db.write(lane).await?;
-        Ok(Act { app: self, permit, tx, now: self.clock.now(), books: false })
+        Ok(Act { app: self, permit, tx, now: self.clock.now(), books: false, weighty: false })
     }
 }
 
@@ -55,11 +65,42 @@ impl Act<'_> {
     /// Appends an entry and goes on; answers with its position.
     ///
     /// # Errors
-    /// When the log cannot take it.
+    /// `Frozen`, with the transaction as it was; when the log cannot take it.
     pub async fn record(&mut self, event: Event) -> Result<i64, AppError> {
-        let record = Record { actor: self.permit.actor().into(), ts: self.now, node: self.app.node.clone(), event };
+        self.app.log.gate().check().map_err(|_| self.app.frozen_error())?;
+        self.weighty |= event.signed().is_some();
+        let record = Record { actor: self.permit.actor().into(), ts: self.now, happened_at: None, node: self.app.node.clone(), event };
         let canonical = Canonical::new(&record).map_err(AppError::internal)?;
-        Ok(storage::audit::audit_append(&mut self.tx, &canonical).await?)
+        match storage::audit::audit_append(&mut self.tx, &canonical).await {
+            Err(storage::Error::Frozen) => Err(self.app.frozen_error()),
+            other => Ok(other?),
+        }
+    }
+
+    /// The same for what only stops: while the log is frozen the entry is kept and appended later.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub async fn record_stop(&mut self, event: Event) -> Result<Entered, AppError> {
+        match self.record(event.clone()).await {
+            Ok(seq) => Ok(Entered::At(seq)),
+            Err(AppError::Frozen(_)) => {
+                let late = storage::checkpoints::Late::new(self.permit.actor().into(), self.now, &self.app.node, event);
+                storage::checkpoints::late_add(&mut self.tx, &late).await?;
+                Ok(Entered::Late)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Commits what only stops, frozen log or not.
+    ///
+    /// # Errors
+    /// When the database did not take it: nothing happened.
+    pub async fn commit_stop(mut self, event: Event) -> Result<Entered, AppError> {
+        let entered = self.record_stop(event).await?;
+        self.finish().await?;
+        Ok(entered)
     }
 
     /// Appends the last entry, commits, and brings the snapshot up to date. Once this returns `Ok` the act has happened, whatever comes.
@@ -80,6 +121,9 @@ impl Act<'_> {
         self.tx.notify().await?;
         let app = self.app;
         self.tx.commit().await?;
+        if self.weighty {
+            app.log.wake();
+        }
         let read = async {
             app.refresh().await?;
             if self.books { app.reload_books(&mut *app.db.read().await?).await } else { Ok(()) }

@@ -119,6 +119,10 @@ pub enum Event {
     TokenCreated { token: TokenId, name: String, scope: String, team: Option<TeamId>, signed: SignedAct },
     #[serde(rename = "token.revoked")]
     TokenRevoked { token: TokenId },
+    #[serde(rename = "log.key_added")]
+    LogKeyAdded { key_id: String, vkey: String },
+    #[serde(rename = "log.replica_joined")]
+    ReplicaJoined { key_id: String, vkey: String, size: u64, root: String, checkpoint: String },
 }
 
 /// The most ids that an entry lists; beyond it count and digest stand for them (a leaf holds 65,535 bytes).

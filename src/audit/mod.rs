@@ -3,11 +3,14 @@
 //! root; that an event was never submitted, or that the end was cut off and the head rewritten with it, is not.
 
 pub mod event;
+pub mod note;
 pub mod record;
+pub mod tail;
 pub mod tree;
 pub mod verify;
 
 pub use event::{AssertionText, Event, SignedAct};
+pub use note::{BadNote, Checkpoint, Note, SigningKey, VerifierKey};
 pub use record::{Actor, Canonical, Indexed, NotCanonical, Record};
 pub use tree::Frontier;
 pub use verify::{Assertions, Finding, Report, Row, Verifier};

@@ -63,8 +63,10 @@ impl Actor {
 pub struct Record {
     /// Who acted.
     pub actor: Actor,
-    /// When.
+    /// When it was written.
     pub ts: Timestamp,
+    /// When it happened, for what the log could not take at once.
+    pub happened_at: Option<Timestamp>,
     /// Which process wrote it.
     pub node: String,
     /// What happened.
@@ -76,6 +78,8 @@ struct Body {
     v: u8,
     id: String,
     ts: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    happened_at: Option<String>,
     actor: Actor,
     node: String,
     #[serde(flatten)]
@@ -136,6 +140,7 @@ impl Canonical {
             v: 1,
             id: crate::domain::ActId::new().to_string(),
             ts: record.ts.rfc3339_micros(),
+            happened_at: record.happened_at.map(|at| at.rfc3339_micros()),
             actor: record.actor.clone(),
             node: record.node.clone(),
             event: record.event.clone(),

@@ -46,6 +46,13 @@ impl Frontier {
     /// `BadFrontier` when there are not as many as the size has one-bits.
     pub fn decode(size: u64, bytes: &[u8]) -> Result<Self, BadFrontier> {
         let roots: Vec<Hash> = bytes.chunks(32).map(|c| c.try_into().map_err(|_| BadFrontier)).collect::<Result<_, _>>()?;
+        Self::of_roots(size, roots)
+    }
+    /// The frontier with these roots, big to small.
+    ///
+    /// # Errors
+    /// `BadFrontier` when there are not as many as the size has one-bits.
+    pub fn of_roots(size: u64, roots: Vec<Hash>) -> Result<Self, BadFrontier> {
         if roots.len() == size.count_ones() as usize { Ok(Self { size, roots }) } else { Err(BadFrontier) }
     }
     /// The stored form.
@@ -79,6 +86,31 @@ impl Frontier {
         let Some(last) = roots.next() else { return empty_root() };
         roots.fold(*last, |right, left| node_hash(left, &right))
     }
+}
+
+/// Where a perfect subtree's root can be computed from stored hashes: `count` of them from place `first` on, in tile level `level`
+/// (0: the leaves themselves).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// The tile level.
+    pub level: u64,
+    /// The first hash's place in that level.
+    pub first: u64,
+    /// How many; at most 128.
+    pub count: u64,
+}
+
+/// The stretches that the roots of a tree of `size` leaves are computed from, big to small: one `root_of` each. A few hundred hashes
+/// whatever the size.
+pub fn stretches(size: u64) -> Vec<Stretch> {
+    let mut all = Vec::new();
+    let mut before = 0u64;
+    for height in (0..u64::from(u64::BITS)).rev().filter(|height| size >> height & 1 == 1) {
+        let level = height / 8;
+        all.push(Stretch { level, first: before >> (8 * level), count: 1 << (height % 8) });
+        before += 1 << height;
+    }
+    all
 }
 
 /// The largest power of two below `n` (n > 1).
@@ -177,6 +209,28 @@ mod tests {
         assert_eq!(hex(tree_hash(&leaves[..1])), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
         assert_eq!(hex(tree_hash(&leaves[..2])), "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125");
         assert_eq!(hex(tree_hash(&leaves)), "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328");
+    }
+
+    #[test]
+    fn a_frontier_is_found_again_from_stored_hashes() {
+        let (mut frontier, mut leaves, mut nodes) = (Frontier::default(), Vec::new(), Vec::new());
+        for n in 0..70_000u64 {
+            let leaf = super::super::record::leaf_hash(&n.to_be_bytes());
+            leaves.push(leaf);
+            nodes.extend(frontier.push(leaf));
+            if [1, 255, 256, 257, 65_535, 65_536, 65_793, 69_999].contains(&(n + 1)) {
+                let stored = |s: Stretch| -> Vec<Hash> {
+                    let at = |n: u64| match s.level {
+                        0 => leaves[n as usize],
+                        level => nodes.iter().find(|node| node.level == level && node.n == n).unwrap().hash,
+                    };
+                    (s.first..s.first + s.count).map(at).collect()
+                };
+                let roots = stretches(n + 1).into_iter().map(|s| root_of(&stored(s))).collect();
+                assert_eq!(Frontier::of_roots(n + 1, roots), Ok(frontier.clone()));
+            }
+        }
+        assert_eq!(stretches(0), vec![]);
     }
 
     proptest! {

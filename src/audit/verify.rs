@@ -1,10 +1,14 @@
 //! Verification of a whole log as a fold over its rows: bytes, leaves, columns, order, tree, head, and the signatures of signed acts.
 //! It trusts nothing but the bytes; keys come from the log's own enrolment entries.
 
-use super::{AssertionText, Canonical, Event, Frontier, SignedAct, record::leaf_hash, tree::Node};
+use super::{
+    AssertionText, Canonical, Event, Frontier, SignedAct,
+    record::leaf_hash,
+    tree::{self, Hash, Node},
+};
 use crate::domain::{CredentialId, UserId, act};
 use data_encoding::BASE64URL_NOPAD;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// How far an entry's time may lie before its predecessor's: replicas' clocks differ.
 const SKEW_US: i64 = 5_000_000;
@@ -63,6 +67,10 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Findings beyond those told.
     pub more: u64,
+    /// The root at each size that was asked for, as far as there are so many entries.
+    pub roots: BTreeMap<u64, Hash>,
+    /// The verifier keys that the log itself records.
+    pub log_keys: Vec<String>,
 }
 
 impl Report {
@@ -85,6 +93,7 @@ pub struct Verifier<'a> {
     ids: HashSet<String>,
     keys: HashMap<CredentialId, Key>,
     last_ts: i64,
+    sizes: BTreeSet<u64>,
     report: Report,
 }
 
@@ -98,8 +107,22 @@ impl<'a> Verifier<'a> {
             ids: HashSet::new(),
             keys: HashMap::new(),
             last_ts: i64::MIN,
+            sizes: BTreeSet::new(),
             report: Report::default(),
         }
+    }
+
+    /// Asks for the roots at these sizes. Before the first row.
+    pub fn note_roots_at(&mut self, sizes: impl IntoIterator<Item = u64>) {
+        self.sizes.extend(sizes);
+        if self.sizes.contains(&0) {
+            self.report.roots.insert(0, tree::empty_root());
+        }
+    }
+
+    /// The tree so far.
+    pub fn frontier(&self) -> &Frontier {
+        &self.frontier
     }
 
     fn find(&mut self, seq: Option<u64>, what: impl Into<String>) {
@@ -123,6 +146,9 @@ impl<'a> Verifier<'a> {
             self.find(at, "the stored leaf is not the hash of the entry's bytes: the entry was changed");
         }
         self.nodes.extend(self.frontier.push(leaf));
+        if self.sizes.contains(&self.frontier.size()) {
+            self.report.roots.insert(self.frontier.size(), self.frontier.root());
+        }
         let canonical = match Canonical::from_stored(row.body) {
             Ok(canonical) => canonical,
             Err(error) => return self.find(at, format!("the bytes are no entry: {error}")),
@@ -148,6 +174,9 @@ impl<'a> Verifier<'a> {
     fn take_event(&mut self, at: Option<u64>, event: &Event) {
         if let Event::CredentialAdded { user, credential, passkey, .. } = event {
             self.keys.insert(credential.clone(), Key { user: user.clone(), passkey: passkey.clone() });
+        }
+        if let Event::LogKeyAdded { vkey, .. } | Event::ReplicaJoined { vkey, .. } = event {
+            self.report.log_keys.push(vkey.clone());
         }
         if let Some(signed) = event.signed()
             && let Err(why) = self.check_signed(event, signed)

@@ -13,6 +13,8 @@ text_enum! {
         See = "see",
         /// See the audit log.
         SeeAudit = "see the audit log",
+        /// See the audit log's signed checkpoints.
+        SeeCheckpoint = "see the audit log's checkpoints",
         /// See who may do what.
         SeeMatrix = "see the access matrix",
         /// Place a `reduce` or `pause`.
@@ -147,7 +149,9 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
     let trades_in = |team: &TeamId| actor.holds_in(Role::Operator, team) || actor.holds_in(Role::Lead, team);
     match (action, resource) {
         (Action::SeeCounts | Action::See, _) => somebody,
-        (Action::SeeAudit, _) => holds(Role::Auditor) || holds(Role::Admin) || holds(Role::Risk) || holds(Role::Lead),
+        (Action::SeeAudit | Action::SeeCheckpoint, _) => {
+            holds(Role::Auditor) || holds(Role::Admin) || holds(Role::Risk) || holds(Role::Lead)
+        }
         (Action::SeeMatrix, _) => holds(Role::Auditor) || holds(Role::Admin),
         (Action::PlaceHold | Action::ExplainHold, _) => {
             holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin)
@@ -204,7 +208,7 @@ fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource:
         && match action {
             Action::SeeCounts => true,
             Action::PlaceHold => matches!(scope, TokenScope::Stop | TokenScope::Manage),
-            Action::See => matches!(scope, TokenScope::Read | TokenScope::Manage),
+            Action::See | Action::SeeCheckpoint => matches!(scope, TokenScope::Read | TokenScope::Manage),
             Action::CreateTeam | Action::EditBot => scope == TokenScope::Manage,
             Action::SetStage => scope == TokenScope::Manage,
             _ => false,
@@ -214,7 +218,7 @@ fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource:
 fn who_may(action: Action) -> &'static str {
     match action {
         Action::SeeCounts | Action::See => "anyone with a role who is signed in",
-        Action::SeeAudit => "an auditor, admin, risk or lead",
+        Action::SeeAudit | Action::SeeCheckpoint => "an auditor, admin, risk or lead",
         Action::SeeMatrix => "an auditor or admin",
         Action::PlaceHold | Action::ExplainHold => "an operator, lead, risk or admin",
         Action::ReleaseHold => "an operator or lead of the bot's team (a wide hold: a lead of a covered team, or risk)",

@@ -1,19 +1,22 @@
 //! `andon agent …`: the sidecar beside a bot. `enrol` turns a one-time code into a credential, `run` starts the minder and with it the agent,
-//! `status` shows what the directory holds, without secrets. `launch` is not for people: it is the process between agent and bot.
+//! `status` shows what the directory holds, without secrets, `check` asks the bot whether all is set up. `launch` is not for people: it is the process between agent and bot.
 
 use super::Failure;
 use crate::agent::{
     Agent, AgentConfig, AgentDir, BootClock, MemoryStore, Outcome,
     adapters::launcher,
-    credential::{self, Credential, Keeper},
+    credential::{self, Credential, Enrolment, Keeper},
     dir::{Lock, try_lock, write_durably},
-    link::wire::{Wire, is_loopback},
+    link::{
+        trust::Trust,
+        wire::{Wire, is_loopback},
+    },
     memory::Loaded,
     minder::{Minder, UNUSABLE},
     settings,
     tether::Tether,
 };
-use crate::domain::{Clock, Secret, text};
+use crate::domain::{Clock, Exits, Secret, text};
 use crate::telemetry;
 use std::{
     ffi::OsString,
@@ -34,6 +37,8 @@ pub enum Command {
     Enrol(EnrolArgs),
     /// Run the bot under its agent
     Run(RunArgs),
+    /// Ask the bot whether it is set up to be stopped: state, versions, latency, and what is wrong
+    Check(CheckArgs),
     /// Show what the agent's directory holds
     Status(StatusArgs),
     /// The process between agent and bot
@@ -56,6 +61,9 @@ pub struct EnrolArgs {
     /// The agent's name; the host's when absent
     #[arg(long, env = "ANDON_AGENT_NAME")]
     name: Option<String>,
+    /// Certificates in PEM that alone vouch for the server: a private authority's, or the server's own. Kept as ca.pem in the directory
+    #[arg(long, env = "ANDON_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Give up the credential that the directory holds
     #[arg(long)]
     replace: bool,
@@ -73,6 +81,18 @@ pub struct RunArgs {
     /// The bot's command, in place of the one in agent.toml
     #[arg(last = true)]
     command: Vec<String>,
+}
+
+/// Arguments of `andon agent check`.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// The agent's directory
+    #[arg(long, env = "ANDON_AGENT_DIR", default_value = "./andon-agent")]
+    dir: PathBuf,
+    /// Let a Freqtrade bot that does not run reload its configuration, and see in which state it comes back: the one that a restart brings. It is
+    /// halted at once if that is not `stopped`
+    #[arg(long, env = "ANDON_AGENT_CHECK_RELOAD")]
+    reload: bool,
 }
 
 /// Arguments of `andon agent status`.
@@ -94,6 +114,7 @@ pub fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Enrol(args) => runtime()?.block_on(enrol(args)),
         Command::Run(args) if args.inner => Ok(inner(args)),
         Command::Run(args) => minder(args),
+        Command::Check(args) => check(&args),
         Command::Status(args) => status(&args),
         Command::Launch => Ok(launcher::launch().map(|()| ExitCode::SUCCESS)?),
     }
@@ -113,8 +134,8 @@ async fn enrol(args: EnrolArgs) -> Result<ExitCode, Failure> {
     let dir = AgentDir::new(args.dir);
     dir.create()?;
     let _lock = lock(&dir)?;
-    let asked = credential::Asked { name, replace: args.replace };
-    let enrolled = credential::enrol(&dir, server, &code, asked, &Clock::system()).await?;
+    let asked = Enrolment { server, code: &code, name, authority: args.ca.as_deref(), replace: args.replace };
+    let enrolled = credential::enrol(&dir, asked, &Clock::system()).await?;
     if !dir.settings().exists() {
         write_durably(&dir.settings(), settings::EXAMPLE.as_bytes(), 0o644)?;
     }
@@ -153,7 +174,7 @@ fn minder(args: RunArgs) -> Result<ExitCode, Failure> {
     let credential = credential::load(&dir)?;
     let _lock = lock(&dir)?;
     let boot_clock = BootClock::system();
-    let adapter = settings::adapter(&dir, &credential.agent, args.command.clone(), boot_clock.clone())?;
+    let adapter = settings::adapter(&dir, &credential, args.command.clone(), boot_clock.clone())?;
     let mut agent: Vec<OsString> = ["/proc/self/exe", "agent", "run", "--inner", "--dir"].map(OsString::from).to_vec();
     agent.push(dir.path().into());
     if !args.command.is_empty() {
@@ -162,7 +183,12 @@ fn minder(args: RunArgs) -> Result<ExitCode, Failure> {
     }
     tracing::info!(bot = %credential.bot_name, server = %credential.server, "the agent starts");
     let silent_after_ms = credential.lapse_after_ms.clamp(10_000, 600_000);
-    let minder = Minder { agent, adapter: Arc::from(adapter), boot_clock, silent_after_ms };
+    // What an earlier agent heard; the next one says it again.
+    let exits = match MemoryStore::new(&dir, credential.agent.clone()).load() {
+        Loaded::Whole(memory) => memory.exits.unwrap_or(Exits::None),
+        Loaded::Missing | Loaded::Broken(_) => Exits::None,
+    };
+    let minder = Minder { agent, adapter: Arc::from(adapter), boot_clock, exits, silent_after_ms };
     runtime()?.block_on(minder.mind())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -196,11 +222,12 @@ fn run_inner(args: RunArgs) -> Result<Outcome, Unable> {
     let dir = AgentDir::new(args.dir);
     let credential = credential::load(&dir).map_err(|error| directory(error.into()))?;
     let boot_clock = BootClock::system();
-    let adapter = settings::adapter(&dir, &credential.agent, args.command, boot_clock.clone()).map_err(|error| directory(error.into()))?;
+    let adapter = settings::adapter(&dir, &credential, args.command, boot_clock.clone()).map_err(|error| directory(error.into()))?;
     runtime().map_err(|error| now(error.into()))?.block_on(async {
         let tether = Tether::from_stdio(boot_clock.now_ms()).map_err(|error| now(error.into()))?;
         let _lock = predecessor_gone(&dir, &tether).await.map_err(now)?;
-        let wire = Wire::new(is_loopback(&credential.server)).map_err(|error| now(error.into()))?;
+        let trust = Trust::of(&dir).map_err(|error| directory(error.into()))?;
+        let wire = Wire::new(is_loopback(&credential.server), &trust).map_err(|error| now(error.into()))?;
         let store = MemoryStore::new(&dir, credential.agent.clone());
         let keeper = Some(Keeper::new(dir.clone()));
         let config = AgentConfig { credential, keeper, wire, clock: Clock::system(), boot_clock, tether: Some(tether) };
@@ -223,6 +250,23 @@ async fn predecessor_gone(dir: &AgentDir, tether: &Tether) -> Result<Lock, Failu
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Err("the agent before this one does not end".into())
+}
+
+/// Exits with 1 when something is to be changed.
+fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let dir = AgentDir::new(&args.dir);
+    let credential = credential::load(&dir)?;
+    let adapter = settings::adapter(&dir, &credential, Vec::new(), BootClock::system())?;
+    let found = runtime()?.block_on(adapter.examine(args.reload));
+    let mut out = io::stdout().lock();
+    writeln!(out, "bot      {} ({})", credential.bot_name, adapter.name())?;
+    if !adapter.dies_with_agent() {
+        writeln!(out, "         it does not end with its agent: if agent and minder are killed at once, only its venue can stop it")?;
+    }
+    for finding in &found {
+        writeln!(out, "{}  {}", if finding.is_good { "ok     " } else { "CHANGE " }, finding.text)?;
+    }
+    Ok(ExitCode::from(u8::from(found.iter().any(|finding| !finding.is_good))))
 }
 
 fn status(args: &StatusArgs) -> Result<ExitCode, Failure> {

@@ -4,12 +4,19 @@ pub mod agent;
 pub mod audit;
 pub mod control;
 pub mod demo;
+pub mod doctor;
+pub mod files;
+pub mod replica;
 pub mod serve;
 pub mod site;
 pub mod stop;
 
-use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use crate::config::{self, ConfigError};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+/// How long an ended command waits for writes to a disk that are under way.
+const DISK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a command fails with: printed with its causes, one line each.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -25,7 +32,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server.
-    Serve(crate::config::ServeArgs),
+    #[command(after_help = config::serve::HELP)]
+    Serve(config::ServeArgs),
+    /// Explain what is wrong with this installation and its settings. Changes nothing.
+    #[command(after_help = doctor::HELP)]
+    Doctor(doctor::Args),
     /// Run a server with a throw-away fleet of demo bots, to look around.
     Demo(demo::Args),
     /// Stop bots, now: over HTTP with a token, or over the control socket on the server's host.
@@ -33,9 +44,12 @@ enum Command {
     /// Run a bot under an agent that obeys the server.
     #[command(subcommand)]
     Agent(agent::Command),
-    /// Verify the audit log.
+    /// Verify the audit log; print its key.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Add a replica to an installation.
+    #[command(subcommand)]
+    Replica(replica::Command),
     /// A demo bot that is a process of its own.
     #[command(subcommand, hide = true)]
     DemoBot(demo::bot::Command),
@@ -43,17 +57,11 @@ enum Command {
 
 /// Reads the arguments and runs the command.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
     // TLS needs one provider of cryptography per process; a second installation is refused and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let outcome = match arguments.command {
-        Command::Serve(args) => on_runtime(serve::run(args)),
-        Command::Demo(args) => on_runtime(demo::run(args)),
-        Command::Stop(args) => on_runtime(stop::run(args)),
-        // On this thread and outside of any runtime: what it starts ends with the thread that started it.
-        Command::Agent(command) => agent::run(command),
-        Command::Audit(command) => on_runtime(audit::run(command)),
-        Command::DemoBot(command) => on_runtime(demo::bot::run(command)),
+    let outcome = match arguments() {
+        Ok(arguments) => run(arguments.command),
+        Err(error) => Err(error.into()),
     };
     match outcome {
         Ok(code) => code,
@@ -64,8 +72,55 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Reads the command line; where it names a configuration file, once more with the file's values as defaults.
+fn arguments() -> Result<Arguments, ConfigError> {
+    let command = Arguments::command();
+    let matches = command.clone().get_matches();
+    let named = matches.subcommand().and_then(|(name, of)| Some((name, of.try_get_one::<PathBuf>("config").ok()??)));
+    let Some((name, file)) = named else { return Ok(Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())) };
+    let with_file = |name: &str| {
+        let mut beneath = Ok(());
+        let layered = command.clone().mut_subcommand(name, |inner| {
+            let kept = inner.clone();
+            config::file::beneath(inner, file).unwrap_or_else(|error| {
+                beneath = Err(error);
+                kept
+            })
+        });
+        beneath?;
+        let read = layered.try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
+        // Without the file the same line could be read, so the file is to blame.
+        read.map_err(|error| config::file::blamed(file, &error))
+    };
+    match (with_file(name), Arguments::from_arg_matches(&matches)) {
+        // The doctor says what is wrong with it.
+        (Err(error), Ok(Arguments { command: Command::Doctor(args) })) => {
+            Ok(Arguments { command: Command::Doctor(args.with_bad_file(error.why)) })
+        }
+        (read, _) => read,
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Serve(args) => on_runtime(serve::run(args)),
+        Command::Demo(args) => on_runtime(demo::run(args)),
+        Command::Stop(args) => on_runtime(stop::run(args)),
+        // On this thread and outside of any runtime: what it starts ends with the thread that started it.
+        Command::Agent(command) => agent::run(command),
+        Command::Audit(command) => on_runtime(audit::run(command)),
+        Command::Replica(command) => on_runtime(replica::run(command)),
+        Command::Doctor(args) => on_runtime(doctor::run(args)),
+        Command::DemoBot(command) => on_runtime(demo::bot::run(command)),
+    }
+}
+
 fn on_runtime(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(command);
+    // A disk that hangs does not keep the process from ending.
+    runtime.shutdown_timeout(DISK_PATIENCE);
+    outcome
 }
 
 fn with_causes(failure: &(dyn std::error::Error + 'static)) -> String {

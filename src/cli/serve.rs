@@ -1,9 +1,12 @@
 //! `andon serve`: opens the installation, prints the set-up link of a new one, serves until it is told to stop.
 
-use super::{Failure, control, site};
-use crate::config::ServeArgs;
-use crate::{telemetry, web, workers};
-use std::process::ExitCode;
+use super::{Failure, control, files, site};
+use crate::app::{App, AppError};
+use crate::config::{Serve, ServeArgs};
+use crate::crypto::certificate::PairFiles;
+use crate::web::{forwarded::Proxies, front::Front, tls::Tls};
+use crate::{domain::Clock, telemetry, web, workers};
+use std::{process::ExitCode, sync::Arc};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -16,26 +19,63 @@ use tokio::{
 pub async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     telemetry::begin(None);
     let settings = args.check()?;
+    let front = front(&settings)?;
+    tracing::info!("{}", files::raise());
     let wanted = site::Wanted {
         database: &settings.database,
         state_dir: &settings.state_dir,
         origin: &settings.origin,
         name: &settings.name,
+        log_sink: settings.log_sink.as_deref(),
         kind: "live",
     };
     let site = site::open(wanted).await?;
+    say_of_the_log(&site.app);
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("{}: {error}", settings.listen))?;
     let workers = workers::start(&site.app);
     let control = control::listen(site.app.clone(), &site.control)?;
     println!("Andon serves {}", settings.origin.url().as_str().trim_end_matches('/'));
-    if let Some(link) = site.app.setup_link().await? {
-        println!("Nobody has set this installation up yet. Open this link within an hour; it works once:\n  {}", link.expose());
+    match site.app.setup_link().await {
+        Ok(Some(link)) => {
+            println!("Nobody has set this installation up yet. Open this link within an hour; it works once:\n  {}", link.expose());
+        }
+        // Stops are served all the same.
+        Ok(None) | Err(AppError::Frozen(_)) => {}
+        Err(error) => return Err(error.into()),
     }
-    web::server::serve(listener, site.app.clone(), told_to_stop()).await?;
+    let certificate = front.tls.clone().map(|tls| tokio::spawn(tls.keep_fresh()));
+    web::server::serve_behind(front, listener, site.app.clone(), told_to_stop()).await?;
+    if let Some(certificate) = certificate {
+        certificate.abort();
+    }
     drop(workers);
     control.abort();
     site.app.db.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// TLS and proxies as they were asked for.
+fn front(settings: &Serve) -> Result<Front, Failure> {
+    let open = |files: &crate::config::transport::TlsFiles| {
+        let files = PairFiles { cert: files.cert.clone(), key: files.key.clone() };
+        Tls::open(files, settings.origin.url(), Clock::system()).map(Arc::new)
+    };
+    let tls = settings.transport.tls.as_ref().map(open).transpose()?;
+    Ok(Front { tls, proxies: Proxies::new(settings.transport.proxies.clone()) })
+}
+
+/// What whoever starts a server should know of the log's keeping.
+fn say_of_the_log(app: &App) {
+    let status = app.log.status();
+    if let Some(frozen) = app.log.gate().frozen() {
+        println!("THE AUDIT LOG IS FROZEN: nothing may start or be loosened; stops work.\n  {}", frozen.why);
+    }
+    if status.is_one_volume {
+        println!("Data and state lie on one volume: a restore of the whole volume cannot be noticed. Give --state-dir another volume.");
+    }
+    if status.sink.dir.is_empty() {
+        println!("The audit log is copied nowhere (--log-sink off): whoever has this machine has the only copy.");
+    }
 }
 
 /// Ends with SIGTERM or SIGINT.

@@ -1,14 +1,14 @@
 //! Opening an installation on this machine: folders, locks, database, spool, application. Shared by `serve` and `demo`.
 
 use super::Failure;
-use crate::app::{App, Parts};
+use crate::app::{App, Parts, log::LogSettings};
 use crate::config::{Origin, serve::Database};
 use crate::domain::{Clock, InstallationId};
 use crate::fleet::Spool;
 use crate::storage::{self, Db, Lane, installation::Installation};
 use std::{
     fs::{DirBuilder, File, OpenOptions},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -33,6 +33,8 @@ pub struct Wanted<'a> {
     pub origin: &'a Origin,
     /// The name, taken when the installation is new.
     pub name: &'a str,
+    /// Folder of the log's sink; none: off.
+    pub log_sink: Option<&'a Path>,
     /// `live` or `demo`; an installation of the other kind is refused.
     pub kind: &'a str,
 }
@@ -40,6 +42,14 @@ pub struct Wanted<'a> {
 /// The database's file in a data folder.
 pub fn database_file(data: &Path) -> PathBuf {
     data.join("andon.db")
+}
+
+/// True when two folders, or those in which they will be made, lie on one volume: a restore of that volume takes both back in time, and then
+/// nothing tells that the database is an old one (ruling H13).
+pub fn share_a_volume(one: &Path, other: &Path) -> bool {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let device = |path: &Path| absolute(path).ancestors().find_map(|dir| std::fs::metadata(dir).ok()).map(|data| data.dev());
+    device(one) == device(other)
 }
 
 /// Opens or makes an installation.
@@ -69,6 +79,8 @@ pub async fn open(wanted: Wanted<'_>) -> Result<Site, Failure> {
     let origin = wanted.origin.url().clone();
     let node = format!("{}:{}", rustix::system::uname().nodename().to_string_lossy(), std::process::id());
     let app = App::assemble(Parts { db, clock, installation, origin, spool, spooled, node }).await?;
+    let is_one_volume = matches!(wanted.database, Database::Embedded(data) if share_a_volume(data, wanted.state_dir));
+    app.open_log(LogSettings { state_dir: wanted.state_dir.to_owned(), sink: wanted.log_sink.map(Path::to_owned), is_one_volume }).await?;
     Ok(Site { app, control: wanted.state_dir.join("control"), _locks: locks })
 }
 
@@ -99,7 +111,7 @@ async fn installation(db: &Db, wanted: &Wanted<'_>, clock: &Clock) -> Result<Ins
 }
 
 /// Makes a folder that only its owner can read, and takes its lock.
-fn lock(dir: &Path) -> Result<File, Failure> {
+pub(super) fn lock(dir: &Path) -> Result<File, Failure> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(dir.join("lock"))?;
     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)

@@ -4,8 +4,13 @@ use super::{
     Failure,
     control::{Answered, Asked},
 };
+use crate::agent::link::trust::Trust;
 use crate::domain::{HoldId, Level, Secret};
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::UnixStream,
@@ -33,6 +38,9 @@ pub struct Args {
     /// A file that holds an API token with scope `stop` or `manage`. Or the variable `ANDON_TOKEN`.
     #[arg(long, env = "ANDON_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Certificates in PEM that alone vouch for the server, where the system's authorities do not.
+    #[arg(long, env = "ANDON_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// The control socket on the server's host.
     #[arg(long, env = "ANDON_CONTROL", value_name = "PATH", default_value = "andon-data/state/control")]
     control: PathBuf,
@@ -73,7 +81,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         None => std::env::var("ANDON_TOKEN").ok().map(Secret::new),
     };
     let answered = match (&args.server, token) {
-        (Some(server), Some(token)) => over_http(server, &token, &asked).await,
+        (Some(server), Some(token)) => over_http((server, args.ca.as_deref()), &token, &asked).await,
         (Some(_), None) => return Err("NOT STOPPED: --server needs a token: --token-file FILE, or the variable ANDON_TOKEN".into()),
         (None, _) => over_socket(&args.control, &asked).await,
     };
@@ -86,7 +94,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     }
 }
 
-async fn over_socket(path: &std::path::Path, asked: &Asked) -> Result<Answered, Failure> {
+async fn over_socket(path: &Path, asked: &Asked) -> Result<Answered, Failure> {
     let ask = async {
         let mut stream = UnixStream::connect(path)
             .await
@@ -101,14 +109,15 @@ async fn over_socket(path: &std::path::Path, asked: &Asked) -> Result<Answered, 
     tokio::time::timeout(PATIENCE, ask).await.map_err(|_| "the server did not answer")?
 }
 
-async fn over_http(server: &url::Url, token: &Secret<String>, asked: &Asked) -> Result<Answered, Failure> {
+async fn over_http((server, ca): (&url::Url, Option<&Path>), token: &Secret<String>, asked: &Asked) -> Result<Answered, Failure> {
     let mut body = serde_json::json!({
         "scope": asked.scope, "level": asked.level, "why": asked.why, "idempotency_key": asked.idempotency_key,
     });
     if let (Some(body), false) = (body.as_object_mut(), asked.name.is_empty()) {
         body.insert(asked.scope.clone(), asked.name.clone().into());
     }
-    let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+    let trust = ca.map(Trust::read).transpose()?.map_or(Trust::System, |(trust, _)| trust);
+    let client = reqwest::Client::builder().tls_backend_preconfigured(trust.client_config()?).timeout(PATIENCE).build()?;
     let answer = client.post(server.join("/api/v1/holds")?).bearer_auth(token.expose()).json(&body).send().await?;
     let status = answer.status();
     let text = answer.text().await?;

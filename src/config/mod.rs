@@ -1,10 +1,13 @@
-//! Settings: read from flags and `ANDON_*` variables, checked once, and handed on as values that need no second look. One file per command.
+//! Settings: read from flags, `ANDON_*` variables and a configuration file, checked once, and handed on as values that need no second look. One file per command.
 
+pub mod file;
 pub mod origin;
 pub mod serve;
+pub mod transport;
 
 pub use origin::Origin;
 pub use serve::{Serve, ServeArgs};
+pub use transport::{Transport, TransportArgs};
 
 /// A setting that cannot be taken, in words for the terminal.
 #[derive(Debug, thiserror::Error)]

@@ -1,15 +1,29 @@
 //! Settings of `andon serve`.
 
-use super::{ConfigError, Origin};
-use std::{net::SocketAddr, path::PathBuf};
+use super::{ConfigError, Origin, Transport, TransportArgs};
+use crate::domain::Secret;
+use std::{fs, net::SocketAddr, path::PathBuf};
+
+/// What `--help` says below the flags.
+pub const HELP: &str = "Every flag is also a variable and, with _ for -, a key of the file that --config names: --tls-cert is ANDON_TLS_CERT \
+    and tls_cert. Flags win over variables, variables over the file, the file over the defaults.\n\n\
+    People and agents reach it in one of three ways:\n  \
+    on this machine only  andon serve\n  \
+    TLS of its own        andon serve --listen 0.0.0.0:443 --origin https://HOST --tls-cert FILE --tls-key FILE\n  \
+    behind a proxy        andon serve --origin https://HOST --trust-proxy 127.0.0.1\n\n\
+    `andon doctor` takes the same flags and explains what is wrong.";
 
 /// Runs the server.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServeArgs {
+    /// Configuration file in TOML: every flag is a key, with _ for -. `andon doctor --example-config` prints one.
+    #[arg(long, env = "ANDON_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Folder of the embedded database; made when it is missing.
     #[arg(long, env = "ANDON_DATA", value_name = "DIR", default_value = "andon-data")]
     pub data: PathBuf,
-    /// Folder of what must not be restored with the database: the spool of stops and the control socket. Default: DATA/state.
+    /// Folder of what must not be restored with the database: the spool of stops, the control socket, the log's key and tide
+    /// mark. Default: DATA/state.
     #[arg(long, env = "ANDON_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Address and port to listen on.
@@ -21,9 +35,18 @@ pub struct ServeArgs {
     /// PostgreSQL instead of the embedded database: postgres://USER@HOST/DATABASE.
     #[arg(long, env = "ANDON_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
+    /// A file that holds the database URL, so that its password stands in no list of processes.
+    #[arg(long, env = "ANDON_DATABASE_URL_FILE", value_name = "FILE")]
+    pub database_url_file: Option<PathBuf>,
+    /// Folder that every entry of the audit log is copied to, best on another volume; `off`: none. Default: DATA/log.
+    #[arg(long, env = "ANDON_LOG_SINK", value_name = "DIR|off")]
+    pub log_sink: Option<PathBuf>,
     /// The installation's name, shown on every page. Taken at the first start.
     #[arg(long, env = "ANDON_NAME", value_name = "NAME", default_value = "Andon")]
     pub name: String,
+    /// TLS and proxies.
+    #[command(flatten)]
+    pub transport: TransportArgs,
 }
 
 /// Which database.
@@ -48,31 +71,53 @@ pub struct Serve {
     pub origin: Origin,
     /// The installation's name.
     pub name: String,
+    /// TLS and proxies.
+    pub transport: Transport,
+    /// Folder of the log's sink; none: off.
+    pub log_sink: Option<PathBuf>,
 }
 
 impl ServeArgs {
-    /// Checks everything that can be checked without touching the disk.
+    /// Which database. Reads the file that holds its address, when one is named.
+    ///
+    /// # Errors
+    /// When the address is none of PostgreSQL's, or its file cannot be read. The text never holds the address.
+    pub fn database(&self) -> Result<Database, ConfigError> {
+        let (setting, url) = match (&self.database_url, &self.database_url_file) {
+            (Some(_), Some(_)) => {
+                return Err(ConfigError::new("--database-url-file", "goes without --database-url; give one of the two"));
+            }
+            (Some(url), None) => ("--database-url", url.clone()),
+            (None, Some(file)) => {
+                let text = fs::read_to_string(file);
+                let text = text.map_err(|error| ConfigError::new("--database-url-file", format!("{}: {error}", file.display())))?;
+                ("--database-url-file", text.trim().to_owned())
+            }
+            (None, None) => return Ok(Database::Embedded(self.data.clone())),
+        };
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Database::Postgres(Secret::new(url)));
+        }
+        Err(ConfigError::new(setting, "must begin with postgres://"))
+    }
+
+    /// Folder of spool and control socket.
+    pub fn state_dir(&self) -> PathBuf {
+        self.state_dir.clone().unwrap_or_else(|| self.data.join("state"))
+    }
+
+    /// Checks everything that can be checked before anything is opened.
     ///
     /// # Errors
     /// The first setting that cannot be taken.
     pub fn check(self) -> Result<Serve, ConfigError> {
         let origin = Origin::parse(&self.origin)?;
-        if !origin.is_https() && !self.listen.ip().is_loopback() {
-            return Err(ConfigError::new(
-                "--listen",
-                format!("{} can be reached from outside, but the origin is http://localhost; give an https origin", self.listen),
-            ));
-        }
-        let database = match self.database_url {
-            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                Database::Postgres(crate::domain::Secret::new(url))
-            }
-            Some(_) => return Err(ConfigError::new("--database-url", "must begin with postgres://")),
-            None => Database::Embedded(self.data.clone()),
-        };
+        let transport = self.transport.clone().check(&origin, self.listen)?;
+        let database = self.database()?;
         let name = crate::domain::text::name(&self.name).map_err(|why| ConfigError::new("--name", format!("the name {why}")))?;
-        let state_dir = self.state_dir.unwrap_or_else(|| self.data.join("state"));
-        Ok(Serve { database, state_dir, listen: self.listen, origin, name })
+        let log_sink = self.log_sink.clone().unwrap_or_else(|| self.data.join("log"));
+        let log_sink = (log_sink.as_os_str() != "off").then_some(log_sink);
+        Ok(Serve { database, state_dir: self.state_dir(), listen: self.listen, origin, name, transport, log_sink })
     }
 }
 
@@ -80,30 +125,53 @@ impl ServeArgs {
 mod tests {
     use super::*;
 
-    fn args() -> ServeArgs {
-        ServeArgs {
-            data: "d".into(),
-            state_dir: None,
-            listen: "127.0.0.1:8787".parse().unwrap(),
-            origin: "http://localhost:8787".into(),
-            database_url: None,
-            name: "Desk".into(),
-        }
+    #[derive(clap::Parser)]
+    struct Serving {
+        #[command(flatten)]
+        args: ServeArgs,
+    }
+
+    fn args(given: &[&str]) -> ServeArgs {
+        <Serving as clap::Parser>::try_parse_from([&["serve"], given].concat()).unwrap().args
     }
 
     #[test]
-    fn a_plain_origin_is_not_served_to_the_outside() {
-        assert!(args().check().is_ok());
-        let open = ServeArgs { listen: "0.0.0.0:8787".parse().unwrap(), ..args() };
-        assert_eq!(open.clone().check().unwrap_err().setting, "--listen");
-        assert!(ServeArgs { origin: "https://andon.example.org".into(), ..open }.check().is_ok());
+    fn the_defaults_serve_this_machine_only() {
+        let serve = args(&[]).check().unwrap();
+        assert!(serve.listen.ip().is_loopback() && serve.transport == Transport::default());
+        assert_eq!(serve.state_dir, PathBuf::from("andon-data/state"));
+        assert_eq!(args(&["--listen", "0.0.0.0:8787"]).check().unwrap_err().setting, "--listen");
+    }
+
+    #[test]
+    fn the_log_has_a_sink_unless_it_is_switched_off() {
+        let sink = |given: &[&str]| args(&[&["--data", "d"], given].concat()).check().unwrap().log_sink;
+        assert_eq!(sink(&[]), Some("d/log".into()));
+        assert_eq!(sink(&["--log-sink", "/mnt/log"]), Some("/mnt/log".into()));
+        assert_eq!(sink(&["--log-sink", "off"]), None);
     }
 
     #[test]
     fn another_database_is_refused_without_printing_its_password() {
-        let refused = ServeArgs { database_url: Some("mysql://u:hunter2@h/d".into()), ..args() }.check().unwrap_err();
+        let refused = args(&["--database-url", "mysql://u:hunter2@h/d"]).check().unwrap_err();
         assert!(!refused.to_string().contains("hunter2"));
-        let taken = ServeArgs { database_url: Some("postgres://u:hunter2@h/d".into()), ..args() }.check().unwrap();
+        let taken = args(&["--database-url", "postgres://u:hunter2@h/d"]).check().unwrap();
         assert!(!format!("{taken:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_address_of_a_database_can_lie_in_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("url");
+        let path = file.to_str().unwrap();
+        let gone = args(&["--database-url-file", path]).check().unwrap_err();
+        assert!(gone.to_string().contains("url"), "{gone}");
+        fs::write(&file, "postgres://u:hunter2@h/d\n").unwrap();
+        let Database::Postgres(url) = args(&["--database-url-file", path]).check().unwrap().database else { panic!("not PostgreSQL") };
+        assert_eq!(url.expose(), "postgres://u:hunter2@h/d");
+        let both = args(&["--database-url-file", path, "--database-url", "postgres://h/d"]).check().unwrap_err();
+        assert_eq!(both.setting, "--database-url-file");
+        fs::write(&file, "hunter2").unwrap();
+        assert!(!args(&["--database-url-file", path]).check().unwrap_err().to_string().contains("hunter2"));
     }
 }

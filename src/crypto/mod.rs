@@ -1,4 +1,5 @@
-//! Passwords, tokens and digests: thin, typed doors to the field's own crates. No algorithm is written here.
+//! Passwords, tokens, digests and certificates: thin, typed doors to the field's own crates. No algorithm is written here.
 
+pub mod certificate;
 pub mod password;
 pub mod token;

@@ -47,6 +47,76 @@ pub fn new_token(kind: &str) -> Result<Secret<String>, NoRandomness> {
     Ok(Secret::new(format!("andon_{kind}_{}", random::<32>()?)))
 }
 
+/// A secret of ours that stands in a text where it may not belong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spotted {
+    /// Where it begins, bytes.
+    pub at: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// What it is: `agent token`, `enrolment code` and the like.
+    pub what: String,
+}
+
+/// The longest secret that `spot` knows, bytes.
+pub const LONGEST: usize = 96;
+
+/// Finds our own tokens, one-time links and codes, and agents' private keys by their forms. What it finds is not repeated.
+pub fn spot(text: &[u8]) -> Vec<Spotted> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let begins_here = at == 0 || !text.get(at - 1).is_some_and(u8::is_ascii_alphanumeric);
+        match begins_here.then(|| token_at(rest).or_else(|| code_at(rest)).or_else(|| identity_at(rest))).flatten() {
+            Some((length, what)) => {
+                found.push(Spotted { at, end: at + length, what });
+                at += length;
+            }
+            None => at += 1,
+        }
+    }
+    found
+}
+
+/// How many bytes at the beginning are of a kind.
+fn run(text: &[u8], is_one: impl Fn(u8) -> bool) -> usize {
+    text.iter().take_while(|byte| is_one(**byte)).count()
+}
+
+fn token_at(text: &[u8]) -> Option<(usize, String)> {
+    const FRONT: &[u8] = b"andon_";
+    let rest = text.strip_prefix(FRONT)?;
+    let kind = run(rest, |byte| byte.is_ascii_lowercase());
+    let secret = rest.get(kind..)?.strip_prefix(b"_")?;
+    // 256 bits in base64url, no more and no fewer letters.
+    let length = run(secret, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let kind_text = String::from_utf8_lossy(rest.get(..kind)?).into_owned();
+    let what = match kind_text.as_str() {
+        "agent" => "an agent's token".to_owned(),
+        "setup" | "invite" | "demo" => format!("a one-time link ({kind_text})"),
+        scope => format!("an API token ({scope})"),
+    };
+    (length == 43 && (1..=16).contains(&kind)).then(|| (FRONT.len() + kind + 1 + length, what))
+}
+
+fn code_at(text: &[u8]) -> Option<(usize, String)> {
+    const LENGTH: usize = 26 + 5;
+    let is_code = |code: &[u8]| {
+        code.iter().enumerate().all(|(n, byte)| match n % 6 {
+            5 => *byte == b'-',
+            _ => byte.is_ascii_uppercase() || (b'2'..=b'7').contains(byte),
+        })
+    };
+    let ends = !text.get(LENGTH).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    (ends && text.get(..LENGTH).is_some_and(is_code)).then(|| (LENGTH, "an enrolment code".to_owned()))
+}
+
+fn identity_at(text: &[u8]) -> Option<(usize, String)> {
+    const FRONT: &[u8] = b"AGE-SECRET-KEY-1";
+    let length = run(text.strip_prefix(FRONT)?, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    (length == 58).then(|| (FRONT.len() + length, "an agent's private key".to_owned()))
+}
+
 /// A one-time code of 130 bits in groups that can be read aloud: `ABCDE-FGHIJ-…`.
 ///
 /// # Errors
@@ -83,6 +153,33 @@ mod tests {
         let code = new_code().unwrap();
         assert_eq!(code_digest(code.expose()), code_digest(&code.expose().to_lowercase().replace('-', " ")));
         assert_ne!(code_digest(code.expose()), code_digest(new_code().unwrap().expose()));
+    }
+
+    #[test]
+    fn our_own_secrets_are_spotted_and_what_only_looks_like_them_is_not() {
+        let token = new_token("agent").unwrap().expose().clone();
+        let link = format!("https://andon.example/welcome/{}", new_token("setup").unwrap().expose());
+        let code = new_code().unwrap().expose().clone();
+        use age::secrecy::ExposeSecret;
+        let identity = age::x25519::Identity::generate().to_string();
+        let text = format!("TOKEN={token}\n{link}\ncode: {code}.\n{}\n", identity.expose_secret());
+        let found = spot(text.as_bytes());
+        let whats: Vec<&str> = found.iter().map(|one| one.what.as_str()).collect();
+        assert_eq!(whats, ["an agent's token", "a one-time link (setup)", "an enrolment code", "an agent's private key"]);
+        assert_eq!(&text[found[0].at..found[0].end], token);
+        assert!(found.iter().all(|one| one.end - one.at <= LONGEST));
+        for fine in [
+            "andon_agent_",
+            "andon_agent_short",
+            &format!("{token}x"),
+            "x_ABCDE",
+            &code[..20],
+            &format!("x{code}"),
+            &format!("{code}-A"),
+            "grid-btc",
+        ] {
+            assert_eq!(spot(fine.as_bytes()), [], "{fine}");
+        }
     }
 
     #[test]

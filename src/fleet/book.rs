@@ -2,7 +2,7 @@
 
 use super::exposure::{self, Trail};
 use crate::domain::{AgentId, BootId, BotId, Epoch, HoldId, State, Step, Timestamp};
-use crate::protocol::Report;
+use crate::protocol::{AdapterSaid, Report};
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
@@ -36,6 +36,8 @@ pub struct AgentSeen {
     pub build: Option<String>,
     /// Digest of the configuration.
     pub config: Option<String>,
+    /// What tells its bot; none: it has not said.
+    pub adapter: Option<AdapterSaid>,
     /// The last report and when it came.
     pub report: Option<(Arc<Report>, Timestamp)>,
     /// How far its clock is ahead of ours, milliseconds, the way of the message included.

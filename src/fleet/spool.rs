@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use std::{
     fs::{File, OpenOptions},
     io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::Path,
     sync::{Mutex, PoisonError},
 };
@@ -147,6 +147,33 @@ impl Spool {
     pub fn is_empty(&self) -> bool {
         self.kept().is_empty()
     }
+}
+
+/// A spool as it lies on disk.
+#[derive(Debug, Clone)]
+pub struct Lying {
+    /// True when a full disk cannot refuse a hold: its space is reserved.
+    pub is_reserved: bool,
+    /// The holds in it that wait to be recorded, oldest first.
+    pub waiting: Vec<Hold>,
+}
+
+/// Looks at a spool file, also while a server uses it; changes nothing.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn look(path: &Path) -> Result<Lying, SpoolError> {
+    let file = File::open(path)?;
+    let data = file.metadata()?;
+    let slots = Slots { file, taken: Vec::new() };
+    let mut waiting = Vec::new();
+    for n in 0..SLOTS.min(data.len() / SLOT) {
+        waiting.extend(slots.read(n)?);
+    }
+    waiting.sort_by_key(|hold| (hold.at, hold.epoch));
+    // Blocks of 512 bytes, whatever the file system's own are.
+    let is_reserved = data.len() >= SLOT * SLOTS && data.blocks() * 512 >= SLOT * SLOTS;
+    Ok(Lying { is_reserved, waiting })
 }
 
 fn reserve(file: &File) -> io::Result<()> {

@@ -33,6 +33,18 @@ pub struct Hello {
     /// How long its adapter needs to apply a stop.
     #[serde(default)]
     pub apply_within_ms: Option<i64>,
+    /// What tells the bot; absent: unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<AdapterSaid>,
+}
+
+/// What tells an agent's bot what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdapterSaid {
+    /// `process`, `freqtrade`, `command`.
+    pub name: String,
+    /// The bot ends when its agent and minder do. Where it does not, nobody on its host can stop it once both are gone.
+    pub dies_with_agent: bool,
 }
 
 /// The agent about itself.
@@ -117,6 +129,9 @@ pub struct CheckIn {
     /// Exchange keys and versions.
     #[serde(default)]
     pub key_versions: BTreeMap<String, i64>,
+    /// What tells the bot; absent: as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<AdapterSaid>,
     /// Facts of the bot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Report>,

@@ -7,7 +7,8 @@ pub mod enrol;
 pub mod frames;
 
 pub use check_in::{
-    AckFrame, CarriedHold, CheckIn, EventFrame, Hello, HelloAgent, HelloBot, HoldFrame, Position, PositionsRest, Report, Totals,
+    AckFrame, AdapterSaid, CarriedHold, CheckIn, EventFrame, Hello, HelloAgent, HelloBot, HoldFrame, Position, PositionsRest, Report,
+    Totals,
 };
 pub use directive::{DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
 pub use enrol::{EnrolAgent, EnrolRequest, EnrolResponse, NamedBot, NamedInstallation};

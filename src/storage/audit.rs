@@ -7,7 +7,7 @@ use super::{
 };
 use crate::audit::{
     Canonical, Frontier, Row,
-    tree::{Hash, Node},
+    tree::{self, Hash, Node, Stretch},
 };
 use crate::domain::Timestamp;
 
@@ -15,7 +15,7 @@ use crate::domain::Timestamp;
 pub const CONTROL: i64 = 1;
 
 statements! {
-    HEAD = "SELECT size, frontier, state FROM audit_log WHERE log_id = $1";
+    HEAD = "SELECT size, frontier, state, origin FROM audit_log WHERE log_id = $1";
     LOCK = "UPDATE audit_log SET state = state WHERE log_id = $1";
     GROW = "UPDATE audit_log SET size = $2, frontier = $3, last_ts = $4 WHERE log_id = $1 AND size = $5 AND state = 'open'";
     LEAF = "INSERT INTO audit_leaf (log_id, seq, leaf_hash) VALUES ($1, $2, $3)";
@@ -25,7 +25,9 @@ statements! {
     ONE = "SELECT r.seq, l.leaf_hash, r.body, r.id, r.ts, r.kind, r.actor, r.obj FROM audit_record r JOIN audit_leaf l ON l.log_id = r.log_id AND l.seq = r.seq WHERE r.log_id = $1 AND r.seq = $2";
     FROM = "SELECT r.seq, l.leaf_hash, r.body, r.id, r.ts, r.kind, r.actor, r.obj FROM audit_record r JOIN audit_leaf l ON l.log_id = r.log_id AND l.seq = r.seq WHERE r.log_id = $1 AND r.seq >= $2 ORDER BY r.seq LIMIT $3";
     LEAVES = "SELECT leaf_hash FROM audit_leaf WHERE log_id = $1 AND seq >= $2 AND seq < $3 ORDER BY seq";
+    STRETCH = "SELECT hash FROM audit_node WHERE log_id = $1 AND level = $2 AND n >= $3 AND n < $4 ORDER BY n";
     NODES = "SELECT level, n, hash FROM audit_node WHERE log_id = $1 ORDER BY level, n";
+    NODES_FROM = "SELECT n, hash FROM audit_node WHERE log_id = $1 AND level = $2 AND n >= $3 ORDER BY n";
     KINDS = "SELECT DISTINCT kind FROM audit_record WHERE log_id = $1 ORDER BY kind";
     LIST = "SELECT r.seq, l.leaf_hash, r.body, r.id, r.ts, r.kind, r.actor, r.obj FROM audit_record r JOIN audit_leaf l ON l.log_id = r.log_id AND l.seq = r.seq WHERE r.log_id = $1 AND r.seq < $2 AND ($3 = '' OR r.actor = $3) AND ($4 = '' OR r.kind = $4) AND r.ts >= $5 AND r.ts < $6 AND ($7 = '' OR EXISTS (SELECT 1 FROM audit_about a WHERE a.about = $7 AND a.seq = r.seq)) ORDER BY r.seq DESC LIMIT $8";
 }
@@ -35,6 +37,7 @@ struct HeadRow {
     size: i64,
     frontier: Vec<u8>,
     state: String,
+    origin: String,
 }
 
 #[derive(sqlx::FromRow)]
@@ -73,6 +76,8 @@ pub struct Head {
     pub frontier: Vec<u8>,
     /// False while it takes nothing.
     pub is_open: bool,
+    /// Its name: the first line of its checkpoints.
+    pub origin: String,
 }
 
 /// The head of the control log.
@@ -81,17 +86,21 @@ pub struct Head {
 /// When the database is gone, or was never set up.
 pub async fn audit_head(conn: &mut Conn) -> Result<Head> {
     let row: HeadRow = on!(conn, |c| sqlx::query_as(HEAD).bind(CONTROL).fetch_one(c).await)?;
-    Ok(Head { size: row.size, frontier: row.frontier, is_open: row.state == "open" })
+    Ok(Head { size: row.size, frontier: row.frontier, is_open: row.state == "open", origin: row.origin })
 }
 
 /// Appends an entry to the control log; answers with its position. The head's row is locked until the transaction ends, which gives one
 /// gapless order on PostgreSQL too.
 ///
 /// # Errors
-/// When the log is frozen or the database refuses: the caller's whole transaction is to be dropped.
+/// `Frozen` while the log takes nothing, with the transaction as it was; when the database refuses, the caller's whole transaction is to be
+/// dropped.
 pub async fn audit_append(tx: &mut WriteTx, entry: &Canonical) -> Result<i64> {
     on!(&mut **tx, |c| sqlx::query(LOCK).bind(CONTROL).execute(c).await.map(drop))?;
     let head = audit_head(tx).await?;
+    if !head.is_open {
+        return Err(Error::Frozen);
+    }
     let size = head.size.unsigned_abs();
     let mut frontier = Frontier::decode(size, &head.frontier).map_err(|error| Error::Unreadable(error.to_string()))?;
     let nodes = frontier.push(entry.leaf());
@@ -163,6 +172,29 @@ pub async fn audit_leaves(conn: &mut Conn, from: i64, to: i64) -> Result<Vec<Has
     rows.into_iter().map(|leaf| leaf.try_into().map_err(|_| Error::Unreadable("a leaf of the log".into()))).collect()
 }
 
+/// The frontier at any earlier size, computed from stored hashes: a few hundred rows however long the log is.
+///
+/// # Errors
+/// `Unreadable` when hashes are missing: the log is not whole; when the database is gone.
+pub async fn audit_frontier_at(conn: &mut Conn, size: i64) -> Result<Frontier> {
+    let size = size.unsigned_abs();
+    let mut roots = Vec::new();
+    for Stretch { level, first, count } in tree::stretches(size) {
+        let (from, to) = (first as i64, (first + count) as i64);
+        let hashes = if level == 0 { audit_leaves(conn, from, to).await? } else { audit_stretch(conn, level as i64, from, to).await? };
+        if hashes.len() as u64 != count {
+            return Err(Error::Unreadable("hashes of the log's tree are missing".into()));
+        }
+        roots.push(tree::root_of(&hashes));
+    }
+    Frontier::of_roots(size, roots).map_err(|error| Error::Unreadable(error.to_string()))
+}
+
+async fn audit_stretch(conn: &mut Conn, level: i64, from: i64, to: i64) -> Result<Vec<Hash>> {
+    let rows: Vec<Vec<u8>> = on!(conn, |c| sqlx::query_scalar(STRETCH).bind(CONTROL).bind(level).bind(from).bind(to).fetch_all(c).await)?;
+    rows.into_iter().map(|hash| hash.try_into().map_err(|_| Error::Unreadable("a node of the log".into()))).collect()
+}
+
 /// Every stored node of the tree.
 ///
 /// # Errors
@@ -175,6 +207,20 @@ pub async fn audit_nodes(conn: &mut Conn) -> Result<Vec<Node>> {
             Ok(Node { level: level.unsigned_abs(), n: n.unsigned_abs(), hash })
         })
         .collect()
+}
+
+/// The stored nodes of one tile level from a place on.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn audit_nodes_from(conn: &mut Conn, level: u64, n: u64) -> Result<Vec<Node>> {
+    let rows: Vec<(i64, Vec<u8>)> =
+        on!(conn, |c| sqlx::query_as(NODES_FROM).bind(CONTROL).bind(level as i64).bind(n as i64).fetch_all(c).await)?;
+    let node = |(n, hash): (i64, Vec<u8>)| {
+        let hash = hash.try_into().map_err(|_| Error::Unreadable("a node of the log".into()))?;
+        Ok(Node { level, n: n.unsigned_abs(), hash })
+    };
+    rows.into_iter().map(node).collect()
 }
 
 /// Every kind of entry there is.

@@ -1,6 +1,7 @@
 //! The two databases: opening, transactions, and the queue in front of SQLite's one writer. The only file that names a driver.
 
 use super::error::Result;
+use crate::domain::Timestamp;
 use sqlx::{
     Connection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -175,6 +176,25 @@ impl Db {
         Ok(Self::Sqlite { read, write, queue: WriteQueue::default() })
     }
 
+    /// Opens an embedded database to read it only, beside a running server or on a copy: nothing is made, and whatever tries to write is
+    /// refused. One that no process has open and whose log is merged (no `-wal` file beside it) is read as it lies, without the files that
+    /// SQLite would make to share it.
+    ///
+    /// # Errors
+    /// When the file is not there or is not a database.
+    pub async fn open_sqlite_to_read(file: &Path) -> Result<Self> {
+        let mut log = file.as_os_str().to_owned();
+        log.push("-wal");
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .read_only(true)
+            .immutable(!Path::new(&log).exists())
+            .busy_timeout(Duration::from_secs(5))
+            .optimize_on_close(false, None);
+        let read = SqlitePoolOptions::new().max_connections(2).connect_with(options).await?;
+        Ok(Self::Sqlite { write: read.clone(), read, queue: WriteQueue::default() })
+    }
+
     /// Connects to PostgreSQL. `lock_timeout` keeps a stop from waiting behind a stuck lock.
     ///
     /// # Errors
@@ -229,6 +249,22 @@ impl Db {
         })
     }
 
+    /// How the PostgreSQL server is set up; none for the embedded database.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn server(&self) -> Result<Option<Server>> {
+        const SETUP: &str = "SELECT current_setting('server_version_num')::bigint, current_setting('fsync'), \
+            current_setting('full_page_writes'), current_setting('synchronous_commit'), pg_is_in_recovery(), \
+            (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        let Self::Postgres(pool) = self else { return Ok(None) };
+        let (version, fsync, pages, commit, is_standby, now) =
+            sqlx::query_as::<_, (i64, String, String, String, bool, i64)>(SETUP).fetch_one(pool).await?;
+        let loses = [("fsync", fsync), ("full_page_writes", pages), ("synchronous_commit", commit)];
+        let loses = loses.into_iter().filter(|(_, value)| value == "off").map(|(name, _)| name).collect();
+        Ok(Some(Server { version, loses, is_standby, now: Timestamp(now) }))
+    }
+
     /// Closes every connection; waits for those in use.
     pub async fn close(&self) {
         match self {
@@ -254,6 +290,19 @@ impl Db {
             }
         }
     }
+}
+
+/// How a PostgreSQL server is set up.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// `server_version_num`: 150004 is 15.4.
+    pub version: i64,
+    /// Settings that are off and without which it may lose what it acknowledged.
+    pub loses: Vec<&'static str>,
+    /// True for one that only follows another.
+    pub is_standby: bool,
+    /// Its clock.
+    pub now: Timestamp,
 }
 
 /// Notices of facts from other replicas.

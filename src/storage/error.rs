@@ -18,6 +18,9 @@ pub enum Error {
     /// The row changed since it was read.
     #[error("changed since it was read")]
     Conflict,
+    /// The audit log takes no entry: it was frozen. The transaction stands as it was before.
+    #[error("the audit log is frozen and takes no entry")]
+    Frozen,
     /// Everything else: gone, full, locked.
     #[error("the database did not take it")]
     Database(#[source] sqlx::Error),

@@ -24,24 +24,65 @@ const VERSIONS: &[Version] = versions! {
     4 "0004_acts";
     5 "0005_audit";
     6 "0006_agent_tokens";
+    7 "0007_checkpoints";
     8 "0008_first_run";
 };
+
+/// How a database's schema stands to this program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema {
+    /// The newest version applied; none: the database is empty.
+    pub version: Option<i64>,
+    /// Versions of this program that are not applied yet.
+    pub pending: Vec<i64>,
+    /// Versions applied that this program does not know, or knows otherwise: a newer program was here.
+    pub foreign: Vec<i64>,
+}
+
+/// Looks at the schema; changes nothing.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn look(db: &Db) -> Result<Schema> {
+    const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
+    let mut applied: Vec<(i64, Vec<u8>)> = Vec::new();
+    match db {
+        Db::Sqlite { read, .. } => {
+            let there = "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'";
+            if sqlx::query_scalar::<_, i64>(there).fetch_one(read).await? == 1 {
+                applied = sqlx::query_as(APPLIED).fetch_all(read).await?;
+            }
+        }
+        Db::Postgres(pool) => {
+            if sqlx::query_scalar::<_, bool>("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(pool).await? {
+                applied = sqlx::query_as(APPLIED).fetch_all(pool).await?;
+            }
+        }
+    }
+    let ours: Vec<(i64, Vec<u8>)> = migrator(db.is_embedded()).iter().map(|one| (one.version, one.checksum.to_vec())).collect();
+    Ok(Schema {
+        version: applied.last().map(|(version, _)| *version),
+        pending: ours.iter().map(|(version, _)| *version).filter(|version| applied.iter().all(|(there, _)| there != version)).collect(),
+        foreign: applied.iter().filter(|there| !ours.contains(there)).map(|(version, _)| *version).collect(),
+    })
+}
+
+fn migrator(is_embedded: bool) -> Migrator {
+    let all = VERSIONS.iter().map(|Version(number, name, sqlite, postgres)| {
+        let sql = if is_embedded { *sqlite } else { *postgres };
+        Migration::new(*number, (*name).into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)
+    });
+    Migrator::with_migrations(all.collect())
+}
 
 /// Brings the schema up to this program's version.
 ///
 /// # Errors
 /// When a version fails, or the database was written by a newer program.
 pub async fn run(db: &Db) -> Result<()> {
-    let pick = |lite: bool| {
-        let all = VERSIONS.iter().map(|Version(number, name, sqlite, postgres)| {
-            let sql = if lite { *sqlite } else { *postgres };
-            Migration::new(*number, (*name).into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)
-        });
-        Migrator::with_migrations(all.collect())
-    };
     let done = match db {
-        Db::Sqlite { write, .. } => pick(true).run(write).await,
-        Db::Postgres(pool) => pick(false).run(pool).await,
+        Db::Sqlite { write, .. } => migrator(true).run(write).await,
+        Db::Postgres(pool) => migrator(false).run(pool).await,
     };
     done.map_err(|error| Error::Database(sqlx::Error::Migrate(Box::new(error))))
 }

@@ -7,6 +7,7 @@ pub mod acts;
 pub mod agents;
 pub mod audit;
 pub mod bots;
+pub mod checkpoints;
 mod columns;
 pub mod credentials;
 pub mod db;
@@ -32,12 +33,13 @@ pub use error::{Error, Result};
 
 /// Every named statement of this room, so that one test can prepare all of them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files: [(&str, &[(&str, &str)]); 20] = [
+    let files: [(&str, &[(&str, &str)]); 21] = [
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("bots", bots::STATEMENTS),
+        ("checkpoints", checkpoints::STATEMENTS),
         ("credentials", credentials::STATEMENTS),
         ("drills", drills::STATEMENTS),
         ("epoch", epoch::STATEMENTS),

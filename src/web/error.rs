@@ -79,6 +79,7 @@ impl From<AppError> for WebError {
                 tracing::error!(error = &cause as &dyn std::error::Error, "the database or the log did not take it");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Nothing was changed", said)
             }
+            AppError::Frozen(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "log-frozen", "The audit log is frozen", said),
             AppError::Internal(cause) => {
                 tracing::error!(error = &*cause as &dyn std::error::Error, "a fault of ours");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here", said)

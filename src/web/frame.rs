@@ -42,6 +42,7 @@ pub fn bare(app: &App, title: impl Into<String>, path: impl Into<String>) -> Fra
     let mut frame = Frame::new(title, path, app.clock.now());
     frame.installation.clone_from(&app.installation.name);
     frame.is_demo = app.is_demo();
+    frame.is_log_frozen = app.log.gate().frozen().is_some();
     frame
 }
 

@@ -10,7 +10,9 @@ pub mod chip;
 pub mod error;
 pub mod extract;
 pub mod format;
+pub mod forwarded;
 pub mod frame;
+pub mod front;
 pub mod html;
 pub mod icon;
 pub mod json;
@@ -30,6 +32,7 @@ pub mod router;
 mod samples;
 pub mod server;
 pub mod session;
+pub mod tls;
 
 pub use error::WebError;
 

@@ -107,6 +107,8 @@ pub struct Frame {
     pub acts_waiting: usize,
     /// What is held.
     pub held: Option<HeldStrip>,
+    /// The audit log is frozen: nothing may start or be loosened.
+    pub is_log_frozen: bool,
     /// How far the first run has come, while this person should know.
     pub first_run: Option<FirstRunStrip>,
     /// The server's time when the page was made.
@@ -138,6 +140,7 @@ impl Frame {
             csrf: String::new(),
             acts_waiting: 0,
             held: None,
+            is_log_frozen: false,
             first_run: None,
             now,
             path: path.into(),

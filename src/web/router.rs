@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::authz::Action;
 use axum::{
     Extension, Router,
-    routing::{get, post},
+    routing::{connect, get, post},
 };
 use std::sync::Arc;
 
@@ -53,7 +53,8 @@ macro_rules! routes {
             $(if is_demo || !matches!($access, Access::Demo) {
                 router = router.route($path, routes!(@method $method $handler));
             })*
-            router
+            // The same line for the same callers: over HTTP/2 a websocket is opened by CONNECT (RFC 8441).
+            router.route("/agent/v1/stream", connect(super::agent::stream::open))
         }
     };
 }
@@ -102,6 +103,7 @@ routes! {
     POST "/agents/{id}/revoke" Access::Person(Action::EnrolAgent) => super::pages::agents::show::revoke;
     GET "/audit" Access::Person(Action::SeeAudit) => super::pages::audit::index;
     GET "/audit/verify" Access::Person(Action::SeeAudit) => super::pages::audit::verify::show;
+    GET "/audit/checkpoint" Access::Person(Action::SeeCheckpoint) => super::pages::audit::checkpoint::download;
     GET "/audit/{seq}" Access::Person(Action::SeeAudit) => super::pages::audit::entry::show;
     GET "/live/fleet" Access::Person(Action::See) => super::pages::fleet_live::stream;
 
@@ -150,6 +152,7 @@ routes! {
     POST "/api/v1/holds" Access::Token(Action::PlaceHold) => super::api::v1::holds::create;
     GET "/api/v1/holds/{id}" Access::Token(Action::SeeCounts) => super::api::v1::holds::show;
     GET "/api/v1/holds/{id}/receipt" Access::Token(Action::SeeCounts) => super::api::v1::receipts::show;
+    GET "/api/v1/audit/checkpoint" Access::Token(Action::SeeCheckpoint) => super::api::v1::audit::checkpoint;
     GET "/api/v1/openapi.json" Access::Public => super::api::openapi::show;
 }
 

@@ -2,7 +2,10 @@
 //! way get ten seconds. A request that writes runs in a task of its own from the moment its head was read, so that neither the end of its
 //! connection nor that of the ten seconds cancels a press (ruling H3).
 
-use super::{extract::Peer, router::router};
+use super::{
+    front::{Arrival, Front},
+    router::router,
+};
 use crate::app::App;
 use axum::{
     Router,
@@ -13,10 +16,11 @@ use axum::{
 use futures_util::{FutureExt, future::BoxFuture};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    server::{conn::auto::Builder, graceful::GracefulShutdown, graceful::Watcher},
 };
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
 };
@@ -45,24 +49,26 @@ impl Ending {
     }
 }
 
-/// Serves until `shutdown` is there, then ends as said above. Presses taken before are answered.
+/// Serves plain HTTP until `shutdown` is there, with no proxy in front. Otherwise as [`serve_behind`].
 ///
 /// # Errors
 /// Never for a single connection; when the listener itself is gone.
 pub async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    serve_behind(Front::default(), listener, app, shutdown).await
+}
+
+/// Serves until `shutdown` is there, then ends as said above. Presses taken before are answered.
+///
+/// # Errors
+/// Never for a single connection; when the listener itself is gone.
+pub async fn serve_behind(front: Front, listener: TcpListener, app: Arc<App>, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    let front = Arc::new(front);
     let routes = router(app.clone());
     let graceful = GracefulShutdown::new();
     let (ending, told) = watch::channel(false);
     // Whoever writes holds one end; the other hears when the last has let go.
     let (writes, mut written) = mpsc::channel::<Infallible>(1);
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Duration::from_secs(20))
-        .max_concurrent_streams(200)
-        .max_header_list_size(HEADERS);
+    let builder = builder();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let (stream, peer) = tokio::select! {
@@ -75,13 +81,18 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, shutdown: impl Future<O
             },
             () = &mut shutdown => break,
         };
-        let (routes, told, writes) = (routes.clone(), Ending(told.clone()), writes.clone());
+        let (routes, ending, writes) = (routes.clone(), Ending(told.clone()), writes.clone());
+        let arrival = Arrival { peer, front: front.clone() };
         let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
-            request.extensions_mut().insert(told.clone());
+            request.extensions_mut().insert(arrival.clone());
+            request.extensions_mut().insert(ending.clone());
             answer(routes.clone(), request, writes.clone())
         });
-        spawn_connection(&builder, stream, peer, service, &graceful);
+        // Frames to agents are small and must not wait for company.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection kept its delay");
+        }
+        spawn_connection(&builder, stream, &front, service, (graceful.watcher(), Ending(told.clone())));
     }
     drop(listener);
     drop(writes);
@@ -124,8 +135,27 @@ fn answer(routes: Router, request: Request<hyper::body::Incoming>, writes: mpsc:
     answer.boxed()
 }
 
-fn spawn_connection<S, B>(builder: &Builder<TokioExecutor>, stream: TcpStream, peer: SocketAddr, service: S, graceful: &GracefulShutdown)
-where
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(20))
+        .max_concurrent_streams(200)
+        .max_header_list_size(HEADERS)
+        // Websockets over HTTP/2 (RFC 8441).
+        .enable_connect_protocol();
+    builder
+}
+
+fn spawn_connection<S, B>(
+    builder: &Builder<TokioExecutor>,
+    stream: TcpStream,
+    front: &Front,
+    service: S,
+    (watcher, mut ending): (Watcher, Ending),
+) where
     S: hyper::service::Service<Request<hyper::body::Incoming>, Response = axum::http::Response<B>> + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -133,17 +163,47 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    // Frames to agents are small and must not wait for company.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection kept its delay");
-    }
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-    let connection = graceful.watch(connection);
+    let Some(tls) = front.tls.clone() else {
+        tokio::spawn(connection(builder, stream, service, watcher));
+        return;
+    };
+    let builder = builder.clone();
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%peer, error = &*error, "a connection ended early");
-        }
+        let stream = tokio::select! {
+            stream = tls.accept(stream) => stream,
+            // Nothing was asked yet.
+            () = ending.wait() => None,
+        };
+        let Some(stream) = stream else { return };
+        // The version is agreed on already. One that had to be guessed from the first bytes would be waited for without a bound.
+        let builder = if stream.get_ref().1.alpn_protocol() == Some(b"h2") { builder.http2_only() } else { builder.http1_only() };
+        // A task of its own: this one's state, with a whole handshake in it, would stay as long as the connection.
+        tokio::spawn(connection(&builder, stream, service, watcher));
     });
+}
+
+fn connection<I, S, B>(
+    builder: &Builder<TokioExecutor>,
+    stream: I,
+    service: S,
+    watcher: Watcher,
+) -> impl Future<Output = ()> + Send + use<I, S, B>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: hyper::service::Service<Request<hyper::body::Incoming>, Response = axum::http::Response<B>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: axum::body::HttpBody + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let connection = watcher.watch(connection);
+    async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error = &*error, "a connection ended early");
+        }
+    }
 }
 
 async fn pause_after(error: &io::Error) {

@@ -21,6 +21,11 @@ pub async fn run(app: Arc<App>) {
         if let Err(error) = app.tidy_spool().await {
             tracing::warn!(%error, "what the spool holds could not be compared with the database");
         }
+        match app.append_late_entries().await {
+            Ok(0) => {}
+            Ok(appended) => tracing::warn!(appended, "entries of stops were appended late"),
+            Err(error) => tracing::warn!(%error, "entries of stops still wait for the log"),
+        }
         if let Err(error) = app.append_missing_entries().await {
             tracing::warn!(%error, "entries of holds still wait for the log");
         }

@@ -4,6 +4,9 @@
 pub mod lapses;
 pub mod merge;
 pub mod prune;
+pub mod publisher;
+pub mod rehash;
+pub mod sink;
 pub mod starts;
 pub mod sync;
 
@@ -20,6 +23,9 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(lapses::run(app.clone()));
     all.spawn(starts::run(app.clone()));
     all.spawn(prune::run(app.clone()));
+    all.spawn(publisher::run(app.clone()));
+    all.spawn(sink::run(app.clone()));
+    all.spawn(rehash::run(app.clone()));
     all
 }
 

@@ -3,6 +3,7 @@
 
 use crate::{
     driver::{Browser, With},
+    newcomer::{come_in, shows, sign},
     program::Program,
 };
 use std::{
@@ -11,8 +12,6 @@ use std::{
     process::{Command, Stdio},
     time::Duration,
 };
-
-const PASSWORD: &str = "violet-harbour-19-quince";
 
 /// Lines that the bot has written: it grows while the bot trades.
 fn trades(dir: &Path) -> usize {
@@ -38,52 +37,6 @@ fn write_bot(dir: &Path) {
         fs::write(dir.join(name), text).unwrap();
         assert!(Command::new("chmod").arg("755").arg(dir.join(name)).status().unwrap().success());
     }
-}
-
-/// Password and two keys by a one-time link, then the first sign-in.
-async fn come_in(browser: &mut Browser, link: &str, name: &str, shown: &str) {
-    browser.plug_key().await;
-    browser.goto(link).await;
-    assert!(!browser.address().await.contains("andon_"), "the link's secret leaves the address bar");
-    browser.fill("[name=display_name]", shown).await;
-    browser.fill("[name=password]", PASSWORD).await;
-    browser.fill("[name=again]", PASSWORD).await;
-    browser.press("Save password").await;
-    for n in ["1", "2"] {
-        browser.sees(&format!("Security key {n} of 2")).await;
-        browser.fill("[name=nickname]", &format!("key {n}")).await;
-        browser.press("Save security key").await;
-        if n == "1" {
-            browser.sees("Security key 2 of 2").await;
-            browser.plug_key().await;
-        }
-    }
-    browser.sees("Sign in").await;
-    browser.fill("[name=name]", name).await;
-    browser.fill("[name=password]", PASSWORD).await;
-    browser.press("Go on to the security key").await;
-    browser.press("security key").await;
-    browser.sees("Fleet").await;
-}
-
-/// True when the page shows these words; none while it is changing under the question.
-async fn shows(browser: &Browser, words: &str) -> Option<bool> {
-    let body = browser.client.find(fantoccini::Locator::Css("body")).await.ok()?;
-    Some(body.text().await.ok()?.contains(words))
-}
-
-/// Touches the key on an act's page.
-async fn sign(browser: &Browser) {
-    browser.sees("Signatures: 0 of 1").await;
-    browser.press("Sign").await;
-    // The key answers in its own time; whoever left the page before would leave it unsigned.
-    for _ in 0..300 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        if shows(browser, "Signatures: 0 of 1").await == Some(false) {
-            return;
-        }
-    }
-    panic!("not signed:\n{}", browser.text().await);
 }
 
 /// Goes back to the list by the strip that every page carries.

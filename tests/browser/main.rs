@@ -4,4 +4,5 @@
 mod demo;
 mod driver;
 mod first_run;
+mod newcomer;
 mod program;

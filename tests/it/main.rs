@@ -4,11 +4,14 @@
 
 mod access_matrix;
 mod architecture;
+mod doctor;
 mod enrolment;
 mod faults;
 mod first_run;
+mod freqtrade;
 mod harness;
 mod holds;
+mod log;
 mod secrets;
 mod shell_agent;
 mod starts;

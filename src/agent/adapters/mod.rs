@@ -1,10 +1,15 @@
 //! How a bot is told and read back. One file per kind of bot. An adapter decides nothing: it does what is wanted and says what is true.
 
+pub mod command;
 pub mod family;
+pub mod freqtrade;
 pub mod launcher;
 pub mod process;
 
-pub use super::{brain::Wanted, standing::Runs};
+pub use super::{
+    brain::{STANDSTILL, Wanted},
+    standing::Runs,
+};
 
 use crate::domain::State;
 use crate::protocol::Report;
@@ -30,6 +35,35 @@ pub struct ReadBack {
     pub state: State,
     /// Changes whenever the bot started anew (its pid, its start time): a bot that restarts by itself is a stop.
     pub instance: Option<String>,
+    /// Entry orders that rest, as read back after `state`; none: not read. Where some are left after a stop, the bot is told again.
+    pub entry_orders: Option<u64>,
+}
+
+impl ReadBack {
+    /// A state, and nothing else known.
+    pub fn of(state: State) -> Self {
+        Self { state, instance: None, entry_orders: None }
+    }
+}
+
+/// One thing that `andon agent check` found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// False: somebody should change something.
+    pub is_good: bool,
+    /// In words.
+    pub text: String,
+}
+
+impl Finding {
+    /// As it should be.
+    pub fn good(text: impl Into<String>) -> Self {
+        Self { is_good: true, text: text.into() }
+    }
+    /// Not as it should be.
+    pub fn bad(text: impl Into<String>) -> Self {
+        Self { is_good: false, text: text.into() }
+    }
 }
 
 /// A kind of bot.
@@ -49,6 +83,9 @@ pub trait Adapter: Send + Sync + 'static {
 
     /// It can let a halted bot manage its exits. Where it cannot, halted means not one new order (ruling C1).
     fn can_manage_exits(&self) -> bool;
+
+    /// The bot ends when its agent and minder do. Where it does not, nobody on its host can stop it once both are gone (ruling H7).
+    fn dies_with_agent(&self) -> bool;
 
     /// How long it needs at most from a stop to its proof. Milliseconds.
     fn apply_within_ms(&self) -> i64;
@@ -84,10 +121,14 @@ pub trait Adapter: Send + Sync + 'static {
     /// The bot may go on until this moment of the boot clock, and not longer without another call.
     fn renewed(&self, _until_boot_ms: i64) {}
 
-    /// Halts the bot and returns when that is proved. Blocks, needs no runtime, and works in a process that never called `apply`: the minder
-    /// calls it when the agent is gone.
+    /// Halts the bot as `wanted` says and returns when that is proved. Blocks, needs no runtime and is not called in one, and works in a process
+    /// that never called `apply`: the minder calls it when the agent is gone.
     ///
     /// # Errors
     /// When the bot could not be halted.
-    fn halt_now(&self) -> Result<(), AdapterError>;
+    fn halt_now(&self, wanted: &Wanted) -> Result<(), AdapterError>;
+
+    /// Looks for what a person who sets the bot up should know. Changes nothing, unless `restart` asks to find out in which state a restart
+    /// brings a bot that stands back.
+    async fn examine(&self, restart: bool) -> Vec<Finding>;
 }

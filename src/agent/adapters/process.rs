@@ -1,7 +1,7 @@
 //! A bot that is a command on this host: it runs or it does not (rulings C12, H20). Halted means that the configured signal was sent and that no
 //! process of it is left. What orders rest at the venue only the configured report command can tell. It is never restarted by itself.
 
-use super::{Adapter, AdapterError, ReadBack, Runs, Wanted, family, launcher::Launch};
+use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Wanted, family, launcher::Launch};
 use crate::agent::{boot_clock::BootClock, words::Words};
 use crate::domain::State;
 use crate::protocol::{MAX_BODY, Report};
@@ -175,7 +175,7 @@ impl ProcessAdapter {
         // Read back: nothing that carries the bot's mark is left, be it of this boot or of an earlier one.
         let sweep = Sweep { config: self.config.clone(), boot_clock: self.boot_clock.clone() };
         tokio::task::spawn_blocking(move || sweep.run()).await.map_err(AdapterError::new)??;
-        Ok(ReadBack { state: State::Halted, instance: None })
+        Ok(ReadBack::of(State::Halted))
     }
 
     async fn end_launcher(&self, running: &Running) -> Result<(), AdapterError> {
@@ -196,7 +196,7 @@ impl ProcessAdapter {
     fn look_now(&self) -> Option<ReadBack> {
         let said = self.with_running(|running| running.as_ref().map(|running| running.said.borrow().clone()))?;
         match said {
-            Said::Started(pid) => Some(ReadBack { state: State::Active, instance: Some(pid) }),
+            Said::Started(pid) => Some(ReadBack { instance: Some(pid), ..ReadBack::of(State::Active) }),
             _ => None,
         }
     }
@@ -236,6 +236,9 @@ impl Adapter for ProcessAdapter {
     fn can_manage_exits(&self) -> bool {
         false
     }
+    fn dies_with_agent(&self) -> bool {
+        true
+    }
     fn apply_within_ms(&self) -> i64 {
         self.config.stop_within_ms.saturating_add(1_000)
     }
@@ -245,7 +248,7 @@ impl Adapter for ProcessAdapter {
     }
 
     async fn look(&self) -> Result<ReadBack, AdapterError> {
-        Ok(self.look_now().unwrap_or(ReadBack { state: State::Halted, instance: None }))
+        Ok(self.look_now().unwrap_or(ReadBack::of(State::Halted)))
     }
 
     async fn changed(&self) {
@@ -277,8 +280,17 @@ impl Adapter for ProcessAdapter {
         }
     }
 
-    fn halt_now(&self) -> Result<(), AdapterError> {
+    fn halt_now(&self, _wanted: &Wanted) -> Result<(), AdapterError> {
         Sweep { config: self.config.clone(), boot_clock: self.boot_clock.clone() }.run()
+    }
+
+    async fn examine(&self, _restart: bool) -> Vec<Finding> {
+        let report = match self.report().await {
+            Ok(Some(report)) => Finding::good(format!("the report command says {} entry orders", report.entry_orders.unwrap_or(0))),
+            Ok(None) => Finding::bad("there is no report command: a stop will be shown as \"applied, orders unknown\""),
+            Err(error) => Finding::bad(error.to_string()),
+        };
+        vec![Finding::good(format!("the bot's command is {}", self.config.command.join(" "))), report]
     }
 }
 

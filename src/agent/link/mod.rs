@@ -6,6 +6,7 @@ mod poll;
 mod rotate;
 mod say;
 mod stream;
+pub mod trust;
 pub mod wire;
 
 pub use rotate::TOKEN_LIVES_MS;

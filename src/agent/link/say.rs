@@ -54,6 +54,7 @@ impl Counter {
             build: standing.runs.build.clone(),
             config: standing.runs.config.clone(),
             key_versions: Default::default(),
+            adapter: Some(standing.adapter.clone()),
             report: report.map(|(_, report)| bounded(report.as_ref().clone())),
         }
     }
@@ -96,6 +97,7 @@ pub fn hello(standing: &Standing, boot: &BootId, apply_within_ms: i64) -> Hello 
         holds: standing.holds.clone(),
         key_versions: Default::default(),
         apply_within_ms: Some(apply_within_ms),
+        adapter: Some(standing.adapter.clone()),
     }
 }
 
@@ -164,6 +166,7 @@ mod tests {
             lapses: 0,
             server_behind: false,
             runs: Runs::default(),
+            adapter: crate::protocol::AdapterSaid { name: "process".into(), dies_with_agent: true },
             check_in_ms: 2_000,
             patience: Patience { stale_after_ms: 10_000, lapse_after_ms: 30_000 },
             report: None,

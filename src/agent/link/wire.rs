@@ -1,11 +1,11 @@
 //! The one HTTP client and the one TLS configuration, shared by every agent of a process, and the requests of the poll path. No redirect is
 //! followed: the token goes to the server enrolled at and nowhere else.
 
+use super::trust::Trust;
 use crate::domain::{Epoch, Secret};
 use crate::protocol::{DirectiveFrame, EnrolRequest, EnrolResponse, MAX_BODY, PollAnswer, PollCheckIn};
 use http::{HeaderValue, StatusCode, header};
 use rustls::ClientConfig;
-use rustls_platform_verifier::Verifier;
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     sync::{
@@ -144,14 +144,13 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// A client that trusts the system's certificate authorities (`SSL_CERT_FILE` adds to or replaces them). For a server on this machine it
-    /// ignores the environment's proxies.
+    /// A client that takes for its server whom `trust` says. For a server on this machine it ignores the environment's proxies.
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(loopback: bool) -> Result<Self, WireError> {
+    pub fn new(loopback: bool, trust: &Trust) -> Result<Self, WireError> {
         let failed = |error: String| WireError::Client(error);
-        let tls = tls_config().map_err(|error| failed(error.to_string()))?;
+        let tls = trust.client_config().map_err(|error| failed(error.to_string()))?;
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls.clone())
             .redirect(reqwest::redirect::Policy::none())
@@ -220,20 +219,6 @@ fn as_shown(door: &Door, shown: &HeaderValue, error: WireError) -> WireError {
 
 fn empty() -> WireError {
     WireError::Unreadable("it is empty".into())
-}
-
-fn tls_config() -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
-    let mut config = match Verifier::new(provider) {
-        Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth(),
-        Err(error) => {
-            tracing::warn!(%error, "no certificate authority is trusted here: only a server on this machine can be reached");
-            builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
-        }
-    };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 /// RFC 9457 problem details, as far as they are shown.

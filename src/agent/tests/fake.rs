@@ -1,7 +1,9 @@
 //! A server that does as the test tells it, and a bot that does too.
 
-use crate::agent::adapters::{Adapter, AdapterError, ReadBack, Wanted};
-use crate::agent::{Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, Outcome, link::wire::Wire, link::wire::WireError};
+use crate::agent::adapters::{Adapter, AdapterError, Finding, ReadBack, Wanted};
+use crate::agent::{
+    Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, Outcome, link::trust::Trust, link::wire::Wire, link::wire::WireError,
+};
 use crate::domain::{AgentId, BotId, Clock, Epoch, Exits, InstallationId, Orders, Secret, State, Step, Timestamp};
 use crate::protocol::{
     AckFrame, CheckIn, DirectiveFrame, EventFrame, FromAgent, FromServer, LimitsFrame, PollAnswer, PollCheckIn, Renew, Report, SUBPROTOCOL,
@@ -263,6 +265,8 @@ pub struct Strings {
     pub told: Vec<Wanted>,
     pub start_takes: Duration,
     pub deaf: bool,
+    /// It cannot be looked at.
+    pub hidden: bool,
     pub entry_orders: Option<u64>,
 }
 
@@ -279,6 +283,7 @@ impl Puppet {
             told: Vec::new(),
             start_takes: Duration::ZERO,
             deaf: false,
+            hidden: false,
             entry_orders: Some(0),
         };
         Self(Arc::new(Mutex::new(strings)))
@@ -291,7 +296,7 @@ impl Puppet {
     }
     fn seen(&self) -> ReadBack {
         let strings = self.at();
-        ReadBack { state: strings.doing, instance: Some(strings.runs.to_string()) }
+        ReadBack { state: strings.doing, instance: Some(strings.runs.to_string()), entry_orders: strings.entry_orders }
     }
 }
 
@@ -308,6 +313,9 @@ impl Adapter for Puppet {
     }
     fn can_manage_exits(&self) -> bool {
         true
+    }
+    fn dies_with_agent(&self) -> bool {
+        false
     }
     fn apply_within_ms(&self) -> i64 {
         1_000
@@ -326,6 +334,9 @@ impl Adapter for Puppet {
         Ok(self.seen())
     }
     async fn look(&self) -> Result<ReadBack, AdapterError> {
+        if self.at().hidden {
+            return Err(AdapterError::new("hidden"));
+        }
         Ok(self.seen())
     }
     async fn changed(&self) {
@@ -334,9 +345,12 @@ impl Adapter for Puppet {
     async fn report(&self) -> Result<Option<Report>, AdapterError> {
         Ok(Some(Report { entry_orders: self.at().entry_orders, open_orders: Some(3), ..Report::default() }))
     }
-    fn halt_now(&self) -> Result<(), AdapterError> {
+    fn halt_now(&self, _wanted: &Wanted) -> Result<(), AdapterError> {
         self.at().doing = State::Halted;
         Ok(())
+    }
+    async fn examine(&self, _restart: bool) -> Vec<Finding> {
+        Vec::new()
     }
 }
 
@@ -357,7 +371,7 @@ pub fn work(credential: &Credential, bot: &Puppet, dir: &AgentDir) -> AtWork {
     let config = AgentConfig {
         credential: credential.clone(),
         keeper: None,
-        wire: Wire::new(true).unwrap(),
+        wire: Wire::new(true, &Trust::System).unwrap(),
         clock: Clock::system(),
         boot_clock: BootClock::system(),
         tether: None,

@@ -21,7 +21,7 @@ fn log(entries: u64) -> Log {
     let (mut rows, mut nodes, mut frontier) = (Vec::new(), Vec::new(), Frontier::default());
     for seq in 0..entries {
         let event = Event::TeamCreated { team: TeamId::new(), name: format!("team {seq}") };
-        let record = Record { actor: Actor::server(), ts: Timestamp(1_000_000 * seq as i64), node: "n".into(), event };
+        let record = Record { actor: Actor::server(), ts: Timestamp(1_000_000 * seq as i64), happened_at: None, node: "n".into(), event };
         let canonical = Canonical::new(&record).unwrap();
         nodes.extend(frontier.push(canonical.leaf()));
         rows.push(row(seq, &canonical));

@@ -5,7 +5,7 @@ use super::{
     people::Staff,
     simulated::{Simulated, Temper},
 };
-use crate::agent::{Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, credential, link::wire::Wire};
+use crate::agent::{Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, credential, link::trust::Trust, link::wire::Wire};
 use crate::app::{App, AppError, acts::Outcome, bots::NewBot};
 use crate::authz::Actor;
 use crate::cli::Failure;
@@ -66,7 +66,7 @@ impl Agents {
 /// Makes the fleet and starts it.
 pub async fn open(place: Place<'_>, staff: &Staff, count: usize) -> Result<Agents, Failure> {
     let operator = staff.actor(place.app, "operator")?;
-    let wire = Wire::new(true)?;
+    let wire = Wire::new(true, &Trust::System)?;
     let mut agents = Agents { inside: JoinSet::new(), processes: Vec::new() };
     let mut bots = Vec::with_capacity(count);
     for n in 0..count {
@@ -132,8 +132,8 @@ async fn enrol(place: &Place<'_>, operator: &Actor, bot: &BotId, (dir, name): (&
     dir.create()?;
     let server = credential::check_server(place.origin.url().as_str())?;
     let code = Secret::new(secret.expose().clone());
-    let asked = credential::Asked { name: name.to_owned(), replace: false };
-    let credential = credential::enrol(dir, server, &code, asked, &Clock::system()).await?;
+    let asked = credential::Enrolment { server, code: &code, name: name.to_owned(), authority: None, replace: false };
+    let credential = credential::enrol(dir, asked, &Clock::system()).await?;
     let confirm = ActKind::AgentConfirm { agent: credential.agent.clone(), bot: bot.clone(), fingerprint: credential.fingerprint.clone() };
     let act = app.prepare_single(operator, confirm).await?;
     app.demo_sign(operator, &act.stored.id).await?;

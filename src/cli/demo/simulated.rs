@@ -1,7 +1,7 @@
 //! Demo bots without a process of their own: each has a temperament, and is told and read back like any other bot.
 
 use super::market::Market;
-use crate::agent::adapters::{Adapter, AdapterError, ReadBack, Runs, Wanted};
+use crate::agent::adapters::{Adapter, AdapterError, Finding, ReadBack, Runs, Wanted};
 use crate::domain::State;
 use crate::protocol::Report;
 use async_trait::async_trait;
@@ -55,7 +55,7 @@ impl Simulated {
     }
 
     fn read_back(&self) -> ReadBack {
-        ReadBack { state: self.inside().state, instance: None }
+        ReadBack::of(self.inside().state)
     }
 }
 
@@ -71,6 +71,9 @@ impl Adapter for Simulated {
         true
     }
     fn can_manage_exits(&self) -> bool {
+        true
+    }
+    fn dies_with_agent(&self) -> bool {
         true
     }
     fn apply_within_ms(&self) -> i64 {
@@ -111,10 +114,14 @@ impl Adapter for Simulated {
         Runs { build: Some("sha256:demo-build-1".into()), config: Some("sha256:demo-config-1".into()), strategy: Some("demo".into()) }
     }
 
-    fn halt_now(&self) -> Result<(), AdapterError> {
+    fn halt_now(&self, _wanted: &Wanted) -> Result<(), AdapterError> {
         let mut inside = self.inside();
         inside.state = State::Halted;
         inside.market.cancel_entries();
         Ok(())
+    }
+
+    async fn examine(&self, _restart: bool) -> Vec<Finding> {
+        Vec::new()
     }
 }

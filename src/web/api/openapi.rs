@@ -58,6 +58,7 @@ impl Modify for Tokens {
         v1::holds::create,
         v1::holds::show,
         v1::receipts::show,
+        v1::audit::checkpoint,
     )
 )]
 pub struct Description;

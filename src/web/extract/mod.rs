@@ -6,7 +6,7 @@ pub mod form;
 pub mod next;
 pub mod visitor;
 
-pub use caller::{Caller, Peer};
+pub use caller::Caller;
 pub use form::Posted;
 pub use next::Next;
 pub use visitor::{Person, StopOnly, Visitor};

@@ -3,10 +3,10 @@
 
 use super::{RequestId, render};
 use crate::app::App;
-use crate::web::{WebError, frame};
+use crate::web::{WebError, frame, front::Arrival};
 use axum::{
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header, uri::Authority},
+    http::{HeaderValue, Method, StatusCode, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -26,14 +26,15 @@ pub async fn check(State(app): State<Arc<App>>, request: Request, next: Next) ->
         || render::is_machine(request.uri())
         || asked.as_ref().is_some_and(|asked| is_ours(asked, &app.origin))
     {
-        return next.run(request).await;
+        return match lost_its_tls(&request, &app.origin).then(|| sent_on(&request, &app.origin)).flatten() {
+            Some(answer) => answer,
+            None => next.run(request).await,
+        };
     }
-    if asked.is_some_and(|asked| is_loopback_of(&asked, &app.origin)) {
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let to = format!("{}{path}", app.origin.origin().ascii_serialization());
-        if let Ok(to) = HeaderValue::from_str(&to) {
-            return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, to)]).into_response();
-        }
+    if asked.is_some_and(|asked| is_loopback_of(&asked, &app.origin))
+        && let Some(answer) = sent_on(&request, &app.origin)
+    {
+        return answer;
     }
     let ours = app.origin.origin().ascii_serialization();
     let said = format!("This server answers at {ours} only, since sign-ins and security keys belong to that address. Open {ours} instead.");
@@ -41,6 +42,23 @@ pub async fn check(State(app): State<Arc<App>>, request: Request, next: Next) ->
     let id = request.extensions().get::<RequestId>().cloned();
     let asked = render::Asked::of(request.method(), request.uri(), request.headers(), id);
     render::answer(&error, &asked, frame::bare(&app, error.title, "/"))
+}
+
+/// True for a page that somebody reads over plain HTTP, by the word of a named proxy: on the way to it, the cookie would be seen.
+fn lost_its_tls(request: &Request, origin: &Url) -> bool {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_page = is_read && !is_health(request.uri().path()) && !render::is_machine(request.uri());
+    let arrival = request.extensions().get::<Arrival>();
+    origin.scheme() == "https"
+        && is_page
+        && arrival.is_some_and(|arrival| arrival.front.proxies.says_plain(arrival.peer.ip(), request.headers()))
+}
+
+/// The same page at our own address.
+fn sent_on(request: &Request, origin: &Url) -> Option<Response> {
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let to = HeaderValue::from_str(&format!("{}{path}", origin.origin().ascii_serialization())).ok()?;
+    Some((StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, to)]).into_response())
 }
 
 fn is_ours(asked: &Authority, origin: &Url) -> bool {

@@ -26,6 +26,7 @@ pub mod fleet;
 pub mod fleet_live;
 pub mod health;
 pub mod holds;
+pub mod keeping;
 pub mod matrix;
 pub mod pause;
 pub mod people;

@@ -1,5 +1,6 @@
 //! `/system`: how this server is, and how long a stop takes at worst. `/card`: the sheet to print and hang up, for when it is not.
 
+use super::keeping::{self, Keeping};
 use crate::app::{AppError, first_run::TASKS, health::Health};
 use crate::authz::{self, Action, Resource};
 use crate::domain::{BotFacts, Timestamp, Timings};
@@ -8,16 +9,25 @@ use crate::web::{
     chip::{Chip, Tone},
     extract::{Person, Visitor},
     format, frame,
+    front::Arrival,
     page::{Frame, Scripts},
+    tls::Shown,
 };
 use askama::Template;
-use axum::extract::State;
+use axum::{Extension, extract::State};
 use std::sync::Arc;
 
-struct Part {
-    part: &'static str,
-    chip: Chip,
-    said: String,
+/// A certificate with fewer days left is to be renewed by hand: whatever renews it by itself has failed.
+const ENDS_SOON_DAYS: i64 = 14;
+
+/// A row of the table of parts.
+pub struct Part {
+    /// Its name.
+    pub part: &'static str,
+    /// How it is.
+    pub chip: Chip,
+    /// What that means.
+    pub said: String,
 }
 
 /// The usual timings in words.
@@ -57,6 +67,7 @@ struct System {
     is_embedded: bool,
     times: Times,
     slowest: Vec<Slow>,
+    keeping: Keeping,
     // How far the first run has come; none in a demo.
     first_run: Option<format::OutOf>,
 }
@@ -70,7 +81,7 @@ struct Card {
 }
 
 /// How the server is.
-pub async fn show(State(app): Shared, person: Person) -> Answer {
+pub async fn show(State(app): Shared, arrival: Option<Extension<Arrival>>, person: Person) -> Answer {
     authz::check(&person.actor, Action::See, &Resource::Installation).map_err(AppError::from)?;
     let health = app.health().await;
     let view = app.fleet.view();
@@ -83,22 +94,28 @@ pub async fn show(State(app): Shared, person: Person) -> Answer {
         worst: format::duration(bot.timings.worst_case_stop_ms()),
     };
     let slowest = bots.into_iter().take(5).map(slow).collect();
+    let keeping = Keeping::of(&app);
+    let mut parts = parts(&health, unrecorded, app.db.is_embedded(), &keeping);
+    if let Some(tls) = arrival.and_then(|Extension(arrival)| arrival.front.tls.clone()) {
+        parts.push(certificate(&tls.shown(), app.clock.now()));
+    }
     let first_run = if app.is_demo() { None } else { app.first_run(&person.actor).ok() };
     let page = System {
         frame: frame::of(&app, &person.visitor, "System").await,
-        parts: parts(&health, unrecorded, app.db.is_embedded()),
+        parts,
         health,
         since: app.started_at,
         node: app.node.clone(),
         is_embedded: app.db.is_embedded(),
         times: Times::usual(),
         slowest,
+        keeping,
         first_run: first_run.map(|run| format::OutOf { n: run.count(), of: TASKS }),
     };
     frame::page(&page)
 }
 
-fn parts(health: &Health, unrecorded: usize, is_embedded: bool) -> Vec<Part> {
+fn parts(health: &Health, unrecorded: usize, is_embedded: bool, keeping: &Keeping) -> Vec<Part> {
     let is_well = |name: &str| !health.degraded.contains(&name);
     let part = |part, is_well: bool, tone, bad: &str, said: &str| Part {
         part,
@@ -115,13 +132,6 @@ fn parts(health: &Health, unrecorded: usize, is_embedded: bool) -> Vec<Part> {
     let database =
         if is_embedded { "Embedded SQLite; this process is its only writer." } else { "PostgreSQL, shared with other replicas." };
     let database = part("Database", is_well("database"), Tone::Critical, "Not answering", database);
-    let log = part(
-        "Audit log",
-        is_well("audit_log"),
-        Tone::Critical,
-        "Takes no entry",
-        "Without it nothing may start or be loosened. Stopping works.",
-    );
     let mut late = part("Holds not recorded yet", is_well("unrecorded_holds"), Tone::High, "Waiting", "");
     late.said = match unrecorded {
         0 => "None. A hold pressed without the database waits here and holds all the same.".to_owned(),
@@ -129,7 +139,33 @@ fn parts(health: &Health, unrecorded: usize, is_embedded: bool) -> Vec<Part> {
     };
     let mut view = part("View of the fleet", is_well("view"), Tone::High, "Too old", "");
     view.said = format!("Read {} ago. Too old, it ends leases: bots then stop by themselves.", format::duration(health.view_age_ms));
-    vec![spool, database, log, late, view]
+    [spool, database].into_iter().chain(keeping::parts(&health.degraded, keeping)).chain([late, view]).collect()
+}
+
+/// How the certificate is, and whether its files have become unusable since.
+fn certificate(shown: &Shown, now: Timestamp) -> Part {
+    let names = shown.facts.names.join(", ");
+    let days = shown.facts.days_left(now);
+    let (until, plural) = (shown.facts.not_after.plain(), if days == 1 { "" } else { "s" });
+    let (chip, said) = match &shown.wrong {
+        Some(why) => {
+            let said = format!("Its files cannot be used: {why}. The one read before them is served, for {names} until {until}.");
+            let chip =
+                if shown.facts.is_current(now) { Chip::new(Tone::High, "Not renewed") } else { Chip::new(Tone::Critical, "Not valid now") };
+            (chip, said)
+        }
+        None if !shown.facts.is_current(now) => {
+            (Chip::new(Tone::Critical, "Not valid now"), format!("For {names} until {until}. Browsers and agents refuse it."))
+        }
+        None if days < ENDS_SOON_DAYS => {
+            (Chip::new(Tone::High, "Ends soon"), format!("For {names} until {until}: {days} day{plural} left."))
+        }
+        None => (
+            Chip::new(Tone::Plain, "Well"),
+            format!("For {names} until {until}: {days} days left. Its files are read again when they change."),
+        ),
+    };
+    Part { part: "Certificate", chip, said }
 }
 
 /// The sheet. Public: whoever stands before a server that does not answer has no session.
@@ -137,4 +173,28 @@ pub async fn card(State(app): Shared, visitor: Visitor) -> Answer {
     let mut frame = frame::of(&app, &visitor, "Emergency card").await;
     frame.scripts = Scripts::Plain;
     frame::page(&Card { frame, origin: app.origin.origin().ascii_serialization(), times: Times::usual() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::certificate::Facts;
+
+    #[test]
+    fn a_certificate_that_ends_or_cannot_be_renewed_is_told_in_time() {
+        let now = Timestamp(1_795_000_000_000_000);
+        let days = |n: i64| now.plus_ms(n * 24 * 60 * 60 * 1_000);
+        let told = |left: i64, wrong: Option<&str>| {
+            let facts = Facts { names: vec!["andon.example".into()], not_before: days(-90), not_after: days(left) };
+            let part = certificate(&Shown { facts, wrong: wrong.map(str::to_owned) }, now);
+            (part.chip.tone, part.said)
+        };
+        assert_eq!(told(60, None).0, Tone::Plain);
+        assert_eq!(told(13, None).0, Tone::High);
+        assert!(told(1, None).1.contains("1 day left"));
+        assert_eq!(told(-1, None).0, Tone::Critical);
+        let (tone, said) = told(60, Some("the private key does not belong to it"));
+        assert_eq!(told(-1, Some("half a file")).0, Tone::Critical);
+        assert!(tone == Tone::High && said.contains("does not belong") && said.contains("andon.example"), "{said}");
+    }
 }

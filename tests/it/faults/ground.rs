@@ -73,6 +73,15 @@ impl Ground {
     pub fn state_dir(&self) -> PathBuf {
         self.path().join("state")
     }
+    /// Verifies the log with everything that lies beside it, as its own program.
+    pub fn verify(&self) -> std::process::Output {
+        let mut verify = server::command(server::andon());
+        verify.args(["audit", "verify", "--origin", &self.origin]).arg("--data").arg(self.path());
+        if let Place::Url(url) = &self.place {
+            verify.args(["--database-url", url]);
+        }
+        verify.output().unwrap()
+    }
     /// Where a process writes its log.
     pub fn log(&self, name: &str) -> File {
         File::options().create(true).append(true).open(self.path().join(format!("{name}.log"))).unwrap()

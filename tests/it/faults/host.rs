@@ -50,6 +50,13 @@ impl Host {
         Self { dir: dir.to_owned(), name: name.to_owned(), bot: bot.clone(), agent_id, minder: None, arm }
     }
 
+    /// Gives the agent other settings, in which `PASSWORD` names a file with this password.
+    pub fn configure(&self, settings: &str, password: &str) {
+        let file = self.dir.join("password");
+        fs::write(&file, password).unwrap();
+        fs::write(self.dir.join("agent.toml"), settings.replace("PASSWORD", &file.display().to_string())).unwrap();
+    }
+
     /// Lets the agent reach the server at another port.
     pub fn reaches(&self, port: u16) {
         let file = self.dir.join("credential.json");

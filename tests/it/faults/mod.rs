@@ -12,6 +12,8 @@ mod scene;
 pub mod server;
 mod trouble;
 
+mod command;
+mod freqtrade;
 mod kills;
 mod line;
 mod presses;

@@ -41,6 +41,10 @@ async fn pressed_and_recorded_late(scene: &mut Scene, trouble: Trouble) {
     scene.start().await;
     scene.host().shut_down().await;
     scene.server.stop().await;
+    // Whatever the full disk left behind in tide mark and sink was mended, and nothing contradicts the database.
+    let verified = scene.ground.verify();
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.status.success() && said.contains("in the tide mark") && said.contains("are the database's, byte for byte"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 
 use super::db::Fresh;
 use andon::{
-    app::{App, AppError, Parts, acts::ActView, acts::Outcome, bots::NewBot, holds::Placed, holds::Press},
+    app::{App, AppError, Parts, acts::ActView, acts::Outcome, bots::NewBot, holds::Placed, holds::Press, log::LogSettings},
     authn::SoftKey,
     authz::Actor,
     domain::{
@@ -215,6 +215,19 @@ impl TestApp {
     /// The same installation as a process that starts anew would see it.
     pub async fn restarted(&self) -> Arc<App> {
         assemble_at(&self.origin, self.fresh.db.clone(), &self.hand, &self.spool).await
+    }
+
+    /// Where this process keeps key, tide mark and sink.
+    pub fn log_settings(&self) -> LogSettings {
+        let dir = self.fresh.dir.path();
+        let state_dir = dir.join("state");
+        std::fs::create_dir_all(&state_dir).unwrap();
+        LogSettings { state_dir, sink: Some(dir.join("log")), is_one_volume: false }
+    }
+
+    /// Begins the watch over the log, as a server does at its start.
+    pub async fn open_log(&self) {
+        self.app.open_log(self.log_settings()).await.unwrap();
     }
 
     /// Recomputes the whole log and fails on any finding.

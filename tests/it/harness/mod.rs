@@ -8,4 +8,5 @@ pub mod db;
 pub mod examples;
 pub mod scene;
 pub mod tables;
+pub mod tls;
 pub mod written;

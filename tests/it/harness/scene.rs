@@ -123,6 +123,8 @@ impl Scene {
         if test.app.is_demo() {
             demo_link = test.app.demo_link(&test.people["operator"].id).await.unwrap().expose().rsplit('/').next().unwrap().to_owned();
         }
+        test.open_log().await;
+        test.app.publish(true).await.unwrap();
         let router = router(test.app.clone());
         let desk = test.app.create_team(&test.actor("admin"), "desk").await.unwrap().id;
         for (lead, team) in [("lead", "arb"), ("grid lead", "grid")] {

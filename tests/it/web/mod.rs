@@ -9,6 +9,8 @@ mod foundation;
 mod inputs;
 mod live;
 mod people;
+mod proxies;
 mod server;
 mod sign_in;
 mod stopping;
+mod tls;

@@ -207,7 +207,7 @@ async fn another_process_can_halt_it() {
     bot.apply(&RUN).await.unwrap();
     until("the family is complete", || bots(&bot) == 5).await;
     let minder = ProcessAdapter::new(bot.config.clone(), BootClock::system());
-    tokio::task::spawn_blocking(move || minder.halt_now()).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || minder.halt_now(&STANDSTILL)).await.unwrap().unwrap();
     assert_eq!(bots(&bot), 0);
 }
 

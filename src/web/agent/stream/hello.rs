@@ -45,6 +45,7 @@ pub(super) fn as_check_in(hello: Hello) -> CheckIn {
         build: hello.bot.build,
         config: hello.bot.config,
         key_versions: hello.key_versions,
+        adapter: hello.adapter,
         ..CheckIn::default()
     }
 }

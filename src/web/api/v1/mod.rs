@@ -2,6 +2,7 @@
 //! until somebody puts it there.
 
 pub mod agents;
+pub mod audit;
 pub mod bots;
 pub mod holds;
 pub mod receipts;

@@ -1,5 +1,6 @@
 //! `/audit`: the log, newest first, a hundred entries at a time, narrowed by person, bot, kind and period. It never moves by itself.
 
+pub mod checkpoint;
 pub mod entry;
 pub mod verify;
 
@@ -69,6 +70,8 @@ pub(super) struct Line {
 #[template(path = "audit.html")]
 pub(super) struct Audit {
     pub(super) frame: Frame,
+    /// The newest checkpoint; none: nothing was published yet.
+    pub(super) checkpoint: Option<checkpoint::Latest>,
     pub(super) problems: Problems,
     pub(super) typed: Typed,
     pub(super) people: Vec<(String, String)>,
@@ -102,7 +105,9 @@ pub async fn index(State(app): Shared, person: Person, axum::extract::Query(type
         kind: row.kind.clone(),
         what: row.obj.as_deref().map(|obj| named(&names, obj)).unwrap_or_default(),
     });
+    let checkpoint = checkpoint::latest(&app, &person.actor).await?;
     let page = Audit {
+        checkpoint,
         problems,
         people,
         kinds,
@@ -173,7 +178,8 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
     };
     let draw = |lines: Vec<Line>, typed: Typed, problems| {
         let page = Audit {
-            frame: Frame { held: None, ..Frame::sample("Audit", "/audit") },
+            frame: Frame { held: None, is_log_frozen: lines.is_empty(), ..Frame::sample("Audit", "/audit") },
+            checkpoint: (!lines.is_empty()).then(checkpoint::sample),
             problems,
             people: vec![("user:1".to_owned(), "L. Sato".to_owned())],
             kinds: vec!["hold.placed".to_owned(), "bots.started".to_owned()],

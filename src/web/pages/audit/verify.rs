@@ -31,7 +31,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
     use crate::audit::verify::Finding;
     let draw = |findings| {
         let root = "9f2c61d0a77b41f39f2c61d0a77b41f39f2c61d0a77b41f39f2c61d0a77b41f3".to_owned();
-        let report = Report { entries: 1_204, signatures: 96, root, findings, more: 0 };
+        let report = Report { entries: 1_204, signatures: 96, root, findings, ..Report::default() };
         let frame = Frame { held: None, ..Frame::sample("Verification of the log", "/audit/verify") };
         Verified { frame, entries: count(report.entries), signatures: count(report.signatures), took_ms: 412, report }.render().unwrap()
     };

@@ -12,7 +12,7 @@ use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::token;
 use crate::domain::{BotFacts, BotId, Exits, State as Doing, Timestamp, Timings};
 use crate::fleet::DrillSeen;
-use crate::protocol::Report;
+use crate::protocol::{AdapterSaid, Report};
 use crate::web::{
     Answer, Shared, WebError,
     chip::{Chip, Tone},
@@ -158,11 +158,19 @@ pub(super) struct Times {
     pub(super) lapse: String,
     pub(super) apply: String,
     pub(super) worst: String,
+    /// What happens when agent and minder die at once.
+    pub(super) alone: String,
 }
 
 impl Times {
-    fn of(timings: Timings) -> Self {
+    fn of(timings: Timings, adapter: Option<&AdapterSaid>) -> Self {
+        let alone = match adapter {
+            None => "not known: its agent has not said what kind of bot it is".to_owned(),
+            Some(adapter) if adapter.dies_with_agent => "the bot ends with them".to_owned(),
+            Some(adapter) => format!("unbounded without a guard key: a {} bot goes on without them", adapter.name),
+        };
         Self {
+            alone,
             check_in: duration(timings.check_in_ms),
             stale: duration(timings.stale_after_ms),
             lapse: duration(timings.lapse_after_ms),
@@ -207,7 +215,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
         reported: reported(&app, &row, frame.now),
         limits: limits(bot),
         limits_version: bot.limits.version,
-        timings: Times::of(bot.timings),
+        timings: Times::of(bot.timings, row.seen.as_ref().and_then(|seen| seen.adapter.as_ref())),
         drill: app.last_drill(&bot.id).map(|drill| (drill_words(&drill), drill.at, format!("/holds/{}", drill.hold))),
         agent: agent(&row, frame.now),
         start,

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::app::bots::NewBot;
 use crate::domain::{AgentId, Stage};
+use crate::protocol::AdapterSaid;
 use crate::web::{page::Scripts, problems::Problems, samples};
 
 fn events(now: Timestamp) -> Vec<Happened> {
@@ -78,7 +79,7 @@ fn bot(age_s: Option<i64>) -> Bot {
         drill: Some(("idle after 412 ms (received 3 ms, applied 40 ms)".to_owned(), now, "/holds/0193".to_owned())),
         limits: vec![("max position notional".to_owned(), "25000".to_owned())],
         limits_version: 7,
-        timings: Times::of(timings),
+        timings: Times::of(timings, Some(&AdapterSaid { name: "freqtrade".to_owned(), dies_with_agent: false })),
         agent: Some(AgentCard {
             name: "host-7".to_owned(),
             href: "/agents/1".to_owned(),

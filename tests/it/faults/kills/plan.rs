@@ -43,7 +43,7 @@ pub struct Plan {
 pub fn deck() -> Vec<Plan> {
     use During::{Boot, FailedPress, LockedPress, LostSpool, Press, Release, Start};
     use Victim::{Agent, AgentAndMinder, Bot, Launcher, Minder, Server};
-    let at: [(During, Victim, &[&'static str]); 12] = [
+    let at: [(During, Victim, &[&'static str]); 14] = [
         (Press, Server, &["place:before", "place:before_commit", "place:committed", "place:pushed", "push:before", "push:said"]),
         (Press, Server, &["said:before_commit", "said:committed"]),
         (Press, Agent, &["agent:before_memory", "agent:before_rename", "agent:memory", "agent:before_apply", "agent:applied"]),
@@ -52,6 +52,8 @@ pub fn deck() -> Vec<Plan> {
         (FailedPress, Server, &["place:before_spool", "spool:written", "place:spooled", "merge:recorded", "merge:dropped"]),
         (LostSpool, Server, &["import:before_commit", "import:committed"]),
         (Release, Server, &["act:before_signed", "act:signed", "act:before_commit", "act:committed"]),
+        (Release, Server, &["publish:before_mark", "mark:before_rename", "publish:mark", "publish:checkpoint"]),
+        (Release, Server, &["sink:before_write", "sink:written", "sink:entries"]),
         (Start, Server, &["act:before_commit", "act:committed"]),
         (Start, Agent, &["agent:before_memory", "agent:before_rename", "agent:memory", "agent:before_apply", "agent:applied"]),
         (Start, Launcher, &["launcher:started"]),

@@ -8,14 +8,14 @@ use super::{
         model::Model,
         now_ms,
         press::{Press, Pressed, Way, open_holds},
-        proc, server,
+        proc,
         server::Server,
         trouble::Trouble,
         until, within,
     },
     plan::{During, Plan, Victim},
 };
-use crate::harness::db::{self, Fresh, Place};
+use crate::harness::db::{self, Fresh};
 use andon::{
     domain::{BotId, Epoch},
     storage,
@@ -389,12 +389,7 @@ impl Scenario {
             }
         }
         assert!(holds.iter().all(|hold| hold.entry.is_some()), "every hold has its entry");
-        let mut verify = server::command(server::andon());
-        verify.args(["audit", "verify", "--origin", &self.ground.origin]).arg("--data").arg(self.ground.path());
-        if let Place::Url(url) = &self.ground.place {
-            verify.args(["--database-url", url]);
-        }
-        let verified = verify.output().unwrap();
+        let verified = self.ground.verify();
         assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
         eprintln!("{} kills, {} presses, {} holds; the log is good", self.kills, self.answered.len(), holds.len());
     }

@@ -23,7 +23,7 @@ impl Scene {
         let path = match route.path {
             "/healthz" | "/readyz" | "/" | "/sign-in" | "/sign-in/key" | "/welcome" | "/fleet" | "/pause" | "/holds" | "/live/fleet"
             | "/acts" | "/me" | "/people" | "/people/invite" | "/teams" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new"
-            | "/agents" | "/audit" | "/audit/verify" | "/first-run" | "/live/first-run" => route.path.to_owned(),
+            | "/agents" | "/audit" | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" => route.path.to_owned(),
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),

@@ -26,7 +26,10 @@ impl Scene {
             }
             ("POST", "/agent/v1/events") => Ask::json(route.path, json!({"kind": "order_rejected", "severity": "warning", "message": "m"})),
             ("POST", "/agent/v1/holds") => Ask::json(route.path, json!({"id": HoldId::new(), "level": "pause", "why": "loss"})),
-            ("GET", "/agent/v1/stream" | "/api/v1/bots" | "/api/v1/teams" | "/api/v1/agents" | "/api/v1/holds")
+            (
+                "GET",
+                "/agent/v1/stream" | "/api/v1/bots" | "/api/v1/teams" | "/api/v1/agents" | "/api/v1/holds" | "/api/v1/audit/checkpoint",
+            )
             | ("GET", "/api/v1/openapi.json") => Ask::get(route.path),
             ("POST", "/api/v1/bots") => {
                 let body = json!({"name": self.name("bot"), "team": of.team, "strategy": "grid", "owner": of.member});

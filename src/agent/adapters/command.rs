@@ -1,0 +1,201 @@
+//! A bot that is told by commands of its owner's: one each to halt, to start and to report, and one to reduce where it can. Each is a program
+//! with arguments, never a line for a shell, and answers with one JSON object on standard output. What does not end with status 0, in time and
+//! with such an object proves nothing, and a halt is then tried again.
+//!
+//! In its environment every command finds `ANDON_BOT` (the bot's name), `ANDON_STATE` (`active`, `reducing`, `halted`), `ANDON_EXITS`
+//! (`managed`, `none`) and `ANDON_ORDERS` (`keep`, `cancel_entries`, `cancel_all`): what is wanted now. On standard output:
+//!
+//! ```json
+//! {"state":"halted","instance":"4711","entry_orders":0}
+//! ```
+//!
+//! * `state`, always: what the bot does, read back from it. `halt` has to say `halted`, `reduce` at most `reducing`.
+//! * `instance`, where the bot has one (a pid, a start time): changes whenever it started anew, which is a stop.
+//! * `entry_orders`, where it is known: orders that rest and would open or add. Without it no stop is ever shown as idle.
+//! * From `report` also every field of the protocol's report (`equity`, `open_orders`, `positions`, …).
+
+mod run;
+
+use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Wanted};
+use crate::domain::{Orders, State};
+use crate::protocol::Report;
+use async_trait::async_trait;
+use run::{Call, Cancel};
+use serde::Deserialize;
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// Between two looks at the bot: a bot that restarts by itself is halted again within moments (ruling H20).
+const LOOK_EVERY: Duration = Duration::from_millis(1_500);
+
+/// One command and how long it may take.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// Milliseconds.
+    pub timeout_ms: i64,
+}
+
+/// A bot's commands.
+#[derive(Debug, Clone)]
+pub struct CommandConfig {
+    /// The bot's name, as enrolled.
+    pub bot: String,
+    /// Where the commands run.
+    pub working_dir: Option<PathBuf>,
+    /// Halts it.
+    pub halt: Order,
+    /// Lets it reduce without adding; without it every order to reduce is a halt.
+    pub reduce: Option<Order>,
+    /// Starts it, or lets a reducing one go on.
+    pub start: Order,
+    /// Says what it does.
+    pub report: Order,
+    /// `halt` heeds `ANDON_EXITS=managed`: the bot goes on closing and protecting.
+    pub manages_exits: bool,
+    /// The strategy's name.
+    pub strategy: Option<String>,
+}
+
+/// What a command prints.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    state: State,
+    #[serde(default)]
+    instance: Option<String>,
+    #[serde(flatten)]
+    report: Report,
+}
+
+impl Answer {
+    fn read_back(&self) -> ReadBack {
+        ReadBack { state: self.state, instance: self.instance.clone(), entry_orders: self.report.entry_orders }
+    }
+}
+
+/// The adapter.
+pub struct CommandAdapter {
+    config: CommandConfig,
+    wanted: Mutex<Option<Wanted>>,
+}
+
+impl CommandAdapter {
+    /// An adapter for one bot; runs nothing.
+    pub fn new(config: CommandConfig) -> Self {
+        Self { config, wanted: Mutex::default() }
+    }
+
+    fn order_for(&self, wanted: &Wanted) -> (&'static str, &Order) {
+        match (wanted.state, &self.config.reduce) {
+            (State::Active, _) => ("start", &self.config.start),
+            (State::Reducing, Some(reduce)) => ("reduce", reduce),
+            (State::Reducing, None) | (State::Halted, _) => ("halt", &self.config.halt),
+        }
+    }
+
+    fn call(&self, name: &'static str, order: &Order, wanted: Option<Wanted>) -> Call {
+        let mut env = vec![("ANDON_BOT", self.config.bot.clone())];
+        if let Some(wanted) = wanted {
+            env.push(("ANDON_STATE", wanted.state.to_string()));
+            env.push(("ANDON_EXITS", wanted.exits.to_string()));
+            env.push(("ANDON_ORDERS", wanted.orders.to_string()));
+        }
+        Call { name, command: order.command.clone(), dir: self.config.working_dir.clone(), env, timeout_ms: order.timeout_ms }
+    }
+
+    async fn ask(&self, name: &'static str, order: &Order, wanted: Option<Wanted>) -> Result<Answer, AdapterError> {
+        let call = self.call(name, order, wanted);
+        let cancel = Cancel::default();
+        let told = cancel.clone();
+        // Dropped, this future ends the command and whatever it started: a stop waits for no start.
+        let _guard = cancel.guard();
+        let printed = tokio::task::spawn_blocking(move || call.run(&told)).await.map_err(AdapterError::new)??;
+        answer(name, &printed)
+    }
+
+    async fn now(&self) -> Result<Answer, AdapterError> {
+        let wanted = *self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ask("report", &self.config.report, wanted).await
+    }
+}
+
+fn answer(name: &str, printed: &[u8]) -> Result<Answer, AdapterError> {
+    serde_json::from_slice(printed).map_err(|error| {
+        AdapterError(format!("the {name} command did not print an object such as {{\"state\":\"halted\",\"entry_orders\":0}}: {error}"))
+    })
+}
+
+#[async_trait]
+impl Adapter for CommandAdapter {
+    fn name(&self) -> &'static str {
+        "command"
+    }
+    fn can_reduce(&self) -> bool {
+        self.config.reduce.is_some()
+    }
+    fn can_tell_orders(&self) -> bool {
+        true
+    }
+    fn can_manage_exits(&self) -> bool {
+        self.config.manages_exits
+    }
+    fn dies_with_agent(&self) -> bool {
+        false
+    }
+    fn apply_within_ms(&self) -> i64 {
+        self.config.halt.timeout_ms.saturating_add(1_000)
+    }
+
+    async fn apply(&self, wanted: &Wanted) -> Result<ReadBack, AdapterError> {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(*wanted);
+        let (name, order) = self.order_for(wanted);
+        Ok(self.ask(name, order, Some(*wanted)).await?.read_back())
+    }
+
+    async fn look(&self) -> Result<ReadBack, AdapterError> {
+        Ok(self.now().await?.read_back())
+    }
+
+    async fn changed(&self) {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+
+    async fn report(&self) -> Result<Option<Report>, AdapterError> {
+        Ok(Some(self.now().await?.report))
+    }
+
+    async fn runs(&self) -> Runs {
+        Runs { strategy: self.config.strategy.clone(), ..Runs::default() }
+    }
+
+    fn halt_now(&self, wanted: &Wanted) -> Result<(), AdapterError> {
+        let wanted = Wanted { state: State::Halted, orders: wanted.orders.max(Orders::CancelEntries), ..*wanted };
+        let printed = self.call("halt", &self.config.halt, Some(wanted)).run(&Cancel::default())?;
+        match answer("halt", &printed)?.state {
+            State::Halted => Ok(()),
+            other => Err(AdapterError(format!("told to be halted, the bot says {other}"))),
+        }
+    }
+
+    async fn examine(&self, _restart: bool) -> Vec<Finding> {
+        let mut found = vec![match self.now().await {
+            Ok(now) if now.report.entry_orders.is_some() => Finding::good(format!("the report command says that the bot is {}", now.state)),
+            Ok(now) => Finding::bad(format!(
+                "the report command says that the bot is {}, and nothing of entry_orders: no stop will ever be shown as idle",
+                now.state
+            )),
+            Err(error) => Finding::bad(error.to_string()),
+        }];
+        if self.config.reduce.is_none() {
+            found.push(Finding::good("there is no reduce command: every order to reduce halts the bot"));
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests;

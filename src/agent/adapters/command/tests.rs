@@ -1,0 +1,162 @@
+//! Real commands: small scripts that keep a bot's state in a file.
+
+use super::*;
+use crate::agent::brain::STANDSTILL;
+use crate::domain::Exits;
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+const RUN: Wanted = Wanted { state: State::Active, orders: Orders::Keep, exits: Exits::None };
+
+/// A script that says, and keeps in `state`, what it was called with.
+const CTL: &str = r#"#!/bin/sh
+cd "$(dirname "$0")" || exit 1
+case $1 in
+  halt) echo halted > state ;;
+  reduce) echo reducing > state ;;
+  start) echo active > state ;;
+esac
+echo "$1 $ANDON_BOT $ANDON_STATE $ANDON_EXITS $ANDON_ORDERS" >> calls
+printf '{"state":"%s","instance":"7","entry_orders":0,"open_orders":2,"equity":"12.50"}' "$(cat state)"
+"#;
+
+fn script(dir: &Path, name: &str, text: &str) -> Vec<String> {
+    let path = dir.join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    vec![path.display().to_string()]
+}
+
+fn order(program: &[String], word: &str, timeout_ms: i64) -> Order {
+    let mut command = program.to_vec();
+    command.push(word.into());
+    Order { command, timeout_ms }
+}
+
+fn config(dir: &Path) -> CommandConfig {
+    let ctl = script(dir, "ctl", CTL);
+    fs::write(dir.join("state"), "active\n").unwrap();
+    CommandConfig {
+        bot: "grid 1; rm -rf".into(),
+        working_dir: None,
+        halt: order(&ctl, "halt", 20_000),
+        reduce: Some(order(&ctl, "reduce", 20_000)),
+        start: order(&ctl, "start", 20_000),
+        report: order(&ctl, "report", 20_000),
+        manages_exits: false,
+        strategy: None,
+    }
+}
+
+fn calls(dir: &Path) -> Vec<String> {
+    fs::read_to_string(dir.join("calls")).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn it_halts_reduces_starts_and_reports() {
+    let dir = tempfile::tempdir().unwrap();
+    let bot = CommandAdapter::new(config(dir.path()));
+    let halted = bot.apply(&STANDSTILL).await.unwrap();
+    assert_eq!((halted.state, halted.instance.as_deref(), halted.entry_orders), (State::Halted, Some("7"), Some(0)));
+    assert_eq!(bot.look().await.unwrap(), halted);
+    assert_eq!(bot.apply(&RUN).await.unwrap().state, State::Active);
+    let reduce = Wanted { state: State::Reducing, orders: Orders::CancelEntries, exits: Exits::None };
+    assert_eq!(bot.apply(&reduce).await.unwrap().state, State::Reducing);
+    let report = bot.report().await.unwrap().unwrap();
+    assert_eq!((report.equity.as_deref(), report.open_orders), (Some("12.50"), Some(2)));
+    // What is wanted comes in the environment, and no shell reads it.
+    assert_eq!(calls(dir.path())[0], "halt grid 1; rm -rf halted none cancel_entries");
+    assert_eq!(calls(dir.path())[3], "reduce grid 1; rm -rf reducing none cancel_entries");
+}
+
+#[tokio::test]
+async fn without_a_reduce_command_to_reduce_is_to_halt() {
+    let dir = tempfile::tempdir().unwrap();
+    let bot = CommandAdapter::new(CommandConfig { reduce: None, ..config(dir.path()) });
+    assert!(!bot.can_reduce());
+    let reduce = Wanted { state: State::Reducing, orders: Orders::CancelEntries, exits: Exits::None };
+    assert_eq!(bot.apply(&reduce).await.unwrap().state, State::Halted);
+}
+
+#[tokio::test]
+async fn what_fails_or_says_nothing_proves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    for (text, words) in [
+        ("#!/bin/sh\necho '{\"state\":\"halted\"}'; exit 3\n", "exit status: 3"),
+        ("#!/bin/sh\necho stopped\n", "did not print"),
+        ("#!/bin/sh\necho '{\"state\":\"stopped\"}'\n", "stopped"),
+        ("#!/bin/sh\necho '{\"entry_orders\":0}'\n", "state"),
+        ("#!/bin/sh\n", "did not print"),
+        ("#!/bin/sh\nsleep 60 &\necho '{\"state\":\"halted\"}'\n", "holds its output open"),
+    ] {
+        let halt = order(&script(dir.path(), "bad", text), "halt", 20_000);
+        let bot = CommandAdapter::new(CommandConfig { halt, ..config(dir.path()) });
+        let error = bot.apply(&STANDSTILL).await.unwrap_err().to_string();
+        assert!(error.contains("halt command") && error.contains(words), "{text}: {error}");
+    }
+    let missing = Order { command: vec!["/nowhere/ctl".into()], timeout_ms: 1_000 };
+    let bot = CommandAdapter::new(CommandConfig { report: missing, ..config(dir.path()) });
+    assert!(bot.look().await.unwrap_err().to_string().contains("cannot be run"));
+    assert!(!bot.examine(false).await[0].is_good);
+}
+
+/// A command that starts another one, both named by a file, and hangs.
+fn hanging(dir: &Path) -> Vec<String> {
+    script(dir, "hang", "#!/bin/sh\ncd \"$(dirname \"$0\")\"\nsleep 600 &\necho $! > child.new && mv child.new child\nwait\n")
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..1_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never: {what}");
+}
+
+fn lives(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+#[tokio::test]
+async fn at_its_timeout_a_command_ends_with_everything_it_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let halt = order(&hanging(dir.path()), "halt", 700);
+    let bot = CommandAdapter::new(CommandConfig { halt, ..config(dir.path()) });
+    let error = bot.apply(&STANDSTILL).await.unwrap_err().to_string();
+    assert!(error.contains("700 ms"), "{error}");
+    if let Ok(child) = fs::read_to_string(dir.path().join("child")) {
+        until("the child is gone", || !lives(&child)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stop_ends_a_start_that_hangs() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = order(&hanging(dir.path()), "start", 600_000);
+    let bot = CommandAdapter::new(CommandConfig { start, ..config(dir.path()) });
+    let child = {
+        let mut starting = std::pin::pin!(bot.apply(&RUN));
+        loop {
+            tokio::select! {
+                _ = &mut starting => panic!("it hangs"),
+                () = tokio::time::sleep(Duration::from_millis(10)) => {}
+            }
+            if let Ok(child) = fs::read_to_string(dir.path().join("child")) {
+                break child;
+            }
+        }
+    };
+    until("what it started is gone", || !lives(&child)).await;
+    assert_eq!(bot.apply(&STANDSTILL).await.unwrap().state, State::Halted);
+}
+
+#[tokio::test]
+async fn a_minder_halts_it_without_a_runtime() {
+    let dir = tempfile::tempdir().unwrap();
+    let bot = CommandAdapter::new(config(dir.path()));
+    let managed = Wanted { exits: Exits::Managed, ..STANDSTILL };
+    tokio::task::spawn_blocking(move || bot.halt_now(&managed)).await.unwrap().unwrap();
+    assert_eq!(calls(dir.path()), ["halt grid 1; rm -rf halted managed cancel_entries"]);
+}

@@ -1,0 +1,227 @@
+//! A Freqtrade bot, told and read back through its REST API (ruling C1). `reducing`, and `halted` with managed exits, is Freqtrade's *paused*;
+//! `halted` without is its *stopped*. Entry orders are cancelled on the way, since a stopped bot cannot. Its `200` and its `state` are wishes:
+//! what is acknowledged is a loop that came round after it, and orders read back after that. A stopped bot is never paused: that would wake it.
+//!
+//! | file | for |
+//! |---|---|
+//! | `api` | one method per call |
+//! | `facts` | what it says, and what that means |
+//! | `steps` | pausing, cancelling, stopping, starting, each with its proof |
+//! | `report` | its facts as a report |
+//! | `examine` | what `andon agent check` says |
+
+mod api;
+mod examine;
+mod facts;
+mod report;
+mod steps;
+
+use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Wanted};
+use crate::agent::boot_clock::BootClock;
+use crate::domain::{Orders, Secret, State};
+use crate::protocol::Report;
+use api::{Api, ApiError};
+use async_trait::async_trait;
+use facts::{Config, Health, Mode};
+use sha2::{Digest, Sha256};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use url::Url;
+
+/// Wealth and the day's profit are read this often: they cost Freqtrade more than the rest.
+const SLOW_EVERY_MS: i64 = 15_000;
+/// How long a look waits for the orders.
+const STATUS: Duration = Duration::from_secs(1);
+
+/// Where a bot's API is, and how fast the bot is.
+#[derive(Debug, Clone)]
+pub struct FreqtradeConfig {
+    /// The API's address, without `api/v1`; ends in a slash.
+    pub url: Url,
+    /// `api_server.username`.
+    pub username: String,
+    /// `api_server.password`.
+    pub password: Secret<String>,
+    /// `internals.process_throttle_secs`, in milliseconds: how often its loop comes round. Stops are proved within three of it.
+    pub throttle_ms: i64,
+    /// How long it may take to answer. Milliseconds.
+    pub timeout_ms: i64,
+}
+
+impl FreqtradeConfig {
+    /// How long a stop and its proof may take. Milliseconds.
+    fn apply_within_ms(&self) -> i64 {
+        self.throttle_ms.saturating_mul(3).max(1_000)
+    }
+}
+
+impl From<ApiError> for AdapterError {
+    fn from(error: ApiError) -> Self {
+        Self::new(error)
+    }
+}
+
+/// The adapter.
+pub struct FreqtradeAdapter {
+    config: FreqtradeConfig,
+    api: Api,
+    boot_clock: BootClock,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Default)]
+struct Inside {
+    // What was wanted last: Freqtrade's *paused* is a halt or not, as it was wanted.
+    wanted: Option<Wanted>,
+    // `last_process` of a bot that was proved stopped: it must not move any more.
+    stood_at: Option<Option<String>>,
+    // Entry orders that rest at a stopped bot, as last warned of.
+    stays: u64,
+    slow: report::Slow,
+    slow_at_ms: Option<i64>,
+    runs: Runs,
+}
+
+impl FreqtradeAdapter {
+    /// An adapter for one bot; calls nobody.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn new(config: FreqtradeConfig, boot_clock: BootClock) -> Result<Self, AdapterError> {
+        let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(1));
+        let long = ms(config.timeout_ms.max(config.apply_within_ms()));
+        let api = Api::new(config.url.clone(), config.username.clone(), config.password.clone(), ms(config.timeout_ms), long);
+        Ok(Self { api: api.map_err(AdapterError)?, config, boot_clock, inside: Mutex::default() })
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the bot does, from its state, its loop and what is wanted of it.
+    fn reading(&self, config: &Config, health: &Health) -> Result<ReadBack, AdapterError> {
+        let mode = config.mode();
+        let inside = self.inside();
+        let state = match mode {
+            Mode::Running => State::Active,
+            Mode::Paused => match inside.wanted {
+                Some(wanted) if wanted.state == State::Halted && !steps::is_to_stand(&wanted) => State::Halted,
+                _ => State::Reducing,
+            },
+            // It says that it stands, and its loop comes round all the same.
+            Mode::Stopped if inside.stood_at.as_ref().is_some_and(|stood| *stood != health.last_process) => State::Active,
+            Mode::Stopped => State::Halted,
+            Mode::Reloading | Mode::Unknown => return Err(AdapterError(format!("Freqtrade's state is {:?}", config.text("state")))),
+        };
+        Ok(ReadBack { state, instance: health.instance(), entry_orders: None })
+    }
+
+    fn note_runs(&self, config: &Config) {
+        let strategy = config.text("strategy");
+        let build = format!("freqtrade {} strategy {strategy} {}", config.text("version"), config.text("strategy_version"));
+        let mut fields = config.0.clone();
+        // What changes while it runs is no configuration.
+        for name in ["state", "version", "strategy_version", "available_capital"] {
+            fields.remove(name);
+        }
+        let canonical = serde_json_canonicalizer::to_vec(&fields).unwrap_or_default();
+        let digest = |bytes: &[u8]| Some(format!("sha256:{}", data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))));
+        let runs = Runs {
+            build: digest(build.as_bytes()),
+            config: digest(&canonical),
+            strategy: (!strategy.is_empty()).then(|| strategy.to_owned()),
+        };
+        self.inside().runs = runs;
+    }
+
+    /// True when what costs more is due again.
+    fn slow_is_due(&self) -> bool {
+        let now = self.boot_clock.now_ms();
+        let mut inside = self.inside();
+        let due = inside.slow_at_ms.is_none_or(|at| now.saturating_sub(at) >= SLOW_EVERY_MS);
+        if due {
+            inside.slow_at_ms = Some(now);
+        }
+        due
+    }
+}
+
+#[async_trait]
+impl Adapter for FreqtradeAdapter {
+    fn name(&self) -> &'static str {
+        "freqtrade"
+    }
+    fn can_reduce(&self) -> bool {
+        true
+    }
+    fn can_tell_orders(&self) -> bool {
+        true
+    }
+    fn can_manage_exits(&self) -> bool {
+        true
+    }
+    fn dies_with_agent(&self) -> bool {
+        false
+    }
+    fn apply_within_ms(&self) -> i64 {
+        self.config.apply_within_ms()
+    }
+
+    async fn apply(&self, wanted: &Wanted) -> Result<ReadBack, AdapterError> {
+        {
+            let mut inside = self.inside();
+            inside.wanted = Some(*wanted);
+            inside.stood_at = None;
+        }
+        match wanted.state {
+            State::Active => self.start().await,
+            State::Reducing | State::Halted => self.quiet(wanted).await,
+        }
+    }
+
+    async fn look(&self) -> Result<ReadBack, AdapterError> {
+        let (config, health) = tokio::try_join!(self.api.config(), self.api.health())?;
+        self.note_runs(&config);
+        let mut seen = self.reading(&config, &health)?;
+        let cancels = self.inside().wanted.is_some_and(|wanted| wanted.orders != Orders::Keep);
+        // Its state is not kept waiting by an exchange that is slow to tell prices.
+        if cancels && let Ok(Ok(trades)) = tokio::time::timeout(STATUS, self.api.status()).await {
+            seen.entry_orders = Some(report::entry_orders(&trades));
+        }
+        Ok(seen)
+    }
+
+    async fn report(&self) -> Result<Option<Report>, AdapterError> {
+        let trades = self.api.status().await?;
+        if self.slow_is_due() {
+            let (wealth, daily) = tokio::join!(self.api.wealth(), self.api.daily());
+            let mut inside = self.inside();
+            inside.slow = report::Slow { wealth: wealth.ok(), daily: daily.ok() };
+        }
+        Ok(Some(report::report(&trades, &self.inside().slow)))
+    }
+
+    async fn runs(&self) -> Runs {
+        if let Ok(config) = self.api.config().await {
+            self.note_runs(&config);
+        }
+        self.inside().runs.clone()
+    }
+
+    fn halt_now(&self, wanted: &Wanted) -> Result<(), AdapterError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AdapterError::new)?;
+        let seen = runtime.block_on(self.apply(wanted))?;
+        if seen.state == State::Halted { Ok(()) } else { Err(AdapterError(format!("told to be halted, the bot is {}", seen.state))) }
+    }
+
+    async fn examine(&self, restart: bool) -> Vec<Finding> {
+        let mut found = Vec::new();
+        if restart {
+            found.push(self.reload().await);
+        }
+        found.extend(examine::examine(&self.api, &self.config, &self.boot_clock).await);
+        found
+    }
+}

@@ -1,0 +1,352 @@
+//! One round of the watch: the database is compared with the tide mark, what is new is read again and hashed again, the mark is raised on
+//! disk, and only then a signed checkpoint goes out. Whatever does not fit freezes the log; nothing is signed that was not read again.
+
+use super::{Frozen, FrozenKind, Keeper, LogSettings, LogStatus, Mark, Rehash, files};
+use crate::app::{App, AppError};
+use crate::audit::{Canonical, Event, Frontier, Note, Row, VerifierKey, record::leaf_hash};
+use crate::authz::{self, Action, Actor, Resource};
+use crate::storage::{self, Lane, audit::Head, checkpoints::StoredCheckpoint};
+use std::sync::Arc;
+
+/// How many entries are read at a time.
+const CHUNK: i64 = 2_000;
+
+/// How many entries are hashed before others may go first.
+const BREATH: usize = 32;
+
+/// What a look at the database came to.
+enum Look {
+    /// Everything fits; the frontier at the head's size was computed from the entries' bytes.
+    Fits(Head, Frontier),
+    /// It does not.
+    Wrong(FrozenKind, String),
+}
+
+/// What the bytes of a stretch of entries came to.
+enum Read {
+    /// The frontier after them.
+    Whole(Frontier),
+    /// What is wrong.
+    Broken(String),
+}
+
+impl App {
+    /// Begins the watch: reads or makes the key, compares the tide mark with the database. A database behind the mark pauses the fleet
+    /// before this returns.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or a first key cannot be written. What is wrong with the log is no error: it is frozen.
+    pub async fn open_log(self: &Arc<Self>, settings: LogSettings) -> Result<(), AppError> {
+        let (head, keys, latest) = {
+            let mut tx = self.db.read().await?;
+            let head = storage::audit::audit_head(&mut tx).await?;
+            (head, storage::checkpoints::log_keys(&mut tx).await?, storage::checkpoints::checkpoint_latest(&mut tx).await?)
+        };
+        let mark = files::read_mark(&settings.state_dir);
+        let is_first = latest.is_none() && keys.is_empty() && matches!(mark, Ok(None));
+        // A key that cannot be read stops no server: it could not take a stop then.
+        let read = files::read_key(&settings.state_dir);
+        let unreadable = read.as_ref().err().map(|error| format!("the signing key cannot be read: {error}"));
+        let mut key = read.ok().flatten().filter(|key| key.verifier().name() == head.origin);
+        if key.is_none() && unreadable.is_none() && is_first {
+            key = Some(files::make_key(&settings.state_dir, &head.origin).map_err(AppError::internal)?);
+        }
+        self.log.note(|status| {
+            status.is_one_volume = settings.is_one_volume;
+            status.size = head.size.unsigned_abs();
+            status.checkpoint = latest.clone();
+            status.is_key_recorded = key.as_ref().is_some_and(|key| keys.contains(&key.verifier().to_string()));
+            status.vkey = key.as_ref().map(|key| key.verifier().to_string()).unwrap_or_default();
+            status.sink.dir = settings.sink.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default();
+        });
+        let found = own_mark(mark, key.as_ref().map(crate::audit::SigningKey::verifier), is_first || latest.is_none());
+        // Set once: a second call would find the first one's keeper.
+        let _ = self.log.keeper.set(Keeper { settings, origin: head.origin.clone(), key: key.map(Arc::new) });
+        match unreadable.map_or(found, |why| Err((FrozenKind::KeyChanged, why))) {
+            Err((kind, why)) => self.freeze(kind, why).await,
+            Ok(mark) => {
+                let is_marked = mark.is_some();
+                self.log.note(|status| status.mark = mark);
+                // Without a mark everything is read, by the first round and not before the server serves.
+                if is_marked && let Look::Wrong(kind, why) = self.look().await? {
+                    self.freeze(kind, why).await;
+                }
+            }
+        }
+        self.freeze_as_the_database_says().await?;
+        if let Err(error) = self.record_log_key().await {
+            tracing::warn!(%error, "the log's key could not be recorded yet");
+        }
+        Ok(())
+    }
+
+    /// Notes this replica's key in the log and beside it, once. A database that takes nothing keeps no server from starting: the rounds try
+    /// again.
+    async fn record_log_key(&self) -> Result<(), AppError> {
+        let LogStatus { vkey, is_key_recorded, .. } = self.log.status();
+        if is_key_recorded || vkey.is_empty() || self.log.gate.frozen().is_some() {
+            return Ok(());
+        }
+        let permit = authz::check(&Actor::Server, Action::Record, &Resource::Installation)?;
+        let key_id = VerifierKey::parse(&vkey).map_err(AppError::internal)?.id();
+        let mut act = self.begin(permit, Lane::Normal).await?;
+        let now = act.now();
+        storage::checkpoints::log_key_add(act.tx(), &vkey, &self.node, now).await?;
+        act.commit(Event::LogKeyAdded { key_id, vkey }).await?;
+        self.log.note(|status| status.is_key_recorded = true);
+        Ok(())
+    }
+
+    /// One round. `signs`: this replica is the one that puts checkpoints into the database now.
+    ///
+    /// # Errors
+    /// When the database or the state folder would not do; the next round tries again.
+    pub async fn publish(self: &Arc<Self>, signs: bool) -> Result<(), AppError> {
+        let Some(keeper) = self.log.keeper.get() else { return Ok(()) };
+        let _alone = self.log.publishing.lock().await;
+        let done = self.round(keeper, signs).await;
+        self.log.note(|status| status.error = done.as_ref().err().map(super::feed::with_cause));
+        done
+    }
+
+    async fn round(self: &Arc<Self>, keeper: &Keeper, signs: bool) -> Result<(), AppError> {
+        self.freeze_as_the_database_says().await?;
+        if let Some(frozen) = self.log.gate.frozen() {
+            // What could not be done when it was found is done now.
+            self.freeze(frozen.kind, frozen.why.clone()).await;
+            return Ok(());
+        }
+        let Some(key) = &keeper.key else { return Ok(()) };
+        self.record_log_key().await?;
+        let (head, frontier) = match self.look().await? {
+            Look::Fits(head, frontier) => (head, frontier),
+            Look::Wrong(kind, why) => {
+                self.freeze(kind, why).await;
+                return Ok(());
+            }
+        };
+        let mark = Mark { size: head.size.unsigned_abs(), root: frontier.root() };
+        let (before, covered) = {
+            let status = self.log.status();
+            (status.mark, status.checkpoint.map(|checkpoint| checkpoint.size))
+        };
+        if before.as_ref() != Some(&mark) {
+            let now = self.clock.now();
+            self.log.note(|status| status.uncovered_since = status.uncovered_since.or(Some(now)));
+            failpoint!("publish:before_mark");
+            let (dir, key, raised) = (keeper.settings.state_dir.clone(), key.clone(), mark.clone());
+            // A slow disk holds up this task and nothing else.
+            let written = tokio::task::spawn_blocking(move || files::write_mark(&dir, &key, &raised));
+            written.await.map_err(AppError::internal)?.map_err(AppError::internal)?;
+            failpoint!("publish:mark");
+            self.log.note(|status| status.mark = Some(mark.clone()));
+        }
+        if signs && covered != Some(head.size) {
+            self.keep_checkpoint(key, &mark).await?;
+        }
+        let latest = storage::checkpoints::checkpoint_latest(&mut *self.db.read().await?).await?;
+        let covers = latest.as_ref().is_some_and(|latest| latest.size >= head.size);
+        let now = self.clock.now();
+        self.log.note(|status| {
+            status.size = mark.size;
+            status.checkpoint = latest;
+            status.uncovered_since = if covers { None } else { Some(status.uncovered_since.unwrap_or(now)) };
+        });
+        Ok(())
+    }
+
+    async fn keep_checkpoint(&self, key: &crate::audit::SigningKey, mark: &Mark) -> Result<(), AppError> {
+        let checkpoint = crate::audit::Checkpoint { origin: key.verifier().name().to_owned(), size: mark.size, root: mark.root };
+        let note = key.sign(&checkpoint).map_err(AppError::internal)?;
+        let stored = StoredCheckpoint { size: mark.size as i64, note, at: self.clock.now() };
+        let mut tx = self.db.write(Lane::Normal).await?;
+        match storage::checkpoints::checkpoint_add(&mut tx, &stored).await {
+            // Another replica was first.
+            Err(storage::Error::Duplicate(_)) => return Ok(()),
+            other => other?,
+        }
+        tx.commit().await?;
+        failpoint!("publish:checkpoint");
+        Ok(())
+    }
+
+    /// Compares the database with the tide mark, and reads again what came after it.
+    async fn look(&self) -> Result<Look, AppError> {
+        let head = storage::audit::audit_head(&mut *self.db.read().await?).await?;
+        let mark = self.log.status().mark;
+        let from = mark.as_ref().map_or(0, |mark| mark.size as i64);
+        if head.size < from {
+            let why =
+                format!("the database has {} entries and the tide mark {from}: it was rolled back, and may have lost holds", head.size);
+            return Ok(Look::Wrong(FrozenKind::Rollback, why));
+        }
+        let at_mark = storage::audit::audit_frontier_at(&mut *self.db.read().await?, from).await;
+        let at_mark = match at_mark {
+            Ok(frontier) => frontier,
+            Err(storage::Error::Unreadable(why)) => return Ok(Look::Wrong(FrozenKind::Mismatch, why)),
+            Err(error) => return Err(error.into()),
+        };
+        if mark.is_some_and(|mark| mark.root != at_mark.root()) {
+            let why = format!("the first {from} entries do not lead to the tide mark's root: the log was changed");
+            return Ok(Look::Wrong(FrozenKind::Mismatch, why));
+        }
+        match self.read_again(at_mark, head.size, |_| ()).await? {
+            Read::Broken(why) => Ok(Look::Wrong(FrozenKind::Mismatch, why)),
+            Read::Whole(frontier) if frontier.encode() != head.frontier => {
+                Ok(Look::Wrong(FrozenKind::Mismatch, "the entries do not lead to the log's own head: the log was changed".into()))
+            }
+            Read::Whole(frontier) => Ok(Look::Fits(head, frontier)),
+        }
+    }
+
+    /// Hashes the bytes of the entries after a frontier up to `size`.
+    async fn read_again(&self, mut frontier: Frontier, size: i64, tell: impl Fn(&Frontier)) -> Result<Read, AppError> {
+        while (frontier.size() as i64) < size {
+            let next = frontier.size() as i64;
+            let rows = storage::audit::audit_from(&mut *self.db.read().await?, next, CHUNK.min(size - next)).await?;
+            if rows.is_empty() {
+                return Ok(Read::Broken(format!("entry {next} is missing")));
+            }
+            for (n, row) in rows.iter().enumerate() {
+                if let Err(why) = take(&mut frontier, row) {
+                    return Ok(Read::Broken(why));
+                }
+                // A press on the same thread does not wait for this.
+                if n % BREATH == BREATH - 1 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            tell(&frontier);
+        }
+        Ok(Read::Whole(frontier))
+    }
+
+    /// Reads the whole log again from its first byte, and every checkpoint; freezes it when they do not fit. Once after each start of the
+    /// server and once a day; requests go first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn rehash(self: &Arc<Self>) -> Result<(), AppError> {
+        if self.log.keeper.get().is_none() || self.log.gate.frozen().is_some() {
+            return Ok(());
+        }
+        let checkpoints = self.all_checkpoints().await?;
+        let head = storage::audit::audit_head(&mut *self.db.read().await?).await?;
+        if checkpoints.last().is_some_and(|(size, _)| *size > head.size) {
+            self.freeze(
+                FrozenKind::Mismatch,
+                "there is a checkpoint over more entries than there are: the end of the log was cut off".into(),
+            )
+            .await;
+            return Ok(());
+        }
+        let mut frontier = Frontier::default();
+        let tell = |frontier: &Frontier| self.log.note(|status| status.rehash = Rehash::Running(frontier.size()));
+        let sizes = checkpoints.iter().map(|(size, _)| *size).chain([head.size]);
+        for size in sizes {
+            match self.read_again(frontier, size, tell).await? {
+                Read::Whole(read) => frontier = read,
+                Read::Broken(why) => {
+                    self.freeze(FrozenKind::Mismatch, why).await;
+                    return Ok(());
+                }
+            }
+            let wrong = checkpoints.iter().any(|(at, root)| *at == size && *root != frontier.root());
+            if wrong || (size == head.size && frontier.encode() != head.frontier) {
+                let why = format!("the first {size} entries do not lead to the root that was recorded for them: the log was changed");
+                self.freeze(FrozenKind::Mismatch, why).await;
+                return Ok(());
+            }
+        }
+        let now = self.clock.now();
+        self.log.note(|status| status.rehash = Rehash::Good(frontier.size(), now));
+        Ok(())
+    }
+
+    /// Sizes and roots of every checkpoint in the database, smallest first.
+    async fn all_checkpoints(&self) -> Result<Vec<(i64, crate::audit::tree::Hash)>, AppError> {
+        let mut all = Vec::new();
+        loop {
+            let last = all.last().map_or(-1, |(size, _)| *size);
+            let more = storage::checkpoints::checkpoint_after(&mut *self.db.read().await?, last, CHUNK).await?;
+            if more.is_empty() {
+                return Ok(all);
+            }
+            for checkpoint in more {
+                let root = Note::parse(&checkpoint.note).map(|note| note.checkpoint.root).unwrap_or_default();
+                all.push((checkpoint.size, root));
+            }
+        }
+    }
+
+    /// Takes over the freeze that another replica, or this one before it was started anew, wrote into the database.
+    async fn freeze_as_the_database_says(&self) -> Result<(), AppError> {
+        let mut tx = self.db.read().await?;
+        if storage::audit::audit_head(&mut tx).await?.is_open {
+            return Ok(());
+        }
+        let told = storage::checkpoints::log_frozen(&mut tx).await?;
+        let is_rollback = told.as_ref().is_some_and(|told| told.kind == "rollback");
+        self.log.gate.freeze(Frozen {
+            kind: if is_rollback { FrozenKind::Rollback } else { FrozenKind::Mismatch },
+            since: told.as_ref().map_or_else(|| self.clock.now(), |told| told.at),
+            why: told.map_or_else(|| "the database says so, and not why".to_owned(), |told| told.why),
+        });
+        Ok(())
+    }
+
+    /// Freezes the log: here at once, for every replica when the database itself is wrong. A rollback pauses the fleet (ruling H13).
+    pub(super) async fn freeze(self: &Arc<Self>, kind: FrozenKind, why: String) {
+        if self.log.gate.freeze(Frozen { kind, why: why.clone(), since: self.clock.now() }) {
+            tracing::error!(kind = kind.as_str(), why, "the audit log is frozen: nothing may start or be loosened; stops work");
+        }
+        if kind == FrozenKind::Rollback {
+            self.place_for_trigger("rollback", "the database was rolled back behind the audit log's tide mark").await;
+        }
+        if kind.is_everybodys() {
+            let kept = async {
+                let mut tx = self.db.write(Lane::Stop).await?;
+                storage::checkpoints::log_freeze(&mut tx, kind.as_str(), &why, &self.node, self.clock.now()).await?;
+                tx.commit().await
+            };
+            if let Err(error) = kept.await {
+                tracing::error!(%error, "the freeze could not be written into the database yet");
+            }
+        }
+    }
+}
+
+/// Takes an entry's bytes into the tree, when they are an entry's and its stored leaf is theirs.
+fn take(frontier: &mut Frontier, row: &Row) -> Result<(), String> {
+    let expected = frontier.size();
+    let leaf = leaf_hash(&row.body);
+    if row.seq != expected {
+        return Err(format!("entry {expected} is missing"));
+    }
+    if row.leaf_hash != leaf || Canonical::from_stored(row.body.clone()).is_err() {
+        return Err(format!("the bytes of entry {expected} are not those that were recorded: it was changed"));
+    }
+    frontier.push(leaf);
+    Ok(())
+}
+
+/// The mark that this replica's key signed; none at the very first start. Otherwise what is wrong.
+fn own_mark(
+    found: Result<Option<Note>, files::FileError>,
+    key: Option<&VerifierKey>,
+    may_be_missing: bool,
+) -> Result<Option<Mark>, (FrozenKind, String)> {
+    let found = found.map_err(|error| (FrozenKind::MarkLost, format!("the tide mark cannot be read: {error}")))?;
+    match (found, key) {
+        (None, Some(_)) if may_be_missing => Ok(None),
+        (None, _) => {
+            let why = "the database has checkpoints and the state folder has no tide mark: run `andon replica join` if this replica is new";
+            Err((FrozenKind::MarkLost, why.to_owned()))
+        }
+        (Some(_), None) => Err((FrozenKind::KeyChanged, "the signing key beside the tide mark is gone or of another log".to_owned())),
+        (Some(note), Some(key)) => match note.verify(key) {
+            Ok(checkpoint) => Ok(Some(Mark { size: checkpoint.size, root: checkpoint.root })),
+            Err(error) => Err((FrozenKind::KeyChanged, format!("the tide mark was not signed by the key beside it: {error}"))),
+        },
+    }
+}

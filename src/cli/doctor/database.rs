@@ -1,0 +1,127 @@
+//! The database: reachable, of this program's version, and the end of the log in it.
+
+use super::Line;
+use crate::app::audit_tail::check_tail;
+use crate::domain::{Clock, Secret};
+use crate::storage::{self, Db, migrate};
+use std::path::Path;
+
+/// How many of the log's last entries are read.
+const LAST: u64 = 2_000;
+/// How far the server's clock may be from ours.
+const SKEW_MS: i64 = 2_000;
+/// Older ones get no more fixes by their makers.
+const OLDEST: i64 = 14;
+
+/// The embedded database. Answers with the number of enrolled agents, when it can be read.
+pub async fn embedded(file: &Path, lines: &mut Vec<Line>) -> Option<u64> {
+    if !file.exists() {
+        lines.push(Line::ok("database", format!("{} is not there yet; the first start makes it", file.display())));
+        return None;
+    }
+    match Db::open_sqlite_to_read(file).await {
+        Ok(db) => look(&db, &file.display().to_string(), lines).await,
+        Err(error) => {
+            let todo = "run the doctor as the user that runs the server; if the file is damaged, restore it";
+            lines.push(Line::bad("database", format!("{} cannot be opened: {}", file.display(), causes(&error)), todo));
+            None
+        }
+    }
+}
+
+/// PostgreSQL. Answers with the number of enrolled agents, when it can be read.
+pub async fn server(url: &Secret<String>, clock: &Clock, lines: &mut Vec<Line>) -> Option<u64> {
+    let looked = async {
+        let db = Db::open_postgres(url.expose()).await?;
+        let server = db.server().await?;
+        storage::Result::Ok((db, server))
+    };
+    let (db, server) = match looked.await {
+        Ok((db, Some(server))) => (db, server),
+        Ok((_, None)) => return None,
+        Err(error) => {
+            let todo = "see that it runs, that its host, name, user and password are right, and that it lets this machine in";
+            lines.push(Line::bad("database", format!("PostgreSQL cannot be reached: {}", causes(&error)), todo));
+            return None;
+        }
+    };
+    let major = server.version / 10_000;
+    lines.push(match major {
+        ..OLDEST => Line::warn("PostgreSQL", format!("version {major} gets no more fixes"), format!("move to version {OLDEST} or newer")),
+        _ => Line::ok("PostgreSQL", format!("version {major}.{}", server.version % 10_000)),
+    });
+    if !server.loses.is_empty() {
+        let said =
+            format!("{} is off: what it acknowledged can be lost with its power, stops and starts among it", server.loses.join(", "));
+        lines.push(Line::bad("PostgreSQL", said, "turn it on in postgresql.conf"));
+    }
+    if server.is_standby {
+        lines.push(Line::bad("PostgreSQL", "this server follows another and takes no writes", "give the address of the primary"));
+    }
+    let apart = server.now.ms_since(clock.now());
+    if apart.abs() > SKEW_MS {
+        let said = format!("the clocks of the database's machine and of this one are {} s apart", apart.abs() / 1_000);
+        lines.push(Line::warn("PostgreSQL", said, "keep both by NTP"));
+    }
+    look(&db, "PostgreSQL", lines).await
+}
+
+async fn look(db: &Db, name: &str, lines: &mut Vec<Line>) -> Option<u64> {
+    let agents = examine(db, name, lines).await;
+    db.close().await;
+    agents.unwrap_or_else(|error| {
+        lines.push(Line::bad("database", format!("{name} cannot be read: {}", causes(&error)), "if it is damaged, restore it"));
+        None
+    })
+}
+
+async fn examine(db: &Db, name: &str, lines: &mut Vec<Line>) -> storage::Result<Option<u64>> {
+    let schema = migrate::look(db).await?;
+    let Some(version) = schema.version else {
+        lines.push(Line::ok("database", format!("{name} is empty; the first start fills it")));
+        return Ok(None);
+    };
+    if !schema.foreign.is_empty() {
+        let said = format!("{name} was written by another, newer program: it holds version {version} of the schema");
+        lines.push(Line::bad("database", said, "run the newer program, or restore a backup from before it"));
+        return Ok(None);
+    }
+    if !schema.pending.is_empty() {
+        let said = format!("{name} has schema version {version}; {} newer are to be applied", schema.pending.len());
+        lines.push(Line::warn("database", said, "make a backup; the next start of this program applies them"));
+        return Ok(None);
+    }
+    lines.push(Line::ok("database", format!("{name} answers, schema version {version}")));
+    let mut tx = db.read().await?;
+    match storage::installation::installation_get(&mut tx).await? {
+        Some(installation) if installation.kind != "live" => {
+            let said = format!("it belongs to a {} installation; `andon serve` does not touch it", installation.kind);
+            lines.push(Line::bad("database", said, "name another data folder"));
+        }
+        Some(_) => {}
+        None => return Ok(None),
+    }
+    let agents = storage::agents::agent_live(&mut tx).await?;
+    lines.push(match check_tail(&mut tx, LAST).await {
+        Ok(tail) => log(&tail),
+        Err(error) => Line::bad("audit log", format!("it cannot be read: {}", causes(&error)), "run `andon audit verify`"),
+    });
+    Ok(Some(agents.len() as u64))
+}
+
+fn log(tail: &crate::app::audit_tail::TailReport) -> Line {
+    if let Some(first) = tail.findings.first() {
+        let at = first.seq.map(|seq| format!("entry {seq}: ")).unwrap_or_default();
+        let more = if tail.findings.len() > 1 { format!(", and {} more", tail.findings.len() - 1) } else { String::new() };
+        let todo = "keep a copy of the database as it is, then run `andon audit verify` for the whole of it";
+        return Line::bad("audit log", format!("{at}{}{more}", first.what), todo);
+    }
+    if !tail.is_open {
+        return Line::bad("audit log", "it is frozen: nothing may start or be loosened; stopping works", "run `andon audit verify`");
+    }
+    Line::ok("audit log", format!("{} entries; the last {} agree with its head", tail.size, tail.read))
+}
+
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    crate::cli::with_causes(error)
+}

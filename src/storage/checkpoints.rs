@@ -1,0 +1,198 @@
+//! What is kept about the log beside its entries: signed checkpoints, the replicas' verifier keys, why it was frozen, and entries of stops
+//! that wait for it to open. Nothing here unfreezes a log.
+
+use super::{
+    Conn, Error, Result, WriteTx,
+    audit::CONTROL,
+    db::{on, statements},
+};
+use crate::audit::{Actor, Event};
+use crate::domain::{ActId, Timestamp};
+
+statements! {
+    ADD = "INSERT INTO audit_checkpoint (log_id, size, note, at) VALUES ($1, $2, $3, $4)";
+    LATEST = "SELECT size, note, at FROM audit_checkpoint WHERE log_id = $1 ORDER BY size DESC LIMIT 1";
+    AFTER = "SELECT size, note, at FROM audit_checkpoint WHERE log_id = $1 AND size > $2 ORDER BY size LIMIT $3";
+    KEY_ADD = "INSERT INTO audit_key (vkey, log_id, node, at) VALUES ($1, $2, $3, $4)";
+    KEYS = "SELECT vkey FROM audit_key WHERE log_id = $1 ORDER BY at, vkey";
+    FREEZE = "UPDATE audit_log SET state = 'frozen' WHERE log_id = $1 AND state = 'open'";
+    FREEZE_WHY = "INSERT INTO audit_freeze (n, log_id, kind, why, node, at) VALUES ($1, $2, $3, $4, $5, $6)";
+    FROZEN = "SELECT n, kind, why, at FROM audit_freeze WHERE log_id = $1 ORDER BY n DESC LIMIT 1";
+    LATE_ADD = "INSERT INTO audit_late (id, actor_kind, actor_id, happened_at, node, event) VALUES ($1, $2, $3, $4, $5, $6)";
+    LATE = "SELECT id, actor_kind, actor_id, happened_at, node, event FROM audit_late ORDER BY happened_at, id LIMIT 100";
+    LATE_DONE = "DELETE FROM audit_late WHERE id = $1";
+}
+
+/// A signed checkpoint as it was published.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct StoredCheckpoint {
+    /// How many entries it covers.
+    pub size: i64,
+    /// The signed note.
+    pub note: String,
+    /// When it was signed.
+    pub at: Timestamp,
+}
+
+/// Why the log was frozen.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct StoredFreeze {
+    /// Its number, from 1.
+    pub n: i64,
+    /// `rollback` or `mismatch`.
+    pub kind: String,
+    /// In a sentence.
+    pub why: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An entry that waits for the log to open.
+#[derive(Debug, Clone)]
+pub struct Late {
+    /// Its id here.
+    pub id: String,
+    /// Who acted.
+    pub actor: Actor,
+    /// When it happened.
+    pub happened_at: Timestamp,
+    /// Which process took it.
+    pub node: String,
+    /// What happened.
+    pub event: Event,
+}
+
+#[derive(sqlx::FromRow)]
+struct LateRow {
+    id: String,
+    actor_kind: String,
+    actor_id: String,
+    happened_at: Timestamp,
+    node: String,
+    event: String,
+}
+
+/// Keeps a checkpoint. One that covers as much or more and is there already stays as it is.
+///
+/// # Errors
+/// `Duplicate` when another replica keeps one of the same size at the same time; when the database is gone.
+pub async fn checkpoint_add(tx: &mut WriteTx, checkpoint: &StoredCheckpoint) -> Result<()> {
+    if checkpoint_latest(tx).await?.is_some_and(|latest| latest.size >= checkpoint.size) {
+        return Ok(());
+    }
+    on!(&mut **tx, |c| sqlx::query(ADD)
+        .bind(CONTROL)
+        .bind(checkpoint.size)
+        .bind(&checkpoint.note)
+        .bind(checkpoint.at)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// The checkpoint that covers most.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn checkpoint_latest(conn: &mut Conn) -> Result<Option<StoredCheckpoint>> {
+    Ok(on!(conn, |c| sqlx::query_as(LATEST).bind(CONTROL).fetch_optional(c).await)?)
+}
+
+/// Checkpoints that cover more than `size`, smallest first.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn checkpoint_after(conn: &mut Conn, size: i64, most: i64) -> Result<Vec<StoredCheckpoint>> {
+    Ok(on!(conn, |c| sqlx::query_as(AFTER).bind(CONTROL).bind(size).bind(most).fetch_all(c).await)?)
+}
+
+/// Notes a replica's verifier key.
+///
+/// # Errors
+/// `Duplicate` when it is there.
+pub async fn log_key_add(tx: &mut WriteTx, vkey: &str, node: &str, at: Timestamp) -> Result<()> {
+    on!(&mut **tx, |c| sqlx::query(KEY_ADD).bind(vkey).bind(CONTROL).bind(node).bind(at).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Every verifier key of this installation.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn log_keys(conn: &mut Conn) -> Result<Vec<String>> {
+    Ok(on!(conn, |c| sqlx::query_scalar(KEYS).bind(CONTROL).fetch_all(c).await)?)
+}
+
+/// Freezes the log, and says why. One that is frozen stays so for its first reason, unless it is found rolled back as well.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn log_freeze(tx: &mut WriteTx, kind: &str, why: &str, node: &str, at: Timestamp) -> Result<()> {
+    let fresh = on!(&mut **tx, |c| sqlx::query(FREEZE).bind(CONTROL).execute(c).await.map(|r| r.rows_affected()))?;
+    let last = log_frozen(tx).await?;
+    if fresh == 0 && last.as_ref().is_some_and(|last| last.kind == kind || kind != "rollback") {
+        return Ok(());
+    }
+    let n = last.map_or(1, |last| last.n + 1);
+    on!(&mut **tx, |c| sqlx::query(FREEZE_WHY).bind(n).bind(CONTROL).bind(kind).bind(why).bind(node).bind(at).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Why the log was last frozen.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn log_frozen(conn: &mut Conn) -> Result<Option<StoredFreeze>> {
+    Ok(on!(conn, |c| sqlx::query_as(FROZEN).bind(CONTROL).fetch_optional(c).await)?)
+}
+
+/// Keeps an entry until the log is open.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn late_add(tx: &mut WriteTx, late: &Late) -> Result<()> {
+    let event = serde_json::to_string(&late.event).map_err(|error| Error::Unreadable(error.to_string()))?;
+    on!(&mut **tx, |c| sqlx::query(LATE_ADD)
+        .bind(&late.id)
+        .bind(&late.actor.t)
+        .bind(&late.actor.id)
+        .bind(late.happened_at)
+        .bind(&late.node)
+        .bind(&event)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// Entries that wait, oldest first, at most 100.
+///
+/// # Errors
+/// When the database is gone; `Unreadable` for one of another version.
+pub async fn late_all(conn: &mut Conn) -> Result<Vec<Late>> {
+    let rows: Vec<LateRow> = on!(conn, |c| sqlx::query_as(LATE).fetch_all(c).await)?;
+    rows.into_iter()
+        .map(|row| {
+            let event = serde_json::from_str(&row.event).map_err(|error| Error::Unreadable(error.to_string()))?;
+            let actor = Actor { t: row.actor_kind, id: row.actor_id };
+            Ok(Late { id: row.id, actor, happened_at: row.happened_at, node: row.node, event })
+        })
+        .collect()
+}
+
+/// Lets a late entry go that the log has now. False when another replica was first.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn late_done(tx: &mut WriteTx, id: &str) -> Result<bool> {
+    let rows = on!(&mut **tx, |c| sqlx::query(LATE_DONE).bind(id).execute(c).await.map(|r| r.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+impl Late {
+    /// An entry that cannot be appended now.
+    pub fn new(actor: Actor, happened_at: Timestamp, node: &str, event: Event) -> Self {
+        Self { id: ActId::new().to_string(), actor, happened_at, node: node.to_owned(), event }
+    }
+}

@@ -1,0 +1,384 @@
+//! Freqtrade's REST API as a real 2026.9 answers it, with a worker loop of its own and its traps: `state` is a wish that the loop follows at its
+//! next round, orders are placed after a stop was answered, a pause wakes a stopped bot, a restart and a reload forget it. The bodies are those
+//! that a real bot sent, in `tests/freqtrade/recorded`.
+
+use axum::{
+    Json, Router,
+    extract::{Path, Request, State},
+    http::StatusCode,
+    middleware::Next,
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
+};
+use serde_json::{Value, json};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio::net::{TcpListener, TcpStream};
+
+/// One round of its loop and the pause after it.
+pub const THROTTLE: Duration = Duration::from_millis(120);
+pub const PASSWORD: &str = "rig-only-password";
+
+/// One open trade.
+#[derive(Debug, Clone)]
+pub struct Trade {
+    pub id: i64,
+    pub pair: String,
+    /// It holds something.
+    pub filled: bool,
+    pub entry_rests: bool,
+    pub exit_rests: bool,
+}
+
+/// What it is and does.
+pub struct Inside {
+    /// What it wishes: running, paused, stopped, reload_config.
+    pub state: &'static str,
+    /// What its worker does; none: it has not begun.
+    pub mode: Option<&'static str>,
+    pub initial_state: &'static str,
+    pub trades: Vec<Trade>,
+    /// Every entry order that it ever placed.
+    pub entered: u32,
+    /// Every call that changes something, as `pause`, `stop`, `cancel 3`.
+    pub calls: Vec<String>,
+    pub rounds: u32,
+    /// How often it has looked whether it may enter.
+    pub looks: u32,
+    /// How many pairs it trades.
+    pub pairs: usize,
+    /// Its exchange takes so long for each call.
+    pub exchange: Duration,
+    /// So many cancels are answered 200 and do nothing.
+    pub cancels_lost: u32,
+    /// So often its loop places a cancelled entry order anew, paused or not.
+    pub replaces: u32,
+    /// Nobody answers.
+    pub is_down: bool,
+    /// It takes calls and never answers.
+    pub hangs: bool,
+    /// It says what it is told and does as before.
+    pub lies: bool,
+    last_process: Option<String>,
+    startup: String,
+    logs: Vec<Value>,
+    boot: u32,
+}
+
+/// The bot.
+#[derive(Clone)]
+pub struct Fake {
+    inside: Arc<Mutex<Inside>>,
+    pub address: SocketAddr,
+}
+
+fn recorded(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn now_us() -> i64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    time.tv_sec * 1_000_000 + time.tv_nsec / 1_000
+}
+
+fn moment() -> String {
+    jiff::Timestamp::from_microsecond(now_us()).unwrap().to_string()
+}
+
+impl Inside {
+    fn log(&mut self, words: String) {
+        let ms = now_us() as f64 / 1_000.0;
+        self.logs.push(json!(["", ms, "freqtrade.worker", "INFO", words]));
+    }
+    pub fn resting_entries(&self) -> usize {
+        self.trades.iter().filter(|trade| trade.entry_rests).count()
+    }
+    fn enter(&mut self) {
+        let id = self.trades.iter().map(|trade| trade.id).max().unwrap_or(0) + 1;
+        let pair = format!("P{id}/USDT");
+        self.entered += 1;
+        self.trades.push(Trade { id, pair, filled: false, entry_rests: true, exit_rests: false });
+    }
+}
+
+/// A listener whose connections end at once while the bot is down.
+struct Door(TcpListener, Fake);
+
+impl axum::serve::Listener for Door {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        loop {
+            if let Ok(caller) = self.0.accept().await
+                && !self.1.at().is_down
+            {
+                return caller;
+            }
+        }
+    }
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl Fake {
+    /// A bot that begins in a state.
+    pub async fn new(state: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let inside = Inside {
+            state,
+            mode: None,
+            initial_state: state,
+            trades: vec![Trade { id: 1, pair: "BTC/USDT".into(), filled: true, entry_rests: false, exit_rests: true }],
+            entered: 0,
+            calls: Vec::new(),
+            rounds: 0,
+            looks: 0,
+            pairs: 3,
+            exchange: Duration::from_millis(5),
+            cancels_lost: 0,
+            replaces: 0,
+            is_down: false,
+            hangs: false,
+            lies: false,
+            last_process: None,
+            startup: moment(),
+            logs: Vec::new(),
+            boot: 1,
+        };
+        let fake = Self { inside: Arc::new(Mutex::new(inside)), address: listener.local_addr().unwrap() };
+        let router = Router::new()
+            .route("/api/v1/show_config", get(show_config))
+            .route("/api/v1/health", get(health))
+            .route("/api/v1/status", get(status))
+            .route("/api/v1/logs", get(logs))
+            .route("/api/v1/balance", get(|| async { Json(recorded(include_str!("../../freqtrade/recorded/balance.json"))) }))
+            .route("/api/v1/daily", get(|| async { Json(recorded(include_str!("../../freqtrade/recorded/daily.json"))) }))
+            .route("/api/v1/pause", post(pause))
+            .route("/api/v1/stop", post(stop))
+            .route("/api/v1/start", post(start))
+            .route("/api/v1/reload_config", post(reload_config))
+            .route("/api/v1/trades/{id}/open-order", delete(cancel))
+            .layer(axum::middleware::from_fn_with_state(fake.clone(), guard))
+            .with_state(fake.clone());
+        let door = Door(listener, fake.clone());
+        tokio::spawn(async move { axum::serve(door, router).await });
+        tokio::spawn(fake.clone().work());
+        fake
+    }
+
+    pub fn at(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap()
+    }
+
+    /// What its worker does, and how many entry orders rest.
+    pub fn works(&self) -> (Option<&'static str>, usize) {
+        let at = self.at();
+        (at.mode, at.resting_entries())
+    }
+
+    /// It ends and is started again, as by `kill -9` and a restart policy.
+    pub fn restart(&self) {
+        let mut at = self.at();
+        at.state = at.initial_state;
+        at.mode = None;
+        at.last_process = None;
+        at.logs.clear();
+        at.boot += 1;
+    }
+
+    /// Waits until its worker does this.
+    pub async fn until_in(&self, mode: &'static str) {
+        super::until(&format!("the bot is {mode}"), || self.at().mode == Some(mode)).await;
+    }
+
+    /// Its worker, as `worker.py` has it.
+    async fn work(self) {
+        loop {
+            let (state, boot, exchange) = {
+                let mut at = self.at();
+                let state = if at.lies { at.mode.unwrap_or(at.state) } else { at.state };
+                if at.mode != Some(state) {
+                    let from = at.mode.map_or(String::new(), |mode| format!(" from {}", mode.to_uppercase()));
+                    at.log(format!("Changing state{from} to: {}", state.to_uppercase()));
+                    if matches!(state, "running" | "paused") && !matches!(at.mode, Some("running" | "paused")) {
+                        at.startup = moment();
+                    }
+                    at.mode = Some(state);
+                }
+                (state, at.boot, at.exchange)
+            };
+            match state {
+                "running" | "paused" => self.process(boot, exchange).await,
+                "reload_config" => {
+                    self.at().is_down = true;
+                    tokio::time::sleep(THROTTLE * 2).await;
+                    let mut at = self.at();
+                    at.is_down = false;
+                    at.state = at.initial_state;
+                    at.last_process = None;
+                    continue;
+                }
+                _ => {}
+            }
+            tokio::time::sleep(THROTTLE).await;
+        }
+    }
+
+    /// One round: it looks once whether it may enter, and then places one order after the other.
+    async fn process(&self, boot: u32, exchange: Duration) {
+        tokio::time::sleep(exchange).await;
+        let room = {
+            let mut at = self.at();
+            if at.replaces > 0 && at.resting_entries() == 0 && at.entered > 0 {
+                at.replaces -= 1;
+                at.enter();
+            }
+            at.looks += 1;
+            let running = at.state == "running" || at.lies;
+            if running { at.pairs.saturating_sub(at.trades.len()) } else { 0 }
+        };
+        for _ in 0..room {
+            tokio::time::sleep(exchange).await;
+            let mut at = self.at();
+            if at.boot != boot {
+                return;
+            }
+            at.enter();
+        }
+        let mut at = self.at();
+        if at.boot == boot {
+            at.last_process = Some(moment());
+            at.rounds += 1;
+        }
+    }
+}
+
+async fn guard(State(fake): State<Fake>, request: Request, next: Next) -> Response {
+    if fake.at().hangs {
+        std::future::pending::<()>().await;
+    }
+    let given = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let right = format!("Basic {}", data_encoding::BASE64.encode(format!("rig:{PASSWORD}").as_bytes()));
+    if given != right {
+        return (StatusCode::UNAUTHORIZED, Json(json!({"detail": "Unauthorized"}))).into_response();
+    }
+    next.run(request).await
+}
+
+async fn show_config(State(fake): State<Fake>) -> Json<Value> {
+    let mut config = recorded(include_str!("../../freqtrade/recorded/show_config.json"));
+    config["state"] = fake.at().state.into();
+    Json(config)
+}
+
+async fn health(State(fake): State<Fake>) -> Json<Value> {
+    let mut health = recorded(include_str!("../../freqtrade/recorded/health.json"));
+    let at = fake.at();
+    health["last_process"] = at.last_process.clone().into();
+    health["bot_startup"] = at.startup.clone().into();
+    Json(health)
+}
+
+async fn logs(State(fake): State<Fake>) -> Json<Value> {
+    let at = fake.at();
+    Json(json!({"log_count": at.logs.len(), "logs": at.logs}))
+}
+
+async fn status(State(fake): State<Fake>) -> Json<Value> {
+    Json(fake.at().trades.iter().map(shown).collect())
+}
+
+fn shown(trade: &Trade) -> Value {
+    let all = recorded(include_str!("../../freqtrade/recorded/status.json"));
+    let mut one = if trade.filled { all[0].clone() } else { all[2].clone() };
+    one["trade_id"] = trade.id.into();
+    one["pair"] = trade.pair.clone().into();
+    let order = |side: &str| {
+        let mut order = all[2]["orders"][0].clone();
+        order["ft_order_side"] = side.into();
+        order
+    };
+    let mut orders: Vec<Value> = if trade.filled { vec![all[0]["orders"][0].clone()] } else { Vec::new() };
+    orders.extend(trade.entry_rests.then(|| order("buy")));
+    orders.extend(trade.exit_rests.then(|| order("sell")));
+    one["orders"] = orders.into();
+    one
+}
+
+fn said(words: &str) -> Json<Value> {
+    Json(json!({"status": words}))
+}
+
+async fn pause(State(fake): State<Fake>) -> Json<Value> {
+    let mut at = fake.at();
+    at.calls.push("pause".into());
+    if at.state == "running" {
+        at.state = "paused";
+    }
+    if at.state == "stopped" {
+        at.state = "paused";
+        return said("starting bot with trader in paused state, no entries will occur. Run /start to enable entries.");
+    }
+    said("paused, no more entries will occur from now. Run /start to enable entries.")
+}
+
+async fn stop(State(fake): State<Fake>) -> Json<Value> {
+    let mut at = fake.at();
+    at.calls.push("stop".into());
+    if at.state == "stopped" {
+        return said("already stopped");
+    }
+    at.state = "stopped";
+    said("stopping trader ...")
+}
+
+async fn start(State(fake): State<Fake>) -> Json<Value> {
+    let mut at = fake.at();
+    at.calls.push("start".into());
+    if at.state == "running" {
+        return said("already running");
+    }
+    at.state = "running";
+    said("starting trader ...")
+}
+
+async fn reload_config(State(fake): State<Fake>) -> Json<Value> {
+    fake.at().state = "reload_config";
+    said("Reloading config ...")
+}
+
+async fn cancel(State(fake): State<Fake>, Path(id): Path<i64>) -> Response {
+    let refused = |why: &str| {
+        let error = format!("Error querying /api/v1/trades/{id}/open-order: {why}");
+        (StatusCode::BAD_GATEWAY, Json(json!({"error": error}))).into_response()
+    };
+    let exchange = fake.at().exchange;
+    if fake.at().state != "stopped" {
+        tokio::time::sleep(exchange).await;
+    }
+    let mut at = fake.at();
+    at.calls.push(format!("cancel {id}"));
+    if at.state == "stopped" {
+        return refused("trader is not running");
+    }
+    let lost = at.cancels_lost > 0;
+    at.cancels_lost = at.cancels_lost.saturating_sub(1);
+    let Some(trade) = at.trades.iter_mut().find(|trade| trade.id == id) else { return refused("Invalid trade_id.") };
+    if !trade.entry_rests && !trade.exit_rests {
+        return refused("No open order for trade_id.");
+    }
+    if !lost {
+        (trade.entry_rests, trade.exit_rests) = (false, false);
+        if !trade.filled {
+            // A trade that ends with its entry order is none any more.
+            at.trades.retain(|trade| trade.id != id);
+            return refused("no active trade");
+        }
+    }
+    let trade = at.trades.iter().find(|trade| trade.id == id).map(shown);
+    Json(trade.unwrap_or_default()).into_response()
+}

@@ -1,0 +1,225 @@
+//! A frozen log: nothing starts or loosens, every stop works and is recorded later; a rollback pauses the fleet (rulings C4, C5, H13).
+
+use super::copy::{Raw, copy, copy_dir, opened};
+use crate::harness::{
+    agent,
+    app::{TestApp, assemble},
+    browser::Browser,
+    db::{Fresh, Kind, fresh, on_both},
+};
+use andon::{
+    app::{
+        App, AppError,
+        holds::{Kept, Press},
+        log::{FrozenKind, files, join},
+    },
+    authn::Keys,
+    domain::{HoldId, Level, PlacerKind, Scope, Secret, StopKind},
+    storage,
+};
+use axum::http::StatusCode;
+use std::sync::Arc;
+
+/// The same state folder beside another database.
+async fn beside(test: &TestApp, place: &crate::harness::db::Place) -> Arc<App> {
+    let app = assemble(opened(place).await, &test.hand, &test.fresh.dir.path().join("spool")).await;
+    app.open_log(test.log_settings()).await.unwrap();
+    app
+}
+
+fn frozen(app: &App) -> Option<FrozenKind> {
+    app.log.gate().frozen().map(|frozen| frozen.kind)
+}
+
+/// Nothing is loosened, and it is said why; a press works.
+async fn stops_only(test: &TestApp, app: &Arc<App>) -> HoldId {
+    let refused = app.create_team(&test.actor("admin"), "late team").await.unwrap_err();
+    assert!(matches!(&refused, AppError::Frozen(why) if !why.is_empty()), "{refused:?}");
+    let press = Press { scope: Scope::Fleet, level: Level::Pause, why: "fire".into(), idempotency_key: String::new() };
+    let placed = app.place(test.actor("operator"), press).await.unwrap();
+    assert_eq!((placed.kept, placed.hold.entry), (Kept::Recorded, None), "the row is committed, the entry waits");
+    let released = app.prepare_release(&test.actor("risk"), &placed.hold.id, "no").await;
+    assert!(matches!(released, Err(AppError::Frozen(_))), "{released:?}");
+    let health = app.health().await;
+    assert!(health.can_stop && health.degraded.contains(&"audit_log") && health.log_frozen.is_some());
+    placed.hold.id
+}
+
+on_both!(a_database_behind_the_tide_mark_pauses_the_fleet_and_freezes_the_log, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = agent::ready(&test, &bot, "operator").await;
+    test.open_log().await;
+    test.app.publish(true).await.unwrap();
+    let old = copy(&test.fresh, "old").await;
+    test.bot("arb-2", "arb").await;
+    test.app.publish(true).await.unwrap();
+    assert_eq!(frozen(&test.app), None);
+
+    let app = beside(&test, &old).await;
+    assert_eq!(frozen(&app), Some(FrozenKind::Rollback));
+    let view = app.fleet.view();
+    let paused: Vec<_> = view.open_holds().filter(|hold| hold.placed_by.kind == PlacerKind::Trigger).collect();
+    assert_eq!(paused.len(), 1);
+    assert_eq!((&paused[0].scope, paused[0].level, paused[0].placed_by.id.as_str()), (&Scope::Fleet, Level::Pause, "rollback"));
+    stops_only(&test, &app).await;
+    // A boot is a stop: it is recorded, and its entry waits.
+    agent.reboot();
+    assert!(agent.check_in(&app).await.is_ok());
+    let late = storage::checkpoints::late_all(&mut app.db.read().await.unwrap()).await.unwrap();
+    assert!(late.iter().any(|late| serde_json::to_string(&late.event).unwrap().contains("agent.boot")));
+    assert_eq!(app.fleet.view().bot(&bot.id).unwrap().stop.as_ref().unwrap().kind, StopKind::Boot);
+    // Rounds, restarts and the whole log read again make no second pause and sign nothing.
+    app.publish(true).await.unwrap();
+    app.rehash().await.unwrap();
+    app.feed_sink().await.unwrap();
+    let again = beside(&test, &old).await;
+    assert_eq!(frozen(&again), Some(FrozenKind::Rollback));
+    assert_eq!(again.fleet.view().open_holds().filter(|hold| hold.placed_by.kind == PlacerKind::Trigger).count(), 1);
+    // The right database again: nothing is frozen there.
+    let right = beside(&test, &test.fresh.place).await;
+    assert_eq!(frozen(&right), None);
+    test.log_is_good().await;
+});
+
+on_both!(what_was_changed_below_the_mark_or_above_it_freezes, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    test.open_log().await;
+    test.app.publish(true).await.unwrap();
+    test.bot("arb-1", "arb").await;
+    let size = storage::audit::audit_head(&mut test.fresh.db.read().await.unwrap()).await.unwrap().size;
+    let mark = files::read_mark(&test.log_settings().state_dir).unwrap().unwrap().checkpoint.size as i64;
+    assert!(mark < size);
+    let changes = [
+        ("leaf", format!("UPDATE audit_leaf SET leaf_hash = {{0}} WHERE seq = {}", mark - 1), false),
+        ("body", format!("UPDATE audit_record SET body = {{1}} WHERE seq = {mark}"), false),
+        ("gone", format!("DELETE FROM audit_record WHERE seq = {mark}"), false),
+        ("head", "UPDATE audit_log SET frontier = {0}".to_owned(), false),
+        ("deep", "UPDATE audit_record SET body = {1} WHERE seq = 1".to_owned(), true),
+    ];
+    for (name, sql, only_when_read_again) in changes {
+        let place = copy(&test.fresh, name).await;
+        let wrong = vec![7; 32 * size.count_ones() as usize];
+        Raw::open(&place).await.run(&sql, &[if name == "head" { &wrong } else { &[7; 32] }, b"{}"]).await;
+        let state = test.fresh.dir.path().join(format!("state-{name}"));
+        copy_dir(&test.log_settings().state_dir, &state);
+        let app = assemble(opened(&place).await, &test.hand, &test.fresh.dir.path().join("spool")).await;
+        app.open_log(andon::app::log::LogSettings { state_dir: state, sink: None, ..test.log_settings() }).await.unwrap();
+        if only_when_read_again {
+            assert_eq!(frozen(&app), None, "{name}");
+            app.rehash().await.unwrap();
+        }
+        assert_eq!(frozen(&app), Some(FrozenKind::Mismatch), "{name}");
+        assert_eq!(app.fleet.view().open_holds().count(), 0, "running bots go on");
+        app.publish(true).await.unwrap();
+        let latest = storage::checkpoints::checkpoint_latest(&mut app.db.read().await.unwrap()).await.unwrap().unwrap();
+        assert_eq!(latest.size, mark, "nothing is signed");
+        // Every replica freezes: the database says so.
+        assert!(!storage::audit::audit_head(&mut app.db.read().await.unwrap()).await.unwrap().is_open);
+        stops_only(&test, &app).await;
+    }
+});
+
+on_both!(a_lost_mark_or_another_key_freezes_this_replica_until_it_joins, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    test.open_log().await;
+    test.app.publish(true).await.unwrap();
+    let settings = test.log_settings();
+    std::fs::remove_file(files::mark_path(&settings.state_dir)).unwrap();
+    let app = test.restarted().await;
+    app.open_log(settings.clone()).await.unwrap();
+    assert_eq!(frozen(&app), Some(FrozenKind::MarkLost));
+    let hold = stops_only(&test, &app).await;
+    app.append_missing_entries().await.unwrap();
+    assert!(storage::audit::audit_head(&mut app.db.read().await.unwrap()).await.unwrap().is_open, "the others go on");
+    // Joining verifies everything, and is an entry.
+    let (webauthn, clock) = (Keys::new(&app.origin, "andon").unwrap(), test.hand.clock());
+    let joining = join::Joining {
+        db: &app.db,
+        state_dir: &settings.state_dir,
+        webauthn: &webauthn,
+        clock: &clock,
+        user: "uid 0",
+        node: "test",
+        keys: &[],
+    };
+    let joined = join::join(&joining).await.unwrap();
+    assert_eq!(joined.vkey, test.app.log.status().vkey, "the key was there still");
+    assert!(join::join(&joining).await.is_err(), "once");
+    let app = test.restarted().await;
+    app.open_log(settings.clone()).await.unwrap();
+    assert_eq!(frozen(&app), None);
+    app.publish(true).await.unwrap();
+    // What waited is in the log now, as the same hold.
+    app.append_missing_entries().await.unwrap();
+    app.append_late_entries().await.unwrap();
+    let hold = storage::holds::hold_by_id(&mut app.db.read().await.unwrap(), &hold).await.unwrap().unwrap();
+    assert!(hold.entry.is_some());
+    test.log_is_good().await;
+
+    std::fs::remove_file(files::key_path(&settings.state_dir)).unwrap();
+    let app = test.restarted().await;
+    app.open_log(settings.clone()).await.unwrap();
+    assert_eq!(frozen(&app), Some(FrozenKind::KeyChanged));
+    assert!(!files::key_path(&settings.state_dir).exists(), "no new key is made by itself");
+    assert_eq!(app.fleet.view().open_holds().filter(|hold| hold.placed_by.kind == PlacerKind::Trigger).count(), 0);
+});
+
+on_both!(a_second_replica_joins_with_a_key_of_its_own, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    test.open_log().await;
+    test.app.publish(true).await.unwrap();
+    let state_dir = test.fresh.dir.path().join("state-2");
+    std::fs::create_dir_all(&state_dir).unwrap();
+    let settings = andon::app::log::LogSettings { state_dir: state_dir.clone(), sink: None, is_one_volume: false };
+    let second = test.restarted().await;
+    second.open_log(settings.clone()).await.unwrap();
+    assert_eq!((frozen(&second), frozen(&test.app)), (Some(FrozenKind::MarkLost), None));
+    let (webauthn, clock) = (Keys::new(&second.origin, "andon").unwrap(), test.hand.clock());
+    let base = join::Joining { db: &second.db, state_dir: &state_dir, webauthn: &webauthn, clock: &clock, user: "u", node: "n", keys: &[] };
+    let stranger = [andon::audit::VerifierKey::parse("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW").unwrap()];
+    let refused = join::join(&join::Joining { keys: &stranger, ..base }).await;
+    assert!(matches!(refused, Err(AppError::Conflict(_))) && !files::mark_path(&state_dir).exists(), "{refused:?}");
+    let base = join::Joining { db: &second.db, state_dir: &state_dir, webauthn: &webauthn, clock: &clock, user: "u", node: "n", keys: &[] };
+    join::join(&base).await.unwrap();
+    let second = test.restarted().await;
+    second.open_log(settings).await.unwrap();
+    assert_eq!(frozen(&second), None);
+    second.publish(true).await.unwrap();
+    test.app.publish(false).await.unwrap();
+    assert_ne!(second.log.status().vkey, test.app.log.status().vkey);
+    assert_eq!(second.log.status().mark, test.app.log.status().mark, "both watch the same log");
+    assert_eq!((frozen(&second), frozen(&test.app)), (None, None));
+    test.log_is_good().await;
+});
+
+#[tokio::test]
+async fn a_frozen_log_is_said_on_every_page_and_signing_in_stops_only() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    test.open_log().await;
+    test.app.publish(true).await.unwrap();
+    let mut auditor = Browser::signed_in(&test, "auditor").await;
+    let state = test.log_settings().state_dir;
+    Raw::open(&test.fresh.place).await.run("UPDATE audit_leaf SET leaf_hash = {0} WHERE seq = 2", &[&[9; 32]]).await;
+    test.app.publish(true).await.unwrap();
+    assert_eq!(frozen(&test.app), Some(FrozenKind::Mismatch));
+    for path in ["/fleet", "/audit", "/pause", "/card"] {
+        auditor.get(path).await;
+        assert!(auditor.page.contains("The audit log is frozen"), "{path}: {}", auditor.page);
+    }
+    auditor.get("/system").await;
+    assert!(auditor.page.contains("The audit log is frozen since") && auditor.page.contains("audit verify"), "{}", auditor.page);
+    let mut admin = Browser::on(&test.app);
+    admin.get("/sign-in").await;
+    assert!(admin.page.contains("The audit log is frozen"));
+    admin.sign_in("admin", &test.people["admin"].key).await;
+    admin.get("/people").await;
+    assert!(admin.leads_to().starts_with("/sign-in/key") || admin.status == StatusCode::UNAUTHORIZED, "{} {}", admin.status, admin.page);
+    admin.get("/pause").await;
+    assert_eq!(admin.status, StatusCode::OK);
+    let late = storage::checkpoints::late_all(&mut test.app.db.read().await.unwrap()).await.unwrap();
+    assert!(late.iter().any(|late| serde_json::to_string(&late.event).unwrap().contains("sign_in.ok")));
+    let wrong = test.app.sign_in_password("admin", Secret::new("wrong".into()), "h").await;
+    assert!(wrong.is_err());
+    assert!(files::read_mark(&state).unwrap().is_some());
+}
