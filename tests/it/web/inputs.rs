@@ -36,15 +36,14 @@ fn wrong_values() -> Vec<(&'static str, Value)> {
 const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/holds", "key", &["nothing", "long", "control", "markup", "nobody"], "a press is never refused for want of a good key"),
     ("/holds", "level", &["nothing", "long", "control", "markup", "nobody"], "what is no reduce is a pause: a press is never refused"),
-    ("/holds/{id}/why", "why", &["control", "markup", "nobody"], "a reason is free text; control characters become spaces"),
-    ("/holds/{id}/release", "release_why", &["control", "markup", "nobody"], "a reason is free text"),
-    ("/agents/{id}/revoke", "why", &["control", "markup", "nobody"], "a reason is free text"),
+    ("/holds/{id}/why", "why", &["markup", "nobody"], "a reason is free text"),
+    ("/holds/{id}/release", "release_why", &["markup", "nobody"], "a reason is free text"),
+    ("/agents/{id}/revoke", "why", &["markup", "nobody"], "a reason is free text"),
     ("/bots", "strategy", &["nobody"], "a strategy is a short name of the team's own"),
     ("/bots", "name", &["nobody"], "letters, digits and dashes make a name"),
     ("/bots", "owner", &["nothing"], "whoever makes it owns it"),
     ("/teams", "name", &["nobody"], "letters, digits and dashes make a name"),
     ("/tokens", "name", &["nobody"], "letters, digits and dashes make a name"),
-    ("/tokens", "team", &["nothing"], "a token of the whole installation"),
     ("/people/invite", "name", &["nobody"], "letters, digits and dashes make a name"),
     ("/first-run", "shown", &["nothing", "long", "control", "markup", "nobody"], "what is no yes is a no, and it is one's own list"),
     ("/welcome/password", "display_name", &["nobody"], "letters, digits and dashes make a name"),
@@ -91,10 +90,11 @@ async fn every_field_of_every_form_refuses_what_does_not_belong_there_and_change
         let who =
             if route.path == "/sign-out" { crate::harness::callers::Who::Operator } else { written::first_who_may(route, rows(route)[0]) };
         let mut caller = scene.caller(who).await;
+        let mut is_used_up = false;
         let all = spoiled(&scene.example(route, rows(route)[0], &caller).await);
         for (at, (field, name, mut ask)) in all.into_iter().enumerate() {
-            if is_ceremony(route) {
-                // Any answer uses its half of the ceremony up, so one is begun anew.
+            // Any answer uses its half of a ceremony up, so one is begun anew.
+            if is_ceremony(route) || is_used_up {
                 caller = scene.caller(who).await;
                 ask = spoiled(&scene.example(route, rows(route)[0], &caller).await).swap_remove(at).2;
             }
@@ -107,6 +107,8 @@ async fn every_field_of_every_form_refuses_what_does_not_belong_there_and_change
             if is_done != is_taken(route, &field, name) {
                 wrong.push(of.clone());
             }
+            // What was taken is used up: the next one is about something else.
+            is_used_up = is_done;
             if !is_done && !leaves_its_mark(route) {
                 let after = tables.digest(SESSIONS).await;
                 let changed: Vec<&String> =
@@ -150,7 +152,7 @@ async fn no_field_of_a_program_makes_the_server_fail() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_id_names_nothing_on_every_route_that_takes_one() {
     let scene = Scene::new(fresh(Kind::Sqlite).await).await;
-    let mut tried = BTreeSet::new();
+    let (mut tried, mut wrong_ones) = (BTreeSet::new(), Vec::new());
     for route in ROUTES.iter().filter(|route| route.path.contains('{') && !is_of_demos(route)) {
         let caller = scene.caller(written::first_who_may(route, rows(route)[0])).await;
         let ask = scene.example(route, rows(route)[0], &caller).await;
@@ -161,9 +163,12 @@ async fn what_is_no_id_names_nothing_on_every_route_that_takes_one() {
         {
             let path = format!("{root}{}{tail}", wrong.replace(' ', "%20").replace('\'', "%27"));
             let reply = scene.send(route, &caller, &Ask { path: path.clone(), sent: ask.sent.clone() }).await;
-            assert_eq!(reply.status, StatusCode::NOT_FOUND, "{} {path}: {:.400}", route.method, reply.text);
+            if reply.status != StatusCode::NOT_FOUND {
+                wrong_ones.push(format!("{} {path}: {}", route.method, reply.status));
+            }
             tried.insert(route.path);
         }
     }
+    assert!(wrong_ones.is_empty(), "{}", wrong_ones.join("\n"));
     assert!(tried.len() > 20);
 }

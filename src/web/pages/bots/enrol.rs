@@ -115,7 +115,7 @@ pub struct Compared {
 
 /// Prepares the confirmation of the agent that waits, by the letters that were on the page.
 pub async fn prepare_confirm(State(app): Shared, person: Person, Named(id): Named, Posted(compared): Posted<Compared>) -> Answer {
-    let bot = id_of(&id)?;
+    let bot = app.bot(&person.actor, &id_of(&id)?)?.bot.id.clone();
     let row = app.agent(&person.actor, &compared.agent).await?;
     if row.bot_id != bot || row.fingerprint != compared.fingerprint {
         return Err(AppError::conflict("another agent waits here by now; compare its letters").into());
