@@ -4,6 +4,7 @@ pub mod agent;
 pub mod audit;
 pub mod control;
 pub mod demo;
+pub mod health;
 pub mod serve;
 pub mod site;
 pub mod stop;
@@ -30,6 +31,8 @@ enum Command {
     Demo(demo::Args),
     /// Stop bots, now: over HTTP with a token, or over the control socket on the server's host.
     Stop(stop::Args),
+    /// Ask a server on this machine whether it can take a stop.
+    Health(health::Args),
     /// Run a bot under an agent that obeys the server.
     #[command(subcommand)]
     Agent(agent::Command),
@@ -50,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => on_runtime(serve::run(args)),
         Command::Demo(args) => on_runtime(demo::run(args)),
         Command::Stop(args) => on_runtime(stop::run(args)),
+        Command::Health(args) => on_runtime(health::run(args)),
         // On this thread and outside of any runtime: what it starts ends with the thread that started it.
         Command::Agent(command) => agent::run(command),
         Command::Audit(command) => on_runtime(audit::run(command)),
