@@ -6,6 +6,7 @@ pub mod control;
 pub mod demo;
 pub mod doctor;
 pub mod files;
+pub mod health;
 pub mod replica;
 pub mod serve;
 pub mod site;
@@ -41,6 +42,9 @@ enum Command {
     Demo(demo::Args),
     /// Stop bots, now: over HTTP with a token, or over the control socket on the server's host.
     Stop(stop::Args),
+    /// Ask the server on this machine whether it can take a stop; exit code 0 when it can. Takes the settings of `andon serve`.
+    #[command(after_help = config::serve::HELP)]
+    Health(config::ServeArgs),
     /// Run a bot under an agent that obeys the server.
     #[command(subcommand)]
     Agent(agent::Command),
@@ -106,6 +110,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve(args) => on_runtime(serve::run(args)),
         Command::Demo(args) => on_runtime(demo::run(args)),
         Command::Stop(args) => on_runtime(stop::run(args)),
+        Command::Health(args) => on_runtime(health::run(args)),
         // On this thread and outside of any runtime: what it starts ends with the thread that started it.
         Command::Agent(command) => agent::run(command),
         Command::Audit(command) => on_runtime(audit::run(command)),

@@ -17,6 +17,9 @@ use axum::extract::{
 use futures_util::StreamExt;
 use std::sync::Arc;
 
+/// What each stream sets aside for reading, bytes: a check-in and its report fit, and ten thousand streams cost megabytes, not gigabytes.
+const READ_BUFFER: usize = 2 * 1024;
+
 /// Becomes a websocket.
 ///
 /// # Errors
@@ -24,7 +27,7 @@ use std::sync::Arc;
 pub async fn open(State(app): Shared, ByAgent(agent): ByAgent, upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>) -> Answer {
     let upgrade = upgrade.map_err(|_| WebError::bad_request("This address speaks websocket: send an upgrade request."))?;
     // Frames up to the bound of a POST are read whole, so that one over the stream's own bound gets a proper end.
-    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_frame_size(MAX_BODY).max_message_size(MAX_BODY);
+    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_frame_size(MAX_BODY).max_message_size(MAX_BODY).read_buffer_size(READ_BUFFER);
     if upgrade.selected_protocol().is_none() {
         return Err(WebError::bad_request(format!("Offer the subprotocol {SUBPROTOCOL} in Sec-WebSocket-Protocol.")));
     }

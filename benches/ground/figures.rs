@@ -1,0 +1,50 @@
+//! Figures as printed: medians, spreads, ratios, and one line per target.
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// The boot clock, microseconds.
+pub fn now_us() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    u64::try_from(now.tv_sec).unwrap() * 1_000_000 + u64::try_from(now.tv_nsec / 1_000).unwrap()
+}
+
+/// Several measurements of one thing.
+#[derive(Debug, Clone, Default)]
+pub struct Figures(Vec<f64>);
+
+impl Figures {
+    pub fn add(&mut self, figure: f64) {
+        self.0.push(figure);
+        self.0.sort_by(f64::total_cmp);
+    }
+    pub fn median(&self) -> f64 {
+        let middle = self.0.len() / 2;
+        if self.0.len() % 2 == 1 { self.0[middle] } else { f64::midpoint(self.0[middle - 1], self.0[middle]) }
+    }
+    /// Median, least and greatest.
+    pub fn spread(&self, unit: &str) -> String {
+        format!("{:.1} {unit} (least {:.1}, greatest {:.1}, {} rounds)", self.median(), self.0[0], self.0[self.0.len() - 1], self.0.len())
+    }
+}
+
+/// The closing line of a target. True when it is met.
+pub fn target(name: &str, value: f64, bound: f64) -> bool {
+    let is_met = value <= bound;
+    println!("TARGET {name} {value:.2} <= {bound} {}", if is_met { "met" } else { "missed" });
+    is_met
+}
+
+/// The number that an argument gives, or the usual one.
+pub fn option(name: &str, usual: usize) -> usize {
+    let mut arguments = std::env::args();
+    arguments.find(|argument| argument == name).and_then(|_| arguments.next()).map_or(usual, |value| value.parse().unwrap())
+}
+
+/// What the machine is, so that a figure can be read later.
+pub fn machine() {
+    let cpus = std::thread::available_parallelism().map_or(0, usize::from);
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown").trim_start_matches(['\t', ' ', ':']);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    println!("machine: {cpus} cores, {model}; load before: {}", load.split(' ').next().unwrap_or_default());
+}

@@ -1,0 +1,85 @@
+//! The real server as a process of its own.
+
+use super::figures::now_us;
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+/// How long anything may take before the bench is given up.
+const PATIENCE_US: u64 = 120_000_000;
+
+/// A child that is ended with whoever holds it.
+pub struct Process {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+/// A port that nobody used a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Process {
+    /// `andon serve` over a folder; returns when it answers, with the microseconds from before the process was made until it did.
+    pub fn serve(dir: &Path, more: &[&str]) -> (Self, u64) {
+        let port = free_port();
+        let address: SocketAddr = ([127, 0, 0, 1], port).into();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_andon"));
+        command.arg("serve").arg("--data").arg(dir).arg("--state-dir").arg(dir);
+        command.args(["--listen", &address.to_string(), "--origin", &format!("http://localhost:{port}")]).args(more);
+        command.stdout(Stdio::null()).stderr(Stdio::inherit());
+        let begun = now_us();
+        let child = command.spawn().unwrap();
+        while !is_healthy(address) {
+            assert!(now_us() - begun < PATIENCE_US, "the server does not answer");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        (Self { child, address }, now_us() - begun)
+    }
+
+    /// Any program that listens; none when it is not installed.
+    pub fn of(mut command: Command, address: SocketAddr) -> Option<Self> {
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
+        let begun = now_us();
+        while TcpStream::connect(address).is_err() {
+            assert!(now_us() - begun < PATIENCE_US, "{command:?} does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Some(Self { child, address })
+    }
+
+    /// This program again, with an argument; it says its address on its first line.
+    pub fn again(argument: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap()).arg(argument).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { child, address: line.trim().parse().unwrap() }
+    }
+
+    /// Memory that is its own, bytes.
+    pub fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn is_healthy(address: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address) else { return false };
+    let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    answer.starts_with("HTTP/1.1 200")
+}
