@@ -1,7 +1,7 @@
 //! Agents change their tokens (ruling H18): a new one is handed out beside the present one and takes its place at its first use, so that an
 //! answer that is lost on its way locks nobody out. The fingerprint stays: it was compared when the agent enrolled.
 
-use super::{App, AppError, agents::LiveAgent};
+use super::{App, AppError, agent_book::LiveAgent};
 use crate::audit::Event;
 use crate::authz::{self, Action, Permit};
 use crate::crypto::token::{self, TokenDigest};

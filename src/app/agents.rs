@@ -1,79 +1,19 @@
-//! Agents: enrolment by one-time code, the in-memory book that knows a token without a database, holds that agents carry, revocation.
+//! Agents: enrolment by one-time code, holds that agents carry, revocation.
 
-use super::{App, AppError, Invalid};
+use super::{
+    App, AppError, Invalid,
+    agent_book::{AgentBook, LiveAgent},
+};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::token::{self, TokenDigest};
-use crate::domain::{AgentId, BotFacts, BotId, Hold, HoldId, Level, PlacedBy, PlacerKind, Scope, StopFact, StopKind, text};
+use crate::domain::{AgentId, BotFacts, Hold, HoldId, Level, PlacedBy, PlacerKind, Scope, StopFact, StopKind, text};
 use crate::protocol::{CarriedHold, EnrolRequest, EnrolResponse, HoldFrame, NamedBot, NamedInstallation};
 use crate::storage::{self, Lane, agents::Agent};
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 /// How long an answer to an agent waits for what only the database knows of its carried holds.
 const PATIENCE: Duration = Duration::from_millis(250);
-
-/// An agent whose credential holds.
-#[derive(Debug, Clone)]
-pub struct LiveAgent {
-    /// Its id.
-    pub id: AgentId,
-    /// Its bot.
-    pub bot: BotId,
-    /// Its name.
-    pub name: String,
-    /// A person has compared its fingerprint.
-    pub confirmed: bool,
-    /// Set when it presented a new token for the first time: that token's digest, hex.
-    pub by_next_token: Option<String>,
-}
-
-impl LiveAgent {
-    /// As an actor.
-    pub fn as_actor(&self) -> Actor {
-        Actor::Agent { id: self.id.clone(), bot: self.bot.clone(), name: self.name.clone() }
-    }
-}
-
-/// Every live agent by token digest and by bot.
-#[derive(Default)]
-pub struct AgentBook(RwLock<HashMap<String, Arc<LiveAgent>>>);
-
-impl AgentBook {
-    /// Replaces the book by what the database holds.
-    pub(crate) fn reload(&self, agents: Vec<Agent>) {
-        let mut book = HashMap::with_capacity(agents.len());
-        for agent in agents {
-            let confirmed = agent.state == "confirmed";
-            let live = LiveAgent { id: agent.id, bot: agent.bot_id, name: agent.name, confirmed, by_next_token: None };
-            if let Some(next) = agent.next_token_hash {
-                book.insert(next.clone(), Arc::new(LiveAgent { by_next_token: Some(next), ..live.clone() }));
-            }
-            book.insert(agent.token_hash, Arc::new(live));
-        }
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = book;
-    }
-    /// Forgets an agent's old token, now that it has used its new one.
-    pub(crate) fn drop_old_token(&self, agent: &LiveAgent) {
-        let mut book = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        book.retain(|_, known| known.id != agent.id || known.by_next_token.is_some());
-    }
-    /// Who presents this token. The map is keyed by digest: what is compared is no secret.
-    fn by_token(&self, token: &str) -> Option<Arc<LiveAgent>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&TokenDigest::of(token).hex()).cloned()
-    }
-    /// The live agent of a bot.
-    pub fn of_bot(&self, bot: &BotId) -> Option<Arc<LiveAgent>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().find(|agent| agent.bot == *bot).cloned()
-    }
-    /// Every live agent by bot.
-    pub fn all(&self) -> HashMap<BotId, Arc<LiveAgent>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().map(|a| (a.bot.clone(), a.clone())).collect()
-    }
-}
 
 impl App {
     /// The live agents.

@@ -3,7 +3,7 @@
 
 use super::{
     App, AppError,
-    agents::LiveAgent,
+    agent_book::LiveAgent,
     facts::Observed,
     observations::{Observation, OnDisk},
     said,

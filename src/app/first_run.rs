@@ -1,7 +1,7 @@
 //! The first run: from an empty installation to a stop that was measured. How far it has come is computed from what is true, never from
 //! what was clicked. Memory alone, since every page asks.
 
-use super::{App, AppError, agents::LiveAgent};
+use super::{App, AppError, agent_book::LiveAgent};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{BotFacts, BotId, Stage, UserId};
 use crate::fleet::{AgentSeen, DrillSeen};

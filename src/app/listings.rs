@@ -1,6 +1,6 @@
 //! What the pages of bots and agents show: facts, directive and what the agent said last, side by side, each with its age.
 
-use super::{App, AppError, agents::LiveAgent};
+use super::{App, AppError, agent_book::LiveAgent};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{AgentId, BotFacts, BotId, Directive, Exits, Freshness, Stage, State, StopKind, TeamId, Timestamp};
 use crate::fleet::{

@@ -2,6 +2,7 @@
 //! Every act goes permit → transaction → entry → commit (`tx.rs`); nothing on the stop path waits for anything that is not the stop.
 
 pub mod acts;
+pub mod agent_book;
 pub mod agent_tokens;
 pub mod agents;
 pub mod audit;
@@ -72,7 +73,7 @@ pub struct App {
     pub node: String,
     /// The watch over the audit log; it watches nothing before `open_log`.
     pub log: log::LogWatch,
-    pub(crate) agent_book: agents::AgentBook,
+    pub(crate) agent_book: agent_book::AgentBook,
     pub(crate) people_book: people::PeopleBook,
     pub(crate) spool: Arc<Spool>,
     pub(crate) presses: holds::Presses,
@@ -119,7 +120,7 @@ impl App {
             book: Book::default(),
             lines: Lines::default(),
             frames: Frames::default(),
-            agent_book: agents::AgentBook::default(),
+            agent_book: agent_book::AgentBook::default(),
             people_book: people::PeopleBook::default(),
             presses: holds::Presses::default(),
             refreshing: refresh::Turn::default(),

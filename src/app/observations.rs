@@ -1,7 +1,7 @@
 //! Writing down what agents say: the last check-in, acknowledgements, events. Observations are no acts and carry no entry; they go to the
 //! database in batches, so that ten thousand check-ins never stand in the way of a stop.
 
-use super::{App, AppError, agents::LiveAgent, said};
+use super::{App, AppError, agent_book::LiveAgent, said};
 use crate::domain::{BotId, Epoch, Step, Timestamp};
 use crate::fleet::{AckSeen, AgentSeen};
 use crate::protocol::EventFrame;

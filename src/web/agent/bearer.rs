@@ -1,6 +1,6 @@
 //! Who speaks: the agent whose token the request carries. From memory, so that a dead database silences nobody.
 
-use crate::app::{App, agents::LiveAgent};
+use crate::app::{App, agent_book::LiveAgent};
 use crate::web::{WebError, bearer};
 use axum::{extract::FromRequestParts, http::request::Parts};
 use std::sync::Arc;

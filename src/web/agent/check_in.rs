@@ -1,7 +1,7 @@
 //! `POST /agent/v1/check-in`: the poll path's heart. Acknowledgements and events first, then the check-in, then the directive.
 
 use super::ByAgent;
-use crate::app::{App, agents::LiveAgent, observations::OnDisk};
+use crate::app::{App, agent_book::LiveAgent, observations::OnDisk};
 use crate::domain::{BootId, BotId};
 use crate::protocol::{PollAnswer, PollCheckIn};
 use crate::web::{Answer, Shared, WebError, json::Body};

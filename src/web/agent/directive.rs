@@ -3,7 +3,7 @@
 use super::ByAgent;
 use crate::app::{
     App,
-    agents::LiveAgent,
+    agent_book::LiveAgent,
     check_in::{Carries, Unheard},
 };
 use crate::domain::{Epoch, State as BotState};

@@ -2,7 +2,7 @@
 
 use super::app::TestApp;
 use andon::{
-    app::{App, acts::Outcome, agents::LiveAgent, check_in::Heard, check_in::Unheard},
+    app::{App, acts::Outcome, agent_book::LiveAgent, check_in::Heard, check_in::Unheard},
     domain::{ActKind, AgentId, BootId, BotFacts, Epoch, HoldId, State, Step},
     protocol::{AckFrame, CarriedHold, CheckIn, DirectiveFrame, EnrolAgent, EnrolRequest, EnrolResponse},
 };

@@ -35,7 +35,7 @@ pub async fn open(State(app): Shared, ByAgent(agent): ByAgent, upgrade: Result<W
 }
 
 /// Serves one stream from its first frame to its end.
-async fn run(app: Arc<crate::app::App>, agent: Arc<crate::app::agents::LiveAgent>, socket: WebSocket) {
+async fn run(app: Arc<crate::app::App>, agent: Arc<crate::app::agent_book::LiveAgent>, socket: WebSocket) {
     let (sink, mut frames) = socket.split();
     let mut wire = wire::Wire::new(sink);
     let end = match hello::hear(&mut wire, &mut frames).await {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::app::{
     App, AppError,
-    agents::LiveAgent,
+    agent_book::LiveAgent,
     check_in::{Carries, Heard, Unheard, VIEW_TOO_OLD},
     holds::Placed,
 };
