@@ -439,8 +439,8 @@ async fn a_bot_that_cannot_be_looked_at_any_more_is_a_stop() {
 async fn of_a_halted_bot_out_of_sight_nothing_is_claimed_until_it_is_proved_anew() {
     let (fake, bot, _agent, _dir) = halted().await;
     bot.at().hidden = true;
-    until("it may be trading", || fake.last().state == Some(State::Active)).await;
-    until("and that is said", || events(&fake, "bot_not_seen") == 1).await;
+    until("somebody hears of it", || events(&fake, "bot_not_seen") == 1).await;
+    until("and that it may be trading", || fake.last().state == Some(State::Active)).await;
     let told = bot.at().told.len();
     bot.at().hidden = false;
     until("it is halted again", || fake.last().state == Some(State::Halted)).await;
