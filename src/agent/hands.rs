@@ -18,8 +18,6 @@ use tokio::sync::{Notify, mpsc, watch};
 
 /// A halt that failed is tried again after this long, for ever.
 const AGAIN: Duration = Duration::from_millis(500);
-/// The most positions that a report carries.
-const MOST_POSITIONS: usize = 200;
 
 /// An order to the bot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +166,7 @@ impl Hands {
                 }
             }
             let done = self.done.load(Ordering::SeqCst);
-            let report = self.adapter.report().await.map(|report| report.map(|report| Arc::new(cut(report))));
+            let report = self.adapter.report().await.map(|report| report.map(Arc::new));
             if self.tell.send(AtBot::Reported(done, report)).await.is_err() {
                 return;
             }
@@ -176,11 +174,4 @@ impl Hands {
             let _ = tokio::time::timeout(every, self.ask.notified()).await;
         }
     }
-}
-
-fn cut(mut report: Report) -> Report {
-    if let Some(positions) = &mut report.positions {
-        positions.truncate(MOST_POSITIONS);
-    }
-    report
 }
