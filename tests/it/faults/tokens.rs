@@ -6,6 +6,10 @@ use crate::harness::browser::exchange;
 use axum::{body::Body, http::Request};
 use std::{fs, path::PathBuf};
 
+/// The steps of a change at which an agent can die, and whether the new token is on its disk by then.
+pub const STEPS: [(&str, bool); 4] =
+    [("agent:token_received", false), ("agent:before_token", false), ("agent:token_written", true), ("agent:token_used", true)];
+
 fn credential(scene: &mut Scene) -> PathBuf {
     scene.ground.path().join(scene.hosts[0].name.clone()).join("credential.json")
 }
@@ -67,9 +71,7 @@ async fn a_token_that_is_old_is_changed_while_the_bot_trades_on() {
 async fn an_agent_that_is_killed_at_any_step_of_the_change_comes_back_with_a_token_that_holds() {
     let mut scene = Scene::trading().await;
     let file = credential(&mut scene);
-    for (point, is_changed) in
-        [("agent:token_received", false), ("agent:before_token", false), ("agent:token_written", true), ("agent:token_used", true)]
-    {
+    for (point, is_changed) in STEPS {
         let old = run_when_due(&mut scene, point).await;
         let arm = scene.host().arm.clone();
         until(point, async || arm.fired_ms().is_some()).await;
