@@ -21,7 +21,7 @@ const BOT: &str =
     "cd \"$1\"; while :; do s=$(cat told); [ \"$s\" = \"$(cat doing)\" ] || { echo $s >doing.new; mv doing.new doing; }; sleep 0.05; done";
 /// Its owner's command: tells it, and waits until it says so.
 const CTL: &str = "cd \"$1\"; case $2 in halt) s=halted;; start) s=active;; esac\n\
-     [ -z \"$s\" ] || { echo $s >told.new; mv told.new told; until [ \"$(cat doing)\" = $s ]; do sleep 0.05; done; }\n\
+     [ -z \"$s\" ] || { echo $s >told.new; mv told.new told; until [ \"$(cat doing)\" = $s ] || [ ! -e doing ]; do sleep 0.05; done; }\n\
      echo \"{\\\"state\\\":\\\"$(cat doing)\\\",\\\"entry_orders\\\":0}\"";
 
 struct Scene {
