@@ -215,8 +215,12 @@ impl Store for SessionStore {
                 self.0.copies.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
                 Ok(None)
             }
-            // The database is gone: what is remembered counts.
-            Ok(Err(_)) | Err(_) => Ok(copy.and_then(|copy| record(&copy.data, copy.expires_at))),
+            // The database is gone: what is remembered counts. What is not may be there all the same: a session that is said to be none would
+            // lose its cookie, and its person would have to sign in again, password and key, because of a moment's trouble.
+            Ok(Err(_)) | Err(_) => match copy {
+                Some(copy) => Ok(record(&copy.data, copy.expires_at)),
+                None => Err(session_store::Error::Backend("the database does not answer".to_owned())),
+            },
         }
     }
 

@@ -1,10 +1,15 @@
 //! Both databases: every statement prepares, both schemas are one, the log cannot be changed, and writers take turns.
 
 use crate::harness::db::{Fresh, Kind, fresh, on_both};
-use andon::domain::{BotFacts, BotId, Epoch, Exits, Limits, Stage, TeamId, Timestamp, Timings, UserId};
+use andon::authn::SessionStore;
+use andon::domain::{BotFacts, BotId, Clock, Epoch, Exits, Limits, Stage, TeamId, Timestamp, Timings, UserId};
 use andon::storage::{self, Conn, Db, Error, Lane, statements, teams::Team, users::User};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 use std::collections::BTreeSet;
+use tower_sessions::{
+    SessionStore as _,
+    session::{Id, Record},
+};
 
 async fn prepare(conn: &mut Conn, sql: &'static str) -> Result<(), String> {
     let sql = AssertSqlSafe(sql).into_sql_str();
@@ -241,3 +246,16 @@ async fn a_writer_that_met_a_full_disk_writes_again() {
     }
     add(&team("written again".into())).await.unwrap();
 }
+
+on_both!(a_database_that_is_gone_says_of_no_session_that_it_is_over, |fresh: Fresh| async move {
+    let here = SessionStore::new(fresh.db.clone(), Clock::system());
+    let mut record =
+        Record { id: Id::default(), data: Default::default(), expiry_date: time::OffsetDateTime::now_utc() + time::Duration::HOUR };
+    here.create(&mut record).await.unwrap();
+    let started_anew = SessionStore::new(fresh.db.clone(), Clock::system());
+    let unknown = Id::default();
+    assert!(started_anew.load(&unknown).await.unwrap().is_none(), "a healthy database knows what there is");
+    fresh.db.close().await;
+    assert!(here.load(&record.id).await.unwrap().is_some(), "what is remembered counts");
+    assert!(started_anew.load(&record.id).await.is_err(), "a session of before is not said to be none: its cookie would be taken away");
+});

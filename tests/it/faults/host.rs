@@ -123,9 +123,9 @@ impl Host {
     pub fn stands(&self) -> bool {
         self.bots().is_empty()
     }
-    /// Waits until it trades, by a beat of its own after this moment: one of before it was stopped may be fresh still.
-    pub async fn until_trading_since(&self, since_ms: i64) {
-        until("the bot trades", async || self.beats().last().is_some_and(|beat| beat.at_ms > since_ms)).await;
+    /// True when it has traded after this moment: a beat of before it was stopped may be fresh still.
+    pub fn trades_since(&self, since_ms: i64) -> bool {
+        self.beats().last().is_some_and(|beat| beat.at_ms > since_ms)
     }
     /// Waits until no process of the bot is left, for as long as it may take; answers with the last beat.
     pub async fn until_standing(&self, deadline_ms: i64) -> i64 {

@@ -10,13 +10,13 @@ use std::fs;
 async fn a_report_that_no_frame_holds_arrives_with_its_largest_positions_and_the_rest_summed() {
     let (ground, hosts) = Ground::new(fresh(Kind::Sqlite).await, 1).await;
     let dir = ground.path().join(&hosts[0].name);
-    let long = format!("1.{}", "0".repeat(40));
+    let long = format!("1.{}", "0".repeat(46));
     let position = |n: usize| {
-        json!({"symbol": format!("{n:-<60}"), "side": "long".repeat(12), "quantity": long, "notional": format!("{n}.5"),
+        json!({"symbol": format!("{n:-<64}"), "side": "long".repeat(12), "quantity": long, "notional": format!("{n}.5"),
             "entry_price": long, "unrealized_pnl": long})
     };
     let report = json!({"entry_orders": 0, "open_orders": 1, "currency": "USDT", "positions": (1..=203).map(position).collect::<Vec<_>>()});
-    assert!(report.to_string().len() > 70 * 1024);
+    assert!(report.to_string().len() > 66 * 1024);
     fs::write(dir.join("report.json"), report.to_string()).unwrap();
     let settings = fs::read_to_string(dir.join("agent.toml")).unwrap();
     let before: String = settings.lines().filter(|line| !line.starts_with("report")).map(|line| format!("{line}\n")).collect();
