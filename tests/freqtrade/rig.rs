@@ -74,8 +74,8 @@ impl Rig {
     /// The state that its worker said last to work in.
     pub async fn worker_mode(&self) -> String {
         let logs = self.get("logs").await;
-        let lines = logs["logs"].as_array().unwrap().iter().filter_map(|line| line[4].as_str());
-        let last = lines.filter(|line| line.starts_with("Changing state")).next_back().unwrap_or_default().to_owned();
+        let mut lines = logs["logs"].as_array().unwrap().iter().filter_map(|line| line[4].as_str());
+        let last = lines.rfind(|line| line.starts_with("Changing state")).unwrap_or_default().to_owned();
         last.rsplit(' ').next().unwrap_or_default().to_owned()
     }
     /// Everything that matters, in words.
