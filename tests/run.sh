@@ -21,7 +21,9 @@ command -v chromium >/dev/null || missing+=(chromium)
 command -v chromedriver >/dev/null || missing+=(chromium-driver)
 command -v curl >/dev/null || missing+=(curl)
 command -v jq >/dev/null || missing+=(jq)
-command -v python3 >/dev/null || missing+=(python3)
+# Whichever Python has what the verifier in examples needs; a version manager's may not see the system's packages.
+python() { for one in python3 /usr/bin/python3; do if "$one" -c 'import cryptography' 2>/dev/null; then echo "$one"; return; fi; done; return 1; }
+python >/dev/null || missing+=(python3 python3-cryptography)
 ls -d /usr/lib/postgresql/*/bin >/dev/null 2>&1 || missing+=(postgresql)
 if [ $freqtrade = 1 ]; then python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv); fi
 if [ ${#missing[@]} -gt 0 ]; then
@@ -33,6 +35,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     exit 1
   fi
 fi
+ANDON_TEST_PYTHON=$(python)
+export ANDON_TEST_PYTHON
 if ! cargo nextest --version >/dev/null 2>&1; then
   cargo install --locked cargo-nextest
 fi
