@@ -1,3 +1,5 @@
+//! Keys against a software authenticator: what registers, what signs, and what is refused. No database and no browser here.
+
 use super::*;
 use webauthn_authenticator_rs::{AuthenticatorBackend, WebauthnAuthenticator, softpasskey::SoftPasskey};
 use webauthn_rs_proto::{CreationChallengeResponse, RequestChallengeResponse};

@@ -271,21 +271,23 @@ fn before_the_bot(app: &App, person: &Person) -> Step {
     Step::Role { me: person.user.to_string(), grants: roles::ticked(&grants), team: team.name }
 }
 
+/// The tasks by name, in order.
+const TITLES: [&str; TASKS] = [
+    "Two security keys",
+    "A second person",
+    "A first bot, written down",
+    "Its agent, beside it",
+    "Its start",
+    "A pause drill, measured",
+];
+
 fn tasks(app: &App, run: &FirstRun, waiting: &[Waiting], at: usize) -> Vec<Task> {
-    let titles = [
-        "Two security keys",
-        "A second person",
-        "A first bot, written down",
-        "Its agent, beside it",
-        "Its start",
-        "A pause drill, measured",
-    ];
     let said = said(app, run, waiting);
     let task = |(n, (title, said)): (usize, (&'static str, String))| {
         let is_done = run.done().get(n).copied().unwrap_or_default();
         Task { title, said, is_done, is_open: !is_done && (n == 1 || n == at) }
     };
-    titles.into_iter().zip(said).enumerate().map(task).collect()
+    TITLES.into_iter().zip(said).enumerate().map(task).collect()
 }
 
 /// What is true of each task now.

@@ -8,15 +8,7 @@ fn page(at: usize, step: Step, waiting: Vec<Waiting>) -> String {
     frame.scripts = Scripts::Live;
     let now = frame.now;
     let done = |n: usize| n < at && (n != 1 || waiting.is_empty());
-    let titles = [
-        "Two security keys",
-        "A second person",
-        "A first bot, written down",
-        "Its agent, beside it",
-        "Its start",
-        "A pause drill, measured",
-    ];
-    let tasks: Vec<Task> = titles
+    let tasks: Vec<Task> = TITLES
         .into_iter()
         .enumerate()
         .map(|(n, title)| Task { title, said: "as it is".to_owned(), is_done: done(n), is_open: !done(n) && (n == 1 || n == at) })
