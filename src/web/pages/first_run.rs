@@ -272,14 +272,8 @@ fn before_the_bot(app: &App, person: &Person) -> Step {
 }
 
 /// The tasks by name, in order.
-const TITLES: [&str; TASKS] = [
-    "Two security keys",
-    "A second person",
-    "A first bot, written down",
-    "Its agent, beside it",
-    "Its start",
-    "A pause drill, measured",
-];
+const TITLES: [&str; TASKS] =
+    ["Two security keys", "A second person", "A first bot, written down", "Its agent, beside it", "Its start", "A pause drill, measured"];
 
 fn tasks(app: &App, run: &FirstRun, waiting: &[Waiting], at: usize) -> Vec<Task> {
     let said = said(app, run, waiting);
