@@ -5,7 +5,7 @@ pub mod live;
 
 use super::bots::enrol::{self, Beside};
 use super::roles::{self, Choices};
-use crate::app::{App, AppError, first_run::FirstRun, starts::Obstacle};
+use crate::app::{App, AppError, first_run::FirstRun, first_run::TASKS, starts::Obstacle};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::token;
 use crate::domain::{BotFacts, Grant, Hold, Role, Stage, State as Doing, Timestamp};
