@@ -5,7 +5,7 @@ mod fake;
 use super::AgentDir;
 use super::adapters::Wanted;
 use crate::domain::{Epoch, Exits, HoldId, InstallationId, Level, Orders, State, Step, Timestamp};
-use crate::protocol::{UnrecordedHold, close};
+use crate::protocol::{DirectiveFrame, UnrecordedHold, close};
 use axum::http::StatusCode;
 use fake::{AtWork, Fake, Puppet, frame, now_ms, stays, until, work};
 use std::time::Duration;
@@ -361,6 +361,17 @@ async fn a_stop_does_not_wait_for_a_start() {
     until("it is being started", || bot.at().told.last().is_some_and(|wanted| wanted.state == State::Active)).await;
     fake.says(frame(15, State::Halted, None));
     until("it stands", || fake.has_ack(15, Step::Applied, State::Halted)).await;
+}
+
+#[tokio::test]
+async fn a_kill_does_not_wait_for_a_pause() {
+    let (fake, bot, _agent, _dir) = trading(true).await;
+    bot.at().pause_takes = Duration::from_secs(30);
+    fake.says(frame(13, State::Halted, None));
+    until("it is being paused", || bot.at().told.last().is_some_and(|wanted| wanted.state == State::Halted)).await;
+    fake.says(DirectiveFrame { orders: Orders::CancelAll, exits: Exits::None, ..frame(14, State::Halted, None) });
+    until("it is killed", || fake.has_ack(14, Step::Applied, State::Halted)).await;
+    assert_eq!(bot.at().orders, Orders::CancelAll);
 }
 
 #[tokio::test]

@@ -264,6 +264,8 @@ pub struct Strings {
     pub runs: u32,
     pub told: Vec<Wanted>,
     pub start_takes: Duration,
+    /// What leaves it its exits takes so long; a kill does not.
+    pub pause_takes: Duration,
     pub deaf: bool,
     /// It cannot be looked at.
     pub hidden: bool,
@@ -282,6 +284,7 @@ impl Puppet {
             runs: 1,
             told: Vec::new(),
             start_takes: Duration::ZERO,
+            pause_takes: Duration::ZERO,
             deaf: false,
             hidden: false,
             entry_orders: Some(0),
@@ -327,6 +330,9 @@ impl Adapter for Puppet {
         }
         if wanted.state > self.at().doing {
             let takes = self.at().start_takes;
+            tokio::time::sleep(takes).await;
+        } else if wanted.exits == Exits::Managed {
+            let takes = self.at().pause_takes;
             tokio::time::sleep(takes).await;
         }
         self.at().doing = wanted.state;
