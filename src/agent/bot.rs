@@ -1,11 +1,11 @@
 //! The runner's view of the bot: what it was last ordered, what it was read back doing, and what each word from the hands means.
 
 use super::{
-    adapters::{Adapter, AdapterError, ReadBack, Runs, Wanted},
+    adapters::{Adapter, AdapterError, ReadBack, Resting, Runs, Wanted},
     boot_clock::BootClock,
     hands::{AtBot, Hands, Order},
 };
-use crate::domain::{Epoch, Orders, State};
+use crate::domain::{Epoch, State};
 use crate::protocol::{AdapterSaid, Report};
 use std::sync::{
     Arc,
@@ -30,7 +30,7 @@ pub struct Bot {
     // Since when it cannot be looked at, by the boot clock.
     unseen_since_ms: Option<i64>,
     boot_clock: BootClock,
-    // Entry orders that were left, and are known to somebody.
+    // Orders that were left, and are known to somebody.
     left: u64,
 }
 
@@ -39,8 +39,8 @@ pub struct Bot {
 pub enum Meaning {
     /// Nothing new.
     Nothing,
-    /// An order was carried out, and that was read back, with the number of entry orders left where it is known.
-    Applied(Order, Option<u64>),
+    /// An order was carried out, and that was read back, with what rests.
+    Applied(Order, Resting),
     /// A halt fails; it is being tried again. Told once per reason.
     NotHalted(String),
     /// The bot stands although it was not told to: that is a stop.
@@ -49,12 +49,12 @@ pub enum Meaning {
     Moved,
     /// It stands, and started anew meanwhile.
     Restarted,
-    /// Entry orders rest although it was told to cancel them; it is told again. Told once per number.
+    /// Orders rest although it was told to cancel them; it is told again. Told once per number.
     OrdersLeft(u64),
     /// It cannot be looked at any more, and why: nothing is claimed of it until it is told again and read back.
     OutOfSight(String),
-    /// No entry orders, in a report asked for after this order was carried out.
-    Idle(Order, Arc<Report>),
+    /// No entry orders and nothing else that was to be cancelled, in a report asked for after this order was carried out.
+    Idle(Order, Resting),
     /// Reports fail. Told once per reason.
     NoReport(String),
 }
@@ -198,7 +198,7 @@ impl Bot {
         if seen.state < order.wanted.state {
             return Meaning::Stopped("bot_not_started", format!("told to be {}, the bot says {}", order.wanted.state, seen.state));
         }
-        Meaning::Applied(order, seen.entry_orders)
+        Meaning::Applied(order, seen.resting)
     }
 
     fn seen(&mut self, seen: ReadBack) -> Meaning {
@@ -231,9 +231,9 @@ impl Bot {
         matches!((&self.instance, &seen.instance), (Some(known), Some(now)) if known != now)
     }
 
-    /// Where entry orders rest against what was ordered, the bot is told again, for as long as it takes.
+    /// Where orders rest against what was ordered, the bot is told again, for as long as it takes.
     fn orders_left(&mut self, seen: &ReadBack) -> Meaning {
-        let left = if self.order.wanted.orders == Orders::Keep { 0 } else { seen.entry_orders.unwrap_or(self.left) };
+        let left = seen.resting.against(self.order.wanted.orders).unwrap_or(self.left);
         self.again |= left > 0;
         if std::mem::replace(&mut self.left, left) == left || left == 0 { Meaning::Nothing } else { Meaning::OrdersLeft(left) }
     }
@@ -259,8 +259,10 @@ impl Bot {
         let number = self.report.as_ref().map_or(1, |(number, _)| number + 1);
         self.report = Some((number, report.clone()));
         let stands = self.done.filter(|done| *done == self.order && done.turn <= turn && done.wanted.state != State::Active);
-        match stands {
-            Some(order) if self.adapter.can_tell_orders() && report.entry_orders == Some(0) => Meaning::Idle(order, report),
+        let resting = Resting::from(report.as_ref());
+        let is_idle = |order: &Order| resting.entry == Some(0) && resting.against(order.wanted.orders) == Some(0);
+        match stands.filter(is_idle) {
+            Some(order) if self.adapter.can_tell_orders() => Meaning::Idle(order, resting),
             _ => Meaning::Nothing,
         }
     }

@@ -375,6 +375,17 @@ async fn a_kill_does_not_wait_for_a_pause() {
 }
 
 #[tokio::test]
+async fn a_kill_is_idle_only_once_no_order_rests_at_all() {
+    let (fake, bot, _agent, _dir) = trading(true).await;
+    fake.says(DirectiveFrame { orders: Orders::CancelAll, exits: Exits::None, ..frame(13, State::Halted, None) });
+    until("it is killed", || fake.has_ack(13, Step::Applied, State::Halted)).await;
+    until("somebody hears of the exits that rest", || events(&fake, "orders_left") == 1).await;
+    stays("and nobody claims that none does", 500, || !fake.has_ack(13, Step::Idle, State::Halted)).await;
+    bot.at().open_orders = 0;
+    until("idle", || fake.has_ack(13, Step::Idle, State::Halted)).await;
+}
+
+#[tokio::test]
 async fn a_reduce_hold_cancels_entries_and_gives_back_what_was() {
     let (fake, bot, _agent, _dir) = trading(true).await;
     fake.says(frame(13, State::Reducing, None));

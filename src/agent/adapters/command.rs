@@ -73,7 +73,7 @@ struct Answer {
 
 impl Answer {
     fn read_back(&self) -> ReadBack {
-        ReadBack { state: self.state, instance: self.instance.clone(), entry_orders: self.report.entry_orders }
+        ReadBack { state: self.state, instance: self.instance.clone(), resting: (&self.report).into() }
     }
 }
 

@@ -16,7 +16,7 @@ mod facts;
 mod report;
 mod steps;
 
-use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Wanted};
+use super::{Adapter, AdapterError, Finding, ReadBack, Resting, Runs, Wanted};
 use crate::agent::boot_clock::BootClock;
 use crate::domain::{Orders, Secret, State};
 use crate::protocol::Report;
@@ -77,7 +77,7 @@ struct Inside {
     wanted: Option<Wanted>,
     // `last_process` of a bot that was proved stopped: it must not move any more.
     stood_at: Option<Option<String>>,
-    // Entry orders that rest at a stopped bot, as last warned of.
+    // Orders that rest at a stopped bot and were to be cancelled, as last warned of.
     stays: u64,
     slow: report::Slow,
     slow_at_ms: Option<i64>,
@@ -115,7 +115,7 @@ impl FreqtradeAdapter {
             Mode::Stopped => State::Halted,
             Mode::Reloading | Mode::Unknown => return Err(AdapterError(format!("Freqtrade's state is {:?}", config.text("state")))),
         };
-        Ok(ReadBack { state, instance: health.instance(), entry_orders: None })
+        Ok(ReadBack { state, instance: health.instance(), resting: Resting::default() })
     }
 
     fn note_runs(&self, config: &Config) {
@@ -188,7 +188,7 @@ impl Adapter for FreqtradeAdapter {
         let cancels = self.inside().wanted.is_some_and(|wanted| wanted.orders != Orders::Keep);
         // Its state is not kept waiting by an exchange that is slow to tell prices.
         if cancels && let Ok(Ok(trades)) = tokio::time::timeout(STATUS, self.api.status()).await {
-            seen.entry_orders = Some(report::entry_orders(&trades));
+            seen.resting = report::resting(&trades);
         }
         Ok(seen)
     }

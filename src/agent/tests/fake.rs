@@ -1,6 +1,6 @@
 //! A server that does as the test tells it, and a bot that does too.
 
-use crate::agent::adapters::{Adapter, AdapterError, Finding, ReadBack, Wanted};
+use crate::agent::adapters::{Adapter, AdapterError, Finding, ReadBack, Resting, Wanted};
 use crate::agent::{
     Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, Outcome, link::trust::Trust, link::wire::Wire, link::wire::WireError,
 };
@@ -270,6 +270,13 @@ pub struct Strings {
     /// It cannot be looked at.
     pub hidden: bool,
     pub entry_orders: Option<u64>,
+    pub open_orders: u64,
+}
+
+impl Strings {
+    fn resting(&self) -> Resting {
+        Resting { entry: self.entry_orders, all: Some(self.open_orders) }
+    }
 }
 
 /// A bot on strings.
@@ -288,6 +295,7 @@ impl Puppet {
             deaf: false,
             hidden: false,
             entry_orders: Some(0),
+            open_orders: 3,
         };
         Self(Arc::new(Mutex::new(strings)))
     }
@@ -299,7 +307,7 @@ impl Puppet {
     }
     fn seen(&self) -> ReadBack {
         let strings = self.at();
-        ReadBack { state: strings.doing, instance: Some(strings.runs.to_string()), entry_orders: strings.entry_orders }
+        ReadBack { state: strings.doing, instance: Some(strings.runs.to_string()), resting: strings.resting() }
     }
 }
 
@@ -349,7 +357,8 @@ impl Adapter for Puppet {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     async fn report(&self) -> Result<Option<Report>, AdapterError> {
-        Ok(Some(Report { entry_orders: self.at().entry_orders, open_orders: Some(3), ..Report::default() }))
+        let resting = self.at().resting();
+        Ok(Some(Report { entry_orders: resting.entry, open_orders: resting.all, ..Report::default() }))
     }
     fn halt_now(&self, _wanted: &Wanted) -> Result<(), AdapterError> {
         self.at().doing = State::Halted;

@@ -45,7 +45,7 @@ async fn running() -> (Fake, FreqtradeAdapter) {
 async fn it_pauses_cancels_entries_and_lets_exits_rest() {
     let (fake, bot) = running().await;
     let seen = bot.apply(&PAUSED).await.unwrap();
-    assert_eq!((seen.state, seen.entry_orders), (State::Halted, Some(0)));
+    assert_eq!((seen.state, seen.resting.entry), (State::Halted, Some(0)));
     let at = fake.at();
     assert_eq!((at.state, at.mode, at.resting_entries()), ("paused", Some("paused"), 0));
     assert!(at.trades[0].exit_rests, "the exit of a trade without entry orders is left alone");
@@ -56,7 +56,7 @@ async fn it_pauses_cancels_entries_and_lets_exits_rest() {
 async fn halted_without_exits_is_paused_emptied_and_only_then_stopped() {
     let (fake, bot) = running().await;
     let seen = bot.apply(&STANDSTILL).await.unwrap();
-    assert_eq!((seen.state, seen.entry_orders), (State::Halted, Some(0)));
+    assert_eq!((seen.state, seen.resting.entry), (State::Halted, Some(0)));
     let at = fake.at();
     assert_eq!((at.state, at.mode), ("stopped", Some("stopped")));
     assert_eq!(at.calls, ["pause", "cancel 2", "cancel 3", "stop"], "a stopped bot could not cancel");
@@ -76,7 +76,7 @@ async fn a_blip_pauses_and_leaves_the_book() {
     let seen = bot.apply(&STALE).await.unwrap();
     assert_eq!(seen.state, State::Reducing);
     assert_eq!(fake.works(), (Some("paused"), 2));
-    assert_eq!(bot.apply(&REDUCING).await.unwrap().entry_orders, Some(0));
+    assert_eq!(bot.apply(&REDUCING).await.unwrap().resting.entry, Some(0));
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn orders_placed_after_it_had_answered_are_seen_and_cancelled() {
     let seen = bot.apply(&STANDSTILL).await.unwrap();
     let at = fake.at();
     assert!(at.entered > before, "the round that was under way went on entering after the answer");
-    assert_eq!((seen.state, seen.entry_orders, at.resting_entries()), (State::Halted, Some(0), 0));
+    assert_eq!((seen.state, seen.resting.entry, at.resting_entries()), (State::Halted, Some(0), 0));
 }
 
 #[tokio::test]
@@ -134,9 +134,13 @@ async fn orders_left_at_a_stopped_bot_are_counted_and_not_called_none() {
     fake.until_in("stopped").await;
     let bot = adapter(&fake);
     let seen = bot.apply(&STANDSTILL).await.unwrap();
-    assert_eq!((seen.state, seen.entry_orders), (State::Halted, Some(2)));
-    assert_eq!(bot.look().await.unwrap().entry_orders, Some(2));
+    assert_eq!((seen.state, seen.resting.entry), (State::Halted, Some(2)));
+    assert_eq!(bot.look().await.unwrap().resting.entry, Some(2));
     assert_eq!(bot.report().await.unwrap().unwrap().entry_orders, Some(2));
+    // A kill aims at its exits too.
+    let seen = bot.apply(&KILLED).await.unwrap();
+    assert_eq!(seen.resting.against(KILLED.orders), Some(3));
+    assert_eq!(bot.look().await.unwrap().resting.against(KILLED.orders), Some(3));
     assert_eq!(fake.at().mode, Some("stopped"), "and it was not woken for it");
 }
 
@@ -146,7 +150,7 @@ async fn a_paused_bot_that_places_entries_anew_is_told_until_none_is_left() {
     fake.at().replaces = 3;
     for _ in 0..50 {
         let seen = bot.apply(&PAUSED).await.unwrap();
-        if fake.at().replaces == 0 && seen.entry_orders == Some(0) {
+        if fake.at().replaces == 0 && seen.resting.entry == Some(0) {
             break;
         }
         let rounds = fake.at().rounds;
@@ -154,7 +158,7 @@ async fn a_paused_bot_that_places_entries_anew_is_told_until_none_is_left() {
     }
     assert_eq!(fake.at().replaces, 0);
     assert_eq!(fake.works(), (Some("paused"), 0));
-    assert_eq!(bot.look().await.unwrap().entry_orders, Some(0));
+    assert_eq!(bot.look().await.unwrap().resting.entry, Some(0));
 }
 
 #[tokio::test]
@@ -162,7 +166,7 @@ async fn a_cancel_that_was_answered_is_no_cancel() {
     let (fake, bot) = running().await;
     fake.at().cancels_lost = 3;
     let seen = bot.apply(&PAUSED).await.unwrap();
-    assert_eq!((seen.entry_orders, fake.at().resting_entries()), (Some(0), 0));
+    assert_eq!((seen.resting.entry, fake.at().resting_entries()), (Some(0), 0));
     assert!(fake.at().calls.iter().filter(|call| call.starts_with("cancel")).count() >= 5);
 }
 

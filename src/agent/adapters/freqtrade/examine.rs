@@ -1,7 +1,7 @@
 //! What a person who sets a Freqtrade bot up should know: is it there, is it the right one, how fast does it answer, and in which state does a
 //! restart bring it back. Only `reload` changes something.
 
-use super::{FreqtradeAdapter, FreqtradeConfig, api::Api, facts::Mode, report::entry_orders};
+use super::{FreqtradeAdapter, FreqtradeConfig, api::Api, facts::Mode, report::resting};
 use crate::agent::{
     adapters::{Adapter, AdapterError, Finding, STANDSTILL},
     boot_clock::BootClock,
@@ -72,7 +72,7 @@ pub(super) async fn examine(api: &Api, settings: &FreqtradeConfig, clock: &BootC
         latency(api, settings, clock).await,
     ];
     found.push(match api.status().await {
-        Ok(trades) => Finding::good(format!("{} open trades, {} resting entry orders", trades.len(), entry_orders(&trades))),
+        Ok(trades) => Finding::good(format!("{} open trades, {} resting entry orders", trades.len(), resting(&trades).entry.unwrap_or(0))),
         Err(error) => Finding::bad(format!("its open trades cannot be read: {error}")),
     });
     match (api.health().await, api.logs().await) {

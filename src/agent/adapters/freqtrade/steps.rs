@@ -4,7 +4,7 @@
 use super::{
     FreqtradeAdapter,
     facts::{Health, Mode, Trade, Worker},
-    report::entry_orders,
+    report::resting,
 };
 use crate::agent::adapters::{AdapterError, ReadBack, Wanted};
 use crate::domain::{Exits, Orders, State};
@@ -204,16 +204,16 @@ impl FreqtradeAdapter {
         let (config, health) = tokio::try_join!(self.api.config(), self.api.health())?;
         self.note_runs(&config);
         let mut seen = self.reading(&config, &health)?;
-        let left = entry_orders(&self.api.status().await?);
-        let stays = if wanted.orders != Orders::Keep && config.mode() == Mode::Stopped { left } else { 0 };
+        seen.resting = resting(&self.api.status().await?);
+        let left = seen.resting.against(wanted.orders).unwrap_or(0);
+        let stays = if config.mode() == Mode::Stopped { left } else { 0 };
         // Once per number: it is told again every second.
         if std::mem::replace(&mut self.inside().stays, stays) != stays && stays > 0 {
             tracing::warn!(
-                "{left} entry orders rest at a stopped Freqtrade, which cannot cancel them: cancel them at the venue, or pause it by hand \
-                 (POST /api/v1/pause) and this agent cancels them and stops it again"
+                "{left} orders rest at a stopped Freqtrade, which cannot cancel them: cancel them at the venue, or pause it by hand \
+                 (POST /api/v1/pause) and this agent cancels them, stop-losses aside, and stops it again"
             );
         }
-        seen.entry_orders = Some(left);
         Ok(seen)
     }
 }
