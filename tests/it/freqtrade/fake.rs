@@ -62,6 +62,8 @@ pub struct Inside {
     pub hangs: bool,
     /// It says what it is told and does as before.
     pub lies: bool,
+    /// It pauses for nobody.
+    pub refuses_pause: bool,
     last_process: Option<String>,
     startup: String,
     logs: Vec<Value>,
@@ -144,6 +146,7 @@ impl Fake {
             is_down: false,
             hangs: false,
             lies: false,
+            refuses_pause: false,
             last_process: None,
             startup: moment(),
             logs: Vec::new(),
@@ -313,17 +316,20 @@ fn said(words: &str) -> Json<Value> {
     Json(json!({"status": words}))
 }
 
-async fn pause(State(fake): State<Fake>) -> Json<Value> {
+async fn pause(State(fake): State<Fake>) -> Response {
     let mut at = fake.at();
     at.calls.push("pause".into());
+    if at.refuses_pause {
+        return (StatusCode::BAD_GATEWAY, Json(json!({"error": "Error querying /api/v1/pause: it does not work"}))).into_response();
+    }
     if at.state == "running" {
         at.state = "paused";
     }
     if at.state == "stopped" {
         at.state = "paused";
-        return said("starting bot with trader in paused state, no entries will occur. Run /start to enable entries.");
+        return said("starting bot with trader in paused state, no entries will occur. Run /start to enable entries.").into_response();
     }
-    said("paused, no more entries will occur from now. Run /start to enable entries.")
+    said("paused, no more entries will occur from now. Run /start to enable entries.").into_response()
 }
 
 async fn stop(State(fake): State<Fake>) -> Json<Value> {

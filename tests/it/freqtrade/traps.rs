@@ -71,6 +71,22 @@ async fn a_kill_cancels_exits_too() {
 }
 
 #[tokio::test]
+async fn a_bot_that_is_to_stand_is_stopped_though_it_cannot_be_paused() {
+    for wanted in [STANDSTILL, KILLED] {
+        let (fake, bot) = running().await;
+        fake.at().refuses_pause = true;
+        let seen = bot.apply(&wanted).await.unwrap();
+        assert_eq!((seen.state, seen.resting.entry), (State::Halted, Some(2)), "its orders are counted, as a stopped bot cancels none");
+        assert_eq!(fake.at().mode, Some("stopped"));
+        assert_eq!(fake.at().calls, ["pause", "stop"]);
+    }
+    let (fake, bot) = running().await;
+    fake.at().refuses_pause = true;
+    assert!(bot.apply(&PAUSED).await.unwrap_err().to_string().contains("does not work"));
+    assert_eq!(fake.at().mode, Some("running"), "nobody wanted its exits to end");
+}
+
+#[tokio::test]
 async fn a_blip_pauses_and_leaves_the_book() {
     let (fake, bot) = running().await;
     let seen = bot.apply(&STALE).await.unwrap();
