@@ -56,7 +56,7 @@ async fn it_halts_reduces_starts_and_reports() {
     let dir = tempfile::tempdir().unwrap();
     let bot = CommandAdapter::new(config(dir.path()));
     let halted = bot.apply(&STANDSTILL).await.unwrap();
-    assert_eq!((halted.state, halted.instance.as_deref(), halted.entry_orders), (State::Halted, Some("7"), Some(0)));
+    assert_eq!((halted.state, halted.instance.as_deref(), halted.resting.entry), (State::Halted, Some("7"), Some(0)));
     assert_eq!(bot.look().await.unwrap(), halted);
     assert_eq!(bot.apply(&RUN).await.unwrap().state, State::Active);
     let reduce = Wanted { state: State::Reducing, orders: Orders::CancelEntries, exits: Exits::None };
