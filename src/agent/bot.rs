@@ -5,7 +5,7 @@ use super::{
     boot_clock::BootClock,
     hands::{AtBot, Hands, Order},
 };
-use crate::domain::{Epoch, State};
+use crate::domain::{Epoch, Exits, State};
 use crate::protocol::{AdapterSaid, Report};
 use std::sync::{
     Arc,
@@ -24,6 +24,8 @@ pub struct Bot {
     done: Option<Order>,
     doing: State,
     instance: Option<String>,
+    // What becomes of its exits, as last known to somebody.
+    exits: Option<Exits>,
     runs: Runs,
     report: Option<(u64, Arc<Report>)>,
     last_error: Option<String>,
@@ -49,6 +51,8 @@ pub enum Meaning {
     Moved,
     /// It stands, and started anew meanwhile.
     Restarted,
+    /// It stands and was to manage its exits, which it did and does not any more.
+    ExitsEnded,
     /// Orders rest although it was told to cancel them; it is told again. Told once per number.
     OrdersLeft(u64),
     /// It cannot be looked at any more, and why: nothing is claimed of it until it is told again and read back.
@@ -87,6 +91,7 @@ impl Bot {
             // Whatever survived an earlier agent may be trading until it was looked at.
             doing: State::Active,
             instance: None,
+            exits: None,
             runs: Runs::default(),
             report: None,
             last_error: None,
@@ -189,6 +194,10 @@ impl Bot {
         let restarted = went_on && self.is_another(&seen);
         self.doing = seen.state;
         self.instance = seen.instance;
+        // Where they ended although they were to go on, the next look finds that and tells.
+        if order.wanted.exits == Exits::None || seen.exits != Some(Exits::None) {
+            self.exits = seen.exits;
+        }
         self.done = Some(order);
         self.last_error = None;
         self.unseen_since_ms = None;
@@ -215,7 +224,11 @@ impl Bot {
         if wanted == State::Halted {
             // What was out of sight, or began anew, is proved anew.
             self.again |= restarted || self.doing != State::Halted;
-            return if restarted { Meaning::Restarted } else { self.orders_left(&seen) };
+            return match (self.exits_ended(&seen), restarted) {
+                (true, _) => Meaning::ExitsEnded,
+                (false, true) => Meaning::Restarted,
+                (false, false) => self.orders_left(&seen),
+            };
         }
         if seen.state < wanted {
             return Meaning::Stopped("bot_stopped", format!("the bot stopped by itself: it is {}", seen.state));
@@ -224,6 +237,12 @@ impl Bot {
             return Meaning::Stopped("bot_restarted", "the bot restarted by itself".into());
         }
         self.orders_left(&seen)
+    }
+
+    /// True when its exits were to go on and do not any more. Told once.
+    fn exits_ended(&mut self, seen: &ReadBack) -> bool {
+        let before = std::mem::replace(&mut self.exits, seen.exits.or(self.exits));
+        self.order.wanted.exits == Exits::Managed && (before, seen.exits) == (Some(Exits::Managed), Some(Exits::None))
     }
 
     /// True when the bot began anew since it was looked at last, as far as it tells.

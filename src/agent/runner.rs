@@ -291,6 +291,11 @@ impl Runner {
             }
             Meaning::Moved => self.desk.event("bot_moved", "critical", "the bot did more than it was told and is told again".into()),
             Meaning::Restarted => self.desk.event("bot_restarted", "critical", "the bot restarted by itself while it was halted".into()),
+            Meaning::ExitsEnded => self.desk.event(
+                "exits_not_managed",
+                "critical",
+                "the bot came to a stand although it was to manage its exits: nobody closes or protects its positions any more".into(),
+            ),
             Meaning::OrdersLeft(n) => {
                 self.desk.event("orders_left", "critical", format!("{n} orders rest that were to be cancelled"))
             }

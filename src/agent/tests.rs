@@ -479,6 +479,20 @@ async fn a_restart_of_a_halted_bot_is_told_and_it_is_halted_anew() {
 }
 
 #[tokio::test]
+async fn a_halted_bot_that_does_not_manage_its_exits_any_more_is_told_of() {
+    let (fake, bot, _agent, _dir) = halted().await;
+    let told = bot.at().told.len();
+    // It crashed, and its supervisor brought it back standing.
+    {
+        let mut at = bot.at();
+        (at.runs, at.exits) = (at.runs + 1, Some(Exits::None));
+    }
+    until("somebody hears of it", || events(&fake, "exits_not_managed") == 1).await;
+    until("and it is halted anew", || bot.at().told.len() > told).await;
+    stays("that is told once", 300, || events(&fake, "exits_not_managed") == 1 && events(&fake, "bot_moved") == 0).await;
+}
+
+#[tokio::test]
 async fn an_agent_that_starts_anew_leaves_a_bot_the_exits_it_had() {
     let (fake, bot, agent, dir) = halted().await;
     drop(agent);

@@ -73,7 +73,7 @@ struct Answer {
 
 impl Answer {
     fn read_back(&self) -> ReadBack {
-        ReadBack { state: self.state, instance: self.instance.clone(), resting: (&self.report).into() }
+        ReadBack { state: self.state, instance: self.instance.clone(), resting: (&self.report).into(), exits: None }
     }
 }
 

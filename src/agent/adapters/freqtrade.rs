@@ -18,7 +18,7 @@ mod steps;
 
 use super::{Adapter, AdapterError, Finding, ReadBack, Resting, Runs, Wanted};
 use crate::agent::boot_clock::BootClock;
-use crate::domain::{Orders, Secret, State};
+use crate::domain::{Exits, Orders, Secret, State};
 use crate::protocol::Report;
 use api::{Api, ApiError};
 use async_trait::async_trait;
@@ -77,11 +77,21 @@ struct Inside {
     wanted: Option<Wanted>,
     // `last_process` of a bot that was proved stopped: it must not move any more.
     stood_at: Option<Option<String>>,
+    // Its loop had come round when it was read last, and how often that was not so any more: another process, or one that reloaded.
+    came_round: bool,
+    restarts: u64,
     // Orders that rest at a stopped bot and were to be cancelled, as last warned of.
     stays: u64,
     slow: report::Slow,
     slow_at_ms: Option<i64>,
     runs: Runs,
+}
+
+impl Inside {
+    /// True when the loop of a bot that was proved stopped came round since. One that has never come round is another process, and stands.
+    fn moved_on(&self, health: &Health) -> bool {
+        health.last_process.is_some() && self.stood_at.as_ref().is_some_and(|stood| *stood != health.last_process)
+    }
 }
 
 impl FreqtradeAdapter {
@@ -103,7 +113,11 @@ impl FreqtradeAdapter {
     /// What the bot does, from its state, its loop and what is wanted of it.
     fn reading(&self, config: &Config, health: &Health) -> Result<ReadBack, AdapterError> {
         let mode = config.mode();
-        let inside = self.inside();
+        let mut inside = self.inside();
+        // One that comes back stopped says nothing of when it began: its loop came round, and now has never come round.
+        if std::mem::replace(&mut inside.came_round, health.last_process.is_some()) && health.last_process.is_none() {
+            inside.restarts += 1;
+        }
         let state = match mode {
             Mode::Running => State::Active,
             Mode::Paused => match inside.wanted {
@@ -111,11 +125,13 @@ impl FreqtradeAdapter {
                 _ => State::Reducing,
             },
             // It says that it stands, and its loop comes round all the same.
-            Mode::Stopped if inside.stood_at.as_ref().is_some_and(|stood| *stood != health.last_process) => State::Active,
+            Mode::Stopped if inside.moved_on(health) => State::Active,
             Mode::Stopped => State::Halted,
             Mode::Reloading | Mode::Unknown => return Err(AdapterError(format!("Freqtrade's state is {:?}", config.text("state")))),
         };
-        Ok(ReadBack { state, instance: health.instance(), resting: Resting::default() })
+        let instance = Some(format!("{} {}", health.instance(), inside.restarts));
+        let exits = Some(if mode == Mode::Stopped { Exits::None } else { Exits::Managed });
+        Ok(ReadBack { state, instance, resting: Resting::default(), exits })
     }
 
     fn note_runs(&self, config: &Config) {

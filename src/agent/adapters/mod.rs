@@ -11,7 +11,7 @@ pub use super::{
     standing::Runs,
 };
 
-use crate::domain::{Orders, State};
+use crate::domain::{Exits, Orders, State};
 use crate::protocol::Report;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -37,6 +37,8 @@ pub struct ReadBack {
     pub instance: Option<String>,
     /// What rests, as read back after `state`. Where something is left that was to be cancelled, the bot is told again.
     pub resting: Resting,
+    /// What becomes of its exits as it is now; none: it does not tell.
+    pub exits: Option<Exits>,
 }
 
 /// How many orders rest. None: not known, which is never none.
@@ -68,7 +70,7 @@ impl From<&Report> for Resting {
 impl ReadBack {
     /// A state, and nothing else known.
     pub fn of(state: State) -> Self {
-        Self { state, instance: None, resting: Resting::default() }
+        Self { state, instance: None, resting: Resting::default(), exits: None }
     }
 }
 

@@ -271,6 +271,7 @@ pub struct Strings {
     pub hidden: bool,
     pub entry_orders: Option<u64>,
     pub open_orders: u64,
+    pub exits: Option<Exits>,
 }
 
 impl Strings {
@@ -296,6 +297,7 @@ impl Puppet {
             hidden: false,
             entry_orders: Some(0),
             open_orders: 3,
+            exits: Some(Exits::Managed),
         };
         Self(Arc::new(Mutex::new(strings)))
     }
@@ -307,7 +309,7 @@ impl Puppet {
     }
     fn seen(&self) -> ReadBack {
         let strings = self.at();
-        ReadBack { state: strings.doing, instance: Some(strings.runs.to_string()), resting: strings.resting() }
+        ReadBack { state: strings.doing, instance: Some(strings.runs.to_string()), resting: strings.resting(), exits: strings.exits }
     }
 }
 

@@ -211,6 +211,23 @@ async fn a_reload_that_ended_the_pause_is_seen() {
 }
 
 #[tokio::test]
+async fn a_restart_that_brings_it_back_stopped_is_another_instance_without_exits_and_no_move() {
+    for (wanted, exits) in [(PAUSED, Exits::Managed), (STANDSTILL, Exits::None)] {
+        let (fake, bot) = running().await;
+        fake.at().initial_state = "stopped";
+        let before = bot.apply(&wanted).await.unwrap();
+        assert_eq!((before.state, before.exits), (State::Halted, Some(exits)));
+        fake.restart();
+        fake.until_in("stopped").await;
+        let seen = bot.look().await.unwrap();
+        assert_eq!((seen.state, seen.exits), (State::Halted, Some(Exits::None)));
+        assert_ne!(seen.instance, before.instance, "it began anew");
+        assert_eq!(bot.apply(&wanted).await.unwrap().instance, seen.instance);
+        assert_eq!(bot.look().await.unwrap().instance, seen.instance);
+    }
+}
+
+#[tokio::test]
 async fn it_starts_from_both_and_says_so_only_once_its_loop_runs() {
     for state in ["paused", "stopped"] {
         let fake = Fake::new(state).await;
