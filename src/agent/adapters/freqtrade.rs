@@ -235,7 +235,7 @@ impl Adapter for FreqtradeAdapter {
     async fn examine(&self, restart: bool) -> Vec<Finding> {
         let mut found = Vec::new();
         if restart {
-            found.push(self.reload().await);
+            found.extend(self.reload().await);
         }
         found.extend(examine::examine(&self.api, &self.config, &self.boot_clock).await);
         found

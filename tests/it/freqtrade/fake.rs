@@ -62,8 +62,8 @@ pub struct Inside {
     pub hangs: bool,
     /// It says what it is told and does as before.
     pub lies: bool,
-    /// It pauses for nobody.
-    pub refuses_pause: bool,
+    /// These calls it refuses.
+    pub refuses: &'static [&'static str],
     last_process: Option<String>,
     startup: String,
     logs: Vec<Value>,
@@ -146,7 +146,7 @@ impl Fake {
             is_down: false,
             hangs: false,
             lies: false,
-            refuses_pause: false,
+            refuses: &[],
             last_process: None,
             startup: moment(),
             logs: Vec::new(),
@@ -269,6 +269,12 @@ async fn guard(State(fake): State<Fake>, request: Request, next: Next) -> Respon
     if given != right {
         return (StatusCode::UNAUTHORIZED, Json(json!({"detail": "Unauthorized"}))).into_response();
     }
+    let path = request.uri().path().to_owned();
+    let refused = fake.at().refuses.iter().find(|call| path.ends_with(**call));
+    if let Some(call) = refused {
+        fake.at().calls.push(format!("{call} refused"));
+        return (StatusCode::BAD_GATEWAY, Json(json!({"error": format!("Error querying {path}: it does not work")}))).into_response();
+    }
     next.run(request).await
 }
 
@@ -316,20 +322,17 @@ fn said(words: &str) -> Json<Value> {
     Json(json!({"status": words}))
 }
 
-async fn pause(State(fake): State<Fake>) -> Response {
+async fn pause(State(fake): State<Fake>) -> Json<Value> {
     let mut at = fake.at();
     at.calls.push("pause".into());
-    if at.refuses_pause {
-        return (StatusCode::BAD_GATEWAY, Json(json!({"error": "Error querying /api/v1/pause: it does not work"}))).into_response();
-    }
     if at.state == "running" {
         at.state = "paused";
     }
     if at.state == "stopped" {
         at.state = "paused";
-        return said("starting bot with trader in paused state, no entries will occur. Run /start to enable entries.").into_response();
+        return said("starting bot with trader in paused state, no entries will occur. Run /start to enable entries.");
     }
-    said("paused, no more entries will occur from now. Run /start to enable entries.").into_response()
+    said("paused, no more entries will occur from now. Run /start to enable entries.")
 }
 
 async fn stop(State(fake): State<Fake>) -> Json<Value> {

@@ -74,14 +74,14 @@ async fn a_kill_cancels_exits_too() {
 async fn a_bot_that_is_to_stand_is_stopped_though_it_cannot_be_paused() {
     for wanted in [STANDSTILL, KILLED] {
         let (fake, bot) = running().await;
-        fake.at().refuses_pause = true;
+        fake.at().refuses = &["pause"];
         let seen = bot.apply(&wanted).await.unwrap();
         assert_eq!((seen.state, seen.resting.entry), (State::Halted, Some(2)), "its orders are counted, as a stopped bot cancels none");
         assert_eq!(fake.at().mode, Some("stopped"));
-        assert_eq!(fake.at().calls, ["pause", "stop"]);
+        assert_eq!(fake.at().calls, ["pause refused", "stop"]);
     }
     let (fake, bot) = running().await;
-    fake.at().refuses_pause = true;
+    fake.at().refuses = &["pause"];
     assert!(bot.apply(&PAUSED).await.unwrap_err().to_string().contains("does not work"));
     assert_eq!(fake.at().mode, Some("running"), "nobody wanted its exits to end");
 }
@@ -306,8 +306,11 @@ async fn a_check_says_what_is_wrong_and_measures_the_initial_state() {
     };
     let found = bad(&bot.examine(false).await);
     assert!(found.len() == 1 && found[0].contains("\"initial_state\": \"stopped\""), "{found:?}");
-    // It runs: nothing is reloaded.
-    assert!(bad(&bot.examine(true).await)[0].contains("the bot runs"));
+    // It runs, or manages its exits: nothing is reloaded.
+    assert!(bad(&bot.examine(true).await)[0].contains("the bot is running"));
+    bot.apply(&PAUSED).await.unwrap();
+    assert!(bad(&bot.examine(true).await)[0].contains("the bot is paused"));
+    assert_eq!(fake.works(), (Some("paused"), 0));
     bot.apply(&STANDSTILL).await.unwrap();
     assert!(bad(&bot.examine(true).await)[0].contains("running"));
     assert_eq!(fake.at().mode, Some("stopped"), "it came back running and was halted at once");
@@ -315,4 +318,16 @@ async fn a_check_says_what_is_wrong_and_measures_the_initial_state() {
     let found = bot.examine(true).await;
     assert!(bad(&found).is_empty(), "{found:?}");
     assert!(found.iter().any(|finding| finding.text.contains("2026.9")));
+}
+
+#[tokio::test]
+async fn a_check_that_cannot_halt_the_bot_again_says_that_it_runs() {
+    let fake = Fake::new("stopped").await;
+    fake.until_in("stopped").await;
+    let bot = with(&fake, PASSWORD, 400, 3_000);
+    fake.at().initial_state = "running";
+    fake.at().refuses = &["pause", "stop"];
+    let found = bot.examine(true).await;
+    assert!(found.iter().any(|finding| !finding.is_good && finding.text.contains("RUNS") && finding.text.contains("/api/v1/stop")), "{found:?}");
+    assert_eq!(fake.at().mode, Some("running"));
 }
