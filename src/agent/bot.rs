@@ -227,7 +227,7 @@ impl Bot {
             return match (self.exits_ended(&seen), restarted) {
                 (true, _) => Meaning::ExitsEnded,
                 (false, true) => Meaning::Restarted,
-                (false, false) => self.orders_left(&seen),
+                (false, false) => self.orders_left(seen.resting),
             };
         }
         if seen.state < wanted {
@@ -236,7 +236,7 @@ impl Bot {
         if restarted {
             return Meaning::Stopped("bot_restarted", "the bot restarted by itself".into());
         }
-        self.orders_left(&seen)
+        self.orders_left(seen.resting)
     }
 
     /// True when its exits were to go on and do not any more. Told once.
@@ -251,8 +251,8 @@ impl Bot {
     }
 
     /// Where orders rest against what was ordered, the bot is told again, for as long as it takes.
-    fn orders_left(&mut self, seen: &ReadBack) -> Meaning {
-        let left = seen.resting.against(self.order.wanted.orders).unwrap_or(self.left);
+    fn orders_left(&mut self, resting: Resting) -> Meaning {
+        let left = resting.against(self.order.wanted.orders).unwrap_or(self.left);
         self.again |= left > 0;
         if std::mem::replace(&mut self.left, left) == left || left == 0 { Meaning::Nothing } else { Meaning::OrdersLeft(left) }
     }
@@ -277,12 +277,13 @@ impl Bot {
     fn reported(&mut self, turn: u64, report: Arc<Report>) -> Meaning {
         let number = self.report.as_ref().map_or(1, |(number, _)| number + 1);
         self.report = Some((number, report.clone()));
+        // Asked for before the last order was carried out, or of a bot that may trade, it shows nothing.
         let stands = self.done.filter(|done| *done == self.order && done.turn <= turn && done.wanted.state != State::Active);
+        let Some(order) = stands.filter(|_| self.adapter.can_tell_orders()) else { return Meaning::Nothing };
         let resting = Resting::from(report.as_ref());
-        let is_idle = |order: &Order| resting.entry == Some(0) && resting.against(order.wanted.orders) == Some(0);
-        match stands.filter(is_idle) {
-            Some(order) if self.adapter.can_tell_orders() => Meaning::Idle(order, resting),
-            _ => Meaning::Nothing,
-        }
+        // A look may not have had the time to read the orders.
+        let left = self.orders_left(resting);
+        let is_idle = resting.entry == Some(0) && resting.against(order.wanted.orders) == Some(0);
+        if is_idle { Meaning::Idle(order, resting) } else { left }
     }
 }

@@ -450,6 +450,22 @@ async fn entry_orders_that_appear_at_a_halted_bot_are_cancelled_anew_until_none_
 }
 
 #[tokio::test]
+async fn entry_orders_that_only_a_report_tells_are_cancelled_anew_too() {
+    let (fake, bot, _agent, _dir) = halted().await;
+    {
+        let mut at = bot.at();
+        (at.hides_orders, at.entry_orders) = (true, Some(2));
+    }
+    let told = bot.at().told.len();
+    until("it is told again and again", || bot.at().told.len() > told + 3).await;
+    until("and somebody hears of it", || events(&fake, "orders_left") == 1).await;
+    bot.at().entry_orders = Some(0);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let told = bot.at().told.len();
+    stays("then it is left alone", 300, || bot.at().told.len() == told).await;
+}
+
+#[tokio::test]
 async fn a_bot_that_cannot_be_looked_at_any_more_is_a_stop() {
     let (fake, bot, _agent, _dir) = trading(true).await;
     bot.at().hidden = true;

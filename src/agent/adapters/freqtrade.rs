@@ -201,9 +201,13 @@ impl Adapter for FreqtradeAdapter {
         let (config, health) = tokio::try_join!(self.api.config(), self.api.health())?;
         self.note_runs(&config);
         let mut seen = self.reading(&config, &health)?;
-        let cancels = self.inside().wanted.is_some_and(|wanted| wanted.orders != Orders::Keep);
-        // Its state is not kept waiting by an exchange that is slow to tell prices.
-        if cancels && let Ok(Ok(trades)) = tokio::time::timeout(STATUS, self.api.status()).await {
+        let Some(wanted) = self.inside().wanted else { return Ok(seen) };
+        // That it does more than it was told is news by itself.
+        if seen.state > wanted.state || wanted.orders == Orders::Keep {
+            return Ok(seen);
+        }
+        // Its state is not kept waiting by an exchange that is slow to tell prices; a report waits longer, and counts as well.
+        if let Ok(Ok(trades)) = tokio::time::timeout(STATUS, self.api.status()).await {
             seen.resting = report::resting(&trades);
         }
         Ok(seen)

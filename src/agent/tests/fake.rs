@@ -269,6 +269,8 @@ pub struct Strings {
     pub deaf: bool,
     /// It cannot be looked at.
     pub hidden: bool,
+    /// A look does not tell its orders; a report does.
+    pub hides_orders: bool,
     pub entry_orders: Option<u64>,
     pub open_orders: u64,
     pub exits: Option<Exits>,
@@ -295,6 +297,7 @@ impl Puppet {
             pause_takes: Duration::ZERO,
             deaf: false,
             hidden: false,
+            hides_orders: false,
             entry_orders: Some(0),
             open_orders: 3,
             exits: Some(Exits::Managed),
@@ -309,7 +312,8 @@ impl Puppet {
     }
     fn seen(&self) -> ReadBack {
         let strings = self.at();
-        ReadBack { state: strings.doing, instance: Some(strings.runs.to_string()), resting: strings.resting(), exits: strings.exits }
+        let resting = if strings.hides_orders { Resting::default() } else { strings.resting() };
+        ReadBack { state: strings.doing, instance: Some(strings.runs.to_string()), resting, exits: strings.exits }
     }
 }
 
