@@ -250,10 +250,15 @@ impl Bot {
         matches!((&self.instance, &seen.instance), (Some(known), Some(now)) if known != now)
     }
 
-    /// Where orders rest against what was ordered, the bot is told again, for as long as it takes.
+    /// Where orders rest against what was ordered, as far as a look or the report before it told, the bot is told again, for as long as it takes.
     fn orders_left(&mut self, resting: Resting) -> Meaning {
+        let meaning = self.note_left(resting);
+        self.again |= self.left > 0;
+        meaning
+    }
+
+    fn note_left(&mut self, resting: Resting) -> Meaning {
         let left = resting.against(self.order.wanted.orders).unwrap_or(self.left);
-        self.again |= left > 0;
         if std::mem::replace(&mut self.left, left) == left || left == 0 { Meaning::Nothing } else { Meaning::OrdersLeft(left) }
     }
 
@@ -281,8 +286,8 @@ impl Bot {
         let stands = self.done.filter(|done| *done == self.order && done.turn <= turn && done.wanted.state != State::Active);
         let Some(order) = stands.filter(|_| self.adapter.can_tell_orders()) else { return Meaning::Nothing };
         let resting = Resting::from(report.as_ref());
-        // A look may not have had the time to read the orders.
-        let left = self.orders_left(resting);
+        // A look may not have had the time to read the orders; the next one has the bot told again.
+        let left = self.note_left(resting);
         let is_idle = resting.entry == Some(0) && resting.against(order.wanted.orders) == Some(0);
         if is_idle { Meaning::Idle(order, resting) } else { left }
     }
