@@ -241,7 +241,8 @@ impl Bot {
 
     /// True when its exits were to go on and do not any more. Told once.
     fn exits_ended(&mut self, seen: &ReadBack) -> bool {
-        let before = std::mem::replace(&mut self.exits, seen.exits.or(self.exits));
+        let before = self.exits;
+        self.exits = seen.exits.or(before);
         self.order.wanted.exits == Exits::Managed && (before, seen.exits) == (Some(Exits::Managed), Some(Exits::None))
     }
 
