@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use facts::{Config, Health, Mode};
 use sha2::{Digest, Sha256};
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use url::Url;
@@ -68,7 +68,7 @@ pub struct FreqtradeAdapter {
     config: FreqtradeConfig,
     api: Api,
     boot_clock: BootClock,
-    inside: Mutex<Inside>,
+    inside: Arc<Mutex<Inside>>,
 }
 
 #[derive(Default)]
@@ -84,6 +84,8 @@ struct Inside {
     stays: u64,
     slow: report::Slow,
     slow_at_ms: Option<i64>,
+    // They are being read.
+    reads_slow: bool,
     runs: Runs,
 }
 
@@ -103,7 +105,7 @@ impl FreqtradeAdapter {
         let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(1));
         let long = ms(config.timeout_ms.max(config.apply_within_ms()));
         let api = Api::new(config.url.clone(), config.username.clone(), config.password.clone(), ms(config.timeout_ms), long);
-        Ok(Self { api: api.map_err(AdapterError)?, config, boot_clock, inside: Mutex::default() })
+        Ok(Self { api: api.map_err(AdapterError)?, config, boot_clock, inside: Arc::default() })
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -152,15 +154,23 @@ impl FreqtradeAdapter {
         self.inside().runs = runs;
     }
 
-    /// True when what costs more is due again.
-    fn slow_is_due(&self) -> bool {
+    /// Has what costs more read anew when that is due, for the reports to come: that a bot is idle does not wait for its wealth.
+    fn read_slow(&self) {
         let now = self.boot_clock.now_ms();
-        let mut inside = self.inside();
-        let due = inside.slow_at_ms.is_none_or(|at| now.saturating_sub(at) >= SLOW_EVERY_MS);
-        if due {
-            inside.slow_at_ms = Some(now);
+        {
+            let mut inside = self.inside();
+            if inside.reads_slow || inside.slow_at_ms.is_some_and(|at| now.saturating_sub(at) < SLOW_EVERY_MS) {
+                return;
+            }
+            (inside.reads_slow, inside.slow_at_ms) = (true, Some(now));
         }
-        due
+        let (api, inside) = (self.api.clone(), self.inside.clone());
+        tokio::spawn(async move {
+            let (wealth, daily) = tokio::join!(api.wealth(), api.daily());
+            let mut inside = inside.lock().unwrap_or_else(PoisonError::into_inner);
+            inside.slow = report::Slow { wealth: wealth.ok(), daily: daily.ok() };
+            inside.reads_slow = false;
+        });
     }
 }
 
@@ -215,11 +225,7 @@ impl Adapter for FreqtradeAdapter {
 
     async fn report(&self) -> Result<Option<Report>, AdapterError> {
         let trades = self.api.status().await?;
-        if self.slow_is_due() {
-            let (wealth, daily) = tokio::join!(self.api.wealth(), self.api.daily());
-            let mut inside = self.inside();
-            inside.slow = report::Slow { wealth: wealth.ok(), daily: daily.ok() };
-        }
+        self.read_slow();
         Ok(Some(report::report(&trades, &self.inside().slow)))
     }
 

@@ -60,6 +60,8 @@ pub struct Inside {
     pub is_down: bool,
     /// It takes calls and never answers.
     pub hangs: bool,
+    /// It does not get at its wealth.
+    pub balance_hangs: bool,
     /// It says what it is told and does as before.
     pub lies: bool,
     /// These calls it refuses.
@@ -145,6 +147,7 @@ impl Fake {
             replaces: 0,
             is_down: false,
             hangs: false,
+            balance_hangs: false,
             lies: false,
             refuses: &[],
             last_process: None,
@@ -158,7 +161,7 @@ impl Fake {
             .route("/api/v1/health", get(health))
             .route("/api/v1/status", get(status))
             .route("/api/v1/logs", get(logs))
-            .route("/api/v1/balance", get(|| async { Json(recorded(include_str!("../../freqtrade/recorded/balance.json"))) }))
+            .route("/api/v1/balance", get(balance))
             .route("/api/v1/daily", get(|| async { Json(recorded(include_str!("../../freqtrade/recorded/daily.json"))) }))
             .route("/api/v1/pause", post(pause))
             .route("/api/v1/stop", post(stop))
@@ -290,6 +293,13 @@ async fn health(State(fake): State<Fake>) -> Json<Value> {
     health["last_process"] = at.last_process.clone().into();
     health["bot_startup"] = at.startup.clone().into();
     Json(health)
+}
+
+async fn balance(State(fake): State<Fake>) -> Json<Value> {
+    while fake.at().balance_hangs {
+        tokio::time::sleep(THROTTLE).await;
+    }
+    Json(recorded(include_str!("../../freqtrade/recorded/balance.json")))
 }
 
 async fn logs(State(fake): State<Fake>) -> Json<Value> {

@@ -284,6 +284,18 @@ async fn nothing_is_claimed_of_a_bot_that_is_down_or_slow() {
 }
 
 #[tokio::test]
+async fn a_report_does_not_wait_for_its_wealth() {
+    let (fake, bot) = running().await;
+    fake.at().balance_hangs = true;
+    let report = bot.report().await.unwrap().unwrap();
+    assert_eq!((report.entry_orders, report.equity), (Some(2), None), "what is not known yet is unknown");
+    fake.at().balance_hangs = false;
+    while bot.report().await.unwrap().unwrap().equity.is_none() {
+        tokio::time::sleep(THROTTLE).await;
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_named_and_never_shown() {
     let (fake, _) = running().await;
     let error = with(&fake, "wr0ng-pass", 3_000, 3_000).apply(&PAUSED).await.unwrap_err().to_string();
