@@ -4,7 +4,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open,
 use std::fs;
 
 /// The variable that marks a bot and everything it starts; its value is the agent's id.
-pub const BOT: &str = "ANDON_BOT";
+pub const MARK: &str = "ANDON_BOT_MARK";
 /// The variable that marks the process between agent and bot.
 pub const LAUNCHER: &str = "ANDON_LAUNCHER";
 

@@ -104,7 +104,7 @@ impl Host {
     }
     /// The bot and whatever it started, the bot first.
     pub fn bots(&self) -> Vec<i32> {
-        let mut all = proc::marked("ANDON_BOT", &self.agent_id);
+        let mut all = proc::marked("ANDON_BOT_MARK", &self.agent_id);
         let leader = self.beats().last().map(|beat| beat.pid);
         all.sort_by_key(|pid| Some(*pid) != leader);
         all
