@@ -122,6 +122,7 @@ impl Minder {
         let wanted = Wanted { exits: self.exits, ..STANDSTILL };
         let end = patience_ms.map(|ms| self.boot_clock.now_ms().saturating_add(ms));
         let is_halted = loop {
+            end_commands().await;
             let adapter = self.adapter.clone();
             match tokio::task::spawn_blocking(move || adapter.halt_now(&wanted)).await {
                 Ok(Ok(())) => break true,
@@ -245,6 +246,24 @@ fn end_orphans(agent: Option<Pid>) {
     for pid in family::children().into_iter().filter(|pid| Some(*pid) != agent) {
         tracing::warn!(pid = pid.as_raw_nonzero(), "an orphan of the bot is ended");
         family::signal_child(pid, Signal::KILL);
+    }
+}
+
+/// Ends what the agent left half done: a command that starts the bot must not take effect after the halt. A `process` bot and what holds it are left
+/// to the halt, which ends them in order.
+async fn end_commands() {
+    // What each one orphans is found in the next round; one that hangs in the kernel holds the halt up no longer.
+    for _ in 0..50 {
+        let left: Vec<Pid> = family::children().into_iter().filter(|pid| !family::is_of_bot(*pid)).collect();
+        if left.is_empty() {
+            return;
+        }
+        for pid in left {
+            tracing::warn!(pid = pid.as_raw_nonzero(), "what the agent left half done is ended");
+            family::kill_child(pid);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        reap(None);
     }
 }
 
@@ -397,6 +416,32 @@ mod tests {
         let agent = format!("[ -e {0} ] || {{ : >{0}; exit 1; }}; kill -TERM {1}; read end", once.display(), std::process::id());
         let (ended, tried) = mind(&agent, 3).await;
         assert_eq!((ended.is_ok(), tried), (true, 4), "once after the first one, for ever after the second");
+    }
+
+    #[tokio::test]
+    async fn a_command_of_a_dead_agent_ends_before_the_halt_and_a_bot_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = |name: &str| format!("sleep 600 & echo $! >{0}.new; mv {0}.new {0}; wait", dir.path().join(name).display());
+        let spawn = |name: &str| {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", &script(name)]).stdin(Stdio::null()).process_group(0);
+            command
+        };
+        let _start = spawn("start").spawn().unwrap();
+        let mut bot = spawn("bot").env(family::MARK, "agent").spawn().unwrap();
+        for name in ["start", "bot"] {
+            while !dir.path().join(name).exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        end_commands().await;
+        let child = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap().trim().parse().unwrap();
+        assert_eq!(family::children(), [Pid::from_child(&bot)], "what started the bot is gone");
+        let lives = |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+        assert!(!lives(child("start")), "with what it had started");
+        assert!(lives(child("bot")));
+        family::kill_child(Pid::from_child(&bot));
+        bot.wait().unwrap();
     }
 
     /// Looks every 200 ms up to a moment; answers when the agent was first found overdue.

@@ -24,12 +24,15 @@ use run::{Call, Cancel};
 use serde::Deserialize;
 use std::{
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 /// Between two looks at the bot: a bot that restarts by itself is halted again within moments (ruling H20).
 const LOOK_EVERY: Duration = Duration::from_millis(1_500);
+
+/// The command that changes nothing, and may run beside the others.
+const REPORT: &str = "report";
 
 /// One command and how long it may take.
 #[derive(Debug, Clone)]
@@ -81,12 +84,13 @@ impl Answer {
 pub struct CommandAdapter {
     config: CommandConfig,
     wanted: Mutex<Option<Wanted>>,
+    turn: Arc<Mutex<()>>,
 }
 
 impl CommandAdapter {
     /// An adapter for one bot; runs nothing.
     pub fn new(config: CommandConfig) -> Self {
-        Self { config, wanted: Mutex::default() }
+        Self { config, wanted: Mutex::default(), turn: Arc::default() }
     }
 
     fn order_for(&self, wanted: &Wanted) -> (&'static str, &Order) {
@@ -104,7 +108,8 @@ impl CommandAdapter {
             env.push(("ANDON_EXITS", wanted.exits.to_string()));
             env.push(("ANDON_ORDERS", wanted.orders.to_string()));
         }
-        Call { name, command: order.command.clone(), dir: self.config.working_dir.clone(), env, timeout_ms: order.timeout_ms }
+        let turn = (name != REPORT).then(|| self.turn.clone());
+        Call { name, command: order.command.clone(), dir: self.config.working_dir.clone(), env, timeout_ms: order.timeout_ms, turn }
     }
 
     async fn ask(&self, name: &'static str, order: &Order, wanted: Option<Wanted>) -> Result<Answer, AdapterError> {
@@ -119,7 +124,7 @@ impl CommandAdapter {
 
     async fn now(&self) -> Result<Answer, AdapterError> {
         let wanted = *self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        self.ask("report", &self.config.report, wanted).await
+        self.ask(REPORT, &self.config.report, wanted).await
     }
 }
 
