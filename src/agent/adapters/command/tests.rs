@@ -65,7 +65,8 @@ async fn it_halts_reduces_starts_and_reports() {
     assert_eq!((report.equity.as_deref(), report.open_orders), (Some("12.50"), Some(2)));
     // What is wanted comes in the environment, and no shell reads it.
     assert_eq!(calls(dir.path())[0], "halt grid 1; rm -rf halted none cancel_entries");
-    assert_eq!(calls(dir.path())[3], "reduce grid 1; rm -rf reducing none cancel_entries");
+    assert_eq!(calls(dir.path())[1], "report grid 1; rm -rf halted none cancel_entries", "what it did is read back");
+    assert_eq!(calls(dir.path())[4], "reduce grid 1; rm -rf reducing none cancel_entries");
 }
 
 #[tokio::test]
@@ -159,5 +160,16 @@ async fn a_minder_halts_it_without_a_runtime() {
     let bot = CommandAdapter::new(config(dir.path()));
     let managed = Wanted { exits: Exits::Managed, ..STANDSTILL };
     tokio::task::spawn_blocking(move || bot.halt_now(&managed)).await.unwrap().unwrap();
-    assert_eq!(calls(dir.path()), ["halt grid 1; rm -rf halted managed cancel_entries"]);
+    let both = ["halt", "report"].map(|word| format!("{word} grid 1; rm -rf halted managed cancel_entries"));
+    assert_eq!(calls(dir.path()), both);
+}
+
+#[tokio::test]
+async fn a_halt_is_proved_by_the_report_and_not_by_its_own_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let claims = order(&script(dir.path(), "claims", "#!/bin/sh\necho '{\"state\":\"halted\",\"entry_orders\":0}'\n"), "halt", 20_000);
+    let bot = CommandAdapter::new(CommandConfig { halt: claims, ..config(dir.path()) });
+    assert_eq!(bot.apply(&STANDSTILL).await.unwrap().state, State::Active, "its state file says so");
+    let error = tokio::task::spawn_blocking(move || bot.halt_now(&STANDSTILL)).await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("active") && error.contains("report command"), "{error}");
 }
