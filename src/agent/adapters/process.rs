@@ -259,11 +259,7 @@ impl Adapter for ProcessAdapter {
     async fn report(&self) -> Result<Option<Report>, AdapterError> {
         let Some(command) = &self.config.report else { return Ok(None) };
         let within = Duration::from_millis(u64::try_from(self.config.report_timeout_ms).unwrap_or(0));
-        let report = read_report(command, self.config.working_dir.as_ref(), within).await?;
-        if report.entry_orders.is_none() {
-            return Err(AdapterError::new("the report command does not say entry_orders"));
-        }
-        Ok(Some(report))
+        read_report(command, self.config.working_dir.as_ref(), within).await.map(Some)
     }
 
     async fn runs(&self) -> Runs {
@@ -286,7 +282,8 @@ impl Adapter for ProcessAdapter {
 
     async fn examine(&self, _restart: bool) -> Vec<Finding> {
         let report = match self.report().await {
-            Ok(Some(report)) => Finding::good(format!("the report command says {} entry orders", report.entry_orders.unwrap_or(0))),
+            Ok(Some(Report { entry_orders: Some(n), .. })) => Finding::good(format!("the report command says {n} entry orders")),
+            Ok(Some(_)) => Finding::bad("the report command says nothing of entry_orders: a stop will be shown as \"applied, orders unknown\""),
             Ok(None) => Finding::bad("there is no report command: a stop will be shown as \"applied, orders unknown\""),
             Err(error) => Finding::bad(error.to_string()),
         };
