@@ -315,7 +315,7 @@ mod tests {
         std::fs::write(dir.settings(), "[bot]\nadapter = \"command\"\n[command]\nhalt = [\"h\"]\nstart = [\"s\"]\nreport = [\"r\"]")
             .unwrap();
         let made = adapter(&dir, &who, vec![], BootClock::system()).unwrap();
-        assert_eq!((made.name(), made.dies_with_agent(), made.can_reduce()), ("command", false, false));
+        assert_eq!((made.name(), made.traits().dies_with_agent, made.traits().can_reduce), ("command", false, false));
     }
 
     #[test]

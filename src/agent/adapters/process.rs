@@ -1,7 +1,7 @@
 //! A bot that is a command on this host: it runs or it does not (rulings C12, H20). Halted means that the configured signal was sent and that no
 //! process of it is left. What orders rest at the venue only the configured report command can tell. It is never restarted by itself.
 
-use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Wanted, family, launcher::Launch};
+use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Traits, Wanted, family, launcher::Launch};
 use crate::agent::{boot_clock::BootClock, words::Words};
 use crate::domain::State;
 use crate::protocol::{MAX_BODY, Report};
@@ -227,17 +227,8 @@ impl Adapter for ProcessAdapter {
     fn name(&self) -> &'static str {
         "process"
     }
-    fn can_reduce(&self) -> bool {
-        false
-    }
-    fn can_tell_orders(&self) -> bool {
-        self.config.report.is_some()
-    }
-    fn can_manage_exits(&self) -> bool {
-        false
-    }
-    fn dies_with_agent(&self) -> bool {
-        true
+    fn traits(&self) -> Traits {
+        Traits { can_reduce: false, can_tell_orders: self.config.report.is_some(), can_manage_exits: false, dies_with_agent: true }
     }
     fn apply_within_ms(&self) -> i64 {
         self.config.stop_within_ms.saturating_add(1_000)

@@ -218,7 +218,7 @@ async fn report_of(command: &[&str]) -> Result<Option<Report>, AdapterError> {
 
 #[tokio::test]
 async fn orders_are_known_from_the_report_command_alone() {
-    assert!(!adapter(config(&["sleep", "600"])).can_tell_orders());
+    assert!(!adapter(config(&["sleep", "600"])).traits().can_tell_orders);
     let report = report_of(&["echo", r#"{"entry_orders":0,"open_orders":3,"equity":"100.50","unknown":1}"#]).await.unwrap().unwrap();
     assert_eq!((report.entry_orders, report.open_orders, report.equity.as_deref()), (Some(0), Some(3), Some("100.50")));
     let report = report_of(&["echo", r#"{"open_orders":3}"#]).await.unwrap().unwrap();
