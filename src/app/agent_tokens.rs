@@ -16,7 +16,7 @@ impl App {
         Ok(authz::check(&agent.as_actor(), Action::CheckIn, &Self::bot_resource(&bot))?)
     }
 
-    /// A new token for an agent; asked again before its first use, only the latest counts.
+    /// A new token for an agent; asked again before its first check-in, only the latest counts.
     ///
     /// # Errors
     /// `Conflict` while nobody has compared the agent's fingerprint, which depends on its first token; when the database is gone.
