@@ -81,6 +81,7 @@ pub struct App {
     pub(crate) facts: mpsc::Sender<facts::Fact>,
     pub(crate) observations: mpsc::Sender<observations::Observation>,
     pub(crate) start_frames: start_frames::StartFrames,
+    pub(crate) first_run_over: first_run::Over,
     demo_keys: demo::DemoKeys,
 }
 
@@ -125,6 +126,7 @@ impl App {
             presses: holds::Presses::default(),
             refreshing: refresh::Turn::default(),
             start_frames: start_frames::StartFrames::default(),
+            first_run_over: first_run::Over::default(),
             demo_keys: demo::DemoKeys::default(),
             log: log::LogWatch::default(),
             started_at: parts.clock.now(),

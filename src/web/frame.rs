@@ -23,12 +23,18 @@ const COUNTED: usize = 20;
 
 /// The frame of a page for this visitor. Handlers change `scripts`, `pause` and the like on it afterwards.
 pub async fn of(app: &App, visitor: &Visitor, title: impl Into<String>) -> Frame {
+    let mut frame = without_first_run(app, visitor, title).await;
+    frame.first_run = visitor.actor.as_ref().and_then(|actor| first_run(app, actor));
+    frame
+}
+
+/// The same for the list itself and for the page that only pauses: how far the list has come is not computed there.
+pub async fn without_first_run(app: &App, visitor: &Visitor, title: impl Into<String>) -> Frame {
     let mut frame = bare(app, title, visitor.path.clone());
     frame.csrf = visitor.csrf();
     let Some(actor) = &visitor.actor else { return frame };
     frame.person = person(app, actor, visitor.asleep.is_some());
     frame.held = held(app, actor);
-    frame.first_run = first_run(app, actor);
     if authz::check(actor, Action::PlaceHold, &Resource::Installation).is_ok() {
         frame.pause = PauseControl::Link;
     }
@@ -104,7 +110,7 @@ fn first_run(app: &App, actor: &Actor) -> Option<FirstRunStrip> {
     if app.is_demo() || actor.is_stop_only() || !brings_on || app.has_put_first_run_away(actor.user()?) {
         return None;
     }
-    let run = app.first_run(actor).ok()?;
+    let run = app.first_run_ahead(actor)?;
     let (next, _) = NEXT.into_iter().zip(run.done()).find(|(_, done)| !done)?;
     Some(FirstRunStrip { done: OutOf { n: run.count(), of: first_run::TASKS }, next })
 }

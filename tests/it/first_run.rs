@@ -114,6 +114,14 @@ async fn the_list_says_what_is_true_and_leads_on() {
     shows(&mut lead, "6", "All of it is done").await;
     lead.get("/fleet").await;
     assert!(!lead.page.contains("/first-run"), "what is finished is in nobody's way");
+
+    // A drill that comes later does not make it a first run again.
+    agent.settle(&test.app).await;
+    agent.check_in(&test.app).await.unwrap();
+    let again = pause(&test, &bot, &mut agent, "drill").await;
+    until_written(&test, async |app| app.last_drill(&bot.id).is_some_and(|drill| drill.hold == again)).await;
+    lead.get("/fleet").await;
+    assert!(!lead.page.contains("/first-run"), "{}", lead.page);
 }
 
 #[tokio::test]

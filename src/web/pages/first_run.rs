@@ -150,9 +150,8 @@ pub struct Asked {
 /// The list.
 pub async fn show(State(app): Shared, person: Person, Query(asked): Query<Asked>) -> Answer {
     let run = app.first_run(&person.actor)?;
-    let mut frame = frame::of(&app, &person.visitor, "First run").await;
+    let mut frame = frame::without_first_run(&app, &person.visitor, "First run").await;
     frame.scripts = Scripts::Live;
-    frame.first_run = None;
     let waiting = waiting(&app, &person.actor, frame.now).await?;
     let step = step(&app, &person, &run).await?;
     // Once it was drilled, what is left of its drill is to start it again.
