@@ -8,8 +8,8 @@ use crate::harness::{
     db::{Fresh, Kind, fresh, on_both},
 };
 use andon::{
-    app::holds::Press,
-    domain::{BotFacts, HoldId, Level, Scope, State},
+    app::{bots::NewBot, holds::Press},
+    domain::{BotFacts, HoldId, Level, Scope, Stage, State},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -150,4 +150,50 @@ async fn whoever_puts_the_list_away_finds_it_under_system_and_brings_it_back() {
     admin.post("/first-run", &[("shown", "yes")]).await;
     admin.get("/fleet").await;
     assert!(admin.page.contains("/first-run"));
+}
+
+/// Everybody who may look at the list, each in a browser of their own.
+async fn everybody(test: &TestApp) -> Vec<(&'static str, Browser)> {
+    let mut all = Vec::new();
+    for who in ["operator", "lead", "grid lead", "risk", "admin", "auditor"] {
+        all.push((who, Browser::signed_in(test, who).await));
+    }
+    all
+}
+
+/// The list gives this form to these people, and to everybody else none but the one that puts it away, but the word who may.
+async fn gives(all: &mut [(&'static str, Browser)], form: &str, to: &[&str]) {
+    for (who, browser) in all {
+        browser.get("/first-run").await;
+        let actions = browser.page.split("<form").skip(1).filter_map(|rest| rest.split("action=\"").nth(1)?.split('"').next());
+        let forms: Vec<&str> = actions.filter(|action| !["/sign-out", "/first-run"].contains(action)).collect();
+        let expected: &[&str] = if to.contains(who) { &[form] } else { &[] };
+        assert_eq!(forms, expected, "{form}: {who}");
+        assert!(expected.len() == 1 || ["may.</p>", "An admin gives the role"].iter().any(|words| browser.page.contains(words)), "{who} is not told who may: {}", browser.page);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_given_a_form_that_would_be_refused() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    let mut all = everybody(&test).await;
+    let traders = &["operator", "lead"];
+    gives(&mut all, "/bots", &["operator", "lead", "grid lead"]).await;
+    let asked = NewBot { name: "arb-1".into(), team: test.team("arb").to_string(), strategy: "grid".into(), ..NewBot::default() };
+    let bot = test.app.create_bot(&test.actor("operator"), &asked).await.unwrap();
+    gives(&mut all, &format!("/bots/{}/stage", bot.id), traders).await;
+    test.app.set_stage(&test.actor("operator"), &bot.id, Stage::Sandbox).await.unwrap();
+    gives(&mut all, &format!("/bots/{}/enrol", bot.id), traders).await;
+    let mut agent = enrol(&test, &bot, "operator").await;
+    gives(&mut all, &format!("/bots/{}/confirm", bot.id), traders).await;
+    agent.confirm(&test, "operator").await;
+    agent.settle(&test.app).await;
+    gives(&mut all, "/starts", traders).await;
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    agent.check_in(&test.app).await.unwrap();
+    gives(&mut all, "/holds", &["operator", "lead", "grid lead", "risk", "admin"]).await;
+    let hold = pause(&test, &bot, &mut agent, "drill").await;
+    until_written(&test, async |app| app.last_drill(&bot.id).is_some()).await;
+    gives(&mut all, &format!("/holds/{hold}/release"), traders).await;
 }

@@ -8,7 +8,7 @@ use super::roles::{self, Choices};
 use crate::app::{App, AppError, first_run::FirstRun, first_run::TASKS, starts::Obstacle};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::token;
-use crate::domain::{BotFacts, Grant, Hold, Role, Stage, State as Doing, Timestamp};
+use crate::domain::{BotFacts, Grant, Hold, Role, Stage, State as Doing, Timestamp, role};
 use crate::web::{
     Answer, Shared,
     chip::{Chip, Tone},
@@ -63,8 +63,8 @@ pub(super) struct Waiting {
 pub(super) enum Step {
     /// There is no team.
     Team,
-    /// Whoever looks trades in no team: the roles to sign for, and the team.
-    Role { me: String, grants: Vec<String>, team: String },
+    /// Whoever looks trades in no team: the roles to sign for, whether one person may hold them together, and the team.
+    Role { me: String, grants: Vec<String>, can_combine: bool, team: String },
     /// A team, no bot.
     Bot { teams: Vec<(String, String)>, owner: String },
     /// A draft.
@@ -78,9 +78,9 @@ pub(super) enum Step {
     /// It trades: press.
     Press { key: String },
     /// The drill stands and is not measured yet.
-    Measuring { hold: String, cannot_tell: bool },
+    Measuring { hold: Box<Hold>, cannot_tell: bool },
     /// The drill stands and is over; false: it measured nothing, since the bot did not trade at the press.
-    Release { hold: String, is_measured: bool },
+    Release { hold: Box<Hold>, is_measured: bool },
     /// Nothing is left.
     Done,
 }
@@ -109,6 +109,22 @@ impl Step {
             _ => false,
         }
     }
+    /// Who may do it, when whoever looks may not: they get no form that would be refused.
+    fn who_else(&self, app: &App, actor: &Actor, run: &FirstRun) -> Option<&'static str> {
+        let bot = run.bot.as_ref().map_or(Resource::Installation, |bot| App::bot_resource(bot));
+        let (action, about) = match self {
+            // The teams to choose from are those in which they may.
+            Self::Bot { .. } | Self::Done => return None,
+            Self::Team => (Action::CreateTeam, Resource::Installation),
+            Self::Role { .. } => (Action::ManagePeople, Resource::Installation),
+            Self::Stage => (Action::EditBot, bot),
+            Self::Agent { .. } => (Action::EnrolAgent, bot),
+            Self::Start(_) | Self::TakingUp => (Action::StartBot, bot),
+            Self::Press { .. } => (Action::PlaceHold, Resource::Installation),
+            Self::Measuring { hold, .. } | Self::Release { hold, .. } => (Action::ReleaseHold, app.hold_resource(hold)),
+        };
+        authz::check(actor, action, &about).err().map(|denied| denied.who)
+    }
 }
 
 /// The bot that the list is about.
@@ -131,7 +147,8 @@ pub(super) struct Page {
     /// The task that the step belongs to, from 0.
     pub(super) at: usize,
     pub(super) may_invite: bool,
-    pub(super) may_trade: bool,
+    /// Who may do what the open task asks for, for somebody who may not.
+    pub(super) who: Option<&'static str>,
     pub(super) waits: bool,
     pub(super) reloads: bool,
     pub(super) is_away: bool,
@@ -167,7 +184,7 @@ pub async fn show(State(app): Shared, person: Person, Query(asked): Query<Asked>
         mark: live::Plight::mark(&app, &person.actor, &run).await,
         facts: live::Facts::of(&app, &person.actor, &run, frame.now).await,
         may_invite: authz::check(&person.actor, Action::ManagePeople, &Resource::Installation).is_ok(),
-        may_trade: may_trade(&person.actor, &run),
+        who: step.who_else(&app, &person.actor, &run),
         is_away: app.has_put_first_run_away(&person.user),
         at,
         waiting,
@@ -195,13 +212,6 @@ pub async fn set(State(app): Shared, person: Person, Posted(form): Posted<Shown>
     let shown = form.shown == "yes";
     app.show_first_run(&person.actor, shown).await?;
     Ok(frame::see(if shown { "/first-run" } else { "/fleet" }))
-}
-
-fn may_trade(actor: &Actor, run: &FirstRun) -> bool {
-    match &run.bot {
-        Some(bot) => authz::check(actor, Action::StartBot, &App::bot_resource(bot)).is_ok(),
-        None => super::fleet::trades(actor) || actor.holds(Role::Admin),
-    }
 }
 
 /// The roles ticked for the second person: a lead of the first bot's team can sign what one person alone cannot.
@@ -238,10 +248,10 @@ async fn step(app: &App, person: &Person, run: &FirstRun) -> Result<Step, AppErr
     if let Some(hold) = app.drill_under_way(&bot.id) {
         let is_measured = run.drill.as_ref().is_some_and(|drill| drill.hold == hold.id);
         if is_measured || is_long_idle(app, actor, bot, &hold).await {
-            return Ok(Step::Release { hold: hold.id.to_string(), is_measured });
+            return Ok(Step::Release { hold: Box::new(hold), is_measured });
         }
         let cannot_tell = run.seen.as_ref().and_then(|seen| seen.report.as_ref()).is_none_or(|(report, _)| report.entry_orders.is_none());
-        return Ok(Step::Measuring { hold: hold.id.to_string(), cannot_tell });
+        return Ok(Step::Measuring { hold: Box::new(hold), cannot_tell });
     }
     let view = app.fleet.view();
     if view.directive(bot).state == Doing::Active {
@@ -267,7 +277,9 @@ fn before_the_bot(app: &App, person: &Person) -> Step {
     let Some(team) = app.people().teams().into_iter().next() else { return Step::Team };
     let mut grants = app.people().user(&person.user).map(|user| user.grants.clone()).unwrap_or_default();
     grants.push(Grant { role: Role::Lead, team: Some(team.id) });
-    Step::Role { me: person.user.to_string(), grants: roles::ticked(&grants), team: team.name }
+    let people = app.people().users().iter().filter(|user| user.enabled).count();
+    let can_combine = role::check_grants(&grants, people).is_ok();
+    Step::Role { me: person.user.to_string(), grants: roles::ticked(&grants), can_combine, team: team.name }
 }
 
 /// The tasks by name, in order.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::web::samples as made_up;
 
-fn page(at: usize, step: Step, waiting: Vec<Waiting>) -> String {
+fn page(at: usize, step: Step, waiting: Vec<Waiting>, who: Option<&'static str>) -> String {
     let mut frame = Frame { held: None, ..Frame::sample("First run", "/first-run") };
     frame.scripts = Scripts::Live;
     let now = frame.now;
@@ -22,7 +22,7 @@ fn page(at: usize, step: Step, waiting: Vec<Waiting>) -> String {
         drill: (at == 6).then(|| "idle after 412 ms (received 3 ms, applied 40 ms)".to_owned()),
         at,
         may_invite: true,
-        may_trade: true,
+        who,
         waits: step.waits(),
         reloads: false,
         is_away: at == 5,
@@ -45,25 +45,30 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         fingerprint: "QK7M-2XWD".to_owned(),
     };
     let obstacle = Obstacle { what: "its agent is not connected".to_owned(), who: "whoever runs its host", venue_can_tell: false };
-    let hold = made_up::id(700);
-    let draw = |name: &str, at, step, waiting| (format!("first-run-{name}"), page(at, step, waiting));
-    let role = Step::Role {
+    let hold = || Box::new(made_up::hold());
+    let draw = |name: &str, at, step, waiting| (format!("first-run-{name}"), page(at, step, waiting, None));
+    let looked_at = |name: &str, at, step| (format!("first-run-{name}"), page(at, step, Vec::new(), Some("an operator or lead of the bot's team")));
+    let role = |can_combine| Step::Role {
         me: made_up::id(800),
         grants: vec!["admin".to_owned(), format!("lead:{}", made_up::id(900))],
+        can_combine,
         team: "grid".to_owned(),
     };
     vec![
         draw("team", 2, Step::Team, vec![waiting(None), waiting(Some(made_up::now().plus_ms(60_000)))]),
-        draw("role", 2, role, Vec::new()),
+        draw("role", 2, role(true), Vec::new()),
+        draw("role-apart", 2, role(false), Vec::new()),
         draw("bot", 2, Step::Bot { teams: vec![team()], owner: made_up::id(800) }, Vec::new()),
         draw("stage", 2, Step::Stage, Vec::new()),
+        looked_at("stage-looked-at", 2, Step::Stage),
         draw("code", 3, Step::Agent { beside: Beside::Nobody, command: command.clone() }, Vec::new()),
         draw("letters", 3, Step::Agent { beside: pending, command }, Vec::new()),
         draw("blocked", 4, Step::Start(Some(vec![obstacle])), Vec::new()),
         draw("start", 4, Step::Start(Some(Vec::new())), Vec::new()),
         draw("press", 5, Step::Press { key: "key".to_owned() }, Vec::new()),
-        draw("measuring", 5, Step::Measuring { hold: hold.clone(), cannot_tell: true }, Vec::new()),
-        draw("release", 5, Step::Release { hold, is_measured: true }, Vec::new()),
+        draw("measuring", 5, Step::Measuring { hold: hold(), cannot_tell: true }, Vec::new()),
+        draw("release", 5, Step::Release { hold: hold(), is_measured: true }, Vec::new()),
+        looked_at("release-looked-at", 5, Step::Release { hold: hold(), is_measured: true }),
         draw("done", 6, Step::Done, Vec::new()),
     ]
 }
