@@ -18,10 +18,10 @@ pub const TASKS: usize = 6;
 #[derive(Default)]
 pub(crate) struct Over(AtomicBool);
 
-/// How far an installation has come.
+/// How far an installation has come, for one person.
 #[derive(Debug, Clone, Default)]
 pub struct FirstRun {
-    /// Somebody has two security keys.
+    /// Whoever looks has two security keys.
     pub keys: bool,
     /// Two people have two keys each.
     pub second_person: bool,
@@ -68,8 +68,8 @@ impl App {
     /// `Denied`.
     pub fn first_run(&self, actor: &Actor) -> Result<FirstRun, AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
-        let with_keys = self.people().enabled_with_rights();
-        let mut run = FirstRun { keys: with_keys >= 1, second_person: with_keys >= 2, ..FirstRun::default() };
+        let keys = actor.user().is_some_and(|user| self.people().has_two_keys(user));
+        let mut run = FirstRun { keys, second_person: self.people().enabled_with_rights() >= 2, ..FirstRun::default() };
         let view = self.fleet.view();
         let rank = |bot: &BotFacts| {
             let drill = self.book.drill(&bot.id);

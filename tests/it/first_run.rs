@@ -3,13 +3,13 @@
 
 use crate::harness::{
     agent::{Agent, enrol, ready},
-    app::TestApp,
+    app::{TestApp, join_with},
     browser::Browser,
     db::{Fresh, Kind, fresh, on_both},
 };
 use andon::{
     app::{bots::NewBot, holds::Press},
-    domain::{BotFacts, HoldId, Level, Scope, Stage, State},
+    domain::{ActKind, BotFacts, Grant, HoldId, Level, Role, Scope, Stage, State},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -196,4 +196,74 @@ async fn nobody_is_given_a_form_that_would_be_refused() {
     let hold = pause(&test, &bot, &mut agent, "drill").await;
     until_written(&test, async |app| app.last_drill(&bot.id).is_some()).await;
     gives(&mut all, &format!("/holds/{hold}/release"), traders).await;
+}
+
+#[tokio::test]
+async fn the_open_task_is_the_first_that_is_not_done() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    let mut lead = Browser::signed_in(&test, "lead").await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = ready(&test, &bot, "lead").await;
+    let opens = async |lead: &mut Browser, task: &str, words: &str| {
+        lead.get("/first-run").await;
+        let open: Vec<&str> = lead.page.split("id=\"task-").skip(1).filter(|rest| rest[1..].starts_with("\" open>")).map(|rest| &rest[..1]).collect();
+        assert_eq!(open, [task], "{}", lead.page);
+        let (_, inside) = lead.page.split_once(&format!("id=\"task-{task}\"")).unwrap();
+        assert!(inside.split("</details>").next().unwrap().contains(words), "{words}: {inside}");
+    };
+    opens(&mut lead, "5", "Go on to sign the start of 1 bot").await;
+    test.start(std::slice::from_ref(&bot.id), &["lead"]).await.unwrap();
+    agent.settle(&test.app).await;
+    agent.check_in(&test.app).await.unwrap();
+    // It was started once; that it was stopped since is in the way of the drill.
+    let real = test.press("operator", Scope::Bot(bot.id.clone()), Level::Pause).await.hold.id;
+    agent.settle(&test.app).await;
+    test.release(&real, &["lead"]).await.unwrap();
+    opens(&mut lead, "6", "Go on to sign the start of 1 bot").await;
+    test.start(std::slice::from_ref(&bot.id), &["lead"]).await.unwrap();
+    agent.settle(&test.app).await;
+    agent.check_in(&test.app).await.unwrap();
+    pause(&test, &bot, &mut agent, "drill").await;
+    until_written(&test, async |app| app.last_drill(&bot.id).is_some()).await;
+    opens(&mut lead, "6", "Prepare the release of 1 hold").await;
+    // Without an agent there is nothing to start again.
+    let revoke = ActKind::AgentRevoke { agent: agent.id().clone(), bot: bot.id.clone(), why: "the host is gone".into() };
+    let act = test.app.prepare_single(&test.actor("lead"), revoke).await.unwrap();
+    test.sign("lead", &act).await.unwrap();
+    opens(&mut lead, "4", "Go on to sign for 1 code").await;
+}
+
+#[tokio::test]
+async fn whoever_has_one_key_is_asked_for_the_second_whatever_others_have() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    let grants = vec![Grant { role: Role::Operator, team: Some(test.team("arb")) }];
+    let link = test.link("new", grants).await;
+    let new = join_with(&test.app, &link, "N. Ewe", &["only"]).await;
+    let mut browser = Browser::new(&test);
+    browser.sign_in("new", &new.key).await;
+    browser.get("/fleet").await;
+    assert!(browser.page.contains("1/6 done · next: make a second security key"), "{}", browser.page);
+    browser.get("/first-run").await;
+    assert!(browser.page.contains("You have fewer than two keys") && browser.page.contains("id=\"task-1\" open>"), "{}", browser.page);
+    let mut lead = Browser::signed_in(&test, "lead").await;
+    lead.get("/first-run").await;
+    assert!(lead.page.contains("You have two keys"), "{}", lead.page);
+}
+
+#[tokio::test]
+async fn a_switch_of_the_list_that_says_neither_yes_nor_no_is_refused_in_words() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    let mut admin = Browser::signed_in(&test, "admin").await;
+    for (now, away) in [("no", true), ("yes", false)] {
+        admin.get("/first-run").await;
+        admin.post("/first-run", &[("shown", now)]).await;
+        let wrong: [&[(&str, &str)]; 3] = [&[("shown", "maybe")], &[("shown", "")], &[]];
+        for fields in wrong {
+            admin.get("/first-run").await;
+            admin.post("/first-run", fields).await;
+            assert_eq!(admin.status, 422, "{fields:?}");
+            assert!(admin.page.contains("shown is yes or no. Nothing was changed."), "{}", admin.page);
+            assert_eq!(test.app.has_put_first_run_away(&test.people["admin"].id), away, "{fields:?}");
+        }
+    }
 }

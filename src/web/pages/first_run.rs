@@ -10,7 +10,7 @@ use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::token;
 use crate::domain::{BotFacts, Grant, Hold, Role, Stage, State as Doing, Timestamp, role};
 use crate::web::{
-    Answer, Shared,
+    Answer, Shared, WebError,
     chip::{Chip, Tone},
     extract::{Person, Posted},
     format, frame,
@@ -19,12 +19,15 @@ use crate::web::{
 use askama::Template;
 use axum::{
     extract::{Query, State},
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     response::IntoResponse,
 };
 
 /// Between two loads of a page that somebody without scripts has asked to reload itself, in seconds.
 const RELOAD_S: u8 = 3;
+
+/// So many tasks come first and are about people: nothing of the bot waits for them.
+const OF_PEOPLE: usize = 2;
 
 /// A measurement is on disk this long after the last acknowledgement, a slow disk included.
 const WRITTEN_MS: i64 = 3_000;
@@ -86,16 +89,6 @@ pub(super) enum Step {
 }
 
 impl Step {
-    /// Which task it belongs to, from 0.
-    fn task(&self) -> usize {
-        match self {
-            Self::Team | Self::Role { .. } | Self::Bot { .. } | Self::Stage => 2,
-            Self::Agent { .. } => 3,
-            Self::Start(_) | Self::TakingUp => 4,
-            Self::Press { .. } | Self::Measuring { .. } | Self::Release { .. } => 5,
-            Self::Done => 6,
-        }
-    }
     /// True when nothing stands in the way of the start, or only what the signer can look up.
     fn can_start(&self) -> bool {
         matches!(self, Self::Start(Some(obstacles)) if obstacles.iter().all(|one| one.venue_can_tell))
@@ -171,8 +164,7 @@ pub async fn show(State(app): Shared, person: Person, Query(asked): Query<Asked>
     frame.scripts = Scripts::Live;
     let waiting = waiting(&app, &person.actor, frame.now).await?;
     let step = step(&app, &person, &run).await?;
-    // Once it was drilled, what is left of its drill is to start it again.
-    let at = if run.drill.is_some() { step.task().max(5) } else { step.task() };
+    let at = open_task(&run);
     let waits = step.waits() || (!run.second_person && !waiting.is_empty());
     let reloads = waits && asked.auto == "yes";
     let page = Page {
@@ -207,9 +199,21 @@ pub struct Shown {
     shown: String,
 }
 
+/// The first of the tasks of the bot that is not done, from 0; it holds the step. To start again what was stopped is part of the drill.
+fn open_task(run: &FirstRun) -> usize {
+    run.done().iter().skip(OF_PEOPLE).position(|done| !done).map_or(TASKS, |n| OF_PEOPLE + n)
+}
+
 /// Puts the list away, or brings it back.
 pub async fn set(State(app): Shared, person: Person, Posted(form): Posted<Shown>) -> Answer {
-    let shown = form.shown == "yes";
+    let shown = match form.shown.as_str() {
+        "yes" => true,
+        "no" => false,
+        _ => {
+            let said = "The list is to be shown or not: shown is yes or no. Nothing was changed.";
+            return Err(WebError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Something needs a change", said));
+        }
+    };
     app.show_first_run(&person.actor, shown).await?;
     Ok(frame::see(if shown { "/first-run" } else { "/fleet" }))
 }
@@ -234,7 +238,7 @@ async fn waiting(app: &App, actor: &Actor, now: Timestamp) -> Result<Vec<Waiting
 async fn step(app: &App, person: &Person, run: &FirstRun) -> Result<Step, AppError> {
     let actor = &person.actor;
     let done = run.done();
-    if done.get(2..).is_some_and(|rest| rest.iter().all(|done| *done)) {
+    if done.get(OF_PEOPLE..).is_some_and(|rest| rest.iter().all(|done| *done)) {
         return Ok(Step::Done);
     }
     let Some(bot) = &run.bot else { return Ok(before_the_bot(app, person)) };
@@ -290,7 +294,7 @@ fn tasks(app: &App, run: &FirstRun, waiting: &[Waiting], at: usize) -> Vec<Task>
     let said = said(app, run, waiting);
     let task = |(n, (title, said)): (usize, (&'static str, String))| {
         let is_done = run.done().get(n).copied().unwrap_or_default();
-        Task { title, said, is_done, is_open: !is_done && (n == 1 || n == at) }
+        Task { title, said, is_done, is_open: !is_done && (n < OF_PEOPLE || n == at) }
     };
     TITLES.into_iter().zip(said).enumerate().map(task).collect()
 }
@@ -299,7 +303,7 @@ fn tasks(app: &App, run: &FirstRun, waiting: &[Waiting], at: usize) -> Vec<Task>
 fn said(app: &App, run: &FirstRun, waiting: &[Waiting]) -> Vec<String> {
     let with_keys = app.people().enabled_with_rights();
     let people = match (with_keys, waiting.len()) {
-        (keys, _) if keys >= 2 => format!("{keys} people have two keys"),
+        (n, _) if n >= 2 => format!("{n} people have two keys"),
         (_, 0) => "You are alone here: nobody can be a second signer".to_owned(),
         (_, 1) => "1 person is invited and has not come in yet".to_owned(),
         (_, n) => format!("{n} people are invited and have not come in yet"),
@@ -322,8 +326,8 @@ fn said(app: &App, run: &FirstRun, waiting: &[Waiting]) -> Vec<String> {
         .drill
         .as_ref()
         .map_or_else(String::new, |drill| format!("Last drill: idle after {} ms, on {}", format::count(drill.idle_ms), drill.at.plain()));
-    let keys = if with_keys == 1 { "1 person has two keys".to_owned() } else { format!("{with_keys} people have two keys") };
-    vec![keys, people, bot, agent, start, drill]
+    let keys = if run.keys { "You have two keys" } else { "You have fewer than two keys" };
+    vec![keys.to_owned(), people, bot, agent, start, drill]
 }
 
 #[cfg(test)]

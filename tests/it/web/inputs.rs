@@ -45,7 +45,6 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/teams", "name", &["nobody"], "letters, digits and dashes make a name"),
     ("/tokens", "name", &["nobody"], "letters, digits and dashes make a name"),
     ("/people/invite", "name", &["nobody"], "letters, digits and dashes make a name"),
-    ("/first-run", "shown", &["nothing", "long", "control", "markup", "nobody"], "what is no yes is a no, and it is one's own list"),
     ("/welcome/password", "display_name", &["nobody"], "letters, digits and dashes make a name"),
     ("/welcome/key", "nickname", &["nobody"], "letters, digits and dashes make a name"),
 ];
