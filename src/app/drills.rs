@@ -1,13 +1,40 @@
 //! Drills: real holds whose reason says so, placed to measure how long a stop takes. What an agent acknowledged is what was measured; a bot
 //! that did not trade at the press measured nothing.
 
-use super::{App, AppError};
-use crate::domain::{BotId, Epoch, Hold};
+use super::{App, AppError, receipts};
+use crate::authz::{self, Action, Actor, Resource};
+use crate::domain::{BotFacts, BotId, Epoch, Hold};
 use crate::fleet::{self, DrillSeen};
 use crate::storage::{self, WriteTx, drills::Drill};
 use std::sync::Arc;
 
+/// What a drill has measured of a bot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its `idle` is not written down yet.
+    Open,
+    /// A time.
+    Measured,
+    /// Nothing, and it never will: the bot did not trade at the press.
+    Nothing,
+}
+
 impl App {
+    /// What a drill has measured of a bot. A measurement is written together with the `idle` that ends it, or never.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn drill_outcome(&self, actor: &Actor, bot: &Arc<BotFacts>, hold: &Hold) -> Result<Outcome, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let mut conn = self.db.read().await?;
+        let acks = storage::acks::ack_of_bot(&mut conn, &bot.id, hold.epoch).await?.into_iter().map(receipts::seen).collect();
+        if fleet::of_bot(bot.clone(), hold, self.clock.now(), acks, None).idle_ms.is_none() {
+            return Ok(Outcome::Open);
+        }
+        let is_saved = storage::drills::drill_is_saved(&mut conn, &bot.id, &hold.id).await?;
+        Ok(if is_saved { Outcome::Measured } else { Outcome::Nothing })
+    }
+
     /// The last measured stop of a bot.
     pub fn last_drill(&self, bot: &BotId) -> Option<Arc<DrillSeen>> {
         self.book.drill(bot)

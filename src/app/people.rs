@@ -26,8 +26,12 @@ pub struct PeopleBook(RwLock<People>);
 impl PeopleBook {
     pub(crate) fn reload(&self, users: Vec<User>, teams: Vec<Team>, with_two_keys: Vec<UserId>, first_run_away: Vec<UserId>) {
         let users = users.into_iter().map(|user| (user.id.clone(), Arc::new(user))).collect();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) =
-            People { users, teams, with_two_keys: with_two_keys.into_iter().collect(), first_run_away: first_run_away.into_iter().collect() };
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = People {
+            users,
+            teams,
+            with_two_keys: with_two_keys.into_iter().collect(),
+            first_run_away: first_run_away.into_iter().collect(),
+        };
     }
     fn read<T>(&self, look: impl FnOnce(&People) -> T) -> T {
         look(&self.0.read().unwrap_or_else(PoisonError::into_inner))

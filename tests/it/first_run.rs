@@ -23,7 +23,7 @@ async fn pause(test: &TestApp, bot: &BotFacts, agent: &mut Agent, why: &str) -> 
 }
 
 /// Waits until what agents said is on disk; a measurement goes with it.
-async fn until_written(test: &TestApp, is_so: impl AsyncFn(&andon::app::App) -> bool) {
+async fn until_written(test: &TestApp, mut is_so: impl AsyncFnMut(&andon::app::App) -> bool) {
     let app: &Arc<andon::app::App> = &test.app;
     let written = async {
         while !is_so(app).await {
@@ -64,6 +64,25 @@ on_both!(a_drill_is_measured_once_by_the_acks_of_a_bot_that_traded, |fresh: Fres
     until_written(&test, acked).await;
     test.release(&real, &["operator"]).await.unwrap();
     assert_eq!(test.app.last_drill(&bot.id), Some(drill), "the one that was measured stands");
+});
+
+on_both!(a_drill_of_a_bot_that_did_not_trade_is_said_to_have_measured_nothing, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = ready(&test, &bot, "operator").await;
+    let mut lead = Browser::signed_in(&test, "lead").await;
+    let press = Press { scope: Scope::Bot(bot.id.clone()), level: Level::Pause, why: "drill".into(), idempotency_key: String::new() };
+    test.app.place(test.actor("operator"), press).await.unwrap();
+    lead.get("/first-run").await;
+    assert!(lead.page.contains("The drill stands"), "{}", lead.page);
+    agent.settle(&test.app).await;
+    // By what is written, not by how much time has gone by: this clock stands still.
+    until_written(&test, async |_| {
+        lead.get("/first-run").await;
+        lead.page.contains("This pause measured nothing")
+    })
+    .await;
+    assert!(test.app.last_drill(&bot.id).is_none());
 });
 
 #[tokio::test]
@@ -169,7 +188,11 @@ async fn gives(all: &mut [(&'static str, Browser)], form: &str, to: &[&str]) {
         let forms: Vec<&str> = actions.filter(|action| !["/sign-out", "/first-run"].contains(action)).collect();
         let expected: &[&str] = if to.contains(who) { &[form] } else { &[] };
         assert_eq!(forms, expected, "{form}: {who}");
-        assert!(expected.len() == 1 || ["may.</p>", "An admin gives the role"].iter().any(|words| browser.page.contains(words)), "{who} is not told who may: {}", browser.page);
+        assert!(
+            expected.len() == 1 || ["may.</p>", "An admin gives the role"].iter().any(|words| browser.page.contains(words)),
+            "{who} is not told who may: {}",
+            browser.page
+        );
     }
 }
 
@@ -206,7 +229,8 @@ async fn the_open_task_is_the_first_that_is_not_done() {
     let mut agent = ready(&test, &bot, "lead").await;
     let opens = async |lead: &mut Browser, task: &str, words: &str| {
         lead.get("/first-run").await;
-        let open: Vec<&str> = lead.page.split("id=\"task-").skip(1).filter(|rest| rest[1..].starts_with("\" open>")).map(|rest| &rest[..1]).collect();
+        let open: Vec<&str> =
+            lead.page.split("id=\"task-").skip(1).filter(|rest| rest[1..].starts_with("\" open>")).map(|rest| &rest[..1]).collect();
         assert_eq!(open, [task], "{}", lead.page);
         let (_, inside) = lead.page.split_once(&format!("id=\"task-{task}\"")).unwrap();
         assert!(inside.split("</details>").next().unwrap().contains(words), "{words}: {inside}");

@@ -5,10 +5,10 @@ pub mod live;
 
 use super::bots::enrol::{self, Beside};
 use super::roles::{self, Choices};
-use crate::app::{App, AppError, first_run::FirstRun, first_run::TASKS, starts::Obstacle};
+use crate::app::{App, AppError, drills::Outcome, first_run::FirstRun, first_run::TASKS, starts::Obstacle};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::token;
-use crate::domain::{BotFacts, Grant, Hold, Role, Stage, State as Doing, Timestamp, role};
+use crate::domain::{Grant, Hold, Role, Stage, State as Doing, Timestamp, role};
 use crate::web::{
     Answer, Shared, WebError,
     chip::{Chip, Tone},
@@ -28,9 +28,6 @@ const RELOAD_S: u8 = 3;
 
 /// So many tasks come first and are about people: nothing of the bot waits for them.
 const OF_PEOPLE: usize = 2;
-
-/// A measurement is on disk this long after the last acknowledgement, a slow disk included.
-const WRITTEN_MS: i64 = 3_000;
 
 /// One task of the list.
 pub(super) struct Task {
@@ -250,8 +247,10 @@ async fn step(app: &App, person: &Person, run: &FirstRun) -> Result<Step, AppErr
         return Ok(Step::Agent { beside, command: enrol::command(app, &bot.name) });
     }
     if let Some(hold) = app.drill_under_way(&bot.id) {
-        let is_measured = run.drill.as_ref().is_some_and(|drill| drill.hold == hold.id);
-        if is_measured || is_long_idle(app, actor, bot, &hold).await {
+        // A database that does not answer leaves it open.
+        let outcome = app.drill_outcome(actor, bot, &hold).await.unwrap_or(Outcome::Open);
+        let is_measured = outcome == Outcome::Measured || run.drill.as_ref().is_some_and(|drill| drill.hold == hold.id);
+        if is_measured || outcome == Outcome::Nothing {
             return Ok(Step::Release { hold: Box::new(hold), is_measured });
         }
         let cannot_tell = run.seen.as_ref().and_then(|seen| seen.report.as_ref()).is_none_or(|(report, _)| report.entry_orders.is_none());
@@ -263,13 +262,6 @@ async fn step(app: &App, person: &Person, run: &FirstRun) -> Result<Step, AppErr
         return Ok(if trades { Step::Press { key: token::random::<16>()? } } else { Step::TakingUp });
     }
     Ok(Step::Start(app.obstacles_of(actor, &bot.id).await.ok()))
-}
-
-/// True when the bot has been idle under the hold for so long that what it measured would be written down by now.
-async fn is_long_idle(app: &App, actor: &Actor, bot: &BotFacts, hold: &Hold) -> bool {
-    let receipt = app.receipt(actor, &hold.id).await.ok();
-    let idle_ms = receipt.and_then(|receipt| receipt.bots.into_iter().find(|one| one.bot.id == bot.id)?.idle_ms);
-    idle_ms.is_some_and(|ms| app.clock.now().ms_since(hold.at) > ms + WRITTEN_MS)
 }
 
 fn before_the_bot(app: &App, person: &Person) -> Step {

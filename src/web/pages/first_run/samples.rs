@@ -47,7 +47,8 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
     let obstacle = Obstacle { what: "its agent is not connected".to_owned(), who: "whoever runs its host", venue_can_tell: false };
     let hold = || Box::new(made_up::hold());
     let draw = |name: &str, at, step, waiting| (format!("first-run-{name}"), page(at, step, waiting, None));
-    let looked_at = |name: &str, at, step| (format!("first-run-{name}"), page(at, step, Vec::new(), Some("an operator or lead of the bot's team")));
+    let looked_at =
+        |name: &str, at, step| (format!("first-run-{name}"), page(at, step, Vec::new(), Some("an operator or lead of the bot's team")));
     let role = |can_combine| Step::Role {
         me: made_up::id(800),
         grants: vec!["admin".to_owned(), format!("lead:{}", made_up::id(900))],
