@@ -35,6 +35,9 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     let workers = workers::start(&site.app);
     let control = control::listen(site.app.clone(), &site.control)?;
     println!("Andon serves {}", settings.origin.url().as_str().trim_end_matches('/'));
+    if let Some(advice) = settings.transport.advice() {
+        println!("{advice}");
+    }
     match site.app.setup_link().await {
         Ok(Some(link)) => {
             println!("Nobody has set this installation up yet. Open this link within an hour; it works once:\n  {}", link.expose());
