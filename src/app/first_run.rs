@@ -11,6 +11,33 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+/// A task of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Task {
+    /// Two security keys of one's own.
+    Keys,
+    /// A second person with two keys.
+    SecondPerson,
+    /// A first bot, beyond a draft.
+    Bot,
+    /// Its agent, compared and heard.
+    Agent,
+    /// Its start.
+    Start,
+    /// A stop that was measured, released and followed by a start.
+    Drill,
+}
+
+impl Task {
+    /// All of them, in order.
+    pub const ALL: [Self; TASKS] = [Self::Keys, Self::SecondPerson, Self::Bot, Self::Agent, Self::Start, Self::Drill];
+
+    /// True for what is about people: nothing of the bot waits for it.
+    pub fn is_of_people(self) -> bool {
+        matches!(self, Self::Keys | Self::SecondPerson)
+    }
+}
+
 /// How many tasks there are.
 pub const TASKS: usize = 6;
 
@@ -38,22 +65,25 @@ pub struct FirstRun {
 }
 
 impl FirstRun {
-    /// Which tasks are done: keys, second person, bot, agent, start, drill.
-    pub fn done(&self) -> [bool; TASKS] {
-        let over = self.drill_is_over;
-        let bot = self.bot.as_ref();
-        let past_draft = bot.is_some_and(|bot| bot.stage != Stage::Draft);
-        let heard = self.seen.is_some() && self.agent.as_ref().is_some_and(|agent| agent.confirmed);
-        let started = bot.is_some_and(|bot| bot.start_epoch.0 > 0);
-        [self.keys, self.second_person, over || past_draft, over || heard, over || started, over]
+    /// True when a task is done.
+    pub fn is_done(&self, task: Task) -> bool {
+        let (over, bot) = (self.drill_is_over, self.bot.as_ref());
+        match task {
+            Task::Keys => self.keys,
+            Task::SecondPerson => self.second_person,
+            Task::Bot => over || bot.is_some_and(|bot| bot.stage != Stage::Draft),
+            Task::Agent => over || (self.seen.is_some() && self.agent.as_ref().is_some_and(|agent| agent.confirmed)),
+            Task::Start => over || bot.is_some_and(|bot| bot.start_epoch.0 > 0),
+            Task::Drill => over,
+        }
+    }
+    /// The first that is not done.
+    pub fn next(&self) -> Option<Task> {
+        Task::ALL.into_iter().find(|task| !self.is_done(*task))
     }
     /// How many are done.
     pub fn count(&self) -> usize {
-        self.done().into_iter().filter(|done| *done).count()
-    }
-    /// True when every task is done.
-    pub fn is_finished(&self) -> bool {
-        self.count() == TASKS
+        Task::ALL.into_iter().filter(|task| self.is_done(*task)).count()
     }
     /// True when the installation is through, whoever looks.
     fn is_over(&self) -> bool {

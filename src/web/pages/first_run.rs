@@ -5,10 +5,11 @@ pub mod live;
 
 use super::bots::enrol::{self, Beside};
 use super::roles::{self, Choices};
-use crate::app::{App, AppError, drills::Outcome, first_run::FirstRun, first_run::TASKS, starts::Obstacle};
+use crate::app::{App, AppError, drills::Outcome, first_run::FirstRun, first_run::Task, starts::Obstacle};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::token;
 use crate::domain::{Grant, Hold, Role, Stage, State as Doing, Timestamp, role};
+use crate::fleet::DrillSeen;
 use crate::web::{
     Answer, Shared, WebError,
     chip::{Chip, Tone},
@@ -26,24 +27,35 @@ use axum::{
 /// Between two loads of a page that somebody without scripts has asked to reload itself, in seconds.
 const RELOAD_S: u8 = 3;
 
-/// So many tasks come first and are about people: nothing of the bot waits for them.
-const OF_PEOPLE: usize = 2;
-
 /// One task of the list.
-pub(super) struct Task {
-    pub(super) title: &'static str,
+pub(super) struct Item {
+    pub(super) of: Task,
     /// What is true of it now.
     pub(super) said: String,
     pub(super) is_done: bool,
-    /// It is open: there is something to do.
-    pub(super) is_open: bool,
+    /// It holds the step: it is the first task of the bot that is not done. To start again what was stopped is part of the drill.
+    pub(super) has_step: bool,
 }
 
-impl Task {
-    pub(super) fn chip(&self) -> Chip {
+impl Item {
+    fn title(&self) -> &'static str {
+        match self.of {
+            Task::Keys => "Two security keys",
+            Task::SecondPerson => "A second person",
+            Task::Bot => "A first bot, written down",
+            Task::Agent => "Its agent, beside it",
+            Task::Start => "Its start",
+            Task::Drill => "A pause drill, measured",
+        }
+    }
+    /// There is something to do.
+    fn is_open(&self) -> bool {
+        !self.is_done && (self.has_step || self.of.is_of_people())
+    }
+    fn chip(&self) -> Chip {
         if self.is_done {
             Chip::new(Tone::Done, "Done")
-        } else if self.is_open {
+        } else if self.is_open() {
             Chip::new(Tone::Open, "To do")
         } else {
             Chip::new(Tone::Plain, "Later")
@@ -90,6 +102,9 @@ impl Step {
     fn can_start(&self) -> bool {
         matches!(self, Self::Start(Some(obstacles)) if obstacles.iter().all(|one| one.venue_can_tell))
     }
+    fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
+    }
     /// True when the page waits for something that no press here brings on.
     fn waits(&self) -> bool {
         match self {
@@ -104,12 +119,14 @@ impl Step {
         let bot = run.bot.as_ref().map_or(Resource::Installation, |bot| App::bot_resource(bot));
         let (action, about) = match self {
             // The teams to choose from are those in which they may.
-            Self::Bot { .. } | Self::Done => return None,
+            Self::Bot { .. } => return None,
+            // There is nothing to do but to wait.
+            Self::TakingUp | Self::Measuring { cannot_tell: false, .. } | Self::Done => return None,
             Self::Team => (Action::CreateTeam, Resource::Installation),
             Self::Role { .. } => (Action::ManagePeople, Resource::Installation),
             Self::Stage => (Action::EditBot, bot),
             Self::Agent { .. } => (Action::EnrolAgent, bot),
-            Self::Start(_) | Self::TakingUp => (Action::StartBot, bot),
+            Self::Start(_) => (Action::StartBot, bot),
             Self::Press { .. } => (Action::PlaceHold, Resource::Installation),
             Self::Measuring { hold, .. } | Self::Release { hold, .. } => (Action::ReleaseHold, app.hold_resource(hold)),
         };
@@ -127,15 +144,13 @@ pub(super) struct First {
 #[template(path = "first_run.html")]
 pub(super) struct Page {
     pub(super) frame: Frame,
-    pub(super) tasks: Vec<Task>,
+    pub(super) tasks: Vec<Item>,
     pub(super) count: usize,
     pub(super) bot: Option<First>,
     pub(super) step: Step,
     pub(super) waiting: Vec<Waiting>,
     pub(super) choices: Choices,
     pub(super) drill: Option<String>,
-    /// The task that the step belongs to, from 0.
-    pub(super) at: usize,
     pub(super) may_invite: bool,
     /// Who may do what the open task asks for, for somebody who may not.
     pub(super) who: Option<&'static str>,
@@ -160,22 +175,22 @@ pub async fn show(State(app): Shared, person: Person, Query(asked): Query<Asked>
     let mut frame = frame::without_first_run(&app, &person.visitor, "First run").await;
     frame.scripts = Scripts::Live;
     let waiting = waiting(&app, &person.actor, frame.now).await?;
-    let step = step(&app, &person, &run).await?;
-    let at = open_task(&run);
+    let in_the_way = in_the_way(&app, &person.actor, &run).await;
+    let mark = live::Plight::mark(&app, &run, in_the_way.as_deref());
+    let step = step(&app, &person, &run, in_the_way).await?;
     let waits = step.waits() || (!run.second_person && !waiting.is_empty());
     let reloads = waits && asked.auto == "yes";
     let page = Page {
-        tasks: tasks(&app, &run, &waiting, at),
+        tasks: items(|task| run.is_done(task), |task| said(&app, &run, &waiting, task)),
         count: run.count(),
         bot: run.bot.as_ref().map(|bot| First { id: bot.id.to_string(), name: bot.name.clone() }),
         choices: Choices::new(&app, &suggested(&app, &run)),
         drill: run.drill.as_deref().map(super::bots::drill_words),
-        mark: live::Plight::mark(&app, &person.actor, &run).await,
+        mark,
         facts: live::Facts::of(&app, &person.actor, &run, frame.now).await,
         may_invite: authz::check(&person.actor, Action::ManagePeople, &Resource::Installation).is_ok(),
         who: step.who_else(&app, &person.actor, &run),
         is_away: app.has_put_first_run_away(&person.user),
-        at,
         waiting,
         step,
         waits,
@@ -194,11 +209,6 @@ pub async fn show(State(app): Shared, person: Person, Query(asked): Query<Asked>
 pub struct Shown {
     #[serde(default)]
     shown: String,
-}
-
-/// The first of the tasks of the bot that is not done, from 0; it holds the step. To start again what was stopped is part of the drill.
-fn open_task(run: &FirstRun) -> usize {
-    run.done().iter().skip(OF_PEOPLE).position(|done| !done).map_or(TASKS, |n| OF_PEOPLE + n)
 }
 
 /// Puts the list away, or brings it back.
@@ -232,17 +242,22 @@ async fn waiting(app: &App, actor: &Actor, now: Timestamp) -> Result<Vec<Waiting
     Ok(open.collect())
 }
 
-async fn step(app: &App, person: &Person, run: &FirstRun) -> Result<Step, AppError> {
+/// What stands in the way of the bot's start; none: nobody asks yet or any more, or it is not known.
+async fn in_the_way(app: &App, actor: &Actor, run: &FirstRun) -> Option<Vec<Obstacle>> {
+    let bot = run.bot.as_ref().filter(|_| run.agent.is_some() && !run.is_done(Task::Drill))?;
+    app.obstacles_of(actor, &bot.id).await.ok()
+}
+
+async fn step(app: &App, person: &Person, run: &FirstRun, in_the_way: Option<Vec<Obstacle>>) -> Result<Step, AppError> {
     let actor = &person.actor;
-    let done = run.done();
-    if done.get(OF_PEOPLE..).is_some_and(|rest| rest.iter().all(|done| *done)) {
+    if run.is_done(Task::Drill) {
         return Ok(Step::Done);
     }
     let Some(bot) = &run.bot else { return Ok(before_the_bot(app, person)) };
     if bot.stage == Stage::Draft {
         return Ok(Step::Stage);
     }
-    if done.get(3) == Some(&false) {
+    if !run.is_done(Task::Agent) {
         let beside = Beside::of(app, actor, bot).await?;
         return Ok(Step::Agent { beside, command: enrol::command(app, &bot.name) });
     }
@@ -261,7 +276,7 @@ async fn step(app: &App, person: &Person, run: &FirstRun) -> Result<Step, AppErr
         let trades = run.seen.as_ref().and_then(|seen| seen.state) == Some(Doing::Active);
         return Ok(if trades { Step::Press { key: token::random::<16>()? } } else { Step::TakingUp });
     }
-    Ok(Step::Start(app.obstacles_of(actor, &bot.id).await.ok()))
+    Ok(Step::Start(in_the_way))
 }
 
 fn before_the_bot(app: &App, person: &Person) -> Step {
@@ -278,48 +293,43 @@ fn before_the_bot(app: &App, person: &Person) -> Step {
     Step::Role { me: person.user.to_string(), grants: roles::ticked(&grants), can_combine, team: team.name }
 }
 
-/// The tasks by name, in order.
-const TITLES: [&str; TASKS] =
-    ["Two security keys", "A second person", "A first bot, written down", "Its agent, beside it", "Its start", "A pause drill, measured"];
-
-fn tasks(app: &App, run: &FirstRun, waiting: &[Waiting], at: usize) -> Vec<Task> {
-    let said = said(app, run, waiting);
-    let task = |(n, (title, said)): (usize, (&'static str, String))| {
-        let is_done = run.done().get(n).copied().unwrap_or_default();
-        Task { title, said, is_done, is_open: !is_done && (n < OF_PEOPLE || n == at) }
-    };
-    TITLES.into_iter().zip(said).enumerate().map(task).collect()
+/// The list.
+fn items(is_done: impl Fn(Task) -> bool, said: impl Fn(Task) -> String) -> Vec<Item> {
+    let step_of = Task::ALL.into_iter().find(|task| !task.is_of_people() && !is_done(*task));
+    let item = |of| Item { of, said: said(of), is_done: is_done(of), has_step: step_of == Some(of) };
+    Task::ALL.into_iter().map(item).collect()
 }
 
-/// What is true of each task now.
-fn said(app: &App, run: &FirstRun, waiting: &[Waiting]) -> Vec<String> {
-    let with_keys = app.people().enabled_with_rights();
-    let people = match (with_keys, waiting.len()) {
-        (n, _) if n >= 2 => format!("{n} people have two keys"),
-        (_, 0) => "You are alone here: nobody can be a second signer".to_owned(),
-        (_, 1) => "1 person is invited and has not come in yet".to_owned(),
-        (_, n) => format!("{n} people are invited and have not come in yet"),
-    };
-    let bot = run.bot.as_ref().map_or_else(String::new, |bot| format!("{}, stage {}", bot.name, bot.stage));
-    let agent = match (&run.agent, &run.seen) {
-        (Some(agent), _) if !agent.confirmed => format!("Agent {} is here and waits to be compared", agent.name),
-        (Some(agent), Some(_)) => format!("Agent {} is confirmed and checks in", agent.name),
-        (Some(agent), None) => format!("Agent {} is confirmed and was not heard yet", agent.name),
-        (None, _) => String::new(),
-    };
-    let start = match &run.bot {
-        Some(bot) if bot.start_epoch.0 > 0 => match app.fleet.view().directive(bot).state {
-            Doing::Active => format!("{} may trade", bot.name),
-            state => format!("{} was started; now it is told {state}", bot.name),
+/// What is true of a task now.
+fn said(app: &App, run: &FirstRun, waiting: &[Waiting], task: Task) -> String {
+    match task {
+        Task::Keys if run.keys => "You have two keys".to_owned(),
+        Task::Keys => "You have fewer than two keys".to_owned(),
+        Task::SecondPerson => match (app.people().enabled_with_rights(), waiting.len()) {
+            (n, _) if n >= 2 => format!("{n} people have two keys"),
+            (_, 0) => "You are alone here: nobody can be a second signer".to_owned(),
+            (_, 1) => "1 person is invited and has not come in yet".to_owned(),
+            (_, n) => format!("{n} people are invited and have not come in yet"),
         },
-        _ => String::new(),
-    };
-    let drill = run
-        .drill
-        .as_ref()
-        .map_or_else(String::new, |drill| format!("Last drill: idle after {} ms, on {}", format::count(drill.idle_ms), drill.at.plain()));
-    let keys = if run.keys { "You have two keys" } else { "You have fewer than two keys" };
-    vec![keys.to_owned(), people, bot, agent, start, drill]
+        Task::Bot => run.bot.as_ref().map_or_else(String::new, |bot| format!("{}, stage {}", bot.name, bot.stage)),
+        Task::Agent => match (&run.agent, &run.seen) {
+            (Some(agent), _) if !agent.confirmed => format!("Agent {} is here and waits to be compared", agent.name),
+            (Some(agent), Some(_)) => format!("Agent {} is confirmed and checks in", agent.name),
+            (Some(agent), None) => format!("Agent {} is confirmed and was not heard yet", agent.name),
+            (None, _) => String::new(),
+        },
+        Task::Start => match &run.bot {
+            Some(bot) if bot.start_epoch.0 > 0 => match app.fleet.view().directive(bot).state {
+                Doing::Active => format!("{} may trade", bot.name),
+                state => format!("{} was started; now it is told {state}", bot.name),
+            },
+            _ => String::new(),
+        },
+        Task::Drill => {
+            let told = |drill: &DrillSeen| format!("Last drill: idle after {} ms, on {}", format::count(drill.idle_ms), drill.at.plain());
+            run.drill.as_deref().map_or_else(String::new, told)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,10 +6,7 @@ use crate::app::{
     log::{FrozenKind, LogStatus, Rehash},
 };
 use crate::domain::Timestamp;
-use crate::web::{
-    chip::{Chip, Tone},
-    format,
-};
+use crate::web::{chip::Tone, format};
 
 /// A disk that takes longer than this is spoken of.
 const SLOW_MS: i64 = 10_000;
@@ -97,18 +94,14 @@ fn sink_words(status: &LogStatus, now: Timestamp) -> String {
 
 /// The rows of the table of parts.
 pub fn parts(degraded: &[&'static str], keeping: &Keeping) -> Vec<Part> {
-    let row = |name: &str, part: &'static str, tone, bad: &str, said: String| Part {
-        part,
-        chip: if degraded.contains(&name) { Chip::new(tone, bad) } else { Chip::new(Tone::Plain, "Well") },
-        said,
-    };
+    let is_well = |name: &str| !degraded.contains(&name);
     let log = keeping.frozen.as_ref().map_or_else(
         || "Without it nothing may start or be loosened. Stopping works.".to_owned(),
         |(why, _)| format!("Frozen: {why}. Nothing may start or be loosened. Stopping works."),
     );
     vec![
-        row("audit_log", "Audit log", Tone::Critical, "Takes no entry", log),
-        row("log_publisher", "Checkpoints", Tone::High, "Too old", "Signed five seconds after an entry at the latest.".to_owned()),
-        row("log_sink", "Copy of the log", Tone::High, "Behind", "A folder that only grows, best on another volume.".to_owned()),
+        Part::new("Audit log", is_well("audit_log"), (Tone::Critical, "Takes no entry"), log),
+        Part::new("Checkpoints", is_well("log_publisher"), (Tone::High, "Too old"), "Signed five seconds after an entry at the latest."),
+        Part::new("Copy of the log", is_well("log_sink"), (Tone::High, "Behind"), "A folder that only grows, best on another volume."),
     ]
 }
