@@ -7,9 +7,11 @@ use crate::harness::{
     browser::Browser,
     db::{Fresh, Kind, fresh, on_both},
 };
+use crate::log::copy::Raw;
 use andon::{
     app::holds::Press,
-    domain::{BotFacts, HoldId, Level, Scope, State},
+    domain::{BotFacts, Epoch, HoldId, Level, Scope, State, Step},
+    storage,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -64,6 +66,22 @@ on_both!(a_drill_is_measured_once_by_the_acks_of_a_bot_that_traded, |fresh: Fres
     until_written(&test, acked).await;
     test.release(&real, &["operator"]).await.unwrap();
     assert_eq!(test.app.last_drill(&bot.id), Some(drill), "the one that was measured stands");
+});
+
+on_both!(a_measurement_that_cannot_be_written_costs_no_acknowledgement, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = ready(&test, &bot, "operator").await;
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    agent.check_in(&test.app).await.unwrap();
+    Raw::open(&test.fresh.place).await.run("DROP TABLE drill", &[]).await;
+    pause(&test, &bot, &mut agent, "Drill").await;
+    let is_kept = async |app: &andon::app::App| {
+        let acks = storage::acks::ack_since(&mut *app.db.read().await.unwrap(), Epoch(0)).await.unwrap();
+        acks.iter().any(|ack| ack.bot_id == bot.id && ack.step == Step::Idle && ack.state == Some(State::Halted))
+    };
+    until_written(&test, is_kept).await;
 });
 
 #[tokio::test]
