@@ -48,7 +48,9 @@ on_both!(a_drill_is_measured_once_by_the_acks_of_a_bot_that_traded, |fresh: Fres
     let drill = test.app.last_drill(&bot.id).unwrap();
     assert_eq!((&drill.hold, drill.received_ms), (&hold, 412), "{drill:?}");
     assert!(drill.applied_ms >= 412 && drill.idle_ms >= drill.applied_ms, "{drill:?}");
-    assert_eq!(test.restarted().await.last_drill(&bot.id), Some(drill.clone()), "it is kept");
+    let again = test.restarted().await;
+    again.load_drills().await.unwrap();
+    assert_eq!(again.last_drill(&bot.id), Some(drill.clone()), "it is kept");
 
     // A second drill of a bot that stands already measures nothing, and neither does a pause for another reason.
     test.release(&hold, &["operator"]).await.unwrap();
@@ -67,6 +69,14 @@ on_both!(a_drill_is_measured_once_by_the_acks_of_a_bot_that_traded, |fresh: Fres
     test.release(&real, &["operator"]).await.unwrap();
     assert_eq!(test.app.last_drill(&bot.id), Some(drill), "the one that was measured stands");
 });
+
+#[tokio::test]
+async fn an_installation_that_is_set_up_asks_for_no_link_and_waits_for_no_writer() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    let _writer = test.app.db.write(storage::Lane::Normal).await.unwrap();
+    let asked = tokio::time::timeout(Duration::from_secs(5), test.app.setup_link()).await;
+    assert!(asked.expect("it waits for the writer").unwrap().is_none());
+}
 
 on_both!(a_measurement_that_cannot_be_written_costs_no_acknowledgement, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;

@@ -5,7 +5,7 @@ use super::{Frozen, FrozenKind, Keeper, LogSettings, LogStatus, Mark, Rehash, fi
 use crate::app::{App, AppError};
 use crate::audit::{Canonical, Event, Frontier, Note, Row, VerifierKey, record::leaf_hash};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::storage::{self, Lane, audit::Head, checkpoints::StoredCheckpoint};
+use crate::storage::{self, Conn, Lane, audit::Head, checkpoints::StoredCheckpoint};
 use std::sync::Arc;
 
 /// How many entries are read at a time.
@@ -22,6 +22,9 @@ enum Look {
     Wrong(FrozenKind, String),
 }
 
+/// What is wrong with a log, and how.
+type Wrong = (FrozenKind, String);
+
 /// What the bytes of a stretch of entries came to.
 enum Read {
     /// The frontier after them.
@@ -32,16 +35,26 @@ enum Read {
 
 impl App {
     /// Begins the watch: reads or makes the key, compares the tide mark with the database. A database behind the mark pauses the fleet
-    /// before this returns.
+    /// before this returns. Reads little, however long the log is: what came after the mark is read by the first round, and everything after
+    /// that.
     ///
     /// # Errors
-    /// When the database cannot be read, or a first key cannot be written. What is wrong with the log is no error: it is frozen.
+    /// When the database cannot be read, or a first key cannot be written: the log takes nothing until a round could do it. What is wrong
+    /// with the log is no error: it is frozen.
     pub async fn open_log(self: &Arc<Self>, settings: LogSettings) -> Result<(), AppError> {
-        let (head, keys, latest) = {
-            let mut tx = self.db.read().await?;
-            let head = storage::audit::audit_head(&mut tx).await?;
-            (head, storage::checkpoints::log_keys(&mut tx).await?, storage::checkpoints::checkpoint_latest(&mut tx).await?)
-        };
+        // Set once: a second call would find the first one's settings.
+        let settings = self.log.settings.get_or_init(|| settings);
+        let _alone = self.log.publishing.lock().await;
+        self.begin_watch(settings).await
+    }
+
+    async fn begin_watch(self: &Arc<Self>, settings: &LogSettings) -> Result<(), AppError> {
+        let why = "it was not compared with the tide mark yet".to_owned();
+        self.log.gate.freeze(Frozen { kind: FrozenKind::NotCompared, why, since: self.clock.now() });
+        let mut tx = self.db.read().await?;
+        let head = storage::audit::audit_head(&mut tx).await?;
+        let keys = storage::checkpoints::log_keys(&mut tx).await?;
+        let latest = storage::checkpoints::checkpoint_latest(&mut tx).await?;
         let mark = files::read_mark(&settings.state_dir);
         let is_first = latest.is_none() && keys.is_empty() && matches!(mark, Ok(None));
         // A key that cannot be read stops no server: it could not take a stop then.
@@ -51,29 +64,31 @@ impl App {
         if key.is_none() && unreadable.is_none() && is_first {
             key = Some(files::make_key(&settings.state_dir, &head.origin).map_err(AppError::internal)?);
         }
+        let found = own_mark(mark, key.as_ref().map(crate::audit::SigningKey::verifier), is_first || latest.is_none());
+        let found = match unreadable.map_or(found, |why| Err((FrozenKind::KeyChanged, why))) {
+            Ok(mark) => compare(&mut tx, &head, mark.as_ref()).await?.map(|_| mark),
+            Err(wrong) => Err(wrong),
+        };
+        let told = self.frozen_by_the_database(&mut tx, &head).await?;
+        drop(tx);
         self.log.note(|status| {
             status.is_one_volume = settings.is_one_volume;
             status.size = head.size.unsigned_abs();
-            status.checkpoint = latest.clone();
+            status.checkpoint = latest;
             status.is_key_recorded = key.as_ref().is_some_and(|key| keys.contains(&key.verifier().to_string()));
             status.vkey = key.as_ref().map(|key| key.verifier().to_string()).unwrap_or_default();
             status.sink.dir = settings.sink.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default();
+            status.mark = found.as_ref().ok().cloned().flatten();
         });
-        let found = own_mark(mark, key.as_ref().map(crate::audit::SigningKey::verifier), is_first || latest.is_none());
-        // Set once: a second call would find the first one's keeper.
-        let _ = self.log.keeper.set(Keeper { settings, origin: head.origin.clone(), key: key.map(Arc::new) });
-        match unreadable.map_or(found, |why| Err((FrozenKind::KeyChanged, why))) {
-            Err((kind, why)) => self.freeze(kind, why).await,
-            Ok(mark) => {
-                let is_marked = mark.is_some();
-                self.log.note(|status| status.mark = mark);
-                // Without a mark everything is read, by the first round and not before the server serves.
-                if is_marked && let Look::Wrong(kind, why) = self.look().await? {
-                    self.freeze(kind, why).await;
-                }
-            }
+        // Nobody else sets it: whoever comes here has the turn.
+        let _ = self.log.keeper.set(Keeper { settings: settings.clone(), origin: head.origin, key: key.map(Arc::new) });
+        if let Err((kind, why)) = found {
+            self.freeze(kind, why).await;
         }
-        self.freeze_as_the_database_says().await?;
+        if let Some(told) = told {
+            self.log.gate.freeze(told);
+        }
+        self.log.gate.compared();
         if let Err(error) = self.record_log_key().await {
             tracing::warn!(%error, "the log's key could not be recorded yet");
         }
@@ -102,9 +117,18 @@ impl App {
     /// # Errors
     /// When the database or the state folder would not do; the next round tries again.
     pub async fn publish(self: &Arc<Self>, signs: bool) -> Result<(), AppError> {
-        let Some(keeper) = self.log.keeper.get() else { return Ok(()) };
+        let Some(settings) = self.log.settings.get() else { return Ok(()) };
         let _alone = self.log.publishing.lock().await;
-        let done = self.round(keeper, signs).await;
+        let done = async {
+            if self.log.keeper.get().is_none() {
+                self.begin_watch(settings).await?;
+            }
+            match self.log.keeper.get() {
+                Some(keeper) => self.round(keeper, signs).await,
+                None => Ok(()),
+            }
+        }
+        .await;
         self.log.note(|status| status.error = done.as_ref().err().map(super::feed::with_cause));
         done
     }
@@ -172,24 +196,15 @@ impl App {
 
     /// Compares the database with the tide mark, and reads again what came after it.
     async fn look(&self) -> Result<Look, AppError> {
-        let head = storage::audit::audit_head(&mut *self.db.read().await?).await?;
         let mark = self.log.status().mark;
-        let from = mark.as_ref().map_or(0, |mark| mark.size as i64);
-        if head.size < from {
-            let why =
-                format!("the database has {} entries and the tide mark {from}: it was rolled back, and may have lost holds", head.size);
-            return Ok(Look::Wrong(FrozenKind::Rollback, why));
-        }
-        let at_mark = storage::audit::audit_frontier_at(&mut *self.db.read().await?, from).await;
-        let at_mark = match at_mark {
-            Ok(frontier) => frontier,
-            Err(storage::Error::Unreadable(why)) => return Ok(Look::Wrong(FrozenKind::Mismatch, why)),
-            Err(error) => return Err(error.into()),
+        let (head, at_mark) = {
+            let mut tx = self.db.read().await?;
+            let head = storage::audit::audit_head(&mut tx).await?;
+            match compare(&mut tx, &head, mark.as_ref()).await? {
+                Ok(at_mark) => (head, at_mark),
+                Err((kind, why)) => return Ok(Look::Wrong(kind, why)),
+            }
         };
-        if mark.is_some_and(|mark| mark.root != at_mark.root()) {
-            let why = format!("the first {from} entries do not lead to the tide mark's root: the log was changed");
-            return Ok(Look::Wrong(FrozenKind::Mismatch, why));
-        }
         match self.read_again(at_mark, head.size, |_| ()).await? {
             Read::Broken(why) => Ok(Look::Wrong(FrozenKind::Mismatch, why)),
             Read::Whole(frontier) if frontier.encode() != head.frontier => {
@@ -282,17 +297,25 @@ impl App {
     /// Takes over the freeze that another replica, or this one before it was started anew, wrote into the database.
     async fn freeze_as_the_database_says(&self) -> Result<(), AppError> {
         let mut tx = self.db.read().await?;
-        if storage::audit::audit_head(&mut tx).await?.is_open {
-            return Ok(());
+        let head = storage::audit::audit_head(&mut tx).await?;
+        if let Some(told) = self.frozen_by_the_database(&mut tx, &head).await? {
+            self.log.gate.freeze(told);
         }
-        let told = storage::checkpoints::log_frozen(&mut tx).await?;
+        Ok(())
+    }
+
+    /// Why the database says that the log is frozen; none: it does not.
+    async fn frozen_by_the_database(&self, conn: &mut Conn, head: &Head) -> Result<Option<Frozen>, AppError> {
+        if head.is_open {
+            return Ok(None);
+        }
+        let told = storage::checkpoints::log_frozen(conn).await?;
         let is_rollback = told.as_ref().is_some_and(|told| told.kind == "rollback");
-        self.log.gate.freeze(Frozen {
+        Ok(Some(Frozen {
             kind: if is_rollback { FrozenKind::Rollback } else { FrozenKind::Mismatch },
             since: told.as_ref().map_or_else(|| self.clock.now(), |told| told.at),
             why: told.map_or_else(|| "the database says so, and not why".to_owned(), |told| told.why),
-        });
-        Ok(())
+        }))
     }
 
     /// Freezes the log: here at once, for every replica when the database itself is wrong. A rollback pauses the fleet (ruling H13).
@@ -316,6 +339,24 @@ impl App {
     }
 }
 
+/// The frontier at the tide mark, when the database leads to it; otherwise what is wrong. Reads a few hundred hashes at most.
+async fn compare(conn: &mut Conn, head: &Head, mark: Option<&Mark>) -> Result<Result<Frontier, Wrong>, AppError> {
+    let from = mark.map_or(0, |mark| mark.size as i64);
+    if head.size < from {
+        let why = format!("the database has {} entries and the tide mark {from}: it was rolled back, and may have lost holds", head.size);
+        return Ok(Err((FrozenKind::Rollback, why)));
+    }
+    match storage::audit::audit_frontier_at(conn, from).await {
+        Ok(at_mark) if mark.is_none_or(|mark| mark.root == at_mark.root()) => Ok(Ok(at_mark)),
+        Ok(_) => {
+            let why = format!("the first {from} entries do not lead to the tide mark's root: the log was changed");
+            Ok(Err((FrozenKind::Mismatch, why)))
+        }
+        Err(storage::Error::Unreadable(why)) => Ok(Err((FrozenKind::Mismatch, why))),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Takes an entry's bytes into the tree, when they are an entry's and its stored leaf is theirs.
 fn take(frontier: &mut Frontier, row: &Row) -> Result<(), String> {
     let expected = frontier.size();
@@ -331,11 +372,7 @@ fn take(frontier: &mut Frontier, row: &Row) -> Result<(), String> {
 }
 
 /// The mark that this replica's key signed; none at the very first start. Otherwise what is wrong.
-fn own_mark(
-    found: Result<Option<Note>, files::FileError>,
-    key: Option<&VerifierKey>,
-    may_be_missing: bool,
-) -> Result<Option<Mark>, (FrozenKind, String)> {
+fn own_mark(found: Result<Option<Note>, files::FileError>, key: Option<&VerifierKey>, may_be_missing: bool) -> Result<Option<Mark>, Wrong> {
     let found = found.map_err(|error| (FrozenKind::MarkLost, format!("the tide mark cannot be read: {error}")))?;
     match (found, key) {
         (None, Some(_)) if may_be_missing => Ok(None),

@@ -57,6 +57,9 @@ impl Keeping {
             Some(FrozenKind::KeyChanged) => {
                 "Put back log.key and tide-mark of this replica's state folder together, and start the server again."
             }
+            Some(FrozenKind::NotCompared) => {
+                "The server tries again every five seconds and opens the log by itself: see why it cannot read the database or the state folder."
+            }
         };
         Self {
             size: format::count(status.size),
