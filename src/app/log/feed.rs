@@ -104,11 +104,13 @@ impl App {
         let head = storage::audit::audit_head(&mut *self.db.read().await?).await?;
         let size = head.size.unsigned_abs();
         let fits = count <= size && {
-            let frontier = storage::audit::audit_frontier_at(&mut *self.db.read().await?, count as i64).await?;
+            let frontier = storage::audit::audit_frontier_at(&mut *self.db.read().await?, count as i64).await;
+            let Some(frontier) = self.readable(frontier).await? else { return Ok(None) };
             frontier.root() == scan.frontier.root()
         };
         if !fits {
-            let agreed = self.agreeing(folder.clone(), size).await?;
+            let agreed = self.agreeing(folder.clone(), size).await;
+            let Some(agreed) = self.readable(agreed).await? else { return Ok(None) };
             // What a checkpoint in the sink covers was on disk before it, and an entry is only ever copied from the database. Anything else
             // behind the last line that agrees is what a power cut left.
             if agreed.count < covered || agreed.then_an_entry {
@@ -124,6 +126,18 @@ impl App {
         }
         let sink = on_disk(move || Sink::open(claimed, &folder, count, end)).await?;
         Ok(Some(Feeding { sink }))
+    }
+
+    /// A log whose hashes are missing or none was changed, whatever the sink has: it is frozen, and none is the answer.
+    async fn readable<T, E: Into<AppError>>(self: &Arc<Self>, read: Result<T, E>) -> Result<Option<T>, AppError> {
+        match read.map_err(Into::into) {
+            Ok(read) => Ok(Some(read)),
+            Err(AppError::Unavailable(storage::Error::Unreadable(why))) => {
+                self.freeze(FrozenKind::Mismatch, why).await;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// How far the sink's lines are the database's entries.
