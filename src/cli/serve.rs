@@ -58,7 +58,10 @@ async fn welcome(app: Arc<App>) {
     loop {
         match app.setup_link().await {
             Ok(Some(link)) => {
-                return println!("Nobody has set this installation up yet. Open this link within an hour; it works once:\n  {}", link.expose());
+                return println!(
+                    "Nobody has set this installation up yet. Open this link within an hour; it works once:\n  {}",
+                    link.expose()
+                );
             }
             Ok(None) => return,
             Err(error) if !is_told => {
