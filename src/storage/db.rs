@@ -329,6 +329,22 @@ impl WriteTx {
         Ok(())
     }
 
+    /// Marks a place to come back to. One at a time.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn savepoint(&mut self) -> Result<()> {
+        Ok(on!(&mut **self, |c| sqlx::query("SAVEPOINT andon").execute(c).await.map(drop))?)
+    }
+
+    /// Undoes everything since the marked place, whatever failed there; what was done before stands.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn back_to_savepoint(&mut self) -> Result<()> {
+        Ok(on!(&mut **self, |c| sqlx::query("ROLLBACK TO SAVEPOINT andon").execute(c).await.map(drop))?)
+    }
+
     /// Tells the other replicas, at commit, that facts changed. Nothing on the embedded database.
     ///
     /// # Errors
