@@ -17,6 +17,7 @@ use crate::domain::Timestamp;
 use crate::storage::{self, checkpoints::StoredCheckpoint};
 use arc_swap::ArcSwapOption;
 use std::{
+    collections::HashSet,
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
@@ -187,6 +188,8 @@ pub struct LogWatch {
     wake: Notify,
     feeding: tokio::sync::Mutex<Option<feed::Feeding>>,
     publishing: tokio::sync::Mutex<()>,
+    /// Late entries that cannot be appended and were told of.
+    unfit: Mutex<HashSet<String>>,
 }
 
 /// What this replica keeps outside the database.

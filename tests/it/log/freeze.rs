@@ -14,7 +14,8 @@ use andon::{
         log::{FrozenKind, files, join},
     },
     authn::Keys,
-    domain::{HoldId, Level, PlacerKind, Scope, Secret, StopKind},
+    domain::{HoldId, Level, PlacerKind, Scope, Secret, StopKind, Timestamp},
+    protocol::CarriedHold,
     storage,
 };
 use axum::http::StatusCode;
@@ -29,6 +30,13 @@ async fn beside(test: &TestApp, place: &crate::harness::db::Place) -> Arc<App> {
 
 fn frozen(app: &App) -> Option<FrozenKind> {
     app.log.gate().frozen().map(|frozen| frozen.kind)
+}
+
+/// The entries that wait.
+async fn late(app: &App) -> Vec<storage::checkpoints::Late> {
+    let start = (Timestamp(i64::MIN), "");
+    let all = storage::checkpoints::late_after(&mut *app.db.read().await.unwrap(), start).await.unwrap();
+    all.into_iter().flatten().collect()
 }
 
 /// Nothing is loosened, and it is said why; a press works.
@@ -66,7 +74,7 @@ on_both!(a_database_behind_the_tide_mark_pauses_the_fleet_and_freezes_the_log, |
     // A boot is a stop: it is recorded, and its entry waits.
     agent.reboot();
     assert!(agent.check_in(&app).await.is_ok());
-    let late = storage::checkpoints::late_all(&mut app.db.read().await.unwrap()).await.unwrap();
+    let late = late(&app).await;
     assert!(late.iter().any(|late| serde_json::to_string(&late.event).unwrap().contains("agent.boot")));
     assert_eq!(app.fleet.view().bot(&bot.id).unwrap().stop.as_ref().unwrap().kind, StopKind::Boot);
     // Rounds, restarts and the whole log read again make no second pause and sign nothing.
@@ -79,6 +87,67 @@ on_both!(a_database_behind_the_tide_mark_pauses_the_fleet_and_freezes_the_log, |
     // The right database again: nothing is frozen there.
     let right = beside(&test, &test.fresh.place).await;
     assert_eq!(frozen(&right), None);
+    test.log_is_good().await;
+});
+
+on_both!(a_log_that_cannot_be_compared_yet_keeps_no_server_from_stopping, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    test.open_log().await;
+    test.app.publish(true).await.unwrap();
+    let mut raw = Raw::open(&test.fresh.place).await;
+    raw.run("ALTER TABLE audit_checkpoint RENAME TO away", &[]).await;
+    let app = test.restarted().await;
+    assert!(app.open_log(test.log_settings()).await.is_err());
+    assert_eq!(frozen(&app), Some(FrozenKind::NotCompared));
+    let hold = stops_only(&test, &app).await;
+    assert!(app.publish(true).await.is_err());
+    assert_eq!((frozen(&app), app.append_missing_entries().await.unwrap()), (Some(FrozenKind::NotCompared), 0));
+    // The next round that can read opens it, and what waited follows.
+    raw.run("ALTER TABLE away RENAME TO audit_checkpoint", &[]).await;
+    app.publish(true).await.unwrap();
+    assert_eq!((frozen(&app), app.append_missing_entries().await.unwrap()), (None, 1));
+    assert!(storage::holds::hold_by_id(&mut app.db.read().await.unwrap(), &hold).await.unwrap().unwrap().entry.is_some());
+    test.log_is_good().await;
+
+    // And one that finds what is wrong freezes it for that.
+    let app = test.restarted().await;
+    raw.run("ALTER TABLE audit_checkpoint RENAME TO away", &[]).await;
+    assert!(app.open_log(test.log_settings()).await.is_err());
+    raw.run("ALTER TABLE away RENAME TO audit_checkpoint", &[]).await;
+    raw.run("UPDATE audit_leaf SET leaf_hash = {0} WHERE seq = 1", &[&[7; 32]]).await;
+    app.publish(true).await.unwrap();
+    assert_eq!(frozen(&app), Some(FrozenKind::Mismatch));
+});
+
+on_both!(a_log_that_fails_keeps_no_stop_back, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = agent::ready(&test, &bot, "operator").await;
+    let mut raw = Raw::open(&test.fresh.place).await;
+    raw.run("ALTER TABLE audit_about RENAME TO away", &[]).await;
+    // A boot, and a hold that no database knows: both are recorded, their entries wait.
+    agent.reboot();
+    let by = "risk".to_owned();
+    let carried = CarriedHold { id: HoldId::new(), level: Level::Pause, by, why: "fire".into(), at: None };
+    let origin = carried.id.clone();
+    agent.carried.push(carried);
+    agent.check_in(&test.app).await.unwrap();
+    agent.check_in(&test.app).await.unwrap();
+    let imported = async || {
+        let mut tx = test.app.db.read().await.unwrap();
+        storage::holds::hold_by_origin(&mut tx, &origin).await.unwrap().pop().unwrap()
+    };
+    assert_eq!(imported().await.entry, None);
+    assert_eq!(test.app.fleet.view().bot(&bot.id).unwrap().stop.as_ref().unwrap().kind, StopKind::Boot);
+    assert!(test.app.append_late_entries().await.is_err() && test.app.append_missing_entries().await.is_err());
+    raw.run("ALTER TABLE away RENAME TO audit_about", &[]).await;
+    // One that a newer version left, and that comes first: it stays, and the others are appended.
+    let bad = "INSERT INTO audit_late (id, actor_kind, actor_id, happened_at, node, event) VALUES ('a', 'server', '', 0, 'n', '{\"k\":1}')";
+    raw.run(bad, &[]).await;
+    assert!(test.app.append_late_entries().await.unwrap() >= 1);
+    assert!(late(&test.app).await.is_empty());
+    test.app.append_missing_entries().await.unwrap();
+    assert!(imported().await.entry.is_some());
     test.log_is_good().await;
 });
 
@@ -222,7 +291,7 @@ async fn a_frozen_log_is_said_on_every_page_and_signing_in_stops_only() {
     assert!(admin.leads_to().starts_with("/sign-in/key") || admin.status == StatusCode::UNAUTHORIZED, "{} {}", admin.status, admin.page);
     admin.get("/pause").await;
     assert_eq!(admin.status, StatusCode::OK);
-    let late = storage::checkpoints::late_all(&mut test.app.db.read().await.unwrap()).await.unwrap();
+    let late = late(&test.app).await;
     assert!(late.iter().any(|late| serde_json::to_string(&late.event).unwrap().contains("sign_in.ok")));
     let wrong = test.app.sign_in_password("admin", Secret::new("wrong".into()), "h").await;
     assert!(wrong.is_err());
