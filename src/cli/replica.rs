@@ -50,11 +50,19 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
     let webauthn = Keys::new(origin.url(), "andon")?;
     let keys: Vec<VerifierKey> = args.key.iter().map(|key| VerifierKey::parse(key)).collect::<Result<_, _>>()?;
     let state_dir = args.state_dir.unwrap_or_else(|| args.data.join("state"));
-    let _lock = site::lock(&state_dir)?;
+    let mut locks = Vec::new();
     let db = match &args.database_url {
         Some(url) => Db::open_postgres(url).await?,
-        None => Db::open_sqlite(&audit::existing(&args.data)?).await?,
+        None => {
+            let file = audit::existing(&args.data)?;
+            // A server of this database may have another state folder.
+            if args.data != state_dir {
+                locks.push(site::lock(&args.data)?);
+            }
+            Db::open_sqlite(&file).await?
+        }
     };
+    locks.push(site::lock(&state_dir)?);
     let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let user = format!("uid {}", rustix::process::getuid().as_raw());
     let clock = Clock::system();
@@ -63,5 +71,6 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
     println!("verified {} entries, root {}", joined.size, joined.root);
     println!("this replica's key, to be written down elsewhere:\n{}", joined.vkey);
     db.close().await;
+    drop(locks);
     Ok(ExitCode::SUCCESS)
 }

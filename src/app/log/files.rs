@@ -111,6 +111,18 @@ pub fn write_mark(state_dir: &Path, key: &SigningKey, mark: &Mark) -> Result<Str
     Ok(note)
 }
 
+/// Puts the text of an earlier mark back, or no mark where there was none.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn put_back_mark(state_dir: &Path, text: Option<&str>) -> Result<(), FileError> {
+    let path = mark_path(state_dir);
+    match text {
+        Some(text) => write_whole(&path, text.as_bytes()),
+        None => fs::remove_file(&path).map_err(at(&path)),
+    }
+}
+
 /// Writes a file beside, to disk, and puts it in place of the old one.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let (next, fail) = (path.with_extension("next"), at(path));

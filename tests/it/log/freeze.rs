@@ -11,8 +11,9 @@ use andon::{
     app::{
         App, AppError,
         holds::{Kept, Press},
-        log::{FrozenKind, files, join},
+        log::{FrozenKind, LogSettings, files, join},
     },
+    audit::Note,
     authn::Keys,
     domain::{HoldId, Level, PlacerKind, Scope, Secret, StopKind, Timestamp},
     protocol::CarriedHold,
@@ -237,6 +238,49 @@ on_both!(a_lost_mark_or_another_key_freezes_this_replica_until_it_joins, |fresh:
     assert_eq!(frozen(&app), Some(FrozenKind::KeyChanged));
     assert!(!files::key_path(&settings.state_dir).exists(), "no new key is made by itself");
     assert_eq!(app.fleet.view().open_holds().filter(|hold| hold.placed_by.kind == PlacerKind::Trigger).count(), 0);
+    // A disk that takes no mark: there is no entry of a joining either.
+    let size = async || storage::audit::audit_head(&mut test.fresh.db.read().await.unwrap()).await.unwrap().size;
+    let before = size().await;
+    let next = files::mark_path(&settings.state_dir).with_extension("next");
+    std::fs::create_dir(&next).unwrap();
+    assert!(join::join(&joining).await.is_err());
+    assert_eq!(size().await, before);
+    std::fs::remove_dir(&next).unwrap();
+    // The mark of a log that had more stays what it is: this database was rolled back.
+    let mark = std::fs::read_to_string(files::mark_path(&settings.state_dir)).unwrap();
+    let ahead = mark.replacen(&format!("\n{}\n", Note::parse(&mark).unwrap().checkpoint.size), "\n9000\n", 1);
+    std::fs::write(files::mark_path(&settings.state_dir), &ahead).unwrap();
+    let refused = join::join(&joining).await.unwrap_err().to_string();
+    assert!(refused.contains("9000 entries that are not those"), "{refused}");
+    assert_eq!(std::fs::read_to_string(files::mark_path(&settings.state_dir)).unwrap(), ahead);
+    std::fs::write(files::mark_path(&settings.state_dir), &mark).unwrap();
+    let again = join::join(&joining).await.unwrap();
+    assert_ne!(again.vkey, joined.vkey, "a key of its own");
+    let app = test.restarted().await;
+    app.open_log(settings.clone()).await.unwrap();
+    app.publish(true).await.unwrap();
+    assert_eq!(frozen(&app), None);
+    test.log_is_good().await;
+});
+
+on_both!(a_second_replica_joins_before_the_first_checkpoint, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let state_dir = test.fresh.dir.path().join("state-2");
+    std::fs::create_dir_all(&state_dir).unwrap();
+    let (webauthn, clock) = (Keys::new(&test.app.origin, "andon").unwrap(), test.hand.clock());
+    let base =
+        join::Joining { db: &test.fresh.db, state_dir: &state_dir, webauthn: &webauthn, clock: &clock, user: "u", node: "n", keys: &[] };
+    let refused = join::join(&base).await.unwrap_err().to_string();
+    assert!(refused.contains("nobody needs to join"), "{refused}");
+    test.open_log().await;
+    join::join(&base).await.unwrap();
+    let second = test.restarted().await;
+    second.open_log(LogSettings { state_dir: state_dir.clone(), sink: None, is_one_volume: false }).await.unwrap();
+    assert_eq!((frozen(&second), frozen(&test.app)), (None, None));
+    second.publish(true).await.unwrap();
+    test.app.publish(true).await.unwrap();
+    assert_eq!((frozen(&second), frozen(&test.app)), (None, None));
+    test.log_is_good().await;
 });
 
 on_both!(a_second_replica_joins_with_a_key_of_its_own, |fresh: Fresh| async move {
