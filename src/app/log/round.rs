@@ -205,7 +205,7 @@ impl App {
                 Err((kind, why)) => return Ok(Look::Wrong(kind, why)),
             }
         };
-        match self.read_again(at_mark, head.size, |_| ()).await? {
+        match self.read_again(at_mark, head.size, false).await? {
             Read::Broken(why) => Ok(Look::Wrong(FrozenKind::Mismatch, why)),
             Read::Whole(frontier) if frontier.encode() != head.frontier => {
                 Ok(Look::Wrong(FrozenKind::Mismatch, "the entries do not lead to the log's own head: the log was changed".into()))
@@ -214,24 +214,41 @@ impl App {
         }
     }
 
-    /// Hashes the bytes of the entries after a frontier up to `size`.
-    async fn read_again(&self, mut frontier: Frontier, size: i64, tell: impl Fn(&Frontier)) -> Result<Read, AppError> {
+    /// Hashes the bytes of the entries after a frontier up to `size`. With checkpoints: each one that lies there is compared on the way, and
+    /// the status says how far it has come.
+    async fn read_again(&self, mut frontier: Frontier, size: i64, with_checkpoints: bool) -> Result<Read, AppError> {
         while (frontier.size() as i64) < size {
             let next = frontier.size() as i64;
-            let rows = storage::audit::audit_from(&mut *self.db.read().await?, next, CHUNK.min(size - next)).await?;
+            let most = CHUNK.min(size - next);
+            let (rows, checkpoints) = {
+                let mut tx = self.db.read().await?;
+                let rows = storage::audit::audit_from(&mut tx, next, most).await?;
+                // No more of them than entries lie between, since each has a size of its own.
+                let checkpoints =
+                    if with_checkpoints { storage::checkpoints::checkpoint_after(&mut tx, next, most).await? } else { Vec::new() };
+                (rows, checkpoints)
+            };
             if rows.is_empty() {
                 return Ok(Read::Broken(format!("entry {next} is missing")));
             }
+            let mut checkpoints = checkpoints.iter().peekable();
             for (n, row) in rows.iter().enumerate() {
                 if let Err(why) = take(&mut frontier, row) {
                     return Ok(Read::Broken(why));
+                }
+                while let Some(checkpoint) = checkpoints.next_if(|checkpoint| checkpoint.size <= frontier.size() as i64) {
+                    if Note::parse(&checkpoint.note).map(|note| note.checkpoint.root) != Ok(frontier.root()) {
+                        return Ok(Read::Broken(not_led_to(checkpoint.size)));
+                    }
                 }
                 // A press on the same thread does not wait for this.
                 if n % BREATH == BREATH - 1 {
                     tokio::task::yield_now().await;
                 }
             }
-            tell(&frontier);
+            if with_checkpoints {
+                self.log.note(|status| status.rehash = Rehash::Running(frontier.size()));
+            }
         }
         Ok(Read::Whole(frontier))
     }
@@ -245,53 +262,26 @@ impl App {
         if self.log.keeper.get().is_none() || self.log.gate.frozen().is_some() {
             return Ok(());
         }
-        let checkpoints = self.all_checkpoints().await?;
-        let head = storage::audit::audit_head(&mut *self.db.read().await?).await?;
-        if checkpoints.last().is_some_and(|(size, _)| *size > head.size) {
-            self.freeze(
-                FrozenKind::Mismatch,
-                "there is a checkpoint over more entries than there are: the end of the log was cut off".into(),
-            )
-            .await;
-            return Ok(());
-        }
-        let mut frontier = Frontier::default();
-        let tell = |frontier: &Frontier| self.log.note(|status| status.rehash = Rehash::Running(frontier.size()));
-        let sizes = checkpoints.iter().map(|(size, _)| *size).chain([head.size]);
-        for size in sizes {
-            match self.read_again(frontier, size, tell).await? {
-                Read::Whole(read) => frontier = read,
-                Read::Broken(why) => {
-                    self.freeze(FrozenKind::Mismatch, why).await;
+        let (head, latest) = {
+            let mut tx = self.db.read().await?;
+            (storage::audit::audit_head(&mut tx).await?, storage::checkpoints::checkpoint_latest(&mut tx).await?)
+        };
+        let wrong = if latest.is_some_and(|latest| latest.size > head.size) {
+            "there is a checkpoint over more entries than there are: the end of the log was cut off".into()
+        } else {
+            match self.read_again(Frontier::default(), head.size, true).await? {
+                Read::Broken(why) => why,
+                Read::Whole(frontier) if frontier.encode() != head.frontier => not_led_to(head.size),
+                Read::Whole(frontier) => {
+                    let (entries, now) = (frontier.size(), self.clock.now());
+                    tracing::info!(entries, "the whole log was read again: every entry and every checkpoint fits");
+                    self.log.note(|status| status.rehash = Rehash::Good(entries, now));
                     return Ok(());
                 }
             }
-            let wrong = checkpoints.iter().any(|(at, root)| *at == size && *root != frontier.root());
-            if wrong || (size == head.size && frontier.encode() != head.frontier) {
-                let why = format!("the first {size} entries do not lead to the root that was recorded for them: the log was changed");
-                self.freeze(FrozenKind::Mismatch, why).await;
-                return Ok(());
-            }
-        }
-        let now = self.clock.now();
-        self.log.note(|status| status.rehash = Rehash::Good(frontier.size(), now));
+        };
+        self.freeze(FrozenKind::Mismatch, wrong).await;
         Ok(())
-    }
-
-    /// Sizes and roots of every checkpoint in the database, smallest first.
-    async fn all_checkpoints(&self) -> Result<Vec<(i64, crate::audit::tree::Hash)>, AppError> {
-        let mut all = Vec::new();
-        loop {
-            let last = all.last().map_or(-1, |(size, _)| *size);
-            let more = storage::checkpoints::checkpoint_after(&mut *self.db.read().await?, last, CHUNK).await?;
-            if more.is_empty() {
-                return Ok(all);
-            }
-            for checkpoint in more {
-                let root = Note::parse(&checkpoint.note).map(|note| note.checkpoint.root).unwrap_or_default();
-                all.push((checkpoint.size, root));
-            }
-        }
     }
 
     /// Takes over the freeze that another replica, or this one before it was started anew, wrote into the database.
@@ -355,6 +345,10 @@ async fn compare(conn: &mut Conn, head: &Head, mark: Option<&Mark>) -> Result<Re
         Err(storage::Error::Unreadable(why)) => Ok(Err((FrozenKind::Mismatch, why))),
         Err(error) => Err(error.into()),
     }
+}
+
+fn not_led_to(size: i64) -> String {
+    format!("the first {size} entries do not lead to the root that was recorded for them: the log was changed")
 }
 
 /// Takes an entry's bytes into the tree, when they are an entry's and its stored leaf is theirs.
