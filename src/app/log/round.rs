@@ -3,7 +3,7 @@
 
 use super::{Frozen, FrozenKind, Keeper, LogSettings, LogStatus, Mark, Rehash, files};
 use crate::app::{App, AppError};
-use crate::audit::{Canonical, Event, Frontier, Note, Row, VerifierKey, record::leaf_hash};
+use crate::audit::{Event, Frontier, Note, VerifierKey};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::storage::{self, Conn, Lane, audit::Head, checkpoints::StoredCheckpoint};
 use std::sync::Arc;
@@ -64,7 +64,7 @@ impl App {
         if key.is_none() && unreadable.is_none() && is_first {
             key = Some(files::make_key(&settings.state_dir, &head.origin).map_err(AppError::internal)?);
         }
-        let found = own_mark(mark, key.as_ref().map(crate::audit::SigningKey::verifier), is_first || latest.is_none());
+        let found = own_mark(mark, key.as_ref().map(crate::audit::SigningKey::verifier), latest.is_none());
         let found = match unreadable.map_or(found, |why| Err((FrozenKind::KeyChanged, why))) {
             Ok(mark) => compare(&mut tx, &head, mark.as_ref()).await?.map(|_| mark),
             Err(wrong) => Err(wrong),
@@ -233,7 +233,7 @@ impl App {
             }
             let mut checkpoints = checkpoints.iter().peekable();
             for (n, row) in rows.iter().enumerate() {
-                if let Err(why) = take(&mut frontier, row) {
+                if let Err(why) = row.grow(&mut frontier) {
                     return Ok(Read::Broken(why));
                 }
                 while let Some(checkpoint) = checkpoints.next_if(|checkpoint| checkpoint.size <= frontier.size() as i64) {
@@ -349,20 +349,6 @@ async fn compare(conn: &mut Conn, head: &Head, mark: Option<&Mark>) -> Result<Re
 
 fn not_led_to(size: i64) -> String {
     format!("the first {size} entries do not lead to the root that was recorded for them: the log was changed")
-}
-
-/// Takes an entry's bytes into the tree, when they are an entry's and its stored leaf is theirs.
-fn take(frontier: &mut Frontier, row: &Row) -> Result<(), String> {
-    let expected = frontier.size();
-    let leaf = leaf_hash(&row.body);
-    if row.seq != expected {
-        return Err(format!("entry {expected} is missing"));
-    }
-    if row.leaf_hash != leaf || Canonical::from_stored(row.body.clone()).is_err() {
-        return Err(format!("the bytes of entry {expected} are not those that were recorded: it was changed"));
-    }
-    frontier.push(leaf);
-    Ok(())
 }
 
 /// The mark that this replica's key signed; none at the very first start. Otherwise what is wrong.
