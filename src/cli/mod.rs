@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod files;
 pub mod health;
 pub mod near;
+pub mod place;
 pub mod replica;
 pub mod serve;
 pub mod site;
