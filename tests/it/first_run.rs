@@ -88,7 +88,7 @@ on_both!(a_measurement_that_cannot_be_written_costs_no_acknowledgement, |fresh: 
     Raw::open(&test.fresh.place).await.run("DROP TABLE drill", &[]).await;
     pause(&test, &bot, &mut agent, "Drill").await;
     let is_kept = async |app: &andon::app::App| {
-        let acks = storage::acks::ack_since(&mut *app.db.read().await.unwrap(), Epoch(0)).await.unwrap();
+        let acks = storage::acks::ack_since(&mut app.db.read().await.unwrap(), Epoch(0)).await.unwrap();
         acks.iter().any(|ack| ack.bot_id == bot.id && ack.step == Step::Idle && ack.state == Some(State::Halted))
     };
     until_written(&test, is_kept).await;

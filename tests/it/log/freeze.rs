@@ -36,7 +36,7 @@ fn frozen(app: &App) -> Option<FrozenKind> {
 /// The entries that wait.
 async fn late(app: &App) -> Vec<storage::checkpoints::Late> {
     let start = (Timestamp(i64::MIN), "");
-    let all = storage::checkpoints::late_after(&mut *app.db.read().await.unwrap(), start).await.unwrap();
+    let all = storage::checkpoints::late_after(&mut app.db.read().await.unwrap(), start).await.unwrap();
     all.into_iter().flatten().collect()
 }
 
