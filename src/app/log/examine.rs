@@ -157,7 +157,7 @@ async fn kept(given: &Given<'_>, found: &mut Examination) -> Result<Vec<Kept>, A
 /// Adds the sink's checkpoints to those kept elsewhere; answers with how many whole entries the sink has.
 fn read_sink(dir: &Path, kept: &mut Vec<Kept>, found: &mut Examination) -> Result<u64, AppError> {
     match sink::checkpoints(dir) {
-        Ok((lines, _)) => kept.extend(lines.into_iter().map(|CheckpointLine { size, note }| Kept { place: "in the sink", size, note })),
+        Ok((lines, _)) => kept.extend(lines.into_iter().map(|CheckpointLine { size, note, .. }| Kept { place: "in the sink", size, note })),
         Err(error) => found.find(error.to_string()),
     }
     let scan = sink::scan(dir, u64::MAX).map_err(AppError::internal)?;

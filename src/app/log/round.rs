@@ -276,7 +276,10 @@ impl App {
                     let (entries, now) = (frontier.size(), self.clock.now());
                     tracing::info!(entries, "the whole log was read again: every entry and every checkpoint fits");
                     self.log.note(|status| status.rehash = Rehash::Good(entries, now));
-                    return Ok(());
+                    match self.examine_sink().await? {
+                        Some(why) => why,
+                        None => return Ok(()),
+                    }
                 }
             }
         };

@@ -147,6 +147,33 @@ on_both!(a_log_whose_hashes_are_gone_is_frozen_when_the_sink_is_compared_with_it
     assert_eq!(test.app.log.gate().frozen().map(|frozen| frozen.kind), Some(FrozenKind::Mismatch));
 });
 
+on_both!(a_sink_that_was_changed_is_found_behind_its_checkpoint_at_once_and_before_it_when_all_is_read_again, |fresh: Fresh| async move {
+    let mut test = TestApp::new(fresh).await;
+    test.open_log().await;
+    test.app.publish(true).await.unwrap();
+    test.app.feed_sink().await.unwrap();
+    test.bot("arb-1", "arb").await;
+    test.app.feed_sink().await.unwrap();
+    let entries = sink::find(test.log_settings().sink.as_ref().unwrap()).unwrap().join(sink::ENTRIES);
+    let good = std::fs::read_to_string(&entries).unwrap();
+    let lines: Vec<&str> = good.lines().collect();
+    let another = lines[0].replacen("setup", "putup", 1).replacen("installation", "destallation", 1);
+    assert!(another != lines[0] && another.len() == lines[0].len());
+    let last = format!("{}{}\n", good.trim_end().strip_suffix(lines[lines.len() - 1]).unwrap(), lines[0]);
+    // A new process each time, and the one before is gone.
+    for (found_at_once, text) in [(false, good.replacen(lines[0], &another, 1)), (true, last)] {
+        test.app = test.restarted().await;
+        test.app.open_log(test.log_settings()).await.unwrap();
+        std::fs::write(&entries, text).unwrap();
+        test.app.feed_sink().await.unwrap();
+        assert_eq!(test.app.log.gate().frozen().is_some(), found_at_once);
+        test.app.rehash().await.unwrap();
+        assert_eq!(test.app.log.gate().frozen().map(|frozen| frozen.kind), Some(FrozenKind::Mismatch));
+        std::fs::write(&entries, &good).unwrap();
+        Raw::open(&test.fresh.place).await.run("UPDATE audit_log SET state = 'open'", &[]).await;
+    }
+});
+
 on_both!(the_whole_log_is_read_again_after_a_start, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     test.open_log().await;
