@@ -142,7 +142,6 @@ impl App {
         });
         app.refresh_all().await?;
         app.load_observations().await?;
-        app.load_drills().await?;
         for hold in parts.spooled {
             // One that was recorded before an earlier process ended is the database's: it may be released by now.
             if !app.is_recorded(&hold.id).await? {

@@ -140,10 +140,13 @@ pub(crate) async fn run(app: Weak<App>, mut incoming: mpsc::Receiver<Observation
             continue;
         }
         if persist(&app, &rows, &seen).await {
+            let stopped = idle(&rows);
             rows.into_iter().for_each(tell_kept);
+            app.measure_drills(&stopped).await;
             // What the database refused before goes after what it takes now, in bounded pieces as well.
             while !late.is_empty() && persist(&app, late.get(..BATCH.min(late.len())).unwrap_or_default(), &HashMap::new()).await {
-                late.drain(..BATCH.min(late.len()));
+                let kept: Vec<Observation> = late.drain(..BATCH.min(late.len())).collect();
+                app.measure_drills(&idle(&kept)).await;
             }
         } else {
             // Dropping the senders tells whoever waits that it is not on disk. Memory has it; the proof of a stop and the taking up of a
@@ -211,19 +214,19 @@ async fn write(app: &App, rows: &[Observation], seen: &HashMap<BotId, Arc<AgentS
             Observation::Ack(..) | Observation::Seen(_) => {}
         }
     }
-    let idle = |row: &&Observation| matches!(row, Observation::Ack(_, ack, _) if ack.step == Step::Idle);
-    let mut drills = Vec::new();
-    for row in rows.iter().filter(idle) {
-        let Observation::Ack(bot, ..) = row else { continue };
-        drills.extend(app.measure_drills(&mut tx, bot).await?.map(|drill| (bot, drill)));
-    }
     failpoint!("said:before_commit");
     tx.commit().await?;
     failpoint!("said:committed");
-    for (bot, drill) in drills {
-        app.book.set_drill(bot, drill);
-    }
     Ok(())
+}
+
+/// The bots of a batch that have just said `idle`: perhaps a drill measured them.
+fn idle(rows: &[Observation]) -> Vec<BotId> {
+    let bot = |row: &Observation| match row {
+        Observation::Ack(bot, ack, _) if ack.step == Step::Idle => Some(bot.clone()),
+        _ => None,
+    };
+    rows.iter().filter_map(bot).collect()
 }
 
 fn stored(said: &AgentSeen) -> Seen {

@@ -9,7 +9,7 @@ use crate::domain::{BotId, Epoch, HoldId, Timestamp};
 statements! {
     SAVE = "INSERT INTO drill (bot_id, hold_id, epoch, at, received_ms, applied_ms, idle_ms) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (bot_id, hold_id) DO NOTHING";
     OF_HOLD = "SELECT COUNT(*) FROM drill WHERE bot_id = $1 AND hold_id = $2";
-    LATEST = "SELECT d.bot_id, d.hold_id, d.epoch, d.at, d.received_ms, d.applied_ms, d.idle_ms FROM drill d WHERE d.epoch = (SELECT MAX(l.epoch) FROM drill l WHERE l.bot_id = d.bot_id)";
+    LATEST = "SELECT d.bot_id, d.hold_id, d.epoch, d.at, d.received_ms, d.applied_ms, d.idle_ms FROM drill d JOIN (SELECT bot_id, MAX(epoch) AS epoch FROM drill GROUP BY bot_id) l ON l.bot_id = d.bot_id AND l.epoch = d.epoch";
 }
 
 /// One bot in one drill. Milliseconds from the press to each step.

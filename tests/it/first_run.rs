@@ -7,9 +7,11 @@ use crate::harness::{
     browser::Browser,
     db::{Fresh, Kind, fresh, on_both},
 };
+use crate::log::copy::Raw;
 use andon::{
     app::{bots::NewBot, holds::Press},
-    domain::{ActKind, BotFacts, Grant, HoldId, Level, Role, Scope, Stage, State},
+    domain::{ActKind, BotFacts, Epoch, Grant, HoldId, Level, Role, Scope, Stage, State, Step},
+    storage,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -46,7 +48,9 @@ on_both!(a_drill_is_measured_once_by_the_acks_of_a_bot_that_traded, |fresh: Fres
     let drill = test.app.last_drill(&bot.id).unwrap();
     assert_eq!((&drill.hold, drill.received_ms), (&hold, 412), "{drill:?}");
     assert!(drill.applied_ms >= 412 && drill.idle_ms >= drill.applied_ms, "{drill:?}");
-    assert_eq!(test.restarted().await.last_drill(&bot.id), Some(drill.clone()), "it is kept");
+    let again = test.restarted().await;
+    again.load_drills().await.unwrap();
+    assert_eq!(again.last_drill(&bot.id), Some(drill.clone()), "it is kept");
 
     // A second drill of a bot that stands already measures nothing, and neither does a pause for another reason.
     test.release(&hold, &["operator"]).await.unwrap();
@@ -83,6 +87,30 @@ on_both!(a_drill_of_a_bot_that_did_not_trade_is_said_to_have_measured_nothing, |
     })
     .await;
     assert!(test.app.last_drill(&bot.id).is_none());
+});
+
+#[tokio::test]
+async fn an_installation_that_is_set_up_asks_for_no_link_and_waits_for_no_writer() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    let _writer = test.app.db.write(storage::Lane::Normal).await.unwrap();
+    let asked = tokio::time::timeout(Duration::from_secs(5), test.app.setup_link()).await;
+    assert!(asked.expect("it waits for the writer").unwrap().is_none());
+}
+
+on_both!(a_measurement_that_cannot_be_written_costs_no_acknowledgement, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = ready(&test, &bot, "operator").await;
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    agent.check_in(&test.app).await.unwrap();
+    Raw::open(&test.fresh.place).await.run("DROP TABLE drill", &[]).await;
+    pause(&test, &bot, &mut agent, "Drill").await;
+    let is_kept = async |app: &andon::app::App| {
+        let acks = storage::acks::ack_since(&mut app.db.read().await.unwrap(), Epoch(0)).await.unwrap();
+        acks.iter().any(|ack| ack.bot_id == bot.id && ack.step == Step::Idle && ack.state == Some(State::Halted))
+    };
+    until_written(&test, is_kept).await;
 });
 
 #[tokio::test]

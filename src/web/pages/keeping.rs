@@ -52,7 +52,11 @@ impl Keeping {
                 "Stop the server, run andon replica join, start it again. It verifies the whole log first and is an entry."
             }
             Some(FrozenKind::KeyChanged) => {
-                "Put back log.key and tide-mark of this replica's state folder together, and start the server again."
+                "Put back log.key and tide-mark of this replica's state folder together, and start the server again. If they are lost, run \
+                 andon replica join first."
+            }
+            Some(FrozenKind::NotCompared) => {
+                "The server tries again every five seconds and opens the log by itself: see why it cannot read the database or the state folder."
             }
         };
         Self {
