@@ -112,6 +112,7 @@ impl App {
             config: seen.config,
             adapter: None,
             report: report.zip(seen.report_at),
+            seq: 0,
             clock_off_ms: None,
             ahead: false,
         });

@@ -21,7 +21,7 @@ use crate::telemetry;
 use std::{
     ffi::OsString,
     io::{self, BufRead, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -89,8 +89,8 @@ pub struct CheckArgs {
     /// The agent's directory
     #[arg(long, env = "ANDON_AGENT_DIR", default_value = "./andon-agent")]
     dir: PathBuf,
-    /// Let a Freqtrade bot that does not run reload its configuration, and see in which state it comes back: the one that a restart brings. It is
-    /// halted at once if that is not `stopped`
+    /// Let a Freqtrade bot that is stopped reload its configuration, and see in which state it comes back: the one that a restart brings. It is
+    /// halted at once if that is not `stopped`. The agent must not run meanwhile
     #[arg(long, env = "ANDON_AGENT_CHECK_RELOAD")]
     reload: bool,
 }
@@ -166,7 +166,11 @@ fn host_name() -> String {
 }
 
 fn lock(dir: &AgentDir) -> Result<Lock, Failure> {
-    try_lock(&dir.lock_file())?.ok_or_else(|| format!("an agent is at work in {} already", dir.path().display()).into())
+    lock_at(dir, &dir.lock_file())
+}
+
+fn lock_at(dir: &AgentDir, file: &Path) -> Result<Lock, Failure> {
+    try_lock(file)?.ok_or_else(|| format!("an agent is at work in {} already", dir.path().display()).into())
 }
 
 fn minder(args: RunArgs) -> Result<ExitCode, Failure> {
@@ -256,6 +260,8 @@ async fn predecessor_gone(dir: &AgentDir, tether: &Tether) -> Result<Lock, Failu
 fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let dir = AgentDir::new(&args.dir);
     let credential = credential::load(&dir)?;
+    // What is changed for a moment is no agent's meanwhile, one whose minder has died included.
+    let _locks = if args.reload { Some((lock(&dir)?, lock_at(&dir, &dir.agent_lock_file())?)) } else { None };
     let adapter = settings::adapter(&dir, &credential, Vec::new(), BootClock::system())?;
     let found = runtime()?.block_on(adapter.examine(args.reload));
     let mut out = io::stdout().lock();

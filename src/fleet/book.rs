@@ -24,6 +24,8 @@ pub struct AgentSeen {
     pub channel: &'static str,
     /// Its boot.
     pub boot: Option<BootId>,
+    /// The number of the check-in, within its boot; zero for a hello.
+    pub seq: u64,
     /// The epoch it has seen.
     pub epoch: Option<Epoch>,
     /// What its bot does.

@@ -11,7 +11,7 @@ pub use super::{
     standing::Runs,
 };
 
-use crate::domain::State;
+use crate::domain::{Exits, Orders, State};
 use crate::protocol::Report;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -35,14 +35,42 @@ pub struct ReadBack {
     pub state: State,
     /// Changes whenever the bot started anew (its pid, its start time): a bot that restarts by itself is a stop.
     pub instance: Option<String>,
-    /// Entry orders that rest, as read back after `state`; none: not read. Where some are left after a stop, the bot is told again.
-    pub entry_orders: Option<u64>,
+    /// What rests, as read back after `state`. Where something is left that was to be cancelled, the bot is told again.
+    pub resting: Resting,
+    /// What becomes of its exits as it is now; none: it does not tell.
+    pub exits: Option<Exits>,
+}
+
+/// How many orders rest. None: not known, which is never none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resting {
+    /// Those that would open or add.
+    pub entry: Option<u64>,
+    /// All of them.
+    pub all: Option<u64>,
+}
+
+impl Resting {
+    /// How many of them were to be cancelled. Where nobody can tell all of them, those that would open or add stand for all.
+    pub fn against(&self, orders: Orders) -> Option<u64> {
+        match orders {
+            Orders::Keep => Some(0),
+            Orders::CancelEntries => self.entry,
+            Orders::CancelAll => self.all.or(self.entry),
+        }
+    }
+}
+
+impl From<&Report> for Resting {
+    fn from(report: &Report) -> Self {
+        Self { entry: report.entry_orders, all: report.open_orders }
+    }
 }
 
 impl ReadBack {
     /// A state, and nothing else known.
     pub fn of(state: State) -> Self {
-        Self { state, instance: None, entry_orders: None }
+        Self { state, instance: None, resting: Resting::default(), exits: None }
     }
 }
 

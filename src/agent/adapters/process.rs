@@ -348,7 +348,7 @@ struct Sweep {
 
 impl Sweep {
     fn bots(&self) -> Vec<Pid> {
-        family::marked(family::BOT, &self.config.mark)
+        family::marked(family::MARK, &self.config.mark)
     }
     fn launchers(&self) -> Vec<Pid> {
         family::marked(family::LAUNCHER, &self.config.mark)
@@ -372,12 +372,12 @@ impl Sweep {
                     pids.into_iter().for_each(|pid| family::signal_marked(pid, name, &self.config.mark, Signal::KILL))
                 };
                 kill(launchers, family::LAUNCHER);
-                kill(bots, family::BOT);
+                kill(bots, family::MARK);
             } else if launchers.is_empty() && !asked {
                 // A living launcher does this itself, as its pipe has ended.
                 asked = true;
                 for signal in [self.config.stop_signal, Signal::CONT] {
-                    bots.iter().for_each(|pid| family::signal_marked(*pid, family::BOT, &self.config.mark, signal));
+                    bots.iter().for_each(|pid| family::signal_marked(*pid, family::MARK, &self.config.mark, signal));
                 }
             }
             std::thread::sleep(SWEEP_STEP);

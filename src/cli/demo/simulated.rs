@@ -2,7 +2,7 @@
 
 use super::market::Market;
 use crate::agent::adapters::{Adapter, AdapterError, Finding, ReadBack, Runs, Wanted};
-use crate::domain::State;
+use crate::domain::{Orders, State};
 use crate::protocol::Report;
 use async_trait::async_trait;
 use std::{
@@ -82,6 +82,9 @@ impl Adapter for Simulated {
 
     async fn apply(&self, wanted: &Wanted) -> Result<ReadBack, AdapterError> {
         if self.inside().state == wanted.state {
+            if wanted.orders == Orders::CancelAll {
+                self.inside().market.cancel_all();
+            }
             return Ok(self.read_back());
         }
         tokio::time::sleep(self.takes).await;
@@ -91,8 +94,10 @@ impl Adapter for Simulated {
         let mut inside = self.inside();
         inside.state = wanted.state;
         inside.has_traded |= wanted.state == State::Active;
-        if wanted.state != State::Active {
-            inside.market.cancel_entries();
+        match wanted.orders {
+            Orders::CancelAll => inside.market.cancel_all(),
+            _ if wanted.state != State::Active => inside.market.cancel_entries(),
+            _ => {}
         }
         drop(inside);
         Ok(self.read_back())

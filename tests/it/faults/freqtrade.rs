@@ -108,6 +108,7 @@ async fn a_press_pauses_it_with_proof_and_a_start_brings_it_back() {
     let hold = scene.pressed().await;
     until("idle", async || scene.receipt(&hold).await["step"] == "idle").await;
     assert_eq!(scene.fake.works(), (Some("paused"), 0), "managed exits: paused, not stopped");
+    assert!(scene.host.check_reload().contains("at work"), "no reload behind an agent's back");
     assert_eq!(scene.receipt(&hold).await["entry_orders"], 0);
     until("the release", async || scene.crew.release(&hold).await == Tried::Done).await;
     assert_eq!(scene.fake.at().mode, Some("paused"), "released is not started");

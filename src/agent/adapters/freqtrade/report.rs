@@ -1,6 +1,7 @@
 //! A Freqtrade bot's facts as a `Report`. What it does not tell stays unknown.
 
 use super::facts::{Daily, Trade, Wealth};
+use crate::agent::adapters::Resting;
 use crate::protocol::{Position, Report};
 
 /// Puts a report together. `slow` are the facts that are read less often.
@@ -11,22 +12,24 @@ pub(super) fn report(trades: &[Trade], slow: &Slow) -> Report {
     let stake = wealth.map(|wealth| wealth.stake.clone()).filter(|stake| !stake.is_empty());
     let cash = wealth.and_then(|wealth| wealth.currencies.iter().find(|one| one.currency == wealth.stake)?.free);
     let profits: Option<f64> = trades.iter().map(|trade| trade.profit_abs).sum();
+    let resting = resting(trades);
     Report {
         equity: wealth.and_then(|wealth| decimal(wealth.total?)),
         cash: cash.and_then(decimal),
         currency: stake,
         unrealized_pnl: profits.and_then(decimal),
         realized_pnl_day: slow.daily.as_ref().and_then(|daily| decimal(daily.data.first()?.abs_profit?)),
-        open_orders: Some(trades.iter().map(Trade::open_orders).sum()),
-        entry_orders: Some(entry_orders(trades)),
+        open_orders: resting.all,
+        entry_orders: resting.entry,
         positions: Some(positions.into_iter().map(|(_, position)| position).collect()),
         ..Report::default()
     }
 }
 
-/// How many orders rest that would open or add.
-pub(super) fn entry_orders(trades: &[Trade]) -> u64 {
-    trades.iter().map(Trade::entry_orders).sum()
+/// What rests, its stop-losses at the exchange among all.
+pub(super) fn resting(trades: &[Trade]) -> Resting {
+    let sum = |of: fn(&Trade) -> u64| Some(trades.iter().map(of).sum());
+    Resting { entry: sum(Trade::entry_orders), all: sum(Trade::open_orders) }
 }
 
 /// What is read every few reports only, as it costs Freqtrade more.

@@ -44,7 +44,7 @@ fn adapter(config: ProcessConfig) -> ProcessAdapter {
 }
 
 fn bots(adapter: &ProcessAdapter) -> usize {
-    family::marked(family::BOT, &adapter.config.mark).len()
+    family::marked(family::MARK, &adapter.config.mark).len()
 }
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {

@@ -265,6 +265,7 @@ impl<'a> Session<'a> {
             self.teller.directive(heard.decided, heard.directive, wire).await?;
         }
         if is_hello {
+            self.app.end_old_token(self.agent, &self.boot);
             if let Some(ms) = self.apply_within_ms {
                 super::super::check_in::note_apply_within(self.app, &self.agent.bot, &self.boot, ms);
             }
