@@ -13,6 +13,7 @@ pub mod demo;
 pub mod drills;
 pub mod error;
 pub mod facts;
+pub mod fan_out;
 pub mod first_run;
 pub mod health;
 pub mod hold_record;
@@ -36,9 +37,9 @@ pub use error::{AppError, Invalid};
 
 use crate::authn::{Keys, SessionStore, Throttle, TokenBook};
 use crate::domain::{Clock, Timestamp};
-use crate::fleet::{Book, Fleet, Frames, Lines, Spool};
+use crate::fleet::{Book, Fleet, Frames, Lines, Mouths, Spool};
 use crate::storage::{Db, installation::Installation};
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 use tokio::sync::mpsc;
 
 /// Everything that a request needs.
@@ -73,6 +74,9 @@ pub struct App {
     pub node: String,
     /// The watch over the audit log; it watches nothing before `open_log`.
     pub log: log::LogWatch,
+    /// Every open stream as something that can be told.
+    pub mouths: Mouths,
+    pub(crate) is_fanning_out: AtomicBool,
     pub(crate) agent_book: agent_book::AgentBook,
     pub(crate) people_book: people::PeopleBook,
     pub(crate) spool: Arc<Spool>,
@@ -120,6 +124,8 @@ impl App {
             book: Book::default(),
             lines: Lines::default(),
             frames: Frames::default(),
+            mouths: Mouths::default(),
+            is_fanning_out: AtomicBool::new(true),
             agent_book: agent_book::AgentBook::default(),
             people_book: people::PeopleBook::default(),
             presses: holds::Presses::default(),
@@ -137,6 +143,12 @@ impl App {
             keys,
             facts,
             observations,
+        });
+        let (alive, view) = (fan_out::Alive(Arc::downgrade(&app)), app.fleet.subscribe());
+        let telling = fan_out::run(Arc::downgrade(&app), view);
+        tokio::spawn(async move {
+            let _alive = alive;
+            telling.await;
         });
         app.refresh_all().await?;
         app.load_observations().await?;

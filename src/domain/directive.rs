@@ -81,6 +81,11 @@ pub fn latest_stop(bot: &BotFacts, cover: &Cover<'_>) -> Epoch {
     cover.latched.max(bot.stop.as_ref().map_or(Epoch(0), |stop| stop.epoch))
 }
 
+/// The bot's epoch: that of its latest fact.
+pub fn epoch(bot: &BotFacts, cover: &Cover<'_>) -> Epoch {
+    cover.touched.max(bot.fact_epoch).max(bot.start_epoch).max(latest_stop(bot, cover))
+}
+
 /// Computes the directive of one bot.
 pub fn directive(bot: &BotFacts, cover: &Cover<'_>) -> Directive {
     let level = cover.open.iter().map(|hold| hold.level).max();
@@ -95,7 +100,7 @@ pub fn directive(bot: &BotFacts, cover: &Cover<'_>) -> Directive {
     };
     let killed = level == Some(Level::Kill);
     Directive {
-        epoch: cover.touched.max(bot.fact_epoch).max(bot.start_epoch).max(latest_stop(bot, cover)),
+        epoch: epoch(bot, cover),
         state,
         orders: match state {
             _ if killed => Orders::CancelAll,

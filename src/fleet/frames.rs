@@ -13,7 +13,7 @@ use std::{
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FrameKey {
     /// What the bot may do.
-    pub directive: Directive,
+    pub directive: Arc<Directive>,
     /// The limits version that the agent has.
     pub limits_version: i64,
     /// Its lease.
@@ -23,7 +23,7 @@ pub struct FrameKey {
 #[derive(Default)]
 struct Kept {
     of: Arc<View>,
-    texts: HashMap<FrameKey, Arc<str>>,
+    texts: HashMap<FrameKey, (Arc<Directive>, Arc<str>)>,
 }
 
 /// The texts of the latest view.
@@ -31,21 +31,26 @@ struct Kept {
 pub struct Frames(Mutex<Kept>);
 
 impl Frames {
-    /// The text for this key under this view; `write` makes it when nobody has yet.
+    /// The text for this key under this view, with the directive that all who got it share; `write` makes it when nobody has yet.
     ///
     /// # Errors
     /// Those of `write`.
-    pub fn text<E>(&self, view: &Arc<View>, key: FrameKey, write: impl FnOnce() -> Result<String, E>) -> Result<Arc<str>, E> {
+    pub fn text<E>(
+        &self,
+        view: &Arc<View>,
+        key: FrameKey,
+        write: impl FnOnce() -> Result<String, E>,
+    ) -> Result<(Arc<Directive>, Arc<str>), E> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&kept.of, view) {
             *kept = Kept { of: view.clone(), texts: HashMap::new() };
         }
-        if let Some(text) = kept.texts.get(&key) {
-            return Ok(text.clone());
+        if let Some(known) = kept.texts.get(&key) {
+            return Ok(known.clone());
         }
-        let text: Arc<str> = write()?.into();
-        kept.texts.insert(key, text.clone());
-        Ok(text)
+        let made = (key.directive.clone(), Arc::<str>::from(write()?));
+        kept.texts.insert(key, made.clone());
+        Ok(made)
     }
 }
 
@@ -64,7 +69,7 @@ mod tests {
             reasons: Vec::new(),
             holds: Vec::new(),
         };
-        FrameKey { directive, limits_version: 0, lease_ms: 30_000 }
+        FrameKey { directive: Arc::new(directive), limits_version: 0, lease_ms: 30_000 }
     }
 
     #[test]
@@ -76,7 +81,7 @@ mod tests {
                 written += 1;
                 Ok::<_, std::convert::Infallible>(format!("text {written}"))
             };
-            frames.text(view, key(epoch), write).unwrap().to_string()
+            frames.text(view, key(epoch), write).unwrap().1.to_string()
         };
         let (first, second) = (Arc::new(View::default()), Arc::new(View::default()));
         assert_eq!(text(&first, 5), "text 1");

@@ -172,6 +172,11 @@ impl View {
         directive::directive(bot, &self.cover(bot))
     }
 
+    /// The bot's epoch, without the rest of its directive.
+    pub fn epoch(&self, bot: &BotFacts) -> Epoch {
+        directive::epoch(bot, &self.cover(bot))
+    }
+
     /// The bots that a scope covers now, retired ones aside.
     pub fn in_scope(&self, scope: &Scope) -> Vec<Arc<BotFacts>> {
         let mut bots: Vec<_> = self.bots.values().filter(|bot| scope.covers(bot)).cloned().collect();

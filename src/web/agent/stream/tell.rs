@@ -12,21 +12,25 @@ use crate::protocol::{CheckIn, DirectiveFrame, FromServer, Welcome};
 use std::sync::Arc;
 
 /// What this stream has said.
-pub(super) struct Teller<'a> {
-    app: &'a App,
-    bot: &'a BotId,
+pub(super) struct Teller {
+    app: Arc<App>,
+    bot: BotId,
     welcomed: bool,
-    told: Option<Directive>,
+    // Shared with every stream that was told the same.
+    told: Option<Arc<Directive>>,
 }
 
-impl<'a> Teller<'a> {
-    pub fn new(app: &'a App, bot: &'a BotId) -> Self {
+/// A stop that many agents are told in the same words.
+type Shared = (Arc<Directive>, Arc<str>);
+
+impl Teller {
+    pub fn new(app: Arc<App>, bot: BotId) -> Self {
         Self { app, bot, welcomed: false, told: None }
     }
 
     /// True when exactly this was said last.
     pub fn knows(&self, directive: &Directive) -> bool {
-        self.told.as_ref() == Some(directive)
+        self.told.as_deref() == Some(directive)
     }
     /// The epoch said last.
     pub fn epoch(&self) -> Epoch {
@@ -64,7 +68,7 @@ impl<'a> Teller<'a> {
         let frame = if self.welcomed {
             FromServer::Directive(Box::new(frame))
         } else {
-            let timings = self.app.fleet.view().bot(self.bot).map(|bot| bot.timings).unwrap_or_default();
+            let timings = self.app.fleet.view().bot(&self.bot).map(|bot| bot.timings).unwrap_or_default();
             FromServer::Welcome(Box::new(Welcome {
                 installation: self.app.installation.id.clone(),
                 server_time: self.app.clock.now(),
@@ -75,11 +79,11 @@ impl<'a> Teller<'a> {
             }))
         };
         self.welcomed = true;
-        self.told = Some(decided);
+        self.told = Some(Arc::new(decided));
         wire.say(&frame).await
     }
 
-    /// Says a stop, from memory alone. Agents of which the same is true get the same text.
+    /// Says a stop, from memory alone.
     pub async fn stop(
         &mut self,
         view: &Arc<View>,
@@ -88,18 +92,31 @@ impl<'a> Teller<'a> {
         carries: &Carries,
         wire: &mut Wire,
     ) -> Result<(), End> {
-        let frame = || self.app.stop_frame(view, bot, &directive, carries);
-        if !self.welcomed || carries.limits_version != Some(bot.limits.version) {
-            let frame = frame();
+        let Some((directive, text)) = self.shared_stop(view, bot, &directive, carries)? else {
+            let frame = self.app.stop_frame(view, bot, &directive, carries);
             return self.directive(directive, frame, wire).await;
-        }
-        let key = FrameKey { directive: directive.clone(), limits_version: bot.limits.version, lease_ms: bot.timings.lapse_after_ms };
-        let text = self.app.frames.text(view, key, || text_of(&FromServer::Directive(Box::new(frame()))))?;
-        self.told = Some(directive);
+        };
+        self.has_said(directive);
         failpoint!("push:before");
         wire.say_shared(text).await?;
         failpoint!("push:said");
         Ok(())
+    }
+
+    /// A stop in the words that all agents get of which the same is true. None: this one has to be told in words of its own.
+    pub fn shared_stop(&self, view: &Arc<View>, bot: &BotFacts, directive: &Directive, carries: &Carries) -> Result<Option<Shared>, End> {
+        if !self.welcomed || carries.limits_version != Some(bot.limits.version) {
+            return Ok(None);
+        }
+        let key =
+            FrameKey { directive: Arc::new(directive.clone()), limits_version: bot.limits.version, lease_ms: bot.timings.lapse_after_ms };
+        let write = || text_of(&FromServer::Directive(Box::new(self.app.stop_frame(view, bot, directive, carries))));
+        self.app.frames.text(view, key, write).map(Some)
+    }
+
+    /// Notes what was said last.
+    pub fn has_said(&mut self, directive: Arc<Directive>) {
+        self.told = Some(directive);
     }
 }
 
