@@ -37,9 +37,12 @@ pub use error::{AppError, Invalid};
 
 use crate::authn::{Keys, SessionStore, Throttle, TokenBook};
 use crate::domain::{Clock, Timestamp};
-use crate::fleet::{Book, Fleet, Frames, Lines, Mouths, Spool};
+use crate::fleet::{Book, Fleet, Lines, Mouths, Spool};
 use crate::storage::{Db, installation::Installation};
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64},
+};
 use tokio::sync::mpsc;
 
 /// Everything that a request needs.
@@ -58,8 +61,6 @@ pub struct App {
     pub book: Book,
     /// Open streams.
     pub lines: Lines,
-    /// Texts of directives, shared by the streams.
-    pub frames: Frames,
     /// WebAuthn.
     pub keys: Keys,
     /// Browser sessions.
@@ -84,6 +85,7 @@ pub struct App {
     pub(crate) refreshing: refresh::Turn,
     pub(crate) facts: mpsc::Sender<facts::Fact>,
     pub(crate) observations: mpsc::Sender<observations::Observation>,
+    pub(crate) unobserved: AtomicU64,
     pub(crate) start_frames: start_frames::StartFrames,
     demo_keys: demo::DemoKeys,
 }
@@ -123,7 +125,6 @@ impl App {
             fleet: Fleet::new(parts.clock.clone()),
             book: Book::default(),
             lines: Lines::default(),
-            frames: Frames::default(),
             mouths: Mouths::default(),
             is_fanning_out: AtomicBool::new(true),
             agent_book: agent_book::AgentBook::default(),
@@ -143,6 +144,7 @@ impl App {
             keys,
             facts,
             observations,
+            unobserved: AtomicU64::new(0),
         });
         let (alive, view) = (fan_out::Alive(Arc::downgrade(&app)), app.fleet.subscribe());
         let telling = fan_out::run(Arc::downgrade(&app), view);
@@ -151,7 +153,6 @@ impl App {
             telling.await;
         });
         app.refresh_all().await?;
-        app.load_observations().await?;
         app.load_drills().await?;
         for hold in parts.spooled {
             // One that was recorded before an earlier process ended is the database's: it may be released by now.
@@ -161,6 +162,7 @@ impl App {
         }
         tokio::spawn(facts::run(Arc::downgrade(&app), facts_in));
         tokio::spawn(observations::run(Arc::downgrade(&app), observations_in));
+        tokio::spawn(observations::recall(Arc::downgrade(&app)));
         Ok(app)
     }
 

@@ -1,11 +1,13 @@
 //! Reading: from a message to what the agent says, and the bounds of size and pace.
 
 use super::wire::End;
+use crate::fleet::Mouths;
 use crate::protocol::{AckFrame, CheckIn, EventFrame, Hello, HoldFrame, MAX_FRAME, close};
 use crate::web::json;
-use axum::extract::ws::Message;
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::{StreamExt, stream::SplitStream};
 use serde::de::DeserializeOwned;
-use std::time::Duration;
+use std::{future::poll_fn, pin::pin, task::ready, time::Duration};
 use tokio::time::Instant;
 
 /// What an agent says.
@@ -25,6 +27,24 @@ pub(super) enum Heard {
 #[derive(serde::Deserialize)]
 struct Typed {
     r#type: String,
+}
+
+/// Waits for the next message. While a stop is being said to everybody nothing is read: what an agent says waits for the end of that one pass,
+/// and never for a second.
+pub(super) async fn next(mouths: &Mouths, messages: &mut SplitStream<WebSocket>) -> Option<Result<Message, axum::Error>> {
+    let mut passed = pin!(None);
+    poll_fn(|context| {
+        if passed.is_none() {
+            passed.set(mouths.passing());
+        }
+        if let Some(passed) = passed.as_mut().as_pin_mut() {
+            ready!(passed.poll(context));
+        }
+        let message = messages.poll_next_unpin(context);
+        passed.set(None);
+        message
+    })
+    .await
 }
 
 /// Reads one message.

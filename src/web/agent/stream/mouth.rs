@@ -6,8 +6,8 @@ use super::{
     wire::{End, Sent, Wire},
 };
 use crate::app::check_in::Carries;
-use crate::domain::{BotFacts, BotId, Directive, State};
-use crate::fleet::{View, mouths};
+use crate::domain::{BotId, Directive, State};
+use crate::fleet::{Pass, View, mouths};
 use crate::protocol::DirectiveFrame;
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard, Notify};
@@ -61,8 +61,8 @@ impl Mouth {
 }
 
 impl mouths::Mouth for Mouth {
-    fn tell(&self, view: &Arc<View>) {
-        let is_said = self.speech.try_lock().is_ok_and(|mut speech| speech.glance(view, &self.bot));
+    fn tell(&self, pass: &mut Pass<'_>) {
+        let is_said = self.speech.try_lock().is_ok_and(|mut speech| speech.glance(pass, &self.bot));
         if !is_said {
             self.wake.notify_one();
         }
@@ -74,19 +74,24 @@ impl mouths::Mouth for Mouth {
 
 impl Speech {
     /// Says what the view makes stricter, without waiting. False: the stream is to look for itself.
-    fn glance(&mut self, view: &Arc<View>, bot: &BotId) -> bool {
-        let Some((bot, directive)) = self.news(view, bot) else { return true };
-        if self.is_cut_short || !self.teller.goes_down(&directive, self.state) {
+    fn glance(&mut self, pass: &mut Pass<'_>, bot: &BotId) -> bool {
+        let view = pass.view();
+        let Some(bot) = view.bot(bot).filter(|_| self.is_open) else { return true };
+        let saying = pass.saying(bot);
+        if self.teller.has_told(&saying.directive) {
+            return true;
+        }
+        if self.is_cut_short || !self.teller.goes_down(&saying.directive, self.state) {
             return false;
         }
-        let Ok(Some((directive, text))) = self.teller.shared_stop(view, bot, &directive, &self.carries) else { return false };
+        let Ok(Some(text)) = self.teller.shared_text(view, bot, saying, &self.carries) else { return false };
         failpoint!("push:before");
         match self.wire.say_now(text) {
             Sent::Whole => {}
             Sent::InPart => self.is_cut_short = true,
             Sent::Not => return false,
         }
-        self.teller.has_said(directive);
+        self.teller.has_said(saying.directive.clone());
         failpoint!("push:said");
         !self.is_cut_short
     }
@@ -101,17 +106,15 @@ impl Speech {
         if std::mem::take(&mut self.is_cut_short) {
             self.wire.flush().await?;
         }
-        let Some((bot, directive)) = self.news(view, bot) else { return Ok(Looked::Said) };
+        let Some(bot) = view.bot(bot).filter(|_| self.is_open) else { return Ok(Looked::Said) };
+        let directive = view.directive(bot);
+        if self.teller.knows(&directive) {
+            return Ok(Looked::Said);
+        }
         if !self.teller.goes_down(&directive, self.state) {
             return Ok(Looked::Rises);
         }
         self.teller.stop(view, bot, directive, &self.carries, &mut self.wire).await?;
         Ok(Looked::Said)
-    }
-
-    fn news<'v>(&self, view: &'v View, bot: &BotId) -> Option<(&'v BotFacts, Directive)> {
-        let bot = view.bot(bot).filter(|_| self.is_open)?;
-        let directive = view.directive(bot);
-        (!self.teller.knows(&directive)).then_some((bot, directive))
     }
 }

@@ -116,7 +116,7 @@ impl<'a> Session<'a> {
                 Some(taken) = self.holds.next() => News::Hold(taken),
                 () = &mut quiet => News::Quiet,
                 () = at(self.leaving) => News::Ended(overloaded()),
-                said = frames.next(), if self.leaving.is_none() => News::Said(hear::read(said)),
+                said = hear::next(&self.app.mouths, frames), if self.leaving.is_none() => News::Said(hear::read(said)),
             };
             match news {
                 News::Woken => self.look().await?,

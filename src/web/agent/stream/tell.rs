@@ -7,7 +7,7 @@ use crate::app::{
     check_in::{Carries, Heard},
 };
 use crate::domain::{BotFacts, BotId, Directive, Epoch, HoldId, State};
-use crate::fleet::{FrameKey, View};
+use crate::fleet::{Saying, View};
 use crate::protocol::{CheckIn, DirectiveFrame, FromServer, Welcome};
 use std::sync::Arc;
 
@@ -20,9 +20,6 @@ pub(super) struct Teller {
     told: Option<Arc<Directive>>,
 }
 
-/// A stop that many agents are told in the same words.
-type Shared = (Arc<Directive>, Arc<str>);
-
 impl Teller {
     pub fn new(app: Arc<App>, bot: BotId) -> Self {
         Self { app, bot, welcomed: false, told: None }
@@ -31,6 +28,10 @@ impl Teller {
     /// True when exactly this was said last.
     pub fn knows(&self, directive: &Directive) -> bool {
         self.told.as_deref() == Some(directive)
+    }
+    /// The same of one that many may have been told.
+    pub fn has_told(&self, directive: &Arc<Directive>) -> bool {
+        self.told.as_ref().is_some_and(|told| Arc::ptr_eq(told, directive) || told == directive)
     }
     /// The epoch said last.
     pub fn epoch(&self) -> Epoch {
@@ -92,26 +93,20 @@ impl Teller {
         carries: &Carries,
         wire: &mut Wire,
     ) -> Result<(), End> {
-        let Some((directive, text)) = self.shared_stop(view, bot, &directive, carries)? else {
-            let frame = self.app.stop_frame(view, bot, &directive, carries);
-            return self.directive(directive, frame, wire).await;
-        };
-        self.has_said(directive);
+        let frame = self.app.stop_frame(view, bot, &directive, carries);
         failpoint!("push:before");
-        wire.say_shared(text).await?;
+        self.directive(directive, frame, wire).await?;
         failpoint!("push:said");
         Ok(())
     }
 
     /// A stop in the words that all agents get of which the same is true. None: this one has to be told in words of its own.
-    pub fn shared_stop(&self, view: &Arc<View>, bot: &BotFacts, directive: &Directive, carries: &Carries) -> Result<Option<Shared>, End> {
+    pub fn shared_text(&self, view: &View, bot: &BotFacts, saying: &mut Saying, carries: &Carries) -> Result<Option<Arc<str>>, End> {
         if !self.welcomed || carries.limits_version != Some(bot.limits.version) {
             return Ok(None);
         }
-        let key =
-            FrameKey { directive: Arc::new(directive.clone()), limits_version: bot.limits.version, lease_ms: bot.timings.lapse_after_ms };
-        let write = || text_of(&FromServer::Directive(Box::new(self.app.stop_frame(view, bot, directive, carries))));
-        self.app.frames.text(view, key, write).map(Some)
+        let write = |directive: &Directive| text_of(&FromServer::Directive(Box::new(self.app.stop_frame(view, bot, directive, carries))));
+        saying.text(bot, write).map(Some)
     }
 
     /// Notes what was said last.

@@ -83,12 +83,6 @@ impl Wire {
         self.write(Message::Text(text_of(frame)?.into())).await
     }
 
-    /// Writes a text that many streams share.
-    pub async fn say_shared(&mut self, text: Arc<str>) -> Result<(), End> {
-        let text = Utf8Bytes::try_from(Bytes::from_owner(SharedText(text))).map_err(|_| End::gone())?;
-        self.write(Message::Text(text)).await
-    }
-
     /// Writes a text that many streams share, as far as the socket takes it at once. Never waits.
     pub fn say_now(&mut self, text: Arc<str>) -> Sent {
         let Ok(text) = Utf8Bytes::try_from(Bytes::from_owner(SharedText(text))) else { return Sent::Not };
