@@ -329,7 +329,7 @@ impl App {
         }
         let view = self.fleet.view();
         let bot = view.bot(&agent.bot).ok_or(AppError::NotFound("bot"))?;
-        if frame.epoch < Epoch(1) || frame.epoch > view.directive(bot).epoch {
+        if frame.epoch < Epoch(1) || frame.epoch > view.epoch(bot) {
             return Err(super::Invalid::one("epoch", "epoch is none that this server has sent").into());
         }
         let whole = |count: Option<u64>| count.and_then(|n| i64::try_from(n).ok());

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod drills;
 pub mod error;
 pub mod facts;
+pub mod fan_out;
 pub mod first_run;
 pub mod health;
 pub mod hold_record;
@@ -36,9 +37,12 @@ pub use error::{AppError, Invalid};
 
 use crate::authn::{Keys, SessionStore, Throttle, TokenBook};
 use crate::domain::{Clock, Timestamp};
-use crate::fleet::{Book, Fleet, Frames, Lines, Spool};
+use crate::fleet::{Book, Fleet, Lines, Mouths, Spool};
 use crate::storage::{Db, installation::Installation};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64},
+};
 use tokio::sync::mpsc;
 
 /// Everything that a request needs.
@@ -57,8 +61,6 @@ pub struct App {
     pub book: Book,
     /// Open streams.
     pub lines: Lines,
-    /// Texts of directives, shared by the streams.
-    pub frames: Frames,
     /// WebAuthn.
     pub keys: Keys,
     /// Browser sessions.
@@ -73,6 +75,9 @@ pub struct App {
     pub node: String,
     /// The watch over the audit log; it watches nothing before `open_log`.
     pub log: log::LogWatch,
+    /// Every open stream as something that can be told.
+    pub mouths: Mouths,
+    pub(crate) is_fanning_out: AtomicBool,
     pub(crate) agent_book: agent_book::AgentBook,
     pub(crate) people_book: people::PeopleBook,
     pub(crate) spool: Arc<Spool>,
@@ -80,6 +85,7 @@ pub struct App {
     pub(crate) refreshing: refresh::Turn,
     pub(crate) facts: mpsc::Sender<facts::Fact>,
     pub(crate) observations: mpsc::Sender<observations::Observation>,
+    pub(crate) unobserved: AtomicU64,
     pub(crate) start_frames: start_frames::StartFrames,
     pub(crate) first_run_over: first_run::Over,
     demo_keys: demo::DemoKeys,
@@ -120,7 +126,8 @@ impl App {
             fleet: Fleet::new(parts.clock.clone()),
             book: Book::default(),
             lines: Lines::default(),
-            frames: Frames::default(),
+            mouths: Mouths::default(),
+            is_fanning_out: AtomicBool::new(true),
             agent_book: agent_book::AgentBook::default(),
             people_book: people::PeopleBook::default(),
             presses: holds::Presses::default(),
@@ -139,9 +146,15 @@ impl App {
             keys,
             facts,
             observations,
+            unobserved: AtomicU64::new(0),
+        });
+        let (alive, view) = (fan_out::Alive(Arc::downgrade(&app)), app.fleet.subscribe());
+        let telling = fan_out::run(Arc::downgrade(&app), view);
+        tokio::spawn(async move {
+            let _alive = alive;
+            telling.await;
         });
         app.refresh_all().await?;
-        app.load_observations().await?;
         for hold in parts.spooled {
             // One that was recorded before an earlier process ended is the database's: it may be released by now.
             if !app.is_recorded(&hold.id).await? {
@@ -150,6 +163,7 @@ impl App {
         }
         tokio::spawn(facts::run(Arc::downgrade(&app), facts_in));
         tokio::spawn(observations::run(Arc::downgrade(&app), observations_in));
+        tokio::spawn(observations::recall(Arc::downgrade(&app)));
         Ok(app)
     }
 
