@@ -20,6 +20,7 @@ pub mod holds;
 pub mod listings;
 pub mod log;
 pub mod names;
+pub mod notices;
 pub mod observations;
 pub mod people;
 pub mod receipts;
@@ -67,6 +68,8 @@ pub struct App {
     pub throttle: Throttle,
     /// Live API tokens.
     pub token_book: TokenBook,
+    /// Unread notices.
+    pub notices: notices::NoticeBook,
     /// When this process began to serve.
     pub started_at: Timestamp,
     /// A name for this process among replicas.
@@ -81,6 +84,7 @@ pub struct App {
     pub(crate) facts: mpsc::Sender<facts::Fact>,
     pub(crate) observations: mpsc::Sender<observations::Observation>,
     pub(crate) start_frames: start_frames::StartFrames,
+    pub(crate) to_tell: mpsc::Sender<(crate::domain::Audience, crate::domain::Notice)>,
     demo_keys: demo::DemoKeys,
 }
 
@@ -103,7 +107,7 @@ pub struct Parts {
 }
 
 impl App {
-    /// Puts the application together, reads the whole fleet once, and starts the two writers of observations and facts.
+    /// Puts the application together, reads the whole fleet once, and starts the writers of observations, facts and notices.
     /// Holds found in the spool stop their bots before anything else is served.
     ///
     /// # Errors
@@ -111,6 +115,7 @@ impl App {
     pub async fn assemble(parts: Parts) -> Result<Arc<Self>, AppError> {
         let (facts, facts_in) = mpsc::channel(4096);
         let (observations, observations_in) = mpsc::channel(16_384);
+        let (to_tell, to_tell_in) = mpsc::channel(notices::WAITING_IN_MEMORY);
         let keys = Keys::new(&parts.origin, &parts.installation.name)?;
         let app = Arc::new(Self {
             sessions: SessionStore::new(parts.db.clone(), parts.clock.clone()),
@@ -126,6 +131,7 @@ impl App {
             refreshing: refresh::Turn::default(),
             start_frames: start_frames::StartFrames::default(),
             demo_keys: demo::DemoKeys::default(),
+            notices: notices::NoticeBook::default(),
             log: log::LogWatch::default(),
             started_at: parts.clock.now(),
             db: parts.db,
@@ -137,6 +143,7 @@ impl App {
             keys,
             facts,
             observations,
+            to_tell,
         });
         app.refresh_all().await?;
         app.load_observations().await?;
@@ -149,6 +156,7 @@ impl App {
         }
         tokio::spawn(facts::run(Arc::downgrade(&app), facts_in));
         tokio::spawn(observations::run(Arc::downgrade(&app), observations_in));
+        tokio::spawn(notices::run(Arc::downgrade(&app), to_tell_in));
         Ok(app)
     }
 

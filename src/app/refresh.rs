@@ -39,6 +39,7 @@ impl App {
         let mut tx = self.db.read().await?;
         let changes = read_changes(&mut tx, Epoch(-1)).await?;
         self.fleet.take(changes);
+        self.reload_unread(&mut tx).await?;
         self.reload_books(&mut tx).await
     }
 
