@@ -56,7 +56,8 @@ impl Desk {
         if epoch < Epoch(1) || self.said.iter().any(|ack| (ack.epoch, ack.step, ack.state) == (epoch, step, Some(state))) {
             return;
         }
-        let ack = AckFrame { epoch, step, at: Some(self.clock.now()), state: Some(state), entry_orders: resting.entry, open_orders: resting.all };
+        let ack =
+            AckFrame { epoch, step, at: Some(self.clock.now()), state: Some(state), entry_orders: resting.entry, open_orders: resting.all };
         self.outbox.put_ack(ack.clone());
         self.said.push(ack);
     }

@@ -101,7 +101,8 @@ impl Minder {
             failures = if self.boot_clock.now_ms() - begun > SETTLED_MS { 0 } else { failures };
             let wait = AGAIN_MS.saturating_mul(1_u64.checked_shl(failures).unwrap_or(u64::MAX)).min(AGAIN_MOST_MS);
             failures = failures.saturating_add(1).min(16);
-            let its_bot = if is_halted { "is halted and needs a start" } else { "COULD NOT BE HALTED and may trade: the next agent tries on" };
+            let its_bot =
+                if is_halted { "is halted and needs a start" } else { "COULD NOT BE HALTED and may trade: the next agent tries on" };
             tracing::error!(again_in_ms = wait, "the agent is started anew: {why}; its bot {its_bot}");
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(wait)) => {}

@@ -296,9 +296,7 @@ impl Runner {
                 "critical",
                 "the bot came to a stand although it was to manage its exits: nobody closes or protects its positions any more".into(),
             ),
-            Meaning::OrdersLeft(n) => {
-                self.desk.event("orders_left", "critical", format!("{n} orders rest that were to be cancelled"))
-            }
+            Meaning::OrdersLeft(n) => self.desk.event("orders_left", "critical", format!("{n} orders rest that were to be cancelled")),
             Meaning::OutOfSight(why) => self.desk.event("bot_not_seen", "critical", format!("the halted bot cannot be looked at: {why}")),
             Meaning::Idle(order, resting) => self.desk.idle(order.epoch, self.bot.doing(), resting),
             Meaning::NoReport(why) => self.desk.event("no_report", "warning", format!("the bot's report cannot be read: {why}")),

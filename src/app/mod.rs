@@ -21,6 +21,7 @@ pub mod holds;
 pub mod listings;
 pub mod log;
 pub mod names;
+pub mod notices;
 pub mod observations;
 pub mod people;
 pub mod receipts;
@@ -69,6 +70,8 @@ pub struct App {
     pub throttle: Throttle,
     /// Live API tokens.
     pub token_book: TokenBook,
+    /// Unread notices.
+    pub notices: notices::NoticeBook,
     /// When this process began to serve.
     pub started_at: Timestamp,
     /// A name for this process among replicas.
@@ -88,6 +91,7 @@ pub struct App {
     pub(crate) unobserved: AtomicU64,
     pub(crate) start_frames: start_frames::StartFrames,
     pub(crate) first_run_over: first_run::Over,
+    pub(crate) to_tell: mpsc::Sender<(crate::domain::Audience, crate::domain::Notice)>,
     demo_keys: demo::DemoKeys,
 }
 
@@ -110,7 +114,7 @@ pub struct Parts {
 }
 
 impl App {
-    /// Puts the application together, reads the whole fleet once, and starts the two writers of observations and facts.
+    /// Puts the application together, reads the whole fleet once, and starts the writers of observations, facts and notices.
     /// Holds found in the spool stop their bots before anything else is served.
     ///
     /// # Errors
@@ -118,6 +122,7 @@ impl App {
     pub async fn assemble(parts: Parts) -> Result<Arc<Self>, AppError> {
         let (facts, facts_in) = mpsc::channel(4096);
         let (observations, observations_in) = mpsc::channel(16_384);
+        let (to_tell, to_tell_in) = mpsc::channel(notices::WAITING_IN_MEMORY);
         let keys = Keys::new(&parts.origin, &parts.installation.name)?;
         let app = Arc::new(Self {
             sessions: SessionStore::new(parts.db.clone(), parts.clock.clone()),
@@ -135,6 +140,7 @@ impl App {
             start_frames: start_frames::StartFrames::default(),
             first_run_over: first_run::Over::default(),
             demo_keys: demo::DemoKeys::default(),
+            notices: notices::NoticeBook::default(),
             log: log::LogWatch::default(),
             started_at: parts.clock.now(),
             db: parts.db,
@@ -147,6 +153,7 @@ impl App {
             facts,
             observations,
             unobserved: AtomicU64::new(0),
+            to_tell,
         });
         let (alive, view) = (fan_out::Alive(Arc::downgrade(&app)), app.fleet.subscribe());
         let telling = fan_out::run(Arc::downgrade(&app), view);
@@ -164,6 +171,7 @@ impl App {
         tokio::spawn(facts::run(Arc::downgrade(&app), facts_in));
         tokio::spawn(observations::run(Arc::downgrade(&app), observations_in));
         tokio::spawn(observations::recall(Arc::downgrade(&app)));
+        tokio::spawn(notices::run(Arc::downgrade(&app), to_tell_in));
         Ok(app)
     }
 

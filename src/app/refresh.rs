@@ -40,7 +40,11 @@ impl App {
     /// Reads everything, the fleet and who may speak beside each other: the start of a server waits for it.
     pub(crate) async fn refresh_all(self: &Arc<Self>) -> Result<(), AppError> {
         let app = self.clone();
-        let books = tokio::spawn(async move { app.reload_books(&mut *app.db.read().await?).await });
+        let books = tokio::spawn(async move {
+            let mut tx = app.db.read().await?;
+            app.reload_unread(&mut tx).await?;
+            app.reload_books(&mut tx).await
+        });
         let changes = read_changes(&mut *self.db.read().await?, Epoch(-1)).await?;
         self.fleet.take(changes);
         books.await.map_err(AppError::internal)?

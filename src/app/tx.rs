@@ -14,6 +14,7 @@ pub struct Act<'a> {
     tx: WriteTx,
     now: Timestamp,
     books: bool,
+    told: bool,
     weighty: bool,
 }
 
@@ -33,7 +34,7 @@ impl App {
     /// When the database is gone.
     pub(crate) async fn begin(&self, permit: Permit, lane: Lane) -> Result<Act<'_>, AppError> {
         let tx = self.db.write(lane).await?;
-        Ok(Act { app: self, permit, tx, now: self.clock.now(), books: false, weighty: false })
+        Ok(Act { app: self, permit, tx, now: self.clock.now(), books: false, told: false, weighty: false })
     }
 }
 
@@ -53,6 +54,10 @@ impl Act<'_> {
     /// Says that this act changes who may speak: agents, people, teams or tokens.
     pub fn changes_books(&mut self) {
         self.books = true;
+    }
+    /// Says that this act tells somebody something.
+    pub(crate) fn has_told(&mut self) {
+        self.told = true;
     }
     /// Takes the next epoch. First of all, so that what is read after it is the truth.
     ///
@@ -139,9 +144,15 @@ impl Act<'_> {
         if self.weighty {
             app.log.wake();
         }
+        if self.told {
+            app.notices.wake();
+        }
         let read = async {
             app.refresh().await?;
-            if self.books { app.reload_books(&mut *app.db.read().await?).await } else { Ok(()) }
+            if self.books {
+                app.reload_books(&mut *app.db.read().await?).await?;
+            }
+            if self.told { app.refresh_unread().await } else { Ok(()) }
         };
         if let Err(error) = read.await {
             tracing::warn!(%error, "committed, but the snapshot could not be read again yet");

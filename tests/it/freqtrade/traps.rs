@@ -340,6 +340,9 @@ async fn a_check_that_cannot_halt_the_bot_again_says_that_it_runs() {
     fake.at().initial_state = "running";
     fake.at().refuses = &["pause", "stop"];
     let found = bot.examine(true).await;
-    assert!(found.iter().any(|finding| !finding.is_good && finding.text.contains("RUNS") && finding.text.contains("/api/v1/stop")), "{found:?}");
+    assert!(
+        found.iter().any(|finding| !finding.is_good && finding.text.contains("RUNS") && finding.text.contains("/api/v1/stop")),
+        "{found:?}"
+    );
     assert_eq!(fake.at().mode, Some("running"));
 }
