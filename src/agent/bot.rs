@@ -104,7 +104,7 @@ impl Bot {
 
     /// What tells it.
     pub fn adapter(&self) -> AdapterSaid {
-        AdapterSaid { name: self.adapter.name().to_owned(), dies_with_agent: self.adapter.dies_with_agent() }
+        AdapterSaid { name: self.adapter.name().to_owned(), dies_with_agent: self.adapter.traits().dies_with_agent }
     }
     /// The last order given.
     pub fn order(&self) -> Order {
@@ -285,7 +285,7 @@ impl Bot {
         self.report = Some((number, report.clone()));
         // Asked for before the last order was carried out, or of a bot that may trade, it shows nothing.
         let stands = self.done.filter(|done| *done == self.order && done.turn <= turn && done.wanted.state != State::Active);
-        let Some(order) = stands.filter(|_| self.adapter.can_tell_orders()) else { return Meaning::Nothing };
+        let Some(order) = stands.filter(|_| self.adapter.traits().can_tell_orders) else { return Meaning::Nothing };
         let resting = Resting::from(report.as_ref());
         // A look may not have had the time to read the orders; the next one has the bot told again.
         let left = self.note_left(resting);

@@ -101,6 +101,11 @@ impl Brain {
         }
     }
 
+    /// What a bot may do while it is halted, as far as it is known before its agent has heard anything: what a minder halts it by.
+    pub fn exits_at_boot(memory: Option<Memory>, powers: Powers) -> Exits {
+        Self::boot(memory, powers, Patience { stale_after_ms: 0, lapse_after_ms: 0 }).wanted().exits
+    }
+
     /// Takes a directive from the server, in whatever order it comes and however often.
     pub fn hear(&mut self, frame: &DirectiveFrame, now_ms: i64) {
         self.tick(now_ms);

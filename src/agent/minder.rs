@@ -342,7 +342,7 @@ impl Watch {
 mod tests {
     use super::*;
     use crate::{
-        agent::adapters::{AdapterError, Finding, ReadBack},
+        agent::adapters::{AdapterError, Finding, ReadBack, Traits},
         protocol::Report,
     };
     use std::sync::atomic::{AtomicI64, Ordering};
@@ -358,17 +358,8 @@ mod tests {
         fn name(&self) -> &'static str {
             "stubborn"
         }
-        fn can_reduce(&self) -> bool {
-            false
-        }
-        fn can_tell_orders(&self) -> bool {
-            false
-        }
-        fn can_manage_exits(&self) -> bool {
-            false
-        }
-        fn dies_with_agent(&self) -> bool {
-            false
+        fn traits(&self) -> Traits {
+            Traits { can_reduce: false, can_tell_orders: false, can_manage_exits: false, dies_with_agent: false }
         }
         fn apply_within_ms(&self) -> i64 {
             1_000

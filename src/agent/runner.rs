@@ -5,7 +5,7 @@ use super::{
     adapters::{Adapter, Wanted},
     boot_clock::BootClock,
     bot::{Bot, Meaning},
-    brain::{Brain, Patience, Powers},
+    brain::{Brain, Patience},
     credential::Credential,
     desk::{Desk, DeskEnds},
     hands::Hands,
@@ -90,9 +90,8 @@ impl Runner {
                 None
             }
         };
-        let powers = Powers { can_reduce: adapter.can_reduce(), can_manage_exits: adapter.can_manage_exits() };
         let (check_in_ms, patience) = sane(credential.check_in_ms, credential.stale_after_ms, credential.lapse_after_ms);
-        let brain = Brain::boot(memory.clone(), powers, patience);
+        let brain = Brain::boot(memory.clone(), adapter.traits().into(), patience);
         let apply_within_ms = adapter.apply_within_ms();
         let (bot, hands) = Bot::new(adapter, boot_clock.clone(), brain.wanted(), check_in_ms);
         let (desk, desk_ends) = Desk::new(clock, standing(&brain, &bot, check_in_ms, patience));

@@ -5,6 +5,7 @@ use super::Failure;
 use crate::agent::{
     Agent, AgentConfig, AgentDir, BootClock, MemoryStore, Outcome,
     adapters::launcher,
+    brain::Brain,
     credential::{self, Credential, Enrolment, Keeper},
     dir::{Lock, try_lock, write_durably},
     link::{
@@ -16,7 +17,7 @@ use crate::agent::{
     settings,
     tether::Tether,
 };
-use crate::domain::{Clock, Exits, Secret, text};
+use crate::domain::{Clock, Secret, text};
 use crate::telemetry;
 use std::{
     ffi::OsString,
@@ -187,11 +188,12 @@ fn minder(args: RunArgs) -> Result<ExitCode, Failure> {
     }
     tracing::info!(bot = %credential.bot_name, server = %credential.server, "the agent starts");
     let silent_after_ms = credential.lapse_after_ms.clamp(10_000, 600_000);
-    // What an earlier agent heard; the next one says it again.
-    let exits = match MemoryStore::new(&dir, credential.agent.clone()).load() {
-        Loaded::Whole(memory) => memory.exits.unwrap_or(Exits::None),
-        Loaded::Missing | Loaded::Broken(_) => Exits::None,
+    // As the agent itself begins; it says so again.
+    let memory = match MemoryStore::new(&dir, credential.agent.clone()).load() {
+        Loaded::Whole(memory) => Some(memory),
+        Loaded::Missing | Loaded::Broken(_) => None,
     };
+    let exits = Brain::exits_at_boot(memory, adapter.traits().into());
     let minder = Minder { agent, adapter: Arc::from(adapter), boot_clock, exits, silent_after_ms };
     runtime()?.block_on(minder.mind())?;
     Ok(ExitCode::SUCCESS)
@@ -266,7 +268,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let found = runtime()?.block_on(adapter.examine(args.reload));
     let mut out = io::stdout().lock();
     writeln!(out, "bot      {} ({})", credential.bot_name, adapter.name())?;
-    if !adapter.dies_with_agent() {
+    if !adapter.traits().dies_with_agent {
         writeln!(out, "         it does not end with its agent: if agent and minder are killed at once, only its venue can stop it")?;
     }
     for finding in &found {

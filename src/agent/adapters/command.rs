@@ -17,7 +17,7 @@
 
 mod run;
 
-use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Wanted};
+use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Traits, Wanted};
 use crate::domain::{Orders, State};
 use crate::protocol::Report;
 use async_trait::async_trait;
@@ -140,17 +140,13 @@ impl Adapter for CommandAdapter {
     fn name(&self) -> &'static str {
         "command"
     }
-    fn can_reduce(&self) -> bool {
-        self.config.reduce.is_some()
-    }
-    fn can_tell_orders(&self) -> bool {
-        true
-    }
-    fn can_manage_exits(&self) -> bool {
-        self.config.manages_exits
-    }
-    fn dies_with_agent(&self) -> bool {
-        false
+    fn traits(&self) -> Traits {
+        Traits {
+            can_reduce: self.config.reduce.is_some(),
+            can_tell_orders: true,
+            can_manage_exits: self.config.manages_exits,
+            dies_with_agent: false,
+        }
     }
     fn apply_within_ms(&self) -> i64 {
         self.config.halt.timeout_ms.saturating_add(self.config.report.timeout_ms).saturating_add(1_000)

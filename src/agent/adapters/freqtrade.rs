@@ -16,7 +16,7 @@ mod facts;
 mod report;
 mod steps;
 
-use super::{Adapter, AdapterError, Finding, ReadBack, Resting, Runs, Wanted};
+use super::{Adapter, AdapterError, Finding, ReadBack, Resting, Runs, Traits, Wanted};
 use crate::agent::boot_clock::BootClock;
 use crate::domain::{Exits, Orders, Secret, State};
 use crate::protocol::Report;
@@ -179,17 +179,8 @@ impl Adapter for FreqtradeAdapter {
     fn name(&self) -> &'static str {
         "freqtrade"
     }
-    fn can_reduce(&self) -> bool {
-        true
-    }
-    fn can_tell_orders(&self) -> bool {
-        true
-    }
-    fn can_manage_exits(&self) -> bool {
-        true
-    }
-    fn dies_with_agent(&self) -> bool {
-        false
+    fn traits(&self) -> Traits {
+        Traits { can_reduce: true, can_tell_orders: true, can_manage_exits: true, dies_with_agent: false }
     }
     fn apply_within_ms(&self) -> i64 {
         self.config.apply_within_ms()

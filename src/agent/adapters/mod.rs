@@ -7,7 +7,7 @@ pub mod launcher;
 pub mod process;
 
 pub use super::{
-    brain::{STANDSTILL, Wanted},
+    brain::{Powers, STANDSTILL, Wanted},
     standing::Runs,
 };
 
@@ -74,6 +74,25 @@ impl ReadBack {
     }
 }
 
+/// What a kind of bot can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traits {
+    /// It can be let reduce without adding. Where it cannot, an order to reduce is a halt (ruling H20).
+    pub can_reduce: bool,
+    /// Entry orders can be told from others and counted. Where they cannot, nothing is ever acknowledged as `idle` (ruling C12).
+    pub can_tell_orders: bool,
+    /// It can manage its exits while it is halted. Where it cannot, halted means not one new order (ruling C1).
+    pub can_manage_exits: bool,
+    /// It ends when its agent and minder do. Where it does not, nobody on its host can stop it once both are gone (ruling H7).
+    pub dies_with_agent: bool,
+}
+
+impl From<Traits> for Powers {
+    fn from(traits: Traits) -> Self {
+        Self { can_reduce: traits.can_reduce, can_manage_exits: traits.can_manage_exits }
+    }
+}
+
 /// One thing that `andon agent check` found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -103,17 +122,8 @@ pub trait Adapter: Send + Sync + 'static {
     /// The word for it: `process`.
     fn name(&self) -> &'static str;
 
-    /// It can let the bot reduce without adding. Where it cannot, an order to reduce is a halt (ruling H20).
-    fn can_reduce(&self) -> bool;
-
-    /// It can tell entry orders from others and count them. Where it cannot, nothing is ever acknowledged as `idle` (ruling C12).
-    fn can_tell_orders(&self) -> bool;
-
-    /// It can let a halted bot manage its exits. Where it cannot, halted means not one new order (ruling C1).
-    fn can_manage_exits(&self) -> bool;
-
-    /// The bot ends when its agent and minder do. Where it does not, nobody on its host can stop it once both are gone (ruling H7).
-    fn dies_with_agent(&self) -> bool;
+    /// What this kind of bot can do.
+    fn traits(&self) -> Traits;
 
     /// How long it needs at most from a stop to its proof. Milliseconds.
     fn apply_within_ms(&self) -> i64;

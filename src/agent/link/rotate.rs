@@ -9,7 +9,7 @@ use crate::protocol::PollCheckIn;
 use std::time::Duration;
 
 /// How long a token is used.
-pub const TOKEN_LIVES_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+const TOKEN_LIVES_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 /// How long the first check-in with a new one may take.
 const FIRST_USE: Duration = Duration::from_secs(5);
 /// Between two looks at the token's age, and between two tries.

@@ -1,6 +1,6 @@
 //! A server that does as the test tells it, and a bot that does too.
 
-use crate::agent::adapters::{Adapter, AdapterError, Finding, ReadBack, Resting, Wanted};
+use crate::agent::adapters::{Adapter, AdapterError, Finding, ReadBack, Resting, Traits, Wanted};
 use crate::agent::{
     Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, Outcome, link::trust::Trust, link::wire::Wire, link::wire::WireError,
 };
@@ -322,17 +322,8 @@ impl Adapter for Puppet {
     fn name(&self) -> &'static str {
         "puppet"
     }
-    fn can_reduce(&self) -> bool {
-        true
-    }
-    fn can_tell_orders(&self) -> bool {
-        true
-    }
-    fn can_manage_exits(&self) -> bool {
-        true
-    }
-    fn dies_with_agent(&self) -> bool {
-        false
+    fn traits(&self) -> Traits {
+        Traits { can_reduce: true, can_tell_orders: true, can_manage_exits: true, dies_with_agent: false }
     }
     fn apply_within_ms(&self) -> i64 {
         1_000

@@ -60,6 +60,8 @@ pub struct Inside {
     pub is_down: bool,
     /// It takes calls and never answers.
     pub hangs: bool,
+    /// It takes so long to say what stands in its log by then.
+    pub logs_take: Duration,
     /// It does not get at its wealth.
     pub balance_hangs: bool,
     /// It says what it is told and does as before.
@@ -147,6 +149,7 @@ impl Fake {
             replaces: 0,
             is_down: false,
             hangs: false,
+            logs_take: Duration::ZERO,
             balance_hangs: false,
             lies: false,
             refuses: &[],
@@ -303,6 +306,8 @@ async fn balance(State(fake): State<Fake>) -> Json<Value> {
 }
 
 async fn logs(State(fake): State<Fake>) -> Json<Value> {
+    let takes = fake.at().logs_take;
+    tokio::time::sleep(takes).await;
     let at = fake.at();
     Json(json!({"log_count": at.logs.len(), "logs": at.logs}))
 }

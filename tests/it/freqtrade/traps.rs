@@ -269,6 +269,16 @@ async fn a_stopped_bot_whose_loop_comes_round_is_called_active() {
 }
 
 #[tokio::test]
+async fn the_round_that_a_stop_ended_is_no_round_after_it() {
+    let (fake, bot) = running().await;
+    // Its round ends, and with it its work, while it puts its log together.
+    fake.at().exchange = Duration::from_millis(400);
+    fake.at().logs_take = Duration::from_millis(900);
+    assert_eq!(bot.apply(&STANDSTILL).await.unwrap().state, State::Halted);
+    assert_eq!(bot.look().await.unwrap().state, State::Halted);
+}
+
+#[tokio::test]
 async fn nothing_is_claimed_of_a_bot_that_is_down_or_slow() {
     let (fake, _) = running().await;
     let bot = with(&fake, PASSWORD, 3_000, 300);

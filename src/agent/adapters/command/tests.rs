@@ -73,7 +73,7 @@ async fn it_halts_reduces_starts_and_reports() {
 async fn without_a_reduce_command_to_reduce_is_to_halt() {
     let dir = tempfile::tempdir().unwrap();
     let bot = CommandAdapter::new(CommandConfig { reduce: None, ..config(dir.path()) });
-    assert!(!bot.can_reduce());
+    assert!(!bot.traits().can_reduce);
     let reduce = Wanted { state: State::Reducing, orders: Orders::CancelEntries, exits: Exits::None };
     assert_eq!(bot.apply(&reduce).await.unwrap().state, State::Halted);
 }

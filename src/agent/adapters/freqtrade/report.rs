@@ -2,6 +2,7 @@
 
 use super::facts::{Daily, Trade, Wealth};
 use crate::agent::adapters::Resting;
+use crate::domain::Decimal;
 use crate::protocol::{Position, Report};
 
 /// Puts a report together. `slow` are the facts that are read less often.
@@ -48,7 +49,7 @@ fn position(trade: &Trade) -> Option<(f64, Position)> {
         side: Some(if trade.is_short { "short" } else { "long" }.to_owned()),
         quantity: decimal(amount),
         notional: notional.and_then(decimal),
-        entry_price: trade.open_rate.and_then(decimal),
+        entry_price: trade.open_rate.and_then(price),
         unrealized_pnl: trade.profit_abs.and_then(decimal),
     };
     Some((notional.unwrap_or(0.0), position))
@@ -56,12 +57,17 @@ fn position(trade: &Trade) -> Option<(f64, Position)> {
 
 /// A number as a decimal string of at most eight places: Freqtrade reckons in binary fractions.
 fn decimal(number: f64) -> Option<String> {
-    if !number.is_finite() {
-        return None;
-    }
-    let text = format!("{number:.8}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    Some(if text == "-0" { "0".to_owned() } else { text.to_owned() })
+    rounded(number, 8)
+}
+
+/// The same of a price: one unit may cost less than the eighth place tells, so that of a small one eight digits are kept wherever they begin.
+fn price(number: f64) -> Option<String> {
+    let places = 7.0 - number.abs().log10().floor();
+    rounded(number, if places.is_finite() { places.clamp(8.0, 18.0) as usize } else { 8 })
+}
+
+fn rounded(number: f64, places: usize) -> Option<String> {
+    Decimal::parse(&format!("{number:.places$}")).map(Decimal::shortest)
 }
 
 #[cfg(test)]
@@ -98,5 +104,9 @@ mod tests {
             assert_eq!(decimal(number).as_deref(), Some(text));
         }
         assert_eq!(decimal(f64::NAN), None);
+        for (number, text) in [(65_000.1, "65000.1"), (0.1 + 0.2, "0.3"), (1.23456789e-10, "0.00000000012345679"), (0.0, "0")] {
+            assert_eq!(price(number).as_deref(), Some(text));
+        }
+        assert_eq!(price(f64::NAN), None);
     }
 }

@@ -168,9 +168,10 @@ impl FreqtradeAdapter {
         })
     }
 
+    /// The log first: when it says that the worker stands, the round that it ended is in what is read after it.
     async fn loop_now(&self) -> Result<(Health, Worker), AdapterError> {
-        let (health, logs) = tokio::try_join!(self.api.health(), self.api.logs())?;
-        Ok((health, logs.worker()))
+        let worker = self.api.logs().await?.worker();
+        Ok((self.api.health().await?, worker))
     }
 
     async fn mark(&self) -> Result<Mark, AdapterError> {
