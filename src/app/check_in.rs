@@ -69,7 +69,7 @@ impl App {
         }
         can_renew &= self.import_carried(agent, &said.holds).await;
         let carries = Carries { holds: said.holds.iter().map(|h| h.id.clone()).collect(), limits_version: said.limits_version };
-        let (bot, directive) = self.decide(agent, said, now).await?;
+        let (bot, directive) = self.decide(agent, said).await?;
         self.watch_for_refusal(&bot, &directive, said).await;
         let frame = self.frame(&bot, &directive, &carries).await?;
         let (directive, frame) = self.overtaken(&bot, directive, frame, &carries);
@@ -217,7 +217,7 @@ impl App {
     }
 
     /// The bot's facts and directive, from memory when it goes down, from a fresh read when it goes up or when the agent has seen more.
-    async fn decide(&self, agent: &LiveAgent, said: &CheckIn, now: Timestamp) -> Result<(Arc<BotFacts>, Directive), Unheard> {
+    async fn decide(&self, agent: &LiveAgent, said: &CheckIn) -> Result<(Arc<BotFacts>, Directive), Unheard> {
         let look = || {
             let view = self.fleet.view();
             let bot = view.bot(&agent.bot).cloned().ok_or(Unheard::CredentialEnded)?;
@@ -234,7 +234,6 @@ impl App {
             return look();
         }
         // Never up from memory. Halted stays halted whatever the database would say, so that much can be answered.
-        let _ = now;
         if goes_up && directive.state != State::Halted { Err(Unheard::ViewTooOld) } else { Ok((bot, directive)) }
     }
 
@@ -330,7 +329,7 @@ impl App {
         }
         let view = self.fleet.view();
         let bot = view.bot(&agent.bot).ok_or(AppError::NotFound("bot"))?;
-        if frame.epoch < Epoch(1) || frame.epoch > view.directive(bot).epoch {
+        if frame.epoch < Epoch(1) || frame.epoch > view.epoch(bot) {
             return Err(super::Invalid::one("epoch", "epoch is none that this server has sent").into());
         }
         let whole = |count: Option<u64>| count.and_then(|n| i64::try_from(n).ok());

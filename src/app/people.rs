@@ -14,7 +14,7 @@ use std::{
 struct People {
     users: HashMap<UserId, Arc<User>>,
     teams: Vec<Team>,
-    with_two_keys: i64,
+    with_two_keys: HashSet<UserId>,
     // Who has put the first-run list away.
     first_run_away: HashSet<UserId>,
 }
@@ -24,10 +24,14 @@ struct People {
 pub struct PeopleBook(RwLock<People>);
 
 impl PeopleBook {
-    pub(crate) fn reload(&self, users: Vec<User>, teams: Vec<Team>, with_two_keys: i64, first_run_away: Vec<UserId>) {
+    pub(crate) fn reload(&self, users: Vec<User>, teams: Vec<Team>, with_two_keys: Vec<UserId>, first_run_away: Vec<UserId>) {
         let users = users.into_iter().map(|user| (user.id.clone(), Arc::new(user))).collect();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) =
-            People { users, teams, with_two_keys, first_run_away: first_run_away.into_iter().collect() };
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = People {
+            users,
+            teams,
+            with_two_keys: with_two_keys.into_iter().collect(),
+            first_run_away: first_run_away.into_iter().collect(),
+        };
     }
     fn read<T>(&self, look: impl FnOnce(&People) -> T) -> T {
         look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
@@ -67,8 +71,12 @@ impl PeopleBook {
         self.read(|people| people.teams.iter().find(|team| team.name.eq_ignore_ascii_case(name)).cloned())
     }
     /// How many enabled people have two keys: with fewer than two of them a person is alone (ruling C8).
-    pub fn enabled_with_rights(&self) -> i64 {
-        self.read(|people| people.with_two_keys)
+    pub fn enabled_with_rights(&self) -> usize {
+        self.read(|people| people.with_two_keys.len())
+    }
+    /// True when an enabled person has two keys.
+    pub fn has_two_keys(&self, id: &UserId) -> bool {
+        self.read(|people| people.with_two_keys.contains(id))
     }
 }
 

@@ -13,7 +13,7 @@ statements! {
     BY_ID = "SELECT id, user_id, nickname, passkey, created_at, last_used_at FROM credential WHERE id = $1";
     USED = "UPDATE credential SET last_used_at = $2, passkey = $3 WHERE id = $1";
     REMOVE = "UPDATE credential SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
-    WITH_TWO = "SELECT COUNT(*) FROM (SELECT c.user_id FROM credential c JOIN user_account u ON u.id = c.user_id WHERE c.removed_at IS NULL AND u.enabled GROUP BY c.user_id HAVING COUNT(*) >= 2) AS people";
+    WITH_TWO = "SELECT c.user_id FROM credential c JOIN user_account u ON u.id = c.user_id WHERE c.removed_at IS NULL AND u.enabled GROUP BY c.user_id HAVING COUNT(*) >= 2";
 }
 
 /// A security key of a person.
@@ -91,10 +91,10 @@ pub async fn credential_remove(tx: &mut WriteTx, id: &CredentialId, at: Timestam
     Ok(on!(&mut **tx, |c| sqlx::query(REMOVE).bind(id).bind(at).execute(c).await.map(|r| r.rows_affected()))? == 1)
 }
 
-/// How many enabled people have at least two keys.
+/// The enabled people who have at least two keys.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn credential_people_with_two(conn: &mut Conn) -> Result<i64> {
-    Ok(on!(conn, |c| sqlx::query_scalar(WITH_TWO).fetch_one(c).await)?)
+pub async fn credential_people_with_two(conn: &mut Conn) -> Result<Vec<UserId>> {
+    Ok(on!(conn, |c| sqlx::query_scalar(WITH_TWO).fetch_all(c).await)?)
 }
