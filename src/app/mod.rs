@@ -21,6 +21,7 @@ pub mod listings;
 pub mod log;
 pub mod names;
 pub mod observations;
+pub mod own_keys;
 pub mod people;
 pub mod receipts;
 pub mod refresh;

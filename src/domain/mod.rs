@@ -24,7 +24,7 @@ pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{ActId, AgentId, BootId, BotId, CredentialId, HoldId, InstallationId, StopId, TeamId, TokenId, UserId};
 pub use limits::Limits;
 pub use receipt::Step;
-pub use role::{Grant, Role};
+pub use role::{Grant, KEYS_NEEDED, KeyCount, Role};
 pub use secret::Secret;
 pub use time::{Clock, Epoch, Timestamp};
 pub use token::TokenScope;

@@ -26,6 +26,7 @@ const VERSIONS: &[Version] = versions! {
     6 "0006_agent_tokens";
     7 "0007_checkpoints";
     8 "0008_first_run";
+    12 "0012_security_keys";
 };
 
 /// How a database's schema stands to this program.

@@ -1,8 +1,8 @@
 //! A one-time link leads to a password and two keys. Opening it uses nothing up: the session keeps the link's digest, so that the secret
 //! leaves the address bar at once, and the second key ends the link.
 
-use crate::app::{App, AppError, sign_in::KEYS_NEEDED, sign_in::Welcomed};
-use crate::domain::Secret;
+use crate::app::{App, AppError, sign_in::Welcomed};
+use crate::domain::{KEYS_NEEDED, Secret};
 use crate::web::{
     Answer, Shared, WebError,
     extract::{Posted, Visitor},
