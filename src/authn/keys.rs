@@ -229,8 +229,14 @@ impl Keys {
     /// # Errors
     /// As `finish_assertion`; `Over` when it was answered before.
     pub fn finish_sign_in(&self, state: &str, passkeys: &[String], response: &str) -> Result<Signed, KeyError> {
+        let mut begun: Value = serde_json::from_str(state).map_err(|_| KeyError::Over)?;
+        let challenge = challenge_of(&mut begun)?.as_str().unwrap_or_default().to_owned();
+        // Before anything else: the same answer again says nothing about the key.
+        if self.spent.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|one| one == challenge.as_bytes()) {
+            return Err(KeyError::Over);
+        }
         let signed = self.finish_assertion(state, passkeys, response)?;
-        self.spend(&signed.challenge)?;
+        self.spend(challenge.as_bytes())?;
         Ok(signed)
     }
 

@@ -106,7 +106,7 @@ async fn a_stream_ends_with_its_session_and_with_its_persons_rights() {
     let browser = Browser::signed_in(&test, "lead").await;
     let mut stream = browser.stream("/live/fleet?bots=").await;
     read_until(&mut stream, &["event: beat"]).await;
-    test.app.set_enabled(&test.actor("admin"), &test.people["lead"].id, false).await.unwrap();
+    test.app.disable(&test.actor("admin"), &test.people["lead"].id).await.unwrap();
     assert!(read_until(&mut stream, &["nothing more"]).await.1, "disabled");
 
     let browser = Browser::signed_in(&test, "risk").await;
