@@ -1,11 +1,11 @@
 //! The runner's view of the bot: what it was last ordered, what it was read back doing, and what each word from the hands means.
 
 use super::{
-    adapters::{Adapter, AdapterError, ReadBack, Runs, Wanted},
+    adapters::{Adapter, AdapterError, ReadBack, Resting, Runs, Wanted},
     boot_clock::BootClock,
     hands::{AtBot, Hands, Order},
 };
-use crate::domain::{Epoch, Orders, State};
+use crate::domain::{Epoch, Exits, State};
 use crate::protocol::{AdapterSaid, Report};
 use std::sync::{
     Arc,
@@ -24,13 +24,15 @@ pub struct Bot {
     done: Option<Order>,
     doing: State,
     instance: Option<String>,
+    // What becomes of its exits, as last known to somebody.
+    exits: Option<Exits>,
     runs: Runs,
     report: Option<(u64, Arc<Report>)>,
     last_error: Option<String>,
     // Since when it cannot be looked at, by the boot clock.
     unseen_since_ms: Option<i64>,
     boot_clock: BootClock,
-    // Entry orders that were left, and are known to somebody.
+    // Orders that were left, and are known to somebody.
     left: u64,
 }
 
@@ -39,8 +41,8 @@ pub struct Bot {
 pub enum Meaning {
     /// Nothing new.
     Nothing,
-    /// An order was carried out, and that was read back, with the number of entry orders left where it is known.
-    Applied(Order, Option<u64>),
+    /// An order was carried out, and that was read back, with what rests.
+    Applied(Order, Resting),
     /// A halt fails; it is being tried again. Told once per reason.
     NotHalted(String),
     /// The bot stands although it was not told to: that is a stop.
@@ -49,12 +51,14 @@ pub enum Meaning {
     Moved,
     /// It stands, and started anew meanwhile.
     Restarted,
-    /// Entry orders rest although it was told to cancel them; it is told again. Told once per number.
+    /// It stands and was to manage its exits, which it did and does not any more.
+    ExitsEnded,
+    /// Orders rest although it was told to cancel them; it is told again. Told once per number.
     OrdersLeft(u64),
     /// It cannot be looked at any more, and why: nothing is claimed of it until it is told again and read back.
     OutOfSight(String),
-    /// No entry orders, in a report asked for after this order was carried out.
-    Idle(Order, Arc<Report>),
+    /// No entry orders and nothing else that was to be cancelled, in a report asked for after this order was carried out.
+    Idle(Order, Resting),
     /// Reports fail. Told once per reason.
     NoReport(String),
 }
@@ -87,6 +91,7 @@ impl Bot {
             // Whatever survived an earlier agent may be trading until it was looked at.
             doing: State::Active,
             instance: None,
+            exits: None,
             runs: Runs::default(),
             report: None,
             last_error: None,
@@ -99,7 +104,7 @@ impl Bot {
 
     /// What tells it.
     pub fn adapter(&self) -> AdapterSaid {
-        AdapterSaid { name: self.adapter.name().to_owned(), dies_with_agent: self.adapter.dies_with_agent() }
+        AdapterSaid { name: self.adapter.name().to_owned(), dies_with_agent: self.adapter.traits().dies_with_agent }
     }
     /// The last order given.
     pub fn order(&self) -> Order {
@@ -189,6 +194,10 @@ impl Bot {
         let restarted = went_on && self.is_another(&seen);
         self.doing = seen.state;
         self.instance = seen.instance;
+        // Where they ended although they were to go on, the next look finds that and tells.
+        if order.wanted.exits == Exits::None || seen.exits != Some(Exits::None) {
+            self.exits = seen.exits;
+        }
         self.done = Some(order);
         self.last_error = None;
         self.unseen_since_ms = None;
@@ -198,7 +207,7 @@ impl Bot {
         if seen.state < order.wanted.state {
             return Meaning::Stopped("bot_not_started", format!("told to be {}, the bot says {}", order.wanted.state, seen.state));
         }
-        Meaning::Applied(order, seen.entry_orders)
+        Meaning::Applied(order, seen.resting)
     }
 
     fn seen(&mut self, seen: ReadBack) -> Meaning {
@@ -215,7 +224,11 @@ impl Bot {
         if wanted == State::Halted {
             // What was out of sight, or began anew, is proved anew.
             self.again |= restarted || self.doing != State::Halted;
-            return if restarted { Meaning::Restarted } else { self.orders_left(&seen) };
+            return match (self.exits_ended(&seen), restarted) {
+                (true, _) => Meaning::ExitsEnded,
+                (false, true) => Meaning::Restarted,
+                (false, false) => self.orders_left(seen.resting),
+            };
         }
         if seen.state < wanted {
             return Meaning::Stopped("bot_stopped", format!("the bot stopped by itself: it is {}", seen.state));
@@ -223,7 +236,14 @@ impl Bot {
         if restarted {
             return Meaning::Stopped("bot_restarted", "the bot restarted by itself".into());
         }
-        self.orders_left(&seen)
+        self.orders_left(seen.resting)
+    }
+
+    /// True when its exits were to go on and do not any more. Told once.
+    fn exits_ended(&mut self, seen: &ReadBack) -> bool {
+        let before = self.exits;
+        self.exits = seen.exits.or(before);
+        self.order.wanted.exits == Exits::Managed && (before, seen.exits) == (Some(Exits::Managed), Some(Exits::None))
     }
 
     /// True when the bot began anew since it was looked at last, as far as it tells.
@@ -231,10 +251,15 @@ impl Bot {
         matches!((&self.instance, &seen.instance), (Some(known), Some(now)) if known != now)
     }
 
-    /// Where entry orders rest against what was ordered, the bot is told again, for as long as it takes.
-    fn orders_left(&mut self, seen: &ReadBack) -> Meaning {
-        let left = if self.order.wanted.orders == Orders::Keep { 0 } else { seen.entry_orders.unwrap_or(self.left) };
-        self.again |= left > 0;
+    /// Where orders rest against what was ordered, as far as a look or the report before it told, the bot is told again, for as long as it takes.
+    fn orders_left(&mut self, resting: Resting) -> Meaning {
+        let meaning = self.note_left(resting);
+        self.again |= self.left > 0;
+        meaning
+    }
+
+    fn note_left(&mut self, resting: Resting) -> Meaning {
+        let left = resting.against(self.order.wanted.orders).unwrap_or(self.left);
         if std::mem::replace(&mut self.left, left) == left || left == 0 { Meaning::Nothing } else { Meaning::OrdersLeft(left) }
     }
 
@@ -258,10 +283,13 @@ impl Bot {
     fn reported(&mut self, turn: u64, report: Arc<Report>) -> Meaning {
         let number = self.report.as_ref().map_or(1, |(number, _)| number + 1);
         self.report = Some((number, report.clone()));
+        // Asked for before the last order was carried out, or of a bot that may trade, it shows nothing.
         let stands = self.done.filter(|done| *done == self.order && done.turn <= turn && done.wanted.state != State::Active);
-        match stands {
-            Some(order) if self.adapter.can_tell_orders() && report.entry_orders == Some(0) => Meaning::Idle(order, report),
-            _ => Meaning::Nothing,
-        }
+        let Some(order) = stands.filter(|_| self.adapter.traits().can_tell_orders) else { return Meaning::Nothing };
+        let resting = Resting::from(report.as_ref());
+        // A look may not have had the time to read the orders; the next one has the bot told again.
+        let left = self.note_left(resting);
+        let is_idle = resting.entry == Some(0) && resting.against(order.wanted.orders) == Some(0);
+        if is_idle { Meaning::Idle(order, resting) } else { left }
     }
 }

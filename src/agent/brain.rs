@@ -35,6 +35,15 @@ pub struct Wanted {
     pub exits: Exits,
 }
 
+impl Wanted {
+    /// True when a bot that is being told `other` must hear this instead, at once: it may do less, or has more to cancel or to leave. Of an
+    /// active bot neither orders nor exits are wanted.
+    pub fn is_stricter_than(&self, other: &Self) -> bool {
+        let leaves_less = self.orders > other.orders || self.exits > other.exits;
+        self.state < other.state || (self.state == other.state && self.state != State::Active && leaves_less)
+    }
+}
+
 /// The strictest thing to want: what holds before anything was heard.
 pub const STANDSTILL: Wanted = Wanted { state: State::Halted, orders: Orders::CancelEntries, exits: Exits::None };
 
@@ -90,6 +99,11 @@ impl Brain {
             state: State::Halted,
             because: "the agent has just started",
         }
+    }
+
+    /// What a bot may do while it is halted, as far as it is known before its agent has heard anything: what a minder halts it by.
+    pub fn exits_at_boot(memory: Option<Memory>, powers: Powers) -> Exits {
+        Self::boot(memory, powers, Patience { stale_after_ms: 0, lapse_after_ms: 0 }).wanted().exits
     }
 
     /// Takes a directive from the server, in whatever order it comes and however often.

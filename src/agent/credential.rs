@@ -5,7 +5,7 @@ use super::{
     dir::{AgentDir, write_durably},
     link::{
         trust::{Trust, TrustError},
-        wire::{Wire, WireError, is_loopback},
+        wire::{self, Wire, WireError, is_loopback},
     },
 };
 use crate::crypto::token::{TokenDigest, fingerprint};
@@ -124,30 +124,9 @@ fn write(dir: &AgentDir, stored: &Stored) -> Result<(), CredentialError> {
 /// # Errors
 /// `BadServer`, with what to do instead.
 pub fn check_server(text: &str) -> Result<Url, CredentialError> {
-    let bad = |why: String| Err(CredentialError::BadServer(why));
-    let mut url = match Url::parse(text.trim()) {
-        Ok(url) if url.has_host() => url,
-        _ => return bad(format!("{text:?} is not an address such as https://andon.example.com")),
-    };
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback(&url) => {}
-        "http" => {
-            return bad("plain http would show the agent's token and the orders to its bot to everybody on the way; use https:// \
-                 (http:// works for localhost only)"
-                .into());
-        }
-        other => return bad(format!("{other}:// is not an address of a server; use https://")),
-    }
-    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return bad("the address must not carry a user, password, query or fragment".into());
-    }
-    // So that `join` keeps a path behind which a proxy serves Andon.
-    if !url.path().ends_with('/') {
-        let path = format!("{}/", url.path());
-        url.set_path(&path);
-    }
-    Ok(url)
+    let plain = "plain http would show the agent's token and the orders to its bot to everybody on the way; use https:// (http:// works for localhost \
+         only)";
+    wire::address(text, "https://andon.example.com", Some(plain)).map_err(CredentialError::BadServer)
 }
 
 /// What a person says when they enrol an agent.

@@ -1,9 +1,9 @@
 //! What goes to the server: acknowledgements, events and the standing. Acknowledgements say only what was read back.
 
-use super::{outbox::Outbox, standing::Standing};
+use super::{adapters::Resting, outbox::Outbox, standing::Standing};
 use crate::crypto::token;
 use crate::domain::{Clock, Epoch, State, Step};
-use crate::protocol::{AckFrame, EventFrame, Report};
+use crate::protocol::{AckFrame, EventFrame};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -40,23 +40,24 @@ impl Desk {
     /// A new directive was heard: what was true of the last one is past.
     pub fn received(&mut self, epoch: Epoch, state: State) {
         self.said.clear();
-        self.ack(epoch, Step::Received, state, (None, None));
+        self.ack(epoch, Step::Received, state, Resting::default());
     }
-    /// The bot was told and says so. `entry_orders` is how many were left, where it is known.
-    pub fn applied(&mut self, epoch: Epoch, state: State, entry_orders: Option<u64>) {
-        self.ack(epoch, Step::Applied, state, (entry_orders, None));
+    /// The bot was told and says so, and what rests.
+    pub fn applied(&mut self, epoch: Epoch, state: State, resting: Resting) {
+        self.ack(epoch, Step::Applied, state, resting);
     }
-    /// The bot reports no entry orders, in a report asked for after it was told.
-    pub fn idle(&mut self, epoch: Epoch, state: State, report: &Report) {
-        self.ack(epoch, Step::Idle, state, (report.entry_orders, report.open_orders));
+    /// The bot reports nothing that was to be cancelled, in a report asked for after it was told.
+    pub fn idle(&mut self, epoch: Epoch, state: State, resting: Resting) {
+        self.ack(epoch, Step::Idle, state, resting);
     }
 
-    fn ack(&mut self, epoch: Epoch, step: Step, state: State, (entry_orders, open_orders): (Option<u64>, Option<u64>)) {
+    fn ack(&mut self, epoch: Epoch, step: Step, state: State, resting: Resting) {
         // Before any directive was heard there is nothing to acknowledge.
         if epoch < Epoch(1) || self.said.iter().any(|ack| (ack.epoch, ack.step, ack.state) == (epoch, step, Some(state))) {
             return;
         }
-        let ack = AckFrame { epoch, step, at: Some(self.clock.now()), state: Some(state), entry_orders, open_orders };
+        let ack =
+            AckFrame { epoch, step, at: Some(self.clock.now()), state: Some(state), entry_orders: resting.entry, open_orders: resting.all };
         self.outbox.put_ack(ack.clone());
         self.said.push(ack);
     }

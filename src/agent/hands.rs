@@ -114,7 +114,7 @@ impl Hands {
                 result = &mut work => break result,
                 changed = orders.changed() => {
                     changed.ok()?;
-                    if orders.borrow_and_update().wanted.state < order.wanted.state {
+                    if orders.borrow_and_update().wanted.is_stricter_than(&order.wanted) {
                         return None;
                     }
                     another_waits = true;

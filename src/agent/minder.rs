@@ -32,7 +32,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const STOOD_STILL_MS: i64 = 2_000;
 /// How long beyond the adapter's own time an agent may take to end when it was asked to.
 const RESERVE_MS: i64 = 10_000;
-/// A bot that cannot be halted for so long is left to the next agent, which begins with the same and can tell the server.
+/// A bot that cannot be halted for so long is left to the next agent, which begins with the same and can tell the server. Where no other agent
+/// follows there is nobody to leave it to, and the halt is tried for ever.
 const HALT_PATIENCE_MS: i64 = 30_000;
 /// A restart waits for this long doubled per restart running, up to the most.
 const AGAIN_MS: u64 = 500;
@@ -85,44 +86,59 @@ impl Minder {
         let mut failures = 0_u32;
         loop {
             let begun = self.boot_clock.now_ms();
-            let end = self.one_agent(&mut signals).await?;
-            self.halt().await;
-            let why = match end {
-                End::Asked | End::Pressed => return Ok(()),
-                End::Silent(why) => why.to_owned(),
-                End::Ended(status) if status.exit_status() == Some(i32::from(UNUSABLE)) => {
-                    return Err(io::Error::other("the agent cannot run with this directory and these settings"));
+            let why = match self.one_agent(&mut signals).await.map(follows) {
+                Ok(Follows::Another(why)) => why,
+                Ok(Follows::Nobody(end)) => {
+                    self.halt(None).await;
+                    return end;
                 }
-                End::Ended(status) => format!("it ended, {}", in_words(status)),
+                Err(error) => {
+                    self.halt(None).await;
+                    return Err(error);
+                }
             };
+            let is_halted = self.halt(Some(HALT_PATIENCE_MS)).await;
             failures = if self.boot_clock.now_ms() - begun > SETTLED_MS { 0 } else { failures };
             let wait = AGAIN_MS.saturating_mul(1_u64.checked_shl(failures).unwrap_or(u64::MAX)).min(AGAIN_MOST_MS);
             failures = failures.saturating_add(1).min(16);
-            tracing::error!(again_in_ms = wait, "the agent is started anew: {why}; its bot is halted and needs a start");
+            let its_bot =
+                if is_halted { "is halted and needs a start" } else { "COULD NOT BE HALTED and may trade: the next agent tries on" };
+            tracing::error!(again_in_ms = wait, "the agent is started anew: {why}; its bot {its_bot}");
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(wait)) => {}
-                () = asked(&mut signals.ask) => return Ok(()),
+                () = asked(&mut signals.ask) => {
+                    if !is_halted {
+                        self.halt(None).await;
+                    }
+                    return Ok(());
+                }
             }
         }
     }
 
-    /// Halts the bot whoever started it, and ends what the agent orphaned.
-    async fn halt(&self) {
+    /// Halts the bot whoever started it, and ends what the agent orphaned. Answers whether it is halted: false only when that was not to be had
+    /// within `patience_ms`; without a patience it is tried for ever.
+    async fn halt(&self, patience_ms: Option<i64>) -> bool {
         failpoint!("minder:before_halt");
         let wanted = Wanted { exits: self.exits, ..STANDSTILL };
-        let begun = self.boot_clock.now_ms();
-        while self.boot_clock.now_ms() - begun < HALT_PATIENCE_MS {
+        let end = patience_ms.map(|ms| self.boot_clock.now_ms().saturating_add(ms));
+        let is_halted = loop {
+            end_commands().await;
             let adapter = self.adapter.clone();
             match tokio::task::spawn_blocking(move || adapter.halt_now(&wanted)).await {
-                Ok(Ok(())) => break,
+                Ok(Ok(())) => break true,
                 Ok(Err(error)) => tracing::error!("the bot could not be halted: {error}; trying again"),
                 Err(error) => tracing::error!("the bot could not be halted: {error}; trying again"),
             }
+            if end.is_some_and(|end| self.boot_clock.now_ms() >= end) {
+                break false;
+            }
             tokio::time::sleep(LOOK).await;
-        }
+        };
         end_orphans(None);
         reap(None);
         failpoint!("minder:halted");
+        is_halted
     }
 
     async fn one_agent(&mut self, signals: &mut Signals) -> io::Result<End> {
@@ -234,6 +250,43 @@ fn end_orphans(agent: Option<Pid>) {
     }
 }
 
+/// Ends what the agent left half done: a command that starts the bot must not take effect after the halt. A `process` bot and what holds it are left
+/// to the halt, which ends them in order.
+async fn end_commands() {
+    // What each one orphans is found in the next round; one that hangs in the kernel holds the halt up no longer.
+    for _ in 0..50 {
+        let left: Vec<Pid> = family::children().into_iter().filter(|pid| !family::is_of_bot(*pid)).collect();
+        if left.is_empty() {
+            return;
+        }
+        for pid in left {
+            tracing::warn!(pid = pid.as_raw_nonzero(), "what the agent left half done is ended");
+            family::kill_child(pid);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        reap(None);
+    }
+}
+
+/// Who minds the bot after an agent.
+enum Follows {
+    /// Another agent, and why.
+    Another(String),
+    /// Nobody: the minder ends so, once the bot is halted.
+    Nobody(io::Result<()>),
+}
+
+fn follows(end: End) -> Follows {
+    match end {
+        End::Asked | End::Pressed => Follows::Nobody(Ok(())),
+        End::Silent(why) => Follows::Another(why.to_owned()),
+        End::Ended(status) if status.exit_status() == Some(i32::from(UNUSABLE)) => {
+            Follows::Nobody(Err(io::Error::other("the agent cannot run with this directory and these settings")))
+        }
+        End::Ended(status) => Follows::Another(format!("it ended, {}", in_words(status))),
+    }
+}
+
 fn in_words(status: WaitStatus) -> String {
     match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => format!("with status {code}"),
@@ -288,6 +341,100 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        agent::adapters::{AdapterError, Finding, ReadBack, Traits},
+        protocol::Report,
+    };
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    /// A bot that cannot be halted the first `fails` times; with it, the clock goes 40 s further each time.
+    struct Stubborn {
+        fails: i64,
+        tried: AtomicI64,
+    }
+
+    #[async_trait::async_trait]
+    impl Adapter for Stubborn {
+        fn name(&self) -> &'static str {
+            "stubborn"
+        }
+        fn traits(&self) -> Traits {
+            Traits { can_reduce: false, can_tell_orders: false, can_manage_exits: false, dies_with_agent: false }
+        }
+        fn apply_within_ms(&self) -> i64 {
+            1_000
+        }
+        async fn apply(&self, _: &Wanted) -> Result<ReadBack, AdapterError> {
+            Err(AdapterError::new("not asked for"))
+        }
+        async fn look(&self) -> Result<ReadBack, AdapterError> {
+            Err(AdapterError::new("not asked for"))
+        }
+        async fn report(&self) -> Result<Option<Report>, AdapterError> {
+            Ok(None)
+        }
+        fn halt_now(&self, _: &Wanted) -> Result<(), AdapterError> {
+            if self.tried.fetch_add(1, Ordering::SeqCst) < self.fails { Err(AdapterError::new("stubborn")) } else { Ok(()) }
+        }
+        async fn examine(&self, _: bool) -> Vec<Finding> {
+            Vec::new()
+        }
+    }
+
+    /// Minds agents that are shell scripts, and answers how that ended and how often the bot was told to halt.
+    async fn mind(agent: &str, fails: i64) -> (io::Result<()>, i64) {
+        let bot = Arc::new(Stubborn { fails, tried: AtomicI64::new(0) });
+        let (told, system) = (bot.clone(), BootClock::system());
+        let boot_clock = BootClock::from_fn(move || system.now_ms() + 40_000 * told.tried.load(Ordering::SeqCst));
+        let agent = ["/bin/sh", "-c", agent].map(OsString::from).to_vec();
+        let minder = Minder { agent, adapter: bot.clone(), boot_clock, exits: Exits::None, silent_after_ms: 600_000 };
+        let ended = tokio::time::timeout(Duration::from_secs(60), minder.mind()).await.expect("it ends");
+        (ended, bot.tried.load(Ordering::SeqCst))
+    }
+
+    #[tokio::test]
+    async fn a_halt_that_fails_is_tried_for_ever_where_no_other_agent_follows() {
+        let (ended, tried) = mind("exit 78", 4).await;
+        assert_eq!((ended.is_err(), tried), (true, 5), "unusable, and it did not end before the bot stood");
+        let (ended, tried) = mind(&format!("kill -TERM {}; read end", std::process::id()), 4).await;
+        assert_eq!((ended.is_ok(), tried), (true, 5), "asked to end");
+    }
+
+    #[tokio::test]
+    async fn a_halt_that_fails_is_left_to_the_next_agent_where_one_follows_and_never_left_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let once = dir.path().join("once");
+        // The first agent fails and its bot is not halted; the second one is asked to end.
+        let agent = format!("[ -e {0} ] || {{ : >{0}; exit 1; }}; kill -TERM {1}; read end", once.display(), std::process::id());
+        let (ended, tried) = mind(&agent, 3).await;
+        assert_eq!((ended.is_ok(), tried), (true, 4), "once after the first one, for ever after the second");
+    }
+
+    #[tokio::test]
+    async fn a_command_of_a_dead_agent_ends_before_the_halt_and_a_bot_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = |name: &str| format!("sleep 600 & echo $! >{0}.new; mv {0}.new {0}; wait", dir.path().join(name).display());
+        let spawn = |name: &str| {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", &script(name)]).stdin(Stdio::null()).process_group(0);
+            command
+        };
+        let _start = spawn("start").spawn().unwrap();
+        let mut bot = spawn("bot").env(family::MARK, "agent").spawn().unwrap();
+        for name in ["start", "bot"] {
+            while !dir.path().join(name).exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        end_commands().await;
+        let child = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap().trim().parse().unwrap();
+        assert_eq!(family::children(), [Pid::from_child(&bot)], "what started the bot is gone");
+        let lives = |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+        assert!(!lives(child("start")), "with what it had started");
+        assert!(lives(child("bot")));
+        family::kill_child(Pid::from_child(&bot));
+        bot.wait().unwrap();
+    }
 
     /// Looks every 200 ms up to a moment; answers when the agent was first found overdue.
     fn look_until(watch: &mut Watch, until_ms: i64) -> Option<i64> {

@@ -5,7 +5,7 @@ use super::{
     adapters::{Adapter, Wanted},
     boot_clock::BootClock,
     bot::{Bot, Meaning},
-    brain::{Brain, Patience, Powers},
+    brain::{Brain, Patience},
     credential::Credential,
     desk::{Desk, DeskEnds},
     hands::Hands,
@@ -90,9 +90,8 @@ impl Runner {
                 None
             }
         };
-        let powers = Powers { can_reduce: adapter.can_reduce(), can_manage_exits: adapter.can_manage_exits() };
         let (check_in_ms, patience) = sane(credential.check_in_ms, credential.stale_after_ms, credential.lapse_after_ms);
-        let brain = Brain::boot(memory.clone(), powers, patience);
+        let brain = Brain::boot(memory.clone(), adapter.traits().into(), patience);
         let apply_within_ms = adapter.apply_within_ms();
         let (bot, hands) = Bot::new(adapter, boot_clock.clone(), brain.wanted(), check_in_ms);
         let (desk, desk_ends) = Desk::new(clock, standing(&brain, &bot, check_in_ms, patience));
@@ -276,9 +275,9 @@ impl Runner {
         let now = self.boot_clock.now_ms();
         match self.bot.take(word) {
             Meaning::Nothing => {}
-            Meaning::Applied(order, left) => {
+            Meaning::Applied(order, resting) => {
                 if self.heard.is_some() {
-                    self.desk.applied(order.epoch, self.bot.doing(), left);
+                    self.desk.applied(order.epoch, self.bot.doing(), resting);
                 }
                 if self.bot.is_halted() {
                     self.tell_minder(Tether::halted);
@@ -291,11 +290,14 @@ impl Runner {
             }
             Meaning::Moved => self.desk.event("bot_moved", "critical", "the bot did more than it was told and is told again".into()),
             Meaning::Restarted => self.desk.event("bot_restarted", "critical", "the bot restarted by itself while it was halted".into()),
-            Meaning::OrdersLeft(n) => {
-                self.desk.event("orders_left", "critical", format!("{n} entry orders rest at a bot that may not add"))
-            }
+            Meaning::ExitsEnded => self.desk.event(
+                "exits_not_managed",
+                "critical",
+                "the bot came to a stand although it was to manage its exits: nobody closes or protects its positions any more".into(),
+            ),
+            Meaning::OrdersLeft(n) => self.desk.event("orders_left", "critical", format!("{n} orders rest that were to be cancelled")),
             Meaning::OutOfSight(why) => self.desk.event("bot_not_seen", "critical", format!("the halted bot cannot be looked at: {why}")),
-            Meaning::Idle(order, report) => self.desk.idle(order.epoch, self.bot.doing(), &report),
+            Meaning::Idle(order, resting) => self.desk.idle(order.epoch, self.bot.doing(), resting),
             Meaning::NoReport(why) => self.desk.event("no_report", "warning", format!("the bot's report cannot be read: {why}")),
         }
     }

@@ -100,7 +100,7 @@ struct BotSection {
     adapter: Kind,
     command: Vec<String>,
     working_dir: Option<PathBuf>,
-    stop_signal: StopSignal,
+    stop_signal: Option<StopSignal>,
     stop_within_ms: Option<i64>,
     report: Option<Vec<String>>,
     report_timeout_ms: Option<i64>,
@@ -162,7 +162,7 @@ pub fn adapter(dir: &AgentDir, who: &Credential, command: Vec<String>, boot_cloc
     };
     let wrong = |why: String| SettingsError::Wrong { path: shown.clone(), why };
     let file: File = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    file.bot.check(!command.is_empty()).map_err(wrong)?;
+    file.check(!command.is_empty()).map_err(wrong)?;
     Ok(match file.bot.adapter {
         Kind::Process => Box::new(ProcessAdapter::new(process(file.bot, &shown, &who.agent, command)?, boot_clock)),
         Kind::Freqtrade => {
@@ -177,16 +177,30 @@ pub fn adapter(dir: &AgentDir, who: &Credential, command: Vec<String>, boot_cloc
     })
 }
 
-impl BotSection {
-    /// Only a `process` is described in `[bot]` itself: what would go unheeded is refused.
+impl File {
+    /// What would go unheeded is refused.
     fn check(&self, has_command: bool) -> Result<(), String> {
-        let Self { adapter, command, working_dir, stop_signal: _, stop_within_ms, report, report_timeout_ms, build, config, strategy } =
-            self;
+        for (kind, name, is_there) in
+            [(Kind::Freqtrade, "freqtrade", self.freqtrade.is_some()), (Kind::Command, "command", self.command.is_some())]
+        {
+            if is_there && self.bot.adapter != kind {
+                return Err(format!("[{name}] is for adapter = \"{name}\", and [bot] names another adapter; take one of both out"));
+            }
+        }
+        self.bot.check(has_command)
+    }
+}
+
+impl BotSection {
+    /// Only a `process` is described in `[bot]` itself.
+    fn check(&self, has_command: bool) -> Result<(), String> {
+        let Self { adapter, command, working_dir, stop_signal, stop_within_ms, report, report_timeout_ms, build, config, strategy } = self;
         if *adapter == Kind::Process {
             return Ok(());
         }
         let unheeded = !command.is_empty()
             || working_dir.is_some()
+            || stop_signal.is_some()
             || stop_within_ms.is_some()
             || report.is_some()
             || report_timeout_ms.is_some()
@@ -232,7 +246,7 @@ fn process(bot: BotSection, shown: &str, agent: &AgentId, command: Vec<String>) 
     }
     let below = |path: PathBuf| bot.working_dir.as_ref().map_or_else(|| path.clone(), |dir| dir.join(&path));
     Ok(ProcessConfig {
-        stop_signal: bot.stop_signal.into(),
+        stop_signal: bot.stop_signal.unwrap_or_default().into(),
         stop_within_ms: bounded(bot.stop_within_ms, STOP_WITHIN_MS, "stop_within_ms")?,
         report_timeout_ms: bounded(bot.report_timeout_ms, REPORT_TIMEOUT_MS, "report_timeout_ms")?,
         build: bot.build.into_iter().map(below).collect(),
@@ -286,6 +300,13 @@ mod tests {
             ("[bot]\nadapter = \"command\"", vec![], "report = "),
             ("[bot]\nadapter = \"freqtrade\"\nreport = [\"x\"]", vec![], "section of that name"),
             ("[bot]\nadapter = \"command\"", vec!["bot".to_owned()], "agent run -- "),
+            ("[bot]\nadapter = \"command\"\nstop_signal = \"SIGINT\"", vec![], "section of that name"),
+            ("[bot]\ncommand = [\"b\"]\n[command]\nhalt = [\"h\"]\nstart = [\"s\"]\nreport = [\"r\"]", vec![], "[command] is for"),
+            (
+                "[bot]\nadapter = \"command\"\n[freqtrade]\nurl = \"http://127.0.0.1\"\nusername = \"u\"",
+                vec![],
+                "[freqtrade] is for",
+            ),
         ] {
             std::fs::write(dir.settings(), text).unwrap();
             let error = adapter(&dir, &who, command, BootClock::system()).err().unwrap().to_string();
@@ -294,7 +315,7 @@ mod tests {
         std::fs::write(dir.settings(), "[bot]\nadapter = \"command\"\n[command]\nhalt = [\"h\"]\nstart = [\"s\"]\nreport = [\"r\"]")
             .unwrap();
         let made = adapter(&dir, &who, vec![], BootClock::system()).unwrap();
-        assert_eq!((made.name(), made.dies_with_agent(), made.can_reduce()), ("command", false, false));
+        assert_eq!((made.name(), made.traits().dies_with_agent, made.traits().can_reduce), ("command", false, false));
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod fake;
 use super::AgentDir;
 use super::adapters::Wanted;
 use crate::domain::{Epoch, Exits, HoldId, InstallationId, Level, Orders, State, Step, Timestamp};
-use crate::protocol::{UnrecordedHold, close};
+use crate::protocol::{DirectiveFrame, UnrecordedHold, close};
 use axum::http::StatusCode;
 use fake::{AtWork, Fake, Puppet, frame, now_ms, stays, until, work};
 use std::time::Duration;
@@ -364,6 +364,28 @@ async fn a_stop_does_not_wait_for_a_start() {
 }
 
 #[tokio::test]
+async fn a_kill_does_not_wait_for_a_pause() {
+    let (fake, bot, _agent, _dir) = trading(true).await;
+    bot.at().pause_takes = Duration::from_secs(30);
+    fake.says(frame(13, State::Halted, None));
+    until("it is being paused", || bot.at().told.last().is_some_and(|wanted| wanted.state == State::Halted)).await;
+    fake.says(DirectiveFrame { orders: Orders::CancelAll, exits: Exits::None, ..frame(14, State::Halted, None) });
+    until("it is killed", || fake.has_ack(14, Step::Applied, State::Halted)).await;
+    assert_eq!(bot.at().orders, Orders::CancelAll);
+}
+
+#[tokio::test]
+async fn a_kill_is_idle_only_once_no_order_rests_at_all() {
+    let (fake, bot, _agent, _dir) = trading(true).await;
+    fake.says(DirectiveFrame { orders: Orders::CancelAll, exits: Exits::None, ..frame(13, State::Halted, None) });
+    until("it is killed", || fake.has_ack(13, Step::Applied, State::Halted)).await;
+    until("somebody hears of the exits that rest", || events(&fake, "orders_left") == 1).await;
+    stays("and nobody claims that none does", 500, || !fake.has_ack(13, Step::Idle, State::Halted)).await;
+    bot.at().open_orders = 0;
+    until("idle", || fake.has_ack(13, Step::Idle, State::Halted)).await;
+}
+
+#[tokio::test]
 async fn a_reduce_hold_cancels_entries_and_gives_back_what_was() {
     let (fake, bot, _agent, _dir) = trading(true).await;
     fake.says(frame(13, State::Reducing, None));
@@ -428,6 +450,22 @@ async fn entry_orders_that_appear_at_a_halted_bot_are_cancelled_anew_until_none_
 }
 
 #[tokio::test]
+async fn entry_orders_that_only_a_report_tells_are_cancelled_anew_too() {
+    let (fake, bot, _agent, _dir) = halted().await;
+    {
+        let mut at = bot.at();
+        (at.hides_orders, at.entry_orders) = (true, Some(2));
+    }
+    let told = bot.at().told.len();
+    until("it is told again and again", || bot.at().told.len() > told + 3).await;
+    until("and somebody hears of it", || events(&fake, "orders_left") == 1).await;
+    bot.at().entry_orders = Some(0);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let told = bot.at().told.len();
+    stays("then it is left alone", 300, || bot.at().told.len() == told).await;
+}
+
+#[tokio::test]
 async fn a_bot_that_cannot_be_looked_at_any_more_is_a_stop() {
     let (fake, bot, _agent, _dir) = trading(true).await;
     bot.at().hidden = true;
@@ -454,6 +492,20 @@ async fn a_restart_of_a_halted_bot_is_told_and_it_is_halted_anew() {
     bot.at().runs += 1;
     until("it is told", || events(&fake, "bot_restarted") == 1).await;
     until("and halted anew", || bot.at().told.len() > told).await;
+}
+
+#[tokio::test]
+async fn a_halted_bot_that_does_not_manage_its_exits_any_more_is_told_of() {
+    let (fake, bot, _agent, _dir) = halted().await;
+    let told = bot.at().told.len();
+    // It crashed, and its supervisor brought it back standing.
+    {
+        let mut at = bot.at();
+        (at.runs, at.exits) = (at.runs + 1, Some(Exits::None));
+    }
+    until("somebody hears of it", || events(&fake, "exits_not_managed") == 1).await;
+    until("and it is halted anew", || bot.at().told.len() > told).await;
+    stays("that is told once", 300, || events(&fake, "exits_not_managed") == 1 && events(&fake, "bot_moved") == 0).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::authz::Actor;
 use crate::crypto::token::TokenDigest;
 use crate::domain::{AgentId, BotId};
-use crate::storage::agents::Agent;
+use crate::storage::agents::Live;
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
@@ -44,7 +44,7 @@ pub struct AgentBook(RwLock<Known>);
 
 impl AgentBook {
     /// Replaces the book by what the database holds.
-    pub(crate) fn reload(&self, agents: Vec<Agent>) {
+    pub(crate) fn reload(&self, agents: Vec<Live>) {
         let mut known = Known { by_token: HashMap::with_capacity(agents.len()), by_bot: HashMap::with_capacity(agents.len()) };
         for agent in agents {
             let confirmed = agent.state == "confirmed";

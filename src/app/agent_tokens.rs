@@ -1,11 +1,12 @@
-//! Agents change their tokens (ruling H18): a new one is handed out beside the present one and takes its place at its first use, so that an
-//! answer that is lost on its way locks nobody out. The fingerprint stays: it was compared when the agent enrolled.
+//! Agents change their tokens (ruling H18): a new one is handed out beside the present one and takes its place at the first word with it of the
+//! agent's newest boot, so that an answer that is lost on its way locks nobody out, and neither does whoever copied the present one. The fingerprint stays: it was compared when the agent enrolled.
 
 use super::{App, AppError, agent_book::LiveAgent};
 use crate::audit::Event;
 use crate::authz::{self, Action, Permit};
 use crate::crypto::token::{self, TokenDigest};
-use crate::domain::Secret;
+use crate::domain::{BootId, Secret};
+use crate::fleet::BootStanding;
 use crate::storage::{self, Lane};
 use std::sync::Arc;
 
@@ -33,9 +34,13 @@ impl App {
         Ok(token)
     }
 
-    /// The agent used its new token: the old one is over in memory at once, and in the database as soon as it takes it.
-    pub fn end_old_token(self: &Arc<Self>, agent: &Arc<LiveAgent>) {
+    /// The agent checked in or said hello with its new token: the old one is over in memory at once, and in the database as soon as it takes
+    /// it. Not before its newest boot says so: somebody else who asked for a token with a copy of the old one ends nothing with it.
+    pub fn end_old_token(self: &Arc<Self>, agent: &Arc<LiveAgent>, boot: &BootId) {
         let Some(next) = agent.by_next_token.clone() else { return };
+        if self.book.standing(&agent.bot, &agent.id, boot) != BootStanding::Newest {
+            return;
+        }
         self.agents().drop_old_token(agent);
         let (app, agent) = (self.clone(), agent.clone());
         tokio::spawn(async move {
@@ -51,7 +56,7 @@ impl App {
             };
             if let Err(error) = end.await {
                 let error: AppError = error;
-                tracing::warn!(agent = %agent.id, %error, "the end of an agent's old token is not recorded yet; its next request tries again");
+                tracing::warn!(agent = %agent.id, %error, "the end of an agent's old token is not recorded yet; its next hello or check-in tries again");
             }
         });
     }

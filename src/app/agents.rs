@@ -162,12 +162,10 @@ impl App {
             entry: None,
         };
         storage::holds::hold_insert(act.tx(), &hold).await?;
-        let imported = act.record(Event::HoldImported { hold: hold.id.clone(), origin: carried.id.clone(), bot: agent.bot.clone() }).await;
-        match imported {
-            Ok(seq) => storage::holds::hold_set_entry(act.tx(), &hold.id, seq).await?,
-            // The hold stands all the same; its entry follows when the log is open.
-            Err(AppError::Frozen(_)) => {}
-            Err(error) => return Err(error),
+        let imported = Event::HoldImported { hold: hold.id.clone(), origin: carried.id.clone(), bot: agent.bot.clone() };
+        // Without an entry the hold stands all the same; its entry follows when the log takes it.
+        if let Some(seq) = act.record_if_taken(imported).await? {
+            storage::holds::hold_set_entry(act.tx(), &hold.id, seq).await?;
         }
         failpoint!("import:before_commit");
         act.finish().await?;

@@ -60,6 +60,8 @@ impl App {
         let now = self.clock.now();
         let Some(boot) = &said.boot else { return self.contact_only(agent, said, channel, now).await };
         let recorded = self.settle_boot(agent, boot, now).await?;
+        let overtaken = self.without_state_if_overtaken(agent, said);
+        let said = overtaken.as_ref().unwrap_or(said);
         self.note(agent, said, channel, now);
         let mut can_renew = recorded;
         if said.lapsed {
@@ -67,7 +69,7 @@ impl App {
         }
         can_renew &= self.import_carried(agent, &said.holds).await;
         let carries = Carries { holds: said.holds.iter().map(|h| h.id.clone()).collect(), limits_version: said.limits_version };
-        let (bot, directive) = self.decide(agent, said, now).await?;
+        let (bot, directive) = self.decide(agent, said).await?;
         self.watch_for_refusal(&bot, &directive, said).await;
         let frame = self.frame(&bot, &directive, &carries).await?;
         let (directive, frame) = self.overtaken(&bot, directive, frame, &carries);
@@ -180,30 +182,42 @@ impl App {
         }
     }
 
+    /// A check-in that was overtaken on its way says what was true before the later one: nothing of that counts, and nothing is renewed for
+    /// it. What stops the bot (a lapse, a carried hold) counts, and so does its report.
+    fn without_state_if_overtaken(&self, agent: &LiveAgent, said: &CheckIn) -> Option<CheckIn> {
+        let last = self.book.seen(&agent.bot).filter(|last| last.agent == agent.id && last.boot == said.boot)?;
+        // A hello has no number.
+        let is_overtaken = said.seq > 0 && said.seq < last.seq;
+        is_overtaken.then(|| CheckIn { at: None, epoch: None, state: None, limits_version: None, start_after: None, ..said.clone() })
+    }
+
+    /// Keeps what was said. What a check-in leaves out stays as this boot said it last: a report may go alone.
     fn note(&self, agent: &LiveAgent, said: &CheckIn, channel: &'static str, now: Timestamp) {
         let last = self.book.seen(&agent.bot).filter(|last| last.agent == agent.id);
+        let same = last.as_ref().filter(|last| said.boot.is_some() && last.boot == said.boot);
         let seen = self.book.note(AgentSeen {
             agent: agent.id.clone(),
             bot: agent.bot.clone(),
             at: now,
             channel,
             boot: said.boot.clone(),
-            epoch: said.epoch,
-            state: said.state,
-            limits_version: said.limits_version,
-            start_after: said.start_after,
+            seq: same.filter(|_| said.seq > 0).map_or(said.seq, |same| same.seq.max(said.seq)),
+            epoch: said.epoch.or_else(|| same?.epoch),
+            state: said.state.or_else(|| same?.state),
+            limits_version: said.limits_version.or_else(|| same?.limits_version),
+            start_after: said.start_after.or_else(|| same?.start_after),
             build: said.build.as_deref().and_then(said::digest).or_else(|| last.as_ref().and_then(|l| l.build.clone())),
             config: said.config.as_deref().and_then(said::digest).or_else(|| last.as_ref().and_then(|l| l.config.clone())),
             adapter: said.adapter.as_ref().map(said::adapter).or_else(|| last.as_ref().and_then(|l| l.adapter.clone())),
             report: said.report.clone().map(|report| (Arc::new(said::report(report)), now)),
-            clock_off_ms: said.at.map(|at| at.ms_since(now)),
-            ahead: said.server_behind,
+            clock_off_ms: said.at.map(|at| at.ms_since(now)).or_else(|| same?.clock_off_ms),
+            ahead: if said.state.is_some() { said.server_behind } else { same.is_some_and(|same| same.ahead) },
         });
         self.observe(Observation::Seen(seen));
     }
 
     /// The bot's facts and directive, from memory when it goes down, from a fresh read when it goes up or when the agent has seen more.
-    async fn decide(&self, agent: &LiveAgent, said: &CheckIn, now: Timestamp) -> Result<(Arc<BotFacts>, Directive), Unheard> {
+    async fn decide(&self, agent: &LiveAgent, said: &CheckIn) -> Result<(Arc<BotFacts>, Directive), Unheard> {
         let look = || {
             let view = self.fleet.view();
             let bot = view.bot(&agent.bot).cloned().ok_or(Unheard::CredentialEnded)?;
@@ -220,7 +234,6 @@ impl App {
             return look();
         }
         // Never up from memory. Halted stays halted whatever the database would say, so that much can be answered.
-        let _ = now;
         if goes_up && directive.state != State::Halted { Err(Unheard::ViewTooOld) } else { Ok((bot, directive)) }
     }
 
@@ -316,7 +329,7 @@ impl App {
         }
         let view = self.fleet.view();
         let bot = view.bot(&agent.bot).ok_or(AppError::NotFound("bot"))?;
-        if frame.epoch < Epoch(1) || frame.epoch > view.directive(bot).epoch {
+        if frame.epoch < Epoch(1) || frame.epoch > view.epoch(bot) {
             return Err(super::Invalid::one("epoch", "epoch is none that this server has sent").into());
         }
         let whole = |count: Option<u64>| count.and_then(|n| i64::try_from(n).ok());

@@ -277,13 +277,13 @@ impl App {
             return Err(Invalid::one("why", "Give a reason").into());
         }
         let mut act = self.begin(permit, Lane::Normal).await?;
-        let epoch = act.epoch().await?;
+        // Other replicas read again what has an epoch they have not seen.
+        act.epoch().await?;
         storage::holds::hold_by_id(act.tx(), id).await?.ok_or(AppError::NotFound("hold"))?;
         match storage::holds::hold_set_why(act.tx(), id, &why).await {
             Err(storage::Error::Conflict) => return Err(AppError::conflict("this hold has a reason already; it is kept as it was given")),
             other => other?,
         }
-        let _ = epoch;
         act.commit(Event::HoldExplained { hold: id.clone(), why }).await?;
         let mut tx = self.db.read().await?;
         if let Some(hold) = storage::holds::hold_by_id(&mut tx, id).await? {

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod drills;
 pub mod error;
 pub mod facts;
+pub mod fan_out;
 pub mod first_run;
 pub mod health;
 pub mod hold_record;
@@ -20,6 +21,7 @@ pub mod holds;
 pub mod listings;
 pub mod log;
 pub mod names;
+pub mod notices;
 pub mod observations;
 pub mod own_keys;
 pub mod people;
@@ -37,9 +39,12 @@ pub use error::{AppError, Invalid};
 
 use crate::authn::{Keys, SessionStore, Throttle, TokenBook};
 use crate::domain::{Clock, Timestamp};
-use crate::fleet::{Book, Fleet, Frames, Lines, Spool};
+use crate::fleet::{Book, Fleet, Lines, Mouths, Spool};
 use crate::storage::{Db, installation::Installation};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64},
+};
 use tokio::sync::mpsc;
 
 /// Everything that a request needs.
@@ -58,8 +63,6 @@ pub struct App {
     pub book: Book,
     /// Open streams.
     pub lines: Lines,
-    /// Texts of directives, shared by the streams.
-    pub frames: Frames,
     /// WebAuthn.
     pub keys: Keys,
     /// Browser sessions.
@@ -68,12 +71,17 @@ pub struct App {
     pub throttle: Throttle,
     /// Live API tokens.
     pub token_book: TokenBook,
+    /// Unread notices.
+    pub notices: notices::NoticeBook,
     /// When this process began to serve.
     pub started_at: Timestamp,
     /// A name for this process among replicas.
     pub node: String,
     /// The watch over the audit log; it watches nothing before `open_log`.
     pub log: log::LogWatch,
+    /// Every open stream as something that can be told.
+    pub mouths: Mouths,
+    pub(crate) is_fanning_out: AtomicBool,
     pub(crate) agent_book: agent_book::AgentBook,
     pub(crate) people_book: people::PeopleBook,
     pub(crate) spool: Arc<Spool>,
@@ -81,7 +89,10 @@ pub struct App {
     pub(crate) refreshing: refresh::Turn,
     pub(crate) facts: mpsc::Sender<facts::Fact>,
     pub(crate) observations: mpsc::Sender<observations::Observation>,
+    pub(crate) unobserved: AtomicU64,
     pub(crate) start_frames: start_frames::StartFrames,
+    pub(crate) first_run_over: first_run::Over,
+    pub(crate) to_tell: mpsc::Sender<(crate::domain::Audience, crate::domain::Notice)>,
     demo_keys: demo::DemoKeys,
 }
 
@@ -104,7 +115,7 @@ pub struct Parts {
 }
 
 impl App {
-    /// Puts the application together, reads the whole fleet once, and starts the two writers of observations and facts.
+    /// Puts the application together, reads the whole fleet once, and starts the writers of observations, facts and notices.
     /// Holds found in the spool stop their bots before anything else is served.
     ///
     /// # Errors
@@ -112,6 +123,7 @@ impl App {
     pub async fn assemble(parts: Parts) -> Result<Arc<Self>, AppError> {
         let (facts, facts_in) = mpsc::channel(4096);
         let (observations, observations_in) = mpsc::channel(16_384);
+        let (to_tell, to_tell_in) = mpsc::channel(notices::WAITING_IN_MEMORY);
         let keys = Keys::new(&parts.origin, &parts.installation.name)?;
         let app = Arc::new(Self {
             sessions: SessionStore::new(parts.db.clone(), parts.clock.clone()),
@@ -120,13 +132,16 @@ impl App {
             fleet: Fleet::new(parts.clock.clone()),
             book: Book::default(),
             lines: Lines::default(),
-            frames: Frames::default(),
+            mouths: Mouths::default(),
+            is_fanning_out: AtomicBool::new(true),
             agent_book: agent_book::AgentBook::default(),
             people_book: people::PeopleBook::default(),
             presses: holds::Presses::default(),
             refreshing: refresh::Turn::default(),
             start_frames: start_frames::StartFrames::default(),
+            first_run_over: first_run::Over::default(),
             demo_keys: demo::DemoKeys::default(),
+            notices: notices::NoticeBook::default(),
             log: log::LogWatch::default(),
             started_at: parts.clock.now(),
             db: parts.db,
@@ -138,10 +153,16 @@ impl App {
             keys,
             facts,
             observations,
+            unobserved: AtomicU64::new(0),
+            to_tell,
+        });
+        let (alive, view) = (fan_out::Alive(Arc::downgrade(&app)), app.fleet.subscribe());
+        let telling = fan_out::run(Arc::downgrade(&app), view);
+        tokio::spawn(async move {
+            let _alive = alive;
+            telling.await;
         });
         app.refresh_all().await?;
-        app.load_observations().await?;
-        app.load_drills().await?;
         for hold in parts.spooled {
             // One that was recorded before an earlier process ended is the database's: it may be released by now.
             if !app.is_recorded(&hold.id).await? {
@@ -150,6 +171,8 @@ impl App {
         }
         tokio::spawn(facts::run(Arc::downgrade(&app), facts_in));
         tokio::spawn(observations::run(Arc::downgrade(&app), observations_in));
+        tokio::spawn(observations::recall(Arc::downgrade(&app)));
+        tokio::spawn(notices::run(Arc::downgrade(&app), to_tell_in));
         Ok(app)
     }
 

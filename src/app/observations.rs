@@ -9,7 +9,7 @@ use crate::storage::{self, Lane, acks::Ack, events::BotEvent, seen::Seen};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -20,6 +20,9 @@ const BATCH: usize = 400;
 const LATE: usize = 8_192;
 /// What was said last is written at most this often per agent, unless its state changed.
 const SEEN_EVERY_MS: i64 = 5_000;
+
+/// How long a reading of what was said before waits for a database that does not answer.
+const RECALL_AGAIN: Duration = Duration::from_secs(1);
 
 /// One observation.
 pub enum Observation {
@@ -52,10 +55,11 @@ fn event_id(agent: &LiveAgent, frame: &EventFrame, at: Timestamp) -> String {
 }
 
 impl App {
-    /// Queues an observation. When the queue is full the oldest truth is the database's: the next check-in brings it again.
+    /// Queues an observation. When the queue is full the oldest truth is the database's: the next check-in brings it again. The writer says
+    /// how many that were: ten thousand agents must not fill the log as well.
     pub(crate) fn observe(&self, observation: Observation) {
         if self.observations.try_send(observation).is_err() {
-            tracing::warn!("too many observations wait for the database");
+            self.unobserved.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -87,18 +91,9 @@ impl App {
         OnDisk(told)
     }
 
-    /// Reads what agents had said before this process started.
-    pub(crate) async fn load_observations(&self) -> Result<(), AppError> {
-        let mut tx = self.db.read().await?;
-        for seen in storage::seen::seen_all(&mut tx).await? {
-            self.note_stored(seen);
-        }
-        Ok(())
-    }
-
     fn note_stored(&self, seen: Seen) {
         let report = seen.report.as_deref().and_then(|text| serde_json::from_str(text).ok()).map(Arc::new);
-        self.book.note(AgentSeen {
+        self.book.note_stored(AgentSeen {
             agent: seen.agent_id,
             bot: seen.bot_id,
             at: seen.at,
@@ -112,6 +107,7 @@ impl App {
             config: seen.config,
             adapter: None,
             report: report.zip(seen.report_at),
+            seq: 0,
             clock_off_ms: None,
             ahead: false,
         });
@@ -125,6 +121,10 @@ pub(crate) async fn run(app: Weak<App>, mut incoming: mpsc::Receiver<Observation
     let mut late: Vec<Observation> = Vec::new();
     while incoming.recv_many(&mut batch, BATCH).await > 0 {
         let Some(app) = app.upgrade() else { return };
+        let missed = app.unobserved.swap(0, Ordering::Relaxed);
+        if missed > 0 {
+            tracing::warn!(missed, "observations found too many others waiting for the database and were not kept");
+        }
         let mut rows: Vec<Observation> = Vec::with_capacity(batch.len());
         let mut seen = HashMap::<BotId, Arc<AgentSeen>>::new();
         for observation in batch.drain(..) {
@@ -140,10 +140,13 @@ pub(crate) async fn run(app: Weak<App>, mut incoming: mpsc::Receiver<Observation
             continue;
         }
         if persist(&app, &rows, &seen).await {
+            let stopped = idle(&rows);
             rows.into_iter().for_each(tell_kept);
+            app.measure_drills(&stopped).await;
             // What the database refused before goes after what it takes now, in bounded pieces as well.
             while !late.is_empty() && persist(&app, late.get(..BATCH.min(late.len())).unwrap_or_default(), &HashMap::new()).await {
-                late.drain(..BATCH.min(late.len()));
+                let kept: Vec<Observation> = late.drain(..BATCH.min(late.len())).collect();
+                app.measure_drills(&idle(&kept)).await;
             }
         } else {
             // Dropping the senders tells whoever waits that it is not on disk. Memory has it; the proof of a stop and the taking up of a
@@ -152,6 +155,17 @@ pub(crate) async fn run(app: Weak<App>, mut incoming: mpsc::Receiver<Observation
             late.drain(..late.len().saturating_sub(LATE));
         }
         written.extend(seen);
+    }
+}
+
+/// Reads once what agents said before this process began. Nobody waits for it: whoever is alive says it again within seconds.
+pub(crate) async fn recall(app: Weak<App>) {
+    while let Some(app) = app.upgrade() {
+        match app.load_seen().await {
+            Ok(()) => return,
+            Err(error) => tracing::warn!(%error, "what agents said last could not be read; trying again"),
+        }
+        tokio::time::sleep(RECALL_AGAIN).await;
     }
 }
 
@@ -211,19 +225,19 @@ async fn write(app: &App, rows: &[Observation], seen: &HashMap<BotId, Arc<AgentS
             Observation::Ack(..) | Observation::Seen(_) => {}
         }
     }
-    let idle = |row: &&Observation| matches!(row, Observation::Ack(_, ack, _) if ack.step == Step::Idle);
-    let mut drills = Vec::new();
-    for row in rows.iter().filter(idle) {
-        let Observation::Ack(bot, ..) = row else { continue };
-        drills.extend(app.measure_drills(&mut tx, bot).await?.map(|drill| (bot, drill)));
-    }
     failpoint!("said:before_commit");
     tx.commit().await?;
     failpoint!("said:committed");
-    for (bot, drill) in drills {
-        app.book.set_drill(bot, drill);
-    }
     Ok(())
+}
+
+/// The bots of a batch that have just said `idle`: perhaps a drill measured them.
+fn idle(rows: &[Observation]) -> Vec<BotId> {
+    let bot = |row: &Observation| match row {
+        Observation::Ack(bot, ack, _) if ack.step == Step::Idle => Some(bot.clone()),
+        _ => None,
+    };
+    rows.iter().filter_map(bot).collect()
 }
 
 fn stored(said: &AgentSeen) -> Seen {
@@ -246,16 +260,13 @@ fn stored(said: &AgentSeen) -> Seen {
 }
 
 impl App {
-    /// Takes in what other replicas heard, where it is newer than what was heard here.
+    /// Takes in what was heard before this process began, or by other replicas, where it is newer than what was heard here.
     ///
     /// # Errors
     /// When the database is gone.
     pub async fn load_seen(&self) -> Result<(), AppError> {
-        for seen in storage::seen::seen_all(&mut *self.db.read().await?).await? {
-            if self.book.seen(&seen.bot_id).is_none_or(|here| here.at < seen.at) {
-                self.note_stored(seen);
-            }
-        }
+        let all = storage::seen::seen_all(&mut *self.db.read().await?).await?;
+        all.into_iter().for_each(|seen| self.note_stored(seen));
         Ok(())
     }
 

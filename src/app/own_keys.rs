@@ -4,12 +4,23 @@
 use super::{
     App, AppError, Invalid,
     acts::{ActView, Detail},
+    tx::Act,
 };
 use crate::audit::Event;
 use crate::authn::{Ceremony, KeyError, NewKey};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{ActKind, CredentialId, Grant, KEYS_NEEDED, KeyCount, UserId, text};
+use crate::domain::{ActKind, Audience, CredentialId, Grant, KEYS_NEEDED, KeyCount, Notice, NoticeKind, UserId, text};
 use crate::storage::{self, Lane, credentials::Credential};
+
+/// What happened to a key: its id, its name, and why.
+pub(crate) enum KeyNews<'a> {
+    /// It was added.
+    Added(&'a CredentialId, &'a str),
+    /// It was removed.
+    Removed(&'a CredentialId, &'a str),
+    /// It must not be trusted any more.
+    Suspended(&'a CredentialId, &'a str, &'a str),
+}
 
 /// The most keys that a person has.
 const MOST_KEYS: usize = 20;
@@ -145,12 +156,41 @@ impl App {
         error.into()
     }
 
+    /// Tells the person and everybody who administers, within the act.
+    pub(crate) async fn tell_of_key(&self, act: &mut Act<'_>, user: &UserId, news: KeyNews<'_>) -> Result<(), AppError> {
+        let who = self.people_book.name(user).unwrap_or_else(|| "somebody".to_owned());
+        let (kind, id, what, text) = match news {
+            KeyNews::Added(id, nickname) => (
+                NoticeKind::KeyAdded,
+                id,
+                "added",
+                format!("The key “{nickname}” was added, signed with a key that was there before. Whoever holds it can sign for this account."),
+            ),
+            KeyNews::Removed(id, nickname) => {
+                (NoticeKind::KeyRemoved, id, "removed", format!("The key “{nickname}” was removed, and sessions signed in with it ended."))
+            }
+            KeyNews::Suspended(id, nickname, why) => (
+                NoticeKind::KeySuspect,
+                id,
+                "suspended",
+                format!("The key “{nickname}” signs nothing any more: {why}. Sessions signed in with it ended. Remove the key and add another."),
+            ),
+        };
+        let own = format!("{text}\n\nIf you know nothing of it, disable nothing yourself: tell an administrator at once.");
+        let told = Notice::new(kind, id, format!("A security key of yours was {what}"), own).at("/me");
+        act.tell(&Audience::person(user), &told).await?;
+        let told = Notice::new(kind, id, format!("A security key of {who} was {what}"), text).at(format!("/people/{user}"));
+        act.tell(&Audience::admins(), &told).await
+    }
+
     async fn suspend_key(&self, user: &UserId, id: &CredentialId, why: &str) -> Result<(), AppError> {
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
         let now = act.now();
         if !storage::credentials::credential_suspend(act.tx(), id, now, why).await? {
             return Ok(());
         }
+        let nickname = storage::credentials::credential_by_id(act.tx(), id).await?.map(|key| key.nickname).unwrap_or_default();
+        self.tell_of_key(&mut act, user, KeyNews::Suspended(id, &nickname, why)).await?;
         act.changes_books();
         act.commit_stop(Event::CredentialSuspended { user: user.clone(), credential: id.clone(), why: why.to_owned() }).await?;
         self.sessions.end_all_with_key(user, id).await;

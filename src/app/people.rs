@@ -75,13 +75,17 @@ impl PeopleBook {
     }
     /// How many enabled people have two keys that count: with fewer than two of them a person is alone (ruling C8).
     pub fn enabled_with_rights(&self) -> usize {
-        self.read(|people| people.users.values().filter(|user| user.enabled && people.keys_that_count(user) >= KEYS_NEEDED).count())
+        self.read(|people| people.users.values().filter(|user| people.has_two_keys(user)).count())
+    }
+    /// True when an enabled person has two keys that count.
+    pub fn has_two_keys(&self, id: &UserId) -> bool {
+        self.read(|people| people.users.get(id).is_some_and(|user| people.has_two_keys(user)))
     }
 }
 
 impl People {
-    fn keys_that_count(&self, user: &User) -> usize {
-        self.keys.get(&user.id).copied().unwrap_or_default().for_grants(&user.grants)
+    fn has_two_keys(&self, user: &User) -> bool {
+        user.enabled && self.keys.get(&user.id).copied().unwrap_or_default().for_grants(&user.grants) >= KEYS_NEEDED
     }
 }
 

@@ -4,7 +4,7 @@ use super::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{BotId, Hold, HoldId, Scope, Stage, TeamId};
 use crate::fleet::{AckSeen, Receipt, receipt};
-use crate::storage;
+use crate::storage::{self, acks::Ack};
 use std::{collections::HashMap, time::Duration};
 
 /// How long a receipt waits for the database before it is drawn from memory.
@@ -76,14 +76,7 @@ impl App {
     async fn stored_acks(&self, hold: &Hold) -> Result<HashMap<BotId, Vec<AckSeen>>, AppError> {
         let mut by_bot = HashMap::<BotId, Vec<AckSeen>>::new();
         for ack in storage::acks::ack_since(&mut *self.db.read().await?, hold.epoch).await? {
-            by_bot.entry(ack.bot_id).or_default().push(AckSeen {
-                epoch: ack.epoch,
-                step: ack.step,
-                at: ack.at,
-                state: ack.state,
-                entry_orders: ack.entry_orders,
-                open_orders: ack.open_orders,
-            });
+            by_bot.entry(ack.bot_id.clone()).or_default().push(seen(ack));
         }
         Ok(by_bot)
     }
@@ -98,4 +91,9 @@ impl App {
         holds.retain(|hold| self.sees_hold(actor, hold));
         Ok(holds)
     }
+}
+
+/// An acknowledgement that was kept, as memory has it.
+pub(super) fn seen(ack: Ack) -> AckSeen {
+    AckSeen { epoch: ack.epoch, step: ack.step, at: ack.at, state: ack.state, entry_orders: ack.entry_orders, open_orders: ack.open_orders }
 }

@@ -5,7 +5,10 @@ use super::{App, AppError};
 use crate::domain::{Epoch, Timestamp};
 use crate::fleet::{View, view::Changes};
 use crate::storage::{self, Conn};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 use tokio::sync::Mutex;
 
 /// Keeps readers of the same moment from reading twice: who finds that a read began after them is content with it.
@@ -34,12 +37,17 @@ pub async fn read_changes(conn: &mut Conn, since: Epoch) -> storage::Result<Chan
 }
 
 impl App {
-    /// Reads everything.
-    pub(crate) async fn refresh_all(&self) -> Result<(), AppError> {
-        let mut tx = self.db.read().await?;
-        let changes = read_changes(&mut tx, Epoch(-1)).await?;
+    /// Reads everything, the fleet and who may speak beside each other: the start of a server waits for it.
+    pub(crate) async fn refresh_all(self: &Arc<Self>) -> Result<(), AppError> {
+        let app = self.clone();
+        let books = tokio::spawn(async move {
+            let mut tx = app.db.read().await?;
+            app.reload_unread(&mut tx).await?;
+            app.reload_books(&mut tx).await
+        });
+        let changes = read_changes(&mut *self.db.read().await?, Epoch(-1)).await?;
         self.fleet.take(changes);
-        self.reload_books(&mut tx).await
+        books.await.map_err(AppError::internal)?
     }
 
     /// Reads agents, people and tokens: who may speak. On the embedded database only the acts that change them call this.

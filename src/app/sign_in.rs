@@ -43,6 +43,10 @@ impl App {
     /// # Errors
     /// When the database is gone.
     pub async fn setup_link(&self) -> Result<Option<Secret<String>>, AppError> {
+        // Nearly always there are people: nothing is written then, and no writer waited for.
+        if self.is_set_up().await? {
+            return Ok(None);
+        }
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
         let now = act.now();
         let users = storage::users::user_all(act.tx()).await?;
@@ -84,6 +88,16 @@ impl App {
         act.changes_books();
         act.commit(Event::SetupLinkMade { user: admin.id }).await?;
         Ok(Some(Secret::new(format!("{}welcome/{}", self.origin, link.expose()))))
+    }
+
+    async fn is_set_up(&self) -> Result<bool, AppError> {
+        let mut tx = self.db.read().await?;
+        let users = storage::users::user_all(&mut tx).await?;
+        Ok(match users.as_slice() {
+            [] => false,
+            [only] => storage::credentials::credential_of_user(&mut tx, &only.id).await?.len() >= KEYS_NEEDED,
+            _ => true,
+        })
     }
 
     /// Who holds this link, while it is open.

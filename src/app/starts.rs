@@ -1,7 +1,7 @@
 //! What stands in the way of a start. Each obstacle says who can clear it; a start passes only when there is none, compared again inside its
 //! transaction, so that a hold that committed first always wins (rulings H1, H2).
 
-use super::{App, AppError};
+use super::{App, AppError, receipts};
 use crate::domain::{BotFacts, Hold, Level, Stage, StartLeaf, State, Step, directive::latest_stop};
 use crate::fleet::{AckSeen, View};
 use crate::storage::{self, Conn};
@@ -98,14 +98,7 @@ impl App {
         leaf: &StartLeaf,
         stop: crate::domain::Epoch,
     ) -> Result<Option<Obstacle>, AppError> {
-        let stored = storage::acks::ack_of_bot(conn, &bot.id, stop).await?.into_iter().map(|ack| AckSeen {
-            epoch: ack.epoch,
-            step: ack.step,
-            at: ack.at,
-            state: ack.state,
-            entry_orders: ack.entry_orders,
-            open_orders: ack.open_orders,
-        });
+        let stored = storage::acks::ack_of_bot(conn, &bot.id, stop).await?.into_iter().map(receipts::seen);
         let acks: Vec<AckSeen> = stored.chain(self.book.acks_since(&bot.id, stop)).collect();
         let proved = |step: Step| acks.iter().any(|a| a.epoch >= stop && a.step >= step && a.state == Some(State::Halted));
         if !proved(Step::Applied) {

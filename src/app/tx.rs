@@ -14,6 +14,7 @@ pub struct Act<'a> {
     tx: WriteTx,
     now: Timestamp,
     books: bool,
+    told: bool,
     weighty: bool,
 }
 
@@ -22,7 +23,7 @@ pub struct Act<'a> {
 pub enum Entered {
     /// At this position of the log.
     At(i64),
-    /// It waits: the log is frozen.
+    /// It waits: the log did not take it.
     Late,
 }
 
@@ -33,7 +34,7 @@ impl App {
     /// When the database is gone.
     pub(crate) async fn begin(&self, permit: Permit, lane: Lane) -> Result<Act<'_>, AppError> {
         let tx = self.db.write(lane).await?;
-        Ok(Act { app: self, permit, tx, now: self.clock.now(), books: false, weighty: false })
+        Ok(Act { app: self, permit, tx, now: self.clock.now(), books: false, told: false, weighty: false })
     }
 }
 
@@ -53,6 +54,10 @@ impl Act<'_> {
     /// Says that this act changes who may speak: agents, people, teams or tokens.
     pub fn changes_books(&mut self) {
         self.books = true;
+    }
+    /// Says that this act tells somebody something.
+    pub(crate) fn has_told(&mut self) {
+        self.told = true;
     }
     /// Takes the next epoch. First of all, so that what is read after it is the truth.
     ///
@@ -77,20 +82,35 @@ impl Act<'_> {
         }
     }
 
-    /// The same for what only stops: while the log is frozen the entry is kept and appended later.
+    /// The same for what only stops: when the log refuses, frozen or not, the act goes on without its entry (ruling C5). None: there is none
+    /// yet.
+    ///
+    /// # Errors
+    /// When the database itself does not go on.
+    pub(crate) async fn record_if_taken(&mut self, event: Event) -> Result<Option<i64>, AppError> {
+        self.tx.savepoint().await?;
+        match self.record(event).await {
+            Ok(seq) => return Ok(Some(seq)),
+            Err(AppError::Frozen(_)) => {}
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the log refuses the entry of a stop; it is appended later");
+                self.tx.back_to_savepoint().await?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same, with the entry kept and appended later.
     ///
     /// # Errors
     /// When the database does not take it.
     pub async fn record_stop(&mut self, event: Event) -> Result<Entered, AppError> {
-        match self.record(event.clone()).await {
-            Ok(seq) => Ok(Entered::At(seq)),
-            Err(AppError::Frozen(_)) => {
-                let late = storage::checkpoints::Late::new(self.permit.actor().into(), self.now, &self.app.node, event);
-                storage::checkpoints::late_add(&mut self.tx, &late).await?;
-                Ok(Entered::Late)
-            }
-            Err(error) => Err(error),
+        if let Some(seq) = self.record_if_taken(event.clone()).await? {
+            return Ok(Entered::At(seq));
         }
+        let late = storage::checkpoints::Late::new(self.permit.actor().into(), self.now, &self.app.node, event);
+        storage::checkpoints::late_add(&mut self.tx, &late).await?;
+        Ok(Entered::Late)
     }
 
     /// Commits what only stops, frozen log or not.
@@ -124,9 +144,15 @@ impl Act<'_> {
         if self.weighty {
             app.log.wake();
         }
+        if self.told {
+            app.notices.wake();
+        }
         let read = async {
             app.refresh().await?;
-            if self.books { app.reload_books(&mut *app.db.read().await?).await } else { Ok(()) }
+            if self.books {
+                app.reload_books(&mut *app.db.read().await?).await?;
+            }
+            if self.told { app.refresh_unread().await } else { Ok(()) }
         };
         if let Err(error) = read.await {
             tracing::warn!(%error, "committed, but the snapshot could not be read again yet");

@@ -5,7 +5,6 @@
 pub mod event;
 pub mod note;
 pub mod record;
-pub mod tail;
 pub mod tree;
 pub mod verify;
 

@@ -51,6 +51,25 @@ pub struct Row {
     pub obj: Option<String>,
 }
 
+impl Row {
+    /// Takes the entry's bytes into the tree, when they are the next entry's and its stored leaf is theirs; answers with the nodes that this
+    /// completes. Columns and signatures are the `Verifier`'s.
+    ///
+    /// # Errors
+    /// What is wrong, in words; the tree is as it was.
+    pub fn grow(&self, frontier: &mut Frontier) -> Result<Vec<Node>, String> {
+        let expected = frontier.size();
+        if self.seq != expected {
+            return Err(format!("entry {expected} is missing"));
+        }
+        let leaf = leaf_hash(&self.body);
+        if self.leaf_hash != leaf || Canonical::from_stored(self.body.clone()).is_err() {
+            return Err(format!("the bytes of entry {expected} are not those that were recorded: the entry was changed"));
+        }
+        Ok(frontier.push(leaf))
+    }
+}
+
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {

@@ -5,6 +5,7 @@ use super::Failure;
 use crate::agent::{
     Agent, AgentConfig, AgentDir, BootClock, MemoryStore, Outcome,
     adapters::launcher,
+    brain::Brain,
     credential::{self, Credential, Enrolment, Keeper},
     dir::{Lock, try_lock, write_durably},
     link::{
@@ -16,12 +17,12 @@ use crate::agent::{
     settings,
     tether::Tether,
 };
-use crate::domain::{Clock, Exits, Secret, text};
+use crate::domain::{Clock, Secret, text};
 use crate::telemetry;
 use std::{
     ffi::OsString,
     io::{self, BufRead, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -89,8 +90,8 @@ pub struct CheckArgs {
     /// The agent's directory
     #[arg(long, env = "ANDON_AGENT_DIR", default_value = "./andon-agent")]
     dir: PathBuf,
-    /// Let a Freqtrade bot that does not run reload its configuration, and see in which state it comes back: the one that a restart brings. It is
-    /// halted at once if that is not `stopped`
+    /// Let a Freqtrade bot that is stopped reload its configuration, and see in which state it comes back: the one that a restart brings. It is
+    /// halted at once if that is not `stopped`. The agent must not run meanwhile
     #[arg(long, env = "ANDON_AGENT_CHECK_RELOAD")]
     reload: bool,
 }
@@ -166,7 +167,11 @@ fn host_name() -> String {
 }
 
 fn lock(dir: &AgentDir) -> Result<Lock, Failure> {
-    try_lock(&dir.lock_file())?.ok_or_else(|| format!("an agent is at work in {} already", dir.path().display()).into())
+    lock_at(dir, &dir.lock_file())
+}
+
+fn lock_at(dir: &AgentDir, file: &Path) -> Result<Lock, Failure> {
+    try_lock(file)?.ok_or_else(|| format!("an agent is at work in {} already", dir.path().display()).into())
 }
 
 fn minder(args: RunArgs) -> Result<ExitCode, Failure> {
@@ -183,11 +188,12 @@ fn minder(args: RunArgs) -> Result<ExitCode, Failure> {
     }
     tracing::info!(bot = %credential.bot_name, server = %credential.server, "the agent starts");
     let silent_after_ms = credential.lapse_after_ms.clamp(10_000, 600_000);
-    // What an earlier agent heard; the next one says it again.
-    let exits = match MemoryStore::new(&dir, credential.agent.clone()).load() {
-        Loaded::Whole(memory) => memory.exits.unwrap_or(Exits::None),
-        Loaded::Missing | Loaded::Broken(_) => Exits::None,
+    // As the agent itself begins; it says so again.
+    let memory = match MemoryStore::new(&dir, credential.agent.clone()).load() {
+        Loaded::Whole(memory) => Some(memory),
+        Loaded::Missing | Loaded::Broken(_) => None,
     };
+    let exits = Brain::exits_at_boot(memory, adapter.traits().into());
     let minder = Minder { agent, adapter: Arc::from(adapter), boot_clock, exits, silent_after_ms };
     runtime()?.block_on(minder.mind())?;
     Ok(ExitCode::SUCCESS)
@@ -256,11 +262,13 @@ async fn predecessor_gone(dir: &AgentDir, tether: &Tether) -> Result<Lock, Failu
 fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let dir = AgentDir::new(&args.dir);
     let credential = credential::load(&dir)?;
+    // What is changed for a moment is no agent's meanwhile, one whose minder has died included.
+    let _locks = if args.reload { Some((lock(&dir)?, lock_at(&dir, &dir.agent_lock_file())?)) } else { None };
     let adapter = settings::adapter(&dir, &credential, Vec::new(), BootClock::system())?;
     let found = runtime()?.block_on(adapter.examine(args.reload));
     let mut out = io::stdout().lock();
     writeln!(out, "bot      {} ({})", credential.bot_name, adapter.name())?;
-    if !adapter.dies_with_agent() {
+    if !adapter.traits().dies_with_agent {
         writeln!(out, "         it does not end with its agent: if agent and minder are killed at once, only its venue can stop it")?;
     }
     for finding in &found {

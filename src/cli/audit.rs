@@ -1,13 +1,15 @@
 //! `andon audit …`: the log looked at from outside of the server, on a running server's database or on copies. Reads only.
 
-use super::{Failure, site};
+use super::{
+    Failure,
+    place::{Folders, Place},
+    site,
+};
 use crate::app::log::{
     examine::{Examination, Given, examine},
     files, sink,
 };
-use crate::audit::VerifierKey;
-use crate::authn::Keys;
-use crate::config::Origin;
+use crate::config::serve::Database;
 use crate::storage::{self, Db};
 use std::{
     path::{Path, PathBuf},
@@ -28,24 +30,12 @@ pub enum Command {
 #[command(after_help = "Examples:\n  andon audit verify\n  andon audit verify --key \"$(cat log.vkey)\" --checkpoint last-year.txt\n  \
     andon audit verify --sink /mnt/log --key \"$(cat log.vkey)\"        the sink alone, no database")]
 pub struct Verify {
-    /// Folder of the embedded database. Default: andon-data.
-    #[arg(long, env = "ANDON_DATA", value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// PostgreSQL instead.
-    #[arg(long, env = "ANDON_DATABASE_URL", value_name = "URL", hide_env_values = true)]
-    database_url: Option<String>,
-    /// The origin that the signatures were made at.
-    #[arg(long, env = "ANDON_ORIGIN", value_name = "URL", default_value = "http://localhost:8787")]
-    origin: String,
-    /// Folder of the tide mark. Default: DATA/state, when it is there.
-    #[arg(long, env = "ANDON_STATE_DIR", value_name = "DIR")]
-    state_dir: Option<PathBuf>,
+    /// The database and the keys.
+    #[command(flatten)]
+    place: Place,
     /// Folder of the file sink. Default: DATA/log, when it is there. Without a database: the sink is verified alone.
     #[arg(long, env = "ANDON_LOG_SINK", value_name = "DIR")]
     sink: Option<PathBuf>,
-    /// A verifier key that you kept, NAME+HASH+BASE64. Default: the one in the state folder.
-    #[arg(long, env = "ANDON_LOG_KEY", value_name = "VKEY")]
-    key: Vec<String>,
     /// A checkpoint that you kept, to compare with.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
@@ -54,12 +44,9 @@ pub struct Verify {
 /// Where the key is.
 #[derive(Debug, clap::Args)]
 pub struct Key {
-    /// Folder of the embedded database.
-    #[arg(long, env = "ANDON_DATA", value_name = "DIR", default_value = "andon-data")]
-    data: PathBuf,
-    /// Folder of the key. Default: DATA/state.
-    #[arg(long, env = "ANDON_STATE_DIR", value_name = "DIR")]
-    state_dir: Option<PathBuf>,
+    /// The folders.
+    #[command(flatten)]
+    folders: Folders,
 }
 
 /// Runs the command.
@@ -70,7 +57,7 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Verify(args) => verify(args).await,
         Command::Key(args) => {
-            let dir = args.state_dir.unwrap_or_else(|| args.data.join("state"));
+            let dir = args.folders.state_dir();
             let key = files::read_key(&dir)?.ok_or_else(|| format!("{}: there is no key yet", files::key_path(&dir).display()))?;
             println!("{}", key.verifier());
             Ok(ExitCode::SUCCESS)
@@ -79,20 +66,15 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
 }
 
 async fn verify(args: Verify) -> Result<ExitCode, Failure> {
-    let origin = Origin::parse(&args.origin)?;
-    let webauthn = Keys::new(origin.url(), "andon")?;
-    let keys = args.key.iter().map(|key| VerifierKey::parse(key)).collect::<Result<_, _>>()?;
-    let checkpoint = args.checkpoint.as_deref().map(read_file).transpose()?;
-    let sink = args.sink.filter(|sink| sink.as_os_str() != "off");
-    let is_alone = sink.is_some() && args.data.is_none() && args.database_url.is_none();
-    let data = args.data.unwrap_or_else(|| "andon-data".into());
-    let there = |given: Option<PathBuf>, usual: &str| given.or_else(|| Some(data.join(usual)).filter(|dir| dir.exists()));
-    let (db, state_dir) = if is_alone {
-        (None, args.state_dir)
-    } else {
-        (Some(open(&data, args.database_url.as_deref()).await?), there(args.state_dir, "state"))
-    };
-    let folder = match there(sink, "log") {
+    let Verify { place, sink, checkpoint } = args;
+    let (webauthn, keys) = (place.webauthn()?, place.keys()?);
+    let checkpoint = checkpoint.as_deref().map(read_file).transpose()?;
+    let sink = sink.filter(|sink| sink.as_os_str() != "off");
+    let is_alone = sink.is_some() && place.names_no_database();
+    let db = if is_alone { None } else { Some(open(&place.database()?).await?) };
+    let state_dir = place.folders.state_dir_if(!is_alone);
+    let usual = Some(place.folders.data().join("log")).filter(|dir| dir.exists());
+    let folder = match sink.or(usual) {
         Some(dir) if is_alone => Some(sink::find(&dir)?),
         Some(dir) => {
             let db = db.as_ref().ok_or("there is no database")?;
@@ -135,16 +117,10 @@ fn read_file(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
-/// Opens a database that must be there, to read it only.
-async fn open(data: &Path, url: Option<&str>) -> Result<Db, Failure> {
-    Ok(match url {
-        Some(url) => Db::open_postgres(url).await?,
-        None => Db::open_sqlite_to_read(&existing(data)?).await?,
+/// Opens a database to read it only.
+async fn open(database: &Database) -> Result<Db, Failure> {
+    Ok(match database {
+        Database::Postgres(url) => Db::open_postgres(url.expose()).await?,
+        Database::Embedded(data) => Db::open_sqlite_to_read(&site::database_file(data)).await?,
     })
-}
-
-/// The file of a database that must be there.
-pub(super) fn existing(data: &Path) -> Result<PathBuf, Failure> {
-    let file = site::database_file(data);
-    if file.exists() { Ok(file) } else { Err(format!("{}: there is no database", file.display()).into()) }
 }

@@ -7,6 +7,8 @@ pub mod demo;
 pub mod doctor;
 pub mod files;
 pub mod health;
+pub mod near;
+pub mod place;
 pub mod replica;
 pub mod serve;
 pub mod site;

@@ -1,16 +1,19 @@
 //! `andon serve`: opens the installation, prints the set-up link of a new one, serves until it is told to stop.
 
 use super::{Failure, control, files, site};
-use crate::app::{App, AppError};
+use crate::app::App;
 use crate::config::{Serve, ServeArgs};
 use crate::crypto::certificate::PairFiles;
 use crate::web::{forwarded::Proxies, front::Front, tls::Tls};
 use crate::{domain::Clock, telemetry, web, workers};
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
+
+/// How long a set-up link that could not be made is waited with.
+const WELCOME_AGAIN: Duration = Duration::from_secs(5);
 
 /// Runs the command.
 ///
@@ -35,23 +38,43 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     let workers = workers::start(&site.app);
     let control = control::listen(site.app.clone(), &site.control)?;
     println!("Andon serves {}", settings.origin.url().as_str().trim_end_matches('/'));
-    match site.app.setup_link().await {
-        Ok(Some(link)) => {
-            println!("Nobody has set this installation up yet. Open this link within an hour; it works once:\n  {}", link.expose());
-        }
-        // Stops are served all the same.
-        Ok(None) | Err(AppError::Frozen(_)) => {}
-        Err(error) => return Err(error.into()),
+    if let Some(advice) = settings.transport.advice() {
+        println!("{advice}");
     }
+    let welcome = tokio::spawn(welcome(site.app.clone()));
     let certificate = front.tls.clone().map(|tls| tokio::spawn(tls.keep_fresh()));
     web::server::serve_behind(front, listener, site.app.clone(), told_to_stop()).await?;
     if let Some(certificate) = certificate {
         certificate.abort();
     }
     drop(workers);
+    welcome.abort();
     control.abort();
     site.app.db.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the set-up link of an installation that nobody has entered yet. A database that does not give one now is asked again: stops are
+/// served all the same.
+async fn welcome(app: Arc<App>) {
+    let mut is_told = false;
+    loop {
+        match app.setup_link().await {
+            Ok(Some(link)) => {
+                return println!(
+                    "Nobody has set this installation up yet. Open this link within an hour; it works once:\n  {}",
+                    link.expose()
+                );
+            }
+            Ok(None) => return,
+            Err(error) if !is_told => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the set-up link could not be made yet");
+                is_told = true;
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(WELCOME_AGAIN).await;
+    }
 }
 
 /// TLS and proxies as they were asked for.

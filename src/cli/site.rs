@@ -80,7 +80,11 @@ pub async fn open(wanted: Wanted<'_>) -> Result<Site, Failure> {
     let node = format!("{}:{}", rustix::system::uname().nodename().to_string_lossy(), std::process::id());
     let app = App::assemble(Parts { db, clock, installation, origin, spool, spooled, node }).await?;
     let is_one_volume = matches!(wanted.database, Database::Embedded(data) if share_a_volume(data, wanted.state_dir));
-    app.open_log(LogSettings { state_dir: wanted.state_dir.to_owned(), sink: wanted.log_sink.map(Path::to_owned), is_one_volume }).await?;
+    let log = LogSettings { state_dir: wanted.state_dir.to_owned(), sink: wanted.log_sink.map(Path::to_owned), is_one_volume };
+    if let Err(error) = app.open_log(log).await {
+        // A server that does not start cannot stop anything. The publisher tries again; until then nothing may start or be loosened.
+        tracing::error!(error = &error as &dyn std::error::Error, "the audit log could not be compared with its tide mark yet");
+    }
     Ok(Site { app, control: wanted.state_dir.join("control"), _locks: locks })
 }
 

@@ -2,7 +2,11 @@
 
 use super::{ConfigError, Origin, Transport, TransportArgs};
 use crate::domain::Secret;
-use std::{fs, net::SocketAddr, path::PathBuf};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 /// What `--help` says below the flags.
 pub const HELP: &str = "Every flag is also a variable and, with _ for -, a key of the file that --config names: --tls-cert is ANDON_TLS_CERT \
@@ -77,28 +81,36 @@ pub struct Serve {
     pub log_sink: Option<PathBuf>,
 }
 
+/// Which database these settings name. Reads the file that holds its address, when one is named.
+///
+/// # Errors
+/// When the address is none of PostgreSQL's, or its file cannot be read. The text never holds the address.
+pub fn database(data: &Path, url: Option<&str>, file: Option<&Path>) -> Result<Database, ConfigError> {
+    let (setting, url) = match (url, file) {
+        (Some(_), Some(_)) => {
+            return Err(ConfigError::new("--database-url-file", "goes without --database-url; give one of the two"));
+        }
+        (Some(url), None) => ("--database-url", url.to_owned()),
+        (None, Some(file)) => {
+            let text = fs::read_to_string(file);
+            let text = text.map_err(|error| ConfigError::new("--database-url-file", format!("{}: {error}", file.display())))?;
+            ("--database-url-file", text.trim().to_owned())
+        }
+        (None, None) => return Ok(Database::Embedded(data.to_owned())),
+    };
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Database::Postgres(Secret::new(url)));
+    }
+    Err(ConfigError::new(setting, "must begin with postgres://"))
+}
+
 impl ServeArgs {
     /// Which database. Reads the file that holds its address, when one is named.
     ///
     /// # Errors
     /// When the address is none of PostgreSQL's, or its file cannot be read. The text never holds the address.
     pub fn database(&self) -> Result<Database, ConfigError> {
-        let (setting, url) = match (&self.database_url, &self.database_url_file) {
-            (Some(_), Some(_)) => {
-                return Err(ConfigError::new("--database-url-file", "goes without --database-url; give one of the two"));
-            }
-            (Some(url), None) => ("--database-url", url.clone()),
-            (None, Some(file)) => {
-                let text = fs::read_to_string(file);
-                let text = text.map_err(|error| ConfigError::new("--database-url-file", format!("{}: {error}", file.display())))?;
-                ("--database-url-file", text.trim().to_owned())
-            }
-            (None, None) => return Ok(Database::Embedded(self.data.clone())),
-        };
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(Database::Postgres(Secret::new(url)));
-        }
-        Err(ConfigError::new(setting, "must begin with postgres://"))
+        database(&self.data, self.database_url.as_deref(), self.database_url_file.as_deref())
     }
 
     /// Folder of spool and control socket.

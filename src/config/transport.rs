@@ -41,6 +41,17 @@ pub struct Transport {
     pub proxies: Vec<IpNet>,
 }
 
+impl Transport {
+    /// What whoever starts a server should know of the way to it: only with TLS of its own does it see to HTTP/2 itself.
+    pub fn advice(&self) -> Option<&'static str> {
+        let is_behind = self.tls.is_none() && !self.proxies.is_empty();
+        is_behind.then_some(
+            "A proxy in front speaks TLS: let it speak HTTP/2 to browsers. Over HTTP/1.1 a browser has six connections for all its tabs, and \
+             live figures take up to three of them.",
+        )
+    }
+}
+
 fn network(text: &str) -> Result<IpNet, String> {
     let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     match network {
@@ -133,6 +144,15 @@ mod tests {
             let said = refused.to_string().replace("ADDRESS (127.0.0.1", "127.0.0.1");
             assert!(said.contains(word), "{said}");
         }
+    }
+
+    #[test]
+    fn only_behind_a_proxy_is_http_2_somebody_elses_to_see_to() {
+        let advice = |origin, tls, proxies: &[&str]| check(origin, "127.0.0.1:8787", tls, proxies).unwrap().advice();
+        let (named, local) = ("https://andon.example.org", "http://localhost:8787");
+        assert!(advice(named, [false, false], &["127.0.0.1"]).unwrap().contains("HTTP/2"));
+        assert_eq!(advice(named, [true, true], &["127.0.0.1"]), None);
+        assert_eq!(advice(local, [false, false], &[]), None);
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub enum CertificateError {
         /// The key's file.
         key: String,
     },
+    /// This program speaks no TLS.
+    #[error("this program can speak no version of TLS: {0}")]
+    NoTls(Error),
 }
 
 /// What a certificate says of itself.

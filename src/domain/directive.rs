@@ -1,7 +1,8 @@
 //! The heart: what a bot may do, as a pure function of facts. Nothing here reads a clock, a database or a network.
 //! The rules are those of the model's section "What a bot may do" as corrected by rulings C1 and C10.
 
-use super::{BotFacts, Epoch, Exits, Hold, HoldId, Level, Stage, Timestamp, text::text_enum};
+use super::{BotFacts, Epoch, Exits, Hold, HoldId, Level, Stage, StopFact, Timestamp, text::text_enum};
+use std::hash::{Hash, Hasher};
 
 text_enum! {
     /// What a bot may do; later is freer.
@@ -81,40 +82,123 @@ pub fn latest_stop(bot: &BotFacts, cover: &Cover<'_>) -> Epoch {
     cover.latched.max(bot.stop.as_ref().map_or(Epoch(0), |stop| stop.epoch))
 }
 
+/// The bot's epoch: that of its latest fact.
+pub fn epoch(bot: &BotFacts, cover: &Cover<'_>) -> Epoch {
+    cover.touched.max(bot.fact_epoch).max(bot.start_epoch).max(latest_stop(bot, cover))
+}
+
 /// Computes the directive of one bot.
 pub fn directive(bot: &BotFacts, cover: &Cover<'_>) -> Directive {
-    let level = cover.open.iter().map(|hold| hold.level).max();
-    let stopped = bot.start_epoch <= latest_stop(bot, cover);
-    let asleep = matches!(bot.stage, Stage::Draft | Stage::Retired);
-    let state = if asleep || stopped || level.is_some_and(Level::latches) {
-        State::Halted
-    } else if level == Some(Level::Reduce) || bot.limits_waiting {
-        State::Reducing
-    } else {
-        State::Active
-    };
-    let killed = level == Some(Level::Kill);
-    Directive {
-        epoch: cover.touched.max(bot.fact_epoch).max(bot.start_epoch).max(latest_stop(bot, cover)),
-        state,
-        orders: match state {
-            _ if killed => Orders::CancelAll,
-            State::Active => Orders::Keep,
-            State::Reducing | State::Halted => Orders::CancelEntries,
-        },
-        exits: if killed || asleep { Exits::None } else { bot.exits },
-        drop_keys: killed,
-        reasons: if state == State::Active { Vec::new() } else { reasons(bot, cover, stopped, asleep) },
-        holds: cover.open.iter().map(|hold| hold.id.clone()).collect(),
+    Posture::of(bot, cover).directive()
+}
+
+/// Everything that a directive depends on: bots of one posture are told the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posture<'a> {
+    epoch: Epoch,
+    stage: Stage,
+    exits: Exits,
+    limits_waiting: bool,
+    // Nothing started it after it was last stopped.
+    is_stopped: bool,
+    // The stop that is no hold, while no start came after it.
+    stop: Option<Same<'a, StopFact>>,
+    open: Vec<Same<'a, Hold>>,
+}
+
+// The epochs tell nearly all postures apart.
+impl Hash for Posture<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.epoch, self.stage, self.exits, self.limits_waiting, self.is_stopped).hash(state);
+        self.stop.map(|stop| stop.0.epoch).hash(state);
+        self.open.len().hash(state);
+        self.open.iter().for_each(|hold| hold.0.epoch.hash(state));
     }
 }
 
-fn reasons(bot: &BotFacts, cover: &Cover<'_>, stopped: bool, asleep: bool) -> Vec<Reason> {
-    let plain = |kind, why: &str, at| Reason { kind, hold: None, level: None, scope: None, by: None, why: why.to_owned(), at };
-    let mut all: Vec<Reason> = cover
-        .open
-        .iter()
-        .map(|hold| Reason {
+/// A value of a snapshot: equal values are nearly always the very same one.
+#[derive(Debug)]
+struct Same<'a, T>(&'a T);
+
+impl<T> Clone for Same<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Same<'_, T> {}
+impl<T: PartialEq> PartialEq for Same<'_, T> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0) || self.0 == other.0
+    }
+}
+impl<T: Eq> Eq for Same<'_, T> {}
+
+impl<'a> Posture<'a> {
+    /// The posture of one bot.
+    pub fn of(bot: &'a BotFacts, cover: &Cover<'a>) -> Self {
+        Self {
+            epoch: epoch(bot, cover),
+            stage: bot.stage,
+            exits: bot.exits,
+            limits_waiting: bot.limits_waiting,
+            is_stopped: bot.start_epoch <= latest_stop(bot, cover),
+            stop: bot.stop.as_ref().filter(|stop| bot.start_epoch <= stop.epoch).map(Same),
+            open: cover.open.iter().copied().map(Same).collect(),
+        }
+    }
+
+    /// What bots of this posture are told.
+    pub fn directive(&self) -> Directive {
+        let level = self.open.iter().map(|hold| hold.0.level).max();
+        let is_asleep = self.is_asleep();
+        let state = if is_asleep || self.is_stopped || level.is_some_and(Level::latches) {
+            State::Halted
+        } else if level == Some(Level::Reduce) || self.limits_waiting {
+            State::Reducing
+        } else {
+            State::Active
+        };
+        let is_killed = level == Some(Level::Kill);
+        Directive {
+            epoch: self.epoch,
+            state,
+            orders: match state {
+                _ if is_killed => Orders::CancelAll,
+                State::Active => Orders::Keep,
+                State::Reducing | State::Halted => Orders::CancelEntries,
+            },
+            exits: if is_killed || is_asleep { Exits::None } else { self.exits },
+            drop_keys: is_killed,
+            reasons: if state == State::Active { Vec::new() } else { self.reasons() },
+            holds: self.open.iter().map(|hold| hold.0.id.clone()).collect(),
+        }
+    }
+
+    fn is_asleep(&self) -> bool {
+        matches!(self.stage, Stage::Draft | Stage::Retired)
+    }
+
+    fn reasons(&self) -> Vec<Reason> {
+        let plain = |kind, why: &str, at| Reason { kind, hold: None, level: None, scope: None, by: None, why: why.to_owned(), at };
+        let mut all: Vec<Reason> = self.open.iter().map(|hold| Reason::of(hold.0)).collect();
+        if self.is_asleep() {
+            all.push(plain("stage", &format!("stage is {}", self.stage), None));
+        }
+        match self.stop {
+            Some(Same(stop)) => all.push(plain(stop.kind.as_str(), &stop.why, Some(stop.at))),
+            None if self.is_stopped => all.push(plain("not_started", "not started since it was last held", None)),
+            None => {}
+        }
+        if self.limits_waiting && !self.is_stopped {
+            all.push(plain("limits_not_acknowledged", "a tightening of its limits is not acknowledged yet", None));
+        }
+        all
+    }
+}
+
+impl Reason {
+    fn of(hold: &Hold) -> Self {
+        Self {
             kind: "hold",
             hold: Some(hold.id.clone()),
             level: Some(hold.level),
@@ -122,20 +206,8 @@ fn reasons(bot: &BotFacts, cover: &Cover<'_>, stopped: bool, asleep: bool) -> Ve
             by: Some(hold.placed_by.name.clone()),
             why: hold.why.clone(),
             at: Some(hold.at),
-        })
-        .collect();
-    if asleep {
-        all.push(plain("stage", &format!("stage is {}", bot.stage), None));
+        }
     }
-    match &bot.stop {
-        Some(stop) if bot.start_epoch <= stop.epoch => all.push(plain(stop.kind.as_str(), &stop.why, Some(stop.at))),
-        _ if stopped => all.push(plain("not_started", "not started since it was last held", None)),
-        _ => {}
-    }
-    if bot.limits_waiting && !stopped {
-        all.push(plain("limits_not_acknowledged", "a tightening of its limits is not acknowledged yet", None));
-    }
-    all
 }
 
 #[cfg(test)]

@@ -76,6 +76,8 @@ ids! {
     HoldId = "hold";
     /// A stop that is no hold: lapse, new boot, move, change of stage.
     StopId = "stop";
+    /// A notice.
+    NoticeId = "notice";
     /// A prepared act that waits for signatures.
     ActId = "act";
     /// An API token.

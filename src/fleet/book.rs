@@ -24,6 +24,8 @@ pub struct AgentSeen {
     pub channel: &'static str,
     /// Its boot.
     pub boot: Option<BootId>,
+    /// The number of the check-in, within its boot; zero for a hello.
+    pub seq: u64,
     /// The epoch it has seen.
     pub epoch: Option<Epoch>,
     /// What its bot does.
@@ -109,6 +111,22 @@ struct Page {
     refusals: u8,
 }
 
+impl Page {
+    fn note(&mut self, mut seen: AgentSeen) -> Arc<AgentSeen> {
+        if let Some(last) = self.seen.as_ref().filter(|last| last.agent == seen.agent) {
+            seen.report = seen.report.or_else(|| last.report.clone());
+        }
+        if let Some((report, at)) = seen.report.as_ref().filter(|(_, at)| *at == seen.at)
+            && let Some(gross) = exposure::gross(report)
+        {
+            self.trail.note(gross.amount, *at);
+        }
+        let seen = Arc::new(seen);
+        self.seen = Some(seen.clone());
+        seen
+    }
+}
+
 /// What is known of every agent. Readers and writers hold it for microseconds only.
 #[derive(Default)]
 pub struct Book(RwLock<HashMap<BotId, Page>>);
@@ -127,21 +145,18 @@ impl Book {
         self.read(bot, |page| page.seen.clone()).flatten()
     }
     /// Notes what an agent said; a missing report keeps the last one with its time.
-    pub fn note(&self, mut seen: AgentSeen) -> Arc<AgentSeen> {
+    pub fn note(&self, seen: AgentSeen) -> Arc<AgentSeen> {
+        let bot = seen.bot.clone();
+        self.write(&bot, |page| page.note(seen))
+    }
+    /// Notes what an agent said to somebody else or before, unless something newer was heard.
+    pub fn note_stored(&self, seen: AgentSeen) {
         let bot = seen.bot.clone();
         self.write(&bot, |page| {
-            if let Some(last) = page.seen.as_ref().filter(|last| last.agent == seen.agent) {
-                seen.report = seen.report.or_else(|| last.report.clone());
+            if page.seen.as_ref().is_none_or(|here| here.at < seen.at) {
+                page.note(seen);
             }
-            if let Some((report, at)) = seen.report.as_ref().filter(|(_, at)| *at == seen.at)
-                && let Some(gross) = exposure::gross(report)
-            {
-                page.trail.note(gross.amount, *at);
-            }
-            let seen = Arc::new(seen);
-            page.seen = Some(seen.clone());
-            seen
-        })
+        });
     }
     /// The course of a bot's exposure over the last ten minutes; empty when nothing was said.
     pub fn trail(&self, bot: &BotId, now: Timestamp) -> Vec<Option<f64>> {

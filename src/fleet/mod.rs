@@ -3,15 +3,17 @@
 
 pub mod book;
 pub mod exposure;
-pub mod frames;
 pub mod lines;
+pub mod mouths;
+pub mod pass;
 pub mod receipt;
 pub mod spool;
 pub mod view;
 
 pub use book::{AckSeen, AgentSeen, Book, BootStanding, DrillSeen};
-pub use frames::{FrameKey, Frames};
 pub use lines::{Ended, Lines};
+pub use mouths::Mouths;
+pub use pass::{Pass, Saying};
 pub use receipt::{BotReceipt, Receipt, of_bot, receipt};
 pub use spool::Spool;
 pub use view::{Fleet, View};

@@ -8,7 +8,7 @@ use std::{
     io,
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, TryLockError},
 };
 
 /// Bytes of a slot: state, length, SHA-256, text.
@@ -127,10 +127,14 @@ impl Spool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear(id)
     }
 
-    /// True when the file can still be written: the health check's question.
+    /// True when the file can still be written: the health check's question. Never waits: while a disk takes its time with a hold, the file
+    /// is being written, and whoever asked would stand in the way of every other request.
     pub fn is_writable(&self) -> bool {
-        let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.file.metadata().is_ok_and(|data| data.len() >= SLOT * SLOTS)
+        match self.0.try_lock() {
+            Ok(slots) => slots.is_whole(),
+            Err(TryLockError::Poisoned(slots)) => slots.into_inner().is_whole(),
+            Err(TryLockError::WouldBlock) => true,
+        }
     }
 
     /// True when a hold is on disk here. Never waits: while a disk takes its time, what is being written is not on it.
@@ -189,6 +193,10 @@ fn reserve(file: &File) -> io::Result<()> {
 }
 
 impl Slots {
+    fn is_whole(&self) -> bool {
+        self.file.metadata().is_ok_and(|data| data.len() >= SLOT * SLOTS)
+    }
+
     fn keep(&mut self, hold: &Hold) -> Result<(), SpoolError> {
         if self.taken.iter().flatten().any(|id| *id == hold.id) {
             return Ok(());
@@ -278,6 +286,23 @@ mod tests {
         assert_eq!(found, vec![two.clone()]);
         spool.drop_hold(&two.id).unwrap();
         assert!(spool.is_empty());
+    }
+
+    #[test]
+    fn whether_it_is_writable_is_answered_while_a_disk_takes_its_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let (spool, _) = Spool::open(&dir.path().join("spool")).unwrap();
+        let writing = spool.0.lock().unwrap();
+        std::thread::scope(|scope| {
+            let (answer, told) = std::sync::mpsc::channel();
+            let asked = &spool;
+            scope.spawn(move || answer.send(asked.is_writable()));
+            let answered = told.recv_timeout(std::time::Duration::from_secs(10));
+            drop(writing);
+            assert_eq!(answered, Ok(true));
+        });
+        OpenOptions::new().write(true).open(dir.path().join("spool")).unwrap().set_len(1).unwrap();
+        assert!(!spool.is_writable(), "a file that was cut is none");
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The snapshot from which every directive is computed, and the `watch` that wakes every stream when it changes.
 //! Going down is answered from here at once; going up only after a fresh read (see `app::refresh`).
 
-use crate::domain::{BotFacts, BotId, Clock, Directive, Epoch, Hold, HoldId, Scope, Timestamp, directive, directive::Cover};
+use crate::domain::{
+    BotFacts, BotId, Clock, Directive, Epoch, Hold, HoldId, Scope, Timestamp, directive,
+    directive::{Cover, Posture},
+};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
@@ -149,13 +152,24 @@ impl View {
         self.open_holds().find(|hold| hold.id == *id)
     }
 
+    // True when exactly this is known of a recorded hold already.
+    fn has(&self, hold: &Hold) -> bool {
+        if self.unrecorded.iter().any(|other| other.id == hold.id) {
+            return false;
+        }
+        match self.open.iter().find(|other| other.id == hold.id) {
+            Some(known) => **known == *hold,
+            None => !hold.is_open() && self.hold_marks.get(&hold.id).is_some_and(|marks| marks.touched >= hold.touched()),
+        }
+    }
+
     /// True when the hold covers the bot: by its scope, or because the bot left the scope under it.
     pub fn covers(&self, hold: &Hold, bot: &BotFacts) -> bool {
         hold.scope.covers(bot) || self.kept.get(&bot.id).is_some_and(|holds| holds.contains(&hold.id))
     }
 
     /// What holds mean for a bot.
-    pub fn cover(&self, bot: &BotFacts) -> Cover<'_> {
+    pub fn cover<'a>(&'a self, bot: &BotFacts) -> Cover<'a> {
         let mut marks = Marks::default();
         for scope in [Scope::Fleet, Scope::Team(bot.team.clone()), Scope::Bot(bot.id.clone())] {
             marks.join(self.scope_marks.get(&scope).copied().unwrap_or_default());
@@ -170,6 +184,16 @@ impl View {
     /// The directive of a bot.
     pub fn directive(&self, bot: &BotFacts) -> Directive {
         directive::directive(bot, &self.cover(bot))
+    }
+
+    /// What the directive of a bot depends on.
+    pub fn posture<'a>(&'a self, bot: &'a BotFacts) -> Posture<'a> {
+        Posture::of(bot, &self.cover(bot))
+    }
+
+    /// The bot's epoch, without the rest of its directive.
+    pub fn epoch(&self, bot: &BotFacts) -> Epoch {
+        directive::epoch(bot, &self.cover(bot))
     }
 
     /// The bots that a scope covers now, retired ones aside.
@@ -223,11 +247,14 @@ impl Fleet {
         self.now.send_replace(Arc::new(next));
         out
     }
-    /// Takes in what was read from the database. Wakes nobody when nothing changed.
-    pub fn take(&self, changes: Changes) {
+    /// Takes in what was read from the database. Wakes nobody when nothing changed: an own act that is read back is no news.
+    pub fn take(&self, mut changes: Changes) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.view();
+        changes.bots.retain(|bot| known.bot(&bot.id).is_none_or(|known| **known != *bot));
+        changes.holds.retain(|hold| !known.has(hold));
         let quiet = changes.bots.is_empty() && changes.holds.is_empty();
-        let next = Arc::new(self.view().with(changes, self.clock.now()));
+        let next = Arc::new(known.with(changes, self.clock.now()));
         self.now.send_if_modified(|view| {
             let kept_changed = !Arc::ptr_eq(&view.kept, &next.kept);
             *view = next;

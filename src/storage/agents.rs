@@ -11,7 +11,7 @@ statements! {
     COLUMNS_BY_ID = "SELECT id, bot_id, name, version, platform, token_hash, recipient, fingerprint, state, enrolled_at, confirmed_by, ended_at, next_token_hash, token_since FROM agent WHERE id = $1";
     ALL = "SELECT id, bot_id, name, version, platform, token_hash, recipient, fingerprint, state, enrolled_at, confirmed_by, ended_at, next_token_hash, token_since FROM agent ORDER BY enrolled_at DESC";
     OF_BOT = "SELECT id, bot_id, name, version, platform, token_hash, recipient, fingerprint, state, enrolled_at, confirmed_by, ended_at, next_token_hash, token_since FROM agent WHERE bot_id = $1 AND state IN ('pending', 'confirmed')";
-    LIVE = "SELECT id, bot_id, name, version, platform, token_hash, recipient, fingerprint, state, enrolled_at, confirmed_by, ended_at, next_token_hash, token_since FROM agent WHERE state IN ('pending', 'confirmed')";
+    LIVE = "SELECT id, bot_id, name, state, token_hash, next_token_hash FROM agent WHERE state IN ('pending', 'confirmed')";
     CONFIRM = "UPDATE agent SET state = 'confirmed', confirmed_by = $2 WHERE id = $1 AND state = 'pending'";
     UNCONFIRM = "UPDATE agent SET state = 'pending', confirmed_by = NULL WHERE id = $1 AND state = 'confirmed'";
     END = "UPDATE agent SET state = $2, ended_at = $3 WHERE id = $1 AND state IN ('pending', 'confirmed')";
@@ -63,6 +63,23 @@ impl Agent {
     pub fn is_live(&self) -> bool {
         matches!(self.state.as_str(), "pending" | "confirmed")
     }
+}
+
+/// What tells who speaks: of an agent whose credential holds, only what every request needs. All of them are read at each start.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Live {
+    /// Its id.
+    pub id: AgentId,
+    /// Its bot.
+    pub bot_id: BotId,
+    /// Its name.
+    pub name: String,
+    /// `pending` or `confirmed`.
+    pub state: String,
+    /// SHA-256 of its token, hex.
+    pub token_hash: String,
+    /// SHA-256 of a token that was handed out and not used yet, hex.
+    pub next_token_hash: Option<String>,
 }
 
 /// A one-time code as stored.
@@ -125,7 +142,7 @@ pub async fn agent_all(conn: &mut Conn) -> Result<Vec<Agent>> {
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn agent_live(conn: &mut Conn) -> Result<Vec<Agent>> {
+pub async fn agent_live(conn: &mut Conn) -> Result<Vec<Live>> {
     Ok(on!(conn, |c| sqlx::query_as(LIVE).fetch_all(c).await)?)
 }
 

@@ -19,7 +19,7 @@ statements! {
     FREEZE_WHY = "INSERT INTO audit_freeze (n, log_id, kind, why, node, at) VALUES ($1, $2, $3, $4, $5, $6)";
     FROZEN = "SELECT n, kind, why, at FROM audit_freeze WHERE log_id = $1 ORDER BY n DESC LIMIT 1";
     LATE_ADD = "INSERT INTO audit_late (id, actor_kind, actor_id, happened_at, node, event) VALUES ($1, $2, $3, $4, $5, $6)";
-    LATE = "SELECT id, actor_kind, actor_id, happened_at, node, event FROM audit_late ORDER BY happened_at, id LIMIT 100";
+    LATE = "SELECT id, actor_kind, actor_id, happened_at, node, event FROM audit_late WHERE (happened_at, id) > ($1, $2) ORDER BY happened_at, id LIMIT 100";
     LATE_DONE = "DELETE FROM audit_late WHERE id = $1";
 }
 
@@ -60,6 +60,17 @@ pub struct Late {
     pub node: String,
     /// What happened.
     pub event: Event,
+}
+
+/// An entry that waits and that this program cannot read: one of another version.
+#[derive(Debug, Clone)]
+pub struct BadLate {
+    /// Its id here.
+    pub id: String,
+    /// When it happened.
+    pub happened_at: Timestamp,
+    /// What is wrong with it.
+    pub why: String,
 }
 
 #[derive(sqlx::FromRow)]
@@ -166,19 +177,21 @@ pub async fn late_add(tx: &mut WriteTx, late: &Late) -> Result<()> {
     Ok(())
 }
 
-/// Entries that wait, oldest first, at most 100.
+/// Some of the entries that wait, oldest first: those after this moment and id, at most 100. One that this program cannot read is an `Err`
+/// with its place and the reason; it keeps no other from being read.
 ///
 /// # Errors
-/// When the database is gone; `Unreadable` for one of another version.
-pub async fn late_all(conn: &mut Conn) -> Result<Vec<Late>> {
-    let rows: Vec<LateRow> = on!(conn, |c| sqlx::query_as(LATE).fetch_all(c).await)?;
-    rows.into_iter()
-        .map(|row| {
-            let event = serde_json::from_str(&row.event).map_err(|error| Error::Unreadable(error.to_string()))?;
+/// When the database is gone.
+pub async fn late_after(conn: &mut Conn, (at, id): (Timestamp, &str)) -> Result<Vec<std::result::Result<Late, BadLate>>> {
+    let rows: Vec<LateRow> = on!(conn, |c| sqlx::query_as(LATE).bind(at).bind(id).fetch_all(c).await)?;
+    let read = |row: LateRow| match serde_json::from_str(&row.event) {
+        Ok(event) => {
             let actor = Actor { t: row.actor_kind, id: row.actor_id };
             Ok(Late { id: row.id, actor, happened_at: row.happened_at, node: row.node, event })
-        })
-        .collect()
+        }
+        Err(error) => Err(BadLate { id: row.id, happened_at: row.happened_at, why: error.to_string() }),
+    };
+    Ok(rows.into_iter().map(read).collect())
 }
 
 /// Lets a late entry go that the log has now. False when another replica was first.

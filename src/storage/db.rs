@@ -150,6 +150,9 @@ impl DerefMut for WriteTx {
     }
 }
 
+/// A stop gives up soon on a lock that somebody else has: it is pushed, spooled and recorded later (ruling H15). One message, one round trip.
+const BEGIN_STOP: &str = "BEGIN; SET LOCAL lock_timeout = '200ms'";
+
 /// False for a connection that still counts a transaction while nobody has one. SQLite ends a transaction by itself when the disk is full or
 /// fails; the driver's own rollback then finds none, is refused, and leaves the connection unable to begin another for ever.
 fn is_clean(conn: &SqliteConnection) -> bool {
@@ -195,7 +198,7 @@ impl Db {
         Ok(Self::Sqlite { write: read.clone(), read, queue: WriteQueue::default() })
     }
 
-    /// Connects to PostgreSQL. `lock_timeout` keeps a stop from waiting behind a stuck lock.
+    /// Connects to PostgreSQL. `lock_timeout` keeps whoever writes from waiting behind a stuck lock; a stop waits for much less.
     ///
     /// # Errors
     /// When the address cannot be read or nobody answers.
@@ -245,7 +248,13 @@ impl Db {
                 let turn = queue.enter(lane).await;
                 WriteTx { conn: Conn::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?), _turn: Some(turn) }
             }
-            Self::Postgres(pool) => WriteTx { conn: Conn::Postgres(pool.begin().await?), _turn: None },
+            Self::Postgres(pool) => {
+                let begun = match lane {
+                    Lane::Stop => pool.begin_with(BEGIN_STOP).await?,
+                    Lane::Normal => pool.begin().await?,
+                };
+                WriteTx { conn: Conn::Postgres(begun), _turn: None }
+            }
         })
     }
 
@@ -327,6 +336,22 @@ impl WriteTx {
             Conn::Postgres(tx) => tx.commit().await?,
         }
         Ok(())
+    }
+
+    /// Marks a place to come back to. One at a time.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn savepoint(&mut self) -> Result<()> {
+        Ok(on!(&mut **self, |c| sqlx::query("SAVEPOINT andon").execute(c).await.map(drop))?)
+    }
+
+    /// Undoes everything since the marked place, whatever failed there; what was done before stands.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn back_to_savepoint(&mut self) -> Result<()> {
+        Ok(on!(&mut **self, |c| sqlx::query("ROLLBACK TO SAVEPOINT andon").execute(c).await.map(drop))?)
     }
 
     /// Tells the other replicas, at commit, that facts changed. Nothing on the embedded database.

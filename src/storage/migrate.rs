@@ -26,6 +26,8 @@ const VERSIONS: &[Version] = versions! {
     6 "0006_agent_tokens";
     7 "0007_checkpoints";
     8 "0008_first_run";
+    9 "0009_drill_by_bot";
+    10 "0010_notices";
     12 "0012_security_keys";
 };
 

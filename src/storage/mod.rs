@@ -11,6 +11,7 @@ pub mod checkpoints;
 mod columns;
 pub mod credentials;
 pub mod db;
+pub mod deliveries;
 pub mod drills;
 pub mod epoch;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod holds;
 pub mod installation;
 pub mod invitations;
 pub mod migrate;
+pub mod notices;
 pub mod seen;
 pub mod sessions;
 pub mod starts;
@@ -33,7 +35,7 @@ pub use error::{Error, Result};
 
 /// Every named statement of this room, so that one test can prepare all of them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files: [(&str, &[(&str, &str)]); 21] = [
+    let files: [(&str, &[(&str, &str)]); 23] = [
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
@@ -41,6 +43,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("bots", bots::STATEMENTS),
         ("checkpoints", checkpoints::STATEMENTS),
         ("credentials", credentials::STATEMENTS),
+        ("deliveries", deliveries::STATEMENTS),
         ("drills", drills::STATEMENTS),
         ("epoch", epoch::STATEMENTS),
         ("events", events::STATEMENTS),
@@ -48,6 +51,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("holds", holds::STATEMENTS),
         ("installation", installation::STATEMENTS),
         ("invitations", invitations::STATEMENTS),
+        ("notices", notices::STATEMENTS),
         ("seen", seen::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("starts", starts::STATEMENTS),

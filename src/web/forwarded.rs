@@ -27,57 +27,81 @@ impl Proxies {
         Self(networks)
     }
 
-    /// True for a named proxy.
-    pub fn names(&self, ip: IpAddr) -> bool {
-        let ip = ip.to_canonical();
-        self.0.iter().any(|network| network.contains(&ip))
-    }
-
     /// The caller's address. Where the two headers tell different stories one of them is the caller's own, and neither is believed.
     pub fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let peer = peer.to_canonical();
-        if !self.names(peer) {
-            return peer;
-        }
-        let plain = headers.contains_key(FOR).then(|| self.walk(peer, x_forwarded_for(headers)));
-        let standard = headers.contains_key(header::FORWARDED).then(|| self.walk(peer, forwarded(headers)));
-        match (plain, standard) {
-            (Some(one), Some(other)) if one != other => peer,
-            (Some(caller), _) | (None, Some(caller)) => caller,
-            (None, None) => peer,
-        }
+        self.walked(peer.to_canonical(), headers).map_or(peer.to_canonical(), |walked| walked.caller)
     }
 
-    /// True when a named proxy says that the caller reached it without TLS.
+    /// True when a named proxy says that the caller reached it without TLS. What the proxies speak among themselves is no matter: a proxy with
+    /// TLS before one without would otherwise be sent to TLS for ever. Where it is not clear which hop a word is about, it is about none.
     pub fn says_plain(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
-        if !self.names(peer) {
-            return false;
-        }
-        let last = headers.get_all(PROTO).iter().next_back().map(|value| value.to_str().unwrap_or_default());
-        let said = match last {
-            Some(list) => list.rsplit(',').next().map(|proto| proto.trim().to_owned()),
-            None => forwarded(headers).next().and_then(|hop| hop.proto),
+        let Some(walked) = self.walked(peer.to_canonical(), headers) else { return false };
+        let protos: Vec<&str> = x_forwarded(headers, PROTO).map(str::trim).collect();
+        let said = match protos.len() {
+            0 => walked.proto.as_deref(),
+            // Some proxies add to the list, others write one value over it: one value may be about any hop unless there is only one.
+            1 => protos.first().copied().filter(|_| walked.at == 0),
+            // The same place in both lists; unless the addresses end before the protocols do.
+            all => protos.get(walked.at).copied().filter(|_| walked.met_caller || all == walked.at + 1),
         };
         said.is_some_and(|proto| proto.eq_ignore_ascii_case("http"))
     }
 
-    fn walk(&self, peer: IpAddr, hops: impl Iterator<Item = Hop>) -> IpAddr {
-        let mut caller = peer;
-        for hop in hops {
+    /// True for a named proxy.
+    fn names(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.0.iter().any(|network| network.contains(&ip))
+    }
+
+    /// The way back to the caller; none when nobody's word about it counts.
+    fn walked(&self, peer: IpAddr, headers: &HeaderMap) -> Option<Walked> {
+        if !self.names(peer) {
+            return None;
+        }
+        let plain = headers.contains_key(FOR).then(|| self.walk(peer, x_forwarded_for(headers)));
+        let standard = headers.contains_key(header::FORWARDED).then(|| self.walk(peer, forwarded(headers)));
+        match (plain, standard) {
+            (Some(one), Some(other)) if one.caller != other.caller => None,
+            // The addresses are the same; only the standard header has protocols beside them.
+            (Some(one), Some(other)) => Some(Walked { proto: other.proto, ..one }),
+            (Some(one), None) | (None, Some(one)) => Some(one),
+            (None, None) => Some(Walked { caller: peer, at: 0, proto: None, met_caller: false }),
+        }
+    }
+
+    fn walk(&self, peer: IpAddr, hops: impl Iterator<Item = Hop>) -> Walked {
+        let mut walked = Walked { caller: peer, at: 0, proto: None, met_caller: false };
+        for (at, hop) in hops.enumerate() {
+            (walked.at, walked.proto) = (at, hop.proto);
             let Some(ip) = hop.ip else { break };
-            caller = ip;
+            walked.caller = ip;
             if !self.names(ip) {
+                walked.met_caller = true;
                 break;
             }
         }
-        caller
+        walked
     }
+}
+
+/// How far the named proxies' word leads.
+struct Walked {
+    caller: IpAddr,
+    // The hop at which the walk stopped, from 0, the nearest first: what stands there is about the caller.
+    at: usize,
+    proto: Option<String>,
+    // It stopped at an address that is no named proxy.
+    met_caller: bool,
+}
+
+/// The items of a list that proxies append to, the last first.
+fn x_forwarded(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    headers.get_all(name).iter().rev().flat_map(|line| line.to_str().unwrap_or_default().rsplit(','))
 }
 
 /// The hops of `X-Forwarded-For`, the last first.
 fn x_forwarded_for(headers: &HeaderMap) -> impl Iterator<Item = Hop> {
-    let lines = headers.get_all(FOR).iter().rev();
-    lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',')).map(|text| Hop { ip: address(text), proto: None })
+    x_forwarded(headers, FOR).map(|text| Hop { ip: address(text), proto: None })
 }
 
 /// The hops of `Forwarded`, the last first. A line that is not well formed counts as one unknown hop: a quote that the caller left open would
@@ -218,11 +242,26 @@ mod tests {
     fn only_a_named_proxy_can_say_that_the_caller_came_in_plain() {
         let said = |peer: &str, lines: &[(&HeaderName, &str)]| proxies().says_plain(peer.parse().unwrap(), &headers(lines));
         assert!(said("10.0.0.1", &[(&PROTO, "http")]));
-        assert!(said("10.0.0.1", &[(&PROTO, "https, http")]));
+        assert!(said("10.0.0.1", &[(&FOR, "203.0.113.9"), (&PROTO, "https, http")]), "what stands left of it is the caller's own");
+        assert!(!said("10.0.0.1", &[(&PROTO, "https, http")]), "a list of two says of a proxy whose address nobody wrote down");
         assert!(said("10.0.0.1", &[(&header::FORWARDED, "for=203.0.113.9;proto=http")]));
         assert!(!said("10.0.0.1", &[(&PROTO, "https"), (&header::FORWARDED, "proto=http")]));
         assert!(!said("10.0.0.1", &[]));
         assert!(!said("203.0.113.9", &[(&PROTO, "http")]));
+    }
+
+    #[test]
+    fn behind_two_named_proxies_the_protocol_of_the_callers_own_hop_counts() {
+        let said = |lines: &[(&HeaderName, &str)]| proxies().says_plain("10.0.0.1".parse().unwrap(), &headers(lines));
+        let via = "203.0.113.9, 10.0.0.2";
+        assert!(!said(&[(&FOR, via), (&PROTO, "https, http")]));
+        assert!(said(&[(&FOR, via), (&PROTO, "http, https")]));
+        assert!(!said(&[(&FOR, via), (&PROTO, "http")]), "one value may be the nearer proxy's own");
+        assert!(!said(&[(&FOR, "10.0.0.2"), (&PROTO, "https, http")]), "the farther proxy wrote no address");
+        assert!(said(&[(&FOR, "10.0.0.7"), (&PROTO, "http")]), "a caller within the named network");
+        assert!(!said(&[(&header::FORWARDED, "for=203.0.113.9;proto=https, for=10.0.0.2;proto=http")]));
+        assert!(said(&[(&header::FORWARDED, "for=203.0.113.9;proto=http, for=10.0.0.2;proto=https")]));
+        assert!(!said(&[(&FOR, "203.0.113.9"), (&header::FORWARDED, "for=6.6.6.6;proto=http")]), "two stories");
     }
 
     /// Anything that can stand in a header, with a bias towards what means something here.

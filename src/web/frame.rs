@@ -6,7 +6,7 @@ use super::{
     format::OutOf,
     page::{FirstRunStrip, Frame, HeldStrip, PauseControl, Person},
 };
-use crate::app::{App, AppError, first_run};
+use crate::app::{App, AppError, first_run::TASKS, first_run::Task};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{BotId, Grant, Hold, Role, Scope, Step};
 use askama::Template;
@@ -23,12 +23,18 @@ const COUNTED: usize = 20;
 
 /// The frame of a page for this visitor. Handlers change `scripts`, `pause` and the like on it afterwards.
 pub async fn of(app: &App, visitor: &Visitor, title: impl Into<String>) -> Frame {
+    let mut frame = without_first_run(app, visitor, title).await;
+    frame.first_run = visitor.actor.as_ref().and_then(|actor| first_run(app, actor));
+    frame
+}
+
+/// The same for the list itself and for the page that only pauses: how far the list has come is not computed there.
+pub async fn without_first_run(app: &App, visitor: &Visitor, title: impl Into<String>) -> Frame {
     let mut frame = bare(app, title, visitor.path.clone());
     frame.csrf = visitor.csrf();
     let Some(actor) = &visitor.actor else { return frame };
     frame.person = person(app, actor, visitor.asleep.is_some());
     frame.held = held(app, actor);
-    frame.first_run = first_run(app, actor);
     if actor.has_few_keys() {
         frame.keys_missing = actor.user().and_then(|user| super::pages::own_keys::missing(app, user)).unwrap_or_default();
     }
@@ -95,21 +101,20 @@ fn person(app: &App, actor: &Actor, stop_only: bool) -> Option<Person> {
 
 /// The strip of the first run: for those who can bring it on, until it is finished or they have put it away.
 fn first_run(app: &App, actor: &Actor) -> Option<FirstRunStrip> {
-    const NEXT: [&str; first_run::TASKS] = [
-        "make a second security key",
-        "invite a second person",
-        "write a first bot down",
-        "put an agent beside it",
-        "start it",
-        "measure a pause drill",
-    ];
     let brings_on = [Role::Admin, Role::Risk, Role::Lead, Role::Operator].into_iter().any(|role| actor.holds(role));
     if app.is_demo() || actor.is_stop_only() || !brings_on || app.has_put_first_run_away(actor.user()?) {
         return None;
     }
-    let run = app.first_run(actor).ok()?;
-    let (next, _) = NEXT.into_iter().zip(run.done()).find(|(_, done)| !done)?;
-    Some(FirstRunStrip { done: OutOf { n: run.count(), of: first_run::TASKS }, next })
+    let run = app.first_run_ahead(actor)?;
+    let next = match run.next()? {
+        Task::Keys => "make a second security key",
+        Task::SecondPerson => "invite a second person",
+        Task::Bot => "write a first bot down",
+        Task::Agent => "put an agent beside it",
+        Task::Start => "start it",
+        Task::Drill => "measure a pause drill",
+    };
+    Some(FirstRunStrip { done: OutOf { n: run.count(), of: TASKS }, next })
 }
 
 /// The strip alone, for live updates.

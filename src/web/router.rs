@@ -32,7 +32,7 @@ pub enum Access {
 /// One line of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
-    /// `GET` or `POST`.
+    /// `GET`, `POST`, or `CONNECT`, by which a websocket is opened over HTTP/2 (RFC 8441).
     pub method: &'static str,
     /// The path as axum writes it.
     pub path: &'static str,
@@ -43,6 +43,7 @@ pub struct Route {
 macro_rules! routes {
     (@method GET $handler:path) => { get($handler) };
     (@method POST $handler:path) => { post($handler) };
+    (@method CONNECT $handler:path) => { connect($handler) };
     ($($method:ident $path:literal $access:expr => $handler:path;)*) => {
         /// Every route.
         pub const ROUTES: &[Route] = &[$(Route { method: stringify!($method), path: $path, access: $access }),*];
@@ -53,8 +54,7 @@ macro_rules! routes {
             $(if is_demo || !matches!($access, Access::Demo) {
                 router = router.route($path, routes!(@method $method $handler));
             })*
-            // The same line for the same callers: over HTTP/2 a websocket is opened by CONNECT (RFC 8441).
-            router.route("/agent/v1/stream", connect(super::agent::stream::open))
+            router
         }
     };
 }
@@ -144,6 +144,7 @@ routes! {
     POST "/agent/v1/holds" Access::Agent => super::agent::reports::holds;
     POST "/agent/v1/token" Access::Agent => super::agent::token::create;
     GET "/agent/v1/stream" Access::Agent => super::agent::stream::open;
+    CONNECT "/agent/v1/stream" Access::Agent => super::agent::stream::open;
 
     GET "/api/v1/bots" Access::Token(Action::See) => super::api::v1::bots::index;
     POST "/api/v1/bots" Access::Token(Action::EditBot) => super::api::v1::bots::create;

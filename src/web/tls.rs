@@ -80,7 +80,7 @@ impl Tls {
     /// still stop from this host.
     ///
     /// # Errors
-    /// When the files make no pair.
+    /// When the files make no pair; when this program was built without any version of TLS.
     pub fn open(files: PairFiles, origin: &Url, clock: Clock) -> Result<Self, CertificateError> {
         let text = files.read()?;
         let pair = files.pair(&text)?;
@@ -89,7 +89,7 @@ impl Tls {
         }
         let tried = Mutex::new(Tried { digest: text.digest(), wrong: None });
         let served = Arc::new(Served(ArcSwap::from_pointee(pair)));
-        let acceptor = TlsAcceptor::from(Arc::new(config(served.clone())));
+        let acceptor = TlsAcceptor::from(Arc::new(config(served.clone())?));
         Ok(Self { files, origin: origin.clone(), clock, acceptor, served, tried })
     }
 
@@ -175,14 +175,13 @@ impl Tls {
     }
 }
 
-fn config(served: Arc<Served>) -> ServerConfig {
+fn config(served: Arc<Served>) -> Result<ServerConfig, CertificateError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(rustls::ALL_VERSIONS);
-    // The provider supports every version that this program was built with; were it not so, no pair could be served at all.
-    let builder = builder.unwrap_or_else(|_| ServerConfig::builder());
+    let builder = builder.map_err(CertificateError::NoTls)?;
     let mut config = builder.with_no_client_auth().with_cert_resolver(served);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config
+    Ok(config)
 }
 
 async fn answer_in_plain(mut stream: TcpStream, origin: &Url) -> io::Result<()> {

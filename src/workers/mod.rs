@@ -1,6 +1,7 @@
 //! Reconcilers: each compares what should be with what is and closes the gap. No input, safe to run twice; a lost wake-up is only a delay.
 //! Across replicas a lease row picks one for the work that must not be done twice at once.
 
+pub mod drills;
 pub mod lapses;
 pub mod merge;
 pub mod prune;
@@ -22,6 +23,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(merge::run(app.clone()));
     all.spawn(lapses::run(app.clone()));
     all.spawn(starts::run(app.clone()));
+    all.spawn(drills::run(app.clone()));
     all.spawn(prune::run(app.clone()));
     all.spawn(publisher::run(app.clone()));
     all.spawn(sink::run(app.clone()));

@@ -4,6 +4,8 @@ use crate::app::App;
 use std::{sync::Arc, time::Duration};
 
 const EVERY: Duration = Duration::from_millis(500);
+/// Unread notices are read again every so many rounds, in case word of one was lost.
+const UNREAD_EVERY: u32 = 20;
 
 /// Runs until the server stops. On the embedded database this process is the only writer and there is nothing to follow.
 pub async fn run(app: Arc<App>) {
@@ -13,17 +15,20 @@ pub async fn run(app: Arc<App>) {
     loop {
         let mut listener = app.db.listener().await.ok().flatten();
         // Whoever has no listener rereads by the clock alone, and tries for one again after a minute.
-        for _ in 0..120 {
+        for round in 0..120 {
             let notice = async {
                 match &mut listener {
                     Some(listener) => listener.wait().await,
                     None => std::future::pending().await,
                 }
             };
-            let _ = tokio::time::timeout(EVERY, notice).await;
+            let is_told = tokio::time::timeout(EVERY, notice).await.is_ok();
             if let Err(error) = app.refresh().await {
                 tracing::warn!(%error, "the database could not be read; leases shorten");
                 tokio::time::sleep(EVERY).await;
+            } else if is_told || round % UNREAD_EVERY == 0 {
+                // How many notices are unread is only shown: what could not be read now is read with the next.
+                let _ = app.refresh_unread().await;
             }
         }
     }

@@ -354,16 +354,27 @@ async fn whoever_listens_at_the_address_is_told_apart() {
     assert!(said.finds(("ok", "listen address", "can take a stop")) && !said.finds(("warn", "certificate", "")), "{}", said.text);
     // It runs, but with another state folder: no stop is heard at this one.
     assert!(said.finds(("bad", "control socket", "is not heard")), "{}", said.text);
+    assert!(healthy(&secure).await, "whoever vouches for its certificate, and for whatever name");
     authority.issue("localhost", 90);
+    assert!(healthy(&secure).await);
     let said = ground.look(&secure).await;
     assert!(said.finds(("warn", "certificate", "shows another certificate")), "{}", said.text);
     let plain = serving(Front::default(), &test).await.to_string();
-    let said = ground.look(&[&["--listen", &plain], &secure[2..]].concat()).await;
+    let wrong = [&["--listen", &plain], &secure[2..]].concat();
+    assert!(healthy(&["--listen", &plain]).await && !healthy(&wrong).await && !healthy(&["--listen", &talker_at]).await);
+    let said = ground.look(&wrong).await;
     assert!(said.finds(("bad", "listen address", "no answer over TLS")), "{}", said.text);
     let before = ground.tree();
     let said = ground.look(&["--listen", &plain]).await;
     assert!(said.finds(("ok", "listen address", "can take a stop")), "{}", said.text);
     assert!(before == ground.tree());
+}
+
+/// What `andon health` says.
+async fn healthy(arguments: &[&str]) -> bool {
+    let mut command = server::command("sh");
+    command.args(["-c", "exec \"$@\"", "sh"]).arg(server::andon()).arg("health").args(arguments);
+    tokio::process::Command::from(command).output().await.unwrap().status.success()
 }
 
 async fn serving(front: Front, test: &TestApp) -> SocketAddr {

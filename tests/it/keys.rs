@@ -52,6 +52,13 @@ on_both!(a_key_is_added_and_removed_by_a_key_that_was_there, |fresh: Fresh| asyn
     let code = test.app.prepare_single(&actor, code).await.unwrap();
     let ceremony = test.app.signing_options(&actor, &code.stored.id).await.unwrap();
     assert!(third.sign(&ceremony.options).is_err(), "a removed key is not asked any more");
+    let titles = async |name: &str| {
+        let (page, _) = test.app.notices_of(&test.actor(name), None).await.unwrap();
+        page.into_iter().map(|notice| notice.title).collect::<Vec<_>>()
+    };
+    assert_eq!(titles("operator").await, ["A security key of yours was removed", "A security key of yours was added"]);
+    assert_eq!(titles("admin").await, ["A security key of operator was removed", "A security key of operator was added"]);
+    assert!(titles("risk").await.is_empty());
     let report = test.log_is_good().await;
     assert!(report.unsigned >= 14, "the keys of the door are told apart: {}", report.unsigned);
 });
@@ -178,6 +185,8 @@ on_both!(a_key_whose_counter_goes_back_is_suspended, |fresh: Fresh| async move {
     assert!(refused.unwrap_err().to_string().contains("there may be a copy of the key. It was suspended"));
     let stored = test.keys("lead").await.remove(0);
     assert!(stored.suspended_at.is_some() && stored.suspended_why.is_some());
+    let (told, _) = test.app.notices_of(&test.actor("admin"), None).await.unwrap();
+    assert!(told[0].title == "A security key of lead was suspended" && told[0].text.contains("there may be a copy"), "{}", told[0].text);
     // It is asked for nothing any more, its owner reads and stops only, and the other key mends it.
     let begun = test.app.sign_in_key_options(&lead.id).await.unwrap();
     assert!(lead.key.sign(&begun.options).is_err());

@@ -78,7 +78,9 @@ impl Ground {
         serve.args(["--listen", &address.to_string(), "--origin", &origin]);
         if let Place::Url(url) = &fresh.place {
             // By the variable, as the help advises: a list of processes shows arguments.
-            serve.env("ANDON_DATABASE_URL", url.replacen("andon@", &format!("andon:{DATABASE}@"), 1));
+            let with_password = url.replacen("andon@", &format!("andon:{DATABASE}@"), 1);
+            assert_ne!(*url, with_password, "nothing is planted in {url}");
+            serve.env("ANDON_DATABASE_URL", with_password);
         }
         serve.env("ANDON_LOG", "debug").stdout(log(&dir, "logs/server.out")).stderr(log(&dir, "logs/server.log"));
         let server = serve.spawn().unwrap();
@@ -264,15 +266,28 @@ async fn read_all(ground: &mut Ground, api: &str, bot: &str) {
     }
 }
 
-/// Commands that are given the database's password and fail.
+/// Commands that are given the database's password and fail, whatever the installation is kept in: nobody is there, the address is none, the
+/// kind is another. By the variable, by a file, by an argument.
 fn fail_with_the_database(ground: &Ground) {
-    let url = format!("postgres://andon:{DATABASE}@127.0.0.1:1/none");
+    let beside = tempfile::tempdir().unwrap();
+    let file = beside.path().join("url");
     let serve: &[&str] = &["serve", "--listen", "127.0.0.1:0", "--data", "elsewhere", "--state-dir", "elsewhere"];
-    for arguments in [serve, &["audit", "verify"]] {
-        let mut failing = command(andon());
-        failing.args(arguments).current_dir(&ground.dir).env("ANDON_LOG", "debug").env("ANDON_DATABASE_URL", &url);
-        failing.stdout(log(&ground.dir, "logs/failed.out")).stderr(log(&ground.dir, "logs/failed.log"));
-        assert!(!failing.status().unwrap().success(), "{arguments:?}");
+    let doctor: &[&str] = &["doctor", "--listen", "127.0.0.1:0", "--data", "elsewhere", "--state-dir", "elsewhere"];
+    let verify: &[&str] = &["audit", "verify"];
+    for (kind, port) in [("postgres", "1"), ("postgres", "none"), ("mysql", "1")] {
+        let url = format!("{kind}://andon:{DATABASE}@127.0.0.1:{port}/none");
+        fs::write(&file, &url).unwrap();
+        for (arguments, way) in [(serve, "variable"), (serve, "argument"), (verify, "variable"), (doctor, "file")] {
+            let mut failing = command(andon());
+            failing.args(arguments).current_dir(&ground.dir).env("ANDON_LOG", "debug");
+            match way {
+                "variable" => failing.env("ANDON_DATABASE_URL", &url),
+                "file" => failing.arg("--database-url-file").arg(&file),
+                _ => failing.args(["--database-url", &url]),
+            };
+            failing.stdout(log(&ground.dir, "logs/failed.out")).stderr(log(&ground.dir, "logs/failed.log"));
+            assert!(!failing.status().unwrap().success(), "{arguments:?} with {kind} at port {port} by {way}");
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::harness::{
     app::TestApp,
     db::{Fresh, Kind, on_both},
 };
+use crate::log::copy::Raw;
 use andon::{
     app::{AppError, acts::Outcome},
     domain::{BotFacts, BotId, Epoch, Level, Scope, State, Step, StopKind},
@@ -152,6 +153,8 @@ on_both!(a_new_boot_and_a_lapse_are_stops, |fresh: Fresh| async move {
     agent.settle(&test.app).await;
     assert_eq!(agent.state, State::Active, "29 s of silence are no lapse");
     test.hand.forward_ms(31_000);
+    // Whatever becomes of the measurements of drills.
+    Raw::open(&test.fresh.place).await.run("DROP TABLE drill", &[]).await;
     workers::lapses::round(&test.app).await;
     stop(StopKind::Lapse);
     agent.settle(&test.app).await;

@@ -40,6 +40,23 @@ on_both!(every_statement_prepares, |fresh: Fresh| async move {
     }
 });
 
+#[tokio::test]
+async fn a_stop_waits_for_no_stuck_lock() {
+    let fresh = fresh(Kind::Postgres).await;
+    for (lane, expected) in [(Lane::Stop, "200ms"), (Lane::Normal, "2s"), (Lane::Stop, "200ms")] {
+        let mut tx = fresh.db.write(lane).await.unwrap();
+        let Conn::Postgres(open) = &mut *tx else { panic!("not PostgreSQL") };
+        let found: String = sqlx::query_scalar("SELECT current_setting('lock_timeout')").fetch_one(&mut **open).await.unwrap();
+        assert_eq!(found, expected, "{lane:?}");
+        tx.commit().await.unwrap();
+    }
+    // Somebody has the epoch's row and does not let go.
+    let mut stuck = fresh.db.write(Lane::Normal).await.unwrap();
+    storage::epoch::epoch_take(&mut stuck).await.unwrap();
+    let mut stop = fresh.db.write(Lane::Stop).await.unwrap();
+    assert!(matches!(storage::epoch::epoch_take(&mut stop).await, Err(Error::Database(_))));
+}
+
 /// Tables and columns as `table.column`.
 async fn columns(fresh: &Fresh) -> BTreeSet<String> {
     let mut tx = fresh.db.read().await.unwrap();

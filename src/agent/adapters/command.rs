@@ -1,6 +1,7 @@
 //! A bot that is told by commands of its owner's: one each to halt, to start and to report, and one to reduce where it can. Each is a program
 //! with arguments, never a line for a shell, and answers with one JSON object on standard output. What does not end with status 0, in time and
-//! with such an object proves nothing, and a halt is then tried again.
+//! with such an object proves nothing, and a halt is then tried again. What `halt` and `reduce` say of their own work is no proof either: `report`
+//! is asked after them, and counts.
 //!
 //! In its environment every command finds `ANDON_BOT` (the bot's name), `ANDON_STATE` (`active`, `reducing`, `halted`), `ANDON_EXITS`
 //! (`managed`, `none`) and `ANDON_ORDERS` (`keep`, `cancel_entries`, `cancel_all`): what is wanted now. On standard output:
@@ -9,14 +10,14 @@
 //! {"state":"halted","instance":"4711","entry_orders":0}
 //! ```
 //!
-//! * `state`, always: what the bot does, read back from it. `halt` has to say `halted`, `reduce` at most `reducing`.
+//! * `state`, always: what the bot does, read back from it. After `halt` both have to say `halted`, after `reduce` at most `reducing`.
 //! * `instance`, where the bot has one (a pid, a start time): changes whenever it started anew, which is a stop.
 //! * `entry_orders`, where it is known: orders that rest and would open or add. Without it no stop is ever shown as idle.
 //! * From `report` also every field of the protocol's report (`equity`, `open_orders`, `positions`, …).
 
 mod run;
 
-use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Wanted};
+use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Traits, Wanted};
 use crate::domain::{Orders, State};
 use crate::protocol::Report;
 use async_trait::async_trait;
@@ -24,12 +25,15 @@ use run::{Call, Cancel};
 use serde::Deserialize;
 use std::{
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 /// Between two looks at the bot: a bot that restarts by itself is halted again within moments (ruling H20).
 const LOOK_EVERY: Duration = Duration::from_millis(1_500);
+
+/// The command that changes nothing, and may run beside the others.
+const REPORT: &str = "report";
 
 /// One command and how long it may take.
 #[derive(Debug, Clone)]
@@ -73,7 +77,7 @@ struct Answer {
 
 impl Answer {
     fn read_back(&self) -> ReadBack {
-        ReadBack { state: self.state, instance: self.instance.clone(), entry_orders: self.report.entry_orders }
+        ReadBack { state: self.state, instance: self.instance.clone(), resting: (&self.report).into(), exits: None }
     }
 }
 
@@ -81,12 +85,13 @@ impl Answer {
 pub struct CommandAdapter {
     config: CommandConfig,
     wanted: Mutex<Option<Wanted>>,
+    turn: Arc<Mutex<()>>,
 }
 
 impl CommandAdapter {
     /// An adapter for one bot; runs nothing.
     pub fn new(config: CommandConfig) -> Self {
-        Self { config, wanted: Mutex::default() }
+        Self { config, wanted: Mutex::default(), turn: Arc::default() }
     }
 
     fn order_for(&self, wanted: &Wanted) -> (&'static str, &Order) {
@@ -104,7 +109,8 @@ impl CommandAdapter {
             env.push(("ANDON_EXITS", wanted.exits.to_string()));
             env.push(("ANDON_ORDERS", wanted.orders.to_string()));
         }
-        Call { name, command: order.command.clone(), dir: self.config.working_dir.clone(), env, timeout_ms: order.timeout_ms }
+        let turn = (name != REPORT).then(|| self.turn.clone());
+        Call { name, command: order.command.clone(), dir: self.config.working_dir.clone(), env, timeout_ms: order.timeout_ms, turn }
     }
 
     async fn ask(&self, name: &'static str, order: &Order, wanted: Option<Wanted>) -> Result<Answer, AdapterError> {
@@ -119,7 +125,7 @@ impl CommandAdapter {
 
     async fn now(&self) -> Result<Answer, AdapterError> {
         let wanted = *self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        self.ask("report", &self.config.report, wanted).await
+        self.ask(REPORT, &self.config.report, wanted).await
     }
 }
 
@@ -134,26 +140,27 @@ impl Adapter for CommandAdapter {
     fn name(&self) -> &'static str {
         "command"
     }
-    fn can_reduce(&self) -> bool {
-        self.config.reduce.is_some()
-    }
-    fn can_tell_orders(&self) -> bool {
-        true
-    }
-    fn can_manage_exits(&self) -> bool {
-        self.config.manages_exits
-    }
-    fn dies_with_agent(&self) -> bool {
-        false
+    fn traits(&self) -> Traits {
+        Traits {
+            can_reduce: self.config.reduce.is_some(),
+            can_tell_orders: true,
+            can_manage_exits: self.config.manages_exits,
+            dies_with_agent: false,
+        }
     }
     fn apply_within_ms(&self) -> i64 {
-        self.config.halt.timeout_ms.saturating_add(1_000)
+        self.config.halt.timeout_ms.saturating_add(self.config.report.timeout_ms).saturating_add(1_000)
     }
 
     async fn apply(&self, wanted: &Wanted) -> Result<ReadBack, AdapterError> {
         *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Some(*wanted);
         let (name, order) = self.order_for(wanted);
-        Ok(self.ask(name, order, Some(*wanted)).await?.read_back())
+        let told = self.ask(name, order, Some(*wanted)).await?;
+        // One that says itself that it did not do it is not asked further, and a start is looked at soon enough.
+        if told.state > wanted.state || wanted.state == State::Active {
+            return Ok(told.read_back());
+        }
+        Ok(self.now().await?.read_back())
     }
 
     async fn look(&self) -> Result<ReadBack, AdapterError> {
@@ -174,11 +181,14 @@ impl Adapter for CommandAdapter {
 
     fn halt_now(&self, wanted: &Wanted) -> Result<(), AdapterError> {
         let wanted = Wanted { state: State::Halted, orders: wanted.orders.max(Orders::CancelEntries), ..*wanted };
-        let printed = self.call("halt", &self.config.halt, Some(wanted)).run(&Cancel::default())?;
-        match answer("halt", &printed)?.state {
-            State::Halted => Ok(()),
-            other => Err(AdapterError(format!("told to be halted, the bot says {other}"))),
+        for (name, order) in [("halt", &self.config.halt), (REPORT, &self.config.report)] {
+            let printed = self.call(name, order, Some(wanted)).run(&Cancel::default())?;
+            let state = answer(name, &printed)?.state;
+            if state != State::Halted {
+                return Err(AdapterError(format!("told to be halted, the bot says {state} to the {name} command")));
+            }
         }
+        Ok(())
     }
 
     async fn examine(&self, _restart: bool) -> Vec<Finding> {

@@ -16,16 +16,16 @@ mod facts;
 mod report;
 mod steps;
 
-use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Wanted};
+use super::{Adapter, AdapterError, Finding, ReadBack, Resting, Runs, Traits, Wanted};
 use crate::agent::boot_clock::BootClock;
-use crate::domain::{Orders, Secret, State};
+use crate::domain::{Exits, Orders, Secret, State};
 use crate::protocol::Report;
 use api::{Api, ApiError};
 use async_trait::async_trait;
 use facts::{Config, Health, Mode};
 use sha2::{Digest, Sha256};
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use url::Url;
@@ -68,7 +68,7 @@ pub struct FreqtradeAdapter {
     config: FreqtradeConfig,
     api: Api,
     boot_clock: BootClock,
-    inside: Mutex<Inside>,
+    inside: Arc<Mutex<Inside>>,
 }
 
 #[derive(Default)]
@@ -77,11 +77,23 @@ struct Inside {
     wanted: Option<Wanted>,
     // `last_process` of a bot that was proved stopped: it must not move any more.
     stood_at: Option<Option<String>>,
-    // Entry orders that rest at a stopped bot, as last warned of.
+    // Its loop had come round when it was read last, and how often that was not so any more: another process, or one that reloaded.
+    came_round: bool,
+    restarts: u64,
+    // Orders that rest at a stopped bot and were to be cancelled, as last warned of.
     stays: u64,
     slow: report::Slow,
     slow_at_ms: Option<i64>,
+    // They are being read.
+    reads_slow: bool,
     runs: Runs,
+}
+
+impl Inside {
+    /// True when the loop of a bot that was proved stopped came round since. One that has never come round is another process, and stands.
+    fn moved_on(&self, health: &Health) -> bool {
+        health.last_process.is_some() && self.stood_at.as_ref().is_some_and(|stood| *stood != health.last_process)
+    }
 }
 
 impl FreqtradeAdapter {
@@ -93,7 +105,7 @@ impl FreqtradeAdapter {
         let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(1));
         let long = ms(config.timeout_ms.max(config.apply_within_ms()));
         let api = Api::new(config.url.clone(), config.username.clone(), config.password.clone(), ms(config.timeout_ms), long);
-        Ok(Self { api: api.map_err(AdapterError)?, config, boot_clock, inside: Mutex::default() })
+        Ok(Self { api: api.map_err(AdapterError)?, config, boot_clock, inside: Arc::default() })
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -103,7 +115,11 @@ impl FreqtradeAdapter {
     /// What the bot does, from its state, its loop and what is wanted of it.
     fn reading(&self, config: &Config, health: &Health) -> Result<ReadBack, AdapterError> {
         let mode = config.mode();
-        let inside = self.inside();
+        let mut inside = self.inside();
+        // One that comes back stopped says nothing of when it began: its loop came round, and now has never come round.
+        if std::mem::replace(&mut inside.came_round, health.last_process.is_some()) && health.last_process.is_none() {
+            inside.restarts += 1;
+        }
         let state = match mode {
             Mode::Running => State::Active,
             Mode::Paused => match inside.wanted {
@@ -111,11 +127,13 @@ impl FreqtradeAdapter {
                 _ => State::Reducing,
             },
             // It says that it stands, and its loop comes round all the same.
-            Mode::Stopped if inside.stood_at.as_ref().is_some_and(|stood| *stood != health.last_process) => State::Active,
+            Mode::Stopped if inside.moved_on(health) => State::Active,
             Mode::Stopped => State::Halted,
             Mode::Reloading | Mode::Unknown => return Err(AdapterError(format!("Freqtrade's state is {:?}", config.text("state")))),
         };
-        Ok(ReadBack { state, instance: health.instance(), entry_orders: None })
+        let instance = Some(format!("{} {}", health.instance(), inside.restarts));
+        let exits = Some(if mode == Mode::Stopped { Exits::None } else { Exits::Managed });
+        Ok(ReadBack { state, instance, resting: Resting::default(), exits })
     }
 
     fn note_runs(&self, config: &Config) {
@@ -136,15 +154,23 @@ impl FreqtradeAdapter {
         self.inside().runs = runs;
     }
 
-    /// True when what costs more is due again.
-    fn slow_is_due(&self) -> bool {
+    /// Has what costs more read anew when that is due, for the reports to come: that a bot is idle does not wait for its wealth.
+    fn read_slow(&self) {
         let now = self.boot_clock.now_ms();
-        let mut inside = self.inside();
-        let due = inside.slow_at_ms.is_none_or(|at| now.saturating_sub(at) >= SLOW_EVERY_MS);
-        if due {
-            inside.slow_at_ms = Some(now);
+        {
+            let mut inside = self.inside();
+            if inside.reads_slow || inside.slow_at_ms.is_some_and(|at| now.saturating_sub(at) < SLOW_EVERY_MS) {
+                return;
+            }
+            (inside.reads_slow, inside.slow_at_ms) = (true, Some(now));
         }
-        due
+        let (api, inside) = (self.api.clone(), self.inside.clone());
+        tokio::spawn(async move {
+            let (wealth, daily) = tokio::join!(api.wealth(), api.daily());
+            let mut inside = inside.lock().unwrap_or_else(PoisonError::into_inner);
+            inside.slow = report::Slow { wealth: wealth.ok(), daily: daily.ok() };
+            inside.reads_slow = false;
+        });
     }
 }
 
@@ -153,17 +179,8 @@ impl Adapter for FreqtradeAdapter {
     fn name(&self) -> &'static str {
         "freqtrade"
     }
-    fn can_reduce(&self) -> bool {
-        true
-    }
-    fn can_tell_orders(&self) -> bool {
-        true
-    }
-    fn can_manage_exits(&self) -> bool {
-        true
-    }
-    fn dies_with_agent(&self) -> bool {
-        false
+    fn traits(&self) -> Traits {
+        Traits { can_reduce: true, can_tell_orders: true, can_manage_exits: true, dies_with_agent: false }
     }
     fn apply_within_ms(&self) -> i64 {
         self.config.apply_within_ms()
@@ -185,21 +202,21 @@ impl Adapter for FreqtradeAdapter {
         let (config, health) = tokio::try_join!(self.api.config(), self.api.health())?;
         self.note_runs(&config);
         let mut seen = self.reading(&config, &health)?;
-        let cancels = self.inside().wanted.is_some_and(|wanted| wanted.orders != Orders::Keep);
-        // Its state is not kept waiting by an exchange that is slow to tell prices.
-        if cancels && let Ok(Ok(trades)) = tokio::time::timeout(STATUS, self.api.status()).await {
-            seen.entry_orders = Some(report::entry_orders(&trades));
+        let Some(wanted) = self.inside().wanted else { return Ok(seen) };
+        // That it does more than it was told is news by itself.
+        if seen.state > wanted.state || wanted.orders == Orders::Keep {
+            return Ok(seen);
+        }
+        // Its state is not kept waiting by an exchange that is slow to tell prices; a report waits longer, and counts as well.
+        if let Ok(Ok(trades)) = tokio::time::timeout(STATUS, self.api.status()).await {
+            seen.resting = report::resting(&trades);
         }
         Ok(seen)
     }
 
     async fn report(&self) -> Result<Option<Report>, AdapterError> {
         let trades = self.api.status().await?;
-        if self.slow_is_due() {
-            let (wealth, daily) = tokio::join!(self.api.wealth(), self.api.daily());
-            let mut inside = self.inside();
-            inside.slow = report::Slow { wealth: wealth.ok(), daily: daily.ok() };
-        }
+        self.read_slow();
         Ok(Some(report::report(&trades, &self.inside().slow)))
     }
 
@@ -219,7 +236,7 @@ impl Adapter for FreqtradeAdapter {
     async fn examine(&self, restart: bool) -> Vec<Finding> {
         let mut found = Vec::new();
         if restart {
-            found.push(self.reload().await);
+            found.extend(self.reload().await);
         }
         found.extend(examine::examine(&self.api, &self.config, &self.boot_clock).await);
         found

@@ -151,7 +151,7 @@ fn start(launch: &Launch) -> io::Result<Pid> {
     command
         .args(arguments)
         .env(BECOME, serde_json::to_string(&stage)?)
-        .env(family::BOT, &launch.mark)
+        .env(family::MARK, &launch.mark)
         .env_remove(family::LAUNCHER)
         .stdin(Stdio::null())
         .process_group(0);

@@ -7,11 +7,11 @@ pub mod launcher;
 pub mod process;
 
 pub use super::{
-    brain::{STANDSTILL, Wanted},
+    brain::{Powers, STANDSTILL, Wanted},
     standing::Runs,
 };
 
-use crate::domain::State;
+use crate::domain::{Exits, Orders, State};
 use crate::protocol::Report;
 use async_trait::async_trait;
 use std::time::Duration;
@@ -35,14 +35,61 @@ pub struct ReadBack {
     pub state: State,
     /// Changes whenever the bot started anew (its pid, its start time): a bot that restarts by itself is a stop.
     pub instance: Option<String>,
-    /// Entry orders that rest, as read back after `state`; none: not read. Where some are left after a stop, the bot is told again.
-    pub entry_orders: Option<u64>,
+    /// What rests, as read back after `state`. Where something is left that was to be cancelled, the bot is told again.
+    pub resting: Resting,
+    /// What becomes of its exits as it is now; none: it does not tell.
+    pub exits: Option<Exits>,
+}
+
+/// How many orders rest. None: not known, which is never none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resting {
+    /// Those that would open or add.
+    pub entry: Option<u64>,
+    /// All of them.
+    pub all: Option<u64>,
+}
+
+impl Resting {
+    /// How many of them were to be cancelled. Where nobody can tell all of them, those that would open or add stand for all.
+    pub fn against(&self, orders: Orders) -> Option<u64> {
+        match orders {
+            Orders::Keep => Some(0),
+            Orders::CancelEntries => self.entry,
+            Orders::CancelAll => self.all.or(self.entry),
+        }
+    }
+}
+
+impl From<&Report> for Resting {
+    fn from(report: &Report) -> Self {
+        Self { entry: report.entry_orders, all: report.open_orders }
+    }
 }
 
 impl ReadBack {
     /// A state, and nothing else known.
     pub fn of(state: State) -> Self {
-        Self { state, instance: None, entry_orders: None }
+        Self { state, instance: None, resting: Resting::default(), exits: None }
+    }
+}
+
+/// What a kind of bot can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traits {
+    /// It can be let reduce without adding. Where it cannot, an order to reduce is a halt (ruling H20).
+    pub can_reduce: bool,
+    /// Entry orders can be told from others and counted. Where they cannot, nothing is ever acknowledged as `idle` (ruling C12).
+    pub can_tell_orders: bool,
+    /// It can manage its exits while it is halted. Where it cannot, halted means not one new order (ruling C1).
+    pub can_manage_exits: bool,
+    /// It ends when its agent and minder do. Where it does not, nobody on its host can stop it once both are gone (ruling H7).
+    pub dies_with_agent: bool,
+}
+
+impl From<Traits> for Powers {
+    fn from(traits: Traits) -> Self {
+        Self { can_reduce: traits.can_reduce, can_manage_exits: traits.can_manage_exits }
     }
 }
 
@@ -75,17 +122,8 @@ pub trait Adapter: Send + Sync + 'static {
     /// The word for it: `process`.
     fn name(&self) -> &'static str;
 
-    /// It can let the bot reduce without adding. Where it cannot, an order to reduce is a halt (ruling H20).
-    fn can_reduce(&self) -> bool;
-
-    /// It can tell entry orders from others and count them. Where it cannot, nothing is ever acknowledged as `idle` (ruling C12).
-    fn can_tell_orders(&self) -> bool;
-
-    /// It can let a halted bot manage its exits. Where it cannot, halted means not one new order (ruling C1).
-    fn can_manage_exits(&self) -> bool;
-
-    /// The bot ends when its agent and minder do. Where it does not, nobody on its host can stop it once both are gone (ruling H7).
-    fn dies_with_agent(&self) -> bool;
+    /// What this kind of bot can do.
+    fn traits(&self) -> Traits;
 
     /// How long it needs at most from a stop to its proof. Milliseconds.
     fn apply_within_ms(&self) -> i64;

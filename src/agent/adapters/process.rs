@@ -1,7 +1,7 @@
 //! A bot that is a command on this host: it runs or it does not (rulings C12, H20). Halted means that the configured signal was sent and that no
 //! process of it is left. What orders rest at the venue only the configured report command can tell. It is never restarted by itself.
 
-use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Wanted, family, launcher::Launch};
+use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Traits, Wanted, family, launcher::Launch};
 use crate::agent::{boot_clock::BootClock, words::Words};
 use crate::domain::State;
 use crate::protocol::{MAX_BODY, Report};
@@ -227,17 +227,8 @@ impl Adapter for ProcessAdapter {
     fn name(&self) -> &'static str {
         "process"
     }
-    fn can_reduce(&self) -> bool {
-        false
-    }
-    fn can_tell_orders(&self) -> bool {
-        self.config.report.is_some()
-    }
-    fn can_manage_exits(&self) -> bool {
-        false
-    }
-    fn dies_with_agent(&self) -> bool {
-        true
+    fn traits(&self) -> Traits {
+        Traits { can_reduce: false, can_tell_orders: self.config.report.is_some(), can_manage_exits: false, dies_with_agent: true }
     }
     fn apply_within_ms(&self) -> i64 {
         self.config.stop_within_ms.saturating_add(1_000)
@@ -259,11 +250,7 @@ impl Adapter for ProcessAdapter {
     async fn report(&self) -> Result<Option<Report>, AdapterError> {
         let Some(command) = &self.config.report else { return Ok(None) };
         let within = Duration::from_millis(u64::try_from(self.config.report_timeout_ms).unwrap_or(0));
-        let report = read_report(command, self.config.working_dir.as_ref(), within).await?;
-        if report.entry_orders.is_none() {
-            return Err(AdapterError::new("the report command does not say entry_orders"));
-        }
-        Ok(Some(report))
+        read_report(command, self.config.working_dir.as_ref(), within).await.map(Some)
     }
 
     async fn runs(&self) -> Runs {
@@ -286,7 +273,8 @@ impl Adapter for ProcessAdapter {
 
     async fn examine(&self, _restart: bool) -> Vec<Finding> {
         let report = match self.report().await {
-            Ok(Some(report)) => Finding::good(format!("the report command says {} entry orders", report.entry_orders.unwrap_or(0))),
+            Ok(Some(Report { entry_orders: Some(n), .. })) => Finding::good(format!("the report command says {n} entry orders")),
+            Ok(Some(_)) => Finding::bad("the report command says nothing of entry_orders: a stop will be shown as \"applied, orders unknown\""),
             Ok(None) => Finding::bad("there is no report command: a stop will be shown as \"applied, orders unknown\""),
             Err(error) => Finding::bad(error.to_string()),
         };
@@ -348,7 +336,7 @@ struct Sweep {
 
 impl Sweep {
     fn bots(&self) -> Vec<Pid> {
-        family::marked(family::BOT, &self.config.mark)
+        family::marked(family::MARK, &self.config.mark)
     }
     fn launchers(&self) -> Vec<Pid> {
         family::marked(family::LAUNCHER, &self.config.mark)
@@ -372,12 +360,12 @@ impl Sweep {
                     pids.into_iter().for_each(|pid| family::signal_marked(pid, name, &self.config.mark, Signal::KILL))
                 };
                 kill(launchers, family::LAUNCHER);
-                kill(bots, family::BOT);
+                kill(bots, family::MARK);
             } else if launchers.is_empty() && !asked {
                 // A living launcher does this itself, as its pipe has ended.
                 asked = true;
                 for signal in [self.config.stop_signal, Signal::CONT] {
-                    bots.iter().for_each(|pid| family::signal_marked(*pid, family::BOT, &self.config.mark, signal));
+                    bots.iter().for_each(|pid| family::signal_marked(*pid, family::MARK, &self.config.mark, signal));
                 }
             }
             std::thread::sleep(SWEEP_STEP);

@@ -50,6 +50,16 @@ fn trading(powers: Powers) -> Brain {
 }
 
 #[test]
+fn exits_are_left_to_a_bot_that_had_and_can_manage_them_and_to_no_other() {
+    let memory = Memory { exits: Some(Exits::Managed), ..Memory::default() };
+    assert_eq!(Brain::exits_at_boot(Some(memory.clone()), FULL), Exits::Managed);
+    assert_eq!(Brain::exits_at_boot(Some(memory.clone()), ON_OR_OFF), Exits::None);
+    assert_eq!(Brain::exits_at_boot(None, FULL), Exits::None);
+    let kill = CarriedHold { id: HoldId::new(), level: Level::Kill, by: String::new(), why: String::new(), at: None };
+    assert_eq!(Brain::exits_at_boot(Some(Memory { carried: vec![kill], ..memory }), FULL), Exits::None, "a kill leaves none");
+}
+
+#[test]
 fn it_goes_active_only_with_a_lease_and_a_start_above_every_stop() {
     let memory = || Some(Memory { highest: Epoch(10), start_after: Some(Epoch(9)), ..Memory::default() });
     let mut brain = Brain::boot(memory(), FULL, PATIENCE);

@@ -9,7 +9,6 @@ mod stream;
 pub mod trust;
 pub mod wire;
 
-pub use rotate::TOKEN_LIVES_MS;
 pub use say::Sent;
 
 use super::{boot_clock::BootClock, brain::Patience, credential::Keeper, desk::DeskEnds, standing::Standing};

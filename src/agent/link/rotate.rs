@@ -1,14 +1,17 @@
-//! Changing the token every 30 days (ruling H18). The new one is on disk before it is used for the first time, and its first use ends the
-//! old one: whoever dies between any two of these steps finds a token on disk that still holds. A change never stops the bot: while it is
+//! Changing the token every 30 days (ruling H18). The new one is on disk before it is used for the first time, and the first check-in
+//! with it ends the old one: whoever dies between any two of these steps finds a token on disk that still holds. A change never stops the bot: while it is
 //! under way, a token that is not known any more is asked about again rather than believed.
 
 use super::{Line, Mode, wire::WireError};
 use crate::agent::credential::Keeper;
 use crate::domain::{Secret, Timestamp};
+use crate::protocol::PollCheckIn;
 use std::time::Duration;
 
 /// How long a token is used.
-pub const TOKEN_LIVES_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+const TOKEN_LIVES_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// How long the first check-in with a new one may take.
+const FIRST_USE: Duration = Duration::from_secs(5);
 /// Between two looks at the token's age, and between two tries.
 const LOOK: Duration = Duration::from_secs(3_600);
 
@@ -52,8 +55,9 @@ async fn change(line: &Line, keeper: &Keeper) -> Result<(), String> {
     let old = replace(keeper, token.clone(), Some(link.clock.now())).await?;
     failpoint!("agent:token_written");
     link.door.use_token(&token).map_err(|error| error.to_string())?;
-    // Nothing waits for this answer: it is only the new token's first use. Any other request would do, should this one be lost.
-    match link.wire.wait_for_directive(&link.door, line.standing().epoch, Duration::ZERO).await {
+    // Nothing waits for this answer: it is only the new token's first check-in. Any later one would do, should this one be lost.
+    let body = PollCheckIn { check_in: line.counter.contact(&link.boot), ..PollCheckIn::default() };
+    match link.wire.check_in(&link.door, &body, FIRST_USE).await {
         Err(WireError::CredentialEnded | WireError::ChangedMeanwhile) => {
             // The server does not know what it has just given: it went back in time. There the old one holds.
             let back = old.clone();

@@ -32,6 +32,13 @@ struct Counted {
 }
 
 impl Counter {
+    /// Composes a check-in that says who speaks and nothing else.
+    pub fn contact(&self, boot: &BootId) -> CheckIn {
+        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.seq += 1;
+        CheckIn { boot: Some(boot.clone()), seq: counted.seq, ..CheckIn::default() }
+    }
+
     /// Composes the next check-in. A report goes out once: a repeated one would look fresh.
     pub fn check_in(&self, standing: &Standing, boot: &BootId, at: Timestamp) -> CheckIn {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,6 +65,11 @@ impl Counter {
             report: report.map(|(_, report)| bounded(report.as_ref().clone())),
         }
     }
+}
+
+/// What is left of a check-in for a report that goes beside the stream: it renews nothing and says nothing of what the bot does, whenever it comes.
+pub fn facts_alone(check_in: &CheckIn) -> CheckIn {
+    CheckIn { boot: check_in.boot.clone(), seq: check_in.seq, report: check_in.report.clone(), ..CheckIn::default() }
 }
 
 /// A report with the 200 largest positions, the rest summed (ruling C13).
@@ -215,6 +227,9 @@ mod tests {
         let boot = BootId::try_from("b".to_owned()).unwrap();
         let mut check_in = Counter::default().check_in(&full, &boot, Timestamp(0));
         assert!(is_too_long(&check_in), "its report goes by POST");
+        let beside = facts_alone(&check_in);
+        assert!(beside.report.is_some() && beside.boot == check_in.boot && beside.seq == check_in.seq);
+        assert!(beside.state.is_none() && beside.epoch.is_none() && beside.holds.is_empty() && !beside.lapsed);
         check_in.report = None;
         let text = to_text(FromAgent::CheckIn(Box::new(check_in))).unwrap();
         assert!(text.len() <= MAX_FRAME);

@@ -60,6 +60,32 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Reads an address that requests with a secret go to; it ends in a slash then, so that `join` keeps its path. `plain` says why plain http to
+/// another machine is refused; none: it is not.
+///
+/// # Errors
+/// In words, with `example` or what to write instead.
+pub fn address(text: &str, example: &str, plain: Option<&str>) -> Result<Url, String> {
+    let mut url = match Url::parse(text.trim()) {
+        Ok(url) if url.has_host() => url,
+        _ => return Err(format!("{text:?} is not an address such as {example}")),
+    };
+    match (url.scheme(), plain) {
+        ("https", _) | ("http", None) => {}
+        ("http", Some(_)) if is_loopback(&url) => {}
+        ("http", Some(why)) => return Err(why.to_owned()),
+        (other, _) => return Err(format!("{other}:// does not work here; use https:// (http:// on this machine)")),
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err("the address must not carry a user, password, query or fragment".into());
+    }
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    Ok(url)
+}
+
 /// Where an agent's requests go, and with what. Clones share the token: when it is changed, all of them use the new one.
 #[derive(Clone)]
 pub struct Door {

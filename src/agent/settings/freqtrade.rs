@@ -1,7 +1,7 @@
 //! `[freqtrade]` of `agent.toml`. The password stands in a file or in the environment, never here: settings are shown, copied and logged.
 
 use super::time_ms;
-use crate::agent::{adapters::freqtrade::FreqtradeConfig, link::wire::is_loopback};
+use crate::agent::{adapters::freqtrade::FreqtradeConfig, link::wire};
 use crate::domain::Secret;
 use serde::Deserialize;
 use std::{os::unix::fs::PermissionsExt, path::PathBuf};
@@ -78,27 +78,15 @@ impl Section {
     }
 }
 
+const PLAIN: &str = "plain http to another machine shows the password, which can do everything with the bot, to everybody on the way. Run this agent \
+     beside the bot and use http://127.0.0.1:PORT, or https://; if the way is closed to others (a container network), say so with \
+     allow_plain_http = true";
+
 fn check_url(text: &str, allow_plain_http: bool) -> Result<Url, String> {
-    let mut url = match Url::parse(text.trim()) {
-        Ok(url) if url.has_host() => url,
-        _ => return Err(format!("[freqtrade] url: {text:?} is not an address such as http://127.0.0.1:8080")),
-    };
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback(&url) || allow_plain_http => {}
-        "http" => {
-            return Err("[freqtrade] url: plain http to another machine shows the password, which can do everything with the bot, to everybody on \
-                 the way. Run this agent beside the bot and use http://127.0.0.1:PORT, or https://; if the way is closed to others (a container \
-                 network), say so with allow_plain_http = true"
-                .into());
-        }
-        other => return Err(format!("[freqtrade] url: {other}:// is not http:// or https://")),
-    }
-    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return Err("[freqtrade] url must not carry a user, password, query or fragment".into());
-    }
-    let path = url.path().trim_end_matches('/').trim_end_matches("/api/v1").to_owned();
-    url.set_path(&format!("{path}/"));
+    let address = wire::address(text, "http://127.0.0.1:8080", (!allow_plain_http).then_some(PLAIN));
+    let mut url = address.map_err(|why| format!("[freqtrade] url: {why}"))?;
+    let path = format!("{}/", url.path().trim_end_matches('/').trim_end_matches("/api/v1"));
+    url.set_path(&path);
     Ok(url)
 }
 

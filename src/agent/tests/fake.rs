@@ -1,6 +1,6 @@
 //! A server that does as the test tells it, and a bot that does too.
 
-use crate::agent::adapters::{Adapter, AdapterError, Finding, ReadBack, Wanted};
+use crate::agent::adapters::{Adapter, AdapterError, Finding, ReadBack, Resting, Traits, Wanted};
 use crate::agent::{
     Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, Outcome, link::trust::Trust, link::wire::Wire, link::wire::WireError,
 };
@@ -264,10 +264,22 @@ pub struct Strings {
     pub runs: u32,
     pub told: Vec<Wanted>,
     pub start_takes: Duration,
+    /// What leaves it its exits takes so long; a kill does not.
+    pub pause_takes: Duration,
     pub deaf: bool,
     /// It cannot be looked at.
     pub hidden: bool,
+    /// A look does not tell its orders; a report does.
+    pub hides_orders: bool,
     pub entry_orders: Option<u64>,
+    pub open_orders: u64,
+    pub exits: Option<Exits>,
+}
+
+impl Strings {
+    fn resting(&self) -> Resting {
+        Resting { entry: self.entry_orders, all: Some(self.open_orders) }
+    }
 }
 
 /// A bot on strings.
@@ -282,9 +294,13 @@ impl Puppet {
             runs: 1,
             told: Vec::new(),
             start_takes: Duration::ZERO,
+            pause_takes: Duration::ZERO,
             deaf: false,
             hidden: false,
+            hides_orders: false,
             entry_orders: Some(0),
+            open_orders: 3,
+            exits: Some(Exits::Managed),
         };
         Self(Arc::new(Mutex::new(strings)))
     }
@@ -296,7 +312,8 @@ impl Puppet {
     }
     fn seen(&self) -> ReadBack {
         let strings = self.at();
-        ReadBack { state: strings.doing, instance: Some(strings.runs.to_string()), entry_orders: strings.entry_orders }
+        let resting = if strings.hides_orders { Resting::default() } else { strings.resting() };
+        ReadBack { state: strings.doing, instance: Some(strings.runs.to_string()), resting, exits: strings.exits }
     }
 }
 
@@ -305,17 +322,8 @@ impl Adapter for Puppet {
     fn name(&self) -> &'static str {
         "puppet"
     }
-    fn can_reduce(&self) -> bool {
-        true
-    }
-    fn can_tell_orders(&self) -> bool {
-        true
-    }
-    fn can_manage_exits(&self) -> bool {
-        true
-    }
-    fn dies_with_agent(&self) -> bool {
-        false
+    fn traits(&self) -> Traits {
+        Traits { can_reduce: true, can_tell_orders: true, can_manage_exits: true, dies_with_agent: false }
     }
     fn apply_within_ms(&self) -> i64 {
         1_000
@@ -327,6 +335,9 @@ impl Adapter for Puppet {
         }
         if wanted.state > self.at().doing {
             let takes = self.at().start_takes;
+            tokio::time::sleep(takes).await;
+        } else if wanted.exits == Exits::Managed {
+            let takes = self.at().pause_takes;
             tokio::time::sleep(takes).await;
         }
         self.at().doing = wanted.state;
@@ -343,7 +354,8 @@ impl Adapter for Puppet {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     async fn report(&self) -> Result<Option<Report>, AdapterError> {
-        Ok(Some(Report { entry_orders: self.at().entry_orders, open_orders: Some(3), ..Report::default() }))
+        let resting = self.at().resting();
+        Ok(Some(Report { entry_orders: resting.entry, open_orders: resting.all, ..Report::default() }))
     }
     fn halt_now(&self, _wanted: &Wanted) -> Result<(), AdapterError> {
         self.at().doing = State::Halted;

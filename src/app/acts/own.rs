@@ -5,9 +5,14 @@ use super::{
     carry_out::{After, Effect},
     sign::signed_act,
 };
-use crate::app::{App, AppError, own_keys, sign_in::insert_key, tx::Act as OpenAct};
+use crate::app::{
+    App, AppError,
+    own_keys::{self, KeyNews},
+    sign_in::insert_key,
+    tx::Act as OpenAct,
+};
 use crate::audit::Event;
-use crate::domain::{ActKind, CredentialId, UserId, role};
+use crate::domain::{ActKind, Audience, CredentialId, Notice, NoticeKind, UserId, role};
 use crate::storage;
 
 impl App {
@@ -19,6 +24,12 @@ impl App {
         let people = usize::try_from(storage::users::user_count_enabled(open.tx()).await?).unwrap_or_default() + 1;
         role::check_grants(&row.grants, people).map_err(|toxic| AppError::conflict(toxic.to_string()))?;
         storage::users::user_set_enabled(open.tx(), user, true).await?;
+        let by = self.people_book.name(&act.stored.made_by).unwrap_or_else(|| "somebody".to_owned());
+        let text = format!("{by} enabled it, signed with a security key. Roles and keys are as they were.");
+        let told = Notice::new(NoticeKind::Enabled, &act.stored.id, "Your account was enabled again", &text).at("/me");
+        open.tell(&Audience::person(user), &told).await?;
+        let told = Notice::new(NoticeKind::Enabled, &act.stored.id, format!("The account of {} was enabled again", row.display_name), &text);
+        open.tell(&Audience::admins(), &told.at(format!("/people/{user}"))).await?;
         open.changes_books();
         let event = Event::UserEnabled { user: user.clone(), signed: Some(signed_act(act)?) };
         Ok(Effect { event, outcome: Outcome::Done(format!("/people/{user}")), after: None })
@@ -33,6 +44,7 @@ impl App {
             return Err(AppError::conflict("the key of this act is not the one that was signed"));
         }
         self.check_key_fits(user, &key)?;
+        self.tell_of_key(open, user, KeyNews::Added(credential, nickname)).await?;
         let event = insert_key(open, user, key, nickname.clone(), Some(signed_act(act)?)).await?;
         Ok(Effect { event, outcome: Outcome::Done("/me".into()), after: None })
     }
@@ -49,6 +61,7 @@ impl App {
         if let Some(why) = own_keys::why_it_stays(&row.grants, &keys, id) {
             return Err(AppError::conflict(why));
         }
+        self.tell_of_key(open, user, KeyNews::Removed(id, &key.nickname)).await?;
         let now = open.now();
         storage::credentials::credential_remove(open.tx(), id, now).await?;
         open.changes_books();

@@ -114,6 +114,10 @@ fn say_log(report: &Report, place: &str, found: &mut Examination) {
         let said = format!("{} entries and {} signatures of acts in {place}, root {}", report.entries, report.signatures, report.root);
         found.checked.push(said);
     }
+    if report.unsigned > 0 {
+        let said = "entries: no assertion recorded (keys made with a one-time link, and entries of versions that asked for none)";
+        found.not_checked.push(format!("{} {said}", report.unsigned));
+    }
 }
 
 /// Every signed checkpoint outside of the sink.
@@ -137,12 +141,9 @@ async fn kept(given: &Given<'_>, found: &mut Examination) -> Result<Vec<Kept>, A
             found.find(format!("the log is frozen: {}", told.map_or_else(|| "nothing says why".to_owned(), |told| told.why)));
         }
     }
-    match given.state_dir.map(files::read_mark) {
-        Some(Ok(Some(note))) => {
-            let path = given.state_dir.map(files::mark_path).unwrap_or_default();
-            let text = std::fs::read_to_string(path).unwrap_or_default();
-            all.push(Kept { place: "in the tide mark", size: note.checkpoint.size, note: text });
-        }
+    // Read once: a running server raises it meanwhile.
+    match given.state_dir.map(files::read_mark_as_written) {
+        Some(Ok(Some((note, text)))) => all.push(Kept { place: "in the tide mark", size: note.checkpoint.size, note: text }),
         Some(Ok(None)) if all.is_empty() => found.not_checked.push("the tide mark: there is none, and no checkpoint either".into()),
         Some(Ok(None)) => found.find("there are checkpoints and no tide mark in the state folder"),
         Some(Err(error)) => found.find(format!("the tide mark cannot be read: {error}")),
@@ -160,7 +161,7 @@ async fn kept(given: &Given<'_>, found: &mut Examination) -> Result<Vec<Kept>, A
 /// Adds the sink's checkpoints to those kept elsewhere; answers with how many whole entries the sink has.
 fn read_sink(dir: &Path, kept: &mut Vec<Kept>, found: &mut Examination) -> Result<u64, AppError> {
     match sink::checkpoints(dir) {
-        Ok((lines, _)) => kept.extend(lines.into_iter().map(|CheckpointLine { size, note }| Kept { place: "in the sink", size, note })),
+        Ok((lines, _)) => kept.extend(lines.into_iter().map(|CheckpointLine { size, note, .. }| Kept { place: "in the sink", size, note })),
         Err(error) => found.find(error.to_string()),
     }
     let scan = sink::scan(dir, u64::MAX).map_err(AppError::internal)?;

@@ -3,9 +3,10 @@
 
 use super::{
     FrozenKind, Keeper,
-    sink::{self, About, CheckpointLine, Lines, Sink, SinkError},
+    sink::{self, About, CheckpointLine, Lines, Scan, Sink, SinkError},
 };
 use crate::app::{App, AppError};
+use crate::audit::Note;
 use crate::storage;
 use std::{path::PathBuf, sync::Arc};
 
@@ -64,11 +65,8 @@ impl App {
                 (rows, storage::checkpoints::checkpoint_after(&mut tx, open.sink.covered as i64, CHUNK).await?)
             };
             let reaches = open.sink.count + rows.len() as u64;
-            let notes: Vec<CheckpointLine> = notes
-                .into_iter()
-                .map(|stored| CheckpointLine { size: stored.size.unsigned_abs(), note: stored.note })
-                .filter(|line| line.size <= reaches)
-                .collect();
+            let notes: Vec<(u64, String)> =
+                notes.into_iter().map(|stored| (stored.size.unsigned_abs(), stored.note)).filter(|(size, _)| *size <= reaches).collect();
             if rows.is_empty() && notes.is_empty() {
                 break;
             }
@@ -77,8 +75,8 @@ impl App {
                     open.sink.append(rows.iter().map(|row| row.body.as_slice()))?;
                 }
                 failpoint!("sink:entries");
-                for line in &notes {
-                    open.sink.append_checkpoint(line)?;
+                for (size, note) in notes {
+                    open.sink.append_checkpoint(size, note)?;
                 }
                 Ok(open)
             })
@@ -94,21 +92,22 @@ impl App {
     async fn open_sink(self: &Arc<Self>, keeper: &Keeper, folder: PathBuf) -> Result<Option<Feeding>, AppError> {
         let mine = About { origin: keeper.origin.clone(), installation: self.installation.id.to_string() };
         let dir = folder.clone();
-        let (claimed, scan, covered) = on_disk(move || {
-            let claimed = Sink::claim(&dir, &mine)?;
-            let covered = sink::checkpoints(&dir)?.0.last().map_or(0, |line| line.size);
-            Ok((claimed, sink::scan(&dir, u64::MAX)?, covered))
-        })
-        .await?;
-        let (mut count, mut end) = (scan.frontier.size(), scan.end);
+        let (claimed, last) = on_disk(move || Ok((Sink::claim(&dir, &mine)?, sink::checkpoints(&dir)?.0.pop()))).await?;
+        let covered = last.as_ref().map_or(0, |line| line.size);
         let head = storage::audit::audit_head(&mut *self.db.read().await?).await?;
         let size = head.size.unsigned_abs();
+        let Some(known) = self.known_of(last, size).await? else { return Ok(None) };
+        let dir = folder.clone();
+        let scan = on_disk(move || sink::scan_from(&dir, known, u64::MAX)).await?;
+        let (mut count, mut end) = (scan.frontier.size(), scan.end);
         let fits = count <= size && {
-            let frontier = storage::audit::audit_frontier_at(&mut *self.db.read().await?, count as i64).await?;
+            let frontier = storage::audit::audit_frontier_at(&mut *self.db.read().await?, count as i64).await;
+            let Some(frontier) = self.readable(frontier).await? else { return Ok(None) };
             frontier.root() == scan.frontier.root()
         };
         if !fits {
-            let agreed = self.agreeing(folder.clone(), size).await?;
+            let agreed = self.agreeing(folder.clone(), size).await;
+            let Some(agreed) = self.readable(agreed).await? else { return Ok(None) };
             // What a checkpoint in the sink covers was on disk before it, and an entry is only ever copied from the database. Anything else
             // behind the last line that agrees is what a power cut left.
             if agreed.count < covered || agreed.then_an_entry {
@@ -124,6 +123,45 @@ impl App {
         }
         let sink = on_disk(move || Sink::open(claimed, &folder, count, end)).await?;
         Ok(Some(Feeding { sink }))
+    }
+
+    /// What the sink's last checkpoint says of its beginning, when the database says the same; everything before it is compared when the whole
+    /// log is read again. None: the log is frozen.
+    async fn known_of(self: &Arc<Self>, last: Option<CheckpointLine>, size: u64) -> Result<Option<Scan>, AppError> {
+        let Some(CheckpointLine { size: covered, note, end: Some(end) }) = last else { return Ok(Some(Scan::default())) };
+        let Some(note) = Note::parse(&note).ok().filter(|_| covered <= size) else { return Ok(Some(Scan::default())) };
+        let frontier = storage::audit::audit_frontier_at(&mut *self.db.read().await?, covered as i64).await;
+        let Some(frontier) = self.readable(frontier).await? else { return Ok(None) };
+        Ok(Some(if frontier.root() == note.checkpoint.root { Scan { frontier, end } } else { Scan::default() }))
+    }
+
+    /// What is wrong with the sink, compared with the database from its first byte as far as this process knows that it is on disk. A sink
+    /// that cannot be read is told of by whoever feeds it.
+    pub(super) async fn examine_sink(&self) -> Result<Option<String>, AppError> {
+        let Some(keeper) = self.log.keeper.get() else { return Ok(None) };
+        let (Some(dir), most) = (&keeper.settings.sink, self.log.status().sink.entries) else { return Ok(None) };
+        let folder = sink::folder(dir, &keeper.origin);
+        let Ok(scan) = on_disk(move || sink::scan(&folder, most)).await else { return Ok(None) };
+        let count = scan.frontier.size();
+        let frontier = match storage::audit::audit_frontier_at(&mut *self.db.read().await?, count as i64).await {
+            Ok(frontier) => frontier,
+            Err(storage::Error::Unreadable(why)) => return Ok(Some(why)),
+            Err(error) => return Err(error.into()),
+        };
+        let differs = frontier.root() != scan.frontier.root();
+        Ok(differs.then(|| format!("the sink's first {count} entries are not those of the database: the log was changed, or its copy")))
+    }
+
+    /// A log whose hashes are missing or none was changed, whatever the sink has: it is frozen, and none is the answer.
+    async fn readable<T, E: Into<AppError>>(self: &Arc<Self>, read: Result<T, E>) -> Result<Option<T>, AppError> {
+        match read.map_err(Into::into) {
+            Ok(read) => Ok(Some(read)),
+            Err(AppError::Unavailable(storage::Error::Unreadable(why))) => {
+                self.freeze(FrozenKind::Mismatch, why).await;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// How far the sink's lines are the database's entries.

@@ -81,13 +81,22 @@ pub fn make_key(state_dir: &Path, origin: &str) -> Result<SigningKey, FileError>
 /// # Errors
 /// When it cannot be read, or is no signed checkpoint.
 pub fn read_mark(state_dir: &Path) -> Result<Option<Note>, FileError> {
+    Ok(read_mark_as_written(state_dir)?.map(|(note, _)| note))
+}
+
+/// The same, with its text.
+///
+/// # Errors
+/// When it cannot be read, or is no signed checkpoint.
+pub fn read_mark_as_written(state_dir: &Path) -> Result<Option<(Note, String)>, FileError> {
     let path = mark_path(state_dir);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(at(&path)(error)),
     };
-    Note::parse(&text).map(Some).map_err(|error| FileError::Content { path: path.display().to_string(), error })
+    let note = Note::parse(&text).map_err(|error| FileError::Content { path: path.display().to_string(), error })?;
+    Ok(Some((note, text)))
 }
 
 /// Raises the tide mark; answers with the signed note. Once this returns, the mark is on disk.
@@ -100,6 +109,18 @@ pub fn write_mark(state_dir: &Path, key: &SigningKey, mark: &Mark) -> Result<Str
     let note = key.sign(&checkpoint).map_err(|error| FileError::Content { path: path.display().to_string(), error })?;
     write_whole(&path, note.as_bytes())?;
     Ok(note)
+}
+
+/// Puts the text of an earlier mark back, or no mark where there was none.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn put_back_mark(state_dir: &Path, text: Option<&str>) -> Result<(), FileError> {
+    let path = mark_path(state_dir);
+    match text {
+        Some(text) => write_whole(&path, text.as_bytes()),
+        None => fs::remove_file(&path).map_err(at(&path)),
+    }
 }
 
 /// Writes a file beside, to disk, and puts it in place of the old one.

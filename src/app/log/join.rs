@@ -1,12 +1,15 @@
-//! A new replica gets its tide mark: the whole log is read and hashed, the newest checkpoint must lead to it and be signed by a key that the
-//! log records, and the joining is an entry. Used with the server of this state folder down.
+//! A new replica gets its tide mark, and one that lost its mark or key another: the whole log is read and hashed, the newest checkpoint must
+//! lead to it and be signed by a key that the log records, and the joining is an entry. Used with the server of this state folder down.
 
-use super::{Mark, files};
+use super::{
+    Mark,
+    files::{self, FileError},
+};
 use crate::app::{AppError, audit::verify_log_noting};
-use crate::audit::{Actor, Canonical, Event, Frontier, Note, Record, VerifierKey};
+use crate::audit::{Actor, Canonical, Event, Frontier, Note, Record, Report, SigningKey, VerifierKey};
 use crate::authn::Keys;
 use crate::domain::Clock;
-use crate::storage::{self, Db, Lane};
+use crate::storage::{self, Db, Lane, checkpoints::StoredCheckpoint};
 use data_encoding::HEXLOWER;
 use std::path::Path;
 
@@ -39,59 +42,123 @@ pub struct Joining<'a> {
     pub keys: &'a [VerifierKey],
 }
 
-/// Verifies the log and writes the mark.
+/// Verifies the log and writes the mark. A mark that no key here signed (the key was lost, or another took its place) is replaced, once the
+/// log was found to lead to it.
 ///
 /// # Errors
 /// `Conflict` with every reason why not: nothing was written. When the database or the state folder would not do.
 pub async fn join(joining: &Joining<'_>) -> Result<Joined, AppError> {
     let Joining { db, state_dir, clock, .. } = joining;
-    if !matches!(files::read_mark(state_dir), Ok(None)) {
-        return Err(AppError::conflict("this state folder has a tide mark already; a replica joins once"));
-    }
-    let (origin, root, size, checkpoint) = verified(joining).await?;
-    let key = match files::read_key(state_dir).map_err(AppError::internal)? {
-        Some(key) if key.verifier().name() == origin => key,
-        _ => files::make_key(state_dir, &origin).map_err(AppError::internal)?,
+    let origin = storage::audit::audit_head(&mut *db.read().await?).await?.origin;
+    let key = own_key(state_dir, &origin)?;
+    let before = mark_before(state_dir, key.as_ref())?;
+    let log = verified(joining, before.as_ref().map(|(note, _)| note)).await?;
+    let key = match key {
+        Some(key) => key,
+        None => files::make_key(state_dir, &origin).map_err(AppError::internal)?,
     };
     let vkey = key.verifier().to_string();
     let mut tx = db.write(Lane::Normal).await?;
     if !storage::checkpoints::log_keys(&mut tx).await?.contains(&vkey) {
         storage::checkpoints::log_key_add(&mut tx, &vkey, joining.node, clock.now()).await?;
     }
-    let root_text = HEXLOWER.encode(&root);
-    let event = Event::ReplicaJoined { key_id: key.verifier().id(), vkey: vkey.clone(), size, root: root_text.clone(), checkpoint };
+    let (size, root) = (log.mark.size, HEXLOWER.encode(&log.mark.root));
+    let event =
+        Event::ReplicaJoined { key_id: key.verifier().id(), vkey: vkey.clone(), size, root: root.clone(), checkpoint: log.checkpoint };
     let record = Record { actor: Actor::host(joining.user), ts: clock.now(), happened_at: None, node: joining.node.to_owned(), event };
     storage::audit::audit_append(&mut tx, &Canonical::new(&record).map_err(AppError::internal)?).await?;
-    tx.commit().await?;
-    files::write_mark(state_dir, &key, &Mark { size, root }).map_err(AppError::internal)?;
-    Ok(Joined { vkey, size, root: root_text })
+    // The mark first: no entry tells of a joining that a full disk prevented.
+    files::write_mark(state_dir, &key, &log.mark).map_err(AppError::internal)?;
+    if let Err(error) = tx.commit().await {
+        files::put_back_mark(state_dir, before.as_ref().map(|(_, text)| text.as_str())).map_err(AppError::internal)?;
+        return Err(error.into());
+    }
+    Ok(Joined { vkey, size, root })
 }
 
-/// The log's name, root and size, and its newest checkpoint, all of it verified.
-async fn verified(joining: &Joining<'_>) -> Result<(String, crate::audit::tree::Hash, u64, String), AppError> {
+/// The key of this log that lies in the state folder. One that cannot be understood is as good as none; one that cannot be read may be the
+/// right one.
+fn own_key(state_dir: &Path, origin: &str) -> Result<Option<SigningKey>, AppError> {
+    match files::read_key(state_dir) {
+        Ok(key) => Ok(key.filter(|key| key.verifier().name() == origin)),
+        Err(FileError::Content { .. }) => Ok(None),
+        Err(error) => Err(AppError::internal(error)),
+    }
+}
+
+/// The mark that lies in the state folder and does not do, with its text.
+fn mark_before(state_dir: &Path, key: Option<&SigningKey>) -> Result<Option<(Note, String)>, AppError> {
+    match files::read_mark_as_written(state_dir) {
+        Ok(Some((note, _))) if key.is_some_and(|key| note.verify(key.verifier()).is_ok()) => {
+            Err(AppError::conflict("this state folder has a tide mark already; a replica joins once"))
+        }
+        Ok(found) => Ok(found),
+        Err(FileError::Content { .. }) => Ok(None),
+        Err(error) => Err(AppError::internal(error)),
+    }
+}
+
+/// A log that was verified.
+struct Whole {
+    mark: Mark,
+    /// Its newest checkpoint; empty: there is none yet.
+    checkpoint: String,
+}
+
+/// Verifies the log from its first byte, with its newest checkpoint and the mark that lies here.
+async fn verified(joining: &Joining<'_>, before: Option<&Note>) -> Result<Whole, AppError> {
     let mut tx = joining.db.read().await?;
     let head = storage::audit::audit_head(&mut tx).await?;
     if !head.is_open {
         let told = storage::checkpoints::log_frozen(&mut tx).await?;
         return Err(AppError::Frozen(told.map(|told| told.why).unwrap_or_default()));
     }
+    if storage::checkpoints::log_keys(&mut tx).await?.is_empty() {
+        return Err(AppError::conflict("no server has kept this log yet: start one, nobody needs to join"));
+    }
     let latest = storage::checkpoints::checkpoint_latest(&mut tx).await?;
-    let latest = latest.ok_or_else(|| AppError::conflict("the log has no checkpoint yet: nobody needs to join it"))?;
-    let covered = latest.size.unsigned_abs();
-    let report = verify_log_noting(&mut tx, joining.webauthn, [covered]).await?;
+    let covered = latest.as_ref().map(|latest| latest.size.unsigned_abs());
+    let marked = before.map(|note| &note.checkpoint).filter(|checkpoint| checkpoint.origin == head.origin);
+    let sizes = covered.into_iter().chain(marked.map(|checkpoint| checkpoint.size));
+    let report = verify_log_noting(&mut tx, joining.webauthn, sizes).await?;
     let mut reasons: Vec<String> = report.findings.iter().take(10).map(|finding| finding.what.clone()).collect();
+    match &latest {
+        Some(latest) => reasons.extend(wrong_with_newest(joining, &report, latest)),
+        None if joining.keys.is_empty() => {}
+        None => {
+            reasons.push("there is no checkpoint yet that your key could have signed: a running server signs one in five seconds".into())
+        }
+    }
+    if let Some(marked) = marked
+        && report.roots.get(&marked.size) != Some(&marked.root)
+    {
+        reasons.push(format!(
+            "the tide mark here covers {} entries that are not those of this database: it was rolled back or changed",
+            marked.size
+        ));
+    }
+    let frontier = Frontier::decode(head.size.unsigned_abs(), &head.frontier).map_err(AppError::internal)?;
+    if !reasons.is_empty() {
+        return Err(AppError::Conflict(reasons));
+    }
+    Ok(Whole {
+        mark: Mark { size: frontier.size(), root: frontier.root() },
+        checkpoint: latest.map(|latest| latest.note).unwrap_or_default(),
+    })
+}
+
+fn wrong_with_newest(joining: &Joining<'_>, report: &Report, latest: &StoredCheckpoint) -> Option<String> {
+    let covered = latest.size.unsigned_abs();
     let recorded: Vec<VerifierKey> = report.log_keys.iter().filter_map(|vkey| VerifierKey::parse(vkey).ok()).collect();
     let trusted = if joining.keys.is_empty() { recorded.as_slice() } else { joining.keys };
     match Note::parse(&latest.note) {
         Ok(note) if !trusted.iter().any(|key| note.verify(key).is_ok()) => {
-            reasons.push("the newest checkpoint is signed by no key that is trusted here".into());
+            Some("the newest checkpoint is signed by no key that is trusted here".into())
         }
         Ok(note) if report.roots.get(&covered) != Some(&note.checkpoint.root) || note.checkpoint.size != covered => {
-            reasons.push("the entries are not those of the newest checkpoint".into());
+            Some("the entries are not those of the newest checkpoint".into())
         }
-        Ok(_) => {}
-        Err(error) => reasons.push(error.to_string()),
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
     }
-    let frontier = Frontier::decode(head.size.unsigned_abs(), &head.frontier).map_err(AppError::internal)?;
-    if reasons.is_empty() { Ok((head.origin, frontier.root(), frontier.size(), latest.note)) } else { Err(AppError::Conflict(reasons)) }
 }

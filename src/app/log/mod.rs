@@ -17,6 +17,7 @@ use crate::domain::Timestamp;
 use crate::storage::{self, checkpoints::StoredCheckpoint};
 use arc_swap::ArcSwapOption;
 use std::{
+    collections::HashSet,
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
@@ -38,6 +39,8 @@ pub enum FrozenKind {
     MarkLost,
     /// The tide mark was not signed by the key that lies beside it.
     KeyChanged,
+    /// The database was not compared with the tide mark yet. Ends by itself.
+    NotCompared,
 }
 
 impl FrozenKind {
@@ -48,6 +51,7 @@ impl FrozenKind {
             Self::Mismatch => "mismatch",
             Self::MarkLost => "mark_lost",
             Self::KeyChanged => "key_changed",
+            Self::NotCompared => "not_compared",
         }
     }
     /// True when the database itself is wrong: every replica freezes. What is wrong with one state folder freezes that replica alone.
@@ -83,13 +87,24 @@ impl Gate {
     pub fn check(&self) -> storage::Result<()> {
         if self.0.load().is_some() { Err(storage::Error::Frozen) } else { Ok(()) }
     }
-    /// Closes it. An earlier reason stays, unless this one is a rollback. True when the reason is news.
+    /// Closes it. An earlier reason stays, unless this one is a rollback or nothing was known before. True when the reason is news.
     fn freeze(&self, frozen: Frozen) -> bool {
-        let stays = self.0.load().as_ref().is_some_and(|now| frozen.kind != FrozenKind::Rollback || now.kind == FrozenKind::Rollback);
+        let stays = |now: &Arc<Frozen>| match now.kind {
+            FrozenKind::NotCompared => false,
+            FrozenKind::Rollback => true,
+            _ => frozen.kind != FrozenKind::Rollback,
+        };
+        let stays = self.0.load().as_ref().is_some_and(stays);
         if !stays {
             self.0.store(Some(Arc::new(frozen)));
         }
         !stays
+    }
+    /// Opens it when nothing else closed it than that the database was not compared yet. Whatever was found wrong stays.
+    fn compared(&self) {
+        if self.0.load().as_ref().is_some_and(|now| now.kind == FrozenKind::NotCompared) {
+            self.0.store(None);
+        }
     }
 }
 
@@ -167,11 +182,14 @@ pub struct LogStatus {
 #[derive(Default)]
 pub struct LogWatch {
     gate: Gate,
+    settings: OnceLock<LogSettings>,
     keeper: OnceLock<Keeper>,
     status: Mutex<LogStatus>,
     wake: Notify,
     feeding: tokio::sync::Mutex<Option<feed::Feeding>>,
     publishing: tokio::sync::Mutex<()>,
+    /// Late entries that cannot be appended and were told of.
+    unfit: Mutex<HashSet<String>>,
 }
 
 /// What this replica keeps outside the database.

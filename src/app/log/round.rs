@@ -3,9 +3,9 @@
 
 use super::{Frozen, FrozenKind, Keeper, LogSettings, LogStatus, Mark, Rehash, files};
 use crate::app::{App, AppError};
-use crate::audit::{Canonical, Event, Frontier, Note, Row, VerifierKey, record::leaf_hash};
+use crate::audit::{Event, Frontier, Note, VerifierKey};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::storage::{self, Lane, audit::Head, checkpoints::StoredCheckpoint};
+use crate::storage::{self, Conn, Lane, audit::Head, checkpoints::StoredCheckpoint};
 use std::sync::Arc;
 
 /// How many entries are read at a time.
@@ -22,6 +22,9 @@ enum Look {
     Wrong(FrozenKind, String),
 }
 
+/// What is wrong with a log, and how.
+type Wrong = (FrozenKind, String);
+
 /// What the bytes of a stretch of entries came to.
 enum Read {
     /// The frontier after them.
@@ -32,16 +35,26 @@ enum Read {
 
 impl App {
     /// Begins the watch: reads or makes the key, compares the tide mark with the database. A database behind the mark pauses the fleet
-    /// before this returns.
+    /// before this returns. Reads little, however long the log is: what came after the mark is read by the first round, and everything after
+    /// that.
     ///
     /// # Errors
-    /// When the database cannot be read, or a first key cannot be written. What is wrong with the log is no error: it is frozen.
+    /// When the database cannot be read, or a first key cannot be written: the log takes nothing until a round could do it. What is wrong
+    /// with the log is no error: it is frozen.
     pub async fn open_log(self: &Arc<Self>, settings: LogSettings) -> Result<(), AppError> {
-        let (head, keys, latest) = {
-            let mut tx = self.db.read().await?;
-            let head = storage::audit::audit_head(&mut tx).await?;
-            (head, storage::checkpoints::log_keys(&mut tx).await?, storage::checkpoints::checkpoint_latest(&mut tx).await?)
-        };
+        // Set once: a second call would find the first one's settings.
+        let settings = self.log.settings.get_or_init(|| settings);
+        let _alone = self.log.publishing.lock().await;
+        self.begin_watch(settings).await
+    }
+
+    async fn begin_watch(self: &Arc<Self>, settings: &LogSettings) -> Result<(), AppError> {
+        let why = "it was not compared with the tide mark yet".to_owned();
+        self.log.gate.freeze(Frozen { kind: FrozenKind::NotCompared, why, since: self.clock.now() });
+        let mut tx = self.db.read().await?;
+        let head = storage::audit::audit_head(&mut tx).await?;
+        let keys = storage::checkpoints::log_keys(&mut tx).await?;
+        let latest = storage::checkpoints::checkpoint_latest(&mut tx).await?;
         let mark = files::read_mark(&settings.state_dir);
         let is_first = latest.is_none() && keys.is_empty() && matches!(mark, Ok(None));
         // A key that cannot be read stops no server: it could not take a stop then.
@@ -51,29 +64,31 @@ impl App {
         if key.is_none() && unreadable.is_none() && is_first {
             key = Some(files::make_key(&settings.state_dir, &head.origin).map_err(AppError::internal)?);
         }
+        let found = own_mark(mark, key.as_ref().map(crate::audit::SigningKey::verifier), latest.is_none());
+        let found = match unreadable.map_or(found, |why| Err((FrozenKind::KeyChanged, why))) {
+            Ok(mark) => compare(&mut tx, &head, mark.as_ref()).await?.map(|_| mark),
+            Err(wrong) => Err(wrong),
+        };
+        let told = self.frozen_by_the_database(&mut tx, &head).await?;
+        drop(tx);
         self.log.note(|status| {
             status.is_one_volume = settings.is_one_volume;
             status.size = head.size.unsigned_abs();
-            status.checkpoint = latest.clone();
+            status.checkpoint = latest;
             status.is_key_recorded = key.as_ref().is_some_and(|key| keys.contains(&key.verifier().to_string()));
             status.vkey = key.as_ref().map(|key| key.verifier().to_string()).unwrap_or_default();
             status.sink.dir = settings.sink.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default();
+            status.mark = found.as_ref().ok().cloned().flatten();
         });
-        let found = own_mark(mark, key.as_ref().map(crate::audit::SigningKey::verifier), is_first || latest.is_none());
-        // Set once: a second call would find the first one's keeper.
-        let _ = self.log.keeper.set(Keeper { settings, origin: head.origin.clone(), key: key.map(Arc::new) });
-        match unreadable.map_or(found, |why| Err((FrozenKind::KeyChanged, why))) {
-            Err((kind, why)) => self.freeze(kind, why).await,
-            Ok(mark) => {
-                let is_marked = mark.is_some();
-                self.log.note(|status| status.mark = mark);
-                // Without a mark everything is read, by the first round and not before the server serves.
-                if is_marked && let Look::Wrong(kind, why) = self.look().await? {
-                    self.freeze(kind, why).await;
-                }
-            }
+        // Nobody else sets it: whoever comes here has the turn.
+        let _ = self.log.keeper.set(Keeper { settings: settings.clone(), origin: head.origin, key: key.map(Arc::new) });
+        if let Err((kind, why)) = found {
+            self.freeze(kind, why).await;
         }
-        self.freeze_as_the_database_says().await?;
+        if let Some(told) = told {
+            self.log.gate.freeze(told);
+        }
+        self.log.gate.compared();
         if let Err(error) = self.record_log_key().await {
             tracing::warn!(%error, "the log's key could not be recorded yet");
         }
@@ -102,9 +117,18 @@ impl App {
     /// # Errors
     /// When the database or the state folder would not do; the next round tries again.
     pub async fn publish(self: &Arc<Self>, signs: bool) -> Result<(), AppError> {
-        let Some(keeper) = self.log.keeper.get() else { return Ok(()) };
+        let Some(settings) = self.log.settings.get() else { return Ok(()) };
         let _alone = self.log.publishing.lock().await;
-        let done = self.round(keeper, signs).await;
+        let done = async {
+            if self.log.keeper.get().is_none() {
+                self.begin_watch(settings).await?;
+            }
+            match self.log.keeper.get() {
+                Some(keeper) => self.round(keeper, signs).await,
+                None => Ok(()),
+            }
+        }
+        .await;
         self.log.note(|status| status.error = done.as_ref().err().map(super::feed::with_cause));
         done
     }
@@ -172,25 +196,16 @@ impl App {
 
     /// Compares the database with the tide mark, and reads again what came after it.
     async fn look(&self) -> Result<Look, AppError> {
-        let head = storage::audit::audit_head(&mut *self.db.read().await?).await?;
         let mark = self.log.status().mark;
-        let from = mark.as_ref().map_or(0, |mark| mark.size as i64);
-        if head.size < from {
-            let why =
-                format!("the database has {} entries and the tide mark {from}: it was rolled back, and may have lost holds", head.size);
-            return Ok(Look::Wrong(FrozenKind::Rollback, why));
-        }
-        let at_mark = storage::audit::audit_frontier_at(&mut *self.db.read().await?, from).await;
-        let at_mark = match at_mark {
-            Ok(frontier) => frontier,
-            Err(storage::Error::Unreadable(why)) => return Ok(Look::Wrong(FrozenKind::Mismatch, why)),
-            Err(error) => return Err(error.into()),
+        let (head, at_mark) = {
+            let mut tx = self.db.read().await?;
+            let head = storage::audit::audit_head(&mut tx).await?;
+            match compare(&mut tx, &head, mark.as_ref()).await? {
+                Ok(at_mark) => (head, at_mark),
+                Err((kind, why)) => return Ok(Look::Wrong(kind, why)),
+            }
         };
-        if mark.is_some_and(|mark| mark.root != at_mark.root()) {
-            let why = format!("the first {from} entries do not lead to the tide mark's root: the log was changed");
-            return Ok(Look::Wrong(FrozenKind::Mismatch, why));
-        }
-        match self.read_again(at_mark, head.size, |_| ()).await? {
+        match self.read_again(at_mark, head.size, false).await? {
             Read::Broken(why) => Ok(Look::Wrong(FrozenKind::Mismatch, why)),
             Read::Whole(frontier) if frontier.encode() != head.frontier => {
                 Ok(Look::Wrong(FrozenKind::Mismatch, "the entries do not lead to the log's own head: the log was changed".into()))
@@ -199,24 +214,41 @@ impl App {
         }
     }
 
-    /// Hashes the bytes of the entries after a frontier up to `size`.
-    async fn read_again(&self, mut frontier: Frontier, size: i64, tell: impl Fn(&Frontier)) -> Result<Read, AppError> {
+    /// Hashes the bytes of the entries after a frontier up to `size`. With checkpoints: each one that lies there is compared on the way, and
+    /// the status says how far it has come.
+    async fn read_again(&self, mut frontier: Frontier, size: i64, with_checkpoints: bool) -> Result<Read, AppError> {
         while (frontier.size() as i64) < size {
             let next = frontier.size() as i64;
-            let rows = storage::audit::audit_from(&mut *self.db.read().await?, next, CHUNK.min(size - next)).await?;
+            let most = CHUNK.min(size - next);
+            let (rows, checkpoints) = {
+                let mut tx = self.db.read().await?;
+                let rows = storage::audit::audit_from(&mut tx, next, most).await?;
+                // No more of them than entries lie between, since each has a size of its own.
+                let checkpoints =
+                    if with_checkpoints { storage::checkpoints::checkpoint_after(&mut tx, next, most).await? } else { Vec::new() };
+                (rows, checkpoints)
+            };
             if rows.is_empty() {
                 return Ok(Read::Broken(format!("entry {next} is missing")));
             }
+            let mut checkpoints = checkpoints.iter().peekable();
             for (n, row) in rows.iter().enumerate() {
-                if let Err(why) = take(&mut frontier, row) {
+                if let Err(why) = row.grow(&mut frontier) {
                     return Ok(Read::Broken(why));
+                }
+                while let Some(checkpoint) = checkpoints.next_if(|checkpoint| checkpoint.size <= frontier.size() as i64) {
+                    if Note::parse(&checkpoint.note).map(|note| note.checkpoint.root) != Ok(frontier.root()) {
+                        return Ok(Read::Broken(not_led_to(checkpoint.size)));
+                    }
                 }
                 // A press on the same thread does not wait for this.
                 if n % BREATH == BREATH - 1 {
                     tokio::task::yield_now().await;
                 }
             }
-            tell(&frontier);
+            if with_checkpoints {
+                self.log.note(|status| status.rehash = Rehash::Running(frontier.size()));
+            }
         }
         Ok(Read::Whole(frontier))
     }
@@ -230,69 +262,53 @@ impl App {
         if self.log.keeper.get().is_none() || self.log.gate.frozen().is_some() {
             return Ok(());
         }
-        let checkpoints = self.all_checkpoints().await?;
-        let head = storage::audit::audit_head(&mut *self.db.read().await?).await?;
-        if checkpoints.last().is_some_and(|(size, _)| *size > head.size) {
-            self.freeze(
-                FrozenKind::Mismatch,
-                "there is a checkpoint over more entries than there are: the end of the log was cut off".into(),
-            )
-            .await;
-            return Ok(());
-        }
-        let mut frontier = Frontier::default();
-        let tell = |frontier: &Frontier| self.log.note(|status| status.rehash = Rehash::Running(frontier.size()));
-        let sizes = checkpoints.iter().map(|(size, _)| *size).chain([head.size]);
-        for size in sizes {
-            match self.read_again(frontier, size, tell).await? {
-                Read::Whole(read) => frontier = read,
-                Read::Broken(why) => {
-                    self.freeze(FrozenKind::Mismatch, why).await;
-                    return Ok(());
+        let (head, latest) = {
+            let mut tx = self.db.read().await?;
+            (storage::audit::audit_head(&mut tx).await?, storage::checkpoints::checkpoint_latest(&mut tx).await?)
+        };
+        let wrong = if latest.is_some_and(|latest| latest.size > head.size) {
+            "there is a checkpoint over more entries than there are: the end of the log was cut off".into()
+        } else {
+            match self.read_again(Frontier::default(), head.size, true).await? {
+                Read::Broken(why) => why,
+                Read::Whole(frontier) if frontier.encode() != head.frontier => not_led_to(head.size),
+                Read::Whole(frontier) => {
+                    let (entries, now) = (frontier.size(), self.clock.now());
+                    tracing::info!(entries, "the whole log was read again: every entry and every checkpoint fits");
+                    self.log.note(|status| status.rehash = Rehash::Good(entries, now));
+                    match self.examine_sink().await? {
+                        Some(why) => why,
+                        None => return Ok(()),
+                    }
                 }
             }
-            let wrong = checkpoints.iter().any(|(at, root)| *at == size && *root != frontier.root());
-            if wrong || (size == head.size && frontier.encode() != head.frontier) {
-                let why = format!("the first {size} entries do not lead to the root that was recorded for them: the log was changed");
-                self.freeze(FrozenKind::Mismatch, why).await;
-                return Ok(());
-            }
-        }
-        let now = self.clock.now();
-        self.log.note(|status| status.rehash = Rehash::Good(frontier.size(), now));
+        };
+        self.freeze(FrozenKind::Mismatch, wrong).await;
         Ok(())
-    }
-
-    /// Sizes and roots of every checkpoint in the database, smallest first.
-    async fn all_checkpoints(&self) -> Result<Vec<(i64, crate::audit::tree::Hash)>, AppError> {
-        let mut all = Vec::new();
-        loop {
-            let last = all.last().map_or(-1, |(size, _)| *size);
-            let more = storage::checkpoints::checkpoint_after(&mut *self.db.read().await?, last, CHUNK).await?;
-            if more.is_empty() {
-                return Ok(all);
-            }
-            for checkpoint in more {
-                let root = Note::parse(&checkpoint.note).map(|note| note.checkpoint.root).unwrap_or_default();
-                all.push((checkpoint.size, root));
-            }
-        }
     }
 
     /// Takes over the freeze that another replica, or this one before it was started anew, wrote into the database.
     async fn freeze_as_the_database_says(&self) -> Result<(), AppError> {
         let mut tx = self.db.read().await?;
-        if storage::audit::audit_head(&mut tx).await?.is_open {
-            return Ok(());
+        let head = storage::audit::audit_head(&mut tx).await?;
+        if let Some(told) = self.frozen_by_the_database(&mut tx, &head).await? {
+            self.log.gate.freeze(told);
         }
-        let told = storage::checkpoints::log_frozen(&mut tx).await?;
+        Ok(())
+    }
+
+    /// Why the database says that the log is frozen; none: it does not.
+    async fn frozen_by_the_database(&self, conn: &mut Conn, head: &Head) -> Result<Option<Frozen>, AppError> {
+        if head.is_open {
+            return Ok(None);
+        }
+        let told = storage::checkpoints::log_frozen(conn).await?;
         let is_rollback = told.as_ref().is_some_and(|told| told.kind == "rollback");
-        self.log.gate.freeze(Frozen {
+        Ok(Some(Frozen {
             kind: if is_rollback { FrozenKind::Rollback } else { FrozenKind::Mismatch },
             since: told.as_ref().map_or_else(|| self.clock.now(), |told| told.at),
             why: told.map_or_else(|| "the database says so, and not why".to_owned(), |told| told.why),
-        });
-        Ok(())
+        }))
     }
 
     /// Freezes the log: here at once, for every replica when the database itself is wrong. A rollback pauses the fleet (ruling H13).
@@ -316,26 +332,30 @@ impl App {
     }
 }
 
-/// Takes an entry's bytes into the tree, when they are an entry's and its stored leaf is theirs.
-fn take(frontier: &mut Frontier, row: &Row) -> Result<(), String> {
-    let expected = frontier.size();
-    let leaf = leaf_hash(&row.body);
-    if row.seq != expected {
-        return Err(format!("entry {expected} is missing"));
+/// The frontier at the tide mark, when the database leads to it; otherwise what is wrong. Reads a few hundred hashes at most.
+async fn compare(conn: &mut Conn, head: &Head, mark: Option<&Mark>) -> Result<Result<Frontier, Wrong>, AppError> {
+    let from = mark.map_or(0, |mark| mark.size as i64);
+    if head.size < from {
+        let why = format!("the database has {} entries and the tide mark {from}: it was rolled back, and may have lost holds", head.size);
+        return Ok(Err((FrozenKind::Rollback, why)));
     }
-    if row.leaf_hash != leaf || Canonical::from_stored(row.body.clone()).is_err() {
-        return Err(format!("the bytes of entry {expected} are not those that were recorded: it was changed"));
+    match storage::audit::audit_frontier_at(conn, from).await {
+        Ok(at_mark) if mark.is_none_or(|mark| mark.root == at_mark.root()) => Ok(Ok(at_mark)),
+        Ok(_) => {
+            let why = format!("the first {from} entries do not lead to the tide mark's root: the log was changed");
+            Ok(Err((FrozenKind::Mismatch, why)))
+        }
+        Err(storage::Error::Unreadable(why)) => Ok(Err((FrozenKind::Mismatch, why))),
+        Err(error) => Err(error.into()),
     }
-    frontier.push(leaf);
-    Ok(())
+}
+
+fn not_led_to(size: i64) -> String {
+    format!("the first {size} entries do not lead to the root that was recorded for them: the log was changed")
 }
 
 /// The mark that this replica's key signed; none at the very first start. Otherwise what is wrong.
-fn own_mark(
-    found: Result<Option<Note>, files::FileError>,
-    key: Option<&VerifierKey>,
-    may_be_missing: bool,
-) -> Result<Option<Mark>, (FrozenKind, String)> {
+fn own_mark(found: Result<Option<Note>, files::FileError>, key: Option<&VerifierKey>, may_be_missing: bool) -> Result<Option<Mark>, Wrong> {
     let found = found.map_err(|error| (FrozenKind::MarkLost, format!("the tide mark cannot be read: {error}")))?;
     match (found, key) {
         (None, Some(_)) if may_be_missing => Ok(None),

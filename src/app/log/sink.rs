@@ -5,6 +5,7 @@
 use crate::audit::{Canonical, Frontier, record::leaf_hash, tree::Hash};
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::VecDeque,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -19,6 +20,8 @@ pub const CHECKPOINTS: &str = "checkpoints.ndjson";
 const ABOUT: &str = "about.json";
 /// The longest line that is read, bytes: an entry, or a note.
 const MAX_LINE: usize = 128 * 1024;
+/// Of how many entries that no checkpoint covers the places are remembered.
+const ENDS: usize = 16_384;
 
 /// Whose sink a folder is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,9 @@ pub struct CheckpointLine {
     pub size: u64,
     /// The signed note.
     pub note: String,
+    /// Where the last entry that it covers ends in the entries' file: a new process begins there. None when that was not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<u64>,
 }
 
 /// A sink that cannot be used.
@@ -105,6 +111,23 @@ impl Lines {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(at(path)(error)),
         }
+    }
+
+    /// Goes on at a place where a line ends. False, and at the start still, when none ends there.
+    fn skip_to(&mut self, end: u64) -> Result<bool, SinkError> {
+        let fail = at(&self.path);
+        if end == 0 {
+            return Ok(true);
+        }
+        let mut last = [0];
+        self.reader.seek(SeekFrom::Start(end - 1)).map_err(&fail)?;
+        let read = self.reader.read(&mut last).map_err(&fail)?;
+        if (read, last) == (1, *b"\n") {
+            self.end = end;
+            return Ok(true);
+        }
+        self.reader.rewind().map_err(&fail)?;
+        Ok(false)
     }
 
     /// The next whole line, without its end; none at the end of the file or of what is whole.
@@ -208,9 +231,12 @@ pub struct Sink {
     pub count: u64,
     /// What its last checkpoint covers.
     pub covered: u64,
+    /// Where entries end that no checkpoint covers yet: their numbers, counted from one, and places. The newest `ENDS`.
+    ends: VecDeque<(u64, u64)>,
 }
 
 /// What the whole lines of an entries' file come to.
+#[derive(Debug, Clone, Default)]
 pub struct Scan {
     /// The tree over them.
     pub frontier: Frontier,
@@ -223,8 +249,19 @@ pub struct Scan {
 /// # Errors
 /// When the file cannot be read.
 pub fn scan(folder: &Path, most: u64) -> Result<Scan, SinkError> {
+    scan_from(folder, Scan::default(), most)
+}
+
+/// The same, going on from what is known of its beginning. Where no line ends there, everything is read.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn scan_from(folder: &Path, known: Scan, most: u64) -> Result<Scan, SinkError> {
     let (mut frontier, mut end) = (Frontier::default(), 0);
     if let Some(mut lines) = Lines::of(&folder.join(ENTRIES))? {
+        if lines.skip_to(known.end)? {
+            (frontier, end) = (known.frontier, known.end);
+        }
         while frontier.size() < most
             && let Some(line) = lines.next_line()?
         {
@@ -303,6 +340,7 @@ impl Sink {
             checkpoints: Growing::open(folder.join(CHECKPOINTS), end)?,
             count,
             covered: lines.last().map_or(0, |line| line.size),
+            ends: VecDeque::new(),
         })
     }
 
@@ -311,14 +349,17 @@ impl Sink {
     /// # Errors
     /// When the disk does not take them; the next call goes on from the last whole line.
     pub fn append<'a>(&mut self, bodies: impl ExactSizeIterator<Item = &'a [u8]>) -> Result<(), SinkError> {
-        let count = bodies.len() as u64;
-        let mut lines = Vec::new();
-        for body in bodies {
+        let (count, begin) = (self.count + bodies.len() as u64, self.entries.good);
+        let (mut lines, mut ends) = (Vec::new(), Vec::with_capacity(bodies.len()));
+        for (n, body) in bodies.enumerate() {
             lines.extend_from_slice(body);
             lines.push(b'\n');
+            ends.push((self.count + n as u64 + 1, begin + lines.len() as u64));
         }
         self.entries.append(&lines)?;
-        self.count += count;
+        self.count = count;
+        self.ends.extend(ends);
+        self.ends.drain(..self.ends.len().saturating_sub(ENDS));
         Ok(())
     }
 
@@ -326,11 +367,15 @@ impl Sink {
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn append_checkpoint(&mut self, line: &CheckpointLine) -> Result<(), SinkError> {
-        let mut text = serde_json::to_vec(line).map_err(|error| at(&self.checkpoints.path)(error.into()))?;
+    pub fn append_checkpoint(&mut self, size: u64, note: String) -> Result<(), SinkError> {
+        let is_newest = size == self.count;
+        let end = if is_newest { Some(self.entries.good) } else { self.ends.iter().find(|(n, _)| *n == size).map(|(_, end)| *end) };
+        let line = CheckpointLine { size, note, end };
+        let mut text = serde_json::to_vec(&line).map_err(|error| at(&self.checkpoints.path)(error.into()))?;
         text.push(b'\n');
         self.checkpoints.append(&text)?;
-        self.covered = line.size;
+        self.covered = size;
+        self.ends.retain(|(n, _)| *n > size);
         Ok(())
     }
 }

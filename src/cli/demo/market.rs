@@ -14,6 +14,8 @@ pub struct Market {
     // Thousandths of a unit.
     quantity: i64,
     entry_orders: u64,
+    // They protect or close.
+    other_orders: u64,
     totals: Totals,
     drift: i64,
     noisy: bool,
@@ -29,7 +31,7 @@ impl Market {
     pub fn new(seed: u64, drift: i64, noisy: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
         let equity = rng.i64(2_000_000..20_000_000);
-        Self { equity, day: 0, quantity: rng.i64(20..400), entry_orders: 0, totals: Totals::default(), drift, noisy, rng }
+        Self { equity, day: 0, quantity: rng.i64(20..400), entry_orders: 0, other_orders: 0, totals: Totals::default(), drift, noisy, rng }
     }
 
     /// One step of trading.
@@ -39,6 +41,7 @@ impl Market {
         self.day += result;
         self.quantity = (self.quantity + self.rng.i64(-9..=9)).clamp(5, 900);
         self.entry_orders = self.rng.u64(3..12);
+        self.other_orders = 2;
         let (orders, rejects) = if self.noisy { (60, 9) } else { (4, 0) };
         let add = |total: &mut Option<u64>, n: u64| *total = Some(total.unwrap_or(0) + n);
         add(&mut self.totals.orders, orders);
@@ -52,6 +55,12 @@ impl Market {
         self.entry_orders = 0;
     }
 
+    /// Cancels every order; the position stays.
+    pub fn cancel_all(&mut self) {
+        self.entry_orders = 0;
+        self.other_orders = 0;
+    }
+
     /// What it has to report.
     pub fn report(&mut self) -> Report {
         let notional = self.quantity * PRICE / 1_000;
@@ -61,7 +70,7 @@ impl Market {
             currency: Some("USDT".into()),
             unrealized_pnl: Some(money(self.day / 3)),
             realized_pnl_day: Some(money(self.day)),
-            open_orders: Some(self.entry_orders + 2),
+            open_orders: Some(self.entry_orders + self.other_orders),
             entry_orders: Some(self.entry_orders),
             positions: Some(vec![Position {
                 symbol: "BTC/USDT".into(),

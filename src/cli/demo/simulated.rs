@@ -1,8 +1,8 @@
 //! Demo bots without a process of their own: each has a temperament, and is told and read back like any other bot.
 
 use super::market::Market;
-use crate::agent::adapters::{Adapter, AdapterError, Finding, ReadBack, Runs, Wanted};
-use crate::domain::State;
+use crate::agent::adapters::{Adapter, AdapterError, Finding, ReadBack, Runs, Traits, Wanted};
+use crate::domain::{Orders, State};
 use crate::protocol::Report;
 use async_trait::async_trait;
 use std::{
@@ -64,17 +64,8 @@ impl Adapter for Simulated {
     fn name(&self) -> &'static str {
         "simulated"
     }
-    fn can_reduce(&self) -> bool {
-        true
-    }
-    fn can_tell_orders(&self) -> bool {
-        true
-    }
-    fn can_manage_exits(&self) -> bool {
-        true
-    }
-    fn dies_with_agent(&self) -> bool {
-        true
+    fn traits(&self) -> Traits {
+        Traits { can_reduce: true, can_tell_orders: true, can_manage_exits: true, dies_with_agent: true }
     }
     fn apply_within_ms(&self) -> i64 {
         if self.temper == Temper::Slow { 6_000 } else { 5_000 }
@@ -82,6 +73,9 @@ impl Adapter for Simulated {
 
     async fn apply(&self, wanted: &Wanted) -> Result<ReadBack, AdapterError> {
         if self.inside().state == wanted.state {
+            if wanted.orders == Orders::CancelAll {
+                self.inside().market.cancel_all();
+            }
             return Ok(self.read_back());
         }
         tokio::time::sleep(self.takes).await;
@@ -91,8 +85,10 @@ impl Adapter for Simulated {
         let mut inside = self.inside();
         inside.state = wanted.state;
         inside.has_traded |= wanted.state == State::Active;
-        if wanted.state != State::Active {
-            inside.market.cancel_entries();
+        match wanted.orders {
+            Orders::CancelAll => inside.market.cancel_all(),
+            _ if wanted.state != State::Active => inside.market.cancel_entries(),
+            _ => {}
         }
         drop(inside);
         Ok(self.read_back())

@@ -110,3 +110,28 @@ fn an_unrecorded_hold_stops_at_once_and_is_the_same_hold_once_recorded() {
     assert_eq!((view.unrecorded().len(), view.open_holds().count()), (0, 1));
     assert_eq!(view.directive(&one).epoch, Epoch(12));
 }
+
+#[test]
+fn what_is_known_already_wakes_nobody() {
+    let team = TeamId::new();
+    let one = bot(&team, 5);
+    let fleet = fleet(&[one.clone()]);
+    let (open, ended) = (hold(Scope::Fleet, Level::Pause, 11), hold(Scope::Fleet, Level::Reduce, 12));
+    let ended = Hold { released: Some(Release { epoch: Epoch(13), at: Timestamp(0), by: UserId::new(), why: String::new() }), ..ended };
+    fleet.take_hold(open.clone());
+    fleet.take_hold(ended.clone());
+    let mut news = fleet.subscribe();
+    let read = |holds: Vec<Hold>| Changes { epoch: Epoch(13), bots: vec![one.clone()], holds, kept: vec![] };
+    fleet.take(read(vec![open.clone(), ended.clone()]));
+    assert!(!news.has_changed().unwrap(), "both were known");
+    assert_eq!(fleet.view().read_epoch, Epoch(13));
+    let later = Release { epoch: Epoch(14), at: Timestamp(0), by: UserId::new(), why: String::new() };
+    fleet.take(read(vec![Hold { released: Some(later), ..open }, ended]));
+    assert!(news.has_changed().unwrap(), "a release is news");
+    assert_eq!(fleet.view().open_holds().count(), 0);
+    news.mark_unchanged();
+    let pushed = fleet.push_unrecorded(hold(Scope::Fleet, Level::Pause, 0));
+    news.mark_unchanged();
+    fleet.take(read(vec![pushed]));
+    assert!(news.has_changed().unwrap() && fleet.view().unrecorded().is_empty(), "that it is recorded now is news");
+}

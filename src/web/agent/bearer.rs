@@ -15,9 +15,7 @@ impl FromRequestParts<Arc<App>> for ByAgent {
     /// 400 for a token in the address, 401 for none and for one that is not known or has ended.
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, WebError> {
         let token = bearer::token(parts)?;
-        let agent = app.agent_by_token(token.expose()).ok_or_else(ended)?;
-        app.end_old_token(&agent);
-        Ok(Self(agent))
+        app.agent_by_token(token.expose()).map(Self).ok_or_else(ended)
     }
 }
 

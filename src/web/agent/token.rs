@@ -1,4 +1,4 @@
-//! `POST /agent/v1/token`: a new token, shown once. The old one ends at the first use of the new.
+//! `POST /agent/v1/token`: a new token, shown once. The old one ends when the agent checks in or says hello with the new.
 
 use super::ByAgent;
 use crate::web::{Answer, Shared};

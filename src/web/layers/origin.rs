@@ -54,11 +54,11 @@ fn lost_its_tls(request: &Request, origin: &Url) -> bool {
         && arrival.is_some_and(|arrival| arrival.front.proxies.says_plain(arrival.peer.ip(), request.headers()))
 }
 
-/// The same page at our own address.
+/// The same page at our own address. For now: what a browser kept for ever, nobody could take back by mending a proxy.
 fn sent_on(request: &Request, origin: &Url) -> Option<Response> {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let to = HeaderValue::from_str(&format!("{}{path}", origin.origin().ascii_serialization())).ok()?;
-    Some((StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, to)]).into_response())
+    Some((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, to)]).into_response())
 }
 
 fn is_ours(asked: &Authority, origin: &Url) -> bool {

@@ -5,12 +5,13 @@ pub mod live;
 
 use super::bots::enrol::{self, Beside};
 use super::roles::{self, Choices};
-use crate::app::{App, AppError, first_run::FirstRun, first_run::TASKS, starts::Obstacle};
+use crate::app::{App, AppError, drills::Outcome, first_run::FirstRun, first_run::Task, starts::Obstacle};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::token;
-use crate::domain::{BotFacts, Grant, Hold, Role, Stage, State as Doing, Timestamp};
+use crate::domain::{Grant, Hold, Role, Stage, State as Doing, Timestamp, role};
+use crate::fleet::DrillSeen;
 use crate::web::{
-    Answer, Shared,
+    Answer, Shared, WebError,
     chip::{Chip, Tone},
     extract::{Person, Posted},
     format, frame,
@@ -19,31 +20,42 @@ use crate::web::{
 use askama::Template;
 use axum::{
     extract::{Query, State},
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     response::IntoResponse,
 };
 
 /// Between two loads of a page that somebody without scripts has asked to reload itself, in seconds.
 const RELOAD_S: u8 = 3;
 
-/// A measurement is on disk this long after the last acknowledgement, a slow disk included.
-const WRITTEN_MS: i64 = 3_000;
-
 /// One task of the list.
-pub(super) struct Task {
-    pub(super) title: &'static str,
+pub(super) struct Item {
+    pub(super) of: Task,
     /// What is true of it now.
     pub(super) said: String,
     pub(super) is_done: bool,
-    /// It is open: there is something to do.
-    pub(super) is_open: bool,
+    /// It holds the step: it is the first task of the bot that is not done. To start again what was stopped is part of the drill.
+    pub(super) has_step: bool,
 }
 
-impl Task {
-    pub(super) fn chip(&self) -> Chip {
+impl Item {
+    fn title(&self) -> &'static str {
+        match self.of {
+            Task::Keys => "Two security keys",
+            Task::SecondPerson => "A second person",
+            Task::Bot => "A first bot, written down",
+            Task::Agent => "Its agent, beside it",
+            Task::Start => "Its start",
+            Task::Drill => "A pause drill, measured",
+        }
+    }
+    /// There is something to do.
+    fn is_open(&self) -> bool {
+        !self.is_done && (self.has_step || self.of.is_of_people())
+    }
+    fn chip(&self) -> Chip {
         if self.is_done {
             Chip::new(Tone::Done, "Done")
-        } else if self.is_open {
+        } else if self.is_open() {
             Chip::new(Tone::Open, "To do")
         } else {
             Chip::new(Tone::Plain, "Later")
@@ -63,8 +75,8 @@ pub(super) struct Waiting {
 pub(super) enum Step {
     /// There is no team.
     Team,
-    /// Whoever looks trades in no team: the roles to sign for, and the team.
-    Role { me: String, grants: Vec<String>, team: String },
+    /// Whoever looks trades in no team: the roles to sign for, whether one person may hold them together, and the team.
+    Role { me: String, grants: Vec<String>, can_combine: bool, team: String },
     /// A team, no bot.
     Bot { teams: Vec<(String, String)>, owner: String },
     /// A draft.
@@ -78,27 +90,20 @@ pub(super) enum Step {
     /// It trades: press.
     Press { key: String },
     /// The drill stands and is not measured yet.
-    Measuring { hold: String, cannot_tell: bool },
+    Measuring { hold: Box<Hold>, cannot_tell: bool },
     /// The drill stands and is over; false: it measured nothing, since the bot did not trade at the press.
-    Release { hold: String, is_measured: bool },
+    Release { hold: Box<Hold>, is_measured: bool },
     /// Nothing is left.
     Done,
 }
 
 impl Step {
-    /// Which task it belongs to, from 0.
-    fn task(&self) -> usize {
-        match self {
-            Self::Team | Self::Role { .. } | Self::Bot { .. } | Self::Stage => 2,
-            Self::Agent { .. } => 3,
-            Self::Start(_) | Self::TakingUp => 4,
-            Self::Press { .. } | Self::Measuring { .. } | Self::Release { .. } => 5,
-            Self::Done => 6,
-        }
-    }
     /// True when nothing stands in the way of the start, or only what the signer can look up.
     fn can_start(&self) -> bool {
         matches!(self, Self::Start(Some(obstacles)) if obstacles.iter().all(|one| one.venue_can_tell))
+    }
+    fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
     }
     /// True when the page waits for something that no press here brings on.
     fn waits(&self) -> bool {
@@ -108,6 +113,24 @@ impl Step {
             Self::Measuring { .. } | Self::TakingUp => true,
             _ => false,
         }
+    }
+    /// Who may do it, when whoever looks may not: they get no form that would be refused.
+    fn who_else(&self, app: &App, actor: &Actor, run: &FirstRun) -> Option<&'static str> {
+        let bot = run.bot.as_ref().map_or(Resource::Installation, |bot| App::bot_resource(bot));
+        let (action, about) = match self {
+            // The teams to choose from are those in which they may.
+            Self::Bot { .. } => return None,
+            // There is nothing to do but to wait.
+            Self::TakingUp | Self::Measuring { cannot_tell: false, .. } | Self::Done => return None,
+            Self::Team => (Action::CreateTeam, Resource::Installation),
+            Self::Role { .. } => (Action::ManagePeople, Resource::Installation),
+            Self::Stage => (Action::EditBot, bot),
+            Self::Agent { .. } => (Action::EnrolAgent, bot),
+            Self::Start(_) => (Action::StartBot, bot),
+            Self::Press { .. } => (Action::PlaceHold, Resource::Installation),
+            Self::Measuring { hold, .. } | Self::Release { hold, .. } => (Action::ReleaseHold, app.hold_resource(hold)),
+        };
+        authz::check(actor, action, &about).err().map(|denied| denied.who)
     }
 }
 
@@ -121,17 +144,16 @@ pub(super) struct First {
 #[template(path = "first_run.html")]
 pub(super) struct Page {
     pub(super) frame: Frame,
-    pub(super) tasks: Vec<Task>,
+    pub(super) tasks: Vec<Item>,
     pub(super) count: usize,
     pub(super) bot: Option<First>,
     pub(super) step: Step,
     pub(super) waiting: Vec<Waiting>,
     pub(super) choices: Choices,
     pub(super) drill: Option<String>,
-    /// The task that the step belongs to, from 0.
-    pub(super) at: usize,
     pub(super) may_invite: bool,
-    pub(super) may_trade: bool,
+    /// Who may do what the open task asks for, for somebody who may not.
+    pub(super) who: Option<&'static str>,
     pub(super) waits: bool,
     pub(super) reloads: bool,
     pub(super) is_away: bool,
@@ -150,27 +172,25 @@ pub struct Asked {
 /// The list.
 pub async fn show(State(app): Shared, person: Person, Query(asked): Query<Asked>) -> Answer {
     let run = app.first_run(&person.actor)?;
-    let mut frame = frame::of(&app, &person.visitor, "First run").await;
+    let mut frame = frame::without_first_run(&app, &person.visitor, "First run").await;
     frame.scripts = Scripts::Live;
-    frame.first_run = None;
     let waiting = waiting(&app, &person.actor, frame.now).await?;
-    let step = step(&app, &person, &run).await?;
-    // Once it was drilled, what is left of its drill is to start it again.
-    let at = if run.drill.is_some() { step.task().max(5) } else { step.task() };
+    let in_the_way = in_the_way(&app, &person.actor, &run).await;
+    let mark = live::Plight::mark(&app, &run, in_the_way.as_deref());
+    let step = step(&app, &person, &run, in_the_way).await?;
     let waits = step.waits() || (!run.second_person && !waiting.is_empty());
     let reloads = waits && asked.auto == "yes";
     let page = Page {
-        tasks: tasks(&app, &run, &waiting, at),
+        tasks: items(|task| run.is_done(task), |task| said(&app, &run, &waiting, task)),
         count: run.count(),
         bot: run.bot.as_ref().map(|bot| First { id: bot.id.to_string(), name: bot.name.clone() }),
         choices: Choices::new(&app, &suggested(&app, &run)),
         drill: run.drill.as_deref().map(super::bots::drill_words),
-        mark: live::Plight::mark(&app, &person.actor, &run).await,
+        mark,
         facts: live::Facts::of(&app, &person.actor, &run, frame.now).await,
         may_invite: authz::check(&person.actor, Action::ManagePeople, &Resource::Installation).is_ok(),
-        may_trade: may_trade(&person.actor, &run),
+        who: step.who_else(&app, &person.actor, &run),
         is_away: app.has_put_first_run_away(&person.user),
-        at,
         waiting,
         step,
         waits,
@@ -193,16 +213,16 @@ pub struct Shown {
 
 /// Puts the list away, or brings it back.
 pub async fn set(State(app): Shared, person: Person, Posted(form): Posted<Shown>) -> Answer {
-    let shown = form.shown == "yes";
+    let shown = match form.shown.as_str() {
+        "yes" => true,
+        "no" => false,
+        _ => {
+            let said = "The list is to be shown or not: shown is yes or no. Nothing was changed.";
+            return Err(WebError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Something needs a change", said));
+        }
+    };
     app.show_first_run(&person.actor, shown).await?;
     Ok(frame::see(if shown { "/first-run" } else { "/fleet" }))
-}
-
-fn may_trade(actor: &Actor, run: &FirstRun) -> bool {
-    match &run.bot {
-        Some(bot) => authz::check(actor, Action::StartBot, &App::bot_resource(bot)).is_ok(),
-        None => super::fleet::trades(actor) || actor.holds(Role::Admin),
-    }
 }
 
 /// The roles ticked for the second person: a lead of the first bot's team can sign what one person alone cannot.
@@ -222,41 +242,41 @@ async fn waiting(app: &App, actor: &Actor, now: Timestamp) -> Result<Vec<Waiting
     Ok(open.collect())
 }
 
-async fn step(app: &App, person: &Person, run: &FirstRun) -> Result<Step, AppError> {
+/// What stands in the way of the bot's start; none: nobody asks yet or any more, or it is not known.
+async fn in_the_way(app: &App, actor: &Actor, run: &FirstRun) -> Option<Vec<Obstacle>> {
+    let bot = run.bot.as_ref().filter(|_| run.agent.is_some() && !run.is_done(Task::Drill))?;
+    app.obstacles_of(actor, &bot.id).await.ok()
+}
+
+async fn step(app: &App, person: &Person, run: &FirstRun, in_the_way: Option<Vec<Obstacle>>) -> Result<Step, AppError> {
     let actor = &person.actor;
-    let done = run.done();
-    if done.get(2..).is_some_and(|rest| rest.iter().all(|done| *done)) {
+    if run.is_done(Task::Drill) {
         return Ok(Step::Done);
     }
     let Some(bot) = &run.bot else { return Ok(before_the_bot(app, person)) };
     if bot.stage == Stage::Draft {
         return Ok(Step::Stage);
     }
-    if done.get(3) == Some(&false) {
+    if !run.is_done(Task::Agent) {
         let beside = Beside::of(app, actor, bot).await?;
         return Ok(Step::Agent { beside, command: enrol::command(app, &bot.name) });
     }
     if let Some(hold) = app.drill_under_way(&bot.id) {
-        let is_measured = run.drill.as_ref().is_some_and(|drill| drill.hold == hold.id);
-        if is_measured || is_long_idle(app, actor, bot, &hold).await {
-            return Ok(Step::Release { hold: hold.id.to_string(), is_measured });
+        // A database that does not answer leaves it open.
+        let outcome = app.drill_outcome(actor, bot, &hold).await.unwrap_or(Outcome::Open);
+        let is_measured = outcome == Outcome::Measured || run.drill.as_ref().is_some_and(|drill| drill.hold == hold.id);
+        if is_measured || outcome == Outcome::Nothing {
+            return Ok(Step::Release { hold: Box::new(hold), is_measured });
         }
         let cannot_tell = run.seen.as_ref().and_then(|seen| seen.report.as_ref()).is_none_or(|(report, _)| report.entry_orders.is_none());
-        return Ok(Step::Measuring { hold: hold.id.to_string(), cannot_tell });
+        return Ok(Step::Measuring { hold: Box::new(hold), cannot_tell });
     }
     let view = app.fleet.view();
     if view.directive(bot).state == Doing::Active {
         let trades = run.seen.as_ref().and_then(|seen| seen.state) == Some(Doing::Active);
         return Ok(if trades { Step::Press { key: token::random::<16>()? } } else { Step::TakingUp });
     }
-    Ok(Step::Start(app.obstacles_of(actor, &bot.id).await.ok()))
-}
-
-/// True when the bot has been idle under the hold for so long that what it measured would be written down by now.
-async fn is_long_idle(app: &App, actor: &Actor, bot: &BotFacts, hold: &Hold) -> bool {
-    let receipt = app.receipt(actor, &hold.id).await.ok();
-    let idle_ms = receipt.and_then(|receipt| receipt.bots.into_iter().find(|one| one.bot.id == bot.id)?.idle_ms);
-    idle_ms.is_some_and(|ms| app.clock.now().ms_since(hold.at) > ms + WRITTEN_MS)
+    Ok(Step::Start(in_the_way))
 }
 
 fn before_the_bot(app: &App, person: &Person) -> Step {
@@ -268,51 +288,48 @@ fn before_the_bot(app: &App, person: &Person) -> Step {
     let Some(team) = app.people().teams().into_iter().next() else { return Step::Team };
     let mut grants = app.people().user(&person.user).map(|user| user.grants.clone()).unwrap_or_default();
     grants.push(Grant { role: Role::Lead, team: Some(team.id) });
-    Step::Role { me: person.user.to_string(), grants: roles::ticked(&grants), team: team.name }
+    let people = app.people().users().iter().filter(|user| user.enabled).count();
+    let can_combine = role::check_grants(&grants, people).is_ok();
+    Step::Role { me: person.user.to_string(), grants: roles::ticked(&grants), can_combine, team: team.name }
 }
 
-/// The tasks by name, in order.
-const TITLES: [&str; TASKS] =
-    ["Two security keys", "A second person", "A first bot, written down", "Its agent, beside it", "Its start", "A pause drill, measured"];
-
-fn tasks(app: &App, run: &FirstRun, waiting: &[Waiting], at: usize) -> Vec<Task> {
-    let said = said(app, run, waiting);
-    let task = |(n, (title, said)): (usize, (&'static str, String))| {
-        let is_done = run.done().get(n).copied().unwrap_or_default();
-        Task { title, said, is_done, is_open: !is_done && (n == 1 || n == at) }
-    };
-    TITLES.into_iter().zip(said).enumerate().map(task).collect()
+/// The list.
+fn items(is_done: impl Fn(Task) -> bool, said: impl Fn(Task) -> String) -> Vec<Item> {
+    let step_of = Task::ALL.into_iter().find(|task| !task.is_of_people() && !is_done(*task));
+    let item = |of| Item { of, said: said(of), is_done: is_done(of), has_step: step_of == Some(of) };
+    Task::ALL.into_iter().map(item).collect()
 }
 
-/// What is true of each task now.
-fn said(app: &App, run: &FirstRun, waiting: &[Waiting]) -> Vec<String> {
-    let with_keys = app.people().enabled_with_rights();
-    let people = match (with_keys, waiting.len()) {
-        (keys, _) if keys >= 2 => format!("{keys} people have two keys"),
-        (_, 0) => "You are alone here: nobody can be a second signer".to_owned(),
-        (_, 1) => "1 person is invited and has not come in yet".to_owned(),
-        (_, n) => format!("{n} people are invited and have not come in yet"),
-    };
-    let bot = run.bot.as_ref().map_or_else(String::new, |bot| format!("{}, stage {}", bot.name, bot.stage));
-    let agent = match (&run.agent, &run.seen) {
-        (Some(agent), _) if !agent.confirmed => format!("Agent {} is here and waits to be compared", agent.name),
-        (Some(agent), Some(_)) => format!("Agent {} is confirmed and checks in", agent.name),
-        (Some(agent), None) => format!("Agent {} is confirmed and was not heard yet", agent.name),
-        (None, _) => String::new(),
-    };
-    let start = match &run.bot {
-        Some(bot) if bot.start_epoch.0 > 0 => match app.fleet.view().directive(bot).state {
-            Doing::Active => format!("{} may trade", bot.name),
-            state => format!("{} was started; now it is told {state}", bot.name),
+/// What is true of a task now.
+fn said(app: &App, run: &FirstRun, waiting: &[Waiting], task: Task) -> String {
+    match task {
+        Task::Keys if run.keys => "You have two keys".to_owned(),
+        Task::Keys => "You have fewer than two keys".to_owned(),
+        Task::SecondPerson => match (app.people().enabled_with_rights(), waiting.len()) {
+            (n, _) if n >= 2 => format!("{n} people have two keys"),
+            (_, 0) => "You are alone here: nobody can be a second signer".to_owned(),
+            (_, 1) => "1 person is invited and has not come in yet".to_owned(),
+            (_, n) => format!("{n} people are invited and have not come in yet"),
         },
-        _ => String::new(),
-    };
-    let drill = run
-        .drill
-        .as_ref()
-        .map_or_else(String::new, |drill| format!("Last drill: idle after {} ms, on {}", format::count(drill.idle_ms), drill.at.plain()));
-    let keys = if with_keys == 1 { "1 person has two keys".to_owned() } else { format!("{with_keys} people have two keys") };
-    vec![keys, people, bot, agent, start, drill]
+        Task::Bot => run.bot.as_ref().map_or_else(String::new, |bot| format!("{}, stage {}", bot.name, bot.stage)),
+        Task::Agent => match (&run.agent, &run.seen) {
+            (Some(agent), _) if !agent.confirmed => format!("Agent {} is here and waits to be compared", agent.name),
+            (Some(agent), Some(_)) => format!("Agent {} is confirmed and checks in", agent.name),
+            (Some(agent), None) => format!("Agent {} is confirmed and was not heard yet", agent.name),
+            (None, _) => String::new(),
+        },
+        Task::Start => match &run.bot {
+            Some(bot) if bot.start_epoch.0 > 0 => match app.fleet.view().directive(bot).state {
+                Doing::Active => format!("{} may trade", bot.name),
+                state => format!("{} was started; now it is told {state}", bot.name),
+            },
+            _ => String::new(),
+        },
+        Task::Drill => {
+            let told = |drill: &DrillSeen| format!("Last drill: idle after {} ms, on {}", format::count(drill.idle_ms), drill.at.plain());
+            run.drill.as_deref().map_or_else(String::new, told)
+        }
+    }
 }
 
 #[cfg(test)]

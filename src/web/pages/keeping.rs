@@ -6,10 +6,7 @@ use crate::app::{
     log::{FrozenKind, LogStatus, Rehash},
 };
 use crate::domain::Timestamp;
-use crate::web::{
-    chip::{Chip, Tone},
-    format,
-};
+use crate::web::{chip::Tone, format};
 
 /// A disk that takes longer than this is spoken of.
 const SLOW_MS: i64 = 10_000;
@@ -55,7 +52,11 @@ impl Keeping {
                 "Stop the server, run andon replica join, start it again. It verifies the whole log first and is an entry."
             }
             Some(FrozenKind::KeyChanged) => {
-                "Put back log.key and tide-mark of this replica's state folder together, and start the server again."
+                "Put back log.key and tide-mark of this replica's state folder together, and start the server again. If they are lost, run \
+                 andon replica join first."
+            }
+            Some(FrozenKind::NotCompared) => {
+                "The server tries again every five seconds and opens the log by itself: see why it cannot read the database or the state folder."
             }
         };
         Self {
@@ -97,18 +98,14 @@ fn sink_words(status: &LogStatus, now: Timestamp) -> String {
 
 /// The rows of the table of parts.
 pub fn parts(degraded: &[&'static str], keeping: &Keeping) -> Vec<Part> {
-    let row = |name: &str, part: &'static str, tone, bad: &str, said: String| Part {
-        part,
-        chip: if degraded.contains(&name) { Chip::new(tone, bad) } else { Chip::new(Tone::Plain, "Well") },
-        said,
-    };
+    let is_well = |name: &str| !degraded.contains(&name);
     let log = keeping.frozen.as_ref().map_or_else(
         || "Without it nothing may start or be loosened. Stopping works.".to_owned(),
         |(why, _)| format!("Frozen: {why}. Nothing may start or be loosened. Stopping works."),
     );
     vec![
-        row("audit_log", "Audit log", Tone::Critical, "Takes no entry", log),
-        row("log_publisher", "Checkpoints", Tone::High, "Too old", "Signed five seconds after an entry at the latest.".to_owned()),
-        row("log_sink", "Copy of the log", Tone::High, "Behind", "A folder that only grows, best on another volume.".to_owned()),
+        Part::new("Audit log", is_well("audit_log"), (Tone::Critical, "Takes no entry"), log),
+        Part::new("Checkpoints", is_well("log_publisher"), (Tone::High, "Too old"), "Signed five seconds after an entry at the latest."),
+        Part::new("Copy of the log", is_well("log_sink"), (Tone::High, "Behind"), "A folder that only grows, best on another volume."),
     ]
 }

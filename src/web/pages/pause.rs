@@ -53,7 +53,7 @@ pub(super) struct Pause {
 /// The page.
 pub async fn show(State(app): Shared, StopOnly(person): StopOnly, params: Params) -> Answer {
     let by_team = app.census_by_team(&person.actor)?;
-    let mut frame = frame::of(&app, &person.visitor, "Pause bots").await;
+    let mut frame = frame::without_first_run(&app, &person.visitor, "Pause bots").await;
     frame.scripts = Scripts::None;
     let may = authz::check(&person.actor, Action::PlaceHold, &Resource::Installation).is_ok();
     frame.pause = if may { PauseControl::Inert } else { PauseControl::Absent };

@@ -30,6 +30,14 @@ pub struct Part {
     pub said: String,
 }
 
+impl Part {
+    /// A part that is well, or is not: then as urgent as this, in these words.
+    pub fn new(part: &'static str, is_well: bool, (tone, bad): (Tone, &str), said: impl Into<String>) -> Self {
+        let chip = if is_well { Chip::new(Tone::Plain, "Well") } else { Chip::new(tone, bad) };
+        Self { part, chip, said: said.into() }
+    }
+}
+
 /// The usual timings in words.
 struct Times {
     apply: String,
@@ -117,28 +125,22 @@ pub async fn show(State(app): Shared, arrival: Option<Extension<Arrival>>, perso
 
 fn parts(health: &Health, unrecorded: usize, is_embedded: bool, keeping: &Keeping) -> Vec<Part> {
     let is_well = |name: &str| !health.degraded.contains(&name);
-    let part = |part, is_well: bool, tone, bad: &str, said: &str| Part {
-        part,
-        chip: if is_well { Chip::new(Tone::Plain, "Well") } else { Chip::new(tone, bad) },
-        said: said.to_owned(),
-    };
-    let spool = part(
+    let spool = Part::new(
         "Taking a stop",
         health.can_stop,
-        Tone::Critical,
-        "Cannot stop",
+        (Tone::Critical, "Cannot stop"),
         "A press is kept on this machine and pushed to agents, database or not.",
     );
     let database =
         if is_embedded { "Embedded SQLite; this process is its only writer." } else { "PostgreSQL, shared with other replicas." };
-    let database = part("Database", is_well("database"), Tone::Critical, "Not answering", database);
-    let mut late = part("Holds not recorded yet", is_well("unrecorded_holds"), Tone::High, "Waiting", "");
-    late.said = match unrecorded {
+    let database = Part::new("Database", is_well("database"), (Tone::Critical, "Not answering"), database);
+    let late = match unrecorded {
         0 => "None. A hold pressed without the database waits here and holds all the same.".to_owned(),
         n => format!("{n} in the spool of this machine. They hold; the database gets them when it is back."),
     };
-    let mut view = part("View of the fleet", is_well("view"), Tone::High, "Too old", "");
-    view.said = format!("Read {} ago. Too old, it ends leases: bots then stop by themselves.", format::duration(health.view_age_ms));
+    let late = Part::new("Holds not recorded yet", is_well("unrecorded_holds"), (Tone::High, "Waiting"), late);
+    let view = format!("Read {} ago. Too old, it ends leases: bots then stop by themselves.", format::duration(health.view_age_ms));
+    let view = Part::new("View of the fleet", is_well("view"), (Tone::High, "Too old"), view);
     [spool, database].into_iter().chain(keeping::parts(&health.degraded, keeping)).chain([late, view]).collect()
 }
 

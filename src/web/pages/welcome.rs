@@ -31,6 +31,7 @@ struct Welcome {
     options: String,
     nickname: String,
     needed: usize,
+    must_be_bound: bool,
 }
 
 /// Takes the link into the session and its secret out of the address bar.
@@ -64,7 +65,9 @@ async fn draw(app: &App, visitor: &Visitor, welcomed: Welcomed, typed: (String, 
     }
     let display_name = if display_name.is_empty() { welcomed.user.display_name.clone() } else { display_name };
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    frame::page_with(status, &Welcome { frame, problems, welcomed, display_name, options, nickname, needed: KEYS_NEEDED })
+    let must_be_bound = app.must_be_bound(&welcomed.user.id);
+    let page = Welcome { frame, problems, welcomed, display_name, options, nickname, needed: KEYS_NEEDED, must_be_bound };
+    frame::page_with(status, &page)
 }
 
 /// A name to be shown and a password, twice.

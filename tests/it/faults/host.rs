@@ -74,6 +74,13 @@ impl Host {
         self.minder = Some(command.spawn().unwrap());
     }
 
+    /// What `andon agent check --reload` says while it does.
+    pub fn check_reload(&self) -> String {
+        let output = server::command(server::andon()).args(["agent", "check", "--reload", "--dir"]).arg(&self.dir).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
     pub fn agent_id(&self) -> &str {
         &self.agent_id
     }
@@ -97,7 +104,7 @@ impl Host {
     }
     /// The bot and whatever it started, the bot first.
     pub fn bots(&self) -> Vec<i32> {
-        let mut all = proc::marked("ANDON_BOT", &self.agent_id);
+        let mut all = proc::marked("ANDON_BOT_MARK", &self.agent_id);
         let leader = self.beats().last().map(|beat| beat.pid);
         all.sort_by_key(|pid| Some(*pid) != leader);
         all

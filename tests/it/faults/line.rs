@@ -76,8 +76,8 @@ async fn pass(mut from: tcp::OwnedReadHalf, mut to: tcp::OwnedWriteHalf, mut ope
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_line_that_goes_half_open_halts_the_bot_and_its_return_starts_nothing() {
+/// A bot that trades, and whose agent reaches the server through a proxy.
+async fn trading_through_a_proxy() -> (Scene, Proxy) {
     let (ground, hosts) = Ground::new(fresh(Kind::Sqlite).await, 1).await;
     let proxy = Proxy::to(ground.address).await;
     hosts[0].reaches(proxy.port);
@@ -85,6 +85,21 @@ async fn a_line_that_goes_half_open_halts_the_bot_and_its_return_starts_nothing(
     let mut scene = Scene::with(ground, hosts, server).await;
     scene.host().run();
     scene.start().await;
+    (scene, proxy)
+}
+
+/// Waits until the agent is heard again, and says that its bot does this; looked at from a moment on.
+async fn until_heard(scene: &Scene, state: &str, from_ms: i64) {
+    until("an agent that is heard again", async || {
+        let seen = bot_seen(&scene.ground, &scene.hosts[0].bot).await;
+        now_ms() > from_ms && seen.is_some_and(|seen| seen["seen"]["freshness"] == "fresh" && seen["seen"]["state"] == state)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_goes_half_open_halts_the_bot_and_its_return_starts_nothing() {
+    let (mut scene, proxy) = trading_through_a_proxy().await;
 
     let agent = scene.host().agent().unwrap();
     let cut_ms = now_ms();
@@ -94,11 +109,7 @@ async fn a_line_that_goes_half_open_halts_the_bot_and_its_return_starts_nothing(
     scene.until_stopped_for("lapse").await;
 
     proxy.forwards.send_replace(true);
-    let (ground, bot) = (&scene.ground, scene.hosts[0].bot.clone());
-    until("an agent that is heard again", async || {
-        bot_seen(ground, &bot).await.is_some_and(|seen| seen["seen"]["freshness"] == "fresh" && seen["seen"]["state"] == "halted")
-    })
-    .await;
+    until_heard(&scene, "halted", 0).await;
     assert_eq!(scene.host().agent(), Some(agent), "the same agent, in the same boot");
     assert_eq!(scene.host().beats(), beats, "it stands");
     scene.start().await;
@@ -106,26 +117,13 @@ async fn a_line_that_goes_half_open_halts_the_bot_and_its_return_starts_nothing(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_that_is_reset_stops_nothing_in_time_and_everything_later() {
-    let (ground, hosts) = Ground::new(fresh(Kind::Sqlite).await, 1).await;
-    let proxy = Proxy::to(ground.address).await;
-    hosts[0].reaches(proxy.port);
-    let server = Server::start(&ground).await;
-    let mut scene = Scene::with(ground, hosts, server).await;
-    scene.host().run();
-    scene.start().await;
+    let (mut scene, proxy) = trading_through_a_proxy().await;
 
     // Three resets, each followed by an agent that is back before its lease ends: the same bot trades on throughout.
     let first = scene.host().beats().last().unwrap().pid;
     for _ in 0..3 {
         proxy.reset(false);
-        let since_ms = now_ms();
-        let (ground, bot) = (&scene.ground, scene.hosts[0].bot.clone());
-        until("an agent that is heard again", async || {
-            let seen = bot_seen(ground, &bot).await;
-            now_ms() > since_ms + 1_000
-                && seen.is_some_and(|seen| seen["seen"]["freshness"] == "fresh" && seen["seen"]["state"] == "active")
-        })
-        .await;
+        until_heard(&scene, "active", now_ms() + 1_000).await;
     }
     assert!(scene.host().trades());
     assert_eq!(scene.host().beats().last().unwrap().pid, first, "no stop, and so no start");
@@ -148,11 +146,7 @@ async fn a_line_that_is_reset_stops_nothing_in_time_and_everything_later() {
     let beats = scene.host().beats();
     scene.until_stopped_for("lapse").await;
     proxy.reset(false);
-    let (ground, bot) = (&scene.ground, scene.hosts[0].bot.clone());
-    until("an agent that is heard again", async || {
-        bot_seen(ground, &bot).await.is_some_and(|seen| seen["seen"]["freshness"] == "fresh" && seen["seen"]["state"] == "halted")
-    })
-    .await;
+    until_heard(&scene, "halted", 0).await;
     assert_eq!(scene.host().beats(), beats, "it stands");
     scene.start().await;
 }

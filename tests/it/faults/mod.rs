@@ -6,6 +6,7 @@ mod crew;
 mod ground;
 mod host;
 mod model;
+mod outside;
 mod press;
 pub mod proc;
 mod scene;

@@ -50,7 +50,7 @@ async fn run_when_due(scene: &mut Scene, point: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_that_is_old_is_changed_while_the_bot_trades_on() {
+async fn a_token_that_is_old_is_changed_and_the_bot_trades_under_the_new_one() {
     let mut scene = Scene::trading().await;
     let file = credential(&mut scene);
     let letters = read(&file);
@@ -61,7 +61,7 @@ async fn a_token_that_is_old_is_changed_while_the_bot_trades_on() {
     assert!(holds(&scene, &new).await);
     assert!(read(&file)["token_since"].as_str().unwrap() > "2026", "it is young again");
     scene.start().await;
-    assert!(scene.host().trades(), "it trades under the new one");
+    assert!(scene.host().trades() && token(&file) == new, "it trades under the new one");
     assert_eq!(read(&file)["agent_id"], letters["agent_id"]);
     // The letters that a person compared stay, though they were made of the first token.
     assert!(read(&file)["fingerprint"].is_string());

@@ -60,8 +60,14 @@ pub struct Inside {
     pub is_down: bool,
     /// It takes calls and never answers.
     pub hangs: bool,
+    /// It takes so long to say what stands in its log by then.
+    pub logs_take: Duration,
+    /// It does not get at its wealth.
+    pub balance_hangs: bool,
     /// It says what it is told and does as before.
     pub lies: bool,
+    /// These calls it refuses.
+    pub refuses: &'static [&'static str],
     last_process: Option<String>,
     startup: String,
     logs: Vec<Value>,
@@ -143,7 +149,10 @@ impl Fake {
             replaces: 0,
             is_down: false,
             hangs: false,
+            logs_take: Duration::ZERO,
+            balance_hangs: false,
             lies: false,
+            refuses: &[],
             last_process: None,
             startup: moment(),
             logs: Vec::new(),
@@ -155,7 +164,7 @@ impl Fake {
             .route("/api/v1/health", get(health))
             .route("/api/v1/status", get(status))
             .route("/api/v1/logs", get(logs))
-            .route("/api/v1/balance", get(|| async { Json(recorded(include_str!("../../freqtrade/recorded/balance.json"))) }))
+            .route("/api/v1/balance", get(balance))
             .route("/api/v1/daily", get(|| async { Json(recorded(include_str!("../../freqtrade/recorded/daily.json"))) }))
             .route("/api/v1/pause", post(pause))
             .route("/api/v1/stop", post(stop))
@@ -266,6 +275,12 @@ async fn guard(State(fake): State<Fake>, request: Request, next: Next) -> Respon
     if given != right {
         return (StatusCode::UNAUTHORIZED, Json(json!({"detail": "Unauthorized"}))).into_response();
     }
+    let path = request.uri().path().to_owned();
+    let refused = fake.at().refuses.iter().find(|call| path.ends_with(**call));
+    if let Some(call) = refused {
+        fake.at().calls.push(format!("{call} refused"));
+        return (StatusCode::BAD_GATEWAY, Json(json!({"error": format!("Error querying {path}: it does not work")}))).into_response();
+    }
     next.run(request).await
 }
 
@@ -283,7 +298,16 @@ async fn health(State(fake): State<Fake>) -> Json<Value> {
     Json(health)
 }
 
+async fn balance(State(fake): State<Fake>) -> Json<Value> {
+    while fake.at().balance_hangs {
+        tokio::time::sleep(THROTTLE).await;
+    }
+    Json(recorded(include_str!("../../freqtrade/recorded/balance.json")))
+}
+
 async fn logs(State(fake): State<Fake>) -> Json<Value> {
+    let takes = fake.at().logs_take;
+    tokio::time::sleep(takes).await;
     let at = fake.at();
     Json(json!({"log_count": at.logs.len(), "logs": at.logs}))
 }

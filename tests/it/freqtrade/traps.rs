@@ -45,7 +45,7 @@ async fn running() -> (Fake, FreqtradeAdapter) {
 async fn it_pauses_cancels_entries_and_lets_exits_rest() {
     let (fake, bot) = running().await;
     let seen = bot.apply(&PAUSED).await.unwrap();
-    assert_eq!((seen.state, seen.entry_orders), (State::Halted, Some(0)));
+    assert_eq!((seen.state, seen.resting.entry), (State::Halted, Some(0)));
     let at = fake.at();
     assert_eq!((at.state, at.mode, at.resting_entries()), ("paused", Some("paused"), 0));
     assert!(at.trades[0].exit_rests, "the exit of a trade without entry orders is left alone");
@@ -56,7 +56,7 @@ async fn it_pauses_cancels_entries_and_lets_exits_rest() {
 async fn halted_without_exits_is_paused_emptied_and_only_then_stopped() {
     let (fake, bot) = running().await;
     let seen = bot.apply(&STANDSTILL).await.unwrap();
-    assert_eq!((seen.state, seen.entry_orders), (State::Halted, Some(0)));
+    assert_eq!((seen.state, seen.resting.entry), (State::Halted, Some(0)));
     let at = fake.at();
     assert_eq!((at.state, at.mode), ("stopped", Some("stopped")));
     assert_eq!(at.calls, ["pause", "cancel 2", "cancel 3", "stop"], "a stopped bot could not cancel");
@@ -71,12 +71,28 @@ async fn a_kill_cancels_exits_too() {
 }
 
 #[tokio::test]
+async fn a_bot_that_is_to_stand_is_stopped_though_it_cannot_be_paused() {
+    for wanted in [STANDSTILL, KILLED] {
+        let (fake, bot) = running().await;
+        fake.at().refuses = &["pause"];
+        let seen = bot.apply(&wanted).await.unwrap();
+        assert_eq!((seen.state, seen.resting.entry), (State::Halted, Some(2)), "its orders are counted, as a stopped bot cancels none");
+        assert_eq!(fake.at().mode, Some("stopped"));
+        assert_eq!(fake.at().calls, ["pause refused", "stop"]);
+    }
+    let (fake, bot) = running().await;
+    fake.at().refuses = &["pause"];
+    assert!(bot.apply(&PAUSED).await.unwrap_err().to_string().contains("does not work"));
+    assert_eq!(fake.at().mode, Some("running"), "nobody wanted its exits to end");
+}
+
+#[tokio::test]
 async fn a_blip_pauses_and_leaves_the_book() {
     let (fake, bot) = running().await;
     let seen = bot.apply(&STALE).await.unwrap();
     assert_eq!(seen.state, State::Reducing);
     assert_eq!(fake.works(), (Some("paused"), 2));
-    assert_eq!(bot.apply(&REDUCING).await.unwrap().entry_orders, Some(0));
+    assert_eq!(bot.apply(&REDUCING).await.unwrap().resting.entry, Some(0));
 }
 
 #[tokio::test]
@@ -122,7 +138,7 @@ async fn orders_placed_after_it_had_answered_are_seen_and_cancelled() {
     let seen = bot.apply(&STANDSTILL).await.unwrap();
     let at = fake.at();
     assert!(at.entered > before, "the round that was under way went on entering after the answer");
-    assert_eq!((seen.state, seen.entry_orders, at.resting_entries()), (State::Halted, Some(0), 0));
+    assert_eq!((seen.state, seen.resting.entry, at.resting_entries()), (State::Halted, Some(0), 0));
 }
 
 #[tokio::test]
@@ -134,9 +150,13 @@ async fn orders_left_at_a_stopped_bot_are_counted_and_not_called_none() {
     fake.until_in("stopped").await;
     let bot = adapter(&fake);
     let seen = bot.apply(&STANDSTILL).await.unwrap();
-    assert_eq!((seen.state, seen.entry_orders), (State::Halted, Some(2)));
-    assert_eq!(bot.look().await.unwrap().entry_orders, Some(2));
+    assert_eq!((seen.state, seen.resting.entry), (State::Halted, Some(2)));
+    assert_eq!(bot.look().await.unwrap().resting.entry, Some(2));
     assert_eq!(bot.report().await.unwrap().unwrap().entry_orders, Some(2));
+    // A kill aims at its exits too.
+    let seen = bot.apply(&KILLED).await.unwrap();
+    assert_eq!(seen.resting.against(KILLED.orders), Some(3));
+    assert_eq!(bot.look().await.unwrap().resting.against(KILLED.orders), Some(3));
     assert_eq!(fake.at().mode, Some("stopped"), "and it was not woken for it");
 }
 
@@ -146,7 +166,7 @@ async fn a_paused_bot_that_places_entries_anew_is_told_until_none_is_left() {
     fake.at().replaces = 3;
     for _ in 0..50 {
         let seen = bot.apply(&PAUSED).await.unwrap();
-        if fake.at().replaces == 0 && seen.entry_orders == Some(0) {
+        if fake.at().replaces == 0 && seen.resting.entry == Some(0) {
             break;
         }
         let rounds = fake.at().rounds;
@@ -154,7 +174,7 @@ async fn a_paused_bot_that_places_entries_anew_is_told_until_none_is_left() {
     }
     assert_eq!(fake.at().replaces, 0);
     assert_eq!(fake.works(), (Some("paused"), 0));
-    assert_eq!(bot.look().await.unwrap().entry_orders, Some(0));
+    assert_eq!(bot.look().await.unwrap().resting.entry, Some(0));
 }
 
 #[tokio::test]
@@ -162,7 +182,7 @@ async fn a_cancel_that_was_answered_is_no_cancel() {
     let (fake, bot) = running().await;
     fake.at().cancels_lost = 3;
     let seen = bot.apply(&PAUSED).await.unwrap();
-    assert_eq!((seen.entry_orders, fake.at().resting_entries()), (Some(0), 0));
+    assert_eq!((seen.resting.entry, fake.at().resting_entries()), (Some(0), 0));
     assert!(fake.at().calls.iter().filter(|call| call.starts_with("cancel")).count() >= 5);
 }
 
@@ -188,6 +208,23 @@ async fn a_reload_that_ended_the_pause_is_seen() {
     let seen = bot.look().await.unwrap();
     assert_eq!(seen.state, State::Active);
     assert_ne!(seen.instance, paused.instance);
+}
+
+#[tokio::test]
+async fn a_restart_that_brings_it_back_stopped_is_another_instance_without_exits_and_no_move() {
+    for (wanted, exits) in [(PAUSED, Exits::Managed), (STANDSTILL, Exits::None)] {
+        let (fake, bot) = running().await;
+        fake.at().initial_state = "stopped";
+        let before = bot.apply(&wanted).await.unwrap();
+        assert_eq!((before.state, before.exits), (State::Halted, Some(exits)));
+        fake.restart();
+        fake.until_in("stopped").await;
+        let seen = bot.look().await.unwrap();
+        assert_eq!((seen.state, seen.exits), (State::Halted, Some(Exits::None)));
+        assert_ne!(seen.instance, before.instance, "it began anew");
+        assert_eq!(bot.apply(&wanted).await.unwrap().instance, seen.instance);
+        assert_eq!(bot.look().await.unwrap().instance, seen.instance);
+    }
 }
 
 #[tokio::test]
@@ -232,6 +269,16 @@ async fn a_stopped_bot_whose_loop_comes_round_is_called_active() {
 }
 
 #[tokio::test]
+async fn the_round_that_a_stop_ended_is_no_round_after_it() {
+    let (fake, bot) = running().await;
+    // Its round ends, and with it its work, while it puts its log together.
+    fake.at().exchange = Duration::from_millis(400);
+    fake.at().logs_take = Duration::from_millis(900);
+    assert_eq!(bot.apply(&STANDSTILL).await.unwrap().state, State::Halted);
+    assert_eq!(bot.look().await.unwrap().state, State::Halted);
+}
+
+#[tokio::test]
 async fn nothing_is_claimed_of_a_bot_that_is_down_or_slow() {
     let (fake, _) = running().await;
     let bot = with(&fake, PASSWORD, 3_000, 300);
@@ -244,6 +291,18 @@ async fn nothing_is_claimed_of_a_bot_that_is_down_or_slow() {
     assert!(error.contains("within 300 ms"), "{error}");
     fake.at().hangs = false;
     assert_eq!(adapter(&fake).apply(&PAUSED).await.unwrap().state, State::Halted);
+}
+
+#[tokio::test]
+async fn a_report_does_not_wait_for_its_wealth() {
+    let (fake, bot) = running().await;
+    fake.at().balance_hangs = true;
+    let report = bot.report().await.unwrap().unwrap();
+    assert_eq!((report.entry_orders, report.equity), (Some(2), None), "what is not known yet is unknown");
+    fake.at().balance_hangs = false;
+    while bot.report().await.unwrap().unwrap().equity.is_none() {
+        tokio::time::sleep(THROTTLE).await;
+    }
 }
 
 #[tokio::test]
@@ -269,8 +328,11 @@ async fn a_check_says_what_is_wrong_and_measures_the_initial_state() {
     };
     let found = bad(&bot.examine(false).await);
     assert!(found.len() == 1 && found[0].contains("\"initial_state\": \"stopped\""), "{found:?}");
-    // It runs: nothing is reloaded.
-    assert!(bad(&bot.examine(true).await)[0].contains("the bot runs"));
+    // It runs, or manages its exits: nothing is reloaded.
+    assert!(bad(&bot.examine(true).await)[0].contains("the bot is running"));
+    bot.apply(&PAUSED).await.unwrap();
+    assert!(bad(&bot.examine(true).await)[0].contains("the bot is paused"));
+    assert_eq!(fake.works(), (Some("paused"), 0));
     bot.apply(&STANDSTILL).await.unwrap();
     assert!(bad(&bot.examine(true).await)[0].contains("running"));
     assert_eq!(fake.at().mode, Some("stopped"), "it came back running and was halted at once");
@@ -278,4 +340,19 @@ async fn a_check_says_what_is_wrong_and_measures_the_initial_state() {
     let found = bot.examine(true).await;
     assert!(bad(&found).is_empty(), "{found:?}");
     assert!(found.iter().any(|finding| finding.text.contains("2026.9")));
+}
+
+#[tokio::test]
+async fn a_check_that_cannot_halt_the_bot_again_says_that_it_runs() {
+    let fake = Fake::new("stopped").await;
+    fake.until_in("stopped").await;
+    let bot = with(&fake, PASSWORD, 400, 3_000);
+    fake.at().initial_state = "running";
+    fake.at().refuses = &["pause", "stop"];
+    let found = bot.examine(true).await;
+    assert!(
+        found.iter().any(|finding| !finding.is_good && finding.text.contains("RUNS") && finding.text.contains("/api/v1/stop")),
+        "{found:?}"
+    );
+    assert_eq!(fake.at().mode, Some("running"));
 }

@@ -86,20 +86,26 @@ async fn assemble_at(origin: &str, db: Db, hand: &Hand, spool: &std::path::Path)
 
 /// Follows a link: password, then two keys.
 pub async fn join(app: &Arc<App>, link: &Secret<String>, shown: &str) -> Somebody {
+    let somebody = join_with(app, link, shown, &["first", "spare"]).await;
+    assert!(app.welcome(link.expose().rsplit('/').next().unwrap()).await.is_err(), "a link is over once there are two keys");
+    somebody
+}
+
+/// The same with keys of these names.
+pub async fn join_with(app: &Arc<App>, link: &Secret<String>, shown: &str, names: &[&str]) -> Somebody {
     let secret = link.expose().rsplit('/').next().unwrap();
     let welcomed = app.welcome(secret).await.unwrap();
     app.welcome_password(&welcomed.link, shown, Secret::new("violet-harbour-19-quince".into())).await.unwrap();
     let mut keys = Vec::new();
-    for nickname in ["first", "spare"] {
+    for nickname in names {
         let key = Arc::new(SoftKey::new(app.origin.clone()));
         let ceremony = app.welcome_key_options(&welcomed.link).await.unwrap();
         let answer = key.register(&ceremony.options).unwrap();
         app.welcome_key(&welcomed.link, &ceremony.state, &answer, nickname).await.unwrap();
         keys.push(key);
     }
-    assert!(app.welcome(secret).await.is_err(), "a link is over once there are two keys");
-    let spare = keys.remove(1);
-    Somebody { id: welcomed.user.id, key: keys.remove(0), spare }
+    let spare = keys.last().unwrap().clone();
+    Somebody { id: welcomed.user.id, key: keys.swap_remove(0), spare }
 }
 
 impl TestApp {
@@ -158,10 +164,15 @@ impl TestApp {
     }
 
     pub async fn invite(&self, name: &str, grants: Vec<Grant>) -> Somebody {
+        join(&self.app, &self.link(name, grants).await, name).await
+    }
+
+    /// The link of somebody who is invited.
+    pub async fn link(&self, name: &str, grants: Vec<Grant>) -> Secret<String> {
         let kind = ActKind::Invite { user: UserId::new(), name: name.into(), grants };
         let act = self.app.prepare_single(&self.actor("admin"), kind).await.unwrap();
         let Outcome::Secret { secret, .. } = self.sign("admin", &act).await.unwrap() else { panic!("no link") };
-        join(&self.app, &secret, name).await
+        secret
     }
 
     pub fn team(&self, name: &str) -> TeamId {

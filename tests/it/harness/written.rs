@@ -16,7 +16,7 @@ pub fn file() -> PathBuf {
 }
 
 fn title(route: &Route, whose: Whose) -> String {
-    format!("{:<TITLE$}", format!("{:<5}{} {}", route.method, route.path, whose.words()))
+    format!("{:<TITLE$}", format!("{:<4} {} {}", route.method, route.path, whose.words()))
 }
 
 /// The table, with its heads.

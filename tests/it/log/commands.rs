@@ -43,12 +43,25 @@ async fn the_commands_say_what_they_looked_at_and_end_with_one_when_something_is
     assert!(code == Some(0) && said.contains("not checked  the database"), "{said}");
     let (code, said) = andon(&["audit", "verify", "--data", "/nowhere/at/all"]);
     assert!(code == Some(1) && said.contains("there is no database"), "{said}");
+    // A database may be named by a file as well; each setting is taken as `andon serve` takes it.
+    let url = test.fresh.dir.path().join("url");
+    std::fs::write(&url, "mysql://h/d").unwrap();
+    for command in [["audit", "verify"], ["replica", "join"]] {
+        let (code, said) = andon(&[&command[..], &["--database-url-file", &url.display().to_string()]].concat());
+        assert!(code == Some(1) && said.contains("must begin with postgres://") && !said.contains("mysql"), "{said}");
+    }
     let (code, said) = andon(&["audit", "verify", "--data", &dir, "--key", "nonsense"]);
     assert!(code == Some(1) && said.contains("not a key"), "{said}");
 
     // A replica joins once, and only to a log that is whole.
     let (code, said) = andon(&["replica", "join", "--data", &dir]);
     assert!(code == Some(1) && said.contains("has a tide mark already"), "{said}");
+    // Nor while a server has the database, whatever its state folder is.
+    let serving = std::fs::File::create(test.fresh.dir.path().join("lock")).unwrap();
+    rustix::fs::flock(&serving, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let (code, said) = andon(&["replica", "join", "--data", &dir, "--state-dir", &format!("{dir}/another")]);
+    assert!(code == Some(1) && said.contains("in use by another andon process"), "{said}");
+    drop(serving);
     std::fs::remove_file(files::mark_path(&test.log_settings().state_dir)).unwrap();
     let (code, said) = andon(&["audit", "verify", "--data", &dir]);
     assert!(code == Some(1) && said.contains("no tide mark"), "{said}");

@@ -11,10 +11,12 @@ use andon::{
     app::{
         App, AppError,
         holds::{Kept, Press},
-        log::{FrozenKind, files, join},
+        log::{FrozenKind, LogSettings, files, join},
     },
+    audit::Note,
     authn::Keys,
-    domain::{HoldId, Level, PlacerKind, Scope, Secret, StopKind},
+    domain::{HoldId, Level, PlacerKind, Scope, Secret, StopKind, Timestamp},
+    protocol::CarriedHold,
     storage,
 };
 use axum::http::StatusCode;
@@ -29,6 +31,13 @@ async fn beside(test: &TestApp, place: &crate::harness::db::Place) -> Arc<App> {
 
 fn frozen(app: &App) -> Option<FrozenKind> {
     app.log.gate().frozen().map(|frozen| frozen.kind)
+}
+
+/// The entries that wait.
+async fn late(app: &App) -> Vec<storage::checkpoints::Late> {
+    let start = (Timestamp(i64::MIN), "");
+    let all = storage::checkpoints::late_after(&mut app.db.read().await.unwrap(), start).await.unwrap();
+    all.into_iter().flatten().collect()
 }
 
 /// Nothing is loosened, and it is said why; a press works.
@@ -66,7 +75,7 @@ on_both!(a_database_behind_the_tide_mark_pauses_the_fleet_and_freezes_the_log, |
     // A boot is a stop: it is recorded, and its entry waits.
     agent.reboot();
     assert!(agent.check_in(&app).await.is_ok());
-    let late = storage::checkpoints::late_all(&mut app.db.read().await.unwrap()).await.unwrap();
+    let late = late(&app).await;
     assert!(late.iter().any(|late| serde_json::to_string(&late.event).unwrap().contains("agent.boot")));
     assert_eq!(app.fleet.view().bot(&bot.id).unwrap().stop.as_ref().unwrap().kind, StopKind::Boot);
     // Rounds, restarts and the whole log read again make no second pause and sign nothing.
@@ -82,6 +91,67 @@ on_both!(a_database_behind_the_tide_mark_pauses_the_fleet_and_freezes_the_log, |
     test.log_is_good().await;
 });
 
+on_both!(a_log_that_cannot_be_compared_yet_keeps_no_server_from_stopping, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    test.open_log().await;
+    test.app.publish(true).await.unwrap();
+    let mut raw = Raw::open(&test.fresh.place).await;
+    raw.run("ALTER TABLE audit_checkpoint RENAME TO away", &[]).await;
+    let app = test.restarted().await;
+    assert!(app.open_log(test.log_settings()).await.is_err());
+    assert_eq!(frozen(&app), Some(FrozenKind::NotCompared));
+    let hold = stops_only(&test, &app).await;
+    assert!(app.publish(true).await.is_err());
+    assert_eq!((frozen(&app), app.append_missing_entries().await.unwrap()), (Some(FrozenKind::NotCompared), 0));
+    // The next round that can read opens it, and what waited follows.
+    raw.run("ALTER TABLE away RENAME TO audit_checkpoint", &[]).await;
+    app.publish(true).await.unwrap();
+    assert_eq!((frozen(&app), app.append_missing_entries().await.unwrap()), (None, 1));
+    assert!(storage::holds::hold_by_id(&mut app.db.read().await.unwrap(), &hold).await.unwrap().unwrap().entry.is_some());
+    test.log_is_good().await;
+
+    // And one that finds what is wrong freezes it for that.
+    let app = test.restarted().await;
+    raw.run("ALTER TABLE audit_checkpoint RENAME TO away", &[]).await;
+    assert!(app.open_log(test.log_settings()).await.is_err());
+    raw.run("ALTER TABLE away RENAME TO audit_checkpoint", &[]).await;
+    raw.run("UPDATE audit_leaf SET leaf_hash = {0} WHERE seq = 1", &[&[7; 32]]).await;
+    app.publish(true).await.unwrap();
+    assert_eq!(frozen(&app), Some(FrozenKind::Mismatch));
+});
+
+on_both!(a_log_that_fails_keeps_no_stop_back, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = agent::ready(&test, &bot, "operator").await;
+    let mut raw = Raw::open(&test.fresh.place).await;
+    raw.run("ALTER TABLE audit_about RENAME TO away", &[]).await;
+    // A boot, and a hold that no database knows: both are recorded, their entries wait.
+    agent.reboot();
+    let by = "risk".to_owned();
+    let carried = CarriedHold { id: HoldId::new(), level: Level::Pause, by, why: "fire".into(), at: None };
+    let origin = carried.id.clone();
+    agent.carried.push(carried);
+    agent.check_in(&test.app).await.unwrap();
+    agent.check_in(&test.app).await.unwrap();
+    let imported = async || {
+        let mut tx = test.app.db.read().await.unwrap();
+        storage::holds::hold_by_origin(&mut tx, &origin).await.unwrap().pop().unwrap()
+    };
+    assert_eq!(imported().await.entry, None);
+    assert_eq!(test.app.fleet.view().bot(&bot.id).unwrap().stop.as_ref().unwrap().kind, StopKind::Boot);
+    assert!(test.app.append_late_entries().await.is_err() && test.app.append_missing_entries().await.is_err());
+    raw.run("ALTER TABLE away RENAME TO audit_about", &[]).await;
+    // One that a newer version left, and that comes first: it stays, and the others are appended.
+    let bad = "INSERT INTO audit_late (id, actor_kind, actor_id, happened_at, node, event) VALUES ('a', 'server', '', 0, 'n', '{\"k\":1}')";
+    raw.run(bad, &[]).await;
+    assert!(test.app.append_late_entries().await.unwrap() >= 1);
+    assert!(late(&test.app).await.is_empty());
+    test.app.append_missing_entries().await.unwrap();
+    assert!(imported().await.entry.is_some());
+    test.log_is_good().await;
+});
+
 on_both!(what_was_changed_below_the_mark_or_above_it_freezes, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     test.open_log().await;
@@ -90,14 +160,16 @@ on_both!(what_was_changed_below_the_mark_or_above_it_freezes, |fresh: Fresh| asy
     let size = storage::audit::audit_head(&mut test.fresh.db.read().await.unwrap()).await.unwrap().size;
     let mark = files::read_mark(&test.log_settings().state_dir).unwrap().unwrap().checkpoint.size as i64;
     assert!(mark < size);
+    // Found by the comparison at the start, by the first round after it, and when everything is read again.
     let changes = [
-        ("leaf", format!("UPDATE audit_leaf SET leaf_hash = {{0}} WHERE seq = {}", mark - 1), false),
-        ("body", format!("UPDATE audit_record SET body = {{1}} WHERE seq = {mark}"), false),
-        ("gone", format!("DELETE FROM audit_record WHERE seq = {mark}"), false),
-        ("head", "UPDATE audit_log SET frontier = {0}".to_owned(), false),
-        ("deep", "UPDATE audit_record SET body = {1} WHERE seq = 1".to_owned(), true),
+        ("leaf", format!("UPDATE audit_leaf SET leaf_hash = {{0}} WHERE seq = {}", mark - 1), 0),
+        ("body", format!("UPDATE audit_record SET body = {{1}} WHERE seq = {mark}"), 1),
+        ("gone", format!("DELETE FROM audit_record WHERE seq = {mark}"), 1),
+        ("head", "UPDATE audit_log SET frontier = {0}".to_owned(), 1),
+        ("deep", "UPDATE audit_record SET body = {1} WHERE seq = 1".to_owned(), 2),
+        ("note", "UPDATE audit_checkpoint SET size = size - 1".to_owned(), 2),
     ];
-    for (name, sql, only_when_read_again) in changes {
+    for (name, sql, found_by) in changes {
         let place = copy(&test.fresh, name).await;
         let wrong = vec![7; 32 * size.count_ones() as usize];
         Raw::open(&place).await.run(&sql, &[if name == "head" { &wrong } else { &[7; 32] }, b"{}"]).await;
@@ -105,7 +177,11 @@ on_both!(what_was_changed_below_the_mark_or_above_it_freezes, |fresh: Fresh| asy
         copy_dir(&test.log_settings().state_dir, &state);
         let app = assemble(opened(&place).await, &test.hand, &test.fresh.dir.path().join("spool")).await;
         app.open_log(andon::app::log::LogSettings { state_dir: state, sink: None, ..test.log_settings() }).await.unwrap();
-        if only_when_read_again {
+        if found_by > 0 {
+            assert_eq!(frozen(&app), None, "{name}");
+            app.publish(false).await.unwrap();
+        }
+        if found_by > 1 {
             assert_eq!(frozen(&app), None, "{name}");
             app.rehash().await.unwrap();
         }
@@ -113,7 +189,7 @@ on_both!(what_was_changed_below_the_mark_or_above_it_freezes, |fresh: Fresh| asy
         assert_eq!(app.fleet.view().open_holds().count(), 0, "running bots go on");
         app.publish(true).await.unwrap();
         let latest = storage::checkpoints::checkpoint_latest(&mut app.db.read().await.unwrap()).await.unwrap().unwrap();
-        assert_eq!(latest.size, mark, "nothing is signed");
+        assert_eq!(latest.size, if name == "note" { mark - 1 } else { mark }, "nothing is signed");
         // Every replica freezes: the database says so.
         assert!(!storage::audit::audit_head(&mut app.db.read().await.unwrap()).await.unwrap().is_open);
         stops_only(&test, &app).await;
@@ -163,6 +239,49 @@ on_both!(a_lost_mark_or_another_key_freezes_this_replica_until_it_joins, |fresh:
     assert_eq!(frozen(&app), Some(FrozenKind::KeyChanged));
     assert!(!files::key_path(&settings.state_dir).exists(), "no new key is made by itself");
     assert_eq!(app.fleet.view().open_holds().filter(|hold| hold.placed_by.kind == PlacerKind::Trigger).count(), 0);
+    // A disk that takes no mark: there is no entry of a joining either.
+    let size = async || storage::audit::audit_head(&mut test.fresh.db.read().await.unwrap()).await.unwrap().size;
+    let before = size().await;
+    let next = files::mark_path(&settings.state_dir).with_extension("next");
+    std::fs::create_dir(&next).unwrap();
+    assert!(join::join(&joining).await.is_err());
+    assert_eq!(size().await, before);
+    std::fs::remove_dir(&next).unwrap();
+    // The mark of a log that had more stays what it is: this database was rolled back.
+    let mark = std::fs::read_to_string(files::mark_path(&settings.state_dir)).unwrap();
+    let ahead = mark.replacen(&format!("\n{}\n", Note::parse(&mark).unwrap().checkpoint.size), "\n9000\n", 1);
+    std::fs::write(files::mark_path(&settings.state_dir), &ahead).unwrap();
+    let refused = join::join(&joining).await.unwrap_err().to_string();
+    assert!(refused.contains("9000 entries that are not those"), "{refused}");
+    assert_eq!(std::fs::read_to_string(files::mark_path(&settings.state_dir)).unwrap(), ahead);
+    std::fs::write(files::mark_path(&settings.state_dir), &mark).unwrap();
+    let again = join::join(&joining).await.unwrap();
+    assert_ne!(again.vkey, joined.vkey, "a key of its own");
+    let app = test.restarted().await;
+    app.open_log(settings.clone()).await.unwrap();
+    app.publish(true).await.unwrap();
+    assert_eq!(frozen(&app), None);
+    test.log_is_good().await;
+});
+
+on_both!(a_second_replica_joins_before_the_first_checkpoint, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let state_dir = test.fresh.dir.path().join("state-2");
+    std::fs::create_dir_all(&state_dir).unwrap();
+    let (webauthn, clock) = (Keys::new(&test.app.origin, "andon").unwrap(), test.hand.clock());
+    let base =
+        join::Joining { db: &test.fresh.db, state_dir: &state_dir, webauthn: &webauthn, clock: &clock, user: "u", node: "n", keys: &[] };
+    let refused = join::join(&base).await.unwrap_err().to_string();
+    assert!(refused.contains("nobody needs to join"), "{refused}");
+    test.open_log().await;
+    join::join(&base).await.unwrap();
+    let second = test.restarted().await;
+    second.open_log(LogSettings { state_dir: state_dir.clone(), sink: None, is_one_volume: false }).await.unwrap();
+    assert_eq!((frozen(&second), frozen(&test.app)), (None, None));
+    second.publish(true).await.unwrap();
+    test.app.publish(true).await.unwrap();
+    assert_eq!((frozen(&second), frozen(&test.app)), (None, None));
+    test.log_is_good().await;
 });
 
 on_both!(a_second_replica_joins_with_a_key_of_its_own, |fresh: Fresh| async move {
@@ -217,7 +336,7 @@ async fn a_frozen_log_is_said_on_every_page_and_signing_in_stops_only() {
     assert!(admin.leads_to().starts_with("/sign-in/key") || admin.status == StatusCode::UNAUTHORIZED, "{} {}", admin.status, admin.page);
     admin.get("/pause").await;
     assert_eq!(admin.status, StatusCode::OK);
-    let late = storage::checkpoints::late_all(&mut test.app.db.read().await.unwrap()).await.unwrap();
+    let late = late(&test.app).await;
     assert!(late.iter().any(|late| serde_json::to_string(&late.event).unwrap().contains("sign_in.ok")));
     let wrong = test.app.sign_in_password("admin", Secret::new("wrong".into()), "h").await;
     assert!(wrong.is_err());

@@ -1,12 +1,13 @@
 //! What goes out: a signed checkpoint over what was read again, the mark first, and the sink byte for byte.
 
+use super::copy::Raw;
 use crate::harness::{
     app::TestApp,
     browser::Browser,
     db::{Fresh, Kind, fresh, on_both},
 };
 use andon::{
-    app::log::{Rehash, files, sink},
+    app::log::{FrozenKind, Rehash, files, sink},
     audit::{Note, VerifierKey},
     domain::{Level, Scope},
     storage,
@@ -133,6 +134,45 @@ async fn a_sink_whose_disk_hangs_delays_nothing() {
     let head = storage::audit::audit_head(&mut again.db.read().await.unwrap()).await.unwrap();
     assert_eq!(again.log.status().sink.entries as i64, head.size, "it caught up");
 }
+
+on_both!(a_log_whose_hashes_are_gone_is_frozen_when_the_sink_is_compared_with_it, |fresh: Fresh| async move {
+    let mut test = TestApp::new(fresh).await;
+    test.open_log().await;
+    test.app.feed_sink().await.unwrap();
+    let again = test.restarted().await;
+    again.open_log(test.log_settings()).await.unwrap();
+    test.app = again;
+    Raw::open(&test.fresh.place).await.run("DELETE FROM audit_leaf WHERE seq = 1", &[]).await;
+    test.app.feed_sink().await.unwrap();
+    assert_eq!(test.app.log.gate().frozen().map(|frozen| frozen.kind), Some(FrozenKind::Mismatch));
+});
+
+on_both!(a_sink_that_was_changed_is_found_behind_its_checkpoint_at_once_and_before_it_when_all_is_read_again, |fresh: Fresh| async move {
+    let mut test = TestApp::new(fresh).await;
+    test.open_log().await;
+    test.app.publish(true).await.unwrap();
+    test.app.feed_sink().await.unwrap();
+    test.bot("arb-1", "arb").await;
+    test.app.feed_sink().await.unwrap();
+    let entries = sink::find(test.log_settings().sink.as_ref().unwrap()).unwrap().join(sink::ENTRIES);
+    let good = std::fs::read_to_string(&entries).unwrap();
+    let lines: Vec<&str> = good.lines().collect();
+    let another = lines[0].replacen("setup", "putup", 1).replacen("installation", "destallation", 1);
+    assert!(another != lines[0] && another.len() == lines[0].len());
+    let last = format!("{}{}\n", good.trim_end().strip_suffix(lines[lines.len() - 1]).unwrap(), lines[0]);
+    // A new process each time, and the one before is gone.
+    for (found_at_once, text) in [(false, good.replacen(lines[0], &another, 1)), (true, last)] {
+        test.app = test.restarted().await;
+        test.app.open_log(test.log_settings()).await.unwrap();
+        std::fs::write(&entries, text).unwrap();
+        test.app.feed_sink().await.unwrap();
+        assert_eq!(test.app.log.gate().frozen().is_some(), found_at_once);
+        test.app.rehash().await.unwrap();
+        assert_eq!(test.app.log.gate().frozen().map(|frozen| frozen.kind), Some(FrozenKind::Mismatch));
+        std::fs::write(&entries, &good).unwrap();
+        Raw::open(&test.fresh.place).await.run("UPDATE audit_log SET state = 'open'", &[]).await;
+    }
+});
 
 on_both!(the_whole_log_is_read_again_after_a_start, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;

@@ -6,14 +6,15 @@ use crate::harness::{
     db::{Fresh, on_both},
 };
 use andon::{
+    app::audit_tail::check_tail,
     app::log::{
         examine::{Examination, Given, examine},
         files, sink,
     },
-    audit::{Checkpoint, Frontier, SigningKey, VerifierKey, record::leaf_hash},
+    audit::{Actor, Canonical, Checkpoint, Event, Frontier, Record, SigningKey, VerifierKey, record::leaf_hash},
     authn::Keys,
-    domain::{Level, Scope},
-    storage::{self, Db},
+    domain::{Level, Scope, TeamId, Timestamp},
+    storage::{self, Db, Lane},
 };
 use std::{fs, path::Path};
 
@@ -269,4 +270,43 @@ on_both!(the_sink_is_verified_without_a_database, |fresh: Fresh| async move {
         assert!(!examine(&given(vec![vkey.clone()])).await.unwrap().is_good());
         assert_eq!(by_python(&vkey).0, Some(1));
     }
+});
+
+on_both!(the_end_of_a_log_is_compared_with_its_head, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let db = &test.fresh.db;
+    let mut tx = db.write(Lane::Normal).await.unwrap();
+    for n in 0..300 {
+        let event = Event::TeamCreated { team: TeamId::new(), name: "arb".into() };
+        let record = Record { actor: Actor::server(), ts: Timestamp(n), happened_at: None, node: "n".into(), event };
+        storage::audit::audit_append(&mut tx, &Canonical::new(&record).unwrap()).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let (head, nodes) = {
+        let mut tx = db.read().await.unwrap();
+        (storage::audit::audit_head(&mut tx).await.unwrap(), storage::audit::audit_nodes(&mut tx).await.unwrap())
+    };
+    let size = head.size;
+    let leaf = storage::audit::audit_leaves(&mut db.read().await.unwrap(), size - 9, size - 8).await.unwrap().remove(0);
+    let found = async |most: u64| check_tail(&mut db.read().await.unwrap(), most).await.unwrap().findings;
+    for most in [1, 120, 5_000] {
+        assert_eq!(found(most).await, [], "the last {most}");
+    }
+    let mut raw = Raw::open(&test.fresh.place).await;
+    let (wrong, frontier) = (vec![7; head.frontier.len()], head.frontier.as_slice());
+    let faults: [(String, &[u8], &[u8]); 3] = [
+        (format!("UPDATE audit_leaf SET leaf_hash = {{0}} WHERE seq = {}", size - 9), &wrong[..32], &leaf),
+        ("UPDATE audit_node SET hash = {0} WHERE level = 1 AND n = 0".to_owned(), &wrong[..32], &nodes[0].hash),
+        ("UPDATE audit_log SET frontier = {0}".to_owned(), &wrong, frontier),
+    ];
+    for (sql, wrong, right) in faults {
+        raw.run(&sql, &[wrong]).await;
+        assert!(!found(120).await.is_empty(), "{sql}");
+        raw.run(&sql, &[right]).await;
+        assert_eq!(found(120).await, []);
+    }
+    raw.run(&format!("UPDATE audit_record SET body = {{0}} WHERE seq = {}", size - 3), &[b"{}"]).await;
+    assert!(found(120).await[0].what.contains("was changed"));
+    raw.run(&format!("DELETE FROM audit_record WHERE seq = {}", size - 3), &[]).await;
+    assert!(found(120).await[0].what.contains("is missing"));
 });

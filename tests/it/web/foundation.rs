@@ -20,7 +20,7 @@ async fn another_host_is_explained_and_loopback_is_sent_to_localhost() {
     let mut browser = Browser::new(&test);
     let to = |host: &str, path: &str| Request::get(path).header(header::HOST, host).body(Body::empty()).unwrap();
     browser.send(to("127.0.0.1:8787", "/holds?x=1")).await;
-    assert_eq!((browser.status, browser.leads_to()), (StatusCode::PERMANENT_REDIRECT, "http://localhost:8787/holds?x=1"));
+    assert_eq!((browser.status, browser.leads_to()), (StatusCode::TEMPORARY_REDIRECT, "http://localhost:8787/holds?x=1"));
     browser.send(to("evil.example", "/fleet")).await;
     assert_eq!(browser.status, StatusCode::MISDIRECTED_REQUEST);
     assert!(browser.page.contains("http://localhost:8787 only"), "{}", browser.page);

@@ -6,7 +6,10 @@ use crate::harness::{
     browser::Browser,
     db::{Kind, fresh},
 };
-use andon::domain::{Level, Scope};
+use andon::{
+    app::holds::Press,
+    domain::{Level, Scope},
+};
 use axum::{body::Body, http::Response};
 use http_body_util::BodyExt;
 use std::time::Duration;
@@ -129,4 +132,39 @@ async fn an_enrolment_says_when_the_agent_is_there() {
     let (said, _) = read_until(&mut stream, &["is here"]).await;
     let row = test.app.agent(&test.actor("operator"), agent.id()).await.unwrap();
     assert!(said.contains(&row.fingerprint) && !said.contains("<form"), "{said}");
+}
+
+#[tokio::test]
+async fn the_first_run_says_what_its_agent_says_and_when_there_is_something_new_to_do() {
+    const NEWS: &str = "There is something new to do";
+    let test = site().await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get("/first-run").await;
+    let path = browser.between("hx-sse:connect=\"", "\"").unwrap();
+    let mut stream = browser.stream(&path).await;
+    let (first, _) = read_until(&mut stream, &["event: beat"]).await;
+    assert!(!first.contains(NEWS), "{first}");
+    let mut agent = crate::harness::agent::enrol(&test, &bot, "operator").await;
+    let (said, _) = read_until(&mut stream, &["was not heard yet"]).await;
+    assert!(said.contains(NEWS) && said.contains("href=\"/first-run\""), "{said}");
+    assert!(!["<form", "<input", "<button"].iter().any(|never| said.contains(never)), "{said}");
+    // What happened between the page and its stream is news as well.
+    let (late, _) = read_until(&mut browser.stream(&path).await, &["was not heard yet"]).await;
+    assert!(late.contains(NEWS), "{late}");
+
+    agent.confirm(&test, "operator").await;
+    agent.settle(&test.app).await;
+    read_until(&mut stream, &["checks in by polling and says halted"]).await;
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    agent.check_in(&test.app).await.unwrap();
+    let press = Press { scope: Scope::Bot(bot.id.clone()), level: Level::Pause, why: "drill".into(), idempotency_key: String::new() };
+    test.app.place(test.actor("operator"), press).await.unwrap();
+    read_until(&mut stream, &["The drill of bot arb-1: requested 0 ms, received —"]).await;
+    test.hand.forward_ms(412);
+    agent.settle(&test.app).await;
+    read_until(&mut stream, &["received 412 ms, applied 412 ms, idle 412 ms"]).await;
+    test.app.disable(&test.actor("admin"), &test.people["operator"].id).await.unwrap();
+    assert!(read_until(&mut stream, &["nothing more"]).await.1, "disabled");
 }

@@ -61,11 +61,32 @@ async fn a_page_read_in_plain_through_the_proxy_is_sent_to_tls_and_a_program_is_
         exchange(address, request.body(Body::empty()).unwrap()).await.unwrap()
     };
     let sent = ask(named, Method::GET, "/sign-in?next=%2Fholds", "http").await;
-    assert_eq!(sent.status(), StatusCode::PERMANENT_REDIRECT);
+    assert_eq!(sent.status(), StatusCode::TEMPORARY_REDIRECT);
     assert_eq!(sent.headers()[header::LOCATION], "https://localhost:8443/sign-in?next=%2Fholds");
     assert_eq!(ask(named, Method::GET, "/sign-in", "https").await.status(), 200);
     assert_eq!(ask(unnamed, Method::GET, "/sign-in", "http").await.status(), 200, "nobody else's word counts");
     assert_eq!(ask(named, Method::GET, "/healthz", "http").await.status(), 200);
     assert_eq!(ask(named, Method::POST, "/api/v1/holds", "http").await.status(), 401, "a stop is not sent about");
     assert_eq!(ask(named, Method::POST, "/holds", "http").await.status(), 401, "nor is a press");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_two_proxies_the_first_of_which_speaks_tls_a_page_is_served_and_not_sent_about() {
+    let test = TestApp::at(fresh(Kind::Sqlite).await, "https://localhost:8443").await;
+    let address = serving(&test, &["127.0.0.1/32", "10.0.0.0/8"]).await;
+    let ask = async |headers: &[(&str, &str)]| {
+        let mut request = Request::get("/sign-in").header(header::HOST, "localhost:8443");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        exchange(address, request.body(Body::empty()).unwrap()).await.unwrap().status()
+    };
+    // The caller came to 10.0.0.2 with TLS, which went on to the nearer proxy without.
+    let via = ("x-forwarded-for", "203.0.113.9, 10.0.0.2");
+    assert_eq!(ask(&[via, ("x-forwarded-proto", "https, http")]).await, 200);
+    assert_eq!(ask(&[via, ("x-forwarded-proto", "http")]).await, 200, "the nearer proxy wrote its own word over the other's");
+    assert_eq!(ask(&[("forwarded", "for=203.0.113.9;proto=https, for=10.0.0.2;proto=http")]).await, 200);
+    // And one that came to it without.
+    assert_eq!(ask(&[via, ("x-forwarded-proto", "http, https")]).await, StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(ask(&[("forwarded", "for=203.0.113.9;proto=http, for=10.0.0.2")]).await, StatusCode::TEMPORARY_REDIRECT);
 }

@@ -323,6 +323,9 @@ async fn a_server_set_up_by_a_file_serves_tls_and_ends_when_told() {
     until("a server that answers", async || authority.connect(address, &[]).await.is_ok()).await;
     let mut stream = authority.connect(address, &["http/1.1"]).await.unwrap();
     assert!(ask(&mut stream, &origin, "/healthz").await.starts_with("HTTP/1.1 200"));
+    for said in ["Nobody has set this installation up yet", "the whole log was read again"] {
+        until(said, async || fs::read_to_string(dir.path().join("log")).unwrap().contains(said)).await;
+    }
     let pid = rustix::process::Pid::from_raw(i32::try_from(serving.id().unwrap()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert!(timeout(PATIENCE, serving.wait()).await.unwrap().unwrap().success());

@@ -73,6 +73,8 @@ impl Client {
 pub struct Line {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     pub boot: String,
+    /// How many messages the socket took.
+    pub sent: usize,
     seq: u64,
 }
 
@@ -83,7 +85,7 @@ impl Line {
         request.headers_mut().insert("authorization", format!("Bearer {}", agent.token).parse().unwrap());
         request.headers_mut().insert("sec-websocket-protocol", "andon.v1".parse().unwrap());
         let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-        Self { socket, boot: String::new(), seq: 0 }
+        Self { socket, boot: String::new(), sent: 0, seq: 0 }
     }
 
     /// Connects and says hello; answers with the welcome.
@@ -122,7 +124,7 @@ impl Line {
     }
     pub async fn send_message(&mut self, message: Message) {
         // The server may have closed; what it said is read afterwards.
-        let _ = self.socket.send(message).await;
+        self.sent += usize::from(self.socket.send(message).await.is_ok());
     }
 
     /// Checks in; answers with the number it used.

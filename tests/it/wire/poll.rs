@@ -5,7 +5,7 @@ use super::{
     stage::Stage,
 };
 use crate::harness::db::{Fresh, on_both};
-use andon::domain::{HoldId, Level, Scope, Step};
+use andon::domain::{HoldId, Level, Scope, State, Step};
 use serde_json::{Value, json};
 
 const CHECK_IN: &str = "/agent/v1/check-in";
@@ -49,6 +49,22 @@ on_both!(a_poller_is_halted_started_renewed_and_stopped, |fresh: Fresh| async mo
     let fifth = check_in(&poller, 5, start.0, "active").await;
     assert_eq!((fifth["directive"]["state"].as_str(), fifth["renew"].is_null()), (Some("halted"), true));
 });
+
+#[tokio::test]
+async fn what_was_overtaken_on_its_way_or_says_nothing_of_the_bot_leaves_what_is_known_of_it() {
+    let stage = Stage::new().await;
+    let agent = stage.agent("grid-btc").await;
+    let poller = stage.poller(&agent);
+    let epoch = check_in(&poller, 1, 0, "halted").await["directive"]["epoch"].as_i64().unwrap();
+    assert_eq!(check_in(&poller, 5, epoch, "halted").await["renew"]["seq"], 5);
+    assert!(check_in(&poller, 4, epoch, "active").await["renew"].is_null(), "it is late");
+    let report = json!({"boot": "boot-1", "seq": 6, "report": {"open_orders": 7}});
+    assert!(poller.post(CHECK_IN, report).await.json["renew"].is_null());
+    let seen = stage.app.book.seen(&agent.bot).unwrap();
+    assert_eq!((seen.state, seen.epoch.map(|epoch| epoch.0), seen.seq), (Some(State::Halted), Some(epoch), 6));
+    assert_eq!(seen.report.as_ref().unwrap().0.open_orders, Some(7));
+    assert_eq!(check_in(&poller, 7, epoch, "halted").await["renew"]["seq"], 7);
+}
 
 #[tokio::test]
 async fn acknowledgements_come_with_a_check_in_or_alone_and_may_be_repeated() {
@@ -169,7 +185,7 @@ async fn a_token_is_known_only_in_its_header() {
     assert_eq!(stage.program("manage").post(CHECK_IN, json!({})).await.status, 401, "an API token is no agent's");
 }
 
-on_both!(a_new_token_takes_over_at_its_first_use, |fresh: Fresh| async move {
+on_both!(a_new_token_takes_over_at_the_first_word_of_the_newest_boot, |fresh: Fresh| async move {
     let stage = Stage::on(fresh).await;
     let agent = stage.agent("grid-btc").await;
     let old = stage.poller(&agent);
@@ -183,6 +199,10 @@ on_both!(a_new_token_takes_over_at_its_first_use, |fresh: Fresh| async move {
     let (lost, new) = (with(&lost), with(&token));
     assert_eq!(lost.post(CHECK_IN, json!({})).await.status, 401, "only the latest counts");
     let boot = check_in(&old, 1, 0, "halted").await["directive"]["epoch"].as_i64().unwrap();
+    // Whoever has it and is not the newest boot ends nothing with it: nobody is locked out by a copy of the old one.
+    assert_eq!(new.get("/agent/v1/directive?after=1000000&wait_ms=0").await.status, 204);
+    assert_eq!(new.post(CHECK_IN, json!({})).await.status, 200);
+    assert_eq!(old.post(CHECK_IN, json!({})).await.status, 200);
     // The new token, the same boot: no stop, and the old one is over at once.
     assert_eq!(check_in(&new, 2, boot, "halted").await["renew"]["seq"], 2);
     assert_eq!(old.post(CHECK_IN, json!({})).await.status, 401);

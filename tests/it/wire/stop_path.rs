@@ -184,7 +184,7 @@ async fn an_agent_that_never_reads_costs_no_memory_and_its_bot_is_stopped_by_its
     let (mut line, _) = Line::hello(&stage, &deaf, "boot-1", "halted", 0).await;
     let start = stage.start(&deaf.bot).await;
     assert_eq!(line.expect("directive").await["state"], "active");
-    let before = resident();
+    let (before, said) = (resident(), line.sent);
     // From here on it only talks: 40 MB of answers that nobody reads, if the server kept them.
     let talking = async {
         for _ in 0..200 {
@@ -192,6 +192,7 @@ async fn an_agent_that_never_reads_costs_no_memory_and_its_bot_is_stopped_by_its
         }
     };
     let _ = tokio::time::timeout(Duration::from_secs(3), talking).await;
+    assert_eq!(line.sent - said, 200, "it did not say what would be answered");
     let grown = resident().saturating_sub(before);
     assert!(grown < 24 * 1024 * 1024, "{grown} bytes more");
     let given_up = async {

@@ -1,7 +1,10 @@
 //! Runs one command to its end, or ends it and everything it started: at its timeout, or when nobody waits for it any more. Blocks and needs no
 //! runtime, since the minder calls it too.
 
-use crate::agent::{adapters::AdapterError, boot_clock::BootClock};
+use crate::agent::{
+    adapters::{AdapterError, family},
+    boot_clock::BootClock,
+};
 use crate::protocol::MAX_BODY;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
@@ -10,7 +13,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -19,6 +22,8 @@ use std::{
 };
 
 const STEP: Duration = Duration::from_millis(10);
+/// After a KILL the kernel needs no longer than this, unless a process hangs in it.
+const GONE_MS: i64 = 2_000;
 /// What a command left behind may hold its output open; it is not waited for longer than this.
 const OUTPUT: Duration = Duration::from_millis(500);
 
@@ -54,6 +59,8 @@ pub struct Call {
     pub env: Vec<(&'static str, String)>,
     /// How long it may take. Milliseconds.
     pub timeout_ms: i64,
+    /// Held while it runs, for one that changes the bot: the next waits until this one and all it started is gone.
+    pub turn: Option<Arc<Mutex<()>>>,
 }
 
 impl Call {
@@ -63,6 +70,10 @@ impl Call {
     /// In words: it cannot be run, took too long, or ended with another status than 0.
     pub fn run(&self, cancel: &Cancel) -> Result<Vec<u8>, AdapterError> {
         let failed = |why: String| AdapterError(format!("the {} command {why}", self.name));
+        let _turn = self.turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+        if cancel.0.load(Ordering::SeqCst) {
+            return Err(failed("was not waited for".to_owned()));
+        }
         let mut child = self.spawn().map_err(|error| failed(format!("cannot be run: {error}")))?;
         let group = Pid::from_child(&child);
         let output = read(&mut child);
@@ -76,9 +87,7 @@ impl Call {
             }
             let cancelled = cancel.0.load(Ordering::SeqCst);
             if cancelled || boot_clock.now_ms() >= end {
-                // It has not been reaped, so its number is its group's still.
-                let _ = kill_process_group(group, Signal::KILL);
-                let _ = child.wait();
+                end(&mut child, group, &boot_clock);
                 return Err(failed(if cancelled {
                     "was not waited for".to_owned()
                 } else {
@@ -106,6 +115,17 @@ impl Call {
             command.current_dir(dir);
         }
         command.spawn()
+    }
+}
+
+/// Ends a command and everything it started, and returns when that is gone: nothing of it may take effect after the next one.
+fn end(child: &mut Child, group: Pid, boot_clock: &BootClock) {
+    // It has not been reaped, so its number is its group's still.
+    let _ = kill_process_group(group, Signal::KILL);
+    let _ = child.wait();
+    let until = boot_clock.now_ms().saturating_add(GONE_MS);
+    while family::group_lives(group) && boot_clock.now_ms() < until {
+        thread::sleep(STEP);
     }
 }
 

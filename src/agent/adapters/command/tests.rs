@@ -56,7 +56,7 @@ async fn it_halts_reduces_starts_and_reports() {
     let dir = tempfile::tempdir().unwrap();
     let bot = CommandAdapter::new(config(dir.path()));
     let halted = bot.apply(&STANDSTILL).await.unwrap();
-    assert_eq!((halted.state, halted.instance.as_deref(), halted.entry_orders), (State::Halted, Some("7"), Some(0)));
+    assert_eq!((halted.state, halted.instance.as_deref(), halted.resting.entry), (State::Halted, Some("7"), Some(0)));
     assert_eq!(bot.look().await.unwrap(), halted);
     assert_eq!(bot.apply(&RUN).await.unwrap().state, State::Active);
     let reduce = Wanted { state: State::Reducing, orders: Orders::CancelEntries, exits: Exits::None };
@@ -65,14 +65,15 @@ async fn it_halts_reduces_starts_and_reports() {
     assert_eq!((report.equity.as_deref(), report.open_orders), (Some("12.50"), Some(2)));
     // What is wanted comes in the environment, and no shell reads it.
     assert_eq!(calls(dir.path())[0], "halt grid 1; rm -rf halted none cancel_entries");
-    assert_eq!(calls(dir.path())[3], "reduce grid 1; rm -rf reducing none cancel_entries");
+    assert_eq!(calls(dir.path())[1], "report grid 1; rm -rf halted none cancel_entries", "what it did is read back");
+    assert_eq!(calls(dir.path())[4], "reduce grid 1; rm -rf reducing none cancel_entries");
 }
 
 #[tokio::test]
 async fn without_a_reduce_command_to_reduce_is_to_halt() {
     let dir = tempfile::tempdir().unwrap();
     let bot = CommandAdapter::new(CommandConfig { reduce: None, ..config(dir.path()) });
-    assert!(!bot.can_reduce());
+    assert!(!bot.traits().can_reduce);
     let reduce = Wanted { state: State::Reducing, orders: Orders::CancelEntries, exits: Exits::None };
     assert_eq!(bot.apply(&reduce).await.unwrap().state, State::Halted);
 }
@@ -132,24 +133,25 @@ async fn at_its_timeout_a_command_ends_with_everything_it_started() {
 }
 
 #[tokio::test]
-async fn a_stop_ends_a_start_that_hangs() {
+async fn a_stop_ends_a_start_that_hangs_and_begins_only_once_all_of_it_is_gone() {
     let dir = tempfile::tempdir().unwrap();
     let start = order(&hanging(dir.path()), "start", 600_000);
-    let bot = CommandAdapter::new(CommandConfig { start, ..config(dir.path()) });
-    let child = {
+    let halt = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\ncat \"/proc/$(cat child)/stat\" > beside\necho '{\"state\":\"halted\"}'\n";
+    let halt = order(&script(dir.path(), "stop", halt), "halt", 20_000);
+    let bot = CommandAdapter::new(CommandConfig { start, halt, ..config(dir.path()) });
+    {
         let mut starting = std::pin::pin!(bot.apply(&RUN));
-        loop {
+        while !dir.path().join("child").exists() {
             tokio::select! {
                 _ = &mut starting => panic!("it hangs"),
                 () = tokio::time::sleep(Duration::from_millis(10)) => {}
             }
-            if let Ok(child) = fs::read_to_string(dir.path().join("child")) {
-                break child;
-            }
         }
-    };
-    until("what it started is gone", || !lives(&child)).await;
-    assert_eq!(bot.apply(&STANDSTILL).await.unwrap().state, State::Halted);
+    }
+    bot.apply(&STANDSTILL).await.unwrap();
+    let beside = fs::read_to_string(dir.path().join("beside")).unwrap();
+    // Reaped, or waiting for that.
+    assert!(beside.is_empty() || beside.contains(") Z "), "{beside}");
 }
 
 #[tokio::test]
@@ -158,5 +160,16 @@ async fn a_minder_halts_it_without_a_runtime() {
     let bot = CommandAdapter::new(config(dir.path()));
     let managed = Wanted { exits: Exits::Managed, ..STANDSTILL };
     tokio::task::spawn_blocking(move || bot.halt_now(&managed)).await.unwrap().unwrap();
-    assert_eq!(calls(dir.path()), ["halt grid 1; rm -rf halted managed cancel_entries"]);
+    let both = ["halt", "report"].map(|word| format!("{word} grid 1; rm -rf halted managed cancel_entries"));
+    assert_eq!(calls(dir.path()), both);
+}
+
+#[tokio::test]
+async fn a_halt_is_proved_by_the_report_and_not_by_its_own_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let claims = order(&script(dir.path(), "claims", "#!/bin/sh\necho '{\"state\":\"halted\",\"entry_orders\":0}'\n"), "halt", 20_000);
+    let bot = CommandAdapter::new(CommandConfig { halt: claims, ..config(dir.path()) });
+    assert_eq!(bot.apply(&STANDSTILL).await.unwrap().state, State::Active, "its state file says so");
+    let error = tokio::task::spawn_blocking(move || bot.halt_now(&STANDSTILL)).await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("active") && error.contains("report command"), "{error}");
 }

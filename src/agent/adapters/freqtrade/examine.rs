@@ -1,7 +1,7 @@
 //! What a person who sets a Freqtrade bot up should know: is it there, is it the right one, how fast does it answer, and in which state does a
 //! restart bring it back. Only `reload` changes something.
 
-use super::{FreqtradeAdapter, FreqtradeConfig, api::Api, facts::Mode, report::entry_orders};
+use super::{FreqtradeAdapter, FreqtradeConfig, api::Api, facts::Mode, report::resting};
 use crate::agent::{
     adapters::{Adapter, AdapterError, Finding, STANDSTILL},
     boot_clock::BootClock,
@@ -15,40 +15,58 @@ const RELOAD_MS: i64 = 60_000;
 const STEP: Duration = Duration::from_millis(200);
 
 impl FreqtradeAdapter {
-    /// Lets a bot that does not run reload its configuration, which brings it back in its initial state as a restart does, and halts it at once
-    /// if that is not `stopped`.
-    pub(super) async fn reload(&self) -> Finding {
-        match self.try_reload().await {
-            Ok(mode) => initial_state(Some(mode)),
-            Err(error) => Finding::bad(format!("initial_state could not be found out: {error}")),
+    /// Lets a bot that stands reload its configuration, which brings it back in its initial state as a restart does, and halts it at once if
+    /// that is not `stopped`. One that is paused manages its exits: a reload would end that, or free it.
+    pub(super) async fn reload(&self) -> Vec<Finding> {
+        let came_back = match self.try_reload().await {
+            Ok(mode) => mode,
+            Err(error) => return vec![Finding::bad(format!("initial_state could not be found out: {error}"))],
+        };
+        let mut found = vec![initial_state(Some(came_back))];
+        if came_back != Mode::Stopped
+            && let Err(error) = self.stop_again().await
+        {
+            found.push(Finding::bad(format!(
+                "IT RUNS, OR MAY RUN, AFTER THE RELOAD and could not be halted: {error}; stop it now (POST /api/v1/stop, FreqUI, or its process)"
+            )));
+        }
+        found
+    }
+
+    /// Tried more than once, as it may not answer yet; then somebody is told rather than kept waiting.
+    async fn stop_again(&self) -> Result<(), AdapterError> {
+        let end = self.boot_clock.now_ms().saturating_add(self.config.apply_within_ms());
+        loop {
+            match self.apply(&STANDSTILL).await {
+                Ok(_) => return Ok(()),
+                Err(error) if self.boot_clock.now_ms() >= end => return Err(error),
+                Err(_) => tokio::time::sleep(STEP).await,
+            }
         }
     }
 
     async fn try_reload(&self) -> Result<Mode, AdapterError> {
-        if self.settled().await? == Mode::Running {
-            return Err(AdapterError::new("the bot runs; pause it in Andon first"));
+        let mode = self.settled().await?;
+        if mode != Mode::Stopped {
+            return Err(AdapterError(format!("the bot is {}; only one that is stopped is let reload, so stop it first", mode.word())));
         }
         let before = self.api.logs().await?.worker();
         self.api.reload().await?;
         let end = self.boot_clock.now_ms().saturating_add(RELOAD_MS);
-        let came_back = loop {
+        loop {
             let now = self.api.logs().await.map(|logs| logs.worker());
             if let Ok(worker) = now
                 && worker.spoke_ms > before.spoke_ms
                 && !matches!(worker.mode, Some(Mode::Reloading) | None)
                 && self.settled().await.is_ok()
             {
-                break worker.initial.unwrap_or(Mode::Unknown);
+                return Ok(worker.initial.unwrap_or(Mode::Unknown));
             }
             if self.boot_clock.now_ms() >= end {
-                break Mode::Unknown;
+                return Ok(Mode::Unknown);
             }
             tokio::time::sleep(STEP).await;
-        };
-        if came_back != Mode::Stopped {
-            self.apply(&STANDSTILL).await?;
         }
-        Ok(came_back)
     }
 }
 
@@ -72,7 +90,7 @@ pub(super) async fn examine(api: &Api, settings: &FreqtradeConfig, clock: &BootC
         latency(api, settings, clock).await,
     ];
     found.push(match api.status().await {
-        Ok(trades) => Finding::good(format!("{} open trades, {} resting entry orders", trades.len(), entry_orders(&trades))),
+        Ok(trades) => Finding::good(format!("{} open trades, {} resting entry orders", trades.len(), resting(&trades).entry.unwrap_or(0))),
         Err(error) => Finding::bad(format!("its open trades cannot be read: {error}")),
     });
     match (api.health().await, api.logs().await) {

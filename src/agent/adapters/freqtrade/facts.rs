@@ -71,10 +71,10 @@ pub struct Health {
 }
 
 impl Health {
-    /// Changes whenever the bot began to work anew: a restart, a reload, a start after a stop.
-    pub fn instance(&self) -> Option<String> {
+    /// Changes whenever the bot began to work anew: a restart, a reload, a start after a stop. Not when it comes back stopped.
+    pub fn instance(&self) -> String {
         let of = |moment: &Option<String>| moment.clone().unwrap_or_default();
-        Some(format!("{} {}", of(&self.bot_start), of(&self.bot_startup)))
+        format!("{} {}", of(&self.bot_start), of(&self.bot_startup))
     }
 }
 

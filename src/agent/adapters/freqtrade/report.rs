@@ -1,6 +1,8 @@
 //! A Freqtrade bot's facts as a `Report`. What it does not tell stays unknown.
 
 use super::facts::{Daily, Trade, Wealth};
+use crate::agent::adapters::Resting;
+use crate::domain::Decimal;
 use crate::protocol::{Position, Report};
 
 /// Puts a report together. `slow` are the facts that are read less often.
@@ -11,22 +13,24 @@ pub(super) fn report(trades: &[Trade], slow: &Slow) -> Report {
     let stake = wealth.map(|wealth| wealth.stake.clone()).filter(|stake| !stake.is_empty());
     let cash = wealth.and_then(|wealth| wealth.currencies.iter().find(|one| one.currency == wealth.stake)?.free);
     let profits: Option<f64> = trades.iter().map(|trade| trade.profit_abs).sum();
+    let resting = resting(trades);
     Report {
         equity: wealth.and_then(|wealth| decimal(wealth.total?)),
         cash: cash.and_then(decimal),
         currency: stake,
         unrealized_pnl: profits.and_then(decimal),
         realized_pnl_day: slow.daily.as_ref().and_then(|daily| decimal(daily.data.first()?.abs_profit?)),
-        open_orders: Some(trades.iter().map(Trade::open_orders).sum()),
-        entry_orders: Some(entry_orders(trades)),
+        open_orders: resting.all,
+        entry_orders: resting.entry,
         positions: Some(positions.into_iter().map(|(_, position)| position).collect()),
         ..Report::default()
     }
 }
 
-/// How many orders rest that would open or add.
-pub(super) fn entry_orders(trades: &[Trade]) -> u64 {
-    trades.iter().map(Trade::entry_orders).sum()
+/// What rests, its stop-losses at the exchange among all.
+pub(super) fn resting(trades: &[Trade]) -> Resting {
+    let sum = |of: fn(&Trade) -> u64| Some(trades.iter().map(of).sum());
+    Resting { entry: sum(Trade::entry_orders), all: sum(Trade::open_orders) }
 }
 
 /// What is read every few reports only, as it costs Freqtrade more.
@@ -45,7 +49,7 @@ fn position(trade: &Trade) -> Option<(f64, Position)> {
         side: Some(if trade.is_short { "short" } else { "long" }.to_owned()),
         quantity: decimal(amount),
         notional: notional.and_then(decimal),
-        entry_price: trade.open_rate.and_then(decimal),
+        entry_price: trade.open_rate.and_then(price),
         unrealized_pnl: trade.profit_abs.and_then(decimal),
     };
     Some((notional.unwrap_or(0.0), position))
@@ -53,12 +57,17 @@ fn position(trade: &Trade) -> Option<(f64, Position)> {
 
 /// A number as a decimal string of at most eight places: Freqtrade reckons in binary fractions.
 fn decimal(number: f64) -> Option<String> {
-    if !number.is_finite() {
-        return None;
-    }
-    let text = format!("{number:.8}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    Some(if text == "-0" { "0".to_owned() } else { text.to_owned() })
+    rounded(number, 8)
+}
+
+/// The same of a price: one unit may cost less than the eighth place tells, so that of a small one eight digits are kept wherever they begin.
+fn price(number: f64) -> Option<String> {
+    let places = 7.0 - number.abs().log10().floor();
+    rounded(number, if places.is_finite() { places.clamp(8.0, 18.0) as usize } else { 8 })
+}
+
+fn rounded(number: f64, places: usize) -> Option<String> {
+    Decimal::parse(&format!("{number:.places$}")).map(Decimal::shortest)
 }
 
 #[cfg(test)]
@@ -95,5 +104,9 @@ mod tests {
             assert_eq!(decimal(number).as_deref(), Some(text));
         }
         assert_eq!(decimal(f64::NAN), None);
+        for (number, text) in [(65_000.1, "65000.1"), (0.1 + 0.2, "0.3"), (1.23456789e-10, "0.00000000012345679"), (0.0, "0")] {
+            assert_eq!(price(number).as_deref(), Some(text));
+        }
+        assert_eq!(price(f64::NAN), None);
     }
 }

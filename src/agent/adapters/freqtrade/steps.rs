@@ -4,7 +4,7 @@
 use super::{
     FreqtradeAdapter,
     facts::{Health, Mode, Trade, Worker},
-    report::entry_orders,
+    report::resting,
 };
 use crate::agent::adapters::{AdapterError, ReadBack, Wanted};
 use crate::domain::{Exits, Orders, State};
@@ -58,18 +58,16 @@ struct Mark {
 impl FreqtradeAdapter {
     /// Makes it add nothing, or stand, and reads back.
     pub(super) async fn quiet(&self, wanted: &Wanted) -> Result<ReadBack, AdapterError> {
-        if self.settled().await? == Mode::Running {
-            self.pause().await?;
-        }
-        // By now it is paused or stopped; a stopped one is left as it is, as a pause would wake it.
-        if self.settled().await? == Mode::Paused {
-            let quieted = self.prove_and_cancel(wanted).await;
-            if is_to_stand(wanted) {
-                // Whatever could not be proved or cancelled is no reason to let it go on.
+        match self.pause_and_cancel(wanted).await {
+            Ok(Mode::Stopped) => {}
+            Ok(_) if is_to_stand(wanted) => self.api.stop().await?,
+            Ok(_) => {}
+            Err(why) if is_to_stand(wanted) => {
+                // Whatever could not be paused, proved or cancelled is no reason to let it go on.
+                tracing::warn!("the bot is stopped all the same: {why}");
                 self.api.stop().await?;
-            } else {
-                quieted?;
             }
+            Err(why) => return Err(why),
         }
         if self.settled().await? == Mode::Stopped {
             self.prove(Proof::Stopped, self.config.apply_within_ms()).await?;
@@ -77,9 +75,19 @@ impl FreqtradeAdapter {
         self.read_back(wanted).await
     }
 
-    async fn prove_and_cancel(&self, wanted: &Wanted) -> Result<(), AdapterError> {
-        self.prove(Proof::Paused(self.mark().await?), self.config.apply_within_ms()).await?;
-        if wanted.orders == Orders::Keep { Ok(()) } else { self.cancel(wanted).await }
+    /// Pauses it with proof and cancels, and answers what it is then. A stopped one is left as it is, as a pause would wake it.
+    async fn pause_and_cancel(&self, wanted: &Wanted) -> Result<Mode, AdapterError> {
+        if self.settled().await? == Mode::Running {
+            self.pause().await?;
+        }
+        let mode = self.settled().await?;
+        if mode == Mode::Paused {
+            self.prove(Proof::Paused(self.mark().await?), self.config.apply_within_ms()).await?;
+            if wanted.orders != Orders::Keep {
+                self.cancel(wanted).await?;
+            }
+        }
+        Ok(mode)
     }
 
     /// Lets it trade, and reads back that its loop runs.
@@ -160,9 +168,10 @@ impl FreqtradeAdapter {
         })
     }
 
+    /// The log first: when it says that the worker stands, the round that it ended is in what is read after it.
     async fn loop_now(&self) -> Result<(Health, Worker), AdapterError> {
-        let (health, logs) = tokio::try_join!(self.api.health(), self.api.logs())?;
-        Ok((health, logs.worker()))
+        let worker = self.api.logs().await?.worker();
+        Ok((self.api.health().await?, worker))
     }
 
     async fn mark(&self) -> Result<Mark, AdapterError> {
@@ -204,16 +213,16 @@ impl FreqtradeAdapter {
         let (config, health) = tokio::try_join!(self.api.config(), self.api.health())?;
         self.note_runs(&config);
         let mut seen = self.reading(&config, &health)?;
-        let left = entry_orders(&self.api.status().await?);
-        let stays = if wanted.orders != Orders::Keep && config.mode() == Mode::Stopped { left } else { 0 };
+        seen.resting = resting(&self.api.status().await?);
+        let left = seen.resting.against(wanted.orders).unwrap_or(0);
+        let stays = if config.mode() == Mode::Stopped { left } else { 0 };
         // Once per number: it is told again every second.
         if std::mem::replace(&mut self.inside().stays, stays) != stays && stays > 0 {
             tracing::warn!(
-                "{left} entry orders rest at a stopped Freqtrade, which cannot cancel them: cancel them at the venue, or pause it by hand \
-                 (POST /api/v1/pause) and this agent cancels them and stops it again"
+                "{left} orders rest at a stopped Freqtrade, which cannot cancel them: cancel them at the venue, or pause it by hand \
+                 (POST /api/v1/pause) and this agent cancels them, stop-losses aside, and stops it again"
             );
         }
-        seen.entry_orders = Some(left);
         Ok(seen)
     }
 }

@@ -44,7 +44,7 @@ fn adapter(config: ProcessConfig) -> ProcessAdapter {
 }
 
 fn bots(adapter: &ProcessAdapter) -> usize {
-    family::marked(family::BOT, &adapter.config.mark).len()
+    family::marked(family::MARK, &adapter.config.mark).len()
 }
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -218,18 +218,22 @@ async fn report_of(command: &[&str]) -> Result<Option<Report>, AdapterError> {
 
 #[tokio::test]
 async fn orders_are_known_from_the_report_command_alone() {
-    assert!(!adapter(config(&["sleep", "600"])).can_tell_orders());
+    assert!(!adapter(config(&["sleep", "600"])).traits().can_tell_orders);
     let report = report_of(&["echo", r#"{"entry_orders":0,"open_orders":3,"equity":"100.50","unknown":1}"#]).await.unwrap().unwrap();
     assert_eq!((report.entry_orders, report.open_orders, report.equity.as_deref()), (Some(0), Some(3), Some("100.50")));
+    let report = report_of(&["echo", r#"{"open_orders":3}"#]).await.unwrap().unwrap();
+    assert_eq!((report.entry_orders, report.open_orders), (None, Some(3)), "what is not said is unknown, and the rest is known");
     let mut errors = Vec::new();
     for command in [
-        &["echo", r#"{"open_orders":3}"#][..],
-        &["echo", "no json"],
+        &["echo", "no json"][..],
         &["false"],
         &["/nonexistent/report"],
         &["sh", "-c", "sleep 600 & sleep 600"],
     ] {
         errors.push(report_of(command).await.unwrap_err().to_string());
     }
-    assert!(errors[0].contains("entry_orders") && errors[4].contains("longer"), "{errors:?}");
+    assert!(errors[0].contains("no report") && errors[3].contains("longer"), "{errors:?}");
+    let silent = Some(vec!["echo".to_owned(), "{}".to_owned()]);
+    let found = adapter(ProcessConfig { report: silent, ..config(&["sleep", "600"]) }).examine(false).await;
+    assert!(found.iter().any(|finding| !finding.is_good && finding.text.contains("entry_orders")), "{found:?}");
 }

@@ -20,7 +20,7 @@ fn fill(sink: &mut Sink, bodies: &[Vec<u8>]) {
     let missing = &bodies[sink.count as usize..];
     sink.append(missing.iter().map(Vec::as_slice)).unwrap();
     if sink.covered < bodies.len() as u64 {
-        sink.append_checkpoint(&CheckpointLine { size: bodies.len() as u64, note: "a\nb\n\n— c d\n".into() }).unwrap();
+        sink.append_checkpoint(bodies.len() as u64, "a\nb\n\n— c d\n".into()).unwrap();
     }
 }
 
@@ -96,4 +96,32 @@ proptest! {
         let lines: Vec<Vec<u8>> = all.iter().map(|body| [body.as_slice(), b"\n"].concat()).collect();
         prop_assert_eq!(fs::read(dir.path().join(ENTRIES)).unwrap(), lines.concat());
     }
+}
+
+#[test]
+fn a_scan_goes_on_where_a_checkpoint_ends_and_reads_all_where_none_does() {
+    let (all, dir) = (bodies(6), tempfile::tempdir().unwrap());
+    let mut sink = reopen(dir.path());
+    sink.append(all[..5].iter().map(Vec::as_slice)).unwrap();
+    sink.append_checkpoint(3, "one".into()).unwrap();
+    sink.append_checkpoint(5, "two".into()).unwrap();
+    let (lines, _) = checkpoints(dir.path()).unwrap();
+    let ends: Vec<u64> = lines.iter().map(|line| line.end.unwrap()).collect();
+    let length = |count: usize| all[..count].iter().map(|body| body.len() as u64 + 1).sum::<u64>();
+    assert_eq!(ends, [length(3), length(5)]);
+    let whole = scan(dir.path(), u64::MAX).unwrap();
+    let known = Scan { frontier: scan(dir.path(), 3).unwrap().frontier, end: ends[0] };
+    let from = |known| scan_from(dir.path(), known, u64::MAX).unwrap();
+    assert_eq!((from(known.clone()).frontier.root(), from(known.clone()).end), (whole.frontier.root(), whole.end));
+    for wrong in [ends[0] - 1, length(5) + 7] {
+        assert_eq!(from(Scan { end: wrong, ..known.clone() }).frontier.root(), whole.frontier.root());
+    }
+    // What lies before it is not read.
+    fs::write(
+        dir.path().join(ENTRIES),
+        [vec![b'x'; ends[0] as usize - 1], b"\n".to_vec(), all[3..5].join(&b'\n'), b"\n".to_vec()].concat(),
+    )
+    .unwrap();
+    assert_eq!(from(known).frontier.root(), whole.frontier.root());
+    assert_ne!(scan(dir.path(), u64::MAX).unwrap().frontier.root(), whole.frontier.root());
 }

@@ -1,10 +1,14 @@
 //! Reading: from a message to what the agent says, and the bounds of size and pace.
 
 use super::wire::End;
+use crate::fleet::Mouths;
 use crate::protocol::{AckFrame, CheckIn, EventFrame, Hello, HoldFrame, MAX_FRAME, close};
 use crate::web::json;
-use axum::extract::ws::Message;
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::{StreamExt, stream::SplitStream};
 use serde::de::DeserializeOwned;
+use std::{future::poll_fn, pin::pin, task::ready, time::Duration};
+use tokio::time::Instant;
 
 /// What an agent says.
 #[derive(Debug)]
@@ -23,6 +27,24 @@ pub(super) enum Heard {
 #[derive(serde::Deserialize)]
 struct Typed {
     r#type: String,
+}
+
+/// Waits for the next message. While a stop is being said to everybody nothing is read: what an agent says waits for the end of that one pass,
+/// and never for a second.
+pub(super) async fn next(mouths: &Mouths, messages: &mut SplitStream<WebSocket>) -> Option<Result<Message, axum::Error>> {
+    let mut passed = pin!(None);
+    poll_fn(|context| {
+        if passed.is_none() {
+            passed.set(mouths.passing());
+        }
+        if let Some(passed) = passed.as_mut().as_pin_mut() {
+            ready!(passed.poll(context));
+        }
+        let message = messages.poll_next_unpin(context);
+        passed.set(None);
+        message
+    })
+    .await
 }
 
 /// Reads one message.
@@ -75,24 +97,31 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, End> {
 }
 
 /// How many frames an agent may still send: 50 a second, and a burst of five seconds' worth.
-pub(super) struct Pace(u32);
+pub(super) struct Pace {
+    left: u32,
+    // Up to here what was earned is counted.
+    at: Instant,
+}
 
 impl Pace {
-    const PER_SECOND: u32 = 50;
+    const EARN: Duration = Duration::from_millis(20);
     const BURST: u32 = 250;
 
-    pub fn new() -> Self {
-        Self(Self::BURST)
+    pub fn new(now: Instant) -> Self {
+        Self { left: Self::BURST, at: now }
     }
     /// Takes one frame; false when there were too many.
-    pub fn spend(&mut self) -> bool {
-        let left = self.0.checked_sub(1);
-        self.0 = left.unwrap_or_default();
+    pub fn spend(&mut self, now: Instant) -> bool {
+        let earned = u32::try_from(now.duration_since(self.at).as_millis() / Self::EARN.as_millis()).unwrap_or(u32::MAX);
+        if earned >= Self::BURST - self.left {
+            (self.left, self.at) = (Self::BURST, now);
+        } else {
+            self.left += earned;
+            self.at += Self::EARN * earned;
+        }
+        let left = self.left.checked_sub(1);
+        self.left = left.unwrap_or_default();
         left.is_some()
-    }
-    /// A second has passed.
-    pub fn second(&mut self) {
-        self.0 = (self.0 + Self::PER_SECOND).min(Self::BURST);
     }
 }
 
@@ -124,16 +153,12 @@ mod tests {
 
     #[test]
     fn fifty_frames_a_second_go_on_for_ever_and_more_do_not() {
-        let mut pace = Pace::new();
-        for _ in 0..100 {
-            assert!((0..50).all(|_| pace.spend()));
-            pace.second();
-        }
-        let mut seconds = 0;
-        while (0..100).all(|_| pace.spend()) {
-            pace.second();
-            seconds += 1;
-        }
-        assert!((3..6).contains(&seconds), "{seconds}");
+        let begun = Instant::now();
+        let mut pace = Pace::new(begun);
+        assert!((0..5_000).all(|n| pace.spend(begun + Duration::from_millis(20) * n)));
+        let mut pace = Pace::new(begun);
+        let taken = (0..10_000).take_while(|n| pace.spend(begun + Duration::from_millis(10) * *n)).count();
+        assert!((499..=501).contains(&taken), "at a hundred a second the burst is used up after five: {taken}");
+        assert!(pace.spend(begun + Duration::from_secs(1_000)), "and earned again");
     }
 }

@@ -8,6 +8,7 @@ use crate::protocol::{CheckIn, Hello, close};
 use axum::extract::ws::WebSocket;
 use futures_util::{StreamExt, stream::SplitStream};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long an agent may take to say hello.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -18,11 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// 4408 when none comes in time, 4400 for another frame.
 pub(super) async fn hear(wire: &mut Wire, frames: &mut SplitStream<WebSocket>) -> Result<Hello, End> {
     let first = async {
-        let mut pace = Pace::new();
+        let mut pace = Pace::new(Instant::now());
         loop {
             match hear::read(frames.next().await)? {
                 Heard::Hello(hello) => return Ok(*hello),
-                _ if !pace.spend() => return Err(End::with(close::OVERLOADED, "too many frames")),
+                _ if !pace.spend(Instant::now()) => return Err(End::with(close::OVERLOADED, "too many frames")),
                 Heard::Unknown(word) => wire.error("unknown type", format!("This server does not know frames of type {word}.")).await?,
                 Heard::Nothing => {}
                 Heard::CheckIn(_) | Heard::Ack(_) | Heard::Event(_) | Heard::Hold(_) => return Err(End::malformed("hello comes first")),

@@ -3,6 +3,7 @@
 
 mod hear;
 mod hello;
+mod mouth;
 mod session;
 mod tell;
 mod wire;
@@ -38,10 +39,16 @@ pub async fn open(State(app): Shared, ByAgent(agent): ByAgent, upgrade: Result<W
 async fn run(app: Arc<crate::app::App>, agent: Arc<crate::app::agent_book::LiveAgent>, socket: WebSocket) {
     let (sink, mut frames) = socket.split();
     let mut wire = wire::Wire::new(sink);
-    let end = match hello::hear(&mut wire, &mut frames).await {
-        Ok(hello) => session::Session::new(&app, &agent, hello).run(&mut wire, &mut frames).await,
-        Err(end) => end,
+    let hello = match hello::hear(&mut wire, &mut frames).await {
+        Ok(hello) => hello,
+        Err(end) => return wire.close(end, &mut frames).await,
+    };
+    let teller = tell::Teller::new(app.clone(), agent.bot.clone());
+    let mouth = Arc::new(mouth::Mouth::new(agent.bot.clone(), wire, teller, hello.state));
+    let end = {
+        let _open = app.mouths.open(mouth.clone());
+        session::Session::new(&app, &agent, &mouth, &hello).run(hello, &mut frames).await
     };
     tracing::debug!(agent = %agent.id, code = end.code, reason = %end.reason, "a stream ended");
-    wire.close(end, &mut frames).await;
+    mouth.speech().await.wire.close(end, &mut frames).await;
 }

@@ -7,26 +7,31 @@ use crate::app::{
     check_in::{Carries, Heard},
 };
 use crate::domain::{BotFacts, BotId, Directive, Epoch, HoldId, State};
-use crate::fleet::{FrameKey, View};
+use crate::fleet::{Saying, View};
 use crate::protocol::{CheckIn, DirectiveFrame, FromServer, Welcome};
 use std::sync::Arc;
 
 /// What this stream has said.
-pub(super) struct Teller<'a> {
-    app: &'a App,
-    bot: &'a BotId,
+pub(super) struct Teller {
+    app: Arc<App>,
+    bot: BotId,
     welcomed: bool,
-    told: Option<Directive>,
+    // Shared with every stream that was told the same.
+    told: Option<Arc<Directive>>,
 }
 
-impl<'a> Teller<'a> {
-    pub fn new(app: &'a App, bot: &'a BotId) -> Self {
+impl Teller {
+    pub fn new(app: Arc<App>, bot: BotId) -> Self {
         Self { app, bot, welcomed: false, told: None }
     }
 
     /// True when exactly this was said last.
     pub fn knows(&self, directive: &Directive) -> bool {
-        self.told.as_ref() == Some(directive)
+        self.told.as_deref() == Some(directive)
+    }
+    /// The same of one that many may have been told.
+    pub fn has_told(&self, directive: &Arc<Directive>) -> bool {
+        self.told.as_ref().is_some_and(|told| Arc::ptr_eq(told, directive) || told == directive)
     }
     /// The epoch said last.
     pub fn epoch(&self) -> Epoch {
@@ -64,7 +69,7 @@ impl<'a> Teller<'a> {
         let frame = if self.welcomed {
             FromServer::Directive(Box::new(frame))
         } else {
-            let timings = self.app.fleet.view().bot(self.bot).map(|bot| bot.timings).unwrap_or_default();
+            let timings = self.app.fleet.view().bot(&self.bot).map(|bot| bot.timings).unwrap_or_default();
             FromServer::Welcome(Box::new(Welcome {
                 installation: self.app.installation.id.clone(),
                 server_time: self.app.clock.now(),
@@ -75,11 +80,11 @@ impl<'a> Teller<'a> {
             }))
         };
         self.welcomed = true;
-        self.told = Some(decided);
+        self.told = Some(Arc::new(decided));
         wire.say(&frame).await
     }
 
-    /// Says a stop, from memory alone. Agents of which the same is true get the same text.
+    /// Says a stop, from memory alone.
     pub async fn stop(
         &mut self,
         view: &Arc<View>,
@@ -88,18 +93,25 @@ impl<'a> Teller<'a> {
         carries: &Carries,
         wire: &mut Wire,
     ) -> Result<(), End> {
-        let frame = || self.app.stop_frame(view, bot, &directive, carries);
-        if !self.welcomed || carries.limits_version != Some(bot.limits.version) {
-            let frame = frame();
-            return self.directive(directive, frame, wire).await;
-        }
-        let key = FrameKey { directive: directive.clone(), limits_version: bot.limits.version, lease_ms: bot.timings.lapse_after_ms };
-        let text = self.app.frames.text(view, key, || text_of(&FromServer::Directive(Box::new(frame()))))?;
-        self.told = Some(directive);
+        let frame = self.app.stop_frame(view, bot, &directive, carries);
         failpoint!("push:before");
-        wire.say_shared(text).await?;
+        self.directive(directive, frame, wire).await?;
         failpoint!("push:said");
         Ok(())
+    }
+
+    /// A stop in the words that all agents get of which the same is true. None: this one has to be told in words of its own.
+    pub fn shared_text(&self, view: &View, bot: &BotFacts, saying: &mut Saying, carries: &Carries) -> Result<Option<Arc<str>>, End> {
+        if !self.welcomed || carries.limits_version != Some(bot.limits.version) {
+            return Ok(None);
+        }
+        let write = |directive: &Directive| text_of(&FromServer::Directive(Box::new(self.app.stop_frame(view, bot, directive, carries))));
+        saying.text(bot, write).map(Some)
+    }
+
+    /// Notes what was said last.
+    pub fn has_said(&mut self, directive: Arc<Directive>) {
+        self.told = Some(directive);
     }
 }
 

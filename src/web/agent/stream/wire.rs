@@ -6,10 +6,10 @@ use axum::{
     extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket},
 };
 use futures_util::{
-    SinkExt, StreamExt,
+    FutureExt, SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 /// How long one write may take.
 const WRITE: Duration = Duration::from_secs(5);
@@ -17,6 +17,17 @@ const WRITE: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_secs(2);
 /// The longest reason in a close frame, bytes.
 const REASON: usize = 120;
+
+/// How much of a text a socket took at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// All of it.
+    Whole,
+    /// A part: `flush` writes the rest.
+    InPart,
+    /// Nothing: it is not said.
+    Not,
+}
 
 /// Why a stream ends.
 #[derive(Debug)]
@@ -72,10 +83,23 @@ impl Wire {
         self.write(Message::Text(text_of(frame)?.into())).await
     }
 
-    /// Writes a text that many streams share.
-    pub async fn say_shared(&mut self, text: Arc<str>) -> Result<(), End> {
-        let text = Utf8Bytes::try_from(Bytes::from_owner(SharedText(text))).map_err(|_| End::gone())?;
-        self.write(Message::Text(text)).await
+    /// Writes a text that many streams share, as far as the socket takes it at once. Never waits.
+    pub fn say_now(&mut self, text: Arc<str>) -> Sent {
+        let Ok(text) = Utf8Bytes::try_from(Bytes::from_owner(SharedText(text))) else { return Sent::Not };
+        let is_ready = poll_fn(|context| self.0.poll_ready_unpin(context)).now_or_never();
+        if !matches!(is_ready, Some(Ok(()))) || self.0.start_send_unpin(Message::Text(text)).is_err() {
+            return Sent::Not;
+        }
+        // A socket that broke is found out by whoever flushes it.
+        match poll_fn(|context| self.0.poll_flush_unpin(context)).now_or_never() {
+            Some(Ok(())) => Sent::Whole,
+            Some(Err(_)) | None => Sent::InPart,
+        }
+    }
+
+    /// Writes what was left.
+    pub async fn flush(&mut self) -> Result<(), End> {
+        in_time(self.0.flush()).await
     }
 
     /// Writes an error frame.
@@ -84,14 +108,11 @@ impl Wire {
     }
 
     async fn write(&mut self, message: Message) -> Result<(), End> {
-        match tokio::time::timeout(WRITE, self.0.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(End::gone()),
-        }
+        in_time(self.0.send(message)).await
     }
 
     /// Ends the stream.
-    pub async fn close(mut self, end: End, frames: &mut SplitStream<WebSocket>) {
+    pub async fn close(&mut self, end: End, frames: &mut SplitStream<WebSocket>) {
         if end.code == 0 {
             return;
         }
@@ -105,6 +126,20 @@ impl Wire {
             // Whoever does not answer in time is left alone.
             let _ = tokio::time::timeout(FAREWELL, drained).await;
         }
+    }
+}
+
+/// A socket that takes too long is as good as gone. Nearly all take it at once: no timer is set for those.
+async fn in_time(writing: impl Future<Output = Result<(), axum::Error>> + Unpin) -> Result<(), End> {
+    let mut writing = writing;
+    let at_once = poll_fn(|context| Poll::Ready(writing.poll_unpin(context))).await;
+    let written = match at_once {
+        Poll::Ready(written) => Ok(written),
+        Poll::Pending => tokio::time::timeout(WRITE, writing).await,
+    };
+    match written {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(End::gone()),
     }
 }
 

@@ -1,7 +1,12 @@
 //! The live part of the list: what the agent says just now, how far the drill has come, and that there is something new to do. Text only; the
 //! forms stand on the page itself.
 
-use crate::app::{App, AppError, first_run::FirstRun};
+use super::in_the_way;
+use crate::app::{
+    App, AppError,
+    first_run::{FirstRun, TASKS, Task},
+    starts::Obstacle,
+};
 use crate::authz::Actor;
 use crate::domain::{AgentId, BotFacts, Hold, HoldId, Timestamp};
 use crate::web::{
@@ -66,7 +71,7 @@ async fn progress(app: &App, actor: &Actor, bot: &BotFacts, hold: &Hold) -> Stri
 /// What tells one plight of the list from another: when it changes, there is something new to do.
 #[derive(Hash)]
 pub(super) struct Plight {
-    done: Vec<bool>,
+    done: [bool; TASKS],
     agent: Option<(AgentId, bool)>,
     told: Option<&'static str>,
     says: Option<&'static str>,
@@ -77,26 +82,22 @@ pub(super) struct Plight {
 
 impl Plight {
     /// In a few letters, which the page gives to its stream: what happened between the two is news as well.
-    pub(super) async fn mark(app: &App, actor: &Actor, run: &FirstRun) -> String {
+    pub(super) fn mark(app: &App, run: &FirstRun, in_the_way: Option<&[Obstacle]>) -> String {
         let mut hasher = DefaultHasher::new();
-        Self::of(app, actor, run).await.hash(&mut hasher);
+        Self::of(app, run, in_the_way).hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     }
 
-    async fn of(app: &App, actor: &Actor, run: &FirstRun) -> Self {
+    fn of(app: &App, run: &FirstRun, in_the_way: Option<&[Obstacle]>) -> Self {
         let view = app.fleet.view();
         let told = run.bot.as_ref().map(|bot| view.directive(bot).state.as_str());
         let says = run.seen.as_ref().and_then(|seen| seen.state).map(|state| state.as_str());
-        let obstacles = match &run.bot {
-            Some(bot) if run.agent.is_some() && !run.is_finished() => app.obstacles_of(actor, &bot.id).await.map_or(0, |all| all.len()),
-            _ => 0,
-        };
         Self {
-            done: run.done().to_vec(),
+            done: Task::ALL.map(|task| run.is_done(task)),
             agent: run.agent.as_ref().map(|agent| (agent.id.clone(), agent.confirmed)),
             told,
             says,
-            obstacles,
+            obstacles: in_the_way.map_or(0, <[Obstacle]>::len),
             drill: run.drill.as_ref().map(|drill| drill.hold.clone()),
             people: app.people().users().len(),
         }
@@ -131,7 +132,7 @@ struct ListFeed {
 impl Feed for ListFeed {
     async fn news(&mut self, app: &Arc<App>, actor: &Actor) -> Result<Vec<Event>, AppError> {
         let run = app.first_run(actor)?;
-        let now = Plight::mark(app, actor, &run).await;
+        let now = Plight::mark(app, &run, in_the_way(app, actor, &run).await.as_deref());
         if self.loaded.is_empty() {
             self.loaded.clone_from(&now);
         }

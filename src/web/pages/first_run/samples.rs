@@ -2,31 +2,30 @@
 
 use super::*;
 use crate::web::samples as made_up;
+use Task::{Agent, Bot, Drill, Start};
 
-fn page(at: usize, step: Step, waiting: Vec<Waiting>) -> String {
+fn page(open: Option<Task>, step: Step, waiting: Vec<Waiting>, who: Option<&'static str>) -> String {
     let mut frame = Frame { held: None, ..Frame::sample("First run", "/first-run") };
     frame.scripts = Scripts::Live;
     let now = frame.now;
-    let done = |n: usize| n < at && (n != 1 || waiting.is_empty());
-    let tasks: Vec<Task> = TITLES
-        .into_iter()
-        .enumerate()
-        .map(|(n, title)| Task { title, said: "as it is".to_owned(), is_done: done(n), is_open: !done(n) && (n == 1 || n == at) })
-        .collect();
+    let is_done = |task: Task| match task {
+        Task::SecondPerson => waiting.is_empty(),
+        other => open.is_none_or(|open| other < open),
+    };
+    let tasks = items(is_done, |_| "as it is".to_owned());
     let lines = vec!["Agent host-7 checks in over a stream and says halted.".to_owned()];
     let page = Page {
         count: tasks.iter().filter(|task| task.is_done).count(),
         tasks,
-        bot: (at > 2).then(|| First { id: made_up::id(7), name: "grid-07".to_owned() }),
+        bot: (open != Some(Bot) || matches!(step, Step::Stage)).then(|| First { id: made_up::id(7), name: "grid-07".to_owned() }),
         choices: Choices { all: Vec::new(), teams: Vec::new() },
-        drill: (at == 6).then(|| "idle after 412 ms (received 3 ms, applied 40 ms)".to_owned()),
-        at,
+        drill: open.is_none().then(|| "idle after 412 ms (received 3 ms, applied 40 ms)".to_owned()),
         may_invite: true,
-        may_trade: true,
+        who,
         waits: step.waits(),
         reloads: false,
-        is_away: at == 5,
-        facts: live::Facts { lines, heard: Some(now), is_news: at == 3 },
+        is_away: open == Some(Drill),
+        facts: live::Facts { lines, heard: Some(now), is_news: open == Some(Agent) },
         mark: "0".to_owned(),
         waiting,
         step,
@@ -45,25 +44,31 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         fingerprint: "QK7M-2XWD".to_owned(),
     };
     let obstacle = Obstacle { what: "its agent is not connected".to_owned(), who: "whoever runs its host", venue_can_tell: false };
-    let hold = made_up::id(700);
-    let draw = |name: &str, at, step, waiting| (format!("first-run-{name}"), page(at, step, waiting));
-    let role = Step::Role {
+    let hold = || Box::new(made_up::hold());
+    let draw = |name: &str, at, step, waiting| (format!("first-run-{name}"), page(at, step, waiting, None));
+    let looked_at =
+        |name: &str, at, step| (format!("first-run-{name}"), page(at, step, Vec::new(), Some("an operator or lead of the bot's team")));
+    let role = |can_combine| Step::Role {
         me: made_up::id(800),
         grants: vec!["admin".to_owned(), format!("lead:{}", made_up::id(900))],
+        can_combine,
         team: "grid".to_owned(),
     };
     vec![
-        draw("team", 2, Step::Team, vec![waiting(None), waiting(Some(made_up::now().plus_ms(60_000)))]),
-        draw("role", 2, role, Vec::new()),
-        draw("bot", 2, Step::Bot { teams: vec![team()], owner: made_up::id(800) }, Vec::new()),
-        draw("stage", 2, Step::Stage, Vec::new()),
-        draw("code", 3, Step::Agent { beside: Beside::Nobody, command: command.clone() }, Vec::new()),
-        draw("letters", 3, Step::Agent { beside: pending, command }, Vec::new()),
-        draw("blocked", 4, Step::Start(Some(vec![obstacle])), Vec::new()),
-        draw("start", 4, Step::Start(Some(Vec::new())), Vec::new()),
-        draw("press", 5, Step::Press { key: "key".to_owned() }, Vec::new()),
-        draw("measuring", 5, Step::Measuring { hold: hold.clone(), cannot_tell: true }, Vec::new()),
-        draw("release", 5, Step::Release { hold, is_measured: true }, Vec::new()),
-        draw("done", 6, Step::Done, Vec::new()),
+        draw("team", Some(Bot), Step::Team, vec![waiting(None), waiting(Some(made_up::now().plus_ms(60_000)))]),
+        draw("role", Some(Bot), role(true), Vec::new()),
+        draw("role-apart", Some(Bot), role(false), Vec::new()),
+        draw("bot", Some(Bot), Step::Bot { teams: vec![team()], owner: made_up::id(800) }, Vec::new()),
+        draw("stage", Some(Bot), Step::Stage, Vec::new()),
+        looked_at("stage-looked-at", Some(Bot), Step::Stage),
+        draw("code", Some(Agent), Step::Agent { beside: Beside::Nobody, command: command.clone() }, Vec::new()),
+        draw("letters", Some(Agent), Step::Agent { beside: pending, command }, Vec::new()),
+        draw("blocked", Some(Start), Step::Start(Some(vec![obstacle])), Vec::new()),
+        draw("start", Some(Start), Step::Start(Some(Vec::new())), Vec::new()),
+        draw("press", Some(Drill), Step::Press { key: "key".to_owned() }, Vec::new()),
+        draw("measuring", Some(Drill), Step::Measuring { hold: hold(), cannot_tell: true }, Vec::new()),
+        draw("release", Some(Drill), Step::Release { hold: hold(), is_measured: true }, Vec::new()),
+        looked_at("release-looked-at", Some(Drill), Step::Release { hold: hold(), is_measured: true }),
+        draw("done", None, Step::Done, Vec::new()),
     ]
 }

@@ -30,7 +30,8 @@ impl Scene {
                 "GET",
                 "/agent/v1/stream" | "/api/v1/bots" | "/api/v1/teams" | "/api/v1/agents" | "/api/v1/holds" | "/api/v1/audit/checkpoint",
             )
-            | ("GET", "/api/v1/openapi.json") => Ask::get(route.path),
+            | ("GET", "/api/v1/openapi.json")
+            | ("CONNECT", "/agent/v1/stream") => Ask::get(route.path),
             ("POST", "/api/v1/bots") => {
                 let body = json!({"name": self.name("bot"), "team": of.team, "strategy": "grid", "owner": of.member});
                 Ask::json(route.path, body)

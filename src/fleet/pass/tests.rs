@@ -1,0 +1,101 @@
+//! What a pass says is what the view says, whoever asked before; and it is written once for all of whom the same is true.
+
+use super::*;
+use crate::domain::{
+    BotId, Clock, Epoch, Exits, Hold, HoldId, Level, Limits, PlacedBy, PlacerKind, Scope, Stage, StopFact, StopKind, TeamId, Timestamp,
+    Timings, UserId,
+};
+use crate::fleet::{Fleet, view::Changes};
+use proptest::prelude::*;
+
+fn bot(teams: &[TeamId], (team, stage, exits, waits, start, stop): (usize, usize, bool, bool, i64, Option<i64>)) -> BotFacts {
+    BotFacts {
+        id: BotId::new(),
+        name: "b".into(),
+        team: teams[team].clone(),
+        strategy: "s".into(),
+        owner: UserId::new(),
+        stage: [Stage::Draft, Stage::Sandbox, Stage::Live][stage],
+        exits: if exits { Exits::Managed } else { Exits::None },
+        timings: Timings::default(),
+        limits: Limits::default(),
+        limits_waiting: waits,
+        start_epoch: Epoch(start),
+        stop: stop.map(|epoch| StopFact {
+            epoch: Epoch(epoch),
+            kind: StopKind::Boot,
+            why: "its agent started anew".into(),
+            at: Timestamp(epoch),
+        }),
+        fact_epoch: Epoch(1),
+    }
+}
+
+fn hold(scope: Scope, level: Level, epoch: i64) -> Hold {
+    Hold {
+        id: HoldId::new(),
+        scope,
+        level,
+        why: String::new(),
+        placed_by: PlacedBy { kind: PlacerKind::Host, id: "0".into(), name: "host".into(), as_risk: false },
+        at: Timestamp(0),
+        epoch: Epoch(epoch),
+        released: None,
+        late: false,
+        idempotency_key: String::new(),
+        origin: None,
+        entry: None,
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_bot_is_told_what_the_view_says_of_it(
+        made in prop::collection::vec((0..2_usize, 0..3_usize, any::<bool>(), any::<bool>(), 0..9_i64, prop::option::of(0..9_i64)), 1..12),
+        held in prop::collection::vec((0..4_usize, 0..3_usize, 1..12_i64), 0..6),
+    ) {
+        let teams = [TeamId::new(), TeamId::new()];
+        let bots: Vec<BotFacts> = made.into_iter().map(|bot_of| bot(&teams, bot_of)).collect();
+        let holds = held.into_iter().map(|(scope, level, epoch)| {
+            let scope = match scope {
+                0 => Scope::Fleet,
+                1 | 2 => Scope::Team(teams[scope - 1].clone()),
+                _ => Scope::Bot(bots[0].id.clone()),
+            };
+            hold(scope, [Level::Reduce, Level::Pause, Level::Kill][level], epoch)
+        });
+        let fleet = Fleet::new(Clock::from_fn(|| Timestamp(0)));
+        fleet.take(Changes { epoch: Epoch(20), holds: holds.collect(), bots: bots.clone(), ..Changes::default() });
+        let view = fleet.view();
+        let mut pass = Pass::new(&view);
+        for bot in &bots {
+            let facts = view.bot(&bot.id).unwrap();
+            prop_assert_eq!(&*pass.saying(facts).directive, &view.directive(facts));
+        }
+    }
+}
+
+#[test]
+fn what_is_the_same_for_many_is_written_once() {
+    let teams = [TeamId::new(), TeamId::new()];
+    let plain = |team, start| bot(&teams, (team, 1, true, false, start, None));
+    let mut other_lease = plain(0, 3);
+    other_lease.timings.lapse_after_ms += 1;
+    let bots = [plain(0, 3), plain(1, 5), other_lease];
+    let fleet = Fleet::new(Clock::from_fn(|| Timestamp(0)));
+    let held = vec![hold(Scope::Fleet, Level::Pause, 9)];
+    fleet.take(Changes { epoch: Epoch(9), holds: held, bots: bots.to_vec(), ..Changes::default() });
+    let view = fleet.view();
+    let mut pass = Pass::new(&view);
+    let mut written = 0;
+    let mut texts = Vec::new();
+    for bot in &bots {
+        let facts = view.bot(&bot.id).unwrap();
+        let write = |_: &Directive| {
+            written += 1;
+            Ok::<_, std::convert::Infallible>(format!("text {written}"))
+        };
+        texts.push(pass.saying(facts).text(facts, write).unwrap().to_string());
+    }
+    assert_eq!(texts, ["text 1", "text 1", "text 2"], "teams and starts do not matter under a fleet hold; a lease does");
+}
