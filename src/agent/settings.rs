@@ -302,11 +302,7 @@ mod tests {
             ("[bot]\nadapter = \"command\"", vec!["bot".to_owned()], "agent run -- "),
             ("[bot]\nadapter = \"command\"\nstop_signal = \"SIGINT\"", vec![], "section of that name"),
             ("[bot]\ncommand = [\"b\"]\n[command]\nhalt = [\"h\"]\nstart = [\"s\"]\nreport = [\"r\"]", vec![], "[command] is for"),
-            (
-                "[bot]\nadapter = \"command\"\n[freqtrade]\nurl = \"http://127.0.0.1\"\nusername = \"u\"",
-                vec![],
-                "[freqtrade] is for",
-            ),
+            ("[bot]\nadapter = \"command\"\n[freqtrade]\nurl = \"http://127.0.0.1\"\nusername = \"u\"", vec![], "[freqtrade] is for"),
         ] {
             std::fs::write(dir.settings(), text).unwrap();
             let error = adapter(&dir, &who, command, BootClock::system()).err().unwrap().to_string();

@@ -274,7 +274,9 @@ impl Adapter for ProcessAdapter {
     async fn examine(&self, _restart: bool) -> Vec<Finding> {
         let report = match self.report().await {
             Ok(Some(Report { entry_orders: Some(n), .. })) => Finding::good(format!("the report command says {n} entry orders")),
-            Ok(Some(_)) => Finding::bad("the report command says nothing of entry_orders: a stop will be shown as \"applied, orders unknown\""),
+            Ok(Some(_)) => {
+                Finding::bad("the report command says nothing of entry_orders: a stop will be shown as \"applied, orders unknown\"")
+            }
             Ok(None) => Finding::bad("there is no report command: a stop will be shown as \"applied, orders unknown\""),
             Err(error) => Finding::bad(error.to_string()),
         };

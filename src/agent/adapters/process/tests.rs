@@ -224,12 +224,7 @@ async fn orders_are_known_from_the_report_command_alone() {
     let report = report_of(&["echo", r#"{"open_orders":3}"#]).await.unwrap().unwrap();
     assert_eq!((report.entry_orders, report.open_orders), (None, Some(3)), "what is not said is unknown, and the rest is known");
     let mut errors = Vec::new();
-    for command in [
-        &["echo", "no json"][..],
-        &["false"],
-        &["/nonexistent/report"],
-        &["sh", "-c", "sleep 600 & sleep 600"],
-    ] {
+    for command in [&["echo", "no json"][..], &["false"], &["/nonexistent/report"], &["sh", "-c", "sleep 600 & sleep 600"]] {
         errors.push(report_of(command).await.unwrap_err().to_string());
     }
     assert!(errors[0].contains("no report") && errors[3].contains("longer"), "{errors:?}");
