@@ -74,6 +74,8 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/agent/v1/events", "message", &["nothing", "long", "control", "markup", "nobody"], "free text, cut and cleaned"),
     ("/agent/v1/holds", "id", &["nothing", "long", "control", "markup", "nobody"], "a stop is never refused for want of a good id"),
     ("/agent/v1/holds", "why", &["nothing", "long", "control", "markup", "nobody"], "a stop is never refused for want of a good reason"),
+    ("/me/keys", "nickname", &["nobody"], "letters, digits and dashes make a name"),
+    ("/me/keys/{id}/name", "nickname", &["nobody"], "letters, digits and dashes make a name"),
 ];
 
 fn is_taken(route: &Route, field: &str, value: &str) -> bool {
@@ -148,7 +150,7 @@ async fn every_field_of_every_form_refuses_what_does_not_belong_there_and_change
 }
 
 fn is_ceremony(route: &Route) -> bool {
-    route.path.ends_with("/key") || route.path.ends_with("/sign")
+    route.path.ends_with("/key") || route.path == "/me/keys" || route.path.ends_with("/sign")
 }
 
 /// A failed sign-in is in the log.
