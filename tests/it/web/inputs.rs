@@ -50,24 +50,7 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/api/v1/bots", "name", &["nobody"], "letters, digits and dashes make a name"),
     ("/api/v1/bots", "strategy", &["nobody"], "a strategy is a short name of the team's own"),
     ("/api/v1/teams", "name", &["nobody"], "letters, digits and dashes make a name"),
-    ("/agent/v1/check-in", "boot", &["markup", "nobody", "null"], "an agent's own word without spaces; without one it proves contact only"),
-    ("/agent/v1/check-in", "epoch", &["null", "number"], "absent is unknown; one that was never sent renews nothing"),
-    ("/agent/v1/check-in", "state", &["null"], "absent is unknown"),
-    ("/agent/v1/check-in", "limits_version", &["null", "number"], "absent is unknown; one that was never sent is none of ours"),
-    ("/agent/v1/check-in", "start_after", &["null", "number"], "absent is unknown; it is shown and decides nothing"),
-    (
-        "/agent/v1/check-in",
-        "build",
-        &["nothing", "long", "control", "markup", "nobody", "null"],
-        "what does not fit is unknown: an agent is heard whatever its bot says",
-    ),
-    (
-        "/agent/v1/check-in",
-        "config",
-        &["nothing", "long", "control", "markup", "nobody", "null"],
-        "what does not fit is unknown: an agent is heard whatever its bot says",
-    ),
-    ("/agent/v1/check-in", "report", &["null", "object"], "absent is unknown, and so is a fact of another name"),
+    ("/api/v1/holds", "bot", &["nobody"], "a bot is named by its name as well, and one of this name was made before"),
     ("/agent/v1/acks", "state", &["null"], "absent is unknown, and proves no stop"),
     ("/agent/v1/events", "kind", &["nothing", "long", "control", "markup", "nobody"], "free text, cut and cleaned"),
     ("/agent/v1/events", "severity", &["nothing", "long", "control", "markup", "nobody"], "what is no warning is an information"),
@@ -158,18 +141,6 @@ fn leaves_its_mark(route: &Route) -> bool {
     route.path.starts_with("/sign-in")
 }
 
-/// A check-in with everything that it can hold; the shortest has no field at all.
-fn whole(route: &Route, ask: Ask) -> Ask {
-    if route.path != "/agent/v1/check-in" {
-        return ask;
-    }
-    // Each with a boot of its own: an older one is not heard any more.
-    let boot = andon::domain::BotId::new();
-    let body = json!({"boot": boot, "seq": 1, "epoch": 0, "state": "halted", "limits_version": 0, "start_after": 0, "lapsed": false,
-        "build": "sha256:aa", "config": "sha256:bb", "holds": [], "report": {"equity": "1.5"}, "key_versions": {}});
-    Ask::json(route.path, body)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_field_of_a_program_refuses_what_does_not_belong_there_and_changes_nothing() {
     let scene = Scene::new(fresh(Kind::Sqlite).await).await;
@@ -180,7 +151,7 @@ async fn every_field_of_a_program_refuses_what_does_not_belong_there_and_changes
         ROUTES.iter().filter(|route| route.method == "POST" && is_of_programs(route)).partition(|route| is_of_agents(route));
     for route in others.into_iter().chain(agents) {
         let caller = scene.caller(written::first_who_may(route, rows(route)[0])).await;
-        let example = async || whole(route, scene.example(route, rows(route)[0], &caller).await);
+        let example = async || scene.example(route, rows(route)[0], &caller).await;
         let mut is_used_up = false;
         for (at, (field, name, mut ask)) in spoiled(&example().await).into_iter().enumerate() {
             if is_used_up {
