@@ -2,11 +2,12 @@
 //! with one press, which takes nothing but a session that is awake.
 
 use crate::app::{App, AppError, sessions::Which};
-use crate::domain::{Timestamp, UserId};
+use crate::domain::UserId;
 use crate::web::{
     Answer, Shared, WebError,
     extract::{Person, Posted},
-    frame,
+    format, frame,
+    html::Html,
 };
 use axum::extract::{Path, State};
 
@@ -17,9 +18,9 @@ pub struct Line {
     pub(super) place: String,
     /// Nickname of the key; empty for a demo's link.
     pub(super) key: String,
-    pub(super) since: Option<Timestamp>,
-    pub(super) seen: Timestamp,
-    pub(super) until: Timestamp,
+    pub(super) since: Html,
+    pub(super) seen: Html,
+    pub(super) until: Html,
     /// The one that looks at the page.
     pub(super) is_this: bool,
 }
@@ -39,6 +40,7 @@ pub async fn lines(app: &App, person: &Person, user: &UserId) -> Result<Option<V
     };
     let keys = app.keys_of(&person.actor, user).await?;
     let this = person.visitor.held.handle.as_deref();
+    let now = app.clock.now();
     let unknown = || "not noted".to_owned();
     let line = |one: crate::app::sessions::Standing| Line {
         is_this: this == Some(&one.handle),
@@ -46,9 +48,9 @@ pub async fn lines(app: &App, person: &Person, user: &UserId) -> Result<Option<V
         place: one.place.filter(|words| !words.is_empty()).unwrap_or_else(unknown),
         key: one.key.and_then(|id| keys.iter().find(|key| key.id == id)).map(|key| key.nickname.clone()).unwrap_or_default(),
         handle: one.handle,
-        since: one.since,
-        seen: one.seen,
-        until: one.until,
+        since: one.since.map_or_else(|| Html::text("not noted"), format::time),
+        seen: format::time_ago(one.seen, now),
+        until: format::time_until(one.until, now),
     };
     Ok(Some(all.into_iter().map(line).collect()))
 }
@@ -87,15 +89,15 @@ pub async fn end_of(State(app): Shared, person: Person, Path(id): Path<String>, 
 }
 
 #[cfg(test)]
-pub(super) fn samples(now: Timestamp) -> Vec<Line> {
+pub(super) fn samples(now: crate::domain::Timestamp) -> Vec<Line> {
     let line = |device: &str, place: &str, is_this: bool| Line {
         handle: format!("handle-{device}"),
         device: device.to_owned(),
         place: place.to_owned(),
         key: "blue".to_owned(),
-        since: Some(now.plus_ms(-3_600_000)),
-        seen: now.plus_ms(if is_this { -1_000 } else { -1_200_000 }),
-        until: now.plus_ms(39_600_000),
+        since: format::time(now.plus_ms(-3_600_000)),
+        seen: format::time_ago(now.plus_ms(if is_this { -1_000 } else { -1_200_000 }), now),
+        until: format::time_until(now.plus_ms(39_600_000), now),
         is_this,
     };
     vec![line("Firefox on Linux", "203.0.113.7", true), line("Chrome on Android", "198.51.100.23", false)]
