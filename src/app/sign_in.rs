@@ -218,7 +218,7 @@ impl App {
             user => {
                 self.sign_in_failed(user.as_ref().map(|u| &u.id), "password").await;
                 if let Some(user) = user.filter(|user| user.enabled && in_a_row >= TOLD_FROM) {
-                    self.tell_of_passwords(&user.id, whence);
+                    self.tell_of_wrong_passwords(&user.id, whence);
                 }
                 Err(AppError::conflict("That name and password do not belong together. Nothing was changed."))
             }
@@ -259,7 +259,7 @@ impl App {
             Err(error) => {
                 self.sign_in_failed(Some(user), "key").await;
                 if matches!(error, KeyError::Refused(_) | KeyError::Doubtful { .. } | KeyError::Replayed) {
-                    self.tell_of_key(user, whence);
+                    self.tell_of_wrong_key(user, whence);
                 }
                 return Err(self.key_failed(user, error).await);
             }

@@ -55,7 +55,7 @@ impl App {
         }
     }
 
-    pub(super) fn tell_of_passwords(&self, user: &UserId, whence: &Whence) {
+    pub(super) fn tell_of_wrong_passwords(&self, user: &UserId, whence: &Whence) {
         let text = format!(
             "Wrong passwords were given for your name again and again, the last time from {}. Nobody came in: a password opens nothing without one \
              of your security keys.\n\nIf that was you there is nothing to do. If it was not, tell an admin. You hear of this once an hour at most.",
@@ -64,7 +64,7 @@ impl App {
         self.tell_refused(user, "password", "Wrong passwords were given for your name", &text);
     }
 
-    pub(super) fn tell_of_key(&self, user: &UserId, whence: &Whence) {
+    pub(super) fn tell_of_wrong_key(&self, user: &UserId, whence: &Whence) {
         let text = format!(
             "Your password was given from {}, and then a security key that is not yours, or an answer that does not verify. Nobody came in.\n\nIf \
              that was you there is nothing to do. If it was not: somebody knows your password. Tell an admin. You hear of this once an hour at most.",

@@ -51,7 +51,7 @@ async fn ways_in(scene: &Scene, is_demo: bool) -> BTreeSet<(&'static str, &'stat
 async fn there_is_one_way_to_a_session() {
     let scene = Scene::new(fresh(Kind::Sqlite).await).await;
     assert_eq!(ways_in(&scene, false).await, BTreeSet::from([("POST", "/sign-in/key")]), "whoever is let in touched a key");
-    // What a demo has besides is not there: not even with a link that is good.
+    // What a demo has besides is not there.
     let operator = scene.caller(Who::Operator).await;
     for route in ROUTES.iter().filter(|route| is_of_demos(route)) {
         let ask = scene.example(route, rows(route)[0], &operator).await;
@@ -76,8 +76,7 @@ async fn no_route_takes_a_token_from_the_address() {
         let (manage, agent) = (manage.bearer.as_deref().unwrap(), agent.bearer.as_deref().unwrap());
         ask.path = format!("{}{join}token={manage}&access_token={agent}&{COOKIE}={session}&session={session}", ask.path);
         let reply = scene.send(route, &nobody, &ask).await;
-        let is_list = reply.status == StatusCode::BAD_REQUEST || reply.status == StatusCode::UNPROCESSABLE_ENTITY;
-        assert!(reply.status == open || is_list, "{}: {open} became {}", route.path, reply.status);
+        assert_eq!(reply.status, open, "{}", route.path);
     }
 }
 
@@ -212,6 +211,10 @@ on_both!(a_name_that_nobody_has_costs_and_says_what_one_that_somebody_has_does, 
     let work = Work::default();
     tracing::subscriber::set_global_default(work.clone()).unwrap();
     let mut seen = Vec::new();
+    // What a first question costs besides, connections and plans, is not counted.
+    for _ in 0..2 {
+        test.app.sign_in_password("first", Secret::new("wrong-one-1".into()), &Default::default()).await.unwrap_err();
+    }
     // Somebody, nobody, somebody who may not come in any more even with the right password, and one who has not come in yet.
     for (name, password) in [("operator", "wrong-one-1"), ("nobody", "wrong-one-1"), ("lead", PASSWORD), ("invited", "wrong-one-1")] {
         let mut browser = Browser::new(&test);
@@ -242,7 +245,7 @@ on_both!(a_name_that_nobody_has_costs_and_says_what_one_that_somebody_has_does, 
         waits.push(refused);
     }
     assert!(waits.iter().all(|refused| *refused == waits[0]), "{waits:?}");
-    assert!(waits[0].last().unwrap().contains("1 s") || waits[0].last().unwrap().contains("oo many"), "{waits:?}");
+    assert_ne!(waits[0].first(), waits[0].last(), "the limit was reached");
 });
 
 #[tokio::test]
@@ -256,7 +259,7 @@ async fn stopping_has_no_limit() {
     }
     assert_eq!(guesser.status, StatusCode::TOO_MANY_REQUESTS);
     let wait = guesser.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap();
-    assert!(guesser.page.contains(&format!("{wait} s")) || wait > 0);
+    assert!(wait > 0);
     let session = Session::new(None, Arc::new(test.app.sessions.clone()), None);
     crate::harness::callers::sign_in(&test, &session, &test.people["operator"].id, test.app.clock.now()).await;
     session.save().await.unwrap();
