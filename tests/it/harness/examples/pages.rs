@@ -22,8 +22,10 @@ impl Scene {
         let of = self.of(whose);
         let path = match route.path {
             "/healthz" | "/readyz" | "/" | "/sign-in" | "/sign-in/key" | "/welcome" | "/fleet" | "/pause" | "/holds" | "/live/fleet"
-            | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new"
-            | "/agents" | "/audit" | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" => route.path.to_owned(),
+            | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams" | "/tokens" | "/matrix" | "/system" | "/card"
+            | "/bots/new" | "/agents" | "/audit" | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" => {
+                route.path.to_owned()
+            }
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),
