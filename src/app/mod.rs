@@ -28,12 +28,14 @@ pub mod people;
 pub mod receipts;
 pub mod refresh;
 pub mod said;
+pub mod sessions;
 pub mod sign_in;
 pub mod start_frames;
 pub mod start_outlook;
 pub mod starts;
 pub mod tokens;
 pub mod tx;
+pub mod whence;
 
 pub use error::{AppError, Invalid};
 
@@ -45,7 +47,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Everything that a request needs.
 pub struct App {
@@ -87,6 +89,7 @@ pub struct App {
     pub(crate) spool: Arc<Spool>,
     pub(crate) presses: holds::Presses,
     pub(crate) refreshing: refresh::Turn,
+    pub(crate) rights: watch::Sender<u64>,
     pub(crate) facts: mpsc::Sender<facts::Fact>,
     pub(crate) observations: mpsc::Sender<observations::Observation>,
     pub(crate) unobserved: AtomicU64,
@@ -138,6 +141,7 @@ impl App {
             people_book: people::PeopleBook::default(),
             presses: holds::Presses::default(),
             refreshing: refresh::Turn::default(),
+            rights: watch::Sender::new(0),
             start_frames: start_frames::StartFrames::default(),
             first_run_over: first_run::Over::default(),
             demo_keys: demo::DemoKeys::default(),

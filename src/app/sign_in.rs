@@ -1,18 +1,22 @@
-//! Signing in: name and password, then a security key. The first run and invitations: a one-time link leads to a password and two keys.
+//! Signing in: name and password, then a security key, with a word to the person when it is a new browser or goes wrong. The first run and invitations: a one-time link leads to a password and two keys.
 
-use super::{App, AppError, Invalid, tx::Entered};
+use super::{App, AppError, Invalid, tx::Entered, whence::note_browser};
 use crate::audit::{Event, SignedAct};
-use crate::authn::{Ceremony, NewKey, Signed};
+use crate::authn::{Ceremony, KeyError, NewKey, Signed, Trying};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::{
     password,
     token::{self, TokenDigest},
 };
 use crate::domain::{CredentialId, Grant, KEYS_NEEDED, Role, Secret, Timestamp, UserId, text};
+pub use super::whence::Whence;
 use crate::storage::{self, Lane, credentials::Credential, invitations::Invitation, users::User};
 
 /// How long the first set-up link lives.
 const SETUP_LIVES_MS: i64 = 60 * 60 * 1_000;
+/// From which wrong password in a row the person is told.
+const TOLD_FROM: u32 = 3;
+
 /// Somebody who holds a valid link.
 #[derive(Debug, Clone)]
 pub struct Welcomed {
@@ -188,15 +192,17 @@ impl App {
         Ok(())
     }
 
-    /// First half of signing in. Burns the same time for a name that does not exist.
+    /// First half of signing in. Whoever has this name or nobody: the same question to the database, the same work on the password, the same
+    /// entry, the same answer.
     ///
     /// # Errors
     /// `TooMany`; `Conflict` with one sentence for every way it can be wrong.
-    pub async fn sign_in_password(&self, name: &str, password: Secret<String>, from: &str) -> Result<UserId, AppError> {
-        if let Err(wait) = self.throttle.check(name, from) {
-            return Err(AppError::TooMany(wait));
-        }
-        let user = storage::users::user_by_name(&mut *self.db.read().await?, name.trim()).await?;
+    pub async fn sign_in_password(&self, name: &str, password: Secret<String>, whence: &Whence) -> Result<UserId, AppError> {
+        let browser = whence.browser.as_deref().unwrap_or_default();
+        let user = storage::users::user_at_the_door(&mut *self.db.read().await?, name.trim(), browser).await?;
+        let known_browser = whence.browser.as_deref().filter(|_| user.as_ref().is_some_and(|user| user.is_known_browser));
+        let trying = Trying { name, from: &whence.place, known_browser };
+        let in_a_row = self.throttle.check(trying).map_err(AppError::TooMany)?;
         let hash = user.as_ref().filter(|user| user.enabled).and_then(|user| user.password_hash.clone());
         let good = tokio::task::spawn_blocking(move || match hash {
             Some(hash) => password::verify(&password, &hash),
@@ -205,9 +211,15 @@ impl App {
         .await
         .map_err(AppError::internal)?;
         match user {
-            Some(user) if good => Ok(user.id),
+            Some(user) if good => {
+                self.throttle.was_good(trying);
+                Ok(user.id)
+            }
             user => {
                 self.sign_in_failed(user.as_ref().map(|u| &u.id), "password").await;
+                if let Some(user) = user.filter(|user| user.enabled && in_a_row >= TOLD_FROM) {
+                    self.tell_of_wrong_passwords(&user.id, whence);
+                }
                 Err(AppError::conflict("That name and password do not belong together. Nothing was changed."))
             }
         }
@@ -241,17 +253,21 @@ impl App {
     ///
     /// # Errors
     /// `Key` when the answer does not verify; `Conflict` when the key was used elsewhere, suspended or removed in the same moment.
-    pub async fn sign_in_key(&self, user: &UserId, state: &str, response: &str) -> Result<Touched, AppError> {
+    pub async fn sign_in_key(&self, user: &UserId, state: &str, response: &str, whence: &Whence) -> Result<Touched, AppError> {
         let signed = match self.keys.finish_sign_in(state, &self.passkeys_of(user).await?, response) {
             Ok(signed) => signed,
             Err(error) => {
                 self.sign_in_failed(Some(user), "key").await;
+                if matches!(error, KeyError::Refused(_) | KeyError::Doubtful { .. } | KeyError::Replayed) {
+                    self.tell_of_wrong_key(user, whence);
+                }
                 return Err(self.key_failed(user, error).await);
             }
         };
         let recorded = async {
             let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
             note_use(&mut act, &signed).await?;
+            note_browser(&mut act, user, whence).await?;
             act.commit_stop(Event::SignedIn { user: user.clone(), credential: Some(signed.credential.clone()) }).await
         };
         let recorded = match recorded.await {
@@ -271,6 +287,7 @@ impl App {
             let act = self.begin(self.server_permit()?, Lane::Normal).await?;
             act.commit_stop(Event::SignedOut { user: user.clone() }).await
         };
+        self.rights_moved();
         if let Err(error) = noted.await {
             tracing::warn!(%error, "a sign-out could not be recorded");
         }

@@ -138,6 +138,9 @@ impl Act<'_> {
     /// # Errors
     /// When the database did not take it: nothing happened.
     pub(crate) async fn finish(mut self) -> Result<(), AppError> {
+        if self.books {
+            storage::books::book_changed(&mut self.tx).await?;
+        }
         self.tx.notify().await?;
         let app = self.app;
         self.tx.commit().await?;

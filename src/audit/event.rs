@@ -90,6 +90,9 @@ pub enum Event {
     SignInFailed { user: Option<UserId>, step: String },
     #[serde(rename = "sign_in.ended")]
     SignedOut { user: UserId },
+    /// Sessions of a person that were ended by their names, by the person or by an admin.
+    #[serde(rename = "session.ended")]
+    SessionsEnded { user: UserId, sessions: Vec<String> },
     #[serde(rename = "team.created")]
     TeamCreated { team: TeamId, name: String },
     #[serde(rename = "bot.created")]

@@ -8,7 +8,7 @@ pub mod throttle;
 pub mod tokens;
 
 pub use keys::{Assertion, Ceremony, Facts, KeyError, Keys, NewKey, Signed};
-pub use sessions::SessionStore;
+pub use sessions::{SessionStore, Standing};
 pub use soft::SoftKey;
-pub use throttle::Throttle;
+pub use throttle::{Throttle, Trying};
 pub use tokens::{KnownToken, TokenBook};

@@ -43,6 +43,8 @@ text_enum! {
         ManageTokens = "manage tokens",
         /// Add and remove one's own keys.
         OwnKeys = "manage own keys",
+        /// See and end one's own sessions.
+        OwnSessions = "manage own sessions",
         /// Check in, acknowledge, report: an agent for its own bot.
         CheckIn = "check in",
         /// Record what was observed: lapses, boots, merges.
@@ -148,7 +150,7 @@ fn works_when_idle(action: Action) -> bool {
 
 /// What a person keeps who has fewer than two security keys that count: reading, stopping, and mending that.
 fn works_with_few_keys(action: Action) -> bool {
-    matches!(action, Action::SeeCounts | Action::See | Action::PlaceHold | Action::OwnKeys)
+    matches!(action, Action::SeeCounts | Action::See | Action::PlaceHold | Action::OwnKeys | Action::OwnSessions)
 }
 
 fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
@@ -178,7 +180,7 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::ManagePeople, _) => holds(Role::Admin),
         (Action::ManageTokens, Resource::Team(team)) => holds(Role::Admin) || actor.holds_in(Role::Lead, team),
         (Action::ManageTokens, _) => holds(Role::Admin),
-        (Action::OwnKeys, Resource::User(id)) => actor.user() == Some(id),
+        (Action::OwnKeys | Action::OwnSessions, Resource::User(id)) => actor.user() == Some(id),
         _ => false,
     }
 }
@@ -236,7 +238,7 @@ fn who_may(action: Action) -> &'static str {
         Action::EnrolAgent => "an operator (to sandbox) or a lead of the bot's team",
         Action::CreateTeam | Action::ManagePeople => "an admin",
         Action::ManageTokens => "an admin, or a lead for their own team",
-        Action::OwnKeys => "the person themselves",
+        Action::OwnKeys | Action::OwnSessions => "the person themselves",
         Action::CheckIn => "the bot's agent",
         Action::Record => "the server",
     }

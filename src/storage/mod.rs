@@ -6,7 +6,9 @@ pub mod acks;
 pub mod acts;
 pub mod agents;
 pub mod audit;
+pub mod books;
 pub mod bots;
+pub mod browsers;
 pub mod checkpoints;
 mod columns;
 pub mod credentials;
@@ -35,12 +37,14 @@ pub use error::{Error, Result};
 
 /// Every named statement of this room, so that one test can prepare all of them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files: [(&str, &[(&str, &str)]); 23] = [
+    let files: [(&str, &[(&str, &str)]); 25] = [
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
         ("audit", audit::STATEMENTS),
+        ("books", books::STATEMENTS),
         ("bots", bots::STATEMENTS),
+        ("browsers", browsers::STATEMENTS),
         ("checkpoints", checkpoints::STATEMENTS),
         ("credentials", credentials::STATEMENTS),
         ("deliveries", deliveries::STATEMENTS),

@@ -1,7 +1,7 @@
 //! The frame that every page stands in: who is here, what is held, where the pause control is. Plain data; whoever answers a request fills
 //! it, `templates/layout.html` draws it. A page is a struct with a field `frame: Frame` and a template that extends the layout.
 
-use super::format::OutOf;
+use super::{extract::Next, format::OutOf};
 use crate::domain::Timestamp;
 
 /// Which of our scripts a page loads. Every act works without any of them, key ceremonies excepted.
@@ -173,6 +173,14 @@ impl Frame {
             Theme::Light => "light",
             Theme::Dark => "dark",
         }
+    }
+    /// True for a session that may only stop.
+    pub fn is_stop_only(&self) -> bool {
+        self.person.as_ref().is_some_and(|person| person.stop_only)
+    }
+    /// Where a key wakes a session that may only stop, and then leads back here.
+    pub fn wake_href(&self) -> String {
+        Next::of(&self.path).on("/sign-in/key")
     }
     /// The server's time in milliseconds, from which the page's clock runs.
     pub fn now_ms(&self) -> i64 {

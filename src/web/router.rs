@@ -119,12 +119,14 @@ routes! {
     POST "/me/keys" Access::Person(Action::OwnKeys) => super::pages::own_keys::create;
     POST "/me/keys/{id}/name" Access::Person(Action::OwnKeys) => super::pages::own_keys::rename;
     POST "/me/keys/{id}/remove" Access::Person(Action::OwnKeys) => super::pages::own_keys::remove;
+    POST "/me/sessions/end" Access::Person(Action::OwnSessions) => super::pages::sessions::end_own;
     GET "/people" Access::Person(Action::See) => super::pages::people::index;
     GET "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::invite;
     POST "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::prepare_invite;
     GET "/people/{id}" Access::Person(Action::See) => super::pages::people::show;
     POST "/people/{id}/roles" Access::Person(Action::ManagePeople) => super::pages::people::set_roles;
     POST "/people/{id}/link" Access::Person(Action::ManagePeople) => super::pages::people::prepare_link;
+    POST "/people/{id}/sessions/end" Access::Person(Action::ManagePeople) => super::pages::sessions::end_of;
     POST "/people/{id}/disable" Access::Person(Action::ManagePeople) => super::pages::people::disable;
     POST "/people/{id}/enable" Access::Person(Action::ManagePeople) => super::pages::people::enable;
     GET "/teams" Access::Person(Action::See) => super::pages::teams::index;

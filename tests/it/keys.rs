@@ -8,7 +8,7 @@ use crate::harness::{
 };
 use crate::log::copy::Raw;
 use andon::{
-    app::{AppError, acts::Outcome},
+    app::{AppError, acts::Outcome, sign_in::Whence},
     authn::{KeyError, SoftKey},
     domain::{ActKind, CredentialId, Grant, Level, Role, Scope, Secret, UserId},
     storage::{self, Lane, credentials::Credential},
@@ -144,7 +144,7 @@ on_both!(with_one_key_a_person_reads_and_stops_and_nothing_else, |fresh: Fresh| 
     let bot = test.bot("a-1", "arb").await;
     let (id, keys) = somebody(&test, "newcomer", vec![Grant { role: Role::Operator, team: Some(test.team("arb")) }], &[false]).await;
     let begun = test.app.sign_in_key_options(&id).await.unwrap();
-    assert!(test.app.sign_in_key(&id, &begun.state, &keys[0].sign(&begun.options).unwrap()).await.unwrap().recorded);
+    assert!(test.app.sign_in_key(&id, &begun.state, &keys[0].sign(&begun.options).unwrap(), &Whence::default()).await.unwrap().recorded);
     let actor = test.app.actor_of(&id, false).unwrap();
     let press = andon::app::holds::Press {
         scope: Scope::Bot(bot.id.clone()),
@@ -185,7 +185,7 @@ on_both!(a_key_whose_counter_goes_back_is_suspended, |fresh: Fresh| async move {
     let lead = &test.people["lead"];
     let key = copy_signs(&test, "lead").await;
     let begun = test.app.sign_in_key_options(&lead.id).await.unwrap();
-    let refused = test.app.sign_in_key(&lead.id, &begun.state, &lead.key.sign(&begun.options).unwrap()).await;
+    let refused = test.app.sign_in_key(&lead.id, &begun.state, &lead.key.sign(&begun.options).unwrap(), &Whence::default()).await;
     assert!(matches!(&refused, Err(AppError::Key(KeyError::Doubtful { credential, .. })) if *credential == key.id), "{refused:?}");
     assert!(refused.unwrap_err().to_string().contains("there may be a copy of the key. It was suspended"));
     let stored = test.keys("lead").await.remove(0);
@@ -196,7 +196,7 @@ on_both!(a_key_whose_counter_goes_back_is_suspended, |fresh: Fresh| async move {
     // It is asked for nothing any more, its owner reads and stops only, and the other key mends it.
     let begun = test.app.sign_in_key_options(&lead.id).await.unwrap();
     assert!(lead.key.sign(&begun.options).is_err());
-    assert!(test.app.sign_in_key(&lead.id, &begun.state, &lead.spare.sign(&begun.options).unwrap()).await.unwrap().recorded);
+    assert!(test.app.sign_in_key(&lead.id, &begun.state, &lead.spare.sign(&begun.options).unwrap(), &Whence::default()).await.unwrap().recorded);
     let actor = test.actor("lead");
     assert!(actor.has_few_keys());
     let hold = test.press("lead", Scope::Fleet, Level::Pause).await.hold;
@@ -222,8 +222,8 @@ on_both!(an_answer_is_taken_once_and_for_its_own_act_only, |fresh: Fresh| async 
     let lead = &test.people["lead"];
     let begun = test.app.sign_in_key_options(&lead.id).await.unwrap();
     let answer = lead.key.sign(&begun.options).unwrap();
-    test.app.sign_in_key(&lead.id, &begun.state, &answer).await.unwrap();
-    let refused = test.app.sign_in_key(&lead.id, &begun.state, &answer).await;
+    test.app.sign_in_key(&lead.id, &begun.state, &answer, &Whence::default()).await.unwrap();
+    let refused = test.app.sign_in_key(&lead.id, &begun.state, &answer, &Whence::default()).await;
     assert!(matches!(refused, Err(AppError::Key(KeyError::Over))), "{refused:?}");
     assert!(test.keys("lead").await[0].suspended_at.is_none(), "a recording says nothing about the key");
     // Of two acts a signature is good for one.

@@ -27,7 +27,7 @@ fn with_one_key_a_person_reads_stops_and_adds_keys() {
             .any(|resource| check(&actor, action, resource).is_ok())
     };
     let allowed: Vec<Action> = Action::ALL.iter().copied().filter(|action| may(*action)).collect();
-    assert_eq!(allowed, [Action::SeeCounts, Action::See, Action::PlaceHold, Action::OwnKeys]);
+    assert_eq!(allowed, [Action::SeeCounts, Action::See, Action::PlaceHold, Action::OwnKeys, Action::OwnSessions]);
     let denied = check(&actor, Action::StartBot, &bot).unwrap_err().to_string();
     assert!(denied.contains("two security keys"), "{denied}");
 }

@@ -5,8 +5,10 @@ pub mod csrf;
 pub mod form;
 pub mod next;
 pub mod visitor;
+pub mod whence;
 
 pub use caller::Caller;
 pub use form::Posted;
 pub use next::Next;
 pub use visitor::{Person, StopOnly, Visitor};
+pub use whence::CameFrom;

@@ -64,7 +64,7 @@ fn asked() -> Vec<Asked> {
         ("Enrol, confirm, revoke an agent, up to sandbox", Action::EnrolAgent, |team| bot(team, Stage::Sandbox)),
         ("Enrol, confirm, revoke an agent, above sandbox", Action::EnrolAgent, |team| bot(team, Stage::Live)),
         ("Make a team", Action::CreateTeam, all),
-        ("Invite, set roles, disable", Action::ManagePeople, all),
+        ("Invite, set roles, disable, end sessions of others", Action::ManagePeople, all),
         ("Make and revoke tokens of a team", Action::ManageTokens, |team| Resource::Team(team.clone())),
         ("Make and revoke tokens of the installation", Action::ManageTokens, all),
     ]

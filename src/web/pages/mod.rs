@@ -32,6 +32,7 @@ pub mod own_keys;
 pub mod pause;
 pub mod people;
 pub mod roles;
+pub mod sessions;
 pub mod sign_in;
 pub mod starts;
 pub mod system;

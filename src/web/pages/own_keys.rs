@@ -1,6 +1,7 @@
 //! `/me` and `/me/keys`: one's own account and security keys: everything known of each, one more, another name, one less. What adds or removes a
 //! key is prepared here and signed as an act, by a key that was there before.
 
+use super::sessions;
 use crate::app::{App, AppError};
 use crate::authn::Facts;
 use crate::authz::Actor;
@@ -55,6 +56,7 @@ struct Me {
     can_sign: bool,
     must_be_bound: bool,
     is_asleep: bool,
+    sessions: Option<Vec<sessions::Line>>,
 }
 
 #[derive(Template)]
@@ -135,6 +137,7 @@ async fn draw(app: &App, person: &Person, problems: Problems, status: StatusCode
         can_sign: app.people().keys(&person.user).able > 0,
         must_be_bound: app.must_be_bound(&person.user),
         is_asleep,
+        sessions: if is_asleep { None } else { sessions::lines(app, person, &person.user).await? },
     };
     frame::page_with(status, &page)
 }
@@ -236,6 +239,7 @@ pub fn samples() -> Vec<(String, String)> {
             can_sign: true,
             must_be_bound: true,
             is_asleep,
+            sessions: (!is_asleep).then(|| sessions::samples(now)),
         };
         page.render().unwrap()
     };

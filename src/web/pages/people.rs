@@ -3,6 +3,7 @@
 use super::{
     own_keys::{self, Key},
     roles::{self, Choices},
+    sessions,
 };
 use crate::app::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
@@ -59,6 +60,7 @@ struct One {
     is_me: bool,
     may_manage: bool,
     choices: Choices,
+    sessions: Option<Vec<sessions::Line>>,
 }
 
 #[derive(Template)]
@@ -145,6 +147,7 @@ async fn draw(app: &App, person: &Person, id: &UserId, ticked: Option<Vec<String
         is_enabled: user.enabled,
         is_me: *id == person.user,
         may_manage: may_manage(&person.actor),
+        sessions: if may_manage(&person.actor) { sessions::lines(app, person, id).await? } else { None },
         choices: Choices::new(app, &ticked.unwrap_or_else(|| roles::ticked(&user.grants))),
     };
     frame::page_with(status, &page)

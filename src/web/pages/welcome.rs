@@ -5,7 +5,7 @@ use crate::app::{App, AppError, sign_in::Welcomed};
 use crate::domain::{KEYS_NEEDED, Secret};
 use crate::web::{
     Answer, Shared, WebError,
-    extract::{Posted, Visitor},
+    extract::{CameFrom, Posted, Visitor},
     frame,
     page::{Frame, Scripts},
     problems::Problems,
@@ -122,8 +122,15 @@ pub async fn key(State(app): Shared, visitor: Visitor, Posted(made): Posted<Made
 }
 
 /// A demo's sign-in link.
-pub async fn demo(State(app): Shared, visitor: Visitor, Path(link): Path<String>) -> Answer {
+pub async fn demo(State(app): Shared, visitor: Visitor, from: CameFrom, Path(link): Path<String>) -> Answer {
     let user = app.demo_sign_in(&link).await?;
-    session::sign_in(&visitor.session, &user, true, app.clock.now()).await?;
+    let came = session::CameIn {
+        recorded: true,
+        key: None,
+        device: from.whence.device,
+        place: from.whence.place,
+        rights: app.actor_of(&user, false).as_ref().map(session::rights_of).unwrap_or_default(),
+    };
+    session::sign_in(&visitor.session, &user, &came, app.clock.now()).await?;
     Ok(frame::see("/fleet"))
 }

@@ -1,8 +1,9 @@
 //! Everybody who may try a route: each with a fresh session or a token of their own, so that no try spoils the next.
 
-use super::scene::Scene;
+use super::{app::TestApp, scene::Scene};
 use andon::{
     crypto::token::{self, TokenDigest},
+    domain::{Timestamp, UserId},
     web::{
         extract::{csrf, visitor::early_cookie},
         layers::sessions::cookie_name,
@@ -130,6 +131,13 @@ impl Caller {
     }
 }
 
+/// Signs somebody in, in a session that their browser keeps.
+pub async fn sign_in(test: &TestApp, session: &Session, user: &UserId, since: Timestamp) {
+    let rights = test.app.actor_of(user, false).as_ref().map(session::rights_of).unwrap_or_default();
+    let came = session::CameIn { recorded: true, rights, ..session::CameIn::default() };
+    session::sign_in(session, user, &came, since).await.unwrap();
+}
+
 impl Scene {
     /// Somebody, in a session that was never used.
     pub async fn caller(&self, who: Who) -> Caller {
@@ -146,7 +154,7 @@ impl Scene {
                 Some(person) => {
                     let session = self.session();
                     let since = if who == Who::Idle { now.plus_ms(-16 * 60 * 1_000) } else { now };
-                    session::sign_in(&session, &self.test.people[person].id, true, since).await.unwrap();
+                    sign_in(&self.test, &session, &self.test.people[person].id, since).await;
                     Some(session)
                 }
                 None => None,
@@ -164,7 +172,7 @@ impl Scene {
         Caller { who, session, link, cookies, csrf: csrf::masked(&csrf), bearer: self.bearers.get(&who).cloned() }
     }
 
-    fn session(&self) -> Session {
+    pub(super) fn session(&self) -> Session {
         Session::new(None, Arc::new(self.test.app.sessions.clone()), None)
     }
 }

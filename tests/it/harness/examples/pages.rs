@@ -5,7 +5,7 @@ use crate::harness::{
     agent,
     app::ORIGIN,
     browser::PASSWORD,
-    callers::{Caller, Who},
+    callers::{Caller, Who, sign_in},
     scene::{Scene, Whose},
 };
 use andon::{
@@ -13,7 +13,7 @@ use andon::{
     authn::SoftKey,
     domain::{ActKind, Grant, Role, UserId},
     storage,
-    web::router::Route,
+    web::{router::Route, session},
 };
 
 impl Scene {
@@ -82,6 +82,19 @@ impl Scene {
             }
             "/people/{id}/link" => Ask::form(format!("/people/{}/link", self.invited().await), &[]),
             "/first-run" => Ask::form("/first-run", &[("shown", "no")]),
+            "/me/sessions/end" => {
+                // One more to be ended.
+                self.caller(caller.who).await;
+                Ask::form("/me/sessions/end", &[("which", "others")])
+            }
+            "/people/{id}/sessions/end" => {
+                let member = &self.of(whose).member;
+                let session = self.session();
+                sign_in(&self.test, &session, member, self.test.app.clock.now()).await;
+                session.save().await.unwrap();
+                let handle = session::read(&session).await.handle.unwrap();
+                Ask::form(format!("/people/{member}/sessions/end"), &[("which", &handle)])
+            }
             "/people/{id}/disable" => Ask::form(format!("/people/{}/disable", self.of(whose).member), &[]),
             "/people/{id}/enable" => {
                 let somebody = self.invited().await;
