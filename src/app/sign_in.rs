@@ -1,5 +1,6 @@
 //! Signing in: name and password, then a security key, with a word to the person when it is a new browser or goes wrong. The first run and invitations: a one-time link leads to a password and two keys.
 
+pub use super::whence::Whence;
 use super::{App, AppError, Invalid, tx::Entered, whence::note_browser};
 use crate::audit::{Event, SignedAct};
 use crate::authn::{Ceremony, KeyError, NewKey, Signed, Trying};
@@ -9,7 +10,6 @@ use crate::crypto::{
     token::{self, TokenDigest},
 };
 use crate::domain::{CredentialId, Grant, KEYS_NEEDED, Role, Secret, Timestamp, UserId, text};
-pub use super::whence::Whence;
 use crate::storage::{self, Lane, credentials::Credential, invitations::Invitation, users::User};
 
 /// How long the first set-up link lives.

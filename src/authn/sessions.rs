@@ -124,6 +124,11 @@ impl SessionStore {
         self.0.turning.lock().unwrap_or_else(PoisonError::into_inner).insert(digest(id));
     }
 
+    /// Says that it is not changed after all.
+    pub fn turns_not(&self, id: &Id) {
+        self.0.turning.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest(id));
+    }
+
     /// What is remembered is read again at its next use: something was ended elsewhere.
     pub fn reread(&self) {
         self.0.reread_before.store(self.0.clock.now().0, Ordering::SeqCst);

@@ -5,8 +5,7 @@
 use super::WebError;
 use crate::app::AppError;
 use crate::authn::{
-    KeyError,
-    SessionStore,
+    KeyError, SessionStore,
     keys::CEREMONY_MS,
     sessions::{DEVICE, HANDLE, KEY, PLACE, SEEN, SINCE, UNTIL, USER},
 };
@@ -198,10 +197,11 @@ pub async fn renew(store: &SessionStore, session: &Session, rights: &str) -> Res
 
 /// Another id for the same session: nobody who had the old one goes on with it.
 async fn turn(store: &SessionStore, session: &Session) -> Result<(), WebError> {
-    if let Some(id) = session.id() {
-        store.turns(&id);
-    }
-    session.cycle_id().await.map_err(broken)
+    let Some(id) = session.id() else { return Ok(()) };
+    store.turns(&id);
+    let turned = session.cycle_id().await;
+    store.turns_not(&id);
+    turned.map_err(broken)
 }
 
 async fn note(session: &Session, came: &CameIn, now: Timestamp) -> Result<(), WebError> {

@@ -196,7 +196,9 @@ on_both!(a_key_whose_counter_goes_back_is_suspended, |fresh: Fresh| async move {
     // It is asked for nothing any more, its owner reads and stops only, and the other key mends it.
     let begun = test.app.sign_in_key_options(&lead.id).await.unwrap();
     assert!(lead.key.sign(&begun.options).is_err());
-    assert!(test.app.sign_in_key(&lead.id, &begun.state, &lead.spare.sign(&begun.options).unwrap(), &Whence::default()).await.unwrap().recorded);
+    assert!(
+        test.app.sign_in_key(&lead.id, &begun.state, &lead.spare.sign(&begun.options).unwrap(), &Whence::default()).await.unwrap().recorded
+    );
     let actor = test.actor("lead");
     assert!(actor.has_few_keys());
     let hold = test.press("lead", Scope::Fleet, Level::Pause).await.hold;

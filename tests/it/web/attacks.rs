@@ -222,7 +222,12 @@ on_both!(a_name_that_nobody_has_costs_and_says_what_one_that_somebody_has_does, 
         work.done();
         browser.post("/sign-in", &[("name", name), ("password", password)]).await;
         let done = work.done();
-        let page: String = browser.page.replace(name, "NAME").lines().filter(|line| !line.contains("csrf") && !line.contains("As of")).collect();
+        let page: String = browser
+            .page
+            .replace(&format!("value=\"{name}\""), "")
+            .lines()
+            .filter(|line| !line.contains("csrf") && !line.contains("As of"))
+            .collect();
         let heads: Vec<String> = browser.headers.keys().map(|name| name.to_string()).collect();
         seen.push((name, browser.status, heads, page, done));
     }

@@ -1,6 +1,7 @@
 //! The web side through its own router: one file per theme.
 
 mod acts;
+mod attacks;
 mod audit;
 mod bots;
 mod errors;
@@ -11,7 +12,6 @@ mod keys;
 mod live;
 mod people;
 mod proxies;
-mod attacks;
 mod server;
 mod sessions;
 mod sign_in;
