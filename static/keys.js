@@ -50,17 +50,33 @@
     }
   };
 
+  // A challenge lives two minutes: a page that has been open longer has its form anew, with another one.
+  const OLD_MS = 100_000;
+  const renew = async form => {
+    if (performance.now() - (form.drawn || 0) < OLD_MS) return;
+    const answer = await fetch(form.dataset.again, { headers: { accept: "text/html" }, cache: "no-store" });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.querySelector(`form[data-ceremony][action="${form.getAttribute("action")}"]`);
+    if (!answer.ok || !fresh) throw new Error("this page is out of date. Load it again");
+    form.dataset.options = fresh.dataset.options;
+    form.elements.namedItem("csrf").value = fresh.elements.namedItem("csrf").value;
+    form.drawn = performance.now();
+  };
+
   let running = null;
   const run = async (form, say) => {
     if (running) running.abort();
     const mine = running = new AbortController();
-    const kind = form.dataset.ceremony, started = performance.now();
-    let limit = Infinity;
-    say("Touch your security key. The browser may ask for its PIN first.");
+    const kind = form.dataset.ceremony;
+    let limit = Infinity, started = performance.now();
     try {
+      await renew(form);
+      if (mine.signal.aborted) return;
+      say("Touch your security key. The browser may ask for its PIN first.");
       const json = JSON.parse(form.dataset.options);
       const publicKey = readOptions(kind, json.publicKey || json);
       limit = publicKey.timeout || Infinity;
+      started = performance.now();
       const call = kind === "create" ? "create" : "get";
       const credential = await navigator.credentials[call]({ publicKey, signal: mine.signal });
       form.elements.namedItem("response").value = JSON.stringify(writeAnswer(credential));

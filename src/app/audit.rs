@@ -2,7 +2,7 @@
 
 use super::{App, AppError};
 use crate::audit::{AssertionText, Assertions, Canonical, Report, Row, Verifier, tree};
-use crate::authn::{Assertion, Keys};
+use crate::authn::{Assertion, Keys, keys::made};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{Timestamp, act};
 use crate::storage::{self, Conn, audit::Filter};
@@ -74,6 +74,11 @@ impl Assertions for ByLibrary<'_> {
             signature: bytes(&text.signature)?,
         };
         self.0.check_offline(passkey, challenge, &assertion).map_err(|error| error.to_string())
+    }
+
+    fn digest_of_key(&self, passkey: &str, cose: &str) -> Result<String, String> {
+        let digest = made::digest_of(cose).filter(|_| made::is_of(passkey, cose));
+        digest.ok_or_else(|| "the public key of this entry is not that of its record of the key".to_owned())
     }
 }
 

@@ -23,6 +23,7 @@ pub mod log;
 pub mod names;
 pub mod notices;
 pub mod observations;
+pub mod own_keys;
 pub mod people;
 pub mod receipts;
 pub mod refresh;

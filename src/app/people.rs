@@ -3,8 +3,9 @@
 use super::{App, AppError, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{Grant, Role, TeamId, UserId};
-use crate::storage::{self, Lane, credentials::Credential, invitations::Invitation, teams::Team, users::User};
+use crate::domain::{Grant, KEYS_NEEDED, KeyCount, Role, TeamId, UserId};
+pub use crate::storage::credentials::Credential;
+use crate::storage::{self, Lane, credentials::Tally, invitations::Invitation, teams::Team, users::User};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, PoisonError, RwLock},
@@ -14,7 +15,7 @@ use std::{
 struct People {
     users: HashMap<UserId, Arc<User>>,
     teams: Vec<Team>,
-    with_two_keys: HashSet<UserId>,
+    keys: HashMap<UserId, KeyCount>,
     // Who has put the first-run list away.
     first_run_away: HashSet<UserId>,
 }
@@ -24,14 +25,12 @@ struct People {
 pub struct PeopleBook(RwLock<People>);
 
 impl PeopleBook {
-    pub(crate) fn reload(&self, users: Vec<User>, teams: Vec<Team>, with_two_keys: Vec<UserId>, first_run_away: Vec<UserId>) {
+    pub(crate) fn reload(&self, users: Vec<User>, teams: Vec<Team>, keys: Vec<Tally>, first_run_away: Vec<UserId>) {
         let users = users.into_iter().map(|user| (user.id.clone(), Arc::new(user))).collect();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = People {
-            users,
-            teams,
-            with_two_keys: with_two_keys.into_iter().collect(),
-            first_run_away: first_run_away.into_iter().collect(),
-        };
+        let count = |n: i64| usize::try_from(n).unwrap_or_default();
+        let keys = keys.into_iter().map(|tally| (tally.user_id, KeyCount { able: count(tally.able), bound: count(tally.bound) })).collect();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) =
+            People { users, teams, keys, first_run_away: first_run_away.into_iter().collect() };
     }
     fn read<T>(&self, look: impl FnOnce(&People) -> T) -> T {
         look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
@@ -70,13 +69,23 @@ impl PeopleBook {
     pub fn team_by_name(&self, name: &str) -> Option<Team> {
         self.read(|people| people.teams.iter().find(|team| team.name.eq_ignore_ascii_case(name)).cloned())
     }
-    /// How many enabled people have two keys: with fewer than two of them a person is alone (ruling C8).
-    pub fn enabled_with_rights(&self) -> usize {
-        self.read(|people| people.with_two_keys.len())
+    /// A person's keys that can sign.
+    pub fn keys(&self, id: &UserId) -> KeyCount {
+        self.read(|people| people.keys.get(id).copied().unwrap_or_default())
     }
-    /// True when an enabled person has two keys.
+    /// How many enabled people have two keys that count: with fewer than two of them a person is alone (ruling C8).
+    pub fn enabled_with_rights(&self) -> usize {
+        self.read(|people| people.users.values().filter(|user| people.has_two_keys(user)).count())
+    }
+    /// True when an enabled person has two keys that count.
     pub fn has_two_keys(&self, id: &UserId) -> bool {
-        self.read(|people| people.with_two_keys.contains(id))
+        self.read(|people| people.users.get(id).is_some_and(|user| people.has_two_keys(user)))
+    }
+}
+
+impl People {
+    fn has_two_keys(&self, user: &User) -> bool {
+        user.enabled && self.keys.get(&user.id).copied().unwrap_or_default().for_grants(&user.grants) >= KEYS_NEEDED
     }
 }
 
@@ -89,7 +98,8 @@ impl App {
     /// A signed-in person as an actor, with the roles they hold now; none once they are disabled.
     pub fn actor_of(&self, id: &UserId, stop_only: bool) -> Option<Actor> {
         let user = self.people_book.user(id).filter(|user| user.enabled)?;
-        Some(Actor::User { id: id.clone(), name: user.display_name.clone(), grants: user.grants.clone(), stop_only })
+        let few_keys = self.people_book.keys(id).for_grants(&user.grants) < KEYS_NEEDED;
+        Some(Actor::User { id: id.clone(), name: user.display_name.clone(), grants: user.grants.clone(), stop_only, few_keys })
     }
 
     /// A person's keys.
@@ -124,23 +134,19 @@ impl App {
         Ok(links.into_iter().map(|link| (link.user_id.clone(), link)).collect())
     }
 
-    /// Ends or gives back every right of a person; ending ends their sessions as well.
+    /// Ends every right of a person and their sessions. Giving them back is an act that is signed.
     ///
     /// # Errors
     /// `Denied`; `Conflict` for the last admin.
-    pub async fn set_enabled(&self, actor: &Actor, id: &UserId, enabled: bool) -> Result<(), AppError> {
+    pub async fn disable(&self, actor: &Actor, id: &UserId) -> Result<(), AppError> {
         let permit = authz::check(actor, Action::ManagePeople, &Resource::Installation)?;
         let mut act = self.begin(permit, Lane::Normal).await?;
         storage::users::user_by_id(act.tx(), id).await?.ok_or(AppError::NotFound("person"))?;
-        storage::users::user_set_enabled(act.tx(), id, enabled).await?;
+        storage::users::user_set_enabled(act.tx(), id, false).await?;
         self.an_admin_remains(&mut act).await?;
         act.changes_books();
-        if enabled {
-            act.commit(Event::UserEnabled { user: id.clone() }).await?;
-        } else {
-            act.commit_stop(Event::UserDisabled { user: id.clone() }).await?;
-            self.sessions.end_all_of(id).await;
-        }
+        act.commit_stop(Event::UserDisabled { user: id.clone() }).await?;
+        self.sessions.end_all_of(id).await;
         Ok(())
     }
 

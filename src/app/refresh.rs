@@ -53,9 +53,9 @@ impl App {
     /// Reads agents, people and tokens: who may speak. On the embedded database only the acts that change them call this.
     pub(crate) async fn reload_books(&self, conn: &mut Conn) -> Result<(), AppError> {
         self.agent_book.reload(storage::agents::agent_live(conn).await?);
-        let two = storage::credentials::credential_people_with_two(conn).await?;
+        let keys = storage::credentials::credential_tally(conn).await?;
         let away = storage::first_run::first_run_away(conn).await?;
-        self.people_book.reload(storage::users::user_all(conn).await?, storage::teams::team_all(conn).await?, two, away);
+        self.people_book.reload(storage::users::user_all(conn).await?, storage::teams::team_all(conn).await?, keys, away);
         self.token_book.reload(&storage::tokens::token_all(conn).await?);
         Ok(())
     }

@@ -1,21 +1,18 @@
 //! Signing in: name and password, then a security key. The first run and invitations: a one-time link leads to a password and two keys.
 
 use super::{App, AppError, Invalid, tx::Entered};
-use crate::audit::Event;
-use crate::authn::{Ceremony, NewKey};
+use crate::audit::{Event, SignedAct};
+use crate::authn::{Ceremony, NewKey, Signed};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::{
     password,
     token::{self, TokenDigest},
 };
-use crate::domain::{CredentialId, Grant, Role, Secret, Timestamp, UserId, text};
+use crate::domain::{CredentialId, Grant, KEYS_NEEDED, Role, Secret, Timestamp, UserId, text};
 use crate::storage::{self, Lane, credentials::Credential, invitations::Invitation, users::User};
 
 /// How long the first set-up link lives.
 const SETUP_LIVES_MS: i64 = 60 * 60 * 1_000;
-/// How many keys a person needs before they have any right beyond signing in.
-pub const KEYS_NEEDED: usize = 2;
-
 /// Somebody who holds a valid link.
 #[derive(Debug, Clone)]
 pub struct Welcomed {
@@ -27,8 +24,17 @@ pub struct Welcomed {
     pub keys: usize,
 }
 
+/// Somebody whose key was touched.
+#[derive(Debug, Clone)]
+pub struct Touched {
+    /// With which key: the session ends when it is removed.
+    pub key: CredentialId,
+    /// False: the log could not take the entry, and the session may only stop (ruling C4).
+    pub recorded: bool,
+}
+
 impl App {
-    fn server_permit(&self) -> Result<crate::authz::Permit, AppError> {
+    pub(crate) fn server_permit(&self) -> Result<crate::authz::Permit, AppError> {
         Ok(authz::check(&Actor::Server, Action::Record, &Resource::Installation)?)
     }
 
@@ -163,42 +169,22 @@ impl App {
         let mut invalid = Invalid::default();
         let Some(nickname) = invalid.check("nickname", "The key's name", text::name(nickname)) else { return Err(invalid.into()) };
         let key = self.keys.finish_registration(state, response)?;
-        self.add_key(&user, key, nickname, Some(link)).await?;
+        self.check_key_fits(&user, &key)?;
+        self.add_first_key(&user, key, nickname, link).await?;
         let keys = welcomed.keys + 1;
         Ok(Welcomed { keys, ..welcomed })
     }
 
-    /// Writes a new key with its entry; `link` is used up once the person has enough keys.
-    pub(crate) async fn add_key(&self, user: &UserId, key: NewKey, nickname: String, link: Option<&str>) -> Result<(), AppError> {
+    /// Writes a key made with a link, with its entry; the link is used up once the person has enough keys.
+    async fn add_first_key(&self, user: &UserId, key: NewKey, nickname: String, link: &str) -> Result<(), AppError> {
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
         let now = act.now();
-        let row = Credential {
-            id: key.id.clone(),
-            user_id: user.clone(),
-            nickname: nickname.clone(),
-            passkey: key.passkey.clone(),
-            created_at: now,
-            last_used_at: None,
-        };
-        match storage::credentials::credential_insert(act.tx(), &row).await {
-            Err(storage::Error::Duplicate(_)) => return Err(AppError::conflict("this key is known already; nothing was saved")),
-            other => other?,
-        }
+        let event = insert_key(&mut act, user, key, nickname, None).await?;
         let keys = storage::credentials::credential_of_user(act.tx(), user).await?.len();
-        if let (Some(link), true) = (link, keys >= KEYS_NEEDED)
-            && !storage::invitations::invitation_use(act.tx(), link, now).await?
-        {
+        if keys >= KEYS_NEEDED && !storage::invitations::invitation_use(act.tx(), link, now).await? {
             return Err(AppError::NotFound("link; it may have been used or be over"));
         }
-        act.changes_books();
-        act.commit(Event::CredentialAdded {
-            user: user.clone(),
-            credential: key.id,
-            nickname,
-            passkey: key.passkey,
-            public_key: key.public_key,
-        })
-        .await?;
+        act.commit(event).await?;
         Ok(())
     }
 
@@ -242,41 +228,41 @@ impl App {
     /// # Errors
     /// `Key` when the person has no key.
     pub async fn sign_in_key_options(&self, user: &UserId) -> Result<Ceremony, AppError> {
-        let keys = storage::credentials::credential_of_user(&mut *self.db.read().await?, user).await?;
-        let passkeys: Vec<String> = keys.into_iter().map(|key| key.passkey).collect();
-        Ok(self.keys.begin_assertion(&passkeys, None)?)
+        Ok(self.keys.begin_assertion(&self.passkeys_of(user).await?, None)?)
     }
 
-    /// Second half: the key. With the log unable to take an entry the session is stop-only (ruling C4), which `false` says.
+    /// What the library knows of the keys with which a person may sign now.
+    pub(crate) async fn passkeys_of(&self, user: &UserId) -> Result<Vec<String>, AppError> {
+        let keys = storage::credentials::credential_of_user(&mut *self.db.read().await?, user).await?;
+        Ok(self.usable(user, keys).into_iter().map(|key| key.passkey).collect())
+    }
+
+    /// Second half: the key. With the log unable to take an entry the session is stop-only (ruling C4).
     ///
     /// # Errors
-    /// `Key` when the answer does not verify.
-    pub async fn sign_in_key(&self, user: &UserId, state: &str, response: &str) -> Result<bool, AppError> {
-        let keys = storage::credentials::credential_of_user(&mut *self.db.read().await?, user).await?;
-        let passkeys: Vec<String> = keys.into_iter().map(|key| key.passkey).collect();
-        let signed = match self.keys.finish_assertion(state, &passkeys, response) {
+    /// `Key` when the answer does not verify; `Conflict` when the key was used elsewhere, suspended or removed in the same moment.
+    pub async fn sign_in_key(&self, user: &UserId, state: &str, response: &str) -> Result<Touched, AppError> {
+        let signed = match self.keys.finish_sign_in(state, &self.passkeys_of(user).await?, response) {
             Ok(signed) => signed,
             Err(error) => {
                 self.sign_in_failed(Some(user), "key").await;
-                return Err(error.into());
+                return Err(self.key_failed(user, error).await);
             }
         };
         let recorded = async {
             let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
-            let now = act.now();
-            if let Some(passkey) = &signed.passkey {
-                storage::credentials::credential_used(act.tx(), &signed.credential, now, passkey).await?;
-            }
+            note_use(&mut act, &signed).await?;
             act.commit_stop(Event::SignedIn { user: user.clone(), credential: Some(signed.credential.clone()) }).await
         };
-        match recorded.await {
-            Ok(Entered::At(_)) => Ok(true),
-            Ok(Entered::Late) => Ok(false),
+        let recorded = match recorded.await {
+            Ok(entered) => matches!(entered, Entered::At(_)),
+            Err(error @ AppError::Conflict(_)) => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, "a sign-in could not be recorded; the session may only stop");
-                Ok(false)
+                false
             }
-        }
+        };
+        Ok(Touched { key: signed.credential, recorded })
     }
 
     /// Notes that somebody signed out.
@@ -309,4 +295,54 @@ impl App {
         act.commit(Event::SignedIn { user: row.user_id.clone(), credential: None }).await?;
         Ok(row.user_id)
     }
+}
+
+/// Writes a new key; answers with its entry.
+pub(crate) async fn insert_key(
+    act: &mut super::tx::Act<'_>,
+    user: &UserId,
+    key: NewKey,
+    nickname: String,
+    signed: Option<SignedAct>,
+) -> Result<Event, AppError> {
+    let row = Credential {
+        id: key.id.clone(),
+        user_id: user.clone(),
+        nickname: nickname.clone(),
+        passkey: key.passkey.clone(),
+        created_at: act.now(),
+        last_used_at: None,
+        aaguid: key.aaguid.clone(),
+        attestation: key.attestation.clone(),
+        cose: Some(key.cose.clone()),
+        backup_eligible: key.backup_eligible,
+        suspended_at: None,
+        suspended_why: None,
+    };
+    match storage::credentials::credential_insert(act.tx(), &row).await {
+        Err(storage::Error::Duplicate(_)) => return Err(AppError::conflict("this key is known already; nothing was saved")),
+        other => other?,
+    }
+    act.changes_books();
+    Ok(Event::CredentialAdded {
+        user: user.clone(),
+        credential: key.id,
+        nickname,
+        passkey: key.passkey,
+        public_key: key.public_key,
+        cose: Some(key.cose),
+        aaguid: key.aaguid,
+        attestation: key.attestation,
+        backup_eligible: Some(key.backup_eligible),
+        signed,
+    })
+}
+
+/// Writes down that a key was used, provided that it is as it was when its signature was checked.
+pub(crate) async fn note_use(act: &mut super::tx::Act<'_>, signed: &Signed) -> Result<(), AppError> {
+    let now = act.now();
+    let is_as_it_was = storage::credentials::credential_used(act.tx(), &signed.credential, now, &signed.before, &signed.passkey).await?;
+    let elsewhere =
+        || AppError::conflict("this key was used elsewhere, suspended or removed in the same moment; nothing was changed. Try again");
+    if is_as_it_was { Ok(()) } else { Err(elsewhere()) }
 }

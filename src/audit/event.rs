@@ -50,11 +50,40 @@ pub enum Event {
     #[serde(rename = "user.disabled")]
     UserDisabled { user: UserId },
     #[serde(rename = "user.enabled")]
-    UserEnabled { user: UserId },
+    UserEnabled {
+        user: UserId,
+        /// None in logs of versions that asked for no signature.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<SignedAct>,
+    },
     #[serde(rename = "user.password_set")]
     PasswordSet { user: UserId },
     #[serde(rename = "credential.added")]
-    CredentialAdded { user: UserId, credential: CredentialId, nickname: String, passkey: String, public_key: String },
+    CredentialAdded {
+        user: UserId,
+        credential: CredentialId,
+        nickname: String,
+        passkey: String,
+        public_key: String,
+        /// The public key as COSE, base64url; none in logs of versions that did not record it. The same for what follows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cose: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        aaguid: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attestation: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        backup_eligible: Option<bool>,
+        /// None for a key that was made with a one-time link: there was none to sign with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<SignedAct>,
+    },
+    #[serde(rename = "credential.renamed")]
+    CredentialRenamed { user: UserId, credential: CredentialId, nickname: String },
+    #[serde(rename = "credential.suspended")]
+    CredentialSuspended { user: UserId, credential: CredentialId, why: String },
+    #[serde(rename = "credential.removed")]
+    CredentialRemoved { user: UserId, credential: CredentialId, nickname: String, signed: SignedAct },
     #[serde(rename = "sign_in.ok")]
     SignedIn { user: UserId, credential: Option<CredentialId> },
     #[serde(rename = "sign_in.failed")]
@@ -171,7 +200,9 @@ impl Event {
             | Self::AgentConfirmed { signed, .. }
             | Self::AgentRevoked { signed, .. }
             | Self::HoldReleased { signed, .. }
+            | Self::CredentialRemoved { signed, .. }
             | Self::TokenCreated { signed, .. } => Some(signed),
+            Self::UserEnabled { signed, .. } | Self::CredentialAdded { signed, .. } => signed.as_ref(),
             Self::ActSigned { by, .. } => Some(by),
             _ => None,
         }

@@ -22,6 +22,12 @@ pub trait Assertions {
     /// # Errors
     /// What is wrong with it, in words.
     fn check(&self, passkey: &str, challenge: &[u8; 32], assertion: &AssertionText) -> Result<(), String>;
+
+    /// SHA-256, hex, of the COSE public key that `cose` holds as base64url.
+    ///
+    /// # Errors
+    /// In words, when it is none, or not the key that `passkey` describes.
+    fn digest_of_key(&self, passkey: &str, cose: &str) -> Result<String, String>;
 }
 
 /// One stored entry as the database holds it.
@@ -80,6 +86,8 @@ pub struct Report {
     pub entries: u64,
     /// Signatures verified.
     pub signatures: u64,
+    /// Entries of a kind that has a signature, without one: keys made with a one-time link, and entries of versions that asked for none.
+    pub unsigned: u64,
     /// Root of the tree, hex.
     pub root: String,
     /// What is wrong; empty: nothing.
@@ -102,6 +110,8 @@ impl Report {
 struct Key {
     user: UserId,
     passkey: String,
+    // At which entry it ended, and how.
+    ended: Option<(u64, &'static str)>,
 }
 
 /// The fold.
@@ -181,42 +191,80 @@ impl<'a> Verifier<'a> {
             self.find(at, "its time lies before its predecessor's");
         }
         self.last_ts = self.last_ts.max(indexed.ts.0);
+        let actor = indexed.actor.clone();
         if !self.ids.insert(indexed.id.clone()) {
             self.find(at, "another entry has the same id");
         }
         match canonical.event() {
-            Ok(event) => self.take_event(at, &event),
+            Ok(event) => self.take_event(row.seq, &actor, &event),
             Err(error) => self.find(at, error.to_string()),
         }
     }
 
-    fn take_event(&mut self, at: Option<u64>, event: &Event) {
-        if let Event::CredentialAdded { user, credential, passkey, .. } = event {
-            self.keys.insert(credential.clone(), Key { user: user.clone(), passkey: passkey.clone() });
-        }
-        if let Event::LogKeyAdded { vkey, .. } | Event::ReplicaJoined { vkey, .. } = event {
-            self.report.log_keys.push(vkey.clone());
-        }
+    fn take_event(&mut self, seq: u64, actor: &str, event: &Event) {
+        let at = Some(seq);
         if let Some(signed) = event.signed()
-            && let Err(why) = self.check_signed(event, signed)
+            && let Err(why) = self.check_signed(actor, event, signed)
         {
             self.find(at, why);
         }
+        match event {
+            Event::CredentialAdded { user, credential, passkey, cose, signed, .. } => {
+                if let Some(cose) = cose
+                    && let Err(why) = self.assertions.digest_of_key(passkey, cose)
+                {
+                    self.find(at, why);
+                }
+                self.report.unsigned += u64::from(signed.is_none());
+                let key = Key { user: user.clone(), passkey: passkey.clone(), ended: None };
+                if self.keys.insert(credential.clone(), key).is_some() {
+                    self.find(at, "this key was enrolled before");
+                }
+            }
+            Event::CredentialRemoved { credential, .. } => self.end_key(seq, credential, "removed"),
+            Event::CredentialSuspended { credential, .. } => self.end_key(seq, credential, "suspended"),
+            Event::UserEnabled { signed: None, .. } => self.report.unsigned += 1,
+            Event::LogKeyAdded { vkey, .. } | Event::ReplicaJoined { vkey, .. } => self.report.log_keys.push(vkey.clone()),
+            _ => {}
+        }
     }
 
-    /// The act's bytes say what the entry says, every assertion is over exactly these bytes, and by the person it names.
-    fn check_signed(&mut self, event: &Event, signed: &SignedAct) -> Result<(), String> {
+    fn end_key(&mut self, seq: u64, credential: &CredentialId, how: &'static str) {
+        match self.keys.get_mut(credential) {
+            Some(key) => key.ended = key.ended.or(Some((seq, how))),
+            None => self.find(Some(seq), "a key that was never enrolled"),
+        }
+    }
+
+    /// The act's bytes say what the entry says, every assertion is over exactly these bytes, by the person it names, with a key that had
+    /// not ended; and who acted is who signed last.
+    fn check_signed(&mut self, actor: &str, event: &Event, signed: &SignedAct) -> Result<(), String> {
         let body = BASE64URL_NOPAD.decode(signed.act.as_bytes()).map_err(|_| "the signed act is not base64url")?;
         let act: serde_json::Value = serde_json::from_slice(&body).map_err(|_| "the signed act is not JSON")?;
         says_the_same(event, &act)?;
-        if signed.assertions.is_empty() {
-            return Err("a signed act without a signature".into());
+        if let Event::CredentialAdded { passkey, cose: Some(cose), .. } = event {
+            let digest = self.assertions.digest_of_key(passkey, cose)?;
+            if act.get("public_key").and_then(serde_json::Value::as_str) != Some(&digest) {
+                return Err("the signed act names another public key than the entry".into());
+            }
+        }
+        let last = signed.assertions.last().ok_or("a signed act without a signature")?;
+        if actor != format!("user:{}", last.user) {
+            return Err("signed by somebody else than who acted".into());
+        }
+        if let Event::CredentialAdded { user, .. } | Event::CredentialRemoved { user, .. } = event
+            && *user != last.user
+        {
+            return Err("somebody's key was added or removed by another's signature".into());
         }
         let challenge = act::digest(&body);
         for assertion in &signed.assertions {
             let key = self.keys.get(&assertion.credential).ok_or("signed by a key that was never enrolled")?;
             if key.user != assertion.user {
                 return Err("signed by somebody else's key".into());
+            }
+            if let Some((seq, how)) = key.ended {
+                return Err(format!("signed by a key that had been {how} at entry {seq}"));
             }
             self.assertions.check(&key.passkey, &challenge, assertion).map_err(|why| format!("a signature does not verify: {why}"))?;
             self.report.signatures += 1;
@@ -259,6 +307,13 @@ fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
         Event::UserInvited { user, .. } => field("kind") == "invite" && field("user") == user.as_str(),
         Event::UserInvitedAgain { user, .. } => field("kind") == "invite_again" && field("user") == user.as_str(),
         Event::GrantsChanged { user, .. } => field("kind") == "grants" && field("user") == user.as_str(),
+        Event::UserEnabled { user, .. } => field("kind") == "enable" && field("user") == user.as_str(),
+        Event::CredentialAdded { user, credential, .. } => {
+            field("kind") == "credential_add" && field("user") == user.as_str() && field("credential") == credential.as_str()
+        }
+        Event::CredentialRemoved { user, credential, .. } => {
+            field("kind") == "credential_remove" && field("user") == user.as_str() && field("credential") == credential.as_str()
+        }
         Event::TokenCreated { name, .. } => field("kind") == "token_create" && field("name") == *name,
         _ => true,
     };

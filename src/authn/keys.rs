@@ -1,12 +1,26 @@
 //! Security keys: registration and assertion ceremonies, always with user verification. The challenge of an act is the act's own digest,
-//! put into the library's state before it is sent; the library then verifies that and nothing else.
+//! put into the library's state before it is sent; the library then verifies that and nothing else. A random challenge is answered once.
+
+pub mod made;
+
+pub use made::{Facts, NewKey};
 
 use crate::domain::{CredentialId, UserId};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 use url::Url;
-use webauthn_rs::prelude::{Credential, Passkey, PasskeyAuthentication, PasskeyRegistration, Webauthn, WebauthnBuilder};
-use webauthn_rs_proto::{PublicKeyCredential, RegisterPublicKeyCredential};
+use webauthn_rs::prelude::{Credential, Passkey, PasskeyAuthentication, PasskeyRegistration, Webauthn, WebauthnBuilder, WebauthnError};
+use webauthn_rs_proto::{AttestationConveyancePreference, PublicKeyCredential, RegisterPublicKeyCredential};
+
+/// How long a ceremony may take: the browser waits so long for a key, and the server for its answer.
+pub const CEREMONY_MS: i64 = 2 * 60 * 1_000;
+/// So many answered challenges are remembered: more than people can touch keys in the life of one.
+const SPENT: usize = 4_096;
 
 /// What a key could not do, in words fit for a page.
 #[derive(Debug, thiserror::Error)]
@@ -25,11 +39,33 @@ pub enum KeyError {
     Unreadable,
     /// The key's answer does not verify.
     #[error("that key is not known here, or its answer does not verify; nothing was changed")]
-    Refused(#[source] webauthn_rs::prelude::WebauthnError),
+    Refused(#[source] WebauthnError),
+    /// The answer is good and says that something is wrong with the key. Whoever gets this suspends the key.
+    #[error("{why}. It was suspended and signs nothing any more: use your other key, and remove this one on the page My account")]
+    Doubtful {
+        /// Which key.
+        credential: CredentialId,
+        /// What its answer says.
+        why: &'static str,
+    },
+    /// The very same touch was given before.
+    #[error("that touch has been used already. Touch the key again; a key without a counter cannot sign this twice, so use your other key")]
+    Replayed,
+    /// Such a key is not for this person.
+    #[error(
+        "this key can be copied to other devices (a synced passkey). Whoever is lead, risk or admin uses keys that are bound to one device; \
+         nothing was saved. Take a hardware key"
+    )]
+    Synced,
     /// The library could not begin.
     #[error("the ceremony could not begin")]
-    Begin(#[source] webauthn_rs::prelude::WebauthnError),
+    Begin(#[source] WebauthnError),
 }
+
+/// What a counter that went back means.
+const COPIED: &str = "this key's counter went back, so there may be a copy of the key";
+/// What a key means that may be copied now and could not be when it was added.
+const LOOSENED: &str = "this key says now that it can be copied to other devices, and it said the contrary when it was added";
 
 /// A ceremony that has begun.
 #[derive(Debug, Clone)]
@@ -38,17 +74,6 @@ pub struct Ceremony {
     pub options: String,
     /// What stays on the server, JSON.
     pub state: String,
-}
-
-/// A key that was just made.
-#[derive(Debug, Clone)]
-pub struct NewKey {
-    /// Its credential id.
-    pub id: CredentialId,
-    /// What verifies it later, the library's JSON.
-    pub passkey: String,
-    /// Its public key in COSE, as JSON, for the log.
-    pub public_key: String,
 }
 
 /// One assertion as it came.
@@ -71,12 +96,17 @@ pub struct Signed {
     pub challenge: [u8; 32],
     /// The assertion itself.
     pub assertion: Assertion,
-    /// The key with its new counter, when that changed.
-    pub passkey: Option<String>,
+    /// The key as it was when this was checked.
+    pub before: String,
+    /// The same with its new counter.
+    pub passkey: String,
 }
 
 /// The relying party.
-pub struct Keys(Webauthn);
+pub struct Keys {
+    library: Webauthn,
+    spent: Mutex<VecDeque<Vec<u8>>>,
+}
 
 impl Keys {
     /// For one origin, which pages are reached at.
@@ -86,7 +116,25 @@ impl Keys {
     pub fn new(origin: &Url, name: &str) -> Result<Self, KeyError> {
         let host = origin.host_str().ok_or(KeyError::Origin)?;
         let builder = WebauthnBuilder::new(host, origin).map_err(|_| KeyError::Origin)?;
-        builder.rp_name(name).build().map(Self).map_err(|_| KeyError::Origin)
+        let builder = builder.rp_name(name).timeout(Duration::from_millis(CEREMONY_MS.unsigned_abs()));
+        let library = builder.build().map_err(|_| KeyError::Origin)?;
+        Ok(Self { library, spent: Mutex::default() })
+    }
+
+    /// Notes that a random challenge was answered.
+    ///
+    /// # Errors
+    /// `Over` when it was answered before.
+    fn spend(&self, challenge: &[u8]) -> Result<(), KeyError> {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.iter().any(|one| one == challenge) {
+            return Err(KeyError::Over);
+        }
+        if spent.len() >= SPENT {
+            spent.pop_front();
+        }
+        spent.push_back(challenge.to_vec());
+        Ok(())
     }
 
     /// Begins to make a key for a person; `known` are the keys they have, which are refused.
@@ -96,23 +144,35 @@ impl Keys {
     pub fn begin_registration(&self, user: &UserId, name: &str, display_name: &str, known: &[CredentialId]) -> Result<Ceremony, KeyError> {
         let id = uuid::Uuid::try_parse(user.as_str()).map_err(|_| KeyError::Unreadable)?;
         let known = known.iter().filter_map(|id| BASE64URL_NOPAD.decode(id.as_str().as_bytes()).ok()).collect();
-        let (options, state) = self.0.start_passkey_registration(id, name, display_name, Some(known)).map_err(KeyError::Begin)?;
+        let begun = self.library.start_passkey_registration(id, name, display_name, Some(known));
+        let (mut options, state) = begun.map_err(KeyError::Begin)?;
+        // Asked for, not demanded: it names the key's model on the account page.
+        options.public_key.attestation = Some(AttestationConveyancePreference::Direct);
         Ok(Ceremony { options: text(&options)?, state: text(&state)? })
     }
 
     /// Takes the browser's answer.
     ///
     /// # Errors
-    /// `Unreadable`, `Refused`.
+    /// `Unreadable`, `Refused`; `Over` when it was answered before.
     pub fn finish_registration(&self, state: &str, response: &str) -> Result<NewKey, KeyError> {
-        let state: PasskeyRegistration = serde_json::from_str(state).map_err(|_| KeyError::Over)?;
+        let state: Value = serde_json::from_str(state).map_err(|_| KeyError::Over)?;
+        let challenge = state.get("rs").and_then(|rs| rs.get("challenge")).and_then(Value::as_str).ok_or(KeyError::Over)?.to_owned();
+        let state: PasskeyRegistration = serde_json::from_value(state).map_err(|_| KeyError::Over)?;
         let response: RegisterPublicKeyCredential = serde_json::from_str(response).map_err(|_| KeyError::Unreadable)?;
-        let passkey = self.0.finish_passkey_registration(&response, &state).map_err(KeyError::Refused)?;
-        Ok(NewKey {
-            id: CredentialId(BASE64URL_NOPAD.encode(passkey.cred_id())),
-            public_key: text(passkey.get_public_key())?,
-            passkey: text(&passkey)?,
-        })
+        let said = made::Said::read(&response.response.attestation_object)?;
+        let (passkey, is_verified) = match self.library.finish_passkey_registration(&response, &state) {
+            Ok(passkey) => (passkey, true),
+            // What a key says of its maker is shown and proves nothing: a statement that cannot be verified here costs nobody the key.
+            Err(error) if said.has_statement => {
+                let mut plain = response;
+                plain.response.attestation_object = said.without_statement();
+                (self.library.finish_passkey_registration(&plain, &state).map_err(|_| KeyError::Refused(error))?, false)
+            }
+            Err(error) => return Err(KeyError::Refused(error)),
+        };
+        self.spend(challenge.as_bytes())?;
+        made::new_key(passkey, &said, is_verified)
     }
 
     /// Begins to sign: over a challenge of ours (an act's digest), or over a random one to sign in.
@@ -124,7 +184,7 @@ impl Keys {
         if passkeys.is_empty() {
             return Err(KeyError::NoKey);
         }
-        let (mut options, state) = self.0.start_passkey_authentication(&passkeys).map_err(KeyError::Begin)?;
+        let (mut options, state) = self.library.start_passkey_authentication(&passkeys).map_err(KeyError::Begin)?;
         let mut state = serde_json::to_value(&state).map_err(|_| KeyError::Unreadable)?;
         if let Some(challenge) = challenge {
             options.public_key.challenge = challenge.to_vec();
@@ -136,28 +196,56 @@ impl Keys {
     /// Takes the browser's answer. `passkeys` are the person's keys as they are now.
     ///
     /// # Errors
-    /// `Unreadable`, `Refused`.
+    /// `Unreadable`, `Refused`; `Doubtful` for a good answer of a key that must not be trusted any more.
     pub fn finish_assertion(&self, state: &str, passkeys: &[String], response: &str) -> Result<Signed, KeyError> {
         let mut state: Value = serde_json::from_str(state).map_err(|_| KeyError::Over)?;
         let challenge = challenge_of(&mut state)?.as_str().and_then(|text| BASE64URL_NOPAD.decode(text.as_bytes()).ok());
         let challenge: [u8; 32] = challenge.and_then(|bytes| bytes.try_into().ok()).ok_or(KeyError::Over)?;
         let state: PasskeyAuthentication = serde_json::from_value(state).map_err(|_| KeyError::Over)?;
         let response: PublicKeyCredential = serde_json::from_str(response).map_err(|_| KeyError::Unreadable)?;
-        let result = self.0.finish_passkey_authentication(&response, &state).map_err(KeyError::Refused)?;
-        let mut own = read(passkeys)?;
-        // The key may have been removed while the ceremony was under way.
-        let key = own.iter_mut().find(|key| key.cred_id() == result.cred_id()).ok_or(KeyError::NoKey)?;
-        let passkey = if key.update_credential(&result) == Some(true) { Some(text(key)?) } else { None };
-        Ok(Signed {
-            credential: CredentialId(BASE64URL_NOPAD.encode(result.cred_id())),
-            challenge,
-            assertion: Assertion {
-                authenticator_data: response.response.authenticator_data,
-                client_data: response.response.client_data_json,
-                signature: response.response.signature,
-            },
-            passkey,
-        })
+        let credential = CredentialId(BASE64URL_NOPAD.encode(&response.raw_id));
+        let doubtful = |why| KeyError::Doubtful { credential: credential.clone(), why };
+        let result = self.library.finish_passkey_authentication(&response, &state).map_err(|error| match error {
+            // The library compares counters after it has verified the signature.
+            WebauthnError::CredentialPossibleCompromise => doubtful(COPIED),
+            error => KeyError::Refused(error),
+        })?;
+        // The key may have been removed while the ceremony was under way, or used elsewhere: what it is now counts.
+        let own = read(passkeys)?.into_iter().zip(passkeys).find(|(key, _)| key.cred_id() == result.cred_id());
+        let (mut key, before) = own.ok_or(KeyError::NoKey)?;
+        let known = Credential::from(key.clone());
+        if (result.counter() > 0 || known.counter > 0) && result.counter() <= known.counter {
+            return Err(doubtful(COPIED));
+        }
+        if result.backup_eligible() && !known.backup_eligible {
+            return Err(doubtful(LOOSENED));
+        }
+        key.update_credential(&result);
+        Ok(Signed { credential, challenge, assertion: assertion_in(response), before: before.clone(), passkey: text(&key)? })
+    }
+
+    /// The same for a random challenge, which is answered once.
+    ///
+    /// # Errors
+    /// As `finish_assertion`; `Over` when it was answered before.
+    pub fn finish_sign_in(&self, state: &str, passkeys: &[String], response: &str) -> Result<Signed, KeyError> {
+        let mut begun: Value = serde_json::from_str(state).map_err(|_| KeyError::Over)?;
+        let challenge = challenge_of(&mut begun)?.as_str().unwrap_or_default().to_owned();
+        // Before anything else: the same answer again says nothing about the key.
+        if self.spent.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|one| one == challenge.as_bytes()) {
+            return Err(KeyError::Over);
+        }
+        let signed = self.finish_assertion(state, passkeys, response)?;
+        self.spend(challenge.as_bytes())?;
+        Ok(signed)
+    }
+
+    /// The assertion in a browser's answer, not verified.
+    ///
+    /// # Errors
+    /// `Unreadable`.
+    pub fn assertion_of(response: &str) -> Result<Assertion, KeyError> {
+        serde_json::from_str(response).map(assertion_in).map_err(|_| KeyError::Unreadable)
     }
 
     /// Verifies a stored assertion again: origin, relying party, user verification, challenge and signature. The counter is set aside,
@@ -170,7 +258,7 @@ impl Keys {
         let mut credential = Credential::from(passkey);
         credential.counter = 0;
         let passkey = Passkey::from(credential);
-        let (_, state) = self.0.start_passkey_authentication(std::slice::from_ref(&passkey)).map_err(KeyError::Begin)?;
+        let (_, state) = self.library.start_passkey_authentication(std::slice::from_ref(&passkey)).map_err(KeyError::Begin)?;
         let mut state = serde_json::to_value(&state).map_err(|_| KeyError::Unreadable)?;
         *challenge_of(&mut state)? = Value::String(BASE64URL_NOPAD.encode(challenge));
         let state: PasskeyAuthentication = serde_json::from_value(state).map_err(|_| KeyError::Unreadable)?;
@@ -186,7 +274,15 @@ impl Keys {
             extensions: webauthn_rs_proto::AuthenticationExtensionsClientOutputs::default(),
             type_: "public-key".to_owned(),
         };
-        self.0.finish_passkey_authentication(&response, &state).map(drop).map_err(KeyError::Refused)
+        self.library.finish_passkey_authentication(&response, &state).map(drop).map_err(KeyError::Refused)
+    }
+}
+
+fn assertion_in(response: PublicKeyCredential) -> Assertion {
+    Assertion {
+        authenticator_data: response.response.authenticator_data,
+        client_data: response.response.client_data_json,
+        signature: response.response.signature,
     }
 }
 

@@ -7,7 +7,7 @@ pub mod soft;
 pub mod throttle;
 pub mod tokens;
 
-pub use keys::{Assertion, Ceremony, KeyError, Keys, NewKey, Signed};
+pub use keys::{Assertion, Ceremony, Facts, KeyError, Keys, NewKey, Signed};
 pub use sessions::SessionStore;
 pub use soft::SoftKey;
 pub use throttle::Throttle;

@@ -1,7 +1,7 @@
 //! Browser sessions for tower-sessions, on both databases, with a copy in memory: a signed-in person can still stop the fleet when the
 //! database is gone. The database keeps only a digest of the cookie's id.
 
-use crate::domain::{Clock, Timestamp, UserId};
+use crate::domain::{Clock, CredentialId, Timestamp, UserId};
 use crate::storage::{self, Db, Lane, sessions::StoredSession};
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
@@ -18,6 +18,8 @@ use tower_sessions::session_store::{self, SessionStore as Store};
 pub const USER: &str = "user";
 /// The key under which the moment stands at which the session ends whatever happens, microseconds since 1970.
 pub const UNTIL: &str = "until";
+/// The key under which the id of the security key stands that the session was signed in with.
+pub const KEY: &str = "key";
 /// How long a session waits for the database before memory answers.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// A copy younger than this is used without asking: another replica ends sessions at most so much later here.
@@ -82,6 +84,26 @@ impl SessionStore {
         };
         if let Err(error) = delete.await {
             tracing::warn!(%error, "sessions were ended here but not in the database yet");
+        }
+    }
+
+    /// Ends every session of a person that was signed in with this security key, here at once, elsewhere within a second.
+    pub async fn end_all_with_key(&self, user: &UserId, key: &CredentialId) {
+        let is_by_key = |data: &HashMap<String, serde_json::Value>| data.get(KEY).and_then(|value| value.as_str()) == Some(key.as_str());
+        for copy in self.0.copies.write().unwrap_or_else(PoisonError::into_inner).values_mut() {
+            copy.ended |= copy.user.as_ref() == Some(user) && is_by_key(&copy.data);
+        }
+        let delete = async {
+            let mut tx = self.0.db.write(Lane::Normal).await?;
+            for (id, data) in storage::sessions::session_of_user(&mut tx, user).await? {
+                if serde_json::from_slice(&data).is_ok_and(|data| is_by_key(&data)) {
+                    storage::sessions::session_delete(&mut tx, &id).await?;
+                }
+            }
+            tx.commit().await
+        };
+        if let Err(error) = delete.await {
+            tracing::warn!(%error, "sessions of a key were ended here but not in the database yet");
         }
     }
 

@@ -15,6 +15,8 @@ pub enum Actor {
         grants: Vec<Grant>,
         /// The session was idle: it may see states and counts and place holds, nothing else.
         stop_only: bool,
+        /// Fewer than two security keys that count: reads, places holds and adds keys, nothing else.
+        few_keys: bool,
     },
     /// An API token.
     Token {
@@ -57,6 +59,10 @@ impl Actor {
     /// True when the session is stop-only.
     pub fn is_stop_only(&self) -> bool {
         matches!(self, Self::User { stop_only: true, .. })
+    }
+    /// True when the person has fewer than two security keys that count.
+    pub fn has_few_keys(&self) -> bool {
+        matches!(self, Self::User { few_keys: true, .. })
     }
     /// The person's id.
     pub fn user(&self) -> Option<&UserId> {

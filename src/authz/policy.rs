@@ -119,6 +119,9 @@ impl Permit {
 /// # Errors
 /// `Denied`, naming who may.
 pub fn check(actor: &Actor, action: Action, resource: &Resource) -> Result<Permit, Denied> {
+    if actor.has_few_keys() && !works_with_few_keys(action) {
+        return Err(Denied { action, who: "whoever has two security keys (the page My account says what is missing)" });
+    }
     let allowed = match actor {
         Actor::User { stop_only, .. } => (!stop_only || works_when_idle(action)) && user_may(actor, action, resource),
         Actor::Token { scope, team, .. } => token_may(*scope, team.as_ref(), action, resource),
@@ -141,6 +144,11 @@ pub fn sees_team(actor: &Actor, team: &TeamId) -> bool {
 /// What an idle session keeps: seeing counts and stopping.
 fn works_when_idle(action: Action) -> bool {
     matches!(action, Action::SeeCounts | Action::PlaceHold)
+}
+
+/// What a person keeps who has fewer than two security keys that count: reading, stopping, and mending that.
+fn works_with_few_keys(action: Action) -> bool {
+    matches!(action, Action::SeeCounts | Action::See | Action::PlaceHold | Action::OwnKeys)
 }
 
 fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {

@@ -1,6 +1,6 @@
 //! Acts: what a security key signs. An act is written as RFC 8785 JSON; the WebAuthn challenge is the SHA-256 of exactly these bytes.
 
-use super::{AgentId, BotId, Epoch, Grant, HoldId, InstallationId, Level, TeamId, Timestamp, UserId};
+use super::{AgentId, BotId, CredentialId, Epoch, Grant, HoldId, InstallationId, Level, TeamId, Timestamp, UserId};
 use sha2::{Digest, Sha256};
 
 /// One bot of a start (ruling H4): exactly what it will run, and the stop the start must be newer than.
@@ -91,6 +91,35 @@ pub enum ActKind {
         /// What they may do from now on.
         grants: Vec<Grant>,
     },
+    /// Give a disabled person their rights back.
+    Enable {
+        /// The person.
+        user: UserId,
+    },
+    /// Add a security key to one's own. Signed by a key that is there already.
+    CredentialAdd {
+        /// The person.
+        user: UserId,
+        /// The new key.
+        credential: CredentialId,
+        /// SHA-256 of its public key as COSE, hex.
+        public_key: String,
+        /// What the person calls it.
+        nickname: String,
+        /// Its model's id, as it says.
+        aaguid: Option<String>,
+        /// It may be copied to other devices.
+        backup_eligible: bool,
+    },
+    /// Remove one of one's own security keys.
+    CredentialRemove {
+        /// The person.
+        user: UserId,
+        /// The key.
+        credential: CredentialId,
+        /// What the person calls it.
+        nickname: String,
+    },
     /// Make an API token.
     TokenCreate {
         /// Its name.
@@ -114,6 +143,9 @@ impl ActKind {
             Self::Invite { .. } => "invite",
             Self::InviteAgain { .. } => "invite_again",
             Self::Grants { .. } => "grants",
+            Self::Enable { .. } => "enable",
+            Self::CredentialAdd { .. } => "credential_add",
+            Self::CredentialRemove { .. } => "credential_remove",
             Self::TokenCreate { .. } => "token_create",
         }
     }

@@ -26,7 +26,7 @@ pub use ids::{ActId, AgentId, BootId, BotId, CredentialId, HoldId, InstallationI
 pub use limits::Limits;
 pub use notice::{Audience, MailAddress, Notice, NoticeKind};
 pub use receipt::Step;
-pub use role::{Grant, Role};
+pub use role::{Grant, KEYS_NEEDED, KeyCount, Role};
 pub use secret::Secret;
 pub use time::{Clock, Epoch, Timestamp};
 pub use token::TokenScope;

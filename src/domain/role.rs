@@ -23,6 +23,29 @@ impl Role {
     pub fn is_of_team(self) -> bool {
         matches!(self, Self::Operator | Self::Lead)
     }
+    /// True for roles whose keys must be bound to one device: a key that can be copied does not count for them.
+    pub fn needs_bound_keys(self) -> bool {
+        matches!(self, Self::Lead | Self::Risk | Self::Admin)
+    }
+}
+
+/// How many security keys a person needs before they may do more than read and stop.
+pub const KEYS_NEEDED: usize = 2;
+
+/// A person's security keys that can sign.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeyCount {
+    /// All of them.
+    pub able: usize,
+    /// Those that are bound to one device.
+    pub bound: usize,
+}
+
+impl KeyCount {
+    /// How many of them count for somebody who holds these roles.
+    pub fn for_grants(self, grants: &[Grant]) -> usize {
+        if grants.iter().any(|grant| grant.role.needs_bound_keys()) { self.bound } else { self.able }
+    }
 }
 
 /// One role that a person holds.

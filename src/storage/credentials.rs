@@ -1,4 +1,4 @@
-//! Security keys: public keys and names, no secrets.
+//! Security keys: public keys, names and what is known of them; no secrets.
 
 use super::{
     Conn, Result, WriteTx,
@@ -7,13 +7,15 @@ use super::{
 use crate::domain::{CredentialId, Timestamp, UserId};
 
 statements! {
-    INSERT = "INSERT INTO credential (id, user_id, nickname, passkey, created_at) VALUES ($1, $2, $3, $4, $5)";
-    OF_USER = "SELECT id, user_id, nickname, passkey, created_at, last_used_at FROM credential WHERE user_id = $1 AND removed_at IS NULL ORDER BY created_at";
-    ALL = "SELECT id, user_id, nickname, passkey, created_at, last_used_at FROM credential WHERE removed_at IS NULL ORDER BY created_at";
-    BY_ID = "SELECT id, user_id, nickname, passkey, created_at, last_used_at FROM credential WHERE id = $1";
-    USED = "UPDATE credential SET last_used_at = $2, passkey = $3 WHERE id = $1";
+    INSERT = "INSERT INTO credential (id, user_id, nickname, passkey, created_at, aaguid, attestation, cose, backup_eligible) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    OF_USER = "SELECT id, user_id, nickname, passkey, created_at, last_used_at, aaguid, attestation, cose, backup_eligible, suspended_at, suspended_why FROM credential WHERE user_id = $1 AND removed_at IS NULL ORDER BY created_at, id";
+    ALL = "SELECT id, user_id, nickname, passkey, created_at, last_used_at, aaguid, attestation, cose, backup_eligible, suspended_at, suspended_why FROM credential WHERE removed_at IS NULL ORDER BY created_at, id";
+    BY_ID = "SELECT id, user_id, nickname, passkey, created_at, last_used_at, aaguid, attestation, cose, backup_eligible, suspended_at, suspended_why FROM credential WHERE id = $1";
+    USED = "UPDATE credential SET last_used_at = $2, passkey = $3 WHERE id = $1 AND passkey = $4 AND removed_at IS NULL AND suspended_at IS NULL";
+    RENAME = "UPDATE credential SET nickname = $3 WHERE id = $1 AND user_id = $2 AND removed_at IS NULL";
+    SUSPEND = "UPDATE credential SET suspended_at = $2, suspended_why = $3 WHERE id = $1 AND removed_at IS NULL AND suspended_at IS NULL";
     REMOVE = "UPDATE credential SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
-    WITH_TWO = "SELECT c.user_id FROM credential c JOIN user_account u ON u.id = c.user_id WHERE c.removed_at IS NULL AND u.enabled GROUP BY c.user_id HAVING COUNT(*) >= 2";
+    TALLY = "SELECT user_id, COUNT(*) AS able, COUNT(*) FILTER (WHERE NOT backup_eligible) AS bound FROM credential WHERE removed_at IS NULL AND suspended_at IS NULL GROUP BY user_id";
 }
 
 /// A security key of a person.
@@ -31,12 +33,35 @@ pub struct Credential {
     pub created_at: Timestamp,
     /// When it last signed.
     pub last_used_at: Option<Timestamp>,
+    /// Its model's id; none: it did not say, or was added by a version that did not ask.
+    pub aaguid: Option<String>,
+    /// What it said of its maker when it was made, in words; none: nothing.
+    pub attestation: Option<String>,
+    /// Its public key as COSE, base64url; none: added by a version that did not keep it.
+    pub cose: Option<String>,
+    /// It may be copied to other devices (a synced passkey). False: bound to one device.
+    pub backup_eligible: bool,
+    /// Since when it signs nothing any more.
+    pub suspended_at: Option<Timestamp>,
+    /// Why.
+    pub suspended_why: Option<String>,
+}
+
+/// How many keys of a person can sign, and how many of those are bound to one device.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Tally {
+    /// Whose.
+    pub user_id: UserId,
+    /// Neither removed nor suspended.
+    pub able: i64,
+    /// Of these, bound to one device.
+    pub bound: i64,
 }
 
 /// Writes a new key.
 ///
 /// # Errors
-/// `Duplicate` when the key is known already.
+/// `Duplicate` when the key is known already, a removed one included.
 pub async fn credential_insert(tx: &mut WriteTx, key: &Credential) -> Result<()> {
     on!(&mut **tx, |c| sqlx::query(INSERT)
         .bind(&key.id)
@@ -44,13 +69,17 @@ pub async fn credential_insert(tx: &mut WriteTx, key: &Credential) -> Result<()>
         .bind(&key.nickname)
         .bind(&key.passkey)
         .bind(key.created_at)
+        .bind(&key.aaguid)
+        .bind(&key.attestation)
+        .bind(&key.cose)
+        .bind(key.backup_eligible)
         .execute(c)
         .await
         .map(drop))?;
     Ok(())
 }
 
-/// A person's keys, oldest first.
+/// A person's keys, oldest first, suspended ones included.
 ///
 /// # Errors
 /// When the database is gone.
@@ -58,7 +87,7 @@ pub async fn credential_of_user(conn: &mut Conn, user: &UserId) -> Result<Vec<Cr
     Ok(on!(conn, |c| sqlx::query_as(OF_USER).bind(user).fetch_all(c).await)?)
 }
 
-/// Everybody's keys.
+/// Everybody's keys, suspended ones included.
 ///
 /// # Errors
 /// When the database is gone.
@@ -74,13 +103,31 @@ pub async fn credential_by_id(conn: &mut Conn, id: &CredentialId) -> Result<Opti
     Ok(on!(conn, |c| sqlx::query_as(BY_ID).bind(id).fetch_optional(c).await)?)
 }
 
-/// Notes a use, with the library's updated counter.
+/// Notes a use, with the library's updated counter. False when the key is not as it was when the signature was checked: used elsewhere
+/// in the same moment, suspended or removed.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn credential_used(tx: &mut WriteTx, id: &CredentialId, at: Timestamp, passkey: &str) -> Result<()> {
-    on!(&mut **tx, |c| sqlx::query(USED).bind(id).bind(at).bind(passkey).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn credential_used(tx: &mut WriteTx, id: &CredentialId, at: Timestamp, before: &str, after: &str) -> Result<bool> {
+    let done =
+        on!(&mut **tx, |c| sqlx::query(USED).bind(id).bind(at).bind(after).bind(before).execute(c).await.map(|r| r.rows_affected()))?;
+    Ok(done == 1)
+}
+
+/// Gives a person's key another name; true when it was there.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn credential_rename(tx: &mut WriteTx, id: &CredentialId, user: &UserId, nickname: &str) -> Result<bool> {
+    Ok(on!(&mut **tx, |c| sqlx::query(RENAME).bind(id).bind(user).bind(nickname).execute(c).await.map(|r| r.rows_affected()))? == 1)
+}
+
+/// Ends what a key may sign, until it is removed; true when it could sign before.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn credential_suspend(tx: &mut WriteTx, id: &CredentialId, at: Timestamp, why: &str) -> Result<bool> {
+    Ok(on!(&mut **tx, |c| sqlx::query(SUSPEND).bind(id).bind(at).bind(why).execute(c).await.map(|r| r.rows_affected()))? == 1)
 }
 
 /// Removes a key; true when it was there.
@@ -91,10 +138,10 @@ pub async fn credential_remove(tx: &mut WriteTx, id: &CredentialId, at: Timestam
     Ok(on!(&mut **tx, |c| sqlx::query(REMOVE).bind(id).bind(at).execute(c).await.map(|r| r.rows_affected()))? == 1)
 }
 
-/// The enabled people who have at least two keys.
+/// How many keys everybody has who has any.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn credential_people_with_two(conn: &mut Conn) -> Result<Vec<UserId>> {
-    Ok(on!(conn, |c| sqlx::query_scalar(WITH_TWO).fetch_all(c).await)?)
+pub async fn credential_tally(conn: &mut Conn) -> Result<Vec<Tally>> {
+    Ok(on!(conn, |c| sqlx::query_as(TALLY).fetch_all(c).await)?)
 }

@@ -9,6 +9,7 @@ use crate::domain::{Timestamp, UserId};
 statements! {
     SAVE = "INSERT INTO session (id, user_id, data, created_at, expires_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE SET user_id = excluded.user_id, data = excluded.data, expires_at = excluded.expires_at";
     LOAD = "SELECT data, expires_at FROM session WHERE id = $1";
+    OF_USER = "SELECT id, data FROM session WHERE user_id = $1";
     DELETE = "DELETE FROM session WHERE id = $1";
     DELETE_OF_USER = "DELETE FROM session WHERE user_id = $1";
     PRUNE = "DELETE FROM session WHERE expires_at < $1";
@@ -52,6 +53,14 @@ pub async fn session_save(tx: &mut WriteTx, session: &StoredSession) -> Result<(
 /// When the database is gone.
 pub async fn session_load(conn: &mut Conn, id: &str) -> Result<Option<(Vec<u8>, Timestamp)>> {
     Ok(on!(conn, |c| sqlx::query_as(LOAD).bind(id).fetch_optional(c).await)?)
+}
+
+/// Id and data of every session of a person.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn session_of_user(conn: &mut Conn, user: &UserId) -> Result<Vec<(String, Vec<u8>)>> {
+    Ok(on!(conn, |c| sqlx::query_as(OF_USER).bind(user).fetch_all(c).await)?)
 }
 
 /// Ends a session.

@@ -107,6 +107,8 @@ pub struct Frame {
     pub acts_waiting: usize,
     /// What is held.
     pub held: Option<HeldStrip>,
+    /// What this person lacks in security keys, as a sentence without its full stop; empty: nothing.
+    pub keys_missing: String,
     /// The audit log is frozen: nothing may start or be loosened.
     pub is_log_frozen: bool,
     /// How far the first run has come, while this person should know.
@@ -140,6 +142,7 @@ impl Frame {
             csrf: String::new(),
             acts_waiting: 0,
             held: None,
+            keys_missing: String::new(),
             is_log_frozen: false,
             first_run: None,
             now,

@@ -114,7 +114,11 @@ routes! {
     POST "/acts/{id}/sign" Access::Person(Action::See) => super::pages::acts::show::sign;
     POST "/acts/{id}/sign-demo" Access::Demo => super::pages::acts::show::sign_demo;
 
-    GET "/me" Access::StopOnly(Action::SeeCounts) => super::pages::people::me;
+    GET "/me" Access::StopOnly(Action::SeeCounts) => super::pages::own_keys::me;
+    GET "/me/keys/new" Access::Person(Action::OwnKeys) => super::pages::own_keys::new;
+    POST "/me/keys" Access::Person(Action::OwnKeys) => super::pages::own_keys::create;
+    POST "/me/keys/{id}/name" Access::Person(Action::OwnKeys) => super::pages::own_keys::rename;
+    POST "/me/keys/{id}/remove" Access::Person(Action::OwnKeys) => super::pages::own_keys::remove;
     GET "/people" Access::Person(Action::See) => super::pages::people::index;
     GET "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::invite;
     POST "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::prepare_invite;

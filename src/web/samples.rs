@@ -114,9 +114,9 @@ pub fn receipt(of: usize, waiting: usize) -> Receipt {
 
 /// Every page, drawn from samples: a name and the page.
 fn all() -> Vec<(String, String)> {
-    use super::pages::{agents, audit, bots, first_run, fleet, holds, pause, starts, team};
+    use super::pages::{agents, audit, bots, first_run, fleet, holds, own_keys, pause, starts, team};
     let stopping = [fleet::samples(), team::samples(), pause::samples(), holds::samples()];
-    let others = [bots::samples(), starts::samples(), agents::samples(), audit::samples(), first_run::samples()];
+    let others = [bots::samples(), starts::samples(), agents::samples(), audit::samples(), first_run::samples(), own_keys::samples()];
     stopping.into_iter().chain(others).flatten().collect()
 }
 

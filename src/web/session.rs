@@ -5,10 +5,11 @@ use super::WebError;
 use crate::app::AppError;
 use crate::authn::{
     KeyError,
-    sessions::{UNTIL, USER},
+    keys::CEREMONY_MS,
+    sessions::{KEY, UNTIL, USER},
 };
 use crate::crypto::token;
-use crate::domain::{Timestamp, UserId};
+use crate::domain::{CredentialId, Timestamp, UserId};
 use serde::{Serialize, de::DeserializeOwned};
 use tower_sessions::Session;
 
@@ -20,8 +21,6 @@ const ARRIVING_MS: i64 = 30 * 60 * 1_000;
 pub const IDLE_MS: i64 = 15 * 60 * 1_000;
 /// An act of the person is written down at most so often.
 const SEEN_EVERY_MS: i64 = 60 * 1_000;
-/// How long a ceremony may take: as long as the browser itself waits for a key.
-const CEREMONY_MS: i64 = 5 * 60 * 1_000;
 /// How many ceremonies of one session are remembered: one for each tab that a person may have open.
 const CEREMONIES: usize = 8;
 
@@ -141,6 +140,14 @@ pub async fn wake(session: &Session, user: &UserId, recorded: bool, now: Timesta
     let until: Option<i64> = get(session, UNTIL).await;
     sign_in(session, user, recorded, now).await?;
     set(session, UNTIL, until.unwrap_or(now.0)).await
+}
+
+/// Notes with which key a session was signed in: it ends when the key is removed.
+///
+/// # Errors
+/// When the session cannot be written.
+pub async fn note_key(session: &Session, key: &CredentialId) -> Result<(), WebError> {
+    set(session, KEY, key).await
 }
 
 /// Notes that the person acted. An idle session stays idle: only a key wakes it.

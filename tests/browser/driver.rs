@@ -14,6 +14,7 @@ pub struct Browser {
     pub client: Client,
     driver: Child,
     key: Option<String>,
+    beside: Option<String>,
     _profile: tempfile::TempDir,
 }
 
@@ -106,22 +107,63 @@ impl Browser {
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
-        Self { client: client.expect("no browser"), driver, key: None, _profile: profile }
+        Self { client: client.expect("no browser"), driver, key: None, beside: None, _profile: profile }
     }
 
     /// Plugs a security key with user verification in, in place of the one before.
     pub async fn plug_key(&mut self) {
         if let Some(id) = self.key.take() {
-            let path = format!("webauthn/authenticator/{id}");
-            self.client.issue_cmd(Raw { method: http::Method::DELETE, path, body: Value::Null }).await.unwrap();
+            self.unplug(&id).await;
         }
+        self.key = Some(self.plug(false).await);
+    }
+
+    async fn plug(&self, is_synced: bool) -> String {
         let body = json!({
             "protocol": "ctap2", "transport": "usb", "hasResidentKey": true, "hasUserVerification": true, "isUserVerified": true,
-            "isUserConsenting": true,
+            "isUserConsenting": true, "defaultBackupEligibility": is_synced, "defaultBackupState": is_synced,
         });
         let added = Raw { method: http::Method::POST, path: "webauthn/authenticator".into(), body };
-        let id = self.client.issue_cmd(added).await.unwrap();
-        self.key = Some(id.as_str().unwrap().to_owned());
+        self.client.issue_cmd(added).await.unwrap().as_str().unwrap().to_owned()
+    }
+
+    async fn unplug(&self, id: &str) {
+        let path = format!("webauthn/authenticator/{id}");
+        self.client.issue_cmd(Raw { method: http::Method::DELETE, path, body: Value::Null }).await.unwrap();
+    }
+
+    /// Plugs another key in beside the one before, and takes it into the hand. One that is synced says that it can be copied.
+    pub async fn plug_beside(&mut self, is_synced: bool) {
+        self.beside = Some(self.plug(is_synced).await);
+        self.touch_beside().await;
+    }
+
+    /// Unplugs the other key.
+    pub async fn unplug_beside(&mut self) {
+        let id = self.beside.take().unwrap();
+        self.unplug(&id).await;
+        self.touch_first().await;
+    }
+
+    /// From now on the first key is touched, and the one beside it is not.
+    pub async fn touch_first(&self) {
+        self.touch(true).await;
+    }
+
+    /// From now on the other key is touched, and the first is not.
+    pub async fn touch_beside(&self) {
+        self.touch(false).await;
+    }
+
+    async fn touch(&self, first: bool) {
+        for (id, enabled) in [(&self.key, first), (&self.beside, !first)] {
+            let Some(id) = id else { continue };
+            let body = json!({
+                "cmd": "WebAuthn.setAutomaticPresenceSimulation", "params": { "authenticatorId": id, "enabled": enabled },
+            });
+            let path = "goog/cdp/execute".into();
+            self.client.issue_cmd(Raw { method: http::Method::POST, path, body }).await.unwrap();
+        }
     }
 
     pub async fn goto(&self, url: &str) {

@@ -4,5 +4,6 @@
 mod demo;
 mod driver;
 mod first_run;
+mod keys;
 mod newcomer;
 mod program;

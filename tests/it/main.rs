@@ -11,6 +11,7 @@ mod first_run;
 mod freqtrade;
 mod harness;
 mod holds;
+mod keys;
 mod log;
 mod secrets;
 mod shell_agent;

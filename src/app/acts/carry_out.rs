@@ -1,11 +1,12 @@
 //! Carrying an act out, inside the transaction of its last signature: the effect, the entry, and what is to be done once it is committed.
 
 use super::{ActView, Outcome, sign::signed_act};
-use crate::app::{App, AppError, sign_in::KEYS_NEEDED, tx::Act as OpenAct};
+use crate::app::{App, AppError, own_keys, tx::Act as OpenAct};
 use crate::audit::{Event, tree};
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
-    ActKind, AgentId, BotFacts, BotId, Epoch, Grant, HoldId, StopFact, StopKind, TeamId, TokenId, UserId, hold::Release, role,
+    ActKind, AgentId, BotFacts, BotId, CredentialId, Epoch, Grant, HoldId, KEYS_NEEDED, StopFact, StopKind, TeamId, TokenId, UserId,
+    hold::Release, role,
 };
 use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, tokens::StoredToken, users::User};
 use data_encoding::BASE64URL_NOPAD;
@@ -32,6 +33,8 @@ pub(super) struct Effect {
 pub(super) enum After {
     /// An agent was revoked: end its stream once its bot stands.
     EndAgent(Arc<BotFacts>, AgentId, Epoch),
+    /// A key was removed: end the sessions that were signed in with it.
+    EndSessions(UserId, CredentialId),
 }
 
 impl App {
@@ -45,13 +48,18 @@ impl App {
             ActKind::Invite { user, name, grants } => self.carry_invite(open, act, (user, name, grants)).await,
             ActKind::InviteAgain { user } => self.carry_invite_again(open, act, user).await,
             ActKind::Grants { user, grants } => self.carry_grants(open, act, (user, grants)).await,
+            ActKind::Enable { user } => self.carry_enable(open, act, user).await,
+            ActKind::CredentialAdd { user, .. } => self.carry_key(open, act, user).await,
+            ActKind::CredentialRemove { user, credential, .. } => self.carry_key_removal(open, act, (user, credential)).await,
             ActKind::TokenCreate { name, scope, team } => self.carry_token(open, act, (name, scope, team.as_ref())).await,
         }
     }
 
-    pub(super) fn after(self: &Arc<Self>, after: Option<After>) {
-        if let Some(After::EndAgent(bot, agent, epoch)) = after {
-            self.end_revoked(bot, agent, epoch);
+    pub(super) async fn after(self: &Arc<Self>, after: Option<After>) {
+        match after {
+            Some(After::EndAgent(bot, agent, epoch)) => self.end_revoked(bot, agent, epoch),
+            Some(After::EndSessions(user, key)) => self.sessions.end_all_with_key(&user, &key).await,
+            None => {}
         }
     }
 
@@ -227,7 +235,9 @@ impl App {
 
     async fn carry_grants(&self, open: &mut OpenAct<'_>, act: &ActView, (user, grants): (&UserId, &[Grant])) -> Result<Effect, AppError> {
         self.check_grants(open, grants, 0).await?;
-        storage::users::user_by_id(open.tx(), user).await?.ok_or(AppError::NotFound("person"))?;
+        let row = storage::users::user_by_id(open.tx(), user).await?.ok_or(AppError::NotFound("person"))?;
+        let keys = storage::credentials::credential_of_user(open.tx(), user).await?;
+        own_keys::check_keys_fit(&row.display_name, &row.grants, grants, &keys)?;
         storage::users::user_set_grants(open.tx(), user, grants).await?;
         self.an_admin_remains(open).await?;
         open.changes_books();

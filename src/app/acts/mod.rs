@@ -2,10 +2,12 @@
 //! One file per kind of effect; who may sign is in the policy table, how many must is here (ruling C7).
 
 pub mod carry_out;
+pub mod own;
 pub mod prepare;
 pub mod sign;
 
 use super::{App, AppError};
+use crate::authn::NewKey;
 use crate::authz::{self, Action, Actor, Permit, Resource};
 use crate::domain::{Act, ActId, ActKind, Role, StartLeaf, act};
 use crate::storage::{
@@ -24,6 +26,9 @@ pub struct Detail {
     /// The leaves of a start, in the order of the tree.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<StartLeaf>,
+    /// The key that a `credential_add` adds; the act names its public key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_key: Option<NewKey>,
 }
 
 /// An act with everything a page shows.
@@ -158,8 +163,11 @@ impl App {
             ActKind::EnrolmentCode { bot } | ActKind::AgentConfirm { bot, .. } | ActKind::AgentRevoke { bot, .. } => {
                 authz::check(actor, Action::EnrolAgent, &of_bot(bot)?)?
             }
-            ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::Grants { .. } => {
+            ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::Grants { .. } | ActKind::Enable { .. } => {
                 authz::check(actor, Action::ManagePeople, &Resource::Installation)?
+            }
+            ActKind::CredentialAdd { user, .. } | ActKind::CredentialRemove { user, .. } => {
+                authz::check(actor, Action::OwnKeys, &Resource::User(user.clone()))?
             }
             ActKind::TokenCreate { team, .. } => {
                 let resource = team.clone().map_or(Resource::Installation, Resource::Team);

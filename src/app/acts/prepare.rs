@@ -1,7 +1,7 @@
 //! Preparing an act: what is asked for is checked, written canonically and stored, so that every signer signs the same bytes.
 
 use super::{ACT_LIVES_MS, ActView, Detail};
-use crate::app::{App, AppError, Invalid};
+use crate::app::{App, AppError, Invalid, own_keys};
 use crate::audit::{Event, tree};
 use crate::authz::Actor;
 use crate::crypto::token;
@@ -64,7 +64,7 @@ impl App {
         let root = tree::tree_hash(&leaf_bytes(&leaves)?);
         let kind = ActKind::Start { count: leaves.len() as u64, root: BASE64URL_NOPAD.encode(&root) };
         let signers = if leaves.len() > 1 { 2 } else { 1 };
-        self.prepare(actor, kind, Detail { leaves }, signers).await
+        self.prepare(actor, kind, Detail { leaves, ..Detail::default() }, signers).await
     }
 
     /// Prepares any other act, which one person signs.
@@ -72,10 +72,28 @@ impl App {
     /// # Errors
     /// `Denied`; `Invalid`.
     pub async fn prepare_single(&self, actor: &Actor, kind: ActKind) -> Result<ActView, AppError> {
+        self.may_prepare(actor, &kind, &Detail::default())?;
+        self.is_sound(&kind).await?;
         self.prepare(actor, kind, Detail::default(), 1).await
     }
 
-    async fn prepare(&self, actor: &Actor, kind: ActKind, detail: Detail, signers_needed: i64) -> Result<ActView, AppError> {
+    /// Refuses early what the last signature would be refused for.
+    async fn is_sound(&self, kind: &ActKind) -> Result<(), AppError> {
+        match kind {
+            ActKind::Grants { user, grants } => {
+                let Some(row) = self.people_book.user(user) else { return Err(AppError::NotFound("person")) };
+                let keys = storage::credentials::credential_of_user(&mut *self.db.read().await?, user).await?;
+                own_keys::check_keys_fit(&row.display_name, &row.grants, grants, &keys)
+            }
+            ActKind::Enable { user } => {
+                let row = self.people_book.user(user).ok_or(AppError::NotFound("person"))?;
+                if row.enabled { Err(AppError::conflict(format!("{} is enabled already", row.display_name))) } else { Ok(()) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) async fn prepare(&self, actor: &Actor, kind: ActKind, detail: Detail, signers_needed: i64) -> Result<ActView, AppError> {
         let permit = self.may_prepare(actor, &kind, &detail)?;
         let made_by = actor.user().ok_or_else(|| AppError::conflict("only a person prepares an act"))?.clone();
         let mut open = self.begin(permit, Lane::Normal).await?;

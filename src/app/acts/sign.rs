@@ -2,9 +2,9 @@
 //! the act out in the same transaction.
 
 use super::{ActView, Outcome, carry_out::Effect};
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, sign_in::note_use, tx::Act};
 use crate::audit::{Event, SignedAct};
-use crate::authn::{Ceremony, Signed};
+use crate::authn::{Ceremony, KeyError, Keys};
 use crate::authz::Actor;
 use crate::domain::ActId;
 use crate::storage::{self, Lane, acts::StoredSignature};
@@ -20,9 +20,7 @@ impl App {
         self.still_open(&act)?;
         self.may_sign(actor, &act)?;
         let user = actor.user().ok_or(AppError::NotFound("person"))?;
-        let keys = storage::credentials::credential_of_user(&mut *self.db.read().await?, user).await?;
-        let passkeys: Vec<String> = keys.into_iter().map(|key| key.passkey).collect();
-        Ok(self.keys.begin_assertion(&passkeys, Some(act.challenge()))?)
+        Ok(self.keys.begin_assertion(&self.passkeys_of(user).await?, Some(act.challenge()))?)
     }
 
     fn still_open(&self, act: &ActView) -> Result<(), AppError> {
@@ -35,9 +33,13 @@ impl App {
         Ok(())
     }
 
-    /// Who signed first must still hold that right when the last one signs.
-    fn first_still_may(&self, act: &ActView) -> Result<(), AppError> {
+    /// Who signed first must still hold that right when the last one signs, and the key they signed with must still be theirs.
+    async fn first_still_may(&self, open: &mut Act<'_>, act: &ActView) -> Result<(), AppError> {
         let Some(first) = act.signatures.first() else { return Ok(()) };
+        let keys = storage::credentials::credential_of_user(open.tx(), &first.user_id).await?;
+        if !keys.iter().any(|key| key.id == first.credential_id && key.suspended_at.is_none()) {
+            return Err(AppError::conflict("the key of the first signature was removed or suspended; prepare it again"));
+        }
         let actor = self.actor_of(&first.user_id, false);
         let actor = actor.ok_or_else(|| AppError::conflict("whoever signed first is disabled; prepare it again"))?;
         self.may_prepare(&actor, &act.act.kind, &act.detail).map(drop)
@@ -51,9 +53,11 @@ impl App {
         let user = actor.user().ok_or(AppError::NotFound("person"))?.clone();
         let shown = self.act(actor, id).await?;
         self.still_open(&shown)?;
-        let keys = storage::credentials::credential_of_user(&mut *self.db.read().await?, &user).await?;
-        let passkeys: Vec<String> = keys.into_iter().map(|key| key.passkey).collect();
-        let signed = self.keys.finish_assertion(state, &passkeys, response)?;
+        is_fresh(&shown, response)?;
+        let signed = match self.keys.finish_assertion(state, &self.passkeys_of(&user).await?, response) {
+            Ok(signed) => signed,
+            Err(error) => return Err(self.key_failed(&user, error).await),
+        };
         if signed.challenge != shown.challenge() {
             return Err(AppError::conflict("that signature was made for another act"));
         }
@@ -66,7 +70,7 @@ impl App {
         let mut act = ActView::of(stored, signatures)?;
         self.still_open(&act)?;
         self.may_sign(actor, &act)?;
-        self.first_still_may(&act)?;
+        self.first_still_may(&mut open, &act).await?;
         let n = act.signatures.len() as i64 + 1;
         let signature = StoredSignature {
             act_id: id.clone(),
@@ -80,10 +84,7 @@ impl App {
             alone: act.signatures.iter().any(|s| s.user_id == user),
         };
         storage::acts::act_sign(open.tx(), &signature).await?;
-        if let Signed { passkey: Some(passkey), credential, .. } = &signed {
-            let now = open.now();
-            storage::credentials::credential_used(open.tx(), credential, now, passkey).await?;
-        }
+        note_use(&mut open, &signed).await?;
         act.signatures.push(signature);
         if (act.signatures.len() as i64) < act.stored.signers_needed {
             failpoint!("act:before_signed");
@@ -99,9 +100,17 @@ impl App {
         failpoint!("act:before_commit");
         open.commit(event).await?;
         failpoint!("act:committed");
-        self.after(after);
+        self.after(after).await;
         Ok(outcome)
     }
+}
+
+/// Refuses an assertion that this act has already: its challenge is the same for every signer, so that a key which does not count could not
+/// be told from a recording of it.
+fn is_fresh(act: &ActView, response: &str) -> Result<(), AppError> {
+    let given = Keys::assertion_of(response)?;
+    let is_known = |s: &StoredSignature| s.authenticator_data == given.authenticator_data && s.client_data == given.client_data;
+    if act.signatures.iter().any(is_known) { Err(KeyError::Replayed.into()) } else { Ok(()) }
 }
 
 /// An act with its signatures as the log keeps it.

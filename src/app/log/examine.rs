@@ -114,6 +114,10 @@ fn say_log(report: &Report, place: &str, found: &mut Examination) {
         let said = format!("{} entries and {} signatures of acts in {place}, root {}", report.entries, report.signatures, report.root);
         found.checked.push(said);
     }
+    if report.unsigned > 0 {
+        let said = "entries: no assertion recorded (keys made with a one-time link, and entries of versions that asked for none)";
+        found.not_checked.push(format!("{} {said}", report.unsigned));
+    }
 }
 
 /// Every signed checkpoint outside of the sink.

@@ -9,6 +9,9 @@ impl Assertions for NoKeys {
     fn check(&self, _: &str, _: &[u8; 32], _: &AssertionText) -> Result<(), String> {
         Err("no keys here".into())
     }
+    fn digest_of_key(&self, _: &str, _: &str) -> Result<String, String> {
+        Err("no keys here".into())
+    }
 }
 
 struct Log {
@@ -134,4 +137,120 @@ fn a_tail_cut_off_together_with_its_head_is_not_seen_without_a_later_root() {
     }
     shortened.frontier = frontier;
     assert!(verify(shortened).is_good(), "this is what checkpoints outside the database are for");
+}
+
+/// Takes every assertion, and every key for what it says it is.
+struct AllGood;
+impl Assertions for AllGood {
+    fn check(&self, _: &str, _: &[u8; 32], _: &AssertionText) -> Result<(), String> {
+        Ok(())
+    }
+    fn digest_of_key(&self, passkey: &str, cose: &str) -> Result<String, String> {
+        if passkey == "another" { Err("not that key".into()) } else { Ok(format!("digest of {cose}")) }
+    }
+}
+
+fn credential(id: &str) -> CredentialId {
+    CredentialId(id.to_owned())
+}
+
+fn signed(act: serde_json::Value, by: &UserId, key: &str) -> SignedAct {
+    let text = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
+    let assertion = AssertionText {
+        user: by.clone(),
+        credential: credential(key),
+        authenticator_data: text("a"),
+        client_data: text("c"),
+        signature: text("s"),
+    };
+    SignedAct { act: text(&act.to_string()), assertions: vec![assertion] }
+}
+
+fn added(user: &UserId, key: &str, passkey: &str, signed: Option<SignedAct>) -> Event {
+    Event::CredentialAdded {
+        user: user.clone(),
+        credential: credential(key),
+        nickname: "blue".into(),
+        passkey: passkey.into(),
+        public_key: "{}".into(),
+        cose: Some(key.into()),
+        aaguid: None,
+        attestation: None,
+        backup_eligible: Some(false),
+        signed,
+    }
+}
+
+fn tell(events: Vec<(Actor, Event)>) -> Report {
+    let mut verifier = Verifier::new(&AllGood);
+    let (mut nodes, mut frontier) = (Vec::new(), Frontier::default());
+    for (seq, (actor, event)) in events.into_iter().enumerate() {
+        let record = Record { actor, ts: Timestamp(1_000_000), happened_at: None, node: "n".into(), event };
+        let canonical = Canonical::new(&record).unwrap();
+        nodes.extend(frontier.push(canonical.leaf()));
+        verifier.take(row(seq as u64, &canonical));
+    }
+    verifier.finish(&nodes, frontier.size(), &frontier.encode())
+}
+
+#[test]
+fn who_signs_is_who_acts_with_a_key_that_has_not_ended() {
+    let (sato, okafor) = (UserId::new(), UserId::new());
+    let own = |user: &UserId| Actor::user(user);
+    let door = |user: &UserId, key: &str| (Actor::server(), added(user, key, "own", None));
+    let enable = |signed| Event::UserEnabled { user: okafor.clone(), signed };
+    let act = || serde_json::json!({"kind": "enable", "user": okafor.as_str()});
+    let good = tell(vec![door(&sato, "k1"), (own(&sato), enable(Some(signed(act(), &sato, "k1"))))]);
+    assert!(good.is_good() && good.signatures == 1 && good.unsigned == 1, "{good:?}");
+    // A log of a version that asked for no signature.
+    let old = tell(vec![(own(&sato), enable(None))]);
+    assert!(old.is_good() && old.signatures == 0 && old.unsigned == 1, "{old:?}");
+
+    let other_actor = tell(vec![door(&sato, "k1"), (own(&okafor), enable(Some(signed(act(), &sato, "k1"))))]);
+    assert!(says(&other_actor, "signed by somebody else than who acted"), "{other_actor:?}");
+    let ended = |event: Event| tell(vec![door(&sato, "k1"), (own(&sato), event), (own(&sato), enable(Some(signed(act(), &sato, "k1"))))]);
+    let remove = serde_json::json!({"kind": "credential_remove", "user": sato.as_str(), "credential": "k1"});
+    let removed = Event::CredentialRemoved {
+        user: sato.clone(),
+        credential: credential("k1"),
+        nickname: "blue".into(),
+        signed: signed(remove, &sato, "k1"),
+    };
+    let report = ended(removed);
+    assert!(says(&report, "signed by a key that had been removed at entry 1") && report.findings.len() == 1, "{report:?}");
+    let suspended = Event::CredentialSuspended { user: sato.clone(), credential: credential("k1"), why: "copied".into() };
+    assert!(says(&ended(suspended), "had been suspended at entry 1"));
+    let strange = Event::CredentialSuspended { user: sato.clone(), credential: credential("k9"), why: "copied".into() };
+    assert!(says(&ended(strange), "a key that was never enrolled"));
+}
+
+#[test]
+fn a_key_is_added_by_its_owner_and_is_the_one_that_was_signed() {
+    let (sato, okafor) = (UserId::new(), UserId::new());
+    let add = |user: &UserId, key: &str, digest: &str| {
+        serde_json::json!({"kind": "credential_add", "user": user.as_str(), "credential": key, "public_key": format!("digest of {digest}")})
+    };
+    let told = |act: serde_json::Value, by: &UserId, with: &str, passkey: &str| {
+        let event = added(&sato, "k2", passkey, Some(signed(act, by, with)));
+        tell(vec![
+            (Actor::server(), added(&sato, "k1", "own", None)),
+            (Actor::server(), added(&okafor, "o1", "own", None)),
+            (Actor::user(by), event),
+        ])
+    };
+    let good = told(add(&sato, "k2", "k2"), &sato, "k1", "own");
+    assert!(good.is_good() && good.signatures == 1, "{good:?}");
+    assert!(says(&told(add(&sato, "k2", "k3"), &sato, "k1", "own"), "names another public key"));
+    assert!(says(&told(add(&sato, "k3", "k2"), &sato, "k1", "own"), "about something else"));
+    assert!(says(&told(add(&sato, "k2", "k2"), &okafor, "o1", "own"), "by another's signature"));
+    assert!(says(&told(add(&sato, "k2", "k2"), &sato, "k2", "own"), "a key that was never enrolled"), "no key adds itself");
+    assert!(says(&told(add(&sato, "k2", "k2"), &sato, "k1", "another"), "not that key"));
+}
+
+#[test]
+fn entries_of_an_earlier_version_are_read() {
+    let old = r#"{"kind":"credential.added","data":{"user":"0193f0a0-0000-7000-8000-000000000001","credential":"k1","nickname":"blue","passkey":"{}","public_key":"{}"}}"#;
+    assert!(matches!(serde_json::from_str(old).unwrap(), Event::CredentialAdded { cose: None, signed: None, backup_eligible: None, .. }));
+    let old = r#"{"kind":"user.enabled","data":{"user":"0193f0a0-0000-7000-8000-000000000001"}}"#;
+    assert!(matches!(serde_json::from_str(old).unwrap(), Event::UserEnabled { signed: None, .. }));
 }

@@ -9,7 +9,27 @@ fn person(roles: &[(Role, Option<&TeamId>)]) -> Actor {
         name: "P".into(),
         grants: roles.iter().map(|(role, team)| Grant { role: *role, team: team.cloned() }).collect(),
         stop_only: false,
+        few_keys: false,
     }
+}
+
+#[test]
+fn with_one_key_a_person_reads_stops_and_adds_keys() {
+    let team = TeamId::new();
+    let id = UserId::new();
+    let everything = [Role::Operator, Role::Lead, Role::Risk, Role::Admin];
+    let grants = everything.map(|role| Grant { role, team: role.is_of_team().then(|| team.clone()) }).into();
+    let actor = Actor::User { id: id.clone(), name: "P".into(), grants, stop_only: false, few_keys: true };
+    let bot = Resource::Bot { id: BotId::new(), team: team.clone(), stage: Stage::Sandbox };
+    let may = |action| {
+        [Resource::Installation, Resource::Team(team.clone()), bot.clone(), Resource::User(id.clone())]
+            .iter()
+            .any(|resource| check(&actor, action, resource).is_ok())
+    };
+    let allowed: Vec<Action> = Action::ALL.iter().copied().filter(|action| may(*action)).collect();
+    assert_eq!(allowed, [Action::SeeCounts, Action::See, Action::PlaceHold, Action::OwnKeys]);
+    let denied = check(&actor, Action::StartBot, &bot).unwrap_err().to_string();
+    assert!(denied.contains("two security keys"), "{denied}");
 }
 
 fn hold(scope: Scope, team: &TeamId, kind: PlacerKind, as_risk: bool) -> Resource {

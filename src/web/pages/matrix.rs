@@ -72,10 +72,11 @@ fn asked() -> Vec<Asked> {
 
 /// Who may ask: one actor of each kind, in team `own` where it belongs to one.
 fn askers(own: &TeamId) -> Vec<(&'static str, Actor)> {
-    let person = |role: Role, stop_only: bool| {
+    let with = |role: Role, stop_only: bool, few_keys: bool| {
         let grants = vec![Grant { role, team: role.is_of_team().then(|| own.clone()) }];
-        Actor::User { id: UserId::new(), name: String::new(), grants, stop_only }
+        Actor::User { id: UserId::new(), name: String::new(), grants, stop_only, few_keys }
     };
+    let person = |role: Role, stop_only: bool| with(role, stop_only, false);
     let token = |scope| Actor::Token { id: TokenId::new(), name: String::new(), scope, team: Some(own.clone()) };
     let agent = Actor::Agent { id: crate::domain::AgentId::new(), bot: BotId::new(), name: String::new() };
     vec![
@@ -85,6 +86,7 @@ fn askers(own: &TeamId) -> Vec<(&'static str, Actor)> {
         ("Admin", person(Role::Admin, false)),
         ("Auditor", person(Role::Auditor, false)),
         ("Idle session of a lead", person(Role::Lead, true)),
+        ("Lead with one key", with(Role::Lead, false, true)),
         ("Token stop of a team", token(TokenScope::Stop)),
         ("Token read of a team", token(TokenScope::Read)),
         ("Token manage of a team", token(TokenScope::Manage)),

@@ -28,6 +28,7 @@ pub mod health;
 pub mod holds;
 pub mod keeping;
 pub mod matrix;
+pub mod own_keys;
 pub mod pause;
 pub mod people;
 pub mod roles;

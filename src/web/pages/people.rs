@@ -1,13 +1,16 @@
-//! `/people` and `/me`: who there is, what they may do, which keys they have. Roles and invitations are prepared here and signed as acts.
+//! `/people`: who there is, what they may do, which keys they have. Roles and invitations are prepared here and signed as acts.
 
-use super::roles::{self, Choices};
-use crate::app::{App, AppError, sign_in::KEYS_NEEDED};
+use super::{
+    own_keys::{self, Key},
+    roles::{self, Choices},
+};
+use crate::app::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{ActKind, Timestamp, UserId, text};
+use crate::domain::{ActKind, KEYS_NEEDED, Timestamp, UserId, text};
 use crate::web::{
     Answer, Shared, WebError,
     chip::{Chip, Tone},
-    extract::{Person, Posted, StopOnly},
+    extract::{Person, Posted},
     format, frame,
     page::Frame,
     problems::Problems,
@@ -27,12 +30,6 @@ struct Row {
     keys: usize,
     last_used: Option<Timestamp>,
     chip: Chip,
-}
-
-struct Key {
-    nickname: String,
-    added: Timestamp,
-    last_used: Option<Timestamp>,
 }
 
 #[derive(Template)]
@@ -71,17 +68,6 @@ struct Invite {
     problems: Problems,
     sign_in_name: String,
     choices: Choices,
-}
-
-#[derive(Template)]
-#[template(path = "me.html")]
-struct Me {
-    frame: Frame,
-    shown_name: String,
-    sign_in_name: String,
-    roles: Vec<String>,
-    keys: Vec<Key>,
-    is_asleep: bool,
 }
 
 fn may_manage(actor: &Actor) -> bool {
@@ -125,11 +111,6 @@ pub async fn index(State(app): Shared, person: Person) -> Answer {
     frame::page(&page)
 }
 
-async fn keys(app: &App, actor: &Actor, id: &UserId) -> Result<Vec<Key>, WebError> {
-    let keys = app.keys_of(actor, id).await?;
-    Ok(keys.into_iter().map(|key| Key { nickname: key.nickname, added: key.created_at, last_used: key.last_used_at }).collect())
-}
-
 fn id_of(text: &str) -> Result<UserId, WebError> {
     UserId::parse(text).map_err(|_| AppError::NotFound("person").into())
 }
@@ -141,7 +122,7 @@ pub async fn show(State(app): Shared, person: Person, Path(id): Path<String>) ->
 
 async fn draw(app: &App, person: &Person, id: &UserId, ticked: Option<Vec<String>>, problems: Problems) -> Answer {
     let user = app.people().user(id).ok_or(AppError::NotFound("person"))?;
-    let keys = keys(app, &person.actor, id).await?;
+    let keys = own_keys::keys(app, &person.actor, id).await?;
     let now = app.clock.now();
     let has_come_in = !user.enabled || keys.len() >= KEYS_NEEDED;
     let links = if has_come_in { HashMap::new() } else { app.invitations(&person.actor).await? };
@@ -206,20 +187,21 @@ pub async fn prepare_link(State(app): Shared, person: Person, Path(id): Path<Str
     }
 }
 
-/// Ends every right of a person.
+/// Ends every right of a person. It only takes away: no key is asked for.
 pub async fn disable(State(app): Shared, person: Person, Path(id): Path<String>, _: Posted<super::sign_in::Nothing>) -> Answer {
-    set_enabled(&app, &person, &id_of(&id)?, false).await
-}
-
-/// Gives them back.
-pub async fn enable(State(app): Shared, person: Person, Path(id): Path<String>, _: Posted<super::sign_in::Nothing>) -> Answer {
-    set_enabled(&app, &person, &id_of(&id)?, true).await
-}
-
-async fn set_enabled(app: &App, person: &Person, id: &UserId, enabled: bool) -> Answer {
-    match app.set_enabled(&person.actor, id, enabled).await {
+    let id = id_of(&id)?;
+    match app.disable(&person.actor, &id).await {
         Ok(()) => Ok(frame::see(&format!("/people/{id}"))),
-        Err(error) => draw(app, person, id, None, Problems::of_error(error)?).await,
+        Err(error) => draw(&app, &person, &id, None, Problems::of_error(error)?).await,
+    }
+}
+
+/// Prepares giving them back.
+pub async fn enable(State(app): Shared, person: Person, Path(id): Path<String>, _: Posted<super::sign_in::Nothing>) -> Answer {
+    let id = id_of(&id)?;
+    match app.prepare_single(&person.actor, ActKind::Enable { user: id.clone() }).await {
+        Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
+        Err(error) => draw(&app, &person, &id, None, Problems::of_error(error)?).await,
     }
 }
 
@@ -261,20 +243,4 @@ pub async fn prepare_invite(State(app): Shared, person: Person, Posted(typed): P
         Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
         Err(error) => draw_invite(&app, &person, typed, Problems::of_error(error)?).await,
     }
-}
-
-/// Whoever is signed in, also in a session that may only stop.
-pub async fn me(State(app): Shared, StopOnly(person): StopOnly) -> Answer {
-    let user = app.people().user(&person.user).ok_or(AppError::NotFound("person"))?;
-    let is_asleep = person.visitor.asleep.is_some();
-    let keys = if is_asleep { Vec::new() } else { keys(&app, &person.actor, &person.user).await? };
-    let page = Me {
-        frame: frame::of(&app, &person.visitor, "My account").await,
-        shown_name: user.display_name.clone(),
-        sign_in_name: user.name.clone(),
-        roles: user.grants.iter().map(|grant| frame::role_words(&app, grant)).collect(),
-        keys,
-        is_asleep,
-    };
-    frame::page(&page)
 }

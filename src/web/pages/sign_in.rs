@@ -156,12 +156,13 @@ pub async fn key(State(app): Shared, visitor: Visitor, Posted(touched): Posted<T
         app.sign_in_key(&user, &state, &touched.response).await
     };
     match done.await {
-        Ok(recorded) if visitor.held.pending.is_some() => {
-            session::sign_in(&visitor.session, &user, recorded, now).await?;
-            Ok(frame::see(touched.next.path()))
-        }
-        Ok(recorded) => {
-            session::wake(&visitor.session, &user, recorded, now).await?;
+        Ok(done) => {
+            if visitor.held.pending.is_some() {
+                session::sign_in(&visitor.session, &user, done.recorded, now).await?;
+            } else {
+                session::wake(&visitor.session, &user, done.recorded, now).await?;
+            }
+            session::note_key(&visitor.session, &done.key).await?;
             Ok(frame::see(touched.next.path()))
         }
         Err(error) => key_page(&app, &visitor, touched.next, Problems::of_error(error)?).await,

@@ -1,8 +1,8 @@
 //! A one-time link leads to a password and two keys. Opening it uses nothing up: the session keeps the link's digest, so that the secret
 //! leaves the address bar at once, and the second key ends the link.
 
-use crate::app::{App, AppError, sign_in::KEYS_NEEDED, sign_in::Welcomed};
-use crate::domain::Secret;
+use crate::app::{App, AppError, sign_in::Welcomed};
+use crate::domain::{KEYS_NEEDED, Secret};
 use crate::web::{
     Answer, Shared, WebError,
     extract::{Posted, Visitor},
@@ -31,6 +31,7 @@ struct Welcome {
     options: String,
     nickname: String,
     needed: usize,
+    must_be_bound: bool,
 }
 
 /// Takes the link into the session and its secret out of the address bar.
@@ -64,7 +65,9 @@ async fn draw(app: &App, visitor: &Visitor, welcomed: Welcomed, typed: (String, 
     }
     let display_name = if display_name.is_empty() { welcomed.user.display_name.clone() } else { display_name };
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    frame::page_with(status, &Welcome { frame, problems, welcomed, display_name, options, nickname, needed: KEYS_NEEDED })
+    let must_be_bound = app.must_be_bound(&welcomed.user.id);
+    let page = Welcome { frame, problems, welcomed, display_name, options, nickname, needed: KEYS_NEEDED, must_be_bound };
+    frame::page_with(status, &page)
 }
 
 /// A name to be shown and a password, twice.

@@ -40,11 +40,12 @@ impl Hand {
     }
 }
 
-/// A person and the key they sign with.
+/// A person and the keys they sign with.
 #[derive(Clone)]
 pub struct Somebody {
     pub id: UserId,
     pub key: Arc<SoftKey>,
+    pub spare: Arc<SoftKey>,
 }
 
 /// An application with people in it.
@@ -103,7 +104,8 @@ pub async fn join_with(app: &Arc<App>, link: &Secret<String>, shown: &str, names
         app.welcome_key(&welcomed.link, &ceremony.state, &answer, nickname).await.unwrap();
         keys.push(key);
     }
-    Somebody { id: welcomed.user.id, key: keys.swap_remove(0) }
+    let spare = keys.last().unwrap().clone();
+    Somebody { id: welcomed.user.id, key: keys.swap_remove(0), spare }
 }
 
 impl TestApp {
@@ -183,10 +185,29 @@ impl TestApp {
 
     /// Signs an act as somebody.
     pub async fn sign(&self, name: &str, act: &ActView) -> Result<Outcome, AppError> {
+        self.sign_with(name, &self.people[name].key, act).await
+    }
+
+    /// The same with a certain key.
+    pub async fn sign_with(&self, name: &str, key: &SoftKey, act: &ActView) -> Result<Outcome, AppError> {
         let actor = self.actor(name);
         let ceremony = self.app.signing_options(&actor, &act.stored.id).await?;
-        let answer = self.people[name].key.sign(&ceremony.options).unwrap();
+        let answer = key.sign(&ceremony.options).unwrap();
         self.app.sign(&actor, &act.stored.id, &ceremony.state, &answer).await
+    }
+
+    /// Makes another key for somebody and prepares the act that adds it.
+    pub async fn make_key(&self, name: &str, nickname: &str) -> (Arc<SoftKey>, ActView) {
+        let actor = self.actor(name);
+        let key = Arc::new(SoftKey::new(self.app.origin.clone()));
+        let ceremony = self.app.own_key_options(&actor).await.unwrap();
+        let answer = key.register(&ceremony.options).unwrap();
+        (key, self.app.prepare_key(&actor, &ceremony.state, &answer, nickname).await.unwrap())
+    }
+
+    /// Somebody's keys as they are stored.
+    pub async fn keys(&self, name: &str) -> Vec<storage::credentials::Credential> {
+        storage::credentials::credential_of_user(&mut self.fresh.db.read().await.unwrap(), &self.people[name].id).await.unwrap()
     }
 
     /// A bot of a team in `sandbox`.

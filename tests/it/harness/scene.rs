@@ -207,6 +207,7 @@ pub fn rows(route: &Route) -> &'static [Whose] {
             &[Whose::Arbs, Whose::Grids, Whose::Everybodys]
         }
         ("POST", "/bots" | "/starts" | "/api/v1/bots") | ("GET", "/starts/new") => &[Whose::Arbs, Whose::Grids],
+        (_, path) if path.starts_with("/me/") => &[Whose::Nobodys],
         (_, path) if path.contains("{id}") => &[Whose::Arbs, Whose::Grids],
         _ => &[Whose::Nobodys],
     }

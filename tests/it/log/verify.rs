@@ -2,7 +2,7 @@
 
 use super::copy::{Raw, copy, copy_dir, opened};
 use crate::harness::{
-    app::TestApp,
+    app::{ORIGIN, TestApp},
     db::{Fresh, on_both},
 };
 use andon::{
@@ -249,6 +249,16 @@ on_both!(the_sink_is_verified_without_a_database, |fresh: Fresh| async move {
     };
     let (code, said) = by_python(&vkey);
     assert!(code == Some(0) && said.contains("1 of 1 checkpoints good"), "{said}");
+    let acts_by_python = |origin: &str| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/verify_acts.py");
+        let python = std::env::var("ANDON_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+        let run = std::process::Command::new(python).arg(script).arg(&folder).arg(origin).output().unwrap();
+        (run.status.code(), String::from_utf8_lossy(&run.stdout).into_owned())
+    };
+    let report = test.log_is_good().await;
+    let (code, said) = acts_by_python(ORIGIN);
+    assert!(code == Some(0) && said.contains(&format!("{} signatures good, 0 wrong, 0 by keys", report.signatures)), "{said}");
+    assert_eq!(acts_by_python("http://localhost:9999").0, Some(1), "made at another origin");
     let stranger = SigningKey::from_seed(vkey.name(), [5; 32].into()).unwrap().verifier().clone();
     // The log's own word for its key is not enough for whoever brought another.
     assert_eq!(by_python(&stranger).0, Some(1));

@@ -47,6 +47,8 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/people/invite", "name", &["nobody"], "letters, digits and dashes make a name"),
     ("/welcome/password", "display_name", &["nobody"], "letters, digits and dashes make a name"),
     ("/welcome/key", "nickname", &["nobody"], "letters, digits and dashes make a name"),
+    ("/me/keys", "nickname", &["nobody"], "letters, digits and dashes make a name"),
+    ("/me/keys/{id}/name", "nickname", &["nobody"], "letters, digits and dashes make a name"),
 ];
 
 fn is_taken(route: &Route, field: &str, value: &str) -> bool {
@@ -121,7 +123,7 @@ async fn every_field_of_every_form_refuses_what_does_not_belong_there_and_change
 }
 
 fn is_ceremony(route: &Route) -> bool {
-    route.path.ends_with("/key") || route.path.ends_with("/sign")
+    route.path.ends_with("/key") || route.path == "/me/keys" || route.path.ends_with("/sign")
 }
 
 /// A failed sign-in is in the log.

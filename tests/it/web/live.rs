@@ -109,7 +109,7 @@ async fn a_stream_ends_with_its_session_and_with_its_persons_rights() {
     let browser = Browser::signed_in(&test, "lead").await;
     let mut stream = browser.stream("/live/fleet?bots=").await;
     read_until(&mut stream, &["event: beat"]).await;
-    test.app.set_enabled(&test.actor("admin"), &test.people["lead"].id, false).await.unwrap();
+    test.app.disable(&test.actor("admin"), &test.people["lead"].id).await.unwrap();
     assert!(read_until(&mut stream, &["nothing more"]).await.1, "disabled");
 
     let browser = Browser::signed_in(&test, "risk").await;
@@ -165,6 +165,6 @@ async fn the_first_run_says_what_its_agent_says_and_when_there_is_something_new_
     test.hand.forward_ms(412);
     agent.settle(&test.app).await;
     read_until(&mut stream, &["received 412 ms, applied 412 ms, idle 412 ms"]).await;
-    test.app.set_enabled(&test.actor("admin"), &test.people["operator"].id, false).await.unwrap();
+    test.app.disable(&test.actor("admin"), &test.people["operator"].id).await.unwrap();
     assert!(read_until(&mut stream, &["nothing more"]).await.1, "disabled");
 }

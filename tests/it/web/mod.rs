@@ -7,6 +7,7 @@ mod errors;
 mod forms;
 mod foundation;
 mod inputs;
+mod keys;
 mod live;
 mod people;
 mod proxies;

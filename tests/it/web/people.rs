@@ -61,7 +61,16 @@ async fn roles_change_by_a_signed_act_and_disabling_by_a_press() {
     assert!(!test.app.people().user(&id).unwrap().enabled);
     admin.get(&format!("/people/{id}")).await;
     admin.post(&format!("/people/{id}/enable"), &[]).await;
+    let act = admin.leads_to().to_owned();
+    assert!(act.starts_with("/acts/") && !test.app.people().user(&id).unwrap().enabled, "giving rights back is signed");
+    admin.get(&act).await;
+    assert!(admin.page.contains("who was disabled"), "{}", admin.page);
+    admin.touch(&test, "admin", &format!("{act}/sign")).await;
+    assert_eq!(admin.leads_to(), format!("/people/{id}"));
     assert!(test.app.people().user(&id).unwrap().enabled);
+    admin.get(&format!("/people/{id}")).await;
+    admin.post(&format!("/people/{id}/enable"), &[]).await;
+    assert!(admin.status == StatusCode::UNPROCESSABLE_ENTITY && admin.page.contains("is enabled already"), "{}", admin.page);
     let mut risk = Browser::signed_in(&test, "risk").await;
     risk.get(&format!("/people/{id}")).await;
     assert!(risk.page.contains("An admin changes roles") && !risk.page.contains("/disable"));

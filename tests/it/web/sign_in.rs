@@ -143,7 +143,7 @@ async fn signing_out_and_being_disabled_end_the_session() {
     browser.get("/people").await;
     assert_eq!(browser.leads_to(), "/sign-in?next=%2Fpeople");
     let mut browser = Browser::signed_in(&test, "operator").await;
-    test.app.set_enabled(&test.actor("admin"), &test.people["operator"].id, false).await.unwrap();
+    test.app.disable(&test.actor("admin"), &test.people["operator"].id).await.unwrap();
     browser.get("/people").await;
     assert_eq!(browser.leads_to(), "/sign-in?next=%2Fpeople");
 }

@@ -24,6 +24,11 @@ pub fn sentence(app: &App, act: &ActView) -> String {
             let who = person(app, user);
             format!("Change the roles of {who} to {}", roles(app, grants))
         }
+        ActKind::Enable { user } => format!("Enable {}, who was disabled", person(app, user)),
+        ActKind::CredentialAdd { user, nickname, .. } => format!("Add security key “{nickname}” to those of {}", person(app, user)),
+        ActKind::CredentialRemove { user, nickname, .. } => {
+            format!("Remove security key “{nickname}” from those of {}", person(app, user))
+        }
         ActKind::TokenCreate { name, scope, team } => {
             let of = team.as_ref().map_or_else(|| "the whole installation".to_owned(), |team| format!("team {}", team_name(app, team)));
             format!("Make API token {name} that may {} in {of}", token_words(scope))
@@ -43,6 +48,9 @@ pub fn button(act: &ActView) -> String {
         ActKind::Invite { .. } => "Sign the invitation of 1 person".to_owned(),
         ActKind::InviteAgain { .. } => "Sign for 1 new link".to_owned(),
         ActKind::Grants { .. } => "Sign the new roles of 1 person".to_owned(),
+        ActKind::Enable { .. } => "Sign the enabling of 1 person".to_owned(),
+        ActKind::CredentialAdd { .. } => "Sign for 1 new key with a key that you have".to_owned(),
+        ActKind::CredentialRemove { .. } => "Sign the removal of 1 key".to_owned(),
         ActKind::TokenCreate { .. } => "Sign for 1 API token".to_owned(),
     }
 }
@@ -69,6 +77,13 @@ pub fn effect(act: &ActView) -> &'static str {
             "The link they were given before is over at once. A new one is shown once, to you, and works for 24 hours."
         }
         ActKind::Grants { .. } => "The roles count from the next page that they open.",
+        ActKind::Enable { .. } => "They may sign in again and have their roles and keys back.",
+        ActKind::CredentialAdd { .. } => {
+            "The new key signs for you from then on. Sign with a key that you had before. You and everybody who administers are told."
+        }
+        ActKind::CredentialRemove { .. } => {
+            "The key signs nothing any more, and sessions that were signed in with it end. You and everybody who administers are told."
+        }
         ActKind::TokenCreate { .. } => "The token is shown once, to you, and ends after 90 days.",
     }
 }
@@ -94,6 +109,17 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
             let now = app.people().user(user).map(|user| roles(app, &user.grants)).unwrap_or_default();
             vec![("Roles now", now), ("Person", user.to_string())]
         }
+        ActKind::Enable { user } => {
+            let roles = app.people().user(user).map(|user| roles(app, &user.grants)).unwrap_or_default();
+            vec![("Roles", roles), ("Person", user.to_string())]
+        }
+        ActKind::CredentialAdd { credential, public_key, aaguid, backup_eligible, .. } => vec![
+            ("Model", aaguid.as_ref().map_or_else(|| "not given".to_owned(), |id| format!("AAGUID {id}"))),
+            ("Where it lives", if *backup_eligible { "can be copied to other devices" } else { "bound to one device" }.to_owned()),
+            ("SHA-256 of its public key", public_key.clone()),
+            ("Key", credential.0.clone()),
+        ],
+        ActKind::CredentialRemove { credential, .. } => vec![("Key", credential.0.clone())],
         ActKind::TokenCreate { .. } => Vec::new(),
     }
 }
@@ -120,7 +146,8 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         ActKind::EnrolmentCode { .. } | ActKind::AgentConfirm { .. } | ActKind::AgentRevoke { .. } => {
             "an operator (up to stage sandbox) or a lead of the bot's team".to_owned()
         }
-        ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::Grants { .. } => "an admin".to_owned(),
+        ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::Grants { .. } | ActKind::Enable { .. } => "an admin".to_owned(),
+        ActKind::CredentialAdd { .. } | ActKind::CredentialRemove { .. } => "the person themselves, with a key that they have".to_owned(),
         ActKind::TokenCreate { .. } => "an admin, or a lead for their own team".to_owned(),
     }
 }

@@ -22,7 +22,7 @@ impl Scene {
         let of = self.of(whose);
         let path = match route.path {
             "/healthz" | "/readyz" | "/" | "/sign-in" | "/sign-in/key" | "/welcome" | "/fleet" | "/pause" | "/holds" | "/live/fleet"
-            | "/acts" | "/me" | "/people" | "/people/invite" | "/teams" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new"
+            | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new"
             | "/agents" | "/audit" | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" => route.path.to_owned(),
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
@@ -47,6 +47,7 @@ impl Scene {
         Some(match route.path {
             "/sign-in" | "/sign-in/key" | "/sign-out" | "/welcome/password" | "/welcome/key" => self.at_the_door(route, caller).await,
             "/starts" => Ask::form("/starts", &[("bot", self.of(whose).bot.id.as_str())]),
+            path if path.starts_with("/me/keys") => self.about_own_keys(path, caller).await,
             path if path.starts_with("/bots") || path.starts_with("/agents") => return self.about_bots(path, whose).await,
             "/holds" => {
                 let scope = match whose {
@@ -80,7 +81,11 @@ impl Scene {
             "/people/{id}/link" => Ask::form(format!("/people/{}/link", self.invited().await), &[]),
             "/first-run" => Ask::form("/first-run", &[("shown", "no")]),
             "/people/{id}/disable" => Ask::form(format!("/people/{}/disable", self.of(whose).member), &[]),
-            "/people/{id}/enable" => Ask::form(format!("/people/{}/enable", self.of(whose).member), &[]),
+            "/people/{id}/enable" => {
+                let somebody = self.invited().await;
+                self.test.app.disable(&self.test.actor("admin"), &somebody).await.unwrap();
+                Ask::form(format!("/people/{somebody}/enable"), &[])
+            }
             "/teams" => Ask::form("/teams", &[("name", &self.name("team"))]),
             "/tokens" => {
                 let team = if whose == Whose::Everybodys { String::new() } else { self.of(whose).team.to_string() };
@@ -109,6 +114,31 @@ impl Scene {
             "/agents/{id}/revoke" => Ask::form(at(of.agent.id().as_str()), &[("why", "the host is gone")]),
             _ => return None,
         })
+    }
+
+    /// One's own keys: a third one is made for whoever removes one.
+    async fn about_own_keys(&self, path: &str, caller: &Caller) -> Ask {
+        let Some(person) = caller.who.person() else {
+            return Ask::form(path.replace("{id}", "nobodys"), &[("nickname", "blue"), ("response", "{}")]);
+        };
+        match path {
+            "/me/keys" => {
+                let ceremony = self.test.app.own_key_options(&self.test.actor(person)).await.unwrap();
+                caller.begins(self, "add key", ceremony.state).await;
+                let answer = SoftKey::new(ORIGIN.parse().unwrap()).register(&ceremony.options).unwrap();
+                Ask::form(path, &[("nickname", "blue"), ("response", &answer)])
+            }
+            "/me/keys/{id}/name" => Ask::form(path.replace("{id}", self.test.keys(person).await[0].id.as_str()), &[("nickname", "blue")]),
+            _ => {
+                let mut keys = self.test.keys(person).await;
+                if keys.len() < 3 {
+                    let (_, act) = self.test.make_key(person, "third").await;
+                    self.test.sign(person, &act).await.unwrap();
+                    keys = self.test.keys(person).await;
+                }
+                Ask::form(path.replace("{id}", keys[2].id.as_str()), &[])
+            }
+        }
     }
 
     /// Signing in and out, and what an invited person sends.

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Verifies the signed acts in Andon's log sink without Andon: python3 verify_acts.py SINK_FOLDER https://andon.example.org
+
+Needs the package cryptography. Checks of every signature: type, challenge (SHA-256 of the act), origin, relying party, user present and
+verified, who acted, and the key as recorded at its enrolment. The log around it is checked by verify_log.py."""
+import base64, hashlib, json, sys, urllib.parse
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+def raw(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+def cbor(data, at=0):  # what a COSE key is made of: integers, byte strings, a map
+    kind, more = data[at] >> 5, data[at] & 31
+    size = {24: 1, 25: 2}.get(more, 0)
+    n, at = (int.from_bytes(data[at + 1:at + 1 + size], "big") if size else more), at + 1 + size
+    if kind < 3:
+        return [(n, at), (-1 - n, at), (data[at:at + n], at + n)][kind]
+    items = []
+    for _ in range(2 * n):
+        item, at = cbor(data, at)
+        items.append(item)
+    return dict(zip(items[::2], items[1::2])), at
+
+def verify(cose, signature, signed):
+    key, number = cbor(raw(cose))[0], lambda b: int.from_bytes(b, "big")
+    if key[3] == -257:  # RS256
+        return rsa.RSAPublicNumbers(number(key[-2]), number(key[-1])).public_key().verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
+    curve, digest = {-7: (ec.SECP256R1, hashes.SHA256), -35: (ec.SECP384R1, hashes.SHA384)}[key[3]]  # ES256, ES384
+    ec.EllipticCurvePublicNumbers(number(key[-2]), number(key[-3]), curve()).public_key().verify(signature, signed, ec.ECDSA(digest()))
+
+keys, good, wrong, old, origin = {}, 0, 0, 0, sys.argv[2].rstrip("/")
+for seq, line in enumerate(open(sys.argv[1] + "/entries.ndjson", encoding="utf-8")):
+    entry = json.loads(line)
+    kind, data = entry["kind"], entry["data"]
+    signed = data.get("signed") or (kind == "act.signed" and data["by"]) or {"assertions": []}
+    for a in signed["assertions"]:
+        try:
+            auth, client, (owner, cose) = raw(a["authenticator_data"]), raw(a["client_data"]), keys[a["credential"]]
+            said, rp = json.loads(client), urllib.parse.urlsplit(origin).hostname
+            assert said["type"] == "webauthn.get" and said["origin"] == origin and owner == a["user"], "type, origin or owner"
+            assert raw(said["challenge"]) == hashlib.sha256(raw(signed["act"])).digest(), "another act"
+            assert auth[:32] == hashlib.sha256(rp.encode()).digest() and auth[32] & 5 == 5, "relying party or user verification"
+            assert entry["actor"] == {"t": "user", "id": signed["assertions"][-1]["user"]}, "who acted did not sign"
+            cose and verify(cose, raw(a["signature"]), auth + hashlib.sha256(client).digest())
+            good, old = good + bool(cose), old + (not cose)
+        except Exception as error:
+            wrong += 1
+            print(f"WRONG  entry {seq}: {error!r}")
+    if kind == "credential.added":
+        keys[data["credential"]] = (data["user"], data.get("cose"))
+    elif kind in ("credential.removed", "credential.suspended"):
+        keys.pop(data["credential"], None)
+print(f"{good} signatures good, {wrong} wrong, {old} not checked: by keys of an earlier version, which did not record them as COSE")
+sys.exit(1 if wrong or not good else 0)

@@ -1,0 +1,10 @@
+-- What a security key is: its model, what it said of itself when it was made, and whether it may be copied to other devices.
+ALTER TABLE credential ADD COLUMN aaguid TEXT;
+ALTER TABLE credential ADD COLUMN attestation TEXT;
+-- The public key as COSE, base64url: what software of somebody else verifies signatures with.
+ALTER TABLE credential ADD COLUMN cose TEXT;
+ALTER TABLE credential ADD COLUMN backup_eligible INTEGER NOT NULL DEFAULT 0 CHECK (backup_eligible IN (0, 1));
+-- A key of which there may be a copy signs nothing any more; its person removes it.
+ALTER TABLE credential ADD COLUMN suspended_at INTEGER;
+ALTER TABLE credential ADD COLUMN suspended_why TEXT;
+UPDATE credential SET backup_eligible = 1 WHERE passkey LIKE '%"backup_eligible":true%';
