@@ -17,6 +17,7 @@ pub mod fan_out;
 pub mod first_run;
 pub mod health;
 pub mod hold_record;
+pub mod holders;
 pub mod holds;
 pub mod listings;
 pub mod log;
@@ -26,6 +27,9 @@ pub mod observations;
 pub mod own_keys;
 pub mod people;
 pub mod receipts;
+pub mod quorum;
+pub mod recoveries;
+pub mod recovery_host;
 pub mod refresh;
 pub mod said;
 pub mod sign_in;
@@ -84,6 +88,7 @@ pub struct App {
     pub(crate) is_fanning_out: AtomicBool,
     pub(crate) agent_book: agent_book::AgentBook,
     pub(crate) people_book: people::PeopleBook,
+    pub(crate) recovery_book: recoveries::RecoveryBook,
     pub(crate) spool: Arc<Spool>,
     pub(crate) presses: holds::Presses,
     pub(crate) refreshing: refresh::Turn,
@@ -136,6 +141,7 @@ impl App {
             is_fanning_out: AtomicBool::new(true),
             agent_book: agent_book::AgentBook::default(),
             people_book: people::PeopleBook::default(),
+            recovery_book: recoveries::RecoveryBook::default(),
             presses: holds::Presses::default(),
             refreshing: refresh::Turn::default(),
             start_frames: start_frames::StartFrames::default(),

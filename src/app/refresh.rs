@@ -56,6 +56,7 @@ impl App {
         let keys = storage::credentials::credential_tally(conn).await?;
         let away = storage::first_run::first_run_away(conn).await?;
         self.people_book.reload(storage::users::user_all(conn).await?, storage::teams::team_all(conn).await?, keys, away);
+        self.reload_recoveries(conn).await?;
         self.token_book.reload(&storage::tokens::token_all(conn).await?);
         Ok(())
     }

@@ -29,6 +29,7 @@ const VERSIONS: &[Version] = versions! {
     9 "0009_drill_by_bot";
     10 "0010_notices";
     12 "0012_security_keys";
+    13 "0013_recovery";
 };
 
 /// How a database's schema stands to this program.

@@ -22,6 +22,7 @@ pub mod installation;
 pub mod invitations;
 pub mod migrate;
 pub mod notices;
+pub mod recoveries;
 pub mod seen;
 pub mod sessions;
 pub mod starts;
@@ -35,7 +36,7 @@ pub use error::{Error, Result};
 
 /// Every named statement of this room, so that one test can prepare all of them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files: [(&str, &[(&str, &str)]); 23] = [
+    let files: [(&str, &[(&str, &str)]); 24] = [
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
@@ -52,6 +53,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("installation", installation::STATEMENTS),
         ("invitations", invitations::STATEMENTS),
         ("notices", notices::STATEMENTS),
+        ("recoveries", recoveries::STATEMENTS),
         ("seen", seen::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("starts", starts::STATEMENTS),
