@@ -164,7 +164,9 @@ impl App {
                 NoticeKind::KeyAdded,
                 id,
                 "added",
-                format!("The key “{nickname}” was added, signed with a key that was there before. Whoever holds it can sign for this account."),
+                format!(
+                    "The key “{nickname}” was added, signed with a key that was there before. Whoever holds it can sign for this account."
+                ),
             ),
             KeyNews::Removed(id, nickname) => {
                 (NoticeKind::KeyRemoved, id, "removed", format!("The key “{nickname}” was removed, and sessions signed in with it ended."))
@@ -173,7 +175,9 @@ impl App {
                 NoticeKind::KeySuspect,
                 id,
                 "suspended",
-                format!("The key “{nickname}” signs nothing any more: {why}. Sessions signed in with it ended. Remove the key and add another."),
+                format!(
+                    "The key “{nickname}” signs nothing any more: {why}. Sessions signed in with it ended. Remove the key and add another."
+                ),
             ),
         };
         let own = format!("{text}\n\nIf you know nothing of it, disable nothing yourself: tell an administrator at once.");

@@ -29,17 +29,21 @@ impl App {
         let team = |id| self.people_book.team_name(id).unwrap_or_else(|| "a team that is gone".to_owned());
         let (what, mend) = match &gap.policy {
             Policy::Admin => ("looking after people".to_owned(), "give somebody the role admin".to_owned()),
-            Policy::ReleaseFleet => ("releasing a hold on the whole fleet".to_owned(), "give another person the role lead or risk".to_owned()),
-            Policy::ReleaseTeam(id) => {
-                (format!("releasing a hold on team {}", team(id)), format!("it takes a lead of {} or risk, and another lead or risk", team(id)))
+            Policy::ReleaseFleet => {
+                ("releasing a hold on the whole fleet".to_owned(), "give another person the role lead or risk".to_owned())
             }
+            Policy::ReleaseTeam(id) => (
+                format!("releasing a hold on team {}", team(id)),
+                format!("it takes a lead of {} or risk, and another lead or risk", team(id)),
+            ),
             Policy::StartSeveral(id) => (
                 format!("starting several bots of team {} at once", team(id)),
                 format!("it takes an operator or lead of {}, and another person who is lead or risk", team(id)),
             ),
             Policy::Recovery(id) => (
                 format!("recovering the account of {}", self.people_book.name(id).unwrap_or_default()),
-                "it takes two others who stand no lower, one of them outside of their teams; until then only the server's host can".to_owned(),
+                "it takes two others who stand no lower, one of them outside of their teams; until then only the server's host can"
+                    .to_owned(),
             ),
         };
         format!("{what}: {} of {} people. To mend it, {mend}", gap.have, gap.need)

@@ -74,10 +74,17 @@ impl App {
             row.display_name
         );
         let everybody = storage::users::user_all(open.tx()).await?.into_iter().filter(|user| user.enabled).map(|user| user.id).collect();
-        let told = Notice::new(NoticeKind::RecoveryDone, &recovery.id, format!("Recovered on the server's host: {}", row.display_name), text);
+        let told =
+            Notice::new(NoticeKind::RecoveryDone, &recovery.id, format!("Recovered on the server's host: {}", row.display_name), text);
         open.tell(&Audience { people: everybody, admins: true }, &told.at(format!("/recoveries/{}", recovery.id))).await?;
-        open.commit(Event::RecoveredByHost { recovery: recovery.id, user: row.id.clone(), could_approve: could_approve as u64, forced, acts_ended })
-            .await?;
+        open.commit(Event::RecoveredByHost {
+            recovery: recovery.id,
+            user: row.id.clone(),
+            could_approve: could_approve as u64,
+            forced,
+            acts_ended,
+        })
+        .await?;
         self.sessions.end_all_of(&row.id).await;
         Ok(HostLink { link: secret, whose: row.display_name })
     }
@@ -92,7 +99,8 @@ impl App {
         let now = open.now();
         let keys = storage::credentials::credential_of_old_rp(open.tx(), from, now).await?;
         storage::installation::installation_set_rp_id(open.tx(), to).await?;
-        let people: Vec<_> = storage::users::user_all(open.tx()).await?.into_iter().filter(|user| user.enabled).map(|user| user.id).collect();
+        let people: Vec<_> =
+            storage::users::user_all(open.tx()).await?.into_iter().filter(|user| user.enabled).map(|user| user.id).collect();
         let text = format!(
             "Pages are reached at {to} now, and security keys made at {from} work there no more. New keys are made by links from the server's host: \
              andon user recover"

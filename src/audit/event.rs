@@ -224,7 +224,9 @@ impl Event {
             | Self::HoldReleased { signed, .. }
             | Self::CredentialRemoved { signed, .. }
             | Self::TokenCreated { signed, .. } => Some(signed),
-            Self::RecoveryApproved { signed, .. } | Self::RecoveryLinkMade { signed, .. } | Self::RecoveryVetoed { signed, .. } => Some(signed),
+            Self::RecoveryApproved { signed, .. } | Self::RecoveryLinkMade { signed, .. } | Self::RecoveryVetoed { signed, .. } => {
+                Some(signed)
+            }
             Self::UserEnabled { signed, .. } | Self::CredentialAdded { signed, .. } | Self::RecoveryAsked { signed, .. } => signed.as_ref(),
             Self::ActSigned { by, .. } => Some(by),
             _ => None,

@@ -91,7 +91,9 @@ pub async fn open(wanted: Wanted<'_>) -> Result<Site, Failure> {
     }
     if let Some(from) = left {
         let keys = app.leave_rp_id(&host_user(), &from, &rp_id).await?;
-        println!("{keys} security keys made for {from} were left behind. Nobody can sign in; new keys are made by: andon user recover NAME");
+        println!(
+            "{keys} security keys made for {from} were left behind. Nobody can sign in; new keys are made by: andon user recover NAME"
+        );
     }
     Ok(Site { app, control: wanted.state_dir.join("control"), _locks: locks })
 }

@@ -26,9 +26,11 @@ pub enum Command {
 
 /// Who is recovered.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The usual way is the sign-in page: after the password, I lost my keys; two others approve. This command is for when nobody is \
+#[command(
+    after_help = "The usual way is the sign-in page: after the password, I lost my keys; two others approve. This command is for when nobody is \
     left who could. It asks the server that runs here; while none does it changes the database itself, which is the last resort.\n\n\
-    Example:\n  andon user recover admin --data /var/lib/andon --origin https://andon.example.org")]
+    Example:\n  andon user recover admin --data /var/lib/andon --origin https://andon.example.org"
+)]
 pub struct RecoverArgs {
     /// The name that they sign in with.
     name: String,
@@ -54,7 +56,9 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
         Some(Answered::Placed { .. }) => return Err("the server answered something else than was asked".into()),
         None => on_database(&args.place, &state_dir, &asked).await?,
     };
-    println!("A link to new security keys for {whose}. It works once, within an hour; give it to them in a way that only they can read:\n  {link}");
+    println!(
+        "A link to new security keys for {whose}. It works once, within an hour; give it to them in a way that only they can read:\n  {link}"
+    );
     println!("Everybody was told. Their sessions have ended; until 24 hours after the new keys they may see and stop only.");
     Ok(ExitCode::SUCCESS)
 }

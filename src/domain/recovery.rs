@@ -171,9 +171,14 @@ mod tests {
         assert_eq!(may(&lead, std::slice::from_ref(&mate)), Err(CannotApprove::NobodyOutside));
         assert_eq!(may(&stranger, std::slice::from_ref(&mate)), Ok(()));
         assert_eq!(may_approve(&operator, Some(&admin.id), &admin, &[]), Err(CannotApprove::Asked));
-        for (person, approver, may) in
-            [(&lead, &stranger, false), (&lead, &admin, true), (&risk, &lead, false), (&risk, &admin, true), (&admin, &risk, true), (&auditor, &stranger, true)]
-        {
+        for (person, approver, may) in [
+            (&lead, &stranger, false),
+            (&lead, &admin, true),
+            (&risk, &lead, false),
+            (&risk, &admin, true),
+            (&admin, &risk, true),
+            (&auditor, &stranger, true),
+        ] {
             assert_eq!(may_approve(person, None, approver, &[]).is_ok(), may, "{approver:?} for {person:?}");
         }
         assert_eq!((delay_ms(&operator.grants), delay_ms(&lead.grants), delay_ms(&admin.grants)), (0, DELAY_MS, DELAY_MS));

@@ -128,7 +128,10 @@ fn people(app: &App, actor: &Actor) -> Vec<PeopleStrip> {
     for user in enabled.iter().filter(|user| holds(&user.grants, Role::Admin) && holds(&user.grants, Role::Lead)) {
         let is_over = enabled.len() >= SMALL;
         let text = match is_over {
-            true => format!("There are {} people now, so the two must be parted: an admin signs new roles. Nothing ends by itself.", enabled.len()),
+            true => format!(
+                "There are {} people now, so the two must be parted: an admin signs new roles. Nothing ends by itself.",
+                enabled.len()
+            ),
             false => "Allowed while fewer than four people are here; parted by request, not by itself.".to_owned(),
         };
         strips.push(PeopleStrip {

@@ -146,7 +146,12 @@ on_both!(with_one_key_a_person_reads_and_stops_and_nothing_else, |fresh: Fresh| 
     let begun = test.app.sign_in_key_options(&id).await.unwrap();
     assert!(test.app.sign_in_key(&id, &begun.state, &keys[0].sign(&begun.options).unwrap()).await.unwrap().recorded);
     let actor = test.app.actor_of(&id, false).unwrap();
-    let press = andon::app::holds::Press { scope: Scope::Bot(bot.id.clone()), level: Level::Pause, why: String::new(), idempotency_key: String::new() };
+    let press = andon::app::holds::Press {
+        scope: Scope::Bot(bot.id.clone()),
+        level: Level::Pause,
+        why: String::new(),
+        idempotency_key: String::new(),
+    };
     let hold = test.app.place(actor.clone(), press).await.unwrap().hold;
     assert!(!test.app.keys_of(&actor, &id).await.unwrap().is_empty());
     let refused = test.app.prepare_release(&actor, &hold.id, "over").await.unwrap_err().to_string();

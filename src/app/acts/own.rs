@@ -29,7 +29,8 @@ impl App {
         let text = format!("{by} enabled it, signed with a security key. Roles and keys are as they were.");
         let told = Notice::new(NoticeKind::Enabled, &act.stored.id, "Your account was enabled again", &text).at("/me");
         open.tell(&Audience::person(user), &told).await?;
-        let told = Notice::new(NoticeKind::Enabled, &act.stored.id, format!("The account of {} was enabled again", row.display_name), &text);
+        let told =
+            Notice::new(NoticeKind::Enabled, &act.stored.id, format!("The account of {} was enabled again", row.display_name), &text);
         open.tell(&Audience::admins(), &told.at(format!("/people/{user}"))).await?;
         open.changes_books();
         let event = Event::UserEnabled { user: user.clone(), signed: Some(signed_act(act)?) };

@@ -6,7 +6,8 @@ use crate::audit::{Event, tree};
 use crate::authz::Actor;
 use crate::crypto::token;
 use crate::domain::{
-    Act, ActId, ActKind, BotId, HoldId, Level, PlacerKind, RecoveryId, Scope, StartLeaf, Timestamp, UserId, act, recovery as rules, role, text,
+    Act, ActId, ActKind, BotId, HoldId, Level, PlacerKind, RecoveryId, Scope, StartLeaf, Timestamp, UserId, act, recovery as rules, role,
+    text,
 };
 use crate::storage::{self, Lane, acts::StoredAct};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -142,7 +143,11 @@ impl App {
     /// # Errors
     /// `Denied`; `Invalid` without a reason; `Conflict` when it cannot be asked for.
     pub async fn prepare_recovery(&self, actor: &Actor, user: &UserId, why: &str) -> Result<ActView, AppError> {
-        self.may_prepare(actor, &ActKind::RecoveryAsk { recovery: RecoveryId::new(), user: user.clone(), why: String::new() }, &Detail::default())?;
+        self.may_prepare(
+            actor,
+            &ActKind::RecoveryAsk { recovery: RecoveryId::new(), user: user.clone(), why: String::new() },
+            &Detail::default(),
+        )?;
         let mut invalid = Invalid::default();
         let Some(why) = invalid.check("why", "The reason", text::why(why)) else { return Err(invalid.into()) };
         if why.is_empty() {

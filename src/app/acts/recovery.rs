@@ -61,8 +61,7 @@ impl App {
         let by = signer(act)?.clone();
         check_askable(&row, &by)?;
         self.insert_recovery(open, id, (&row, &by), why).await?;
-        let event =
-            Event::RecoveryAsked { recovery: id.clone(), user: user.clone(), why: why.to_owned(), signed: Some(signed_act(act)?) };
+        let event = Event::RecoveryAsked { recovery: id.clone(), user: user.clone(), why: why.to_owned(), signed: Some(signed_act(act)?) };
         Ok(Effect { event, outcome: at(id), after: None })
     }
 
@@ -156,7 +155,8 @@ impl App {
             self.people_book.name(&by).unwrap_or_default()
         );
         let step = format!(":link:{}", act.stored.id);
-        self.tell_of_recovery(open, &row, (NoticeKind::RecoveryApproved, &step), ("Recovery link made", &person.display_name), &text).await?;
+        self.tell_of_recovery(open, &row, (NoticeKind::RecoveryApproved, &step), ("Recovery link made", &person.display_name), &text)
+            .await?;
         let user = row.user_id.clone();
         let event = Event::RecoveryLinkMade { recovery: id.clone(), user: user.clone(), acts_ended, signed: signed_act(act)? };
         let outcome = Outcome::Secret { title: "Recovery link", secret, next: format!("/recoveries/{id}") };
@@ -177,7 +177,8 @@ impl App {
             return Err(AppError::conflict("this is the recovery of somebody else's account"));
         }
         let whose = self.people_book.name(user).unwrap_or_default();
-        let text = format!("{whose} vetoed it with a security key of theirs. Nothing of the account was changed; a link that was made is over.");
+        let text =
+            format!("{whose} vetoed it with a security key of theirs. Nothing of the account was changed; a link that was made is over.");
         self.tell_of_recovery(open, &row, (NoticeKind::RecoveryStopped, ""), ("Recovery vetoed", &whose), &text).await?;
         let event = Event::RecoveryVetoed { recovery: id.clone(), user: user.clone(), signed: signed_act(act)? };
         Ok(Effect { event, outcome: at(id), after: None })
@@ -210,7 +211,10 @@ impl App {
 async fn open_recovery(open: &mut OpenAct<'_>, id: &RecoveryId) -> Result<Recovery, AppError> {
     let row = storage::recoveries::recovery_by_id(open.tx(), id).await?.ok_or(AppError::NotFound("recovery"))?;
     if !row.state.is_open() || open.now() > row.expires_at {
-        return Err(AppError::conflict(format!("this recovery is over: {}", if row.state.is_open() { "expired" } else { row.state.as_str() })));
+        return Err(AppError::conflict(format!(
+            "this recovery is over: {}",
+            if row.state.is_open() { "expired" } else { row.state.as_str() }
+        )));
     }
     Ok(row)
 }

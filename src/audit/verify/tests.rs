@@ -227,9 +227,7 @@ fn who_signs_is_who_acts_with_a_key_that_has_not_ended() {
 #[test]
 fn a_key_is_added_by_its_owner_and_is_the_one_that_was_signed() {
     let (sato, okafor) = (UserId::new(), UserId::new());
-    let add = |user: &UserId, key: &str, digest: &str| {
-        serde_json::json!({"kind": "credential_add", "user": user.as_str(), "credential": key, "public_key": format!("digest of {digest}")})
-    };
+    let add = |user: &UserId, key: &str, digest: &str| serde_json::json!({"kind": "credential_add", "user": user.as_str(), "credential": key, "public_key": format!("digest of {digest}")});
     let told = |act: serde_json::Value, by: &UserId, with: &str, passkey: &str| {
         let event = added(&sato, "k2", passkey, Some(signed(act, by, with)));
         tell(vec![

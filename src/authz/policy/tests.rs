@@ -127,7 +127,8 @@ fn after_a_recovery_a_person_sees_and_stops() {
     let own = Resource::Recovery { user: id.clone(), grants: Vec::new(), asked_by: None };
     let others = Resource::Recovery { user: UserId::new(), grants: Vec::new(), asked_by: None };
     let of = [Resource::Installation, Resource::Team(team.clone()), bot, Resource::User(id), own, others.clone()];
-    let allowed: Vec<Action> = Action::ALL.iter().copied().filter(|action| of.iter().any(|of| check(&actor, *action, of).is_ok())).collect();
+    let allowed: Vec<Action> =
+        Action::ALL.iter().copied().filter(|action| of.iter().any(|of| check(&actor, *action, of).is_ok())).collect();
     let expected = [
         Action::SeeCounts,
         Action::See,
@@ -162,7 +163,9 @@ fn nothing_is_allowed_that_no_rule_allows() {
     }
     // What an action is not asked about it does not allow: the wrong kind of thing is a no, not a yes.
     let admin = person(&[(Role::Admin, None)]);
-    for (action, resource) in [(Action::ReleaseHold, &of[0]), (Action::StartBot, &of[0]), (Action::OwnKeys, &of[0]), (Action::ApproveRecovery, &of[0])] {
+    for (action, resource) in
+        [(Action::ReleaseHold, &of[0]), (Action::StartBot, &of[0]), (Action::OwnKeys, &of[0]), (Action::ApproveRecovery, &of[0])]
+    {
         assert!(check(&admin, action, resource).is_err(), "{action}");
     }
 }

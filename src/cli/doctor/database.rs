@@ -105,8 +105,13 @@ async fn examine(db: &Db, name: &str, rp_id: Option<&str>, lines: &mut Vec<Line>
         lines.push(match kept == asked {
             true => Line::ok("security keys", format!("are made for {kept}, which is the origin's host")),
             false => {
-                let todo = format!("give --origin https://{kept} again, or leave all keys behind for good: andon serve --migrate-rp-id {kept}");
-                Line::bad("security keys", format!("were made for {kept}; at {asked} none of them works, and the server does not start"), todo)
+                let todo =
+                    format!("give --origin https://{kept} again, or leave all keys behind for good: andon serve --migrate-rp-id {kept}");
+                Line::bad(
+                    "security keys",
+                    format!("were made for {kept}; at {asked} none of them works, and the server does not start"),
+                    todo,
+                )
             }
         });
     }

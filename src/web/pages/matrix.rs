@@ -45,7 +45,8 @@ fn tried() -> (Vec<String>, Vec<TriedRoute>) {
     let heads: Vec<&str> = TRIED.lines().filter(|line| line.starts_with("          ")).collect();
     let columns = heads.first().map_or(0, |line| cells(line).len());
     let head = |n: usize| heads.iter().filter_map(|line| cells(line).get(n).copied()).collect::<Vec<_>>().join(" ").trim().to_owned();
-    let routes = TRIED.lines().filter(is_route).map(|line| TriedRoute { route: line.get(..FIRST).unwrap_or(line).trim(), cells: cells(line) });
+    let routes =
+        TRIED.lines().filter(is_route).map(|line| TriedRoute { route: line.get(..FIRST).unwrap_or(line).trim(), cells: cells(line) });
     ((0..columns).map(head).collect(), routes.collect())
 }
 

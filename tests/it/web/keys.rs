@@ -50,7 +50,9 @@ async fn a_key_is_added_renamed_and_removed_and_its_sessions_end_with_it() {
     let act = make(&mut operator, &third, "blue").await;
     assert!(act.starts_with("/acts/"), "{}", operator.page);
     operator.get(&act).await;
-    for words in ["Add security key “blue” to those of operator", "SHA-256 of its public key", "Sign for 1 new key with a key that you have"] {
+    for words in
+        ["Add security key “blue” to those of operator", "SHA-256 of its public key", "Sign for 1 new key with a key that you have"]
+    {
         assert!(operator.page.contains(words), "{words}: {}", operator.page);
     }
     operator.touch(&test, "operator", &format!("{act}/sign")).await;
@@ -112,7 +114,11 @@ async fn every_page_says_what_is_missing_with_one_key_and_how_to_mend_it() {
     for page in ["/fleet", "/holds", "/people", "/me", "/pause"] {
         sato.get(page).await;
         assert_eq!(sato.status, StatusCode::OK, "{page}");
-        assert!(sato.page.contains("You have 1 of 2 security keys. Until then you may read and stop bots, and nothing else"), "{page}: {}", sato.page);
+        assert!(
+            sato.page.contains("You have 1 of 2 security keys. Until then you may read and stop bots, and nothing else"),
+            "{page}: {}",
+            sato.page
+        );
         assert!(sato.page.contains("/me#keys"), "{page}");
     }
     sato.get("/bots/new").await;

@@ -11,6 +11,7 @@ mod keys;
 mod live;
 mod people;
 mod proxies;
+mod recovery;
 mod server;
 mod sign_in;
 mod stopping;

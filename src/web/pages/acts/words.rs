@@ -103,7 +103,9 @@ pub fn effect(act: &ActView) -> &'static str {
             "A link is shown once, to you, and works for 1 hour. Their sessions end at once, their open acts are withdrawn, and until a day after \
              the new keys they may see and stop only."
         }
-        ActKind::RecoveryVeto { .. } => "The recovery ends, and a link that was made is over. Your keys and your password stay as they are.",
+        ActKind::RecoveryVeto { .. } => {
+            "The recovery ends, and a link that was made is over. Your keys and your password stay as they are."
+        }
         ActKind::TokenCreate { .. } => "The token is shown once, to you, and ends after 90 days.",
     }
 }
@@ -143,7 +145,9 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         ActKind::RecoveryAsk { recovery, user, why } => {
             vec![("Reason", why.clone()), ("Recovery", recovery.to_string()), ("Person", user.to_string())]
         }
-        ActKind::RecoveryApprove { recovery, user } | ActKind::RecoveryLink { recovery, user } | ActKind::RecoveryVeto { recovery, user } => {
+        ActKind::RecoveryApprove { recovery, user }
+        | ActKind::RecoveryLink { recovery, user }
+        | ActKind::RecoveryVeto { recovery, user } => {
             let why = app.recovery_book().find(recovery).map(|view| view.row.why.clone()).unwrap_or_default();
             vec![("Reason given", why), ("Recovery", recovery.to_string()), ("Person", user.to_string())]
         }
