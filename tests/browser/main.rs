@@ -7,3 +7,4 @@ mod first_run;
 mod keys;
 mod newcomer;
 mod program;
+mod recovery;
