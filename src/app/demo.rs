@@ -2,7 +2,7 @@
 
 use super::{App, AppError, acts::Outcome};
 use crate::audit::Event;
-use crate::authn::SoftKey;
+use crate::authn::{KeyError, SoftKey};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{ActId, Secret, UserId};
@@ -62,11 +62,11 @@ impl App {
     /// Signs an act with the person's demo key: the same options, the same verification as with a key of metal.
     ///
     /// # Errors
-    /// `NotFound` outside a demo or without a demo key; everything that `sign` refuses.
+    /// `NotFound` outside a demo or without a demo key; `Key` when that key was removed; everything that `sign` refuses.
     pub async fn demo_sign(self: &Arc<Self>, actor: &Actor, id: &ActId) -> Result<Outcome, AppError> {
         let key = actor.user().filter(|_| self.is_demo()).and_then(|user| self.demo_keys.of(user)).ok_or(AppError::NotFound("demo key"))?;
         let ceremony = self.signing_options(actor, id).await?;
-        let answer = key.sign(&ceremony.options).map_err(AppError::internal)?;
+        let answer = key.sign(&ceremony.options).map_err(|_| KeyError::NoKey)?;
         self.sign(actor, id, &ceremony.state, &answer).await
     }
 }

@@ -207,7 +207,7 @@ pub async fn remove(State(app): Shared, person: Person, Path(id): Path<String>, 
 }
 
 #[cfg(test)]
-pub(super) fn samples() -> Vec<(String, String)> {
+pub fn samples() -> Vec<(String, String)> {
     let now = Frame::sample("", "").now;
     let key = |nickname: &str, chip, stays: &str| Key {
         id: "nJf0uZ".to_owned(),

@@ -1,6 +1,6 @@
 //! `/bots/new`: a bot is written down, in stage `draft`: it may do nothing yet.
 
-use crate::app::{App, bots::NewBot};
+use crate::app::{App, AppError, bots::NewBot};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::TeamId;
 use crate::web::{
@@ -45,6 +45,9 @@ pub async fn show(State(app): Shared, person: Person) -> Answer {
 
 async fn draw(app: &App, person: &Person, typed: NewBot, problems: Problems) -> Answer {
     let teams = teams(app, &person.actor, &typed.team);
+    if person.actor.has_few_keys() {
+        authz::check(&person.actor, Action::EditBot, &Resource::Installation).map_err(AppError::from)?;
+    }
     if teams.is_empty() {
         let said = "You trade in no team, so you cannot make a bot. An operator or lead of its team does.";
         return Err(WebError::new(StatusCode::FORBIDDEN, "not-allowed", "Not allowed", said));
