@@ -17,6 +17,7 @@ pub mod fan_out;
 pub mod first_run;
 pub mod health;
 pub mod hold_record;
+pub mod holders;
 pub mod holds;
 pub mod listings;
 pub mod log;
@@ -25,7 +26,10 @@ pub mod notices;
 pub mod observations;
 pub mod own_keys;
 pub mod people;
+pub mod quorum;
 pub mod receipts;
+pub mod recoveries;
+pub mod recovery_host;
 pub mod refresh;
 pub mod said;
 pub mod sessions;
@@ -86,6 +90,7 @@ pub struct App {
     pub(crate) is_fanning_out: AtomicBool,
     pub(crate) agent_book: agent_book::AgentBook,
     pub(crate) people_book: people::PeopleBook,
+    pub(crate) recovery_book: recoveries::RecoveryBook,
     pub(crate) spool: Arc<Spool>,
     pub(crate) presses: holds::Presses,
     pub(crate) refreshing: refresh::Turn,
@@ -139,6 +144,7 @@ impl App {
             is_fanning_out: AtomicBool::new(true),
             agent_book: agent_book::AgentBook::default(),
             people_book: people::PeopleBook::default(),
+            recovery_book: recoveries::RecoveryBook::default(),
             presses: holds::Presses::default(),
             refreshing: refresh::Turn::default(),
             rights: watch::Sender::new(0),

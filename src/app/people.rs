@@ -99,7 +99,8 @@ impl App {
     pub fn actor_of(&self, id: &UserId, stop_only: bool) -> Option<Actor> {
         let user = self.people_book.user(id).filter(|user| user.enabled)?;
         let few_keys = self.people_book.keys(id).for_grants(&user.grants) < KEYS_NEEDED;
-        Some(Actor::User { id: id.clone(), name: user.display_name.clone(), grants: user.grants.clone(), stop_only, few_keys })
+        let frozen = self.recovery_book.frozen_until(id, self.clock.now()).is_some();
+        Some(Actor::User { id: id.clone(), name: user.display_name.clone(), grants: user.grants.clone(), stop_only, few_keys, frozen })
     }
 
     /// A person's keys.
@@ -134,7 +135,8 @@ impl App {
         Ok(links.into_iter().map(|link| (link.user_id.clone(), link)).collect())
     }
 
-    /// Ends every right of a person and their sessions. Giving them back is an act that is signed.
+    /// Ends every right of a person and their sessions. Giving them back is an act that is signed. It is a stop: what it leaves without enough
+    /// people is told to everyone who administers, loudly, and is no reason to refuse it.
     ///
     /// # Errors
     /// `Denied`; `Conflict` for the last admin.
@@ -144,6 +146,7 @@ impl App {
         storage::users::user_by_id(act.tx(), id).await?.ok_or(AppError::NotFound("person"))?;
         storage::users::user_set_enabled(act.tx(), id, false).await?;
         self.an_admin_remains(&mut act).await?;
+        self.tell_of_gaps(&mut act, id).await?;
         act.changes_books();
         act.commit_stop(Event::UserDisabled { user: id.clone() }).await?;
         self.sessions.end_all_of(id).await;

@@ -61,6 +61,7 @@ impl App {
         let away = storage::first_run::first_run_away(conn).await?;
         let (users, teams) = (storage::users::user_all(conn).await?, storage::teams::team_all(conn).await?);
         let tokens = storage::tokens::token_all(conn).await?;
+        self.reload_recoveries(conn).await?;
         {
             let mut books = self.refreshing.books.lock().unwrap_or_else(PoisonError::into_inner);
             if *books > version {

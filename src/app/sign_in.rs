@@ -9,13 +9,19 @@ use crate::crypto::{
     password,
     token::{self, TokenDigest},
 };
-use crate::domain::{CredentialId, Grant, KEYS_NEEDED, Role, Secret, Timestamp, UserId, text};
+use crate::domain::{
+    CredentialId, Grant, KEYS_NEEDED, NoticeKind, RecoveryId, Role, Secret, Timestamp, UserId,
+    recovery::{FROZEN_MS, RecoveryState},
+    text,
+};
 use crate::storage::{self, Lane, credentials::Credential, invitations::Invitation, users::User};
 
 /// How long the first set-up link lives.
 const SETUP_LIVES_MS: i64 = 60 * 60 * 1_000;
 /// From which wrong password in a row the person is told.
 const TOLD_FROM: u32 = 3;
+/// How long whoever opened a link may take. The link itself may be over meanwhile.
+pub const LINK_SESSION_MS: i64 = 15 * 60 * 1_000;
 
 /// Somebody who holds a valid link.
 #[derive(Debug, Clone)]
@@ -26,6 +32,10 @@ pub struct Welcomed {
     pub link: String,
     /// How many keys they have.
     pub keys: usize,
+    /// The password of this link is set; keys come next.
+    pub has_password: bool,
+    /// The recovery that it belongs to; none: an invitation.
+    pub recovery: Option<RecoveryId>,
 }
 
 /// Somebody whose key was touched.
@@ -71,8 +81,7 @@ impl App {
                 admin
             }
             [only] => {
-                let keys = storage::credentials::credential_of_user(act.tx(), &only.id).await?;
-                if keys.len() >= KEYS_NEEDED {
+                if storage::credentials::credential_ever(act.tx(), &only.id).await? >= KEYS_NEEDED as i64 {
                     return Ok(None);
                 }
                 only.clone()
@@ -99,7 +108,8 @@ impl App {
         let users = storage::users::user_all(&mut tx).await?;
         Ok(match users.as_slice() {
             [] => false,
-            [only] => storage::credentials::credential_of_user(&mut tx, &only.id).await?.len() >= KEYS_NEEDED,
+            // Whoever ever had two is in, also once their keys are gone: a recovery helps them, no set-up.
+            [only] => storage::credentials::credential_ever(&mut tx, &only.id).await? >= KEYS_NEEDED as i64,
             _ => true,
         })
     }
@@ -109,23 +119,35 @@ impl App {
     /// # Errors
     /// `NotFound` for a link that is used, over or wrong, all alike.
     pub async fn welcome(&self, link: &str) -> Result<Welcomed, AppError> {
-        self.welcome_by_digest(&TokenDigest::of(link).hex()).await
+        self.welcomed(&TokenDigest::of(link).hex(), self.clock.now()).await
     }
 
-    /// The same by the digest that a session keeps.
+    /// The same by the digest that a session keeps, for a while after it was opened.
     ///
     /// # Errors
     /// `NotFound` for a link that is used, over or wrong, all alike.
     pub async fn welcome_by_digest(&self, link: &str) -> Result<Welcomed, AppError> {
-        let gone = || AppError::NotFound("link; it may have been used or be over");
+        self.welcomed(link, self.clock.now().plus_ms(-LINK_SESSION_MS)).await
+    }
+
+    async fn welcomed(&self, link: &str, open_at: Timestamp) -> Result<Welcomed, AppError> {
         let mut tx = self.db.read().await?;
-        let row = storage::invitations::invitation_open(&mut tx, link, self.clock.now()).await?.ok_or_else(gone)?;
+        let row = storage::invitations::invitation_open(&mut tx, link, open_at).await?.ok_or_else(gone)?;
         if row.kind == "demo" {
             return Err(gone());
         }
+        let recovery = match row.kind.as_str() {
+            "recovery" => {
+                let found = storage::recoveries::recovery_open_of(&mut tx, &row.user_id).await?;
+                Some(found.filter(|found| found.state == RecoveryState::Linked).ok_or_else(gone)?)
+            }
+            _ => None,
+        };
         let user = storage::users::user_by_id(&mut tx, &row.user_id).await?.filter(|user| user.enabled).ok_or_else(gone)?;
         let keys = storage::credentials::credential_of_user(&mut tx, &user.id).await?.len();
-        Ok(Welcomed { user, link: link.to_owned(), keys })
+        let has_password = user.password_hash.is_some() && recovery.as_ref().is_none_or(|recovery| recovery.began_at.is_some());
+        let keys = if recovery.is_some() && !has_password { 0 } else { keys };
+        Ok(Welcomed { user, link: link.to_owned(), keys, has_password, recovery: recovery.map(|recovery| recovery.id) })
     }
 
     /// Sets the password and the name shown of somebody who holds a link.
@@ -142,6 +164,9 @@ impl App {
         let hash = tokio::task::spawn_blocking(move || password::hash(&password)).await.map_err(AppError::internal)?;
         let hash = hash.map_err(AppError::internal)?;
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
+        if let Some(recovery) = &welcomed.recovery {
+            begin_recovery(&mut act, link, (recovery, &welcomed.user.id)).await?;
+        }
         storage::users::user_set_password(act.tx(), &welcomed.user.id, &hash, &display_name).await?;
         act.changes_books();
         act.commit(Event::PasswordSet { user: welcomed.user.id.clone() }).await?;
@@ -167,29 +192,65 @@ impl App {
     pub async fn welcome_key(&self, link: &str, state: &str, response: &str, nickname: &str) -> Result<Welcomed, AppError> {
         let welcomed = self.welcome_by_digest(link).await?;
         let user = welcomed.user.id.clone();
-        if welcomed.user.password_hash.is_none() {
+        if !welcomed.has_password {
             return Err(AppError::conflict("set a password first"));
         }
         let mut invalid = Invalid::default();
         let Some(nickname) = invalid.check("nickname", "The key's name", text::name(nickname)) else { return Err(invalid.into()) };
         let key = self.keys.finish_registration(state, response)?;
         self.check_key_fits(&user, &key)?;
-        self.add_first_key(&user, key, nickname, link).await?;
+        self.add_first_key(&welcomed, key, nickname, link).await?;
         let keys = welcomed.keys + 1;
         Ok(Welcomed { keys, ..welcomed })
     }
 
     /// Writes a key made with a link, with its entry; the link is used up once the person has enough keys.
-    async fn add_first_key(&self, user: &UserId, key: NewKey, nickname: String, link: &str) -> Result<(), AppError> {
+    async fn add_first_key(&self, welcomed: &Welcomed, key: NewKey, nickname: String, link: &str) -> Result<(), AppError> {
+        let user = &welcomed.user.id;
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
         let now = act.now();
         let event = insert_key(&mut act, user, key, nickname, None).await?;
         let keys = storage::credentials::credential_of_user(act.tx(), user).await?.len();
-        if keys >= KEYS_NEEDED && !storage::invitations::invitation_use(act.tx(), link, now).await? {
-            return Err(AppError::NotFound("link; it may have been used or be over"));
+        let open_at = now.plus_ms(-LINK_SESSION_MS);
+        if keys < KEYS_NEEDED {
+            // A link that ended meanwhile, by a veto or by a newer one, gives no key.
+            storage::invitations::invitation_open(act.tx(), link, open_at).await?.ok_or_else(gone)?;
+        } else if !storage::invitations::invitation_use(act.tx(), link, now, open_at).await? {
+            return Err(gone());
         }
-        act.commit(event).await?;
+        match welcomed.recovery.as_ref().filter(|_| keys >= KEYS_NEEDED) {
+            None => {
+                act.commit(event).await?;
+            }
+            Some(recovery) => {
+                act.record(event).await?;
+                self.finish_recovery(&mut act, recovery, &welcomed.user).await?;
+                act.commit(Event::RecoveryDone {
+                    recovery: recovery.clone(),
+                    user: user.clone(),
+                    frozen_until_us: now.plus_ms(FROZEN_MS).0,
+                })
+                .await?;
+                self.sessions.end_all_of(user).await;
+            }
+        }
         Ok(())
+    }
+
+    /// New keys are there: the recovery is over, its person and everyone who administers are told.
+    async fn finish_recovery(&self, act: &mut super::tx::Act<'_>, id: &RecoveryId, user: &User) -> Result<(), AppError> {
+        let now = act.now();
+        let row = storage::recoveries::recovery_by_id(act.tx(), id).await?.ok_or_else(gone)?;
+        if !storage::recoveries::recovery_close(act.tx(), id, RecoveryState::Done, now).await? {
+            return Err(gone());
+        }
+        act.changes_books();
+        let text = format!(
+            "The account has a new password and two new security keys; the keys before were removed. Until {} its person may see and stop, nothing \
+             else. If this was not you, or you do not know of it, tell an admin at once: they disable the account.",
+            now.plus_ms(FROZEN_MS).plain()
+        );
+        self.tell_of_recovery(act, &row, (NoticeKind::RecoveryDone, ":done"), ("Recovered", &user.display_name), &text).await
     }
 
     /// First half of signing in. Whoever has this name or nobody: the same question to the database, the same work on the password, the same
@@ -312,6 +373,31 @@ impl App {
         act.commit(Event::SignedIn { user: row.user_id.clone(), credential: None }).await?;
         Ok(row.user_id)
     }
+}
+
+/// What a link that is used, over or wrong is answered with, all alike.
+fn gone() -> AppError {
+    AppError::NotFound("link; it may have been used or be over")
+}
+
+/// The link of a recovery is used: the keys from before it are gone from here on, and no veto comes any more.
+async fn begin_recovery(act: &mut super::tx::Act<'_>, link: &str, (id, user): (&RecoveryId, &UserId)) -> Result<(), AppError> {
+    let now = act.now();
+    let row = storage::recoveries::recovery_by_id(act.tx(), id).await?.filter(|row| row.state == RecoveryState::Linked).ok_or_else(gone)?;
+    storage::invitations::invitation_open(act.tx(), link, now.plus_ms(-LINK_SESSION_MS)).await?.ok_or_else(gone)?;
+    if row.began_at.is_some() {
+        return Ok(());
+    }
+    storage::recoveries::recovery_began(act.tx(), id, now).await?;
+    let mut credentials = Vec::new();
+    for key in storage::credentials::credential_of_user(act.tx(), user).await? {
+        storage::credentials::credential_remove(act.tx(), &key.id, now).await?;
+        credentials.push(key.id);
+    }
+    if !credentials.is_empty() {
+        act.record(Event::RecoveryKeysRemoved { recovery: id.clone(), user: user.clone(), credentials }).await?;
+    }
+    Ok(())
 }
 
 /// Writes a new key; answers with its entry.

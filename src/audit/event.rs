@@ -1,7 +1,7 @@
 //! What an entry can say: a closed list with named fields. No free-form map, no request body, no header ever gets in here.
 
 use crate::domain::{
-    ActId, AgentId, BotId, CredentialId, Grant, Hold, HoldId, InstallationId, Level, Stage, StopKind, TeamId, TokenId, UserId,
+    ActId, AgentId, BotId, CredentialId, Grant, Hold, HoldId, InstallationId, Level, RecoveryId, Stage, StopKind, TeamId, TokenId, UserId,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -93,6 +93,28 @@ pub enum Event {
     /// Sessions of a person that were ended by their names, by the person or by an admin.
     #[serde(rename = "session.ended")]
     SessionsEnded { user: UserId, sessions: Vec<String> },
+    #[serde(rename = "recovery.asked")]
+    RecoveryAsked { recovery: RecoveryId, user: UserId, why: String, signed: Option<SignedAct> },
+    #[serde(rename = "recovery.approved")]
+    RecoveryApproved { recovery: RecoveryId, user: UserId, approvals: u64, ready_at_us: Option<i64>, signed: SignedAct },
+    #[serde(rename = "recovery.ready")]
+    RecoveryReady { recovery: RecoveryId, user: UserId },
+    #[serde(rename = "recovery.link_made")]
+    RecoveryLinkMade { recovery: RecoveryId, user: UserId, acts_ended: u64, signed: SignedAct },
+    #[serde(rename = "recovery.by_host")]
+    RecoveredByHost { recovery: RecoveryId, user: UserId, could_approve: u64, forced: Option<String>, acts_ended: u64 },
+    #[serde(rename = "recovery.keys_removed")]
+    RecoveryKeysRemoved { recovery: RecoveryId, user: UserId, credentials: Vec<CredentialId> },
+    #[serde(rename = "recovery.done")]
+    RecoveryDone { recovery: RecoveryId, user: UserId, frozen_until_us: i64 },
+    #[serde(rename = "recovery.vetoed")]
+    RecoveryVetoed { recovery: RecoveryId, user: UserId, signed: SignedAct },
+    #[serde(rename = "recovery.withdrawn")]
+    RecoveryWithdrawn { recovery: RecoveryId, user: UserId },
+    #[serde(rename = "recovery.expired")]
+    RecoveryExpired { recovery: RecoveryId, user: UserId },
+    #[serde(rename = "installation.rp_id_changed")]
+    RpIdChanged { from: String, to: String, keys: u64 },
     #[serde(rename = "team.created")]
     TeamCreated { team: TeamId, name: String },
     #[serde(rename = "bot.created")]
@@ -205,7 +227,10 @@ impl Event {
             | Self::HoldReleased { signed, .. }
             | Self::CredentialRemoved { signed, .. }
             | Self::TokenCreated { signed, .. } => Some(signed),
-            Self::UserEnabled { signed, .. } | Self::CredentialAdded { signed, .. } => signed.as_ref(),
+            Self::RecoveryApproved { signed, .. } | Self::RecoveryLinkMade { signed, .. } | Self::RecoveryVetoed { signed, .. } => {
+                Some(signed)
+            }
+            Self::UserEnabled { signed, .. } | Self::CredentialAdded { signed, .. } | Self::RecoveryAsked { signed, .. } => signed.as_ref(),
             Self::ActSigned { by, .. } => Some(by),
             _ => None,
         }

@@ -223,6 +223,14 @@ impl<'a> Verifier<'a> {
             }
             Event::CredentialRemoved { credential, .. } => self.end_key(seq, credential, "removed"),
             Event::CredentialSuspended { credential, .. } => self.end_key(seq, credential, "suspended"),
+            Event::RecoveryKeysRemoved { credentials, .. } => {
+                credentials.iter().for_each(|credential| self.end_key(seq, credential, "removed by a recovery"));
+            }
+            Event::RpIdChanged { .. } => {
+                for key in self.keys.values_mut() {
+                    key.ended = key.ended.or(Some((seq, "left behind with another relying party")));
+                }
+            }
             Event::UserEnabled { signed: None, .. } => self.report.unsigned += 1,
             Event::LogKeyAdded { vkey, .. } | Event::ReplicaJoined { vkey, .. } => self.report.log_keys.push(vkey.clone()),
             _ => {}
@@ -256,6 +264,16 @@ impl<'a> Verifier<'a> {
             && *user != last.user
         {
             return Err("somebody's key was added or removed by another's signature".into());
+        }
+        if let Event::RecoveryVetoed { user, .. } = event
+            && *user != last.user
+        {
+            return Err("a recovery was vetoed by somebody else's signature".into());
+        }
+        if let Event::RecoveryAsked { user, .. } | Event::RecoveryApproved { user, .. } | Event::RecoveryLinkMade { user, .. } = event
+            && *user == last.user
+        {
+            return Err("somebody signed for the recovery of their own account".into());
         }
         let challenge = act::digest(&body);
         for assertion in &signed.assertions {
@@ -313,6 +331,19 @@ fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
         }
         Event::CredentialRemoved { user, credential, .. } => {
             field("kind") == "credential_remove" && field("user") == user.as_str() && field("credential") == credential.as_str()
+        }
+        Event::RecoveryAsked { recovery, user, .. } => {
+            field("kind") == "recovery_ask" && field("recovery") == recovery.as_str() && field("user") == user.as_str()
+        }
+        Event::RecoveryApproved { recovery, user, .. } => {
+            field("kind") == "recovery_approve" && field("recovery") == recovery.as_str() && field("user") == user.as_str()
+        }
+        Event::RecoveryLinkMade { recovery, user, .. } => {
+            let is_kind = ["recovery_link", "recovery_approve"].contains(&field("kind").as_str());
+            is_kind && field("recovery") == recovery.as_str() && field("user") == user.as_str()
+        }
+        Event::RecoveryVetoed { recovery, user, .. } => {
+            field("kind") == "recovery_veto" && field("recovery") == recovery.as_str() && field("user") == user.as_str()
         }
         Event::TokenCreated { name, .. } => field("kind") == "token_create" && field("name") == *name,
         _ => true,

@@ -17,6 +17,8 @@ pub enum Actor {
         stop_only: bool,
         /// Fewer than two security keys that count: reads, places holds and adds keys, nothing else.
         few_keys: bool,
+        /// Their account was recovered a moment ago: sees and stops, nothing else.
+        frozen: bool,
     },
     /// An API token.
     Token {
@@ -59,6 +61,10 @@ impl Actor {
     /// True when the session is stop-only.
     pub fn is_stop_only(&self) -> bool {
         matches!(self, Self::User { stop_only: true, .. })
+    }
+    /// True while the person's rights are frozen after a recovery.
+    pub fn is_frozen(&self) -> bool {
+        matches!(self, Self::User { frozen: true, .. })
     }
     /// True when the person has fewer than two security keys that count.
     pub fn has_few_keys(&self) -> bool {

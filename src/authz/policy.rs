@@ -2,7 +2,11 @@
 //! transaction begins without it.
 
 use super::Actor;
-use crate::domain::{BotId, PlacedBy, PlacerKind, Role, Scope, Stage, TeamId, TokenScope, UserId, text::text_enum};
+use crate::domain::{
+    BotId, Grant, PlacedBy, PlacerKind, Role, Scope, Stage, TeamId, TokenScope, UserId,
+    recovery::{self, Party},
+    text::text_enum,
+};
 
 text_enum! {
     /// What is asked for.
@@ -39,6 +43,16 @@ text_enum! {
         EnrolAgent = "enrol an agent",
         /// Invite people, set roles, disable.
         ManagePeople = "manage people",
+        /// Ask for the recovery of somebody's account.
+        AskRecovery = "ask for a recovery",
+        /// Approve a recovery.
+        ApproveRecovery = "approve a recovery",
+        /// Make the link of a recovery that was approved.
+        LinkRecovery = "make the link of a recovery",
+        /// Veto the recovery of one's own account; take back what one asked for.
+        StopRecovery = "stop a recovery",
+        /// Recover an account past every approval.
+        RecoverOnHost = "recover an account on the server's host",
         /// Make and revoke API tokens.
         ManageTokens = "manage tokens",
         /// Add and remove one's own keys.
@@ -86,6 +100,15 @@ pub enum Resource {
     },
     /// A person.
     User(UserId),
+    /// A recovery of an account.
+    Recovery {
+        /// Whose.
+        user: UserId,
+        /// What they hold.
+        grants: Vec<Grant>,
+        /// Who asked; none: the host.
+        asked_by: Option<UserId>,
+    },
 }
 
 /// Refused: the action, in words fit for a page.
@@ -121,6 +144,9 @@ impl Permit {
 /// # Errors
 /// `Denied`, naming who may.
 pub fn check(actor: &Actor, action: Action, resource: &Resource) -> Result<Permit, Denied> {
+    if actor.is_frozen() && !works_when_frozen(action) {
+        return Err(Denied { action, who: "nobody whose account was recovered less than a day ago (seeing and stopping go on)" });
+    }
     if actor.has_few_keys() && !works_with_few_keys(action) {
         return Err(Denied { action, who: "whoever has two security keys (the page My account says what is missing)" });
     }
@@ -132,7 +158,7 @@ pub fn check(actor: &Actor, action: Action, resource: &Resource) -> Result<Permi
             (Action::PlaceHold, Resource::Scope { scope: Scope::Bot(id), .. }) => id == bot,
             _ => false,
         },
-        Actor::Host { .. } => matches!(action, Action::PlaceHold | Action::SeeCounts),
+        Actor::Host { .. } => matches!(action, Action::PlaceHold | Action::SeeCounts | Action::RecoverOnHost),
         Actor::Server => matches!(action, Action::Record | Action::PlaceHold),
     };
     if allowed { Ok(Permit { actor: actor.clone(), action }) } else { Err(Denied { action, who: who_may(action) }) }
@@ -150,7 +176,13 @@ fn works_when_idle(action: Action) -> bool {
 
 /// What a person keeps who has fewer than two security keys that count: reading, stopping, and mending that.
 fn works_with_few_keys(action: Action) -> bool {
-    matches!(action, Action::SeeCounts | Action::See | Action::PlaceHold | Action::OwnKeys | Action::OwnSessions)
+    matches!(action, Action::SeeCounts | Action::See | Action::PlaceHold | Action::OwnKeys | Action::OwnSessions | Action::StopRecovery)
+}
+
+/// What a person keeps for a day after their account was recovered: seeing, stopping, and a veto of the next recovery.
+fn works_when_frozen(action: Action) -> bool {
+    let sees = matches!(action, Action::SeeCounts | Action::See | Action::SeeAudit | Action::SeeCheckpoint | Action::SeeMatrix);
+    sees || matches!(action, Action::PlaceHold | Action::ExplainHold | Action::StopRecovery | Action::OwnSessions)
 }
 
 fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
@@ -177,7 +209,15 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
             Stage::Draft | Stage::Sandbox => trades_in(team),
             Stage::Limited | Stage::Live | Stage::Retired => actor.holds_in(Role::Lead, team),
         },
-        (Action::ManagePeople, _) => holds(Role::Admin),
+        (Action::ManagePeople | Action::AskRecovery, _) => holds(Role::Admin),
+        (Action::ApproveRecovery, Resource::Recovery { user, grants, asked_by }) => may_approve(actor, user, grants, asked_by.as_ref()),
+        (Action::LinkRecovery, Resource::Recovery { user, grants, asked_by }) => {
+            let is_own = actor.user() == Some(user);
+            !is_own && (holds(Role::Admin) || may_approve(actor, user, grants, asked_by.as_ref()))
+        }
+        (Action::StopRecovery, Resource::Recovery { user, asked_by, .. }) => {
+            actor.user() == Some(user) || (asked_by.is_some() && actor.user() == asked_by.as_ref())
+        }
         (Action::ManageTokens, Resource::Team(team)) => holds(Role::Admin) || actor.holds_in(Role::Lead, team),
         (Action::ManageTokens, _) => holds(Role::Admin),
         (Action::OwnKeys | Action::OwnSessions, Resource::User(id)) => actor.user() == Some(id),
@@ -204,6 +244,14 @@ fn may_second_release(actor: &Actor, scope: &Scope, teams: &[TeamId], placed_by:
     actor.holds(Role::Lead) || actor.holds(Role::Risk) || (by_trigger && operates)
 }
 
+/// Of a recovery: somebody else than the person and whoever asked, not below the person, and no auditor. That the two who approve are not
+/// both of the person's teams is checked with the other at hand.
+fn may_approve(actor: &Actor, user: &UserId, grants: &[Grant], asked_by: Option<&UserId>) -> bool {
+    let Actor::User { id, grants: own, .. } = actor else { return false };
+    let (person, approver) = (Party { id: user.clone(), grants: grants.to_vec() }, Party { id: id.clone(), grants: own.clone() });
+    recovery::may_approve(&person, asked_by, &approver, &[]).is_ok()
+}
+
 fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource: &Resource) -> bool {
     let within = match resource {
         Resource::Installation => team.is_none() || matches!(action, Action::See | Action::SeeCounts),
@@ -212,7 +260,7 @@ fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource:
         Resource::Scope { scope: Scope::Fleet, .. } => team.is_none(),
         Resource::Scope { scope: Scope::Team(id), .. } => team.is_none_or(|own| own == id),
         Resource::Scope { scope: Scope::Bot(_), team: of } => team.is_none_or(|own| Some(own) == of.as_ref()),
-        Resource::Hold { .. } | Resource::User(_) => team.is_none(),
+        Resource::Hold { .. } | Resource::User(_) | Resource::Recovery { .. } => team.is_none(),
     };
     within
         && match action {
@@ -236,7 +284,11 @@ fn who_may(action: Action) -> &'static str {
         Action::StartBot | Action::EditBot => "an operator or lead of the bot's team",
         Action::SetStage => "an operator or lead of the bot's team, or risk",
         Action::EnrolAgent => "an operator (to sandbox) or a lead of the bot's team",
-        Action::CreateTeam | Action::ManagePeople => "an admin",
+        Action::CreateTeam | Action::ManagePeople | Action::AskRecovery => "an admin",
+        Action::ApproveRecovery => "another person who stands no lower and did not ask for it; no auditor",
+        Action::LinkRecovery => "an admin, or somebody who approved it",
+        Action::StopRecovery => "the person themselves, or whoever asked for it",
+        Action::RecoverOnHost => "whoever runs the server, on its host",
         Action::ManageTokens => "an admin, or a lead for their own team",
         Action::OwnKeys | Action::OwnSessions => "the person themselves",
         Action::CheckIn => "the bot's agent",

@@ -1,5 +1,5 @@
 //! The control socket: stops from the server's own host without a token, for whoever may open it (its owner). One line of JSON in, one out.
-//! It knows nothing but stopping.
+//! It knows stopping, and the recovery of an account past every approval.
 
 use super::Failure;
 use crate::app::{App, AppError, holds::Press};
@@ -34,6 +34,16 @@ pub struct Asked {
     pub idempotency_key: String,
 }
 
+/// What else can be asked: new keys for somebody.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Recover {
+    /// The name that they sign in with.
+    pub recover: String,
+    /// Why approvals are passed over; none: only where too few people could approve.
+    #[serde(default)]
+    pub forced: Option<String>,
+}
+
 /// What is answered.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
@@ -46,6 +56,13 @@ pub enum Answered {
         kept: String,
         /// How many bots it covers now.
         bots: usize,
+    },
+    /// A link to new keys was made.
+    Recovered {
+        /// The name shown of whose account it is.
+        whose: String,
+        /// The link, shown once.
+        link: String,
     },
     /// It was refused.
     Refused {
@@ -91,7 +108,10 @@ async fn answer(app: Arc<App>, mut stream: UnixStream) {
     let answered = match heard {
         Ok(Ok(_)) => match serde_json::from_str::<Asked>(&line) {
             Ok(asked) => place(&app, user, asked).await.unwrap_or_else(|error| Answered::Refused { error: error.to_string() }),
-            Err(error) => Answered::Refused { error: format!("not understood: {error}") },
+            Err(error) => match serde_json::from_str::<Recover>(&line) {
+                Ok(asked) => recover(&app, &user, &asked).await,
+                Err(_) => Answered::Refused { error: format!("not understood: {error}") },
+            },
         },
         Ok(Err(_)) | Err(_) => return,
     };
@@ -99,6 +119,13 @@ async fn answer(app: Arc<App>, mut stream: UnixStream) {
         text.push('\n');
         // The caller may have gone; the hold stands all the same.
         let _ = write.write_all(text.as_bytes()).await;
+    }
+}
+
+async fn recover(app: &Arc<App>, user: &str, asked: &Recover) -> Answered {
+    match app.recover_on_host(user, &asked.recover, asked.forced.as_deref()).await {
+        Ok(made) => Answered::Recovered { whose: made.whose, link: made.link.expose().clone() },
+        Err(error) => Answered::Refused { error: error.to_string() },
     }
 }
 

@@ -13,6 +13,7 @@ pub mod replica;
 pub mod serve;
 pub mod site;
 pub mod stop;
+pub mod user;
 
 use crate::config::{self, ConfigError};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -36,7 +37,7 @@ struct Arguments {
 enum Command {
     /// Run the server.
     #[command(after_help = config::serve::HELP)]
-    Serve(config::ServeArgs),
+    Serve(serve::Args),
     /// Explain what is wrong with this installation and its settings. Changes nothing.
     #[command(after_help = doctor::HELP)]
     Doctor(doctor::Args),
@@ -56,6 +57,9 @@ enum Command {
     /// Add a replica to an installation.
     #[command(subcommand)]
     Replica(replica::Command),
+    /// Recover somebody's account on the server's host.
+    #[command(subcommand)]
+    User(user::Command),
     /// A demo bot that is a process of its own.
     #[command(subcommand, hide = true)]
     DemoBot(demo::bot::Command),
@@ -117,6 +121,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Agent(command) => agent::run(command),
         Command::Audit(command) => on_runtime(audit::run(command)),
         Command::Replica(command) => on_runtime(replica::run(command)),
+        Command::User(command) => on_runtime(user::run(command)),
         Command::Doctor(args) => on_runtime(doctor::run(args)),
         Command::DemoBot(command) => on_runtime(demo::bot::run(command)),
     }

@@ -76,6 +76,14 @@ impl Place {
         Ok(database)
     }
 
+    /// Where people reach the pages.
+    ///
+    /// # Errors
+    /// When it is no origin.
+    pub fn origin(&self) -> Result<Origin, Failure> {
+        Ok(Origin::parse(&self.origin)?)
+    }
+
     /// Checks the signatures of acts.
     ///
     /// # Errors

@@ -15,13 +15,24 @@ use tokio::{
 /// How long a set-up link that could not be made is waited with.
 const WELCOME_AGAIN: Duration = Duration::from_secs(5);
 
+/// Runs the server.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    serve: ServeArgs,
+    /// Leave the security keys behind that were made for the host name FROM, which --origin no longer has. All of them: new ones are made by
+    /// `andon user recover` alone.
+    #[arg(long, env = "ANDON_MIGRATE_RP_ID", value_name = "FROM")]
+    migrate_rp_id: Option<String>,
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// When a setting, the database or the address will not do.
-pub async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
+pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     telemetry::begin(None);
-    let settings = args.check()?;
+    let settings = args.serve.check()?;
     let front = front(&settings)?;
     tracing::info!("{}", files::raise());
     let wanted = site::Wanted {
@@ -31,6 +42,7 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
         name: &settings.name,
         log_sink: settings.log_sink.as_deref(),
         kind: "live",
+        leaves_rp_id: args.migrate_rp_id.as_deref(),
     };
     let site = site::open(wanted).await?;
     say_of_the_log(&site.app);

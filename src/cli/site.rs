@@ -37,6 +37,8 @@ pub struct Wanted<'a> {
     pub log_sink: Option<&'a Path>,
     /// `live` or `demo`; an installation of the other kind is refused.
     pub kind: &'a str,
+    /// The relying party whose security keys are left behind, where the origin has another.
+    pub leaves_rp_id: Option<&'a str>,
 }
 
 /// The database's file in a data folder.
@@ -75,6 +77,8 @@ pub async fn open(wanted: Wanted<'_>) -> Result<Site, Failure> {
             format!("this database belongs to a {} installation; `andon {}` does not touch it", installation.kind, wanted.command());
         return Err(found.into());
     }
+    let rp_id = rp_id(wanted.origin).to_owned();
+    let left = remember_rp_id(&db, &rp_id, wanted.leaves_rp_id).await?;
     let (spool, spooled) = Spool::open(&wanted.state_dir.join("spool"))?;
     let origin = wanted.origin.url().clone();
     let node = format!("{}:{}", rustix::system::uname().nodename().to_string_lossy(), std::process::id());
@@ -85,12 +89,55 @@ pub async fn open(wanted: Wanted<'_>) -> Result<Site, Failure> {
         // A server that does not start cannot stop anything. The publisher tries again; until then nothing may start or be loosened.
         tracing::error!(error = &error as &dyn std::error::Error, "the audit log could not be compared with its tide mark yet");
     }
+    if let Some(from) = left {
+        let keys = app.leave_rp_id(&host_user(), &from, &rp_id).await?;
+        println!(
+            "{keys} security keys made for {from} were left behind. Nobody can sign in; new keys are made by: andon user recover NAME"
+        );
+    }
     Ok(Site { app, control: wanted.state_dir.join("control"), _locks: locks })
 }
 
 impl Wanted<'_> {
     fn command(&self) -> &'static str {
         if self.kind == "demo" { "demo" } else { "serve" }
+    }
+}
+
+/// The relying party of an origin: what security keys are bound to.
+pub fn rp_id(origin: &Origin) -> &str {
+    origin.url().host_str().unwrap_or("localhost")
+}
+
+/// Who runs this command, for entries.
+pub(super) fn host_user() -> String {
+    match rustix::process::getuid() {
+        user if user.is_root() => "root".to_owned(),
+        user => format!("uid {}", user.as_raw()),
+    }
+}
+
+/// Why an origin of another relying party does not do, and what does.
+pub fn why_not_rp_id(kept: &str, asked: &str) -> String {
+    format!(
+        "the security keys of this installation were made for {kept}, and --origin has {asked}: at {asked} none of them would work, and nobody could \
+         sign in. Set --origin to https://{kept} again, or, to leave every key behind for good, start once with --migrate-rp-id {kept}; after that \
+         only `andon user recover` on this host makes new keys"
+    )
+}
+
+/// Writes the relying party down the first time, and refuses another one after that. Answers with the one that is to be left behind.
+async fn remember_rp_id(db: &Db, rp_id: &str, leaves: Option<&str>) -> Result<Option<String>, Failure> {
+    match storage::installation::installation_rp_id(&mut *db.read().await?).await? {
+        None => {
+            let mut tx = db.write(Lane::Normal).await?;
+            storage::installation::installation_set_rp_id(&mut tx, rp_id).await?;
+            tx.commit().await?;
+            Ok(None)
+        }
+        Some(kept) if kept == rp_id => Ok(None),
+        Some(kept) if leaves == Some(kept.as_str()) => Ok(Some(kept)),
+        Some(kept) => Err(why_not_rp_id(&kept, rp_id).into()),
     }
 }
 

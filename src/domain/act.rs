@@ -1,6 +1,6 @@
 //! Acts: what a security key signs. An act is written as RFC 8785 JSON; the WebAuthn challenge is the SHA-256 of exactly these bytes.
 
-use super::{AgentId, BotId, CredentialId, Epoch, Grant, HoldId, InstallationId, Level, TeamId, Timestamp, UserId};
+use super::{AgentId, BotId, CredentialId, Epoch, Grant, HoldId, InstallationId, Level, RecoveryId, TeamId, Timestamp, UserId};
 use sha2::{Digest, Sha256};
 
 /// One bot of a start (ruling H4): exactly what it will run, and the stop the start must be newer than.
@@ -120,6 +120,36 @@ pub enum ActKind {
         /// What the person calls it.
         nickname: String,
     },
+    /// Ask that somebody else's account be recovered, whose security keys are lost.
+    RecoveryAsk {
+        /// The recovery.
+        recovery: RecoveryId,
+        /// The person.
+        user: UserId,
+        /// Why.
+        why: String,
+    },
+    /// Approve a recovery.
+    RecoveryApprove {
+        /// The recovery.
+        recovery: RecoveryId,
+        /// The person.
+        user: UserId,
+    },
+    /// Make the link of a recovery that was approved.
+    RecoveryLink {
+        /// The recovery.
+        recovery: RecoveryId,
+        /// The person.
+        user: UserId,
+    },
+    /// Object to the recovery of one's own account, by a key that is not lost.
+    RecoveryVeto {
+        /// The recovery.
+        recovery: RecoveryId,
+        /// The person.
+        user: UserId,
+    },
     /// Make an API token.
     TokenCreate {
         /// Its name.
@@ -146,6 +176,10 @@ impl ActKind {
             Self::Enable { .. } => "enable",
             Self::CredentialAdd { .. } => "credential_add",
             Self::CredentialRemove { .. } => "credential_remove",
+            Self::RecoveryAsk { .. } => "recovery_ask",
+            Self::RecoveryApprove { .. } => "recovery_approve",
+            Self::RecoveryLink { .. } => "recovery_link",
+            Self::RecoveryVeto { .. } => "recovery_veto",
             Self::TokenCreate { .. } => "token_create",
         }
     }

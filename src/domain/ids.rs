@@ -78,6 +78,8 @@ ids! {
     StopId = "stop";
     /// A notice.
     NoticeId = "notice";
+    /// A recovery of an account.
+    RecoveryId = "recovery";
     /// A prepared act that waits for signatures.
     ActId = "act";
     /// An API token.

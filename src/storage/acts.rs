@@ -12,6 +12,7 @@ statements! {
     OPEN = "SELECT id, kind, body, digest, detail, made_by, made_at, not_after, signers_needed, state, closed_at, outcome FROM act WHERE state = 'open' AND not_after > $1 ORDER BY made_at DESC LIMIT 200";
     RECENT = "SELECT id, kind, body, digest, detail, made_by, made_at, not_after, signers_needed, state, closed_at, outcome FROM act WHERE NOT (state = 'open' AND not_after > $1) ORDER BY made_at DESC LIMIT $2";
     CLOSE = "UPDATE act SET state = $2, closed_at = $3, outcome = $4 WHERE id = $1 AND state = 'open'";
+    WITHDRAW_OF = "UPDATE act SET state = 'withdrawn', closed_at = $2, outcome = $3 WHERE state = 'open' AND (made_by = $1 OR EXISTS (SELECT 1 FROM act_signature s WHERE s.act_id = act.id AND s.user_id = $1))";
     SIGN = "INSERT INTO act_signature (act_id, n, user_id, credential_id, authenticator_data, client_data, signature, at, alone) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     SIGNATURES = "SELECT act_id, n, user_id, credential_id, authenticator_data, client_data, signature, at, alone FROM act_signature WHERE act_id = $1 ORDER BY n";
 }
@@ -148,4 +149,12 @@ pub async fn act_sign(tx: &mut WriteTx, signature: &StoredSignature) -> Result<(
 /// When the database is gone.
 pub async fn act_signatures(conn: &mut Conn, id: &ActId) -> Result<Vec<StoredSignature>> {
     Ok(on!(conn, |c| sqlx::query_as(SIGNATURES).bind(id).fetch_all(c).await)?)
+}
+
+/// Closes every open act that a person asked for or has signed; says how many.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn act_withdraw_of(tx: &mut WriteTx, user: &UserId, at: Timestamp, outcome: &str) -> Result<u64> {
+    Ok(on!(&mut **tx, |c| sqlx::query(WITHDRAW_OF).bind(user).bind(at).bind(outcome).execute(c).await.map(|r| r.rows_affected()))?)
 }

@@ -28,6 +28,7 @@ statements! {
     STRETCH = "SELECT hash FROM audit_node WHERE log_id = $1 AND level = $2 AND n >= $3 AND n < $4 ORDER BY n";
     NODES = "SELECT level, n, hash FROM audit_node WHERE log_id = $1 ORDER BY level, n";
     NODES_FROM = "SELECT n, hash FROM audit_node WHERE log_id = $1 AND level = $2 AND n >= $3 ORDER BY n";
+    OF_RIGHTS = "SELECT r.seq, l.leaf_hash, r.body, r.id, r.ts, r.kind, r.actor, r.obj FROM audit_record r JOIN audit_leaf l ON l.log_id = r.log_id AND l.seq = r.seq WHERE r.log_id = $1 AND r.kind IN ('installation.set_up', 'user.invited', 'user.grants_changed', 'user.disabled', 'user.enabled') AND r.ts <= $2 ORDER BY r.seq";
     KINDS = "SELECT DISTINCT kind FROM audit_record WHERE log_id = $1 ORDER BY kind";
     LIST = "SELECT r.seq, l.leaf_hash, r.body, r.id, r.ts, r.kind, r.actor, r.obj FROM audit_record r JOIN audit_leaf l ON l.log_id = r.log_id AND l.seq = r.seq WHERE r.log_id = $1 AND r.seq < $2 AND ($3 = '' OR r.actor = $3) AND ($4 = '' OR r.kind = $4) AND r.ts >= $5 AND r.ts < $6 AND ($7 = '' OR EXISTS (SELECT 1 FROM audit_about a WHERE a.about = $7 AND a.seq = r.seq)) ORDER BY r.seq DESC LIMIT $8";
 }
@@ -229,6 +230,15 @@ pub async fn audit_nodes_from(conn: &mut Conn, level: u64, n: u64) -> Result<Vec
 /// When the database is gone.
 pub async fn audit_kinds(conn: &mut Conn) -> Result<Vec<String>> {
     Ok(on!(conn, |c| sqlx::query_scalar(KINDS).bind(CONTROL).fetch_all(c).await)?)
+}
+
+/// Every entry up to a moment that gave or took rights of people, in order.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn audit_of_rights(conn: &mut Conn, until: Timestamp) -> Result<Vec<Row>> {
+    let rows: Vec<StoredRow> = on!(conn, |c| sqlx::query_as(OF_RIGHTS).bind(CONTROL).bind(until).fetch_all(c).await)?;
+    Ok(rows.into_iter().map(Row::from).collect())
 }
 
 /// What a page of entries is narrowed to. Empty texts do not narrow.

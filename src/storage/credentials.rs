@@ -14,6 +14,8 @@ statements! {
     USED = "UPDATE credential SET last_used_at = $2, passkey = $3 WHERE id = $1 AND passkey = $4 AND removed_at IS NULL AND suspended_at IS NULL";
     RENAME = "UPDATE credential SET nickname = $3 WHERE id = $1 AND user_id = $2 AND removed_at IS NULL";
     SUSPEND = "UPDATE credential SET suspended_at = $2, suspended_why = $3 WHERE id = $1 AND removed_at IS NULL AND suspended_at IS NULL";
+    OF_OLD_RP = "UPDATE credential SET removed_at = $2, old_rp_id = $1 WHERE removed_at IS NULL";
+    EVER = "SELECT COUNT(*) FROM credential WHERE user_id = $1";
     REMOVE = "UPDATE credential SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
     TALLY = "SELECT user_id, COUNT(*) AS able, COUNT(*) FILTER (WHERE NOT backup_eligible) AS bound FROM credential WHERE removed_at IS NULL AND suspended_at IS NULL GROUP BY user_id";
 }
@@ -144,4 +146,20 @@ pub async fn credential_remove(tx: &mut WriteTx, id: &CredentialId, at: Timestam
 /// When the database is gone.
 pub async fn credential_tally(conn: &mut Conn) -> Result<Vec<Tally>> {
     Ok(on!(conn, |c| sqlx::query_as(TALLY).fetch_all(c).await)?)
+}
+
+/// Removes every key that is left as one of an old relying party: no browser offers it any more. Says how many.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn credential_of_old_rp(tx: &mut WriteTx, rp_id: &str, at: Timestamp) -> Result<u64> {
+    Ok(on!(&mut **tx, |c| sqlx::query(OF_OLD_RP).bind(rp_id).bind(at).execute(c).await.map(|r| r.rows_affected()))?)
+}
+
+/// How many keys a person ever had, removed ones included.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn credential_ever(conn: &mut Conn, user: &UserId) -> Result<i64> {
+    Ok(on!(conn, |c| sqlx::query_scalar(EVER).bind(user).fetch_one(c).await)?)
 }

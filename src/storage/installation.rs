@@ -10,6 +10,8 @@ statements! {
     INSERT = "INSERT INTO installation (id, name, kind, created_at) VALUES ($1, $2, $3, $4)";
     EPOCH = "INSERT INTO epoch (one, value) VALUES (1, 1)";
     LOG = "INSERT INTO audit_log (log_id, origin, size, frontier, last_ts, state) VALUES (1, $1, 0, $2, 0, 'open')";
+    RP_ID = "SELECT rp_id FROM installation";
+    SET_RP_ID = "UPDATE installation SET rp_id = $1";
     GET = "SELECT id, name, kind, created_at FROM installation";
 }
 
@@ -50,4 +52,22 @@ pub async fn installation_insert(tx: &mut WriteTx, installation: &Installation, 
 /// When the database is gone.
 pub async fn installation_get(conn: &mut Conn) -> Result<Option<Installation>> {
     Ok(on!(conn, |c| sqlx::query_as(GET).fetch_optional(c).await)?)
+}
+
+/// The relying party that security keys were made for; none: it was never written down.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn installation_rp_id(conn: &mut Conn) -> Result<Option<String>> {
+    let row: Option<Option<String>> = on!(conn, |c| sqlx::query_scalar(RP_ID).fetch_optional(c).await)?;
+    Ok(row.flatten())
+}
+
+/// Writes down the relying party that security keys are made for.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn installation_set_rp_id(tx: &mut WriteTx, rp_id: &str) -> Result<()> {
+    on!(&mut **tx, |c| sqlx::query(SET_RP_ID).bind(rp_id).execute(c).await.map(drop))?;
+    Ok(())
 }

@@ -30,6 +30,7 @@ const VERSIONS: &[Version] = versions! {
     10 "0010_notices";
     11 "0011_sessions";
     12 "0012_security_keys";
+    13 "0013_recovery";
 };
 
 /// How a database's schema stands to this program.

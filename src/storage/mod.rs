@@ -24,6 +24,7 @@ pub mod installation;
 pub mod invitations;
 pub mod migrate;
 pub mod notices;
+pub mod recoveries;
 pub mod seen;
 pub mod sessions;
 pub mod starts;
@@ -37,7 +38,7 @@ pub use error::{Error, Result};
 
 /// Every named statement of this room, so that one test can prepare all of them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files: [(&str, &[(&str, &str)]); 25] = [
+    let files: [(&str, &[(&str, &str)]); 26] = [
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
@@ -56,6 +57,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("installation", installation::STATEMENTS),
         ("invitations", invitations::STATEMENTS),
         ("notices", notices::STATEMENTS),
+        ("recoveries", recoveries::STATEMENTS),
         ("seen", seen::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("starts", starts::STATEMENTS),

@@ -4,11 +4,11 @@ use super::{
     Answer, WebError,
     extract::Visitor,
     format::OutOf,
-    page::{FirstRunStrip, Frame, HeldStrip, PauseControl, Person},
+    page::{FirstRunStrip, Frame, HeldStrip, PauseControl, PeopleStrip, Person},
 };
 use crate::app::{App, AppError, first_run::TASKS, first_run::Task};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotId, Grant, Hold, Role, Scope, Step};
+use crate::domain::{BotId, Grant, Hold, Role, Scope, Step, UserId, quorum::SMALL};
 use askama::Template;
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -35,6 +35,9 @@ pub async fn without_first_run(app: &App, visitor: &Visitor, title: impl Into<St
     let Some(actor) = &visitor.actor else { return frame };
     frame.person = person(app, actor, visitor.asleep.is_some());
     frame.held = held(app, actor);
+    if visitor.asleep.is_none() {
+        frame.people = people(app, actor);
+    }
     if actor.has_few_keys() {
         frame.keys_missing = actor.user().and_then(|user| super::pages::own_keys::missing(app, user)).unwrap_or_default();
     }
@@ -97,6 +100,71 @@ pub fn scope_words(app: &App, scope: &Scope) -> String {
 fn person(app: &App, actor: &Actor, stop_only: bool) -> Option<Person> {
     let Actor::User { name, grants, .. } = actor else { return None };
     Some(Person { name: name.clone(), roles: grants.iter().map(|grant| role_words(app, grant)).collect(), stop_only })
+}
+
+/// What every page says of people: a recovery on the server's host, one's own recovery, and who is both admin and lead (ruling C8).
+fn people(app: &App, actor: &Actor) -> Vec<PeopleStrip> {
+    let (now, book) = (app.clock.now(), app.recovery_book());
+    let mut strips = Vec::new();
+    for view in book.by_host(now) {
+        strips.push(PeopleStrip {
+            is_urgent: true,
+            bold: "Recovered on the server's host.".to_owned(),
+            text: format!(
+                "{} at {}, without approvals: {}",
+                app.people().name(&view.row.user_id).unwrap_or_default(),
+                view.row.asked_at.plain(),
+                view.row.why
+            ),
+            href: format!("/recoveries/{}", view.row.id),
+            link: "Look at it",
+        });
+    }
+    if let Some(user) = actor.user() {
+        strips.extend(own_recovery(app, user));
+    }
+    let enabled: Vec<_> = app.people().users().into_iter().filter(|user| user.enabled).collect();
+    let holds = |grants: &[Grant], role: Role| grants.iter().any(|grant| grant.role == role);
+    for user in enabled.iter().filter(|user| holds(&user.grants, Role::Admin) && holds(&user.grants, Role::Lead)) {
+        let is_over = enabled.len() >= SMALL;
+        let text = match is_over {
+            true => format!(
+                "There are {} people now, so the two must be parted: an admin signs new roles. Nothing ends by itself.",
+                enabled.len()
+            ),
+            false => "Allowed while fewer than four people are here; parted by request, not by itself.".to_owned(),
+        };
+        strips.push(PeopleStrip {
+            is_urgent: is_over,
+            bold: format!("{} is admin and lead.", user.display_name),
+            text,
+            href: format!("/people/{}", user.id),
+            link: "Their roles",
+        });
+    }
+    strips
+}
+
+/// That somebody's own account is being recovered, or was.
+fn own_recovery(app: &App, user: &UserId) -> Option<PeopleStrip> {
+    let (now, book) = (app.clock.now(), app.recovery_book());
+    if let Some(view) = book.open_of(user) {
+        return Some(PeopleStrip {
+            is_urgent: true,
+            bold: "Somebody asked to recover your account.".to_owned(),
+            text: "If you did not lose your keys, veto it.".to_owned(),
+            href: format!("/recoveries/{}", view.row.id),
+            link: "Look at it",
+        });
+    }
+    let until = book.frozen_until(user, now)?;
+    Some(PeopleStrip {
+        is_urgent: false,
+        bold: "Your account was recovered.".to_owned(),
+        text: format!("Until {} you may see and stop, nothing else.", until.plain()),
+        href: "/me".to_owned(),
+        link: "My account",
+    })
 }
 
 /// The strip of the first run: for those who can bring it on, until it is finished or they have put it away.

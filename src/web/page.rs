@@ -77,6 +77,21 @@ pub struct FirstRunStrip {
     pub next: &'static str,
 }
 
+/// A strip that says something of people and their rights, on every page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeopleStrip {
+    /// It wants somebody to look at once.
+    pub is_urgent: bool,
+    /// The first words.
+    pub bold: String,
+    /// The rest.
+    pub text: String,
+    /// Where to look.
+    pub href: String,
+    /// The words of that link.
+    pub link: &'static str,
+}
+
 /// A link of the main navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NavLink {
@@ -111,6 +126,8 @@ pub struct Frame {
     pub keys_missing: String,
     /// The audit log is frozen: nothing may start or be loosened.
     pub is_log_frozen: bool,
+    /// What there is to say of people and their rights.
+    pub people: Vec<PeopleStrip>,
     /// How far the first run has come, while this person should know.
     pub first_run: Option<FirstRunStrip>,
     /// The server's time when the page was made.
@@ -144,6 +161,7 @@ impl Frame {
             held: None,
             keys_missing: String::new(),
             is_log_frozen: false,
+            people: Vec::new(),
             first_run: None,
             now,
             path: path.into(),

@@ -68,6 +68,9 @@ routes! {
     POST "/sign-in" Access::Public => super::pages::sign_in::password;
     GET "/sign-in/key" Access::Public => super::pages::sign_in::show_key;
     POST "/sign-in/key" Access::Public => super::pages::sign_in::key;
+    GET "/sign-in/lost" Access::Public => super::pages::lost::show;
+    POST "/sign-in/lost" Access::Public => super::pages::lost::ask;
+    POST "/sign-in/lost/withdraw" Access::Public => super::pages::lost::withdraw;
     POST "/sign-out" Access::Public => super::pages::sign_in::out;
     GET "/welcome/{link}" Access::Link => super::pages::welcome::open;
     GET "/welcome" Access::Link => super::pages::welcome::show;
@@ -127,6 +130,13 @@ routes! {
     POST "/people/{id}/roles" Access::Person(Action::ManagePeople) => super::pages::people::set_roles;
     POST "/people/{id}/link" Access::Person(Action::ManagePeople) => super::pages::people::prepare_link;
     POST "/people/{id}/sessions/end" Access::Person(Action::ManagePeople) => super::pages::sessions::end_of;
+    POST "/people/{id}/recover" Access::Person(Action::AskRecovery) => super::pages::people::prepare_recovery;
+    GET "/recoveries" Access::Person(Action::See) => super::pages::recoveries::index;
+    GET "/recoveries/{id}" Access::Person(Action::See) => super::pages::recoveries::show;
+    POST "/recoveries/{id}/approve" Access::Person(Action::ApproveRecovery) => super::pages::recoveries::approve;
+    POST "/recoveries/{id}/link" Access::Person(Action::LinkRecovery) => super::pages::recoveries::link;
+    POST "/recoveries/{id}/veto" Access::Person(Action::StopRecovery) => super::pages::recoveries::veto;
+    POST "/recoveries/{id}/withdraw" Access::Person(Action::StopRecovery) => super::pages::recoveries::withdraw;
     POST "/people/{id}/disable" Access::Person(Action::ManagePeople) => super::pages::people::disable;
     POST "/people/{id}/enable" Access::Person(Action::ManagePeople) => super::pages::people::enable;
     GET "/teams" Access::Person(Action::See) => super::pages::teams::index;

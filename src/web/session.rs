@@ -3,7 +3,7 @@
 //! person may do.
 
 use super::WebError;
-use crate::app::AppError;
+use crate::app::{AppError, sign_in::LINK_SESSION_MS};
 use crate::authn::{
     KeyError, SessionStore,
     keys::CEREMONY_MS,
@@ -17,7 +17,7 @@ use tower_sessions::Session;
 
 /// How long a signed-in session lives, whatever happens in it.
 pub const LIVES_MS: i64 = 12 * 60 * 60 * 1_000;
-/// How long a session lives between the password and the key, or with an invitation in hand.
+/// How long a session lives between the password and the key.
 const ARRIVING_MS: i64 = 30 * 60 * 1_000;
 /// After so long without an act of the person the session may only stop.
 pub const IDLE_MS: i64 = 15 * 60 * 1_000;
@@ -159,7 +159,7 @@ pub async fn arrive(session: &Session, user: &UserId, now: Timestamp) -> Result<
 /// # Errors
 /// When the session cannot be written.
 pub async fn hold_link(session: &Session, digest: &str, now: Timestamp) -> Result<(), WebError> {
-    anew(session, now.plus_ms(ARRIVING_MS)).await?;
+    anew(session, now.plus_ms(LINK_SESSION_MS)).await?;
     set(session, LINK, digest).await
 }
 

@@ -6,6 +6,7 @@ pub mod lapses;
 pub mod merge;
 pub mod prune;
 pub mod publisher;
+pub mod recoveries;
 pub mod rehash;
 pub mod sink;
 pub mod starts;
@@ -27,6 +28,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(prune::run(app.clone()));
     all.spawn(publisher::run(app.clone()));
     all.spawn(sink::run(app.clone()));
+    all.spawn(recoveries::run(app.clone()));
     all.spawn(rehash::run(app.clone()));
     all
 }

@@ -7,4 +7,5 @@ mod first_run;
 mod keys;
 mod newcomer;
 mod program;
+mod recovery;
 mod sessions;

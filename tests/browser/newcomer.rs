@@ -3,7 +3,7 @@
 use crate::driver::Browser;
 use std::time::Duration;
 
-const PASSWORD: &str = "violet-harbour-19-quince";
+pub const PASSWORD: &str = "violet-harbour-19-quince";
 
 /// Password and two keys by a one-time link, then the first sign-in.
 pub async fn come_in(browser: &mut Browser, link: &str, name: &str, shown: &str) {

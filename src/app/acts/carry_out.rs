@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// How long an enrolment code lives.
 const CODE_LIVES_MS: i64 = 15 * 60 * 1_000;
 /// How long an invitation lives.
-const INVITATION_LIVES_MS: i64 = 24 * 60 * 60 * 1_000;
+const INVITATION_LIVES_MS: i64 = 60 * 60 * 1_000;
 /// How long an API token lives.
 const TOKEN_LIVES_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
 
@@ -35,6 +35,8 @@ pub(super) enum After {
     EndAgent(Arc<BotFacts>, AgentId, Epoch),
     /// A key was removed: end the sessions that were signed in with it.
     EndSessions(UserId, CredentialId),
+    /// An account is being recovered: end every session of its person.
+    EndAllSessions(UserId),
 }
 
 impl App {
@@ -49,6 +51,10 @@ impl App {
             ActKind::InviteAgain { user } => self.carry_invite_again(open, act, user).await,
             ActKind::Grants { user, grants } => self.carry_grants(open, act, (user, grants)).await,
             ActKind::Enable { user } => self.carry_enable(open, act, user).await,
+            ActKind::RecoveryAsk { recovery, user, why } => self.carry_recovery_ask(open, act, (recovery, user, why)).await,
+            ActKind::RecoveryApprove { recovery, .. } => self.carry_recovery_approve(open, act, recovery).await,
+            ActKind::RecoveryLink { recovery, .. } => self.carry_recovery_link(open, act, recovery).await,
+            ActKind::RecoveryVeto { recovery, user } => self.carry_recovery_veto(open, act, (recovery, user)).await,
             ActKind::CredentialAdd { user, .. } => self.carry_key(open, act, user).await,
             ActKind::CredentialRemove { user, credential, .. } => self.carry_key_removal(open, act, (user, credential)).await,
             ActKind::TokenCreate { name, scope, team } => self.carry_token(open, act, (name, scope, team.as_ref())).await,
@@ -59,6 +65,7 @@ impl App {
         match after {
             Some(After::EndAgent(bot, agent, epoch)) => self.end_revoked(bot, agent, epoch),
             Some(After::EndSessions(user, key)) => self.sessions.end_all_with_key(&user, &key).await,
+            Some(After::EndAllSessions(user)) => self.sessions.end_all_of(&user).await,
             None => {}
         }
     }
@@ -238,6 +245,7 @@ impl App {
         let row = storage::users::user_by_id(open.tx(), user).await?.ok_or(AppError::NotFound("person"))?;
         let keys = storage::credentials::credential_of_user(open.tx(), user).await?;
         own_keys::check_keys_fit(&row.display_name, &row.grants, grants, &keys)?;
+        self.keeps_quorum(&self.members_in(open.tx()).await?, user, grants)?;
         storage::users::user_set_grants(open.tx(), user, grants).await?;
         self.an_admin_remains(open).await?;
         open.changes_books();

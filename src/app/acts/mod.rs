@@ -4,6 +4,7 @@
 pub mod carry_out;
 pub mod own;
 pub mod prepare;
+pub mod recovery;
 pub mod sign;
 
 use super::{App, AppError};
@@ -166,6 +167,10 @@ impl App {
             ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::Grants { .. } | ActKind::Enable { .. } => {
                 authz::check(actor, Action::ManagePeople, &Resource::Installation)?
             }
+            ActKind::RecoveryAsk { .. } => authz::check(actor, Action::AskRecovery, &Resource::Installation)?,
+            ActKind::RecoveryApprove { recovery, .. } => self.may_of_recovery(actor, Action::ApproveRecovery, recovery)?,
+            ActKind::RecoveryLink { recovery, .. } => self.may_of_recovery(actor, Action::LinkRecovery, recovery)?,
+            ActKind::RecoveryVeto { recovery, .. } => self.may_of_recovery(actor, Action::StopRecovery, recovery)?,
             ActKind::CredentialAdd { user, .. } | ActKind::CredentialRemove { user, .. } => {
                 authz::check(actor, Action::OwnKeys, &Resource::User(user.clone()))?
             }
@@ -174,6 +179,11 @@ impl App {
                 authz::check(actor, Action::ManageTokens, &resource)?
             }
         })
+    }
+
+    fn may_of_recovery(&self, actor: &Actor, action: Action, id: &crate::domain::RecoveryId) -> Result<Permit, AppError> {
+        let view = self.recovery_book.find(id).ok_or(AppError::NotFound("recovery"))?;
+        Ok(authz::check(actor, action, &self.recovery_resource(&view.row))?)
     }
 
     fn may_second(&self, actor: &Actor, act: &ActView) -> Result<Permit, AppError> {

@@ -3,6 +3,7 @@
 use super::{
     ActView, Outcome,
     carry_out::{After, Effect},
+    prepare::enabled_again,
     sign::signed_act,
 };
 use crate::app::{
@@ -22,7 +23,7 @@ impl App {
             return Err(AppError::conflict(format!("{} is enabled already", row.display_name)));
         }
         let people = usize::try_from(storage::users::user_count_enabled(open.tx()).await?).unwrap_or_default() + 1;
-        role::check_grants(&row.grants, people).map_err(|toxic| AppError::conflict(toxic.to_string()))?;
+        role::check_grants(&row.grants, people).map_err(|toxic| enabled_again(&row.display_name, &toxic))?;
         storage::users::user_set_enabled(open.tx(), user, true).await?;
         let by = self.people_book.name(&act.stored.made_by).unwrap_or_else(|| "somebody".to_owned());
         let text = format!("{by} enabled it, signed with a security key. Roles and keys are as they were.");

@@ -1,11 +1,14 @@
 //! Preparing an act: what is asked for is checked, written canonically and stored, so that every signer signs the same bytes.
 
-use super::{ACT_LIVES_MS, ActView, Detail};
-use crate::app::{App, AppError, Invalid, own_keys};
+use super::{ACT_LIVES_MS, ActView, Detail, recovery};
+use crate::app::{App, AppError, Invalid, own_keys, recoveries::party};
 use crate::audit::{Event, tree};
 use crate::authz::Actor;
 use crate::crypto::token;
-use crate::domain::{Act, ActId, ActKind, BotId, HoldId, Level, PlacerKind, Scope, StartLeaf, Timestamp, act, text};
+use crate::domain::{
+    Act, ActId, ActKind, BotId, HoldId, Level, PlacerKind, RecoveryId, Scope, StartLeaf, Timestamp, UserId, act, recovery as rules, role,
+    text,
+};
 use crate::storage::{self, Lane, acts::StoredAct};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
@@ -73,24 +76,84 @@ impl App {
     /// `Denied`; `Invalid`.
     pub async fn prepare_single(&self, actor: &Actor, kind: ActKind) -> Result<ActView, AppError> {
         self.may_prepare(actor, &kind, &Detail::default())?;
-        self.is_sound(&kind).await?;
+        self.is_sound(actor, &kind).await?;
         self.prepare(actor, kind, Detail::default(), 1).await
     }
 
     /// Refuses early what the last signature would be refused for.
-    async fn is_sound(&self, kind: &ActKind) -> Result<(), AppError> {
+    async fn is_sound(&self, actor: &Actor, kind: &ActKind) -> Result<(), AppError> {
         match kind {
             ActKind::Grants { user, grants } => {
+                self.keeps_quorum(&self.members(), user, grants)?;
                 let Some(row) = self.people_book.user(user) else { return Err(AppError::NotFound("person")) };
                 let keys = storage::credentials::credential_of_user(&mut *self.db.read().await?, user).await?;
                 own_keys::check_keys_fit(&row.display_name, &row.grants, grants, &keys)
             }
             ActKind::Enable { user } => {
                 let row = self.people_book.user(user).ok_or(AppError::NotFound("person"))?;
-                if row.enabled { Err(AppError::conflict(format!("{} is enabled already", row.display_name))) } else { Ok(()) }
+                if row.enabled {
+                    return Err(AppError::conflict(format!("{} is enabled already", row.display_name)));
+                }
+                let people = self.people_book.users().iter().filter(|user| user.enabled).count() + 1;
+                role::check_grants(&row.grants, people).map_err(|toxic| enabled_again(&row.display_name, &toxic))
+            }
+            ActKind::RecoveryAsk { user, .. } => {
+                let row = self.people_book.user(user).ok_or(AppError::NotFound("person"))?;
+                let by = actor.user().ok_or(AppError::NotFound("person"))?;
+                recovery::check_askable(&row, by)?;
+                if self.recovery_book.open_of(user).is_some() {
+                    return Err(AppError::conflict("a recovery of this account is under way already"));
+                }
+                self.approvers_for(&party(&row), Some(by)).map(drop)
+            }
+            ActKind::RecoveryApprove { recovery, .. } => self.check_approval(actor, recovery),
+            ActKind::RecoveryLink { recovery, .. } => {
+                let view = self.recovery_book.find(recovery).ok_or(AppError::NotFound("recovery"))?;
+                if view.takes_link(self.clock.now()) { Ok(()) } else { Err(AppError::conflict("its link cannot be made now")) }
+            }
+            ActKind::RecoveryVeto { recovery, .. } => {
+                let view = self.recovery_book.find(recovery).ok_or(AppError::NotFound("recovery"))?;
+                match view.row.state.is_open() && actor.user() == Some(&view.row.user_id) {
+                    true => Ok(()),
+                    false => Err(AppError::conflict("only the person themselves vetoes it, and only while it is open")),
+                }
             }
             _ => Ok(()),
         }
+    }
+
+    /// Why this person cannot approve this recovery now, in its own words; the table says only whether.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` with the reason.
+    pub fn check_approval(&self, actor: &Actor, id: &RecoveryId) -> Result<(), AppError> {
+        let view = self.recovery_book.find(id).ok_or(AppError::NotFound("recovery"))?;
+        if view.row.state != rules::RecoveryState::Asked || self.clock.now() > view.row.expires_at {
+            return Err(AppError::conflict("this recovery takes no approval now"));
+        }
+        let of = |id: &UserId| self.people_book.user(id).map(|user| party(&user)).ok_or(AppError::NotFound("person"));
+        let before = view.approvals.iter().map(|one| of(&one.user_id)).collect::<Result<Vec<_>, _>>()?;
+        let approver = of(actor.user().ok_or(AppError::NotFound("person"))?)?;
+        rules::may_approve(&of(&view.row.user_id)?, view.row.asked_by.as_ref(), &approver, &before)
+            .map_err(|why| AppError::conflict(why.to_string()))
+    }
+
+    /// Prepares a request to recover somebody else's account.
+    ///
+    /// # Errors
+    /// `Denied`; `Invalid` without a reason; `Conflict` when it cannot be asked for.
+    pub async fn prepare_recovery(&self, actor: &Actor, user: &UserId, why: &str) -> Result<ActView, AppError> {
+        self.may_prepare(
+            actor,
+            &ActKind::RecoveryAsk { recovery: RecoveryId::new(), user: user.clone(), why: String::new() },
+            &Detail::default(),
+        )?;
+        let mut invalid = Invalid::default();
+        let Some(why) = invalid.check("why", "The reason", text::why(why)) else { return Err(invalid.into()) };
+        if why.is_empty() {
+            return Err(Invalid::one("why", "Say how you know that the keys are lost: whoever approves reads it").into());
+        }
+        self.prepare_single(actor, ActKind::RecoveryAsk { recovery: RecoveryId::new(), user: user.clone(), why }).await
     }
 
     pub(crate) async fn prepare(&self, actor: &Actor, kind: ActKind, detail: Detail, signers_needed: i64) -> Result<ActView, AppError> {
@@ -126,4 +189,9 @@ impl App {
 /// The leaves of a start as they are hashed: RFC 8785, in order of bot.
 pub(crate) fn leaf_bytes(leaves: &[StartLeaf]) -> Result<Vec<Vec<u8>>, AppError> {
     leaves.iter().map(|leaf| Ok(act::canonical(leaf)?)).collect()
+}
+
+/// Why somebody cannot be enabled with the roles they had.
+pub(crate) fn enabled_again(name: &str, toxic: &role::ToxicPair) -> AppError {
+    AppError::conflict(format!("{name} cannot be enabled with these roles: {toxic}. Change their roles first"))
 }

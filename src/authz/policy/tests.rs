@@ -10,6 +10,7 @@ fn person(roles: &[(Role, Option<&TeamId>)]) -> Actor {
         grants: roles.iter().map(|(role, team)| Grant { role: *role, team: team.cloned() }).collect(),
         stop_only: false,
         few_keys: false,
+        frozen: false,
     }
 }
 
@@ -19,15 +20,16 @@ fn with_one_key_a_person_reads_stops_and_adds_keys() {
     let id = UserId::new();
     let everything = [Role::Operator, Role::Lead, Role::Risk, Role::Admin];
     let grants = everything.map(|role| Grant { role, team: role.is_of_team().then(|| team.clone()) }).into();
-    let actor = Actor::User { id: id.clone(), name: "P".into(), grants, stop_only: false, few_keys: true };
+    let actor = Actor::User { id: id.clone(), name: "P".into(), grants, stop_only: false, few_keys: true, frozen: false };
     let bot = Resource::Bot { id: BotId::new(), team: team.clone(), stage: Stage::Sandbox };
+    let own = Resource::Recovery { user: id.clone(), grants: Vec::new(), asked_by: None };
     let may = |action| {
-        [Resource::Installation, Resource::Team(team.clone()), bot.clone(), Resource::User(id.clone())]
+        [Resource::Installation, Resource::Team(team.clone()), bot.clone(), Resource::User(id.clone()), own.clone()]
             .iter()
             .any(|resource| check(&actor, action, resource).is_ok())
     };
     let allowed: Vec<Action> = Action::ALL.iter().copied().filter(|action| may(*action)).collect();
-    assert_eq!(allowed, [Action::SeeCounts, Action::See, Action::PlaceHold, Action::OwnKeys, Action::OwnSessions]);
+    assert_eq!(allowed, [Action::SeeCounts, Action::See, Action::PlaceHold, Action::StopRecovery, Action::OwnKeys, Action::OwnSessions]);
     let denied = check(&actor, Action::StartBot, &bot).unwrap_err().to_string();
     assert!(denied.contains("two security keys"), "{denied}");
 }
@@ -113,4 +115,57 @@ fn an_agent_speaks_for_its_own_bot_only() {
     assert!(check(&agent, Action::PlaceHold, &scope(&bot)).is_ok());
     assert!(check(&agent, Action::PlaceHold, &scope(&other)).is_err());
     assert!(check(&agent, Action::PlaceHold, &Resource::Scope { scope: Scope::Fleet, team: None }).is_err());
+}
+
+#[test]
+fn after_a_recovery_a_person_sees_and_stops() {
+    let (team, id) = (TeamId::new(), UserId::new());
+    let everything = [Role::Operator, Role::Lead, Role::Risk, Role::Admin];
+    let grants: Vec<Grant> = everything.map(|role| Grant { role, team: role.is_of_team().then(|| team.clone()) }).into();
+    let actor = Actor::User { id: id.clone(), name: "P".into(), grants, stop_only: false, few_keys: false, frozen: true };
+    let bot = Resource::Bot { id: BotId::new(), team: team.clone(), stage: Stage::Sandbox };
+    let own = Resource::Recovery { user: id.clone(), grants: Vec::new(), asked_by: None };
+    let others = Resource::Recovery { user: UserId::new(), grants: Vec::new(), asked_by: None };
+    let of = [Resource::Installation, Resource::Team(team.clone()), bot, Resource::User(id), own, others.clone()];
+    let allowed: Vec<Action> =
+        Action::ALL.iter().copied().filter(|action| of.iter().any(|of| check(&actor, *action, of).is_ok())).collect();
+    let expected = [
+        Action::SeeCounts,
+        Action::See,
+        Action::SeeAudit,
+        Action::SeeCheckpoint,
+        Action::SeeMatrix,
+        Action::PlaceHold,
+        Action::ExplainHold,
+        Action::StopRecovery,
+    ];
+    assert_eq!(allowed, expected);
+    assert!(check(&actor, Action::ApproveRecovery, &others).is_err(), "nor do they approve for somebody else");
+}
+
+#[test]
+fn nothing_is_allowed_that_no_rule_allows() {
+    let team = TeamId::new();
+    let nobody = person(&[]);
+    let of = [
+        Resource::Installation,
+        Resource::Team(team.clone()),
+        Resource::Bot { id: BotId::new(), team: team.clone(), stage: Stage::Sandbox },
+        Resource::Scope { scope: Scope::Fleet, team: None },
+        hold(Scope::Fleet, &team, PlacerKind::User, false),
+        Resource::User(UserId::new()),
+        Resource::Recovery { user: UserId::new(), grants: Vec::new(), asked_by: None },
+    ];
+    for action in Action::ALL {
+        for resource in &of {
+            assert!(check(&nobody, *action, resource).is_err(), "somebody without a role may {action}");
+        }
+    }
+    // What an action is not asked about it does not allow: the wrong kind of thing is a no, not a yes.
+    let admin = person(&[(Role::Admin, None)]);
+    for (action, resource) in
+        [(Action::ReleaseHold, &of[0]), (Action::StartBot, &of[0]), (Action::OwnKeys, &of[0]), (Action::ApproveRecovery, &of[0])]
+    {
+        assert!(check(&admin, action, resource).is_err(), "{action}");
+    }
 }

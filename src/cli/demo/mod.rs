@@ -42,8 +42,15 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     let origin = Origin::parse(&format!("http://localhost:{}", listener.local_addr()?.port()))?;
     let database = Database::Embedded(dir.path().join("data"));
     let state_dir = dir.path().join("state");
-    let wanted =
-        site::Wanted { database: &database, state_dir: &state_dir, origin: &origin, name: "Andon demo", log_sink: None, kind: "demo" };
+    let wanted = site::Wanted {
+        database: &database,
+        state_dir: &state_dir,
+        origin: &origin,
+        name: "Andon demo",
+        log_sink: None,
+        kind: "demo",
+        leaves_rp_id: None,
+    };
     let site = site::open(wanted).await?;
     let workers = workers::start(&site.app);
     let control = control::listen(site.app.clone(), &site.control)?;

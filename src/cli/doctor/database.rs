@@ -14,13 +14,13 @@ const SKEW_MS: i64 = 2_000;
 const OLDEST: i64 = 14;
 
 /// The embedded database. Answers with the number of enrolled agents, when it can be read.
-pub async fn embedded(file: &Path, lines: &mut Vec<Line>) -> Option<u64> {
+pub async fn embedded(file: &Path, rp_id: Option<&str>, lines: &mut Vec<Line>) -> Option<u64> {
     if !file.exists() {
         lines.push(Line::ok("database", format!("{} is not there yet; the first start makes it", file.display())));
         return None;
     }
     match Db::open_sqlite_to_read(file).await {
-        Ok(db) => look(&db, &file.display().to_string(), lines).await,
+        Ok(db) => look(&db, &file.display().to_string(), rp_id, lines).await,
         Err(error) => {
             let todo = "run the doctor as the user that runs the server; if the file is damaged, restore it";
             lines.push(Line::bad("database", format!("{} cannot be opened: {}", file.display(), causes(&error)), todo));
@@ -30,7 +30,7 @@ pub async fn embedded(file: &Path, lines: &mut Vec<Line>) -> Option<u64> {
 }
 
 /// PostgreSQL. Answers with the number of enrolled agents, when it can be read.
-pub async fn server(url: &Secret<String>, clock: &Clock, lines: &mut Vec<Line>) -> Option<u64> {
+pub async fn server(url: &Secret<String>, clock: &Clock, rp_id: Option<&str>, lines: &mut Vec<Line>) -> Option<u64> {
     let looked = async {
         let db = Db::open_postgres(url.expose()).await?;
         let server = db.server().await?;
@@ -63,11 +63,11 @@ pub async fn server(url: &Secret<String>, clock: &Clock, lines: &mut Vec<Line>) 
         let said = format!("the clocks of the database's machine and of this one are {} s apart", apart.abs() / 1_000);
         lines.push(Line::warn("PostgreSQL", said, "keep both by NTP"));
     }
-    look(&db, "PostgreSQL", lines).await
+    look(&db, "PostgreSQL", rp_id, lines).await
 }
 
-async fn look(db: &Db, name: &str, lines: &mut Vec<Line>) -> Option<u64> {
-    let agents = examine(db, name, lines).await;
+async fn look(db: &Db, name: &str, rp_id: Option<&str>, lines: &mut Vec<Line>) -> Option<u64> {
+    let agents = examine(db, name, rp_id, lines).await;
     db.close().await;
     agents.unwrap_or_else(|error| {
         lines.push(Line::bad("database", format!("{name} cannot be read: {}", causes(&error)), "if it is damaged, restore it"));
@@ -75,7 +75,7 @@ async fn look(db: &Db, name: &str, lines: &mut Vec<Line>) -> Option<u64> {
     })
 }
 
-async fn examine(db: &Db, name: &str, lines: &mut Vec<Line>) -> storage::Result<Option<u64>> {
+async fn examine(db: &Db, name: &str, rp_id: Option<&str>, lines: &mut Vec<Line>) -> storage::Result<Option<u64>> {
     let schema = migrate::look(db).await?;
     let Some(version) = schema.version else {
         lines.push(Line::ok("database", format!("{name} is empty; the first start fills it")));
@@ -100,6 +100,20 @@ async fn examine(db: &Db, name: &str, lines: &mut Vec<Line>) -> storage::Result<
         }
         Some(_) => {}
         None => return Ok(None),
+    }
+    if let (Some(kept), Some(asked)) = (storage::installation::installation_rp_id(&mut tx).await?, rp_id) {
+        lines.push(match kept == asked {
+            true => Line::ok("security keys", format!("are made for {kept}, which is the origin's host")),
+            false => {
+                let todo =
+                    format!("give --origin https://{kept} again, or leave all keys behind for good: andon serve --migrate-rp-id {kept}");
+                Line::bad(
+                    "security keys",
+                    format!("were made for {kept}; at {asked} none of them works, and the server does not start"),
+                    todo,
+                )
+            }
+        });
     }
     let agents = storage::agents::agent_live(&mut tx).await?;
     lines.push(match check_tail(&mut tx, LAST).await {

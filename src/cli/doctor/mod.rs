@@ -144,11 +144,12 @@ async fn examine(args: &ServeArgs) -> Vec<Line> {
     lines.extend(sink.iter().flat_map(|sink| folders::folder("log folder", sink)));
     lines.push(folders::spool(&state_dir.join("spool"), is_running, &Clock::system()));
     lines.push(folders::control(&state_dir.join("control"), is_running).await);
+    let rp_id = origin.as_ref().map(site::rp_id);
     let agents = match database {
-        Ok(Database::Embedded(data)) => database::embedded(&site::database_file(&data), &mut lines).await,
+        Ok(Database::Embedded(data)) => database::embedded(&site::database_file(&data), rp_id, &mut lines).await,
         Ok(Database::Postgres(url)) => {
             lines.extend(args.database_url_file.as_deref().and_then(|file| folders::closed("database URL", file)));
-            database::server(&url, &Clock::system(), &mut lines).await
+            database::server(&url, &Clock::system(), rp_id, &mut lines).await
         }
         Err(error) => {
             lines.push(refused("database", &error));

@@ -18,6 +18,36 @@ struct Matrix {
     frame: Frame,
     columns: Vec<&'static str>,
     rows: Vec<Row>,
+    callers: Vec<String>,
+    routes: Vec<TriedRoute>,
+}
+
+/// One line of what was found out by trying.
+struct TriedRoute {
+    route: &'static str,
+    cells: Vec<&'static str>,
+}
+
+/// Every route as every kind of caller, as the tests of this very version found out by trying, own team and other.
+const TRIED: &str = include_str!("../../../tests/it/access_matrix.txt");
+/// Where the cells begin, and how wide each is.
+const FIRST: usize = 50;
+const WIDE: usize = 10;
+
+fn cells(line: &str) -> Vec<&str> {
+    let rest = line.get(FIRST..).unwrap_or_default();
+    (0..rest.len().div_ceil(WIDE)).map(|n| rest.get(n * WIDE..((n + 1) * WIDE).min(rest.len())).unwrap_or_default().trim()).collect()
+}
+
+/// The heads of the columns and the lines of the written matrix.
+fn tried() -> (Vec<String>, Vec<TriedRoute>) {
+    let is_route = |line: &&str| ["GET ", "POST ", "CONNECT "].iter().any(|method| line.starts_with(method));
+    let heads: Vec<&str> = TRIED.lines().filter(|line| line.starts_with("          ")).collect();
+    let columns = heads.first().map_or(0, |line| cells(line).len());
+    let head = |n: usize| heads.iter().filter_map(|line| cells(line).get(n).copied()).collect::<Vec<_>>().join(" ").trim().to_owned();
+    let routes =
+        TRIED.lines().filter(is_route).map(|line| TriedRoute { route: line.get(..FIRST).unwrap_or(line).trim(), cells: cells(line) });
+    ((0..columns).map(head).collect(), routes.collect())
 }
 
 /// A thing to ask for: its words, the action, and what it is about, given a team.
@@ -34,6 +64,10 @@ fn asked() -> Vec<Asked> {
     fn hold(team: &TeamId, scope: Scope, kind: PlacerKind, as_risk: bool) -> Resource {
         let placed_by = PlacedBy { kind, id: String::new(), name: String::new(), as_risk };
         Resource::Hold { scope, teams: vec![team.clone()], placed_by }
+    }
+    fn recovery(team: &TeamId, role: Role) -> Resource {
+        let grants = vec![Grant { role, team: role.is_of_team().then(|| team.clone()) }];
+        Resource::Recovery { user: UserId::new(), grants, asked_by: None }
     }
     vec![
         ("See states and counts", Action::SeeCounts, |team| Resource::Team(team.clone())),
@@ -65,6 +99,11 @@ fn asked() -> Vec<Asked> {
         ("Enrol, confirm, revoke an agent, above sandbox", Action::EnrolAgent, |team| bot(team, Stage::Live)),
         ("Make a team", Action::CreateTeam, all),
         ("Invite, set roles, disable, end sessions of others", Action::ManagePeople, all),
+        ("Ask for the recovery of somebody's account", Action::AskRecovery, all),
+        ("Approve the recovery of an operator", Action::ApproveRecovery, |team| recovery(team, Role::Operator)),
+        ("Approve the recovery of a lead", Action::ApproveRecovery, |team| recovery(team, Role::Lead)),
+        ("Approve the recovery of an admin or risk", Action::ApproveRecovery, |team| recovery(team, Role::Admin)),
+        ("Recover an account past every approval", Action::RecoverOnHost, all),
         ("Make and revoke tokens of a team", Action::ManageTokens, |team| Resource::Team(team.clone())),
         ("Make and revoke tokens of the installation", Action::ManageTokens, all),
     ]
@@ -74,7 +113,7 @@ fn asked() -> Vec<Asked> {
 fn askers(own: &TeamId) -> Vec<(&'static str, Actor)> {
     let with = |role: Role, stop_only: bool, few_keys: bool| {
         let grants = vec![Grant { role, team: role.is_of_team().then(|| own.clone()) }];
-        Actor::User { id: UserId::new(), name: String::new(), grants, stop_only, few_keys }
+        Actor::User { id: UserId::new(), name: String::new(), grants, stop_only, few_keys, frozen: false }
     };
     let person = |role: Role, stop_only: bool| with(role, stop_only, false);
     let token = |scope| Actor::Token { id: TokenId::new(), name: String::new(), scope, team: Some(own.clone()) };
@@ -117,7 +156,8 @@ fn rows() -> (Vec<&'static str>, Vec<Row>) {
 pub async fn show(State(app): Shared, person: Person) -> Answer {
     authz::check(&person.actor, Action::SeeMatrix, &Resource::Installation).map_err(AppError::from)?;
     let (columns, rows) = rows();
-    frame::page(&Matrix { frame: frame::of(&app, &person.visitor, "Who may do what").await, columns, rows })
+    let (callers, routes) = tried();
+    frame::page(&Matrix { frame: frame::of(&app, &person.visitor, "Who may do what").await, columns, rows, callers, routes })
 }
 
 #[cfg(test)]
@@ -128,6 +168,24 @@ mod tests {
         let (columns, rows) = rows();
         let at = columns.iter().position(|name| *name == column).unwrap();
         rows.iter().find(|row| row.words == words).unwrap().cells[at]
+    }
+
+    #[test]
+    fn the_written_matrix_is_read_whole() {
+        let (callers, routes) = tried();
+        assert!(callers.len() >= 17 && callers.iter().any(|head| head == "operator of grid"), "{callers:?}");
+        assert_eq!(routes.iter().filter(|line| line.cells.len() != callers.len()).map(|line| line.route).collect::<Vec<_>>(), [""; 0]);
+        for route in crate::web::router::ROUTES {
+            let begins = format!("{:<4} {}", route.method, route.path);
+            let is_there = routes.iter().any(|line| line.route == begins || line.route.starts_with(&format!("{begins} of ")));
+            assert!(is_there, "{begins} is not in the written matrix");
+        }
+        let cell = |route: &str, caller: &str| {
+            let at = callers.iter().position(|head| head == caller).unwrap();
+            routes.iter().find(|line| line.route == route).unwrap().cells[at]
+        };
+        assert_eq!(cell("POST /bots of arb", "operator of arb"), "yes");
+        assert_eq!(cell("POST /bots of arb", "operator of grid"), "no");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::app::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{ActKind, KEYS_NEEDED, Timestamp, UserId, text};
+use crate::domain::{ActKind, KEYS_NEEDED, Timestamp, UserId, quorum, text};
 use crate::web::{
     Answer, Shared, WebError,
     chip::{Chip, Tone},
@@ -18,10 +18,13 @@ use crate::web::{
 };
 use askama::Template;
 use axum::{
-    extract::{Path, State},
+    extract::{Path, Query, State},
     http::StatusCode,
 };
 use std::collections::HashMap;
+
+/// Length of a day.
+const DAY_MS: i64 = 86_400_000;
 
 struct Row {
     href: String,
@@ -40,6 +43,30 @@ struct People {
     rows: Vec<Row>,
     may_manage: bool,
     is_alone: bool,
+    /// Policies with too few people, in words.
+    gaps: Vec<String>,
+    is_small: bool,
+    /// The day of the list below, as typed.
+    as_of: String,
+    as_of_problem: &'static str,
+    holders: Vec<HolderRow>,
+    open_recoveries: usize,
+}
+
+/// Somebody who held a critical right.
+struct HolderRow {
+    href: String,
+    shown_name: String,
+    roles: String,
+    since: Timestamp,
+}
+
+/// What the list of people is asked with.
+#[derive(Debug, Default, serde::Deserialize)]
+pub struct Asked {
+    /// A day in UTC; empty: now.
+    #[serde(default)]
+    as_of: String,
 }
 
 #[derive(Template)]
@@ -58,6 +85,12 @@ struct One {
     /// Not come in yet: until when their link works; `Some(None)`: it is over.
     link: Option<Option<Timestamp>>,
     is_me: bool,
+    /// What disabling them would leave without enough people.
+    gaps_without: Vec<String>,
+    /// Their recovery that is under way.
+    recovery: Option<String>,
+    may_ask_recovery: bool,
+    why: String,
     may_manage: bool,
     choices: Choices,
     sessions: Option<Vec<sessions::Line>>,
@@ -87,7 +120,7 @@ fn chip(is_enabled: bool, has_password: bool, keys: usize) -> Chip {
 }
 
 /// Everybody.
-pub async fn index(State(app): Shared, person: Person) -> Answer {
+pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked>) -> Answer {
     let mut rows = Vec::new();
     let (keys, links) = (app.keys_of_all(&person.actor).await?, app.invitations(&person.actor).await?);
     let now = app.clock.now();
@@ -104,8 +137,24 @@ pub async fn index(State(app): Shared, person: Person) -> Answer {
             chip: if is_over { Chip::new(Tone::Low, "Link is over") } else { chip(user.enabled, user.password_hash.is_some(), keys.len()) },
         });
     }
+    let day = Timestamp::parse_day(asked.as_of.trim());
+    let is_bad = !asked.as_of.trim().is_empty() && day.is_none();
+    let at = day.map_or(now, |day| day.plus_ms(DAY_MS).min(now));
+    let holders = app.critical_holders(&person.actor, at).await?;
+    let holders = holders.into_iter().map(|holder| HolderRow {
+        href: format!("/people/{}", holder.user),
+        shown_name: app.people().name(&holder.user).unwrap_or_default(),
+        roles: super::acts::words::roles(&app, &holder.grants),
+        since: holder.since,
+    });
     let page = People {
         frame: frame::of(&app, &person.visitor, "People").await,
+        gaps: app.quorum_gaps().iter().map(|gap| app.gap_words(gap)).collect(),
+        is_small: quorum::is_small(&app.members()),
+        as_of: asked.as_of.chars().take(20).collect(),
+        as_of_problem: if is_bad { "Enter a day as 2026-11-23. Shown is today." } else { "" },
+        holders: holders.collect(),
+        open_recoveries: app.recovery_book().all().iter().filter(|view| view.row.state.is_open()).count(),
         is_alone: app.people().enabled_with_rights() < 2,
         may_manage: may_manage(&person.actor),
         rows,
@@ -123,6 +172,11 @@ pub async fn show(State(app): Shared, person: Person, Path(id): Path<String>) ->
 }
 
 async fn draw(app: &App, person: &Person, id: &UserId, ticked: Option<Vec<String>>, problems: Problems) -> Answer {
+    draw_with(app, person, id, (ticked, String::new()), problems).await
+}
+
+async fn draw_with(app: &App, person: &Person, id: &UserId, typed: (Option<Vec<String>>, String), problems: Problems) -> Answer {
+    let (ticked, typed_why) = typed;
     let user = app.people().user(id).ok_or(AppError::NotFound("person"))?;
     let keys = own_keys::keys(app, &person.actor, id).await?;
     let now = app.clock.now();
@@ -146,6 +200,13 @@ async fn draw(app: &App, person: &Person, id: &UserId, ticked: Option<Vec<String
         link,
         is_enabled: user.enabled,
         is_me: *id == person.user,
+        gaps_without: match user.enabled {
+            true => app.quorum_gaps_without(id).iter().map(|gap| app.gap_words(gap)).collect(),
+            false => Vec::new(),
+        },
+        may_ask_recovery: may_manage(&person.actor) && user.enabled && user.password_hash.is_some() && *id != person.user,
+        recovery: app.recovery_book().open_of(id).map(|view| format!("/recoveries/{}", view.row.id)),
+        why: typed_why,
         may_manage: may_manage(&person.actor),
         sessions: if may_manage(&person.actor) { sessions::lines(app, person, id).await? } else { None },
         choices: Choices::new(app, &ticked.unwrap_or_else(|| roles::ticked(&user.grants))),
@@ -187,6 +248,23 @@ pub async fn prepare_link(State(app): Shared, person: Person, Path(id): Path<Str
     match app.prepare_single(&person.actor, ActKind::InviteAgain { user: id.clone() }).await {
         Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
         Err(error) => draw(&app, &person, &id, None, Problems::of_error(error)?).await,
+    }
+}
+
+/// Why somebody else's account is to be recovered.
+#[derive(Debug, serde::Deserialize)]
+pub struct Lost {
+    #[serde(default)]
+    why: String,
+}
+
+/// Prepares a request to recover the account of somebody who lost their keys.
+pub async fn prepare_recovery(State(app): Shared, person: Person, Path(id): Path<String>, Posted(lost): Posted<Lost>) -> Answer {
+    let id = id_of(&id)?;
+    app.people().user(&id).ok_or(AppError::NotFound("person"))?;
+    match app.prepare_recovery(&person.actor, &id, &lost.why).await {
+        Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
+        Err(error) => draw_with(&app, &person, &id, (None, lost.why), Problems::of_error(error)?).await,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Signing in: name and password, then a security key. The same second page wakes a session that was idle. Signing out.
 
+use crate::app::AppError;
+use crate::authn::KeyError;
 use crate::domain::Secret;
 use crate::web::{
     Answer, Shared, WebError,
@@ -130,7 +132,11 @@ pub async fn show_key(State(app): Shared, visitor: Visitor, Query(asked): Query<
 
 async fn key_page(app: &crate::app::App, visitor: &Visitor, next: Next, problems: Problems) -> Answer {
     let user = who(visitor).ok_or_else(|| WebError::unauthorized("Give name and password first."))?;
-    let ceremony = app.sign_in_key_options(&user).await?;
+    let ceremony = match app.sign_in_key_options(&user).await {
+        // Who has none left has one way: their recovery.
+        Err(AppError::Key(KeyError::NoKey)) if visitor.held.pending.is_some() => return Ok(frame::see("/sign-in/lost")),
+        other => other?,
+    };
     session::keep_ceremony(&visitor.session, PURPOSE, ceremony.state, app.clock.now()).await?;
     let mut frame = frame::of(app, visitor, "Security key").await;
     frame.scripts = Scripts::Keys;

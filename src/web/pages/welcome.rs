@@ -57,7 +57,7 @@ async fn draw(app: &App, visitor: &Visitor, welcomed: Welcomed, typed: (String, 
     let mut frame = frame::of(app, visitor, "Welcome").await;
     frame.is_error = !problems.is_empty();
     let mut options = String::new();
-    if welcomed.user.password_hash.is_some() {
+    if welcomed.has_password {
         let ceremony = app.welcome_key_options(&welcomed.link).await?;
         session::keep_ceremony(&visitor.session, PURPOSE, ceremony.state, app.clock.now()).await?;
         options = ceremony.options;

@@ -10,7 +10,7 @@ use super::{
 };
 use andon::{
     app::acts::{ActView, Outcome},
-    domain::{ActKind, BotFacts, Grant, Hold, Level, Role, Scope, TeamId, TokenId, UserId},
+    domain::{ActKind, BotFacts, Grant, Hold, Level, RecoveryId, Role, Scope, TeamId, TokenId, UserId},
     web::router::{Access, Route, router},
 };
 use axum::{
@@ -40,6 +40,10 @@ pub struct Things {
     pub act: ActView,
     /// Somebody who was invited as an operator of the team.
     pub member: UserId,
+    /// An operator of the team with two keys, whom nobody signs in as.
+    pub fellow: UserId,
+    /// The recovery of another such operator: approved, its link made.
+    pub linked: RecoveryId,
 }
 
 /// Whose thing a try is about.
@@ -164,6 +168,12 @@ impl Scene {
         code_act(&self.test, &self.of(whose).bot, self.of(whose).operator).await
     }
 
+    /// The recovery of the team's operator, asked for by themselves, that waits for approvals.
+    pub async fn recovery(&self, whose: Whose) -> RecoveryId {
+        let user = &self.test.people[self.of(whose).operator].id;
+        self.test.app.ask_own_recovery(user, "left on a train").await.unwrap()
+    }
+
     /// A token to be revoked.
     pub async fn token(&self, whose: Whose) -> TokenId {
         let team = (whose != Whose::Everybodys).then(|| self.of(whose).team.clone());
@@ -226,7 +236,16 @@ async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> T
     let hold = test.press(operator, Scope::Bot(held.id), Level::Pause).await.hold;
     let act = code_act(test, &bot, operator).await;
     let (member, _) = invite(test, &format!("{name}-member"), test.team(name)).await;
-    Things { name, team: test.team(name), operator, bot, hold, agent, act, member }
+    let operators = || vec![Grant { role: Role::Operator, team: Some(test.team(name)) }];
+    let fellow = test.invite(&format!("{name}-fellow"), operators()).await.id;
+    let lost = test.invite(&format!("{name}-lost"), operators()).await.id;
+    let linked = test.app.ask_own_recovery(&lost, "the bag with both was stolen").await.unwrap();
+    for by in ["lead", "grid lead"] {
+        let kind = ActKind::RecoveryApprove { recovery: linked.clone(), user: lost.clone() };
+        let act = test.app.prepare_single(&test.actor(by), kind).await.unwrap();
+        test.sign(by, &act).await.unwrap();
+    }
+    Things { name, team: test.team(name), operator, bot, hold, agent, act, member, fellow, linked }
 }
 
 async fn code_act(test: &TestApp, bot: &BotFacts, by: &str) -> ActView {

@@ -38,6 +38,8 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/holds", "level", &["nothing", "long", "control", "markup", "nobody"], "what is no reduce is a pause: a press is never refused"),
     ("/holds/{id}/why", "why", &["markup", "nobody"], "a reason is free text"),
     ("/holds/{id}/release", "release_why", &["markup", "nobody"], "a reason is free text"),
+    ("/sign-in/lost", "why", &["markup", "nobody"], "a reason is free text"),
+    ("/people/{id}/recover", "why", &["markup", "nobody"], "a reason is free text"),
     ("/agents/{id}/revoke", "why", &["markup", "nobody"], "a reason is free text"),
     ("/bots", "strategy", &["nobody"], "a strategy is a short name of the team's own"),
     ("/bots", "name", &["nobody"], "letters, digits and dashes make a name"),

@@ -12,6 +12,7 @@ mod keys;
 mod live;
 mod people;
 mod proxies;
+mod recovery;
 mod server;
 mod sessions;
 mod sign_in;

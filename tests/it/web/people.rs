@@ -153,7 +153,7 @@ async fn an_invitation_that_is_over_is_made_anew_and_the_one_before_opens_nothin
     admin.get(&page).await;
     assert!(admin.page.contains("has not come in yet") && admin.page.contains("works until"), "{}", admin.page);
 
-    test.hand.forward_ms(24 * 60 * 60 * 1_000 + 1);
+    test.hand.forward_ms(60 * 60 * 1_000 + 1);
     let mut admin = Browser::signed_in(&test, "admin").await;
     let mut guest = Browser::new(&test);
     guest.get(&first).await;

@@ -229,7 +229,10 @@ async fn once(app: &App, person: &Person, act: &ActView, (heading, secret, next)
         bot,
         origin: app.origin.origin().ascii_serialization(),
         is_token: matches!(act.act.kind, ActKind::TokenCreate { .. }),
-        is_link: matches!(act.act.kind, ActKind::Invite { .. } | ActKind::InviteAgain { .. }),
+        is_link: matches!(
+            act.act.kind,
+            ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::RecoveryApprove { .. } | ActKind::RecoveryLink { .. }
+        ),
     };
     frame::page(&page)
 }

@@ -29,6 +29,10 @@ pub fn sentence(app: &App, act: &ActView) -> String {
         ActKind::CredentialRemove { user, nickname, .. } => {
             format!("Remove security key “{nickname}” from those of {}", person(app, user))
         }
+        ActKind::RecoveryAsk { user, .. } => format!("Ask to recover the account of {}, whose keys are lost", person(app, user)),
+        ActKind::RecoveryApprove { user, .. } => format!("Approve the recovery of the account of {}", person(app, user)),
+        ActKind::RecoveryLink { user, .. } => format!("Make the link that recovers the account of {}", person(app, user)),
+        ActKind::RecoveryVeto { .. } => "Veto the recovery of your own account".to_owned(),
         ActKind::TokenCreate { name, scope, team } => {
             let of = team.as_ref().map_or_else(|| "the whole installation".to_owned(), |team| format!("team {}", team_name(app, team)));
             format!("Make API token {name} that may {} in {of}", token_words(scope))
@@ -51,6 +55,10 @@ pub fn button(act: &ActView) -> String {
         ActKind::Enable { .. } => "Sign the enabling of 1 person".to_owned(),
         ActKind::CredentialAdd { .. } => "Sign for 1 new key with a key that you have".to_owned(),
         ActKind::CredentialRemove { .. } => "Sign the removal of 1 key".to_owned(),
+        ActKind::RecoveryAsk { .. } => "Sign the request for 1 recovery".to_owned(),
+        ActKind::RecoveryApprove { .. } => "Sign the approval of 1 recovery".to_owned(),
+        ActKind::RecoveryLink { .. } => "Sign for 1 recovery link".to_owned(),
+        ActKind::RecoveryVeto { .. } => "Sign the veto of 1 recovery".to_owned(),
         ActKind::TokenCreate { .. } => "Sign for 1 API token".to_owned(),
     }
 }
@@ -72,9 +80,9 @@ pub fn effect(act: &ActView) -> &'static str {
             "The agent may be given starts from then on. Sign only if the letters are those on the agent's own terminal."
         }
         ActKind::AgentRevoke { .. } => "The bot is stopped, then the agent's credential ends. Another agent needs another code.",
-        ActKind::Invite { .. } => "A link is shown once, to you, and works for 24 hours. It leads to a password and two security keys.",
+        ActKind::Invite { .. } => "A link is shown once, to you, and works for 1 hour. It leads to a password and two security keys.",
         ActKind::InviteAgain { .. } => {
-            "The link they were given before is over at once. A new one is shown once, to you, and works for 24 hours."
+            "The link they were given before is over at once. A new one is shown once, to you, and works for 1 hour."
         }
         ActKind::Grants { .. } => "The roles count from the next page that they open.",
         ActKind::Enable { .. } => "They may sign in again and have their roles and keys back.",
@@ -83,6 +91,20 @@ pub fn effect(act: &ActView) -> &'static str {
         }
         ActKind::CredentialRemove { .. } => {
             "The key signs nothing any more, and sessions that were signed in with it end. You and everybody who administers are told."
+        }
+        ActKind::RecoveryAsk { .. } => {
+            "Two others must approve. The person and everyone who administers are told at every step, and any key that is not lost vetoes it."
+        }
+        ActKind::RecoveryApprove { .. } => {
+            "With the second approval the link to new keys can be made: for a lead, risk or admin after 24 hours, else at once, and then it is \
+             shown to you. Sign only if you have spoken with the person, in a way that nobody can imitate."
+        }
+        ActKind::RecoveryLink { .. } => {
+            "A link is shown once, to you, and works for 1 hour. Their sessions end at once, their open acts are withdrawn, and until a day after \
+             the new keys they may see and stop only."
+        }
+        ActKind::RecoveryVeto { .. } => {
+            "The recovery ends, and a link that was made is over. Your keys and your password stay as they are."
         }
         ActKind::TokenCreate { .. } => "The token is shown once, to you, and ends after 90 days.",
     }
@@ -120,6 +142,15 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
             ("Key", credential.0.clone()),
         ],
         ActKind::CredentialRemove { credential, .. } => vec![("Key", credential.0.clone())],
+        ActKind::RecoveryAsk { recovery, user, why } => {
+            vec![("Reason", why.clone()), ("Recovery", recovery.to_string()), ("Person", user.to_string())]
+        }
+        ActKind::RecoveryApprove { recovery, user }
+        | ActKind::RecoveryLink { recovery, user }
+        | ActKind::RecoveryVeto { recovery, user } => {
+            let why = app.recovery_book().find(recovery).map(|view| view.row.why.clone()).unwrap_or_default();
+            vec![("Reason given", why), ("Recovery", recovery.to_string()), ("Person", user.to_string())]
+        }
         ActKind::TokenCreate { .. } => Vec::new(),
     }
 }
@@ -148,6 +179,10 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         }
         ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::Grants { .. } | ActKind::Enable { .. } => "an admin".to_owned(),
         ActKind::CredentialAdd { .. } | ActKind::CredentialRemove { .. } => "the person themselves, with a key that they have".to_owned(),
+        ActKind::RecoveryAsk { .. } => "an admin, for somebody else".to_owned(),
+        ActKind::RecoveryApprove { .. } => "another person who did not ask for it and stands no lower; no auditor".to_owned(),
+        ActKind::RecoveryLink { .. } => "an admin, or somebody who approved it".to_owned(),
+        ActKind::RecoveryVeto { .. } => "the person themselves".to_owned(),
         ActKind::TokenCreate { .. } => "an admin, or a lead for their own team".to_owned(),
     }
 }

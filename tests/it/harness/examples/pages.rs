@@ -21,11 +21,10 @@ impl Scene {
     pub(super) fn of_readers(&self, route: &Route, whose: Whose) -> Option<Ask> {
         let of = self.of(whose);
         let path = match route.path {
-            "/healthz" | "/readyz" | "/" | "/sign-in" | "/sign-in/key" | "/welcome" | "/fleet" | "/pause" | "/holds" | "/live/fleet"
-            | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams" | "/tokens" | "/matrix" | "/system" | "/card"
-            | "/bots/new" | "/agents" | "/audit" | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" => {
-                route.path.to_owned()
-            }
+            "/healthz" | "/readyz" | "/" | "/sign-in" | "/sign-in/key" | "/sign-in/lost" | "/recoveries" | "/welcome" | "/fleet"
+            | "/pause" | "/holds" | "/live/fleet" | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams"
+            | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new" | "/agents" | "/audit" | "/audit/checkpoint" | "/audit/verify"
+            | "/first-run" | "/live/first-run" => route.path.to_owned(),
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),
@@ -33,6 +32,7 @@ impl Scene {
             "/live/holds/{id}" => format!("/live/holds/{}", of.hold.id),
             "/acts/{id}" => format!("/acts/{}", of.act.stored.id),
             "/people/{id}" => format!("/people/{}", of.member),
+            "/recoveries/{id}" => format!("/recoveries/{}", of.linked),
             "/teams/{id}" => format!("/teams/{}", of.team),
             "/bots/{id}" | "/bots/{id}/move" | "/bots/{id}/enrol" | "/live/bots/{id}/enrol" => {
                 route.path.replace("{id}", of.bot.id.as_str())
@@ -48,6 +48,21 @@ impl Scene {
     pub(super) async fn of_writers(&self, route: &Route, whose: Whose, caller: &Caller) -> Option<Ask> {
         Some(match route.path {
             "/sign-in" | "/sign-in/key" | "/sign-out" | "/welcome/password" | "/welcome/key" => self.at_the_door(route, caller).await,
+            "/sign-in/lost" | "/sign-in/lost/withdraw" => {
+                self.recovery(Whose::Arbs).await;
+                // As after the right password; somebody without a session cannot have given it.
+                if let (Some(session), Some(_)) = (&caller.session, caller.who.person()) {
+                    session.insert("pending", &self.test.people["operator"].id).await.unwrap();
+                    session.save().await.unwrap();
+                }
+                let fields: &[(&str, &str)] = if route.path == "/sign-in/lost" { &[("why", "left on a train")] } else { &[] };
+                Ask::form(route.path, fields)
+            }
+            "/people/{id}/recover" => Ask::form(format!("/people/{}/recover", self.of(whose).fellow), &[("why", "told me on a call")]),
+            "/recoveries/{id}/approve" | "/recoveries/{id}/veto" | "/recoveries/{id}/withdraw" => {
+                Ask::form(route.path.replace("{id}", self.recovery(whose).await.as_str()), &[])
+            }
+            "/recoveries/{id}/link" => Ask::form(format!("/recoveries/{}/link", self.of(whose).linked), &[]),
             "/starts" => Ask::form("/starts", &[("bot", self.of(whose).bot.id.as_str())]),
             path if path.starts_with("/me/keys") => self.about_own_keys(path, caller).await,
             path if path.starts_with("/bots") || path.starts_with("/agents") => return self.about_bots(path, whose).await,

@@ -1,0 +1,91 @@
+//! Quorum safety where it meets acts. Taking roles away is refused when a policy would be left with too few people, unless the installation is
+//! small; disabling somebody is a stop and never is. Whatever is missing already is said on the page of people, with how to mend it.
+
+use super::{App, AppError, recoveries::party, tx::Act};
+use crate::domain::{
+    Audience, Grant, KEYS_NEEDED, KeyCount, Notice, NoticeKind, UserId,
+    quorum::{self, Gap, Policy},
+    recovery::Party,
+};
+use crate::storage::{self, Conn, users::User};
+use std::collections::HashMap;
+
+impl App {
+    /// Policies that cannot be met now.
+    pub fn quorum_gaps(&self) -> Vec<Gap> {
+        let members = self.members();
+        quorum::gaps(&members, &quorum::teams(&members))
+    }
+
+    /// Policies that can be met now and could not without this person.
+    pub fn quorum_gaps_without(&self, user: &UserId) -> Vec<Gap> {
+        let members = self.members();
+        let left: Vec<Party> = members.iter().filter(|member| member.id != *user).cloned().collect();
+        quorum::broken(&members, &left, user)
+    }
+
+    /// A policy in words: what nobody could do any more, and how to mend it.
+    pub fn gap_words(&self, gap: &Gap) -> String {
+        let team = |id| self.people_book.team_name(id).unwrap_or_else(|| "a team that is gone".to_owned());
+        let (what, mend) = match &gap.policy {
+            Policy::Admin => ("looking after people".to_owned(), "give somebody the role admin".to_owned()),
+            Policy::ReleaseFleet => {
+                ("releasing a hold on the whole fleet".to_owned(), "give another person the role lead or risk".to_owned())
+            }
+            Policy::ReleaseTeam(id) => (
+                format!("releasing a hold on team {}", team(id)),
+                format!("it takes a lead of {} or risk, and another lead or risk", team(id)),
+            ),
+            Policy::StartSeveral(id) => (
+                format!("starting several bots of team {} at once", team(id)),
+                format!("it takes an operator or lead of {}, and another person who is lead or risk", team(id)),
+            ),
+            Policy::Recovery(id) => (
+                format!("recovering the account of {}", self.people_book.name(id).unwrap_or_default()),
+                "it takes two others who stand no lower, one of them outside of their teams; until then only the server's host can"
+                    .to_owned(),
+            ),
+        };
+        format!("{what}: {} of {} people. To mend it, {mend}", gap.have, gap.need)
+    }
+
+    /// Refuses a change of roles after which a policy could not be met that can be met now, unless the installation is small.
+    pub(crate) fn keeps_quorum(&self, before: &[Party], user: &UserId, grants: &[Grant]) -> Result<(), AppError> {
+        if quorum::is_small(before) {
+            return Ok(());
+        }
+        let change = |member: &Party| if member.id == *user { Party { id: user.clone(), grants: grants.to_vec() } } else { member.clone() };
+        let after: Vec<Party> = before.iter().map(change).collect();
+        let broken = quorum::broken(before, &after, user);
+        if broken.is_empty() {
+            return Ok(());
+        }
+        let words = |gap: &Gap| format!("too few people would be left for {}", self.gap_words(gap));
+        Err(AppError::Conflict(broken.iter().map(words).collect()))
+    }
+
+    /// Everybody who could be asked to sign something, as this transaction sees them.
+    pub(crate) async fn members_in(&self, conn: &mut Conn) -> Result<Vec<Party>, AppError> {
+        let count = |n: i64| usize::try_from(n).unwrap_or_default();
+        let tally = storage::credentials::credential_tally(conn).await?;
+        let keys: HashMap<_, _> =
+            tally.into_iter().map(|tally| (tally.user_id, KeyCount { able: count(tally.able), bound: count(tally.bound) })).collect();
+        let has_two = |user: &User| keys.get(&user.id).copied().unwrap_or_default().for_grants(&user.grants) >= KEYS_NEEDED;
+        let users = storage::users::user_all(conn).await?;
+        Ok(users.iter().filter(|user| user.enabled && has_two(user)).map(party).collect())
+    }
+
+    /// Tells everyone who administers what is missing without somebody who is being disabled.
+    pub(crate) async fn tell_of_gaps(&self, act: &mut Act<'_>, user: &UserId) -> Result<(), AppError> {
+        let gaps = self.quorum_gaps_without(user);
+        if gaps.is_empty() {
+            return Ok(());
+        }
+        let whose = self.people_book.name(user).unwrap_or_default();
+        let lines: Vec<String> = gaps.iter().map(|gap| self.gap_words(gap)).collect();
+        let text = format!("{whose} was disabled. That leaves too few people for:\n\n{}", lines.join("\n"));
+        let title = format!("Too few people are left without {whose}");
+        let notice = Notice::new(NoticeKind::Disabled, format!("{user}:{}", act.now().0), title, text).at("/people");
+        act.tell(&Audience::admins(), &notice).await
+    }
+}

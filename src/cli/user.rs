@@ -1,0 +1,104 @@
+//! `andon user recover`: new security keys for somebody, from the server's own host, past every approval. Over the control socket while the
+//! server runs, on the database itself while it does not. For an installation in which too few people are left to approve a recovery.
+
+use super::{
+    Failure,
+    control::{Answered, Recover},
+    place::Place,
+    site,
+};
+use crate::config::serve::Database;
+use std::{io::ErrorKind, path::Path, process::ExitCode, time::Duration};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::UnixStream,
+};
+
+/// How long the server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The commands for people.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Make a one-use link to a new password and new security keys for somebody. Everybody is told, and every page says so for 7 days.
+    Recover(RecoverArgs),
+}
+
+/// Who is recovered.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The usual way is the sign-in page: after the password, I lost my keys; two others approve. This command is for when nobody is \
+    left who could. It asks the server that runs here; while none does it changes the database itself, which is the last resort.\n\n\
+    Example:\n  andon user recover admin --data /var/lib/andon --origin https://andon.example.org"
+)]
+pub struct RecoverArgs {
+    /// The name that they sign in with.
+    name: String,
+    /// Go past the people who could approve it, and say why: the reason is in the log and on every page.
+    #[arg(long, env = "ANDON_FORCE_WITH_REASON", value_name = "REASON")]
+    force_with_reason: Option<String>,
+    /// The installation.
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When it was refused, or neither the server nor the database can be reached. Nothing was changed then.
+pub async fn run(command: Command) -> Result<ExitCode, Failure> {
+    let Command::Recover(args) = command;
+    let asked = Recover { recover: args.name.clone(), forced: args.force_with_reason.clone() };
+    let state_dir = args.place.folders.state_dir();
+    let (whose, link) = match over_socket(&state_dir.join("control"), &asked).await? {
+        Some(Answered::Recovered { whose, link }) => (whose, link),
+        Some(Answered::Refused { error }) => return Err(error.into()),
+        Some(Answered::Placed { .. }) => return Err("the server answered something else than was asked".into()),
+        None => on_database(&args.place, &state_dir, &asked).await?,
+    };
+    println!(
+        "A link to new security keys for {whose}. It works once, within an hour; give it to them in a way that only they can read:\n  {link}"
+    );
+    println!("Everybody was told. Their sessions have ended; until 24 hours after the new keys they may see and stop only.");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks the server that runs here. None: none does.
+async fn over_socket(path: &Path, asked: &Recover) -> Result<Option<Answered>, Failure> {
+    let mut stream = match UnixStream::connect(path).await {
+        Ok(stream) => stream,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
+        Err(error) => return Err(format!("{}: {error}; run this as the user that runs the server", path.display()).into()),
+    };
+    let ask = async {
+        let mut line = serde_json::to_string(asked)?;
+        line.push('\n');
+        stream.write_all(line.as_bytes()).await?;
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).await?;
+        Ok::<Answered, Failure>(serde_json::from_str(&answer)?)
+    };
+    Ok(Some(tokio::time::timeout(PATIENCE, ask).await.map_err(|_| "the server did not answer")??))
+}
+
+/// Without a server: on the database, which its lock keeps a server out of meanwhile.
+async fn on_database(place: &Place, state_dir: &Path, asked: &Recover) -> Result<(String, String), Failure> {
+    let (database, origin) = (place.database()?, place.origin()?);
+    let sink = match &database {
+        Database::Embedded(data) => Some(data.join("log")).filter(|sink| sink.exists()),
+        Database::Postgres(_) => None,
+    };
+    let wanted = site::Wanted {
+        database: &database,
+        state_dir,
+        origin: &origin,
+        name: "Andon",
+        log_sink: sink.as_deref(),
+        kind: "live",
+        leaves_rp_id: None,
+    };
+    let site = site::open(wanted).await?;
+    let made = site.app.recover_on_host(&site::host_user(), &asked.recover, asked.forced.as_deref()).await?;
+    site.app.db.close().await;
+    Ok((made.whose, made.link.expose().clone()))
+}
