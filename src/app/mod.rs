@@ -22,6 +22,7 @@ pub mod log;
 pub mod names;
 pub mod notices;
 pub mod observations;
+pub mod outbox;
 pub mod people;
 pub mod receipts;
 pub mod refresh;
@@ -39,7 +40,7 @@ use crate::authn::{Keys, SessionStore, Throttle, TokenBook};
 use crate::domain::{Clock, Timestamp};
 use crate::fleet::{Book, Fleet, Frames, Lines, Spool};
 use crate::storage::{Db, installation::Installation};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
 
 /// Everything that a request needs.
@@ -84,6 +85,7 @@ pub struct App {
     pub(crate) facts: mpsc::Sender<facts::Fact>,
     pub(crate) observations: mpsc::Sender<observations::Observation>,
     pub(crate) start_frames: start_frames::StartFrames,
+    pub(crate) carrier: OnceLock<crate::mail::Carrier>,
     pub(crate) to_tell: mpsc::Sender<(crate::domain::Audience, crate::domain::Notice)>,
     demo_keys: demo::DemoKeys,
 }
@@ -132,6 +134,7 @@ impl App {
             start_frames: start_frames::StartFrames::default(),
             demo_keys: demo::DemoKeys::default(),
             notices: notices::NoticeBook::default(),
+            carrier: OnceLock::new(),
             log: log::LogWatch::default(),
             started_at: parts.clock.now(),
             db: parts.db,

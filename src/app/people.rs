@@ -3,7 +3,7 @@
 use super::{App, AppError, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{Grant, Role, TeamId, UserId};
+use crate::domain::{Audience, Grant, Notice, NoticeKind, Role, TeamId, UserId};
 use crate::storage::{self, Lane, credentials::Credential, invitations::Invitation, teams::Team, users::User};
 use std::{
     collections::{HashMap, HashSet},
@@ -126,6 +126,7 @@ impl App {
         storage::users::user_by_id(act.tx(), id).await?.ok_or(AppError::NotFound("person"))?;
         storage::users::user_set_enabled(act.tx(), id, enabled).await?;
         self.an_admin_remains(&mut act).await?;
+        self.tell_of_enabling(&mut act, id, enabled).await?;
         act.changes_books();
         if enabled {
             act.commit(Event::UserEnabled { user: id.clone() }).await?;
@@ -134,6 +135,22 @@ impl App {
             self.sessions.end_all_of(id).await;
         }
         Ok(())
+    }
+
+    async fn tell_of_enabling(&self, act: &mut Act<'_>, id: &UserId, enabled: bool) -> Result<(), AppError> {
+        let (kind, word) = if enabled { (NoticeKind::Enabled, "enabled again") } else { (NoticeKind::Disabled, "disabled") };
+        let who = self.people_book.name(id).unwrap_or_else(|| "somebody".to_owned());
+        let by = act.actor().as_placer().name;
+        let about = format!("{id}:{}", act.now().0);
+        let told = Notice::new(
+            kind,
+            &about,
+            format!("Your account was {word}"),
+            format!("{by} did it. Ask them, or another administrator, if you do not know why."),
+        );
+        act.tell(&Audience::person(id), &told.at("/me")).await?;
+        let told = Notice::new(kind, &about, format!("The account of {who} was {word}"), format!("{by} did it."));
+        self.tell_admins_but(act, id, &told.at(format!("/people/{id}"))).await
     }
 
     /// Refuses an act that would leave nobody who can look after people.

@@ -43,6 +43,8 @@ text_enum! {
         ManageTokens = "manage tokens",
         /// Add and remove one's own keys.
         OwnKeys = "manage own keys",
+        /// Set where one's own notices go.
+        OwnAddress = "set where own notices go",
         /// Check in, acknowledge, report: an agent for its own bot.
         CheckIn = "check in",
         /// Record what was observed: lapses, boots, merges.
@@ -170,7 +172,7 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::ManagePeople, _) => holds(Role::Admin),
         (Action::ManageTokens, Resource::Team(team)) => holds(Role::Admin) || actor.holds_in(Role::Lead, team),
         (Action::ManageTokens, _) => holds(Role::Admin),
-        (Action::OwnKeys, Resource::User(id)) => actor.user() == Some(id),
+        (Action::OwnKeys | Action::OwnAddress, Resource::User(id)) => actor.user() == Some(id),
         _ => false,
     }
 }
@@ -228,7 +230,7 @@ fn who_may(action: Action) -> &'static str {
         Action::EnrolAgent => "an operator (to sandbox) or a lead of the bot's team",
         Action::CreateTeam | Action::ManagePeople => "an admin",
         Action::ManageTokens => "an admin, or a lead for their own team",
-        Action::OwnKeys => "the person themselves",
+        Action::OwnKeys | Action::OwnAddress => "the person themselves",
         Action::CheckIn => "the bot's agent",
         Action::Record => "the server",
     }

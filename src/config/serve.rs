@@ -1,6 +1,6 @@
 //! Settings of `andon serve`.
 
-use super::{ConfigError, Origin, Transport, TransportArgs};
+use super::{ConfigError, Mail, MailArgs, Origin, Transport, TransportArgs};
 use crate::domain::Secret;
 use std::{fs, net::SocketAddr, path::PathBuf};
 
@@ -47,6 +47,9 @@ pub struct ServeArgs {
     /// TLS and proxies.
     #[command(flatten)]
     pub transport: TransportArgs,
+    /// Mail.
+    #[command(flatten)]
+    pub mail: MailArgs,
 }
 
 /// Which database.
@@ -75,6 +78,8 @@ pub struct Serve {
     pub transport: Transport,
     /// Folder of the log's sink; none: off.
     pub log_sink: Option<PathBuf>,
+    /// The mail server; none: notices stay in the page.
+    pub mail: Option<Mail>,
 }
 
 impl ServeArgs {
@@ -122,7 +127,8 @@ impl ServeArgs {
         let database = self.database()?;
         let name = crate::domain::text::name(&self.name).map_err(|why| ConfigError::new("--name", format!("the name {why}")))?;
         let log_sink = self.log_sink();
-        Ok(Serve { database, state_dir: self.state_dir(), listen: self.listen, origin, name, transport, log_sink })
+        let mail = self.mail.check(&origin)?;
+        Ok(Serve { database, state_dir: self.state_dir(), listen: self.listen, origin, name, transport, log_sink, mail })
     }
 }
 

@@ -91,6 +91,13 @@ pub enum ActKind {
         /// What they may do from now on.
         grants: Vec<Grant>,
     },
+    /// Change where one's own notices go.
+    MailAddress {
+        /// The person.
+        user: UserId,
+        /// A salted digest of the address: base64url of the SHA-256 of `SALT:ADDRESS`. None: nowhere.
+        address: Option<String>,
+    },
     /// Make an API token.
     TokenCreate {
         /// Its name.
@@ -114,6 +121,7 @@ impl ActKind {
             Self::Invite { .. } => "invite",
             Self::InviteAgain { .. } => "invite_again",
             Self::Grants { .. } => "grants",
+            Self::MailAddress { .. } => "mail_address",
             Self::TokenCreate { .. } => "token_create",
         }
     }

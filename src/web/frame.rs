@@ -28,6 +28,7 @@ pub async fn of(app: &App, visitor: &Visitor, title: impl Into<String>) -> Frame
     let Some(actor) = &visitor.actor else { return frame };
     frame.person = person(app, actor, visitor.asleep.is_some());
     frame.held = held(app, actor);
+    frame.notices_unread = actor.user().map_or(0, |user| app.notices.unread(user));
     frame.first_run = first_run(app, actor);
     if authz::check(actor, Action::PlaceHold, &Resource::Installation).is_ok() {
         frame.pause = PauseControl::Link;

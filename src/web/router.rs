@@ -107,6 +107,7 @@ routes! {
     GET "/audit/{seq}" Access::Person(Action::SeeAudit) => super::pages::audit::entry::show;
     GET "/live/fleet" Access::Person(Action::See) => super::pages::fleet_live::stream;
 
+    GET "/demo/mail" Access::Demo => super::pages::mailbox::show;
     GET "/demo/{link}" Access::Demo => super::pages::welcome::demo;
 
     GET "/acts" Access::Person(Action::See) => super::pages::acts::index;
@@ -115,6 +116,11 @@ routes! {
     POST "/acts/{id}/sign-demo" Access::Demo => super::pages::acts::show::sign_demo;
 
     GET "/me" Access::StopOnly(Action::SeeCounts) => super::pages::people::me;
+    POST "/me/address" Access::Person(Action::OwnAddress) => super::pages::mail::set_address;
+    GET "/notices" Access::Person(Action::See) => super::pages::notices::index;
+    POST "/notices/read" Access::Person(Action::See) => super::pages::notices::read_all;
+    GET "/notices/{id}" Access::Person(Action::See) => super::pages::notices::show;
+    POST "/notices/{id}/read" Access::Person(Action::See) => super::pages::notices::read;
     GET "/people" Access::Person(Action::See) => super::pages::people::index;
     GET "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::invite;
     POST "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::prepare_invite;
@@ -130,6 +136,7 @@ routes! {
     POST "/tokens/{id}/revoke" Access::Person(Action::ManageTokens) => super::pages::tokens::revoke;
     GET "/matrix" Access::Person(Action::SeeMatrix) => super::pages::matrix::show;
     GET "/system" Access::Person(Action::See) => super::pages::system::show;
+    POST "/system/mail" Access::Person(Action::See) => super::pages::mail::test;
     GET "/card" Access::Public => super::pages::system::card;
 
     POST "/agent/v1/enrol" Access::Public => super::agent::enrol::create;

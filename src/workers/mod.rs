@@ -3,6 +3,7 @@
 
 pub mod lapses;
 pub mod merge;
+pub mod outbox;
 pub mod prune;
 pub mod publisher;
 pub mod rehash;
@@ -23,6 +24,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(lapses::run(app.clone()));
     all.spawn(starts::run(app.clone()));
     all.spawn(prune::run(app.clone()));
+    all.spawn(outbox::run(app.clone()));
     all.spawn(publisher::run(app.clone()));
     all.spawn(sink::run(app.clone()));
     all.spawn(rehash::run(app.clone()));

@@ -1,4 +1,4 @@
-//! Forgets browser sessions that have ended.
+//! Forgets browser sessions that have ended, and old notices.
 
 use crate::app::App;
 use std::{sync::Arc, time::Duration};
@@ -10,5 +10,8 @@ pub async fn run(app: Arc<App>) {
     loop {
         tokio::time::sleep(EVERY).await;
         app.sessions.prune().await;
+        if let Err(error) = app.forget_old_notices().await {
+            tracing::warn!(%error, "old notices were not forgotten yet");
+        }
     }
 }

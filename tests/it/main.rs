@@ -12,6 +12,7 @@ mod freqtrade;
 mod harness;
 mod holds;
 mod log;
+mod notices;
 mod secrets;
 mod shell_agent;
 mod starts;

@@ -5,7 +5,8 @@ use crate::app::{App, AppError, sign_in::KEYS_NEEDED, tx::Act as OpenAct};
 use crate::audit::{Event, tree};
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
-    ActKind, AgentId, BotFacts, BotId, Epoch, Grant, HoldId, StopFact, StopKind, TeamId, TokenId, UserId, hold::Release, role,
+    ActKind, AgentId, Audience, BotFacts, BotId, Epoch, Grant, HoldId, Notice, NoticeKind, StopFact, StopKind, TeamId, TokenId, UserId,
+    hold::Release, role,
 };
 use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, tokens::StoredToken, users::User};
 use data_encoding::BASE64URL_NOPAD;
@@ -45,6 +46,7 @@ impl App {
             ActKind::Invite { user, name, grants } => self.carry_invite(open, act, (user, name, grants)).await,
             ActKind::InviteAgain { user } => self.carry_invite_again(open, act, user).await,
             ActKind::Grants { user, grants } => self.carry_grants(open, act, (user, grants)).await,
+            ActKind::MailAddress { user, address } => self.carry_address(open, act, (user, address.as_ref())).await,
             ActKind::TokenCreate { name, scope, team } => self.carry_token(open, act, (name, scope, team.as_ref())).await,
         }
     }
@@ -230,9 +232,21 @@ impl App {
         storage::users::user_by_id(open.tx(), user).await?.ok_or(AppError::NotFound("person"))?;
         storage::users::user_set_grants(open.tx(), user, grants).await?;
         self.an_admin_remains(open).await?;
+        self.tell_of_grants(open, act, user).await?;
         open.changes_books();
         let event = Event::GrantsChanged { user: user.clone(), grants: grants.to_vec(), signed: signed_act(act)? };
         Ok(Effect { event, outcome: Outcome::Done(format!("/people/{user}")), after: None })
+    }
+
+    async fn tell_of_grants(&self, open: &mut OpenAct<'_>, act: &ActView, user: &UserId) -> Result<(), AppError> {
+        let name = |id: &UserId| self.people().name(id).unwrap_or_else(|| "somebody".to_owned());
+        let (who, by) = (name(user), name(&act.stored.made_by));
+        let text = format!("{by} changed what you may do, signed with a security key. The roles that you have now are on My account.");
+        let told = Notice::new(NoticeKind::RolesChanged, &act.stored.id, "Your roles were changed", text).at("/me");
+        open.tell(&Audience::person(user), &told).await?;
+        let text = format!("{by} changed what {who} may do, signed with a security key.");
+        let told = Notice::new(NoticeKind::RolesChanged, &act.stored.id, format!("The roles of {who} were changed"), text);
+        self.tell_admins_but(open, user, &told.at(format!("/people/{user}"))).await
     }
 
     /// Refuses toxic pairs and teams that do not exist. `joining` counts people who come with this act.

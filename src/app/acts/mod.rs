@@ -1,6 +1,7 @@
 //! Acts that need a security key: prepared, shown, signed over exactly their bytes, carried out in the transaction of the last signature.
 //! One file per kind of effect; who may sign is in the policy table, how many must is here (ruling C7).
 
+pub mod address;
 pub mod carry_out;
 pub mod prepare;
 pub mod sign;
@@ -24,6 +25,9 @@ pub struct Detail {
     /// The leaves of a start, in the order of the tree.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<StartLeaf>,
+    /// Of a change of address: the address and its salt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<address::Opening>,
 }
 
 /// An act with everything a page shows.
@@ -161,6 +165,7 @@ impl App {
             ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::Grants { .. } => {
                 authz::check(actor, Action::ManagePeople, &Resource::Installation)?
             }
+            ActKind::MailAddress { user, .. } => authz::check(actor, Action::OwnAddress, &Resource::User(user.clone()))?,
             ActKind::TokenCreate { team, .. } => {
                 let resource = team.clone().map_or(Resource::Installation, Resource::Team);
                 authz::check(actor, Action::ManageTokens, &resource)?

@@ -64,7 +64,7 @@ impl App {
         let root = tree::tree_hash(&leaf_bytes(&leaves)?);
         let kind = ActKind::Start { count: leaves.len() as u64, root: BASE64URL_NOPAD.encode(&root) };
         let signers = if leaves.len() > 1 { 2 } else { 1 };
-        self.prepare(actor, kind, Detail { leaves }, signers).await
+        self.prepare(actor, kind, Detail { leaves, ..Detail::default() }, signers).await
     }
 
     /// Prepares any other act, which one person signs.
@@ -75,7 +75,7 @@ impl App {
         self.prepare(actor, kind, Detail::default(), 1).await
     }
 
-    async fn prepare(&self, actor: &Actor, kind: ActKind, detail: Detail, signers_needed: i64) -> Result<ActView, AppError> {
+    pub(super) async fn prepare(&self, actor: &Actor, kind: ActKind, detail: Detail, signers_needed: i64) -> Result<ActView, AppError> {
         let permit = self.may_prepare(actor, &kind, &detail)?;
         let made_by = actor.user().ok_or_else(|| AppError::conflict("only a person prepares an act"))?.clone();
         let mut open = self.begin(permit, Lane::Normal).await?;

@@ -1,6 +1,9 @@
 //! `/people` and `/me`: who there is, what they may do, which keys they have. Roles and invitations are prepared here and signed as acts.
 
-use super::roles::{self, Choices};
+use super::{
+    mail::{self, OwnMail},
+    roles::{self, Choices},
+};
 use crate::app::{App, AppError, sign_in::KEYS_NEEDED};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{ActKind, Timestamp, UserId, text};
@@ -82,6 +85,10 @@ struct Me {
     roles: Vec<String>,
     keys: Vec<Key>,
     is_asleep: bool,
+    problems: Problems,
+    mail: OwnMail,
+    // As typed; what stands when nothing was typed.
+    address: String,
 }
 
 fn may_manage(actor: &Actor) -> bool {
@@ -265,16 +272,29 @@ pub async fn prepare_invite(State(app): Shared, person: Person, Posted(typed): P
 
 /// Whoever is signed in, also in a session that may only stop.
 pub async fn me(State(app): Shared, StopOnly(person): StopOnly) -> Answer {
+    draw_me(&app, &person, None, Problems::none()).await
+}
+
+/// The same, with an address that was typed and what is wrong with it.
+pub(super) async fn draw_me(app: &App, person: &Person, typed: Option<String>, problems: Problems) -> Answer {
     let user = app.people().user(&person.user).ok_or(AppError::NotFound("person"))?;
     let is_asleep = person.visitor.asleep.is_some();
-    let keys = if is_asleep { Vec::new() } else { keys(&app, &person.actor, &person.user).await? };
+    let keys = if is_asleep { Vec::new() } else { keys(app, &person.actor, &person.user).await? };
+    let mail = if is_asleep { OwnMail::default() } else { mail::own(app, &person.actor).await? };
+    let mut frame = frame::of(app, &person.visitor, "My account").await;
+    frame.path = "/me".to_owned();
+    frame.is_error = !problems.is_empty();
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let page = Me {
-        frame: frame::of(&app, &person.visitor, "My account").await,
+        frame,
+        problems,
+        address: typed.unwrap_or_else(|| mail.address.clone()),
+        mail,
         shown_name: user.display_name.clone(),
         sign_in_name: user.name.clone(),
-        roles: user.grants.iter().map(|grant| frame::role_words(&app, grant)).collect(),
+        roles: user.grants.iter().map(|grant| frame::role_words(app, grant)).collect(),
         keys,
         is_asleep,
     };
-    frame::page(&page)
+    frame::page_with(status, &page)
 }

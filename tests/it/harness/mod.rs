@@ -7,6 +7,7 @@ pub mod callers;
 pub mod db;
 pub mod examples;
 pub mod scene;
+pub mod smtp;
 pub mod tables;
 pub mod tls;
 pub mod written;

@@ -10,7 +10,7 @@ use super::{
 };
 use andon::{
     app::acts::{ActView, Outcome},
-    domain::{ActKind, BotFacts, Grant, Hold, Level, Role, Scope, TeamId, TokenId, UserId},
+    domain::{ActKind, Audience, BotFacts, Grant, Hold, Level, Notice, NoticeId, NoticeKind, Role, Scope, TeamId, TokenId, UserId},
     web::router::{Access, Route, router},
 };
 use axum::{
@@ -40,6 +40,8 @@ pub struct Things {
     pub act: ActView,
     /// Somebody who was invited as an operator of the team.
     pub member: UserId,
+    /// A notice of the operator's.
+    pub notice: NoticeId,
 }
 
 /// Whose thing a try is about.
@@ -133,6 +135,9 @@ impl Scene {
             let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
             test.sign("admin", &act).await.unwrap();
         }
+        for who in ["lead", "grid lead", "risk", "admin", "auditor"] {
+            test.give_address(who, &format!("{}@people.example", who.replace(' ', "-"))).await;
+        }
         let link = invitation(&test, "guest").await;
         let invited = invitation(&test, "visitor").await;
         Self { test, router, arb, grid, desk, link, invited, demo_link, bearers, count }
@@ -225,7 +230,19 @@ async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> T
     let hold = test.press(operator, Scope::Bot(held.id), Level::Pause).await.hold;
     let act = code_act(test, &bot, operator).await;
     let (member, _) = invite(test, &format!("{name}-member"), test.team(name)).await;
-    Things { name, team: test.team(name), operator, bot, hold, agent, act, member }
+    let notice = notice(test, operator).await;
+    Things { name, team: test.team(name), operator, bot, hold, agent, act, member, notice }
+}
+
+/// A notice of somebody's, who has an address from then on.
+async fn notice(test: &TestApp, who: &str) -> NoticeId {
+    let id = &test.people[who].id;
+    test.give_address(who, &format!("{}@people.example", who.replace(' ', "-"))).await;
+    test.app
+        .tell(&Audience::person(id), &Notice::new(NoticeKind::RolesChanged, "scene", "Your roles changed", "For a test."))
+        .await
+        .unwrap();
+    test.app.notices_of(&test.actor(who), None).await.unwrap().0[0].id.clone()
 }
 
 async fn code_act(test: &TestApp, bot: &BotFacts, by: &str) -> ActView {

@@ -47,6 +47,9 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/people/invite", "name", &["nobody"], "letters, digits and dashes make a name"),
     ("/first-run", "shown", &["nothing", "long", "control", "markup", "nobody"], "what is no yes is a no, and it is one's own list"),
     ("/welcome/password", "display_name", &["nobody"], "letters, digits and dashes make a name"),
+    ("/welcome/password", "address", &["nothing"], "mail is optional"),
+    ("/me/address", "address", &["nothing"], "an empty address is none"),
+    ("/notices/read", "up_to", &["nobody"], "it names a moment: what one has of before it is read"),
     ("/welcome/key", "nickname", &["nobody"], "letters, digits and dashes make a name"),
 ];
 

@@ -24,6 +24,8 @@ pub fn sentence(app: &App, act: &ActView) -> String {
             let who = person(app, user);
             format!("Change the roles of {who} to {}", roles(app, grants))
         }
+        ActKind::MailAddress { user, address: Some(_) } => format!("Send the notices of {} to another address", person(app, user)),
+        ActKind::MailAddress { user, address: None } => format!("Send the notices of {} to no address any more", person(app, user)),
         ActKind::TokenCreate { name, scope, team } => {
             let of = team.as_ref().map_or_else(|| "the whole installation".to_owned(), |team| format!("team {}", team_name(app, team)));
             format!("Make API token {name} that may {} in {of}", token_words(scope))
@@ -43,6 +45,7 @@ pub fn button(act: &ActView) -> String {
         ActKind::Invite { .. } => "Sign the invitation of 1 person".to_owned(),
         ActKind::InviteAgain { .. } => "Sign for 1 new link".to_owned(),
         ActKind::Grants { .. } => "Sign the new roles of 1 person".to_owned(),
+        ActKind::MailAddress { .. } => "Sign for 1 change of address".to_owned(),
         ActKind::TokenCreate { .. } => "Sign for 1 API token".to_owned(),
     }
 }
@@ -69,6 +72,7 @@ pub fn effect(act: &ActView) -> &'static str {
             "The link they were given before is over at once. A new one is shown once, to you, and works for 24 hours."
         }
         ActKind::Grants { .. } => "The roles count from the next page that they open.",
+        ActKind::MailAddress { .. } => "Mail goes there from then on. The address before it and every admin are told.",
         ActKind::TokenCreate { .. } => "The token is shown once, to you, and ends after 90 days.",
     }
 }
@@ -94,6 +98,8 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
             let now = app.people().user(user).map(|user| roles(app, &user.grants)).unwrap_or_default();
             vec![("Roles now", now), ("Person", user.to_string())]
         }
+        // The address itself is shown to whoever signs, and to nobody else.
+        ActKind::MailAddress { address, .. } => address.iter().map(|digest| ("Salted digest of the address", digest.clone())).collect(),
         ActKind::TokenCreate { .. } => Vec::new(),
     }
 }
@@ -121,6 +127,7 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
             "an operator (up to stage sandbox) or a lead of the bot's team".to_owned()
         }
         ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::Grants { .. } => "an admin".to_owned(),
+        ActKind::MailAddress { .. } => "the person themselves".to_owned(),
         ActKind::TokenCreate { .. } => "an admin, or a lead for their own team".to_owned(),
     }
 }
