@@ -24,6 +24,7 @@ pub mod log;
 pub mod names;
 pub mod notices;
 pub mod observations;
+pub mod outbox;
 pub mod own_keys;
 pub mod people;
 pub mod quorum;
@@ -48,7 +49,7 @@ use crate::domain::{Clock, Timestamp};
 use crate::fleet::{Book, Fleet, Lines, Mouths, Spool};
 use crate::storage::{Db, installation::Installation};
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, AtomicU64},
 };
 use tokio::sync::{mpsc, watch};
@@ -100,6 +101,7 @@ pub struct App {
     pub(crate) unobserved: AtomicU64,
     pub(crate) start_frames: start_frames::StartFrames,
     pub(crate) first_run_over: first_run::Over,
+    pub(crate) carrier: OnceLock<crate::mail::Carrier>,
     pub(crate) to_tell: mpsc::Sender<(crate::domain::Audience, crate::domain::Notice)>,
     demo_keys: demo::DemoKeys,
 }
@@ -152,6 +154,7 @@ impl App {
             first_run_over: first_run::Over::default(),
             demo_keys: demo::DemoKeys::default(),
             notices: notices::NoticeBook::default(),
+            carrier: OnceLock::new(),
             log: log::LogWatch::default(),
             started_at: parts.clock.now(),
             db: parts.db,

@@ -1,7 +1,11 @@
 //! Signing in: name and password, then a security key, with a word to the person when it is a new browser or goes wrong. The first run and invitations: a one-time link leads to a password and two keys.
 
 pub use super::whence::Whence;
-use super::{App, AppError, Invalid, tx::Entered, whence::note_browser};
+use super::{
+    App, AppError, Invalid,
+    tx::{Act, Entered},
+    whence::note_browser,
+};
 use crate::audit::{Event, SignedAct};
 use crate::authn::{Ceremony, KeyError, NewKey, Signed, Trying};
 use crate::authz::{self, Action, Actor, Resource};
@@ -10,7 +14,7 @@ use crate::crypto::{
     token::{self, TokenDigest},
 };
 use crate::domain::{
-    CredentialId, Grant, KEYS_NEEDED, NoticeKind, RecoveryId, Role, Secret, Timestamp, UserId,
+    Audience, CredentialId, Grant, KEYS_NEEDED, MailAddress, Notice, NoticeKind, RecoveryId, Role, Secret, Timestamp, UserId,
     recovery::{FROZEN_MS, RecoveryState},
     text,
 };
@@ -45,6 +49,17 @@ pub struct Touched {
     pub key: CredentialId,
     /// False: the log could not take the entry, and the session may only stop (ruling C4).
     pub recorded: bool,
+}
+
+/// What somebody who holds a link chooses.
+#[derive(Debug)]
+pub struct Chosen {
+    /// The name shown.
+    pub display_name: String,
+    /// The password.
+    pub password: Secret<String>,
+    /// Where their notices go by mail; empty: nowhere.
+    pub address: String,
 }
 
 impl App {
@@ -154,10 +169,13 @@ impl App {
     ///
     /// # Errors
     /// `NotFound` for a dead link; `Invalid` for a weak password.
-    pub async fn welcome_password(&self, link: &str, display_name: &str, password: Secret<String>) -> Result<Welcomed, AppError> {
+    pub async fn welcome_password(&self, link: &str, chosen: Chosen) -> Result<Welcomed, AppError> {
+        let Chosen { display_name, password, address } = chosen;
         let welcomed = self.welcome_by_digest(link).await?;
         let mut invalid = Invalid::default();
-        let display_name = invalid.check("display_name", "Your name", text::name(display_name));
+        let display_name = invalid.check("display_name", "Your name", text::name(&display_name));
+        let address =
+            (!address.trim().is_empty()).then(|| invalid.check("address", "The address", address.parse::<MailAddress>())).flatten();
         let inputs = [welcomed.user.name.as_str(), self.installation.name.as_str(), "andon"];
         invalid.check("password", "The password", password::check_strength(password.expose(), &inputs));
         let (Some(display_name), true) = (display_name, invalid.0.is_empty()) else { return Err(invalid.into()) };
@@ -168,9 +186,24 @@ impl App {
             begin_recovery(&mut act, link, (recovery, &welcomed.user.id)).await?;
         }
         storage::users::user_set_password(act.tx(), &welcomed.user.id, &hash, &display_name).await?;
+        self.welcome_address(&mut act, &welcomed.user.id, address).await?;
         act.changes_books();
         act.commit(Event::PasswordSet { user: welcomed.user.id.clone() }).await?;
         self.welcome_by_digest(link).await
+    }
+
+    /// Takes the address that a newcomer gave. One that stands is changed with a key only, whoever holds a link.
+    async fn welcome_address(&self, act: &mut Act<'_>, user: &UserId, address: Option<MailAddress>) -> Result<(), AppError> {
+        let Some(address) = address else { return Ok(()) };
+        if storage::notices::address_of(act.tx(), user).await?.is_some() {
+            return Ok(());
+        }
+        let now = act.now();
+        storage::notices::address_set(act.tx(), user, Some(&address), now).await?;
+        let text = "Your notices come to this address: when a security key is added or your roles change, for example.";
+        let told = Notice::new(NoticeKind::AddressChanged, format_args!("welcome:{}", now.0), "Your notices come here", text).at("/me");
+        act.tell(&Audience::person(user), &told).await?;
+        act.record(Event::AddressSet { user: user.clone() }).await.map(drop)
     }
 
     /// What the browser needs to make a new key for somebody who holds a link.

@@ -58,6 +58,10 @@ pub enum Event {
     },
     #[serde(rename = "user.password_set")]
     PasswordSet { user: UserId },
+    #[serde(rename = "user.address_set")]
+    AddressSet { user: UserId },
+    #[serde(rename = "user.address_changed")]
+    AddressChanged { user: UserId, is_set: bool, signed: SignedAct },
     #[serde(rename = "credential.added")]
     CredentialAdded {
         user: UserId,
@@ -220,6 +224,7 @@ impl Event {
             Self::UserInvited { signed, .. }
             | Self::UserInvitedAgain { signed, .. }
             | Self::GrantsChanged { signed, .. }
+            | Self::AddressChanged { signed, .. }
             | Self::BotsStarted { signed, .. }
             | Self::EnrolmentCodeMade { signed, .. }
             | Self::AgentConfirmed { signed, .. }

@@ -59,6 +59,8 @@ text_enum! {
         OwnKeys = "manage own keys",
         /// See and end one's own sessions.
         OwnSessions = "manage own sessions",
+        /// Set where one's own notices go.
+        OwnAddress = "set where own notices go",
         /// Check in, acknowledge, report: an agent for its own bot.
         CheckIn = "check in",
         /// Record what was observed: lapses, boots, merges.
@@ -220,7 +222,7 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         }
         (Action::ManageTokens, Resource::Team(team)) => holds(Role::Admin) || actor.holds_in(Role::Lead, team),
         (Action::ManageTokens, _) => holds(Role::Admin),
-        (Action::OwnKeys | Action::OwnSessions, Resource::User(id)) => actor.user() == Some(id),
+        (Action::OwnKeys | Action::OwnAddress | Action::OwnSessions, Resource::User(id)) => actor.user() == Some(id),
         _ => false,
     }
 }
@@ -290,7 +292,7 @@ fn who_may(action: Action) -> &'static str {
         Action::StopRecovery => "the person themselves, or whoever asked for it",
         Action::RecoverOnHost => "whoever runs the server, on its host",
         Action::ManageTokens => "an admin, or a lead for their own team",
-        Action::OwnKeys | Action::OwnSessions => "the person themselves",
+        Action::OwnKeys | Action::OwnAddress | Action::OwnSessions => "the person themselves",
         Action::CheckIn => "the bot's agent",
         Action::Record => "the server",
     }

@@ -150,6 +150,13 @@ pub enum ActKind {
         /// The person.
         user: UserId,
     },
+    /// Change where one's own notices go.
+    MailAddress {
+        /// The person.
+        user: UserId,
+        /// A salted digest of the address: base64url of the SHA-256 of `SALT:ADDRESS`. None: nowhere.
+        address: Option<String>,
+    },
     /// Make an API token.
     TokenCreate {
         /// Its name.
@@ -180,6 +187,7 @@ impl ActKind {
             Self::RecoveryApprove { .. } => "recovery_approve",
             Self::RecoveryLink { .. } => "recovery_link",
             Self::RecoveryVeto { .. } => "recovery_veto",
+            Self::MailAddress { .. } => "mail_address",
             Self::TokenCreate { .. } => "token_create",
         }
     }

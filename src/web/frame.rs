@@ -41,6 +41,7 @@ pub async fn without_first_run(app: &App, visitor: &Visitor, title: impl Into<St
     if actor.has_few_keys() {
         frame.keys_missing = actor.user().and_then(|user| super::pages::own_keys::missing(app, user)).unwrap_or_default();
     }
+    frame.notices_unread = actor.user().map_or(0, |user| app.notices.unread(user));
     if authz::check(actor, Action::PlaceHold, &Resource::Installation).is_ok() {
         frame.pause = PauseControl::Link;
     }

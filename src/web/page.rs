@@ -120,6 +120,8 @@ pub struct Frame {
     pub csrf: String,
     /// How many acts wait for this person's signature.
     pub acts_waiting: usize,
+    /// How many notices this person has not read.
+    pub notices_unread: usize,
     /// What is held.
     pub held: Option<HeldStrip>,
     /// What this person lacks in security keys, as a sentence without its full stop; empty: nothing.
@@ -158,6 +160,7 @@ impl Frame {
             person: None,
             csrf: String::new(),
             acts_waiting: 0,
+            notices_unread: 0,
             held: None,
             keys_missing: String::new(),
             is_log_frozen: false,
@@ -206,7 +209,8 @@ impl Frame {
     }
     /// The links of the bar.
     pub fn main_links(&self) -> Vec<NavLink> {
-        [("/fleet", "Fleet", 0), ("/holds", "Holds", 0), ("/acts", "Acts", self.acts_waiting), ("/audit", "Audit", 0)]
+        let notices = ("/notices", "Notices", self.notices_unread);
+        [("/fleet", "Fleet", 0), ("/holds", "Holds", 0), ("/acts", "Acts", self.acts_waiting), notices, ("/audit", "Audit", 0)]
             .map(|l| self.link(l))
             .into()
     }

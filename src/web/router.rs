@@ -110,6 +110,7 @@ routes! {
     GET "/audit/{seq}" Access::Person(Action::SeeAudit) => super::pages::audit::entry::show;
     GET "/live/fleet" Access::Person(Action::See) => super::pages::fleet_live::stream;
 
+    GET "/demo/mail" Access::Demo => super::pages::mailbox::show;
     GET "/demo/{link}" Access::Demo => super::pages::welcome::demo;
 
     GET "/acts" Access::Person(Action::See) => super::pages::acts::index;
@@ -123,6 +124,11 @@ routes! {
     POST "/me/keys/{id}/name" Access::Person(Action::OwnKeys) => super::pages::own_keys::rename;
     POST "/me/keys/{id}/remove" Access::Person(Action::OwnKeys) => super::pages::own_keys::remove;
     POST "/me/sessions/end" Access::Person(Action::OwnSessions) => super::pages::sessions::end_own;
+    POST "/me/address" Access::Person(Action::OwnAddress) => super::pages::mail::set_address;
+    GET "/notices" Access::Person(Action::See) => super::pages::notices::index;
+    POST "/notices/read" Access::Person(Action::See) => super::pages::notices::read_all;
+    GET "/notices/{id}" Access::Person(Action::See) => super::pages::notices::show;
+    POST "/notices/{id}/read" Access::Person(Action::See) => super::pages::notices::read;
     GET "/people" Access::Person(Action::See) => super::pages::people::index;
     GET "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::invite;
     POST "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::prepare_invite;
@@ -146,6 +152,7 @@ routes! {
     POST "/tokens/{id}/revoke" Access::Person(Action::ManageTokens) => super::pages::tokens::revoke;
     GET "/matrix" Access::Person(Action::SeeMatrix) => super::pages::matrix::show;
     GET "/system" Access::Person(Action::See) => super::pages::system::show;
+    POST "/system/mail" Access::Person(Action::See) => super::pages::mail::test;
     GET "/card" Access::Public => super::pages::system::card;
 
     POST "/agent/v1/enrol" Access::Public => super::agent::enrol::create;

@@ -4,6 +4,7 @@
 pub mod drills;
 pub mod lapses;
 pub mod merge;
+pub mod outbox;
 pub mod prune;
 pub mod publisher;
 pub mod recoveries;
@@ -26,6 +27,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(starts::run(app.clone()));
     all.spawn(drills::run(app.clone()));
     all.spawn(prune::run(app.clone()));
+    all.spawn(outbox::run(app.clone()));
     all.spawn(publisher::run(app.clone()));
     all.spawn(sink::run(app.clone()));
     all.spawn(recoveries::run(app.clone()));

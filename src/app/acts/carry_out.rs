@@ -5,8 +5,8 @@ use crate::app::{App, AppError, own_keys, tx::Act as OpenAct};
 use crate::audit::{Event, tree};
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
-    ActKind, AgentId, BotFacts, BotId, CredentialId, Epoch, Grant, HoldId, KEYS_NEEDED, StopFact, StopKind, TeamId, TokenId, UserId,
-    hold::Release, role,
+    ActKind, AgentId, Audience, BotFacts, BotId, CredentialId, Epoch, Grant, HoldId, KEYS_NEEDED, Notice, NoticeKind, StopFact, StopKind,
+    TeamId, TokenId, UserId, hold::Release, role,
 };
 use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, tokens::StoredToken, users::User};
 use data_encoding::BASE64URL_NOPAD;
@@ -57,6 +57,7 @@ impl App {
             ActKind::RecoveryVeto { recovery, user } => self.carry_recovery_veto(open, act, (recovery, user)).await,
             ActKind::CredentialAdd { user, .. } => self.carry_key(open, act, user).await,
             ActKind::CredentialRemove { user, credential, .. } => self.carry_key_removal(open, act, (user, credential)).await,
+            ActKind::MailAddress { user, address } => self.carry_address(open, act, (user, address.as_ref())).await,
             ActKind::TokenCreate { name, scope, team } => self.carry_token(open, act, (name, scope, team.as_ref())).await,
         }
     }
@@ -248,9 +249,21 @@ impl App {
         self.keeps_quorum(&self.members_in(open.tx()).await?, user, grants)?;
         storage::users::user_set_grants(open.tx(), user, grants).await?;
         self.an_admin_remains(open).await?;
+        self.tell_of_grants(open, act, user).await?;
         open.changes_books();
         let event = Event::GrantsChanged { user: user.clone(), grants: grants.to_vec(), signed: signed_act(act)? };
         Ok(Effect { event, outcome: Outcome::Done(format!("/people/{user}")), after: None })
+    }
+
+    async fn tell_of_grants(&self, open: &mut OpenAct<'_>, act: &ActView, user: &UserId) -> Result<(), AppError> {
+        let name = |id: &UserId| self.people().name(id).unwrap_or_else(|| "somebody".to_owned());
+        let (who, by) = (name(user), name(&act.stored.made_by));
+        let text = format!("{by} changed what you may do, signed with a security key. The roles that you have now are on My account.");
+        let told = Notice::new(NoticeKind::RolesChanged, &act.stored.id, "Your roles were changed", text).at("/me");
+        open.tell(&Audience::person(user), &told).await?;
+        let text = format!("{by} changed what {who} may do, signed with a security key.");
+        let told = Notice::new(NoticeKind::RolesChanged, &act.stored.id, format!("The roles of {who} were changed"), text);
+        self.tell_admins_but(open, user, &told.at(format!("/people/{user}"))).await
     }
 
     /// Refuses toxic pairs and teams that do not exist. `joining` counts people who come with this act.

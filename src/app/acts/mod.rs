@@ -1,6 +1,7 @@
 //! Acts that need a security key: prepared, shown, signed over exactly their bytes, carried out in the transaction of the last signature.
 //! One file per kind of effect; who may sign is in the policy table, how many must is here (ruling C7).
 
+pub mod address;
 pub mod carry_out;
 pub mod own;
 pub mod prepare;
@@ -30,6 +31,9 @@ pub struct Detail {
     /// The key that a `credential_add` adds; the act names its public key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_key: Option<NewKey>,
+    /// Of a change of address: the address and its salt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<address::Opening>,
 }
 
 /// An act with everything a page shows.
@@ -174,6 +178,7 @@ impl App {
             ActKind::CredentialAdd { user, .. } | ActKind::CredentialRemove { user, .. } => {
                 authz::check(actor, Action::OwnKeys, &Resource::User(user.clone()))?
             }
+            ActKind::MailAddress { user, .. } => authz::check(actor, Action::OwnAddress, &Resource::User(user.clone()))?,
             ActKind::TokenCreate { team, .. } => {
                 let resource = team.clone().map_or(Resource::Installation, Resource::Team);
                 authz::check(actor, Action::ManageTokens, &resource)?

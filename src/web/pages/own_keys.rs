@@ -1,7 +1,10 @@
 //! `/me` and `/me/keys`: one's own account and security keys: everything known of each, one more, another name, one less. What adds or removes a
 //! key is prepared here and signed as an act, by a key that was there before.
 
-use super::sessions;
+use super::{
+    mail::{self, OwnMail},
+    sessions,
+};
 use crate::app::{App, AppError};
 use crate::authn::Facts;
 use crate::authz::Actor;
@@ -57,6 +60,9 @@ struct Me {
     must_be_bound: bool,
     is_asleep: bool,
     sessions: Option<Vec<sessions::Line>>,
+    mail: OwnMail,
+    // As typed; what stands when nothing was typed.
+    address: String,
 }
 
 #[derive(Template)]
@@ -117,18 +123,26 @@ pub fn missing(app: &App, user: &UserId) -> Option<String> {
 
 /// Whoever is signed in, also in a session that may only stop.
 pub async fn me(State(app): Shared, StopOnly(person): StopOnly) -> Answer {
-    draw(&app, &person, Problems::none(), StatusCode::OK).await
+    draw(&app, &person, None, Problems::none(), StatusCode::OK).await
 }
 
-async fn draw(app: &App, person: &Person, problems: Problems, status: StatusCode) -> Answer {
+/// The same, with an address that was typed and what is wrong with it.
+pub(super) async fn with_address(app: &App, person: &Person, typed: String, problems: Problems) -> Answer {
+    draw(app, person, Some(typed), problems, StatusCode::UNPROCESSABLE_ENTITY).await
+}
+
+async fn draw(app: &App, person: &Person, typed: Option<String>, problems: Problems, status: StatusCode) -> Answer {
     let user = app.people().user(&person.user).ok_or(AppError::NotFound("person"))?;
     let is_asleep = person.visitor.asleep.is_some();
     let mut frame = frame::of(app, &person.visitor, "My account").await;
     frame.path = "/me".to_owned();
     frame.is_error = !problems.is_empty();
+    let mail = if is_asleep { OwnMail::default() } else { mail::own(app, &person.actor).await? };
     let page = Me {
         frame,
         problems,
+        address: typed.unwrap_or_else(|| mail.address.clone()),
+        mail,
         shown_name: user.display_name.clone(),
         sign_in_name: user.name.clone(),
         roles: user.grants.iter().map(|grant| frame::role_words(app, grant)).collect(),
@@ -145,7 +159,7 @@ async fn draw(app: &App, person: &Person, problems: Problems, status: StatusCode
 /// What was wrong, on the page of the account.
 async fn refused(app: &App, person: &Person, error: AppError) -> Answer {
     let status = if matches!(error, AppError::Conflict(_)) { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
-    draw(app, person, Problems::of_error(error)?, status).await
+    draw(app, person, None, Problems::of_error(error)?, status).await
 }
 
 /// The ceremony that makes another key.

@@ -1,6 +1,9 @@
 //! `/system`: how this server is, and how long a stop takes at worst. `/card`: the sheet to print and hang up, for when it is not.
 
-use super::keeping::{self, Keeping};
+use super::{
+    keeping::{self, Keeping},
+    mail,
+};
 use crate::app::{AppError, first_run::TASKS, health::Health};
 use crate::authz::{self, Action, Resource};
 use crate::domain::{BotFacts, Timestamp, Timings};
@@ -107,6 +110,7 @@ pub async fn show(State(app): Shared, arrival: Option<Extension<Arrival>>, perso
     if let Some(tls) = arrival.and_then(|Extension(arrival)| arrival.front.tls.clone()) {
         parts.push(certificate(&tls.shown(), app.clock.now()));
     }
+    parts.push(mail::part(&app, &person.actor).await);
     let first_run = if app.is_demo() { None } else { app.first_run(&person.actor).ok() };
     let page = System {
         frame: frame::of(&app, &person.visitor, "System").await,

@@ -2,7 +2,9 @@
 
 use super::db::Fresh;
 use andon::{
-    app::{App, AppError, Parts, acts::ActView, acts::Outcome, bots::NewBot, holds::Placed, holds::Press, log::LogSettings},
+    app::{
+        App, AppError, Parts, acts::ActView, acts::Outcome, bots::NewBot, holds::Placed, holds::Press, log::LogSettings, sign_in::Chosen,
+    },
     authn::SoftKey,
     authz::Actor,
     domain::{
@@ -95,7 +97,9 @@ pub async fn join(app: &Arc<App>, link: &Secret<String>, shown: &str) -> Somebod
 pub async fn join_with(app: &Arc<App>, link: &Secret<String>, shown: &str, names: &[&str]) -> Somebody {
     let secret = link.expose().rsplit('/').next().unwrap();
     let welcomed = app.welcome(secret).await.unwrap();
-    app.welcome_password(&welcomed.link, shown, Secret::new("violet-harbour-19-quince".into())).await.unwrap();
+    let password = Secret::new("violet-harbour-19-quince".into());
+    let chosen = Chosen { display_name: shown.to_owned(), password, address: String::new() };
+    app.welcome_password(&welcomed.link, chosen).await.unwrap();
     let mut keys = Vec::new();
     for nickname in names {
         let key = Arc::new(SoftKey::new(app.origin.clone()));
@@ -173,6 +177,15 @@ impl TestApp {
         let act = self.app.prepare_single(&self.actor("admin"), kind).await.unwrap();
         let Outcome::Secret { secret, .. } = self.sign("admin", &act).await.unwrap() else { panic!("no link") };
         secret
+    }
+
+    /// Says where somebody's mail goes, without the signature that it takes.
+    pub async fn give_address(&self, who: &str, address: &str) {
+        let mut tx = self.fresh.db.write(Lane::Normal).await.unwrap();
+        storage::notices::address_set(&mut tx, &self.people[who].id, Some(&address.parse().unwrap()), self.hand.clock().now())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
     }
 
     pub fn team(&self, name: &str) -> TeamId {

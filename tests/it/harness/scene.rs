@@ -10,7 +10,9 @@ use super::{
 };
 use andon::{
     app::acts::{ActView, Outcome},
-    domain::{ActKind, BotFacts, Grant, Hold, Level, RecoveryId, Role, Scope, TeamId, TokenId, UserId},
+    domain::{
+        ActKind, Audience, BotFacts, Grant, Hold, Level, Notice, NoticeId, NoticeKind, RecoveryId, Role, Scope, TeamId, TokenId, UserId,
+    },
     web::router::{Access, Route, router},
 };
 use axum::{
@@ -44,6 +46,8 @@ pub struct Things {
     pub fellow: UserId,
     /// The recovery of another such operator: approved, its link made.
     pub linked: RecoveryId,
+    /// A notice of the operator's.
+    pub notice: NoticeId,
 }
 
 /// Whose thing a try is about.
@@ -136,6 +140,9 @@ impl Scene {
             let kind = ActKind::Grants { user: test.people[lead].id.clone(), grants };
             let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
             test.sign("admin", &act).await.unwrap();
+        }
+        for who in ["lead", "grid lead", "risk", "admin", "auditor"] {
+            test.give_address(who, &format!("{}@people.example", who.replace(' ', "-"))).await;
         }
         let link = invitation(&test, "guest").await;
         let invited = invitation(&test, "visitor").await;
@@ -245,7 +252,19 @@ async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> T
         let act = test.app.prepare_single(&test.actor(by), kind).await.unwrap();
         test.sign(by, &act).await.unwrap();
     }
-    Things { name, team: test.team(name), operator, bot, hold, agent, act, member, fellow, linked }
+    let notice = notice(test, operator).await;
+    Things { name, team: test.team(name), operator, bot, hold, agent, act, member, fellow, linked, notice }
+}
+
+/// A notice of somebody's, who has an address from then on.
+async fn notice(test: &TestApp, who: &str) -> NoticeId {
+    let id = &test.people[who].id;
+    test.give_address(who, &format!("{}@people.example", who.replace(' ', "-"))).await;
+    test.app
+        .tell(&Audience::person(id), &Notice::new(NoticeKind::RolesChanged, "scene", "Your roles changed", "For a test."))
+        .await
+        .unwrap();
+    test.app.notices_of(&test.actor(who), None).await.unwrap().0[0].id.clone()
 }
 
 async fn code_act(test: &TestApp, bot: &BotFacts, by: &str) -> ActView {

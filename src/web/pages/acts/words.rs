@@ -33,6 +33,8 @@ pub fn sentence(app: &App, act: &ActView) -> String {
         ActKind::RecoveryApprove { user, .. } => format!("Approve the recovery of the account of {}", person(app, user)),
         ActKind::RecoveryLink { user, .. } => format!("Make the link that recovers the account of {}", person(app, user)),
         ActKind::RecoveryVeto { .. } => "Veto the recovery of your own account".to_owned(),
+        ActKind::MailAddress { user, address: Some(_) } => format!("Send the notices of {} to another address", person(app, user)),
+        ActKind::MailAddress { user, address: None } => format!("Send the notices of {} to no address any more", person(app, user)),
         ActKind::TokenCreate { name, scope, team } => {
             let of = team.as_ref().map_or_else(|| "the whole installation".to_owned(), |team| format!("team {}", team_name(app, team)));
             format!("Make API token {name} that may {} in {of}", token_words(scope))
@@ -59,6 +61,7 @@ pub fn button(act: &ActView) -> String {
         ActKind::RecoveryApprove { .. } => "Sign the approval of 1 recovery".to_owned(),
         ActKind::RecoveryLink { .. } => "Sign for 1 recovery link".to_owned(),
         ActKind::RecoveryVeto { .. } => "Sign the veto of 1 recovery".to_owned(),
+        ActKind::MailAddress { .. } => "Sign for 1 change of address".to_owned(),
         ActKind::TokenCreate { .. } => "Sign for 1 API token".to_owned(),
     }
 }
@@ -106,6 +109,7 @@ pub fn effect(act: &ActView) -> &'static str {
         ActKind::RecoveryVeto { .. } => {
             "The recovery ends, and a link that was made is over. Your keys and your password stay as they are."
         }
+        ActKind::MailAddress { .. } => "Mail goes there from then on. The address before it and every admin are told.",
         ActKind::TokenCreate { .. } => "The token is shown once, to you, and ends after 90 days.",
     }
 }
@@ -151,6 +155,8 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
             let why = app.recovery_book().find(recovery).map(|view| view.row.why.clone()).unwrap_or_default();
             vec![("Reason given", why), ("Recovery", recovery.to_string()), ("Person", user.to_string())]
         }
+        // The address itself is shown to whoever signs, and to nobody else.
+        ActKind::MailAddress { address, .. } => address.iter().map(|digest| ("Salted digest of the address", digest.clone())).collect(),
         ActKind::TokenCreate { .. } => Vec::new(),
     }
 }
@@ -183,6 +189,7 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         ActKind::RecoveryApprove { .. } => "another person who did not ask for it and stands no lower; no auditor".to_owned(),
         ActKind::RecoveryLink { .. } => "an admin, or somebody who approved it".to_owned(),
         ActKind::RecoveryVeto { .. } => "the person themselves".to_owned(),
+        ActKind::MailAddress { .. } => "the person themselves".to_owned(),
         ActKind::TokenCreate { .. } => "an admin, or a lead for their own team".to_owned(),
     }
 }

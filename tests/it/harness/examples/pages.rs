@@ -9,7 +9,7 @@ use crate::harness::{
     scene::{Scene, Whose},
 };
 use andon::{
-    app::acts::ActView,
+    app::{acts::ActView, sign_in::Chosen},
     authn::SoftKey,
     domain::{ActKind, Grant, Role, UserId},
     storage,
@@ -24,10 +24,11 @@ impl Scene {
             "/healthz" | "/readyz" | "/" | "/sign-in" | "/sign-in/key" | "/sign-in/lost" | "/recoveries" | "/welcome" | "/fleet"
             | "/pause" | "/holds" | "/live/fleet" | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams"
             | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new" | "/agents" | "/audit" | "/audit/checkpoint" | "/audit/verify"
-            | "/first-run" | "/live/first-run" => route.path.to_owned(),
+            | "/first-run" | "/live/first-run" | "/notices" | "/demo/mail" => route.path.to_owned(),
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),
+            "/notices/{id}" => format!("/notices/{}", of.notice),
             "/holds/{id}" => format!("/holds/{}", of.hold.id),
             "/live/holds/{id}" => format!("/live/holds/{}", of.hold.id),
             "/acts/{id}" => format!("/acts/{}", of.act.stored.id),
@@ -96,6 +97,10 @@ impl Scene {
                 Ask::form(format!("/people/{}/roles", self.of(whose).member), &[("grant", &grant)])
             }
             "/people/{id}/link" => Ask::form(format!("/people/{}/link", self.invited().await), &[]),
+            "/me/address" => Ask::form("/me/address", &[("address", "new@people.example")]),
+            "/notices/read" => Ask::form("/notices/read", &[("up_to", self.arb.notice.as_str())]),
+            "/notices/{id}/read" => Ask::form(format!("/notices/{}/read", self.of(whose).notice), &[]),
+            "/system/mail" => Ask::form("/system/mail", &[]),
             "/first-run" => Ask::form("/first-run", &[("shown", "no")]),
             "/me/sessions/end" => {
                 // One more to be ended.
@@ -190,11 +195,15 @@ impl Scene {
                 Ask::form("/sign-in/key", &[("response", &answer)])
             }
             "/welcome/password" => {
-                Ask::form("/welcome/password", &[("display_name", "S. Guest"), ("password", PASSWORD), ("again", PASSWORD)])
+                let fields =
+                    [("display_name", "S. Guest"), ("password", PASSWORD), ("again", PASSWORD), ("address", "guest@people.example")];
+                Ask::form("/welcome/password", &fields)
             }
             "/welcome/key" if caller.who == Who::Invited => {
                 let link = caller.link.as_deref().unwrap();
-                app.welcome_password(link, "S. Guest", andon::domain::Secret::new(PASSWORD.into())).await.unwrap();
+                let password = andon::domain::Secret::new(PASSWORD.into());
+                let chosen = Chosen { display_name: "S. Guest".into(), password, address: String::new() };
+                app.welcome_password(link, chosen).await.unwrap();
                 let ceremony = app.welcome_key_options(link).await.unwrap();
                 caller.begins(self, "welcome", ceremony.state).await;
                 let answer = SoftKey::new(ORIGIN.parse().unwrap()).register(&ceremony.options).unwrap();
