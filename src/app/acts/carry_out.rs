@@ -32,11 +32,11 @@ pub(super) struct Effect {
 /// What follows the commit.
 pub(super) enum After {
     /// An agent was revoked: end its stream once its bot stands.
-    EndAgent(Arc<BotFacts>, AgentId, Epoch),
+    Agent(Arc<BotFacts>, AgentId, Epoch),
     /// A key was removed: end the sessions that were signed in with it.
-    EndSessions(UserId, CredentialId),
+    SessionsWithKey(UserId, CredentialId),
     /// An account is being recovered: end every session of its person.
-    EndAllSessions(UserId),
+    Sessions(UserId),
 }
 
 impl App {
@@ -64,9 +64,9 @@ impl App {
 
     pub(super) async fn after(self: &Arc<Self>, after: Option<After>) {
         match after {
-            Some(After::EndAgent(bot, agent, epoch)) => self.end_revoked(bot, agent, epoch),
-            Some(After::EndSessions(user, key)) => self.sessions.end_all_with_key(&user, &key).await,
-            Some(After::EndAllSessions(user)) => self.sessions.end_all_of(&user).await,
+            Some(After::Agent(bot, agent, epoch)) => self.end_revoked(bot, agent, epoch),
+            Some(After::SessionsWithKey(user, key)) => self.sessions.end_all_with_key(&user, &key).await,
+            Some(After::Sessions(user)) => self.sessions.end_all_of(&user).await,
             None => {}
         }
     }
@@ -181,7 +181,7 @@ impl App {
         let facts = self.fleet.view().bot(bot).cloned().ok_or(AppError::NotFound("bot"))?;
         open.changes_books();
         let event = Event::AgentRevoked { agent: agent.clone(), bot: bot.clone(), why: why.to_owned(), signed: signed_act(act)? };
-        let after = Some(After::EndAgent(facts, agent.clone(), epoch));
+        let after = Some(After::Agent(facts, agent.clone(), epoch));
         Ok(Effect { event, outcome: Outcome::Done(format!("/agents/{agent}")), after })
     }
 

@@ -254,6 +254,8 @@ pub fn samples() -> Vec<(String, String)> {
             must_be_bound: true,
             is_asleep,
             sessions: (!is_asleep).then(|| sessions::samples(now)),
+            mail: OwnMail { address: "sato@people.example".to_owned(), last: "none yet".to_owned(), is_sent: true },
+            address: "sato@people.example".to_owned(),
         };
         page.render().unwrap()
     };
