@@ -251,7 +251,7 @@ impl Bot {
         matches!((&self.instance, &seen.instance), (Some(known), Some(now)) if known != now)
     }
 
-    /// Where orders rest against what was ordered, as far as a look or the report before it told, the bot is told again, for as long as it takes.
+    /// Where orders rest against what was ordered, as a look or the report before it told, the bot is told again, for as long as it takes.
     fn orders_left(&mut self, resting: Resting) -> Meaning {
         let meaning = self.note_left(resting);
         self.again |= self.left > 0;

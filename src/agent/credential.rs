@@ -124,8 +124,8 @@ fn write(dir: &AgentDir, stored: &Stored) -> Result<(), CredentialError> {
 /// # Errors
 /// `BadServer`, with what to do instead.
 pub fn check_server(text: &str) -> Result<Url, CredentialError> {
-    let plain = "plain http would show the agent's token and the orders to its bot to everybody on the way; use https:// (http:// works for localhost \
-         only)";
+    let plain = "plain http would show the agent's token and the orders to its bot to everybody on the way; use https:// (http:// works for \
+         localhost only)";
     wire::address(text, "https://andon.example.com", Some(plain)).map_err(CredentialError::BadServer)
 }
 

@@ -419,6 +419,8 @@ mod tests {
             command.args(["-c", &script(name)]).stdin(Stdio::null()).process_group(0);
             command
         };
+        // Reaped by what is tested.
+        #[expect(clippy::zombie_processes, reason = "end_commands reaps it")]
         let _start = spawn("start").spawn().unwrap();
         let mut bot = spawn("bot").env(family::MARK, "agent").spawn().unwrap();
         for name in ["start", "bot"] {

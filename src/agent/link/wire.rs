@@ -215,7 +215,7 @@ impl Wire {
         answered.map_err(|error| as_shown(door, &shown, error))?.ok_or_else(empty)
     }
 
-    /// `POST /agent/v1/token`: the token that takes the place of this one at its first use.
+    /// `POST /agent/v1/token`: the token that takes the place of this one at its first check-in.
     ///
     /// # Errors
     /// `Replaced` for the 409 of an agent that nobody has confirmed; whatever else is not a `200` of the protocol.

@@ -115,7 +115,7 @@ fn an_unrecorded_hold_stops_at_once_and_is_the_same_hold_once_recorded() {
 fn what_is_known_already_wakes_nobody() {
     let team = TeamId::new();
     let one = bot(&team, 5);
-    let fleet = fleet(&[one.clone()]);
+    let fleet = fleet(std::slice::from_ref(&one));
     let (open, ended) = (hold(Scope::Fleet, Level::Pause, 11), hold(Scope::Fleet, Level::Reduce, 12));
     let ended = Hold { released: Some(Release { epoch: Epoch(13), at: Timestamp(0), by: UserId::new(), why: String::new() }), ..ended };
     fleet.take_hold(open.clone());

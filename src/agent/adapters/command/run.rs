@@ -78,7 +78,7 @@ impl Call {
         let group = Pid::from_child(&child);
         let output = read(&mut child);
         let boot_clock = BootClock::system();
-        let end = boot_clock.now_ms().saturating_add(self.timeout_ms);
+        let until = boot_clock.now_ms().saturating_add(self.timeout_ms);
         let status = loop {
             match child.try_wait() {
                 Ok(Some(status)) => break status,
@@ -86,7 +86,7 @@ impl Call {
                 Err(error) => return Err(failed(format!("cannot be waited for: {error}"))),
             }
             let cancelled = cancel.0.load(Ordering::SeqCst);
-            if cancelled || boot_clock.now_ms() >= end {
+            if cancelled || boot_clock.now_ms() >= until {
                 end(&mut child, group, &boot_clock);
                 return Err(failed(if cancelled {
                     "was not waited for".to_owned()
