@@ -52,6 +52,8 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/me/address", "address", &["nothing"], "an empty address is none"),
     ("/notices/read", "up_to", &["nobody"], "it names a moment: what one has of before it is read"),
     ("/welcome/key", "nickname", &["nobody"], "letters, digits and dashes make a name"),
+    ("/me/keys", "nickname", &["nobody"], "letters, digits and dashes make a name"),
+    ("/me/keys/{id}/name", "nickname", &["nobody"], "letters, digits and dashes make a name"),
     ("/api/v1/bots", "name", &["nobody"], "letters, digits and dashes make a name"),
     ("/api/v1/bots", "strategy", &["nobody"], "a strategy is a short name of the team's own"),
     ("/api/v1/teams", "name", &["nobody"], "letters, digits and dashes make a name"),
@@ -62,8 +64,6 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/agent/v1/events", "message", &["nothing", "long", "control", "markup", "nobody"], "free text, cut and cleaned"),
     ("/agent/v1/holds", "id", &["nothing", "long", "control", "markup", "nobody"], "a stop is never refused for want of a good id"),
     ("/agent/v1/holds", "why", &["nothing", "long", "control", "markup", "nobody"], "a stop is never refused for want of a good reason"),
-    ("/me/keys", "nickname", &["nobody"], "letters, digits and dashes make a name"),
-    ("/me/keys/{id}/name", "nickname", &["nobody"], "letters, digits and dashes make a name"),
 ];
 
 fn is_taken(route: &Route, field: &str, value: &str) -> bool {
