@@ -50,12 +50,14 @@ impl App {
         books.await.map_err(AppError::internal)?
     }
 
-    /// Reads agents, people and tokens: who may speak. On the embedded database only the acts that change them call this.
+    /// Reads agents, people, tokens and stop devices: who may speak. On the embedded database only the acts that change them call this.
     pub(crate) async fn reload_books(&self, conn: &mut Conn) -> Result<(), AppError> {
         self.agent_book.reload(storage::agents::agent_live(conn).await?);
         let two = storage::credentials::credential_people_with_two(conn).await?;
         let away = storage::first_run::first_run_away(conn).await?;
         self.people_book.reload(storage::users::user_all(conn).await?, storage::teams::team_all(conn).await?, two, away);
+        let allowed = storage::settings::setting_is_on(conn, storage::settings::STOP_DEVICES).await?;
+        self.device_book.reload(allowed, storage::stop_devices::device_all(conn).await?);
         self.token_book.reload(&storage::tokens::token_all(conn).await?);
         Ok(())
     }

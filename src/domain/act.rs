@@ -99,7 +99,19 @@ pub enum ActKind {
         scope: String,
         /// The team it is bound to.
         team: Option<TeamId>,
+        /// How many days it lives; acts of before this was chosen said 90 by saying nothing.
+        #[serde(default = "ninety")]
+        days: u32,
     },
+    /// Allow stop devices, or end them all.
+    StopDevices {
+        /// True: people may enrol phones of theirs. False: every one ends.
+        allowed: bool,
+    },
+}
+
+fn ninety() -> u32 {
+    90
 }
 
 impl ActKind {
@@ -115,6 +127,7 @@ impl ActKind {
             Self::InviteAgain { .. } => "invite_again",
             Self::Grants { .. } => "grants",
             Self::TokenCreate { .. } => "token_create",
+            Self::StopDevices { .. } => "stop_devices",
         }
     }
 }

@@ -28,6 +28,7 @@ const VERSIONS: &[Version] = versions! {
     8 "0008_first_run";
     9 "0009_drill_by_bot";
     10 "0010_notices";
+    12 "0012_tokens_and_stop_devices";
 };
 
 /// How a database's schema stands to this program.

@@ -24,7 +24,9 @@ pub mod migrate;
 pub mod notices;
 pub mod seen;
 pub mod sessions;
+pub mod settings;
 pub mod starts;
+pub mod stop_devices;
 pub mod teams;
 pub mod tokens;
 pub mod users;
@@ -35,7 +37,7 @@ pub use error::{Error, Result};
 
 /// Every named statement of this room, so that one test can prepare all of them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files: [(&str, &[(&str, &str)]); 23] = [
+    let files: [(&str, &[(&str, &str)]); 25] = [
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
@@ -54,7 +56,9 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("notices", notices::STATEMENTS),
         ("seen", seen::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
+        ("settings", settings::STATEMENTS),
         ("starts", starts::STATEMENTS),
+        ("stop_devices", stop_devices::STATEMENTS),
         ("teams", teams::STATEMENTS),
         ("tokens", tokens::STATEMENTS),
         ("users", users::STATEMENTS),

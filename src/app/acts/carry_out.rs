@@ -5,9 +5,9 @@ use crate::app::{App, AppError, sign_in::KEYS_NEEDED, tx::Act as OpenAct};
 use crate::audit::{Event, tree};
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
-    ActKind, AgentId, BotFacts, BotId, Epoch, Grant, HoldId, StopFact, StopKind, TeamId, TokenId, UserId, hold::Release, role,
+    ActKind, AgentId, BotFacts, BotId, Epoch, Grant, HoldId, StopFact, StopKind, UserId, hold::Release, role,
 };
-use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, tokens::StoredToken, users::User};
+use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, users::User};
 use data_encoding::BASE64URL_NOPAD;
 use std::sync::Arc;
 
@@ -15,8 +15,6 @@ use std::sync::Arc;
 const CODE_LIVES_MS: i64 = 15 * 60 * 1_000;
 /// How long an invitation lives.
 const INVITATION_LIVES_MS: i64 = 24 * 60 * 60 * 1_000;
-/// How long an API token lives.
-const TOKEN_LIVES_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
 
 /// What an act does.
 pub(super) struct Effect {
@@ -45,7 +43,8 @@ impl App {
             ActKind::Invite { user, name, grants } => self.carry_invite(open, act, (user, name, grants)).await,
             ActKind::InviteAgain { user } => self.carry_invite_again(open, act, user).await,
             ActKind::Grants { user, grants } => self.carry_grants(open, act, (user, grants)).await,
-            ActKind::TokenCreate { name, scope, team } => self.carry_token(open, act, (name, scope, team.as_ref())).await,
+            ActKind::TokenCreate { name, scope, team, days } => self.carry_token(open, act, (name, scope, team.as_ref(), *days)).await,
+            ActKind::StopDevices { allowed } => self.carry_stop_devices(open, act, *allowed).await,
         }
     }
 
@@ -244,30 +243,5 @@ impl App {
             storage::teams::team_by_id(open.tx(), team).await?.ok_or(AppError::NotFound("team"))?;
         }
         Ok(())
-    }
-
-    async fn carry_token(
-        &self,
-        open: &mut OpenAct<'_>,
-        act: &ActView,
-        (name, scope, team): (&str, &str, Option<&TeamId>),
-    ) -> Result<Effect, AppError> {
-        let token = token::new_token(scope)?;
-        let now = open.now();
-        let row = StoredToken {
-            id: TokenId::new(),
-            name: name.to_owned(),
-            token_hash: TokenDigest::of(token.expose()).hex(),
-            scope: scope.to_owned(),
-            team_id: team.cloned(),
-            made_by: act.stored.made_by.clone(),
-            made_at: now,
-            expires_at: now.plus_ms(TOKEN_LIVES_MS),
-            revoked_at: None,
-        };
-        storage::tokens::token_insert(open.tx(), &row).await?;
-        open.changes_books();
-        let event = Event::TokenCreated { token: row.id, name: row.name, scope: row.scope, team: row.team_id, signed: signed_act(act)? };
-        Ok(Effect { event, outcome: Outcome::Secret { title: "API token", secret: token, next: "/tokens".into() }, after: None })
     }
 }
