@@ -50,8 +50,7 @@ impl App {
         let now = self.clock.now();
         let mut ended = 0;
         for token in tokens.iter().filter(|token| token.revoked_at.is_none() && token.expires_at > now) {
-            let may = token.scope.parse().is_ok_and(|scope| self.maker_may_give(&token.made_by, scope, token.team_id.as_ref()));
-            if !may {
+            if !self.token_stands(token) {
                 self.end_token(token).await?;
                 ended += 1;
             } else if token.warned_at.is_none() && is_near_its_end(token.made_at, token.expires_at, now) {
@@ -113,7 +112,11 @@ impl App {
         tx.commit().await?;
         if is_first {
             let title = format!("API token {} ends soon", token.name);
-            let said = format!("The API token {} ends {}. Make another one in time and change it where it is used.", token.name, token.expires_at.plain());
+            let said = format!(
+                "The API token {} ends {}. Make another one in time and change it where it is used.",
+                token.name,
+                token.expires_at.plain()
+            );
             let notice = Notice::new(NoticeKind::TokenEnded, format!("{}:soon", token.id), title, said).at("/tokens");
             self.tell_soon(self.token_audience(token), notice);
         }
@@ -127,8 +130,12 @@ impl App {
         tx.commit().await?;
         if is_first {
             let title = format!("Stop device {} ends soon", device.name);
-            let said = format!("The phone {} can pause bots until {}. Enrol it again from My account in time.", device.name, device.expires_at.plain());
-            let notice = Notice::new(NoticeKind::StopDeviceEnded, format!("{}:soon", device.id), title, said).at("/me#stop-devices");
+            let said = format!(
+                "The phone {} can pause bots until {}. Enrol it again from My account in time.",
+                device.name,
+                device.expires_at.plain()
+            );
+            let notice = Notice::new(NoticeKind::StopDeviceEnded, format!("{}:soon", device.id), title, said).at("/me/stop-devices");
             self.tell_soon(Audience::person(&device.user_id), notice);
         }
         Ok(())

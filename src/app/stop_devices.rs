@@ -13,11 +13,11 @@ use crate::crypto::{
     token::{self, TokenDigest},
 };
 use crate::domain::{Audience, DeviceId, Notice, NoticeKind, Role, Secret, UserId, text};
-use crate::storage::{
-    self, Lane,
-    stop_devices::{DeviceLink, StoredDevice},
-};
+use crate::storage::{self, Lane, stop_devices::DeviceLink};
 use std::sync::Arc;
+
+/// A stop device as stored.
+pub use crate::storage::stop_devices::StoredDevice;
 
 /// How long the link that makes a phone a stop device lives.
 pub const LINK_LIVES_MS: i64 = 5 * 60 * 1_000;
@@ -169,7 +169,7 @@ impl App {
             row.name
         );
         let notice = Notice::new(NoticeKind::StopDeviceAdded, &device.id, format!("Stop device {} was enrolled", row.name), said);
-        act.tell(&Audience::person(&row.user_id).and_admins(), &notice.at("/me#stop-devices")).await?;
+        act.tell(&Audience::person(&row.user_id).and_admins(), &notice.at("/me/stop-devices")).await?;
         let has_key = device.public_key.is_some();
         act.commit(Event::DeviceEnrolled { device: device.id, user: row.user_id, name: row.name, has_key }).await?;
         Ok(cookie)
@@ -265,5 +265,5 @@ impl App {
 pub(crate) fn ended_notice(device: &StoredDevice, why: &str) -> Notice {
     let title = format!("Stop device {} has ended", device.name);
     let said = format!("The phone {} cannot pause bots any more: {why}. A new one is enrolled from My account.", device.name);
-    Notice::new(NoticeKind::StopDeviceEnded, &device.id, title, said).at("/me#stop-devices")
+    Notice::new(NoticeKind::StopDeviceEnded, &device.id, title, said).at("/me/stop-devices")
 }

@@ -27,6 +27,11 @@ impl App {
         self.actor_of(maker, false).is_some_and(|maker| authz::may_give_token(&maker, scope, team))
     }
 
+    /// The same for a token as stored. A scope that this version does not know gives nothing.
+    pub fn token_stands(&self, token: &StoredToken) -> bool {
+        token.scope.parse().is_ok_and(|scope| self.maker_may_give(&token.made_by, scope, token.team_id.as_ref()))
+    }
+
     /// Ends a token at once.
     ///
     /// # Errors

@@ -126,7 +126,9 @@ pub fn check(actor: &Actor, action: Action, resource: &Resource) -> Result<Permi
     let allowed = match actor {
         Actor::User { stop_only, .. } => (!stop_only || works_when_idle(action)) && user_may(actor, action, resource),
         // What its owner may do now is asked when it is let in; the cookie itself opens nothing but this.
-        Actor::Device { .. } => matches!((action, resource), (Action::PlaceHold, Resource::Scope { .. } | Resource::Installation) | (Action::SeeCounts, _)),
+        Actor::Device { .. } => {
+            matches!((action, resource), (Action::PlaceHold, Resource::Scope { .. } | Resource::Installation) | (Action::SeeCounts, _))
+        }
         Actor::Token { scope, team, .. } => token_may(*scope, team.as_ref(), action, resource),
         Actor::Agent { bot, .. } => match (action, resource) {
             (Action::CheckIn, Resource::Bot { id, .. }) => id == bot,

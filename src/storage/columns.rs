@@ -1,8 +1,8 @@
 //! How domain types stand in columns: words and ids as text, moments and epochs as integers. One macro serves both drivers.
 
 use crate::domain::{
-    ActId, AgentId, BotId, CredentialId, DeviceId, Epoch, Exits, HoldId, InstallationId, Level, MailAddress, NoticeId, NoticeKind, PlacerKind, Role,
-    Stage, State, Step, StopId, StopKind, TeamId, Timestamp, TokenId, UserId,
+    ActId, AgentId, BotId, CredentialId, DeviceId, Epoch, Exits, HoldId, InstallationId, Level, MailAddress, NoticeId, NoticeKind,
+    PlacerKind, Role, Stage, State, Step, StopId, StopKind, TeamId, Timestamp, TokenId, UserId,
 };
 use sqlx::{Database, Decode, Encode, Type, encode::IsNull, error::BoxDynError};
 

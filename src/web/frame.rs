@@ -129,7 +129,7 @@ impl HeldPart {
 }
 
 /// The strip, from memory alone.
-fn held(app: &App, actor: &Actor) -> Option<HeldStrip> {
+pub fn held(app: &App, actor: &Actor) -> Option<HeldStrip> {
     let view = app.fleet.view();
     let mut holds: Vec<&Arc<Hold>> = view.open_holds().collect();
     holds.sort_by_key(|hold| hold.at);

@@ -169,7 +169,7 @@ fn write(folder: &std::path::Path) {
             std::fs::write(folder.join(format!("{name}-{word}.html")), page).unwrap();
         }
     }
-    for name in ["app.css", "app.js", "keys.js", "htmx.min.js", "hx-sse.min.js", "favicon.svg"] {
+    for name in ["app.css", "app.js", "keys.js", "device.js", "htmx.min.js", "hx-sse.min.js", "favicon.svg"] {
         let file = folder.join(assets::url(name).trim_start_matches('/'));
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, assets::bytes(name).unwrap()).unwrap();

@@ -377,8 +377,9 @@ on_both!(no_secret_stands_where_it_need_not, |fresh: Fresh| async move {
     let second_key = come_in(&mut second, &ground, &invitation, OTHER_PASSWORD).await;
     sign_in(&mut second, "second", OTHER_PASSWORD, &second_key).await;
 
+    let ops_team = lead.strip_prefix("lead:").unwrap().to_owned();
     admin.get("/tokens").await;
-    admin.post("/tokens", &[("name", "ops"), ("scope", "manage"), ("team", "")]).await;
+    admin.post("/tokens", &[("name", "ops"), ("scope", "operate"), ("team", &ops_team), ("days", "7")]).await;
     signed(&mut admin, &key).await;
     let api = shown(&admin);
     ground.plant("an API token", api.clone(), once);

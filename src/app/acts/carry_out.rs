@@ -4,9 +4,7 @@ use super::{ActView, Outcome, sign::signed_act};
 use crate::app::{App, AppError, sign_in::KEYS_NEEDED, tx::Act as OpenAct};
 use crate::audit::{Event, tree};
 use crate::crypto::token::{self, TokenDigest};
-use crate::domain::{
-    ActKind, AgentId, BotFacts, BotId, Epoch, Grant, HoldId, StopFact, StopKind, UserId, hold::Release, role,
-};
+use crate::domain::{ActKind, AgentId, BotFacts, BotId, Epoch, Grant, HoldId, StopFact, StopKind, UserId, hold::Release, role};
 use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, users::User};
 use data_encoding::BASE64URL_NOPAD;
 use std::sync::Arc;

@@ -66,7 +66,10 @@ impl App {
         }
         open.changes_books();
         let (title, said) = if allowed {
-            ("Stop devices are allowed", format!("{who} allowed stop devices: people who may stop bots may enrol phones that can do just that."))
+            (
+                "Stop devices are allowed",
+                format!("{who} allowed stop devices: people who may stop bots may enrol phones that can do just that."),
+            )
         } else {
             ("Stop devices are off", format!("{who} turned stop devices off. {ended} phones ended with that."))
         };

@@ -80,7 +80,9 @@ fn may_give(actor: &Actor, scope: &str, team: Option<&TeamId>, days: u32) -> Res
     match team {
         _ if authz::may_give_token(actor, scope, team) => Ok(()),
         None => Err(Invalid::one("team", "A token that may operate is of one team. Choose the team").into()),
-        Some(_) => Err(Invalid::one("scope", "A token that may operate is made by a lead of its team: nobody gives what they do not have").into()),
+        Some(_) => {
+            Err(Invalid::one("scope", "A token that may operate is made by a lead of its team: nobody gives what they do not have").into())
+        }
     }
 }
 

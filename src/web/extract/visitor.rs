@@ -89,7 +89,7 @@ impl Visitor {
     }
 }
 
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|line| line.split(';'));
     let mut named = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(given, _)| *given == name);
     named.next().map(|(_, value)| value.to_owned())
@@ -206,6 +206,6 @@ impl OptionalFromRequestParts<Arc<App>> for Person {
 }
 /// A path as a page may show and keep it: a one-time link's secret is left out.
 fn shown_path(path: &str) -> String {
-    let is_link = ["/welcome/", "/demo/"].iter().any(|root| path.starts_with(root));
+    let is_link = ["/welcome/", "/demo/", "/stop-device/enrol/"].iter().any(|root| path.starts_with(root));
     if is_link { "/".to_owned() } else { path.to_owned() }
 }

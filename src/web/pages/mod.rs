@@ -33,6 +33,8 @@ pub mod people;
 pub mod roles;
 pub mod sign_in;
 pub mod starts;
+pub mod stop_device;
+pub mod stop_devices;
 pub mod system;
 pub mod team;
 pub mod teams;

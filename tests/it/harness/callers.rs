@@ -4,7 +4,7 @@ use super::scene::Scene;
 use andon::{
     crypto::token::{self, TokenDigest},
     web::{
-        extract::{csrf, visitor::early_cookie},
+        extract::{csrf, device::device_cookie, visitor::early_cookie},
         layers::sessions::cookie_name,
         session,
     },
@@ -25,12 +25,12 @@ pub enum Who {
     Risk,
     Admin,
     Auditor,
+    Device,
     StopToken,
     ReadToken,
-    ManageToken,
     TeamStopToken,
     TeamReadToken,
-    TeamManageToken,
+    TeamOperateToken,
     Agent,
 }
 
@@ -46,12 +46,12 @@ impl Who {
         Self::Risk,
         Self::Admin,
         Self::Auditor,
+        Self::Device,
         Self::StopToken,
         Self::ReadToken,
-        Self::ManageToken,
         Self::TeamStopToken,
         Self::TeamReadToken,
-        Self::TeamManageToken,
+        Self::TeamOperateToken,
         Self::Agent,
     ];
 
@@ -68,12 +68,12 @@ impl Who {
             Self::Risk => ["risk", ""],
             Self::Admin => ["admin", ""],
             Self::Auditor => ["auditor", ""],
-            Self::StopToken => ["stop", "token"],
+            Self::Device => ["stop", "device"],
+            Self::StopToken => ["stop-only", "token"],
             Self::ReadToken => ["read", "token"],
-            Self::ManageToken => ["manage", "token"],
-            Self::TeamStopToken => ["stop", "of arb"],
+            Self::TeamStopToken => ["stop-only", "of arb"],
             Self::TeamReadToken => ["read", "of arb"],
-            Self::TeamManageToken => ["manage", "of arb"],
+            Self::TeamOperateToken => ["operate", "of arb"],
             Self::Agent => ["agent", "of arb"],
         }
     }
@@ -95,12 +95,11 @@ impl Who {
     /// Scope and team of an API token.
     pub fn token(self) -> Option<(&'static str, Option<&'static str>)> {
         match self {
-            Self::StopToken => Some(("stop", None)),
+            Self::StopToken => Some(("stop-only", None)),
             Self::ReadToken => Some(("read", None)),
-            Self::ManageToken => Some(("manage", None)),
-            Self::TeamStopToken => Some(("stop", Some("arb"))),
+            Self::TeamStopToken => Some(("stop-only", Some("arb"))),
             Self::TeamReadToken => Some(("read", Some("arb"))),
-            Self::TeamManageToken => Some(("manage", Some("arb"))),
+            Self::TeamOperateToken => Some(("operate", Some("arb"))),
             _ => None,
         }
     }
@@ -160,6 +159,10 @@ impl Scene {
             session.save().await.unwrap();
             csrf = session::read(session).await.csrf.unwrap();
             cookies = format!("{cookies}; {}={}", cookie_name(&self.test.app.origin), session.id().unwrap());
+        }
+        if who == Who::Device {
+            cookies = format!("{cookies}; {}={}", device_cookie(is_secure), self.phone);
+            csrf = csrf::of_secret(&self.phone);
         }
         Caller { who, session, link, cookies, csrf: csrf::masked(&csrf), bearer: self.bearers.get(&who).cloned() }
     }

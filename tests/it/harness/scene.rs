@@ -10,7 +10,7 @@ use super::{
 };
 use andon::{
     app::acts::{ActView, Outcome},
-    domain::{ActKind, BotFacts, Grant, Hold, Level, Role, Scope, TeamId, TokenId, UserId},
+    domain::{ActKind, BotFacts, DeviceId, Grant, Hold, Level, Role, Scope, TeamId, TokenId, UserId},
     web::router::{Access, Route, router},
 };
 use axum::{
@@ -79,6 +79,10 @@ pub struct Scene {
     pub invited: String,
     /// A demo's sign-in link; empty elsewhere.
     pub demo_link: String,
+    /// What the cookie of the operator's stop device holds.
+    pub phone: String,
+    /// The secret of a link that makes a phone of risk's a stop device.
+    pub phone_link: String,
     pub(super) bearers: HashMap<Who, String>,
     count: AtomicUsize,
 }
@@ -116,7 +120,8 @@ impl Scene {
         let mut bearers = HashMap::from([(Who::Agent, arb.agent.enrolled.token.clone())]);
         for who in Who::ALL {
             if let Some((scope, team)) = who.token() {
-                bearers.insert(who, secret_of(&test, token_act(scope, team.map(|team| test.team(team)))).await);
+                let by = if team.is_some() { "lead" } else { "admin" };
+                bearers.insert(who, secret_by(&test, by, token_act(scope, team.map(|team| test.team(team)))).await);
             }
         }
         let mut demo_link = String::new();
@@ -135,7 +140,10 @@ impl Scene {
         }
         let link = invitation(&test, "guest").await;
         let invited = invitation(&test, "visitor").await;
-        Self { test, router, arb, grid, desk, link, invited, demo_link, bearers, count }
+        test.allow_stop_devices().await;
+        let phone = test.phone("operator").await;
+        let phone_link = test.phone_link("risk").await;
+        Self { test, router, arb, grid, desk, link, invited, demo_link, phone, phone_link, bearers, count }
     }
 
     /// The things that a try is about.
@@ -168,6 +176,14 @@ impl Scene {
     pub async fn token(&self, whose: Whose) -> TokenId {
         let team = (whose != Whose::Everybodys).then(|| self.of(whose).team.clone());
         make_token(&self.test, team).await
+    }
+
+    /// A stop device to be ended.
+    pub async fn device(&self, whose: Whose) -> DeviceId {
+        let owner = self.of(whose).operator;
+        self.test.phone(owner).await;
+        let own = self.test.app.stop_devices_of(&self.test.actor(owner), &self.test.people[owner].id).await.unwrap();
+        own.into_iter().max_by(|a, b| a.id.cmp(&b.id)).unwrap().id
     }
 
     /// Tries a route.
@@ -234,8 +250,13 @@ async fn code_act(test: &TestApp, bot: &BotFacts, by: &str) -> ActView {
 
 /// Signs an act of the admin's and answers with the secret that comes of it.
 async fn secret_of(test: &TestApp, kind: ActKind) -> String {
-    let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
-    match test.sign("admin", &act).await.unwrap() {
+    secret_by(test, "admin", kind).await
+}
+
+/// The same of somebody's.
+async fn secret_by(test: &TestApp, by: &str, kind: ActKind) -> String {
+    let act = test.app.prepare_single(&test.actor(by), kind).await.unwrap();
+    match test.sign(by, &act).await.unwrap() {
         Outcome::Secret { secret, .. } => secret.expose().clone(),
         other => panic!("{other:?} instead of a secret"),
     }
@@ -255,11 +276,11 @@ async fn invitation(test: &TestApp, name: &str) -> String {
 
 fn token_act(scope: &str, team: Option<TeamId>) -> ActKind {
     let of = if team.is_some() { "of arb" } else { "of all" };
-    ActKind::TokenCreate { name: format!("{scope} {of}"), scope: scope.into(), team }
+    ActKind::TokenCreate { name: format!("{scope} {of}"), scope: scope.into(), team, days: 30 }
 }
 
 async fn make_token(test: &TestApp, team: Option<TeamId>) -> TokenId {
-    secret_of(test, token_act("stop", team)).await;
+    secret_of(test, token_act("stop-only", team)).await;
     let all = test.app.tokens(&test.actor("admin")).await.unwrap();
     all.into_iter().max_by(|a, b| a.id.cmp(&b.id)).unwrap().id
 }

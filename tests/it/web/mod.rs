@@ -12,5 +12,7 @@ mod people;
 mod proxies;
 mod server;
 mod sign_in;
+mod stop_devices;
 mod stopping;
 mod tls;
+mod tokens;

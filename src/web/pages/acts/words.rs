@@ -24,10 +24,12 @@ pub fn sentence(app: &App, act: &ActView) -> String {
             let who = person(app, user);
             format!("Change the roles of {who} to {}", roles(app, grants))
         }
-        ActKind::TokenCreate { name, scope, team } => {
+        ActKind::TokenCreate { name, scope, team, days } => {
             let of = team.as_ref().map_or_else(|| "the whole installation".to_owned(), |team| format!("team {}", team_name(app, team)));
-            format!("Make API token {name} that may {} in {of}", token_words(scope))
+            format!("Make API token {name} that may {} in {of}, for {days} days", token_words(scope))
         }
+        ActKind::StopDevices { allowed: true } => "Allow stop devices".to_owned(),
+        ActKind::StopDevices { allowed: false } => "Turn stop devices off, which ends every one of them".to_owned(),
     }
 }
 
@@ -44,6 +46,7 @@ pub fn button(act: &ActView) -> String {
         ActKind::InviteAgain { .. } => "Sign for 1 new link".to_owned(),
         ActKind::Grants { .. } => "Sign the new roles of 1 person".to_owned(),
         ActKind::TokenCreate { .. } => "Sign for 1 API token".to_owned(),
+        ActKind::StopDevices { .. } => "Sign 1 change for everybody".to_owned(),
     }
 }
 
@@ -69,7 +72,13 @@ pub fn effect(act: &ActView) -> &'static str {
             "The link they were given before is over at once. A new one is shown once, to you, and works for 24 hours."
         }
         ActKind::Grants { .. } => "The roles count from the next page that they open.",
-        ActKind::TokenCreate { .. } => "The token is shown once, to you, and ends after 90 days.",
+        ActKind::TokenCreate { .. } => {
+            "The token is shown once, to you. It ends when its days are over, when somebody revokes it, or when you may not give it any more."
+        }
+        ActKind::StopDevices { allowed: true } => {
+            "Whoever may stop bots may enrol phones of their own. Such a phone pauses and reduces, for 90 days, and does nothing else."
+        }
+        ActKind::StopDevices { allowed: false } => "Every stop device ends at once. Holds that they placed stand.",
     }
 }
 
@@ -94,7 +103,7 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
             let now = app.people().user(user).map(|user| roles(app, &user.grants)).unwrap_or_default();
             vec![("Roles now", now), ("Person", user.to_string())]
         }
-        ActKind::TokenCreate { .. } => Vec::new(),
+        ActKind::TokenCreate { .. } | ActKind::StopDevices { .. } => Vec::new(),
     }
 }
 
@@ -120,7 +129,9 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         ActKind::EnrolmentCode { .. } | ActKind::AgentConfirm { .. } | ActKind::AgentRevoke { .. } => {
             "an operator (up to stage sandbox) or a lead of the bot's team".to_owned()
         }
-        ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::Grants { .. } => "an admin".to_owned(),
+        ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::Grants { .. } | ActKind::StopDevices { .. } => {
+            "an admin".to_owned()
+        }
         ActKind::TokenCreate { .. } => "an admin, or a lead for their own team".to_owned(),
     }
 }
@@ -128,9 +139,9 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
 /// What a token of this scope may do.
 pub fn token_words(scope: &str) -> &'static str {
     match scope.parse::<TokenScope>() {
-        Ok(TokenScope::Stop) => "place holds and see how they go",
+        Ok(TokenScope::StopOnly) => "place holds and see how they go",
         Ok(TokenScope::Read) => "read bots, agents and holds",
-        Ok(TokenScope::Manage) => "read, place holds, and make teams and bots up to sandbox",
+        Ok(TokenScope::Operate) => "read, place holds, make bots and move them up to sandbox",
         Err(_) => "do nothing that this version knows",
     }
 }
