@@ -6,3 +6,4 @@ mod driver;
 mod first_run;
 mod newcomer;
 mod program;
+mod stop_device;

@@ -92,6 +92,11 @@ on_both!(a_phone_is_enrolled_by_its_owner_once_and_stops_the_fleet, |fresh: Fres
     thief.get(&link).await;
     assert_eq!(thief.status, StatusCode::NOT_FOUND);
 
+    // Nobody is signed in there, and every page still has the way to stop.
+    for page in ["/sign-in", "/nowhere"] {
+        phone.get(page).await;
+        assert!(phone.page.contains(r#"href="/stop-device""#), "{}", phone.page);
+    }
     phone.get("/stop-device").await;
     assert!(phone.page.contains("all 1 bot anyway") && phone.page.contains("my phone"), "{}", phone.page);
     assert!(!phone.page.contains("<a "), "nothing on it leads anywhere");
