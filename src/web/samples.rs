@@ -114,8 +114,8 @@ pub fn receipt(of: usize, waiting: usize) -> Receipt {
 
 /// Every page, drawn from samples: a name and the page.
 fn all() -> Vec<(String, String)> {
-    use super::pages::{agents, audit, bots, first_run, fleet, holds, pause, starts, team};
-    let stopping = [fleet::samples(), team::samples(), pause::samples(), holds::samples()];
+    use super::pages::{agents, audit, bots, first_run, fleet, holds, pause, starts, stop_device, team};
+    let stopping = [fleet::samples(), team::samples(), pause::samples(), stop_device::samples(), holds::samples()];
     let others = [bots::samples(), starts::samples(), agents::samples(), audit::samples(), first_run::samples()];
     stopping.into_iter().chain(others).flatten().collect()
 }

@@ -159,3 +159,54 @@ pub async fn receipt(State(app): Shared, by: ByDevice, Named(id): Named) -> Answ
         },
     })
 }
+
+#[cfg(test)]
+pub(in crate::web) fn samples() -> Vec<(String, String)> {
+    use crate::web::{page::Frame, samples};
+    let now = samples::now();
+    let choice = |scope: &str, words: String| Choice { scope: scope.to_owned(), words, note: "3 teams".to_owned() };
+    let form = |level| Form {
+        level,
+        key: "key".to_owned(),
+        all: choice("fleet", format!("{} all 38 running bots", pause::verb(level))),
+        teams: ["arb", "grid"]
+            .map(|team| choice(&format!("team:{team}"), format!("{} team {team}: 13 running bots", pause::verb(level))))
+            .into(),
+    };
+    let page = |held, has_key| Page {
+        installation: "Kessel Trading".to_owned(),
+        is_demo: false,
+        name: "my phone".to_owned(),
+        owner: "L. Sato".to_owned(),
+        expires_at: now.plus_ms(90 * 24 * 60 * 60 * 1_000),
+        now,
+        csrf: "csrf".to_owned(),
+        held,
+        pause: form(Level::Pause),
+        reduce: form(Level::Reduce),
+        has_key,
+    };
+    let receipt = |n, kept| Receipt {
+        installation: "Kessel Trading".to_owned(),
+        id: samples::id(700),
+        what: "the whole fleet".to_owned(),
+        level: Level::Pause,
+        is_open: true,
+        at: now.plus_ms(-9_000),
+        now,
+        idle: OutOf { n, of: 40 },
+        applied: OutOf { n: 39, of: 40 },
+        waiting: if n < 40 { vec!["grid-03".to_owned()] } else { Vec::new() },
+        waiting_more: 0,
+        unconfirmed: 40 - n,
+        kept,
+        is_watched: n < 40,
+    };
+    let held = Frame::sample("", "").held;
+    vec![
+        ("stop-device".to_owned(), page(None, true).render().unwrap()),
+        ("stop-device-held".to_owned(), page(held, false).render().unwrap()),
+        ("stop-device-receipt".to_owned(), receipt(39, "Delivered, and kept on the server's disk.").render().unwrap()),
+        ("stop-device-receipt-done".to_owned(), receipt(40, "").render().unwrap()),
+    ]
+}
