@@ -54,7 +54,6 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/welcome/key", "nickname", &["nobody"], "letters, digits and dashes make a name"),
     ("/api/v1/bots", "name", &["nobody"], "letters, digits and dashes make a name"),
     ("/api/v1/bots", "strategy", &["nobody"], "a strategy is a short name of the team's own"),
-    ("/api/v1/teams", "name", &["nobody"], "letters, digits and dashes make a name"),
     ("/api/v1/holds", "bot", &["nobody"], "a bot is named by its name as well, and one of this name was made before"),
     ("/agent/v1/acks", "state", &["null"], "absent is unknown, and proves no stop"),
     ("/agent/v1/events", "kind", &["nothing", "long", "control", "markup", "nobody"], "free text, cut and cleaned"),
