@@ -94,15 +94,13 @@ impl App {
     /// Makes the one-time link that turns a phone into a stop device of this person. Earlier ones of theirs end.
     ///
     /// # Errors
-    /// `Denied`; `Invalid` for the name; `Conflict` while stop devices are off or for somebody who may not stop bots.
+    /// `Denied`, also for somebody who may not stop bots; `Invalid` for the name; `Conflict` while stop devices are off.
     pub async fn make_device_link(&self, actor: &Actor, name: &str) -> Result<Secret<String>, AppError> {
         let owner = actor.user().ok_or(AppError::NotFound("person"))?.clone();
         let permit = authz::check(actor, Action::OwnDevices, &Resource::User(owner.clone()))?;
+        authz::check(actor, Action::PlaceHold, &Resource::Installation)?;
         if !self.allows_stop_devices() {
             return Err(AppError::conflict("stop devices are off here; an admin allows them"));
-        }
-        if !may_stop(actor) {
-            return Err(AppError::conflict("your roles may not stop bots, and so a phone of yours may not either"));
         }
         let mut invalid = Invalid::default();
         let Some(name) = invalid.check("name", "The phone's name", text::name(name)) else { return Err(invalid.into()) };

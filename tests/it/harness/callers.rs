@@ -116,6 +116,8 @@ pub struct Caller {
     pub cookies: String,
     /// The token that their forms carry.
     pub csrf: String,
+    /// The same of the forms of a stop device.
+    pub device_csrf: String,
     /// What stands behind `Bearer`.
     pub bearer: Option<String>,
 }
@@ -160,11 +162,12 @@ impl Scene {
             csrf = session::read(session).await.csrf.unwrap();
             cookies = format!("{cookies}; {}={}", cookie_name(&self.test.app.origin), session.id().unwrap());
         }
+        let mut device_csrf = String::new();
         if who == Who::Device {
             cookies = format!("{cookies}; {}={}", device_cookie(is_secure), self.phone);
-            csrf = csrf::of_secret(&self.phone);
+            device_csrf = csrf::masked(&csrf::of_secret(&self.phone));
         }
-        Caller { who, session, link, cookies, csrf: csrf::masked(&csrf), bearer: self.bearers.get(&who).cloned() }
+        Caller { who, session, link, cookies, csrf: csrf::masked(&csrf), device_csrf, bearer: self.bearers.get(&who).cloned() }
     }
 
     fn session(&self) -> Session {

@@ -204,7 +204,8 @@ impl Scene {
         if let Some(kind) = ask.content_type() {
             request = request.header(header::CONTENT_TYPE, kind);
         }
-        request.body(Body::from(ask.body(&caller.csrf))).unwrap()
+        let csrf = if ask.path == "/stop-device/holds" { &caller.device_csrf } else { &caller.csrf };
+        request.body(Body::from(ask.body(csrf))).unwrap()
     }
 
     pub async fn answer(&self, request: Request<Body>) -> Reply {
