@@ -11,6 +11,7 @@ pub mod bots;
 pub mod check_in;
 pub mod demo;
 pub mod drills;
+pub mod endings;
 pub mod error;
 pub mod facts;
 pub mod fan_out;
@@ -38,13 +39,14 @@ pub mod sign_in;
 pub mod start_frames;
 pub mod start_outlook;
 pub mod starts;
+pub mod stop_devices;
 pub mod tokens;
 pub mod tx;
 pub mod whence;
 
 pub use error::{AppError, Invalid};
 
-use crate::authn::{Keys, SessionStore, Throttle, TokenBook};
+use crate::authn::{DeviceBook, Keys, SessionStore, Throttle, TokenBook};
 use crate::domain::{Clock, Timestamp};
 use crate::fleet::{Book, Fleet, Lines, Mouths, Spool};
 use crate::storage::{Db, installation::Installation};
@@ -78,6 +80,8 @@ pub struct App {
     pub throttle: Throttle,
     /// Live API tokens.
     pub token_book: TokenBook,
+    /// Live stop devices.
+    pub device_book: DeviceBook,
     /// Unread notices.
     pub notices: notices::NoticeBook,
     /// When this process began to serve.
@@ -139,6 +143,7 @@ impl App {
             sessions: SessionStore::new(parts.db.clone(), parts.clock.clone()),
             throttle: Throttle::new(parts.clock.clone()),
             token_book: TokenBook::default(),
+            device_book: DeviceBook::default(),
             fleet: Fleet::new(parts.clock.clone()),
             book: Book::default(),
             lines: Lines::default(),

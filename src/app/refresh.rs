@@ -52,7 +52,7 @@ impl App {
         books.await.map_err(AppError::internal)?
     }
 
-    /// Reads agents, people and tokens: who may speak. On the embedded database only the acts that change them call this. What was read before
+    /// Reads agents, people, tokens and stop devices: who may speak. On the embedded database only the acts that change them call this. What was read before
     /// somebody else's later reading changes nothing. Whoever watches what they may see is asked again at once.
     pub(crate) async fn reload_books(&self, conn: &mut Conn) -> Result<(), AppError> {
         let version = storage::books::book_version(conn).await?;
@@ -61,6 +61,8 @@ impl App {
         let away = storage::first_run::first_run_away(conn).await?;
         let (users, teams) = (storage::users::user_all(conn).await?, storage::teams::team_all(conn).await?);
         let tokens = storage::tokens::token_all(conn).await?;
+        let allowed = storage::settings::setting_is_on(conn, storage::settings::STOP_DEVICES).await?;
+        let devices = storage::stop_devices::device_all(conn).await?;
         self.reload_recoveries(conn).await?;
         {
             let mut books = self.refreshing.books.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,6 +72,7 @@ impl App {
             *books = version;
             self.agent_book.reload(agents);
             self.people_book.reload(users, teams, keys, away);
+            self.device_book.reload(allowed, devices);
             self.token_book.reload(&tokens);
         }
         self.sessions.reread();

@@ -168,6 +168,7 @@ impl From<&Actor> for crate::audit::Actor {
     fn from(actor: &Actor) -> Self {
         match actor {
             Actor::User { id, .. } => Self::user(id),
+            Actor::Device { id, .. } => Self::device(id),
             Actor::Token { id, .. } => Self::token(id),
             Actor::Agent { id, .. } => Self::agent(id),
             Actor::Host { user } => Self::host(user),

@@ -165,7 +165,19 @@ pub enum ActKind {
         scope: String,
         /// The team it is bound to.
         team: Option<TeamId>,
+        /// How many days it lives; acts of before this was chosen said 90 by saying nothing.
+        #[serde(default = "ninety")]
+        days: u32,
     },
+    /// Allow stop devices, or end them all.
+    StopDevices {
+        /// True: people may enrol phones of theirs. False: every one ends.
+        allowed: bool,
+    },
+}
+
+fn ninety() -> u32 {
+    90
 }
 
 impl ActKind {
@@ -189,6 +201,7 @@ impl ActKind {
             Self::RecoveryVeto { .. } => "recovery_veto",
             Self::MailAddress { .. } => "mail_address",
             Self::TokenCreate { .. } => "token_create",
+            Self::StopDevices { .. } => "stop_devices",
         }
     }
 }

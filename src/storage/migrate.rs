@@ -31,6 +31,7 @@ const VERSIONS: &[Version] = versions! {
     11 "0011_sessions";
     12 "0012_security_keys";
     13 "0013_recovery";
+    14 "0014_tokens_and_stop_devices";
 };
 
 /// How a database's schema stands to this program.

@@ -26,6 +26,8 @@ pub enum PauseControl {
     Link,
     /// An inert box in the same rectangle, on `/pause` itself: nothing that fires may lie where the opener lay.
     Inert,
+    /// The link to `/stop-device`: nobody is signed in, and the browser is a stop device.
+    Device,
     /// Nothing: nobody is signed in, or this person may not pause.
     Absent,
 }

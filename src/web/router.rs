@@ -23,6 +23,8 @@ pub enum Access {
     StopOnly(Action),
     /// The bearer of an API token; no cookie opens these.
     Token(Action),
+    /// A stop device, by its cookie; it opens these and nothing else.
+    Device(Action),
     /// The bearer of an agent token.
     Agent,
     /// Demo installations only.
@@ -150,6 +152,16 @@ routes! {
     GET "/tokens" Access::Person(Action::See) => super::pages::tokens::index;
     POST "/tokens" Access::Person(Action::ManageTokens) => super::pages::tokens::create;
     POST "/tokens/{id}/revoke" Access::Person(Action::ManageTokens) => super::pages::tokens::revoke;
+    GET "/stop-device" Access::Device(Action::SeeCounts) => super::pages::stop_device::show;
+    POST "/stop-device/holds" Access::Device(Action::PlaceHold) => super::pages::stop_device::press;
+    GET "/stop-device/holds/{id}" Access::Device(Action::SeeCounts) => super::pages::stop_device::receipt;
+    GET "/stop-device/enrol/{link}" Access::Link => super::pages::stop_device::enrol::show;
+    POST "/stop-device/enrol" Access::Link => super::pages::stop_device::enrol::take;
+    GET "/stop-devices" Access::Person(Action::ManageDevices) => super::pages::stop_devices::index;
+    POST "/stop-devices/allow" Access::Person(Action::ManageDevices) => super::pages::stop_devices::allow;
+    POST "/stop-devices/{id}/end" Access::Person(Action::OwnDevices) => super::pages::stop_devices::end;
+    GET "/me/stop-devices" Access::Person(Action::OwnDevices) => super::pages::stop_devices::mine;
+    POST "/me/stop-devices" Access::Person(Action::OwnDevices) => super::pages::stop_devices::make_link;
     GET "/matrix" Access::Person(Action::SeeMatrix) => super::pages::matrix::show;
     GET "/system" Access::Person(Action::See) => super::pages::system::show;
     POST "/system/mail" Access::Person(Action::See) => super::pages::mail::test;
@@ -170,7 +182,6 @@ routes! {
     GET "/api/v1/bots/{id}" Access::Token(Action::See) => super::api::v1::bots::show;
     POST "/api/v1/bots/{id}/stage" Access::Token(Action::SetStage) => super::api::v1::bots::set_stage;
     GET "/api/v1/teams" Access::Token(Action::See) => super::api::v1::teams::index;
-    POST "/api/v1/teams" Access::Token(Action::CreateTeam) => super::api::v1::teams::create;
     GET "/api/v1/agents" Access::Token(Action::See) => super::api::v1::agents::index;
     GET "/api/v1/holds" Access::Token(Action::See) => super::api::v1::holds::index;
     POST "/api/v1/holds" Access::Token(Action::PlaceHold) => super::api::v1::holds::create;

@@ -9,3 +9,4 @@ mod newcomer;
 mod program;
 mod recovery;
 mod sessions;
+mod stop_device;

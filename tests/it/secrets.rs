@@ -195,6 +195,26 @@ fn id(path: &str) -> String {
     path.rsplit('/').next().unwrap().to_owned()
 }
 
+/// A phone of the admin's becomes a stop device and stops.
+async fn stop_device(ground: &mut Ground, admin: &mut Browser, phone: &mut Browser, key: &SoftKey) {
+    admin.get("/stop-devices").await;
+    admin.post("/stop-devices/allow", &[("allowed", "yes")]).await;
+    signed(admin, key).await;
+    admin.get("/me/stop-devices").await;
+    admin.post("/me/stop-devices", &[("name", "my phone")]).await;
+    let link = shown(admin);
+    ground.plant("a phone's link", id(&link), &["answer to admin: POST /me/stop-devices", "answer to phone: GET /stop-device/enrol"]);
+    phone.get(link.strip_prefix(&ground.origin).unwrap()).await;
+    phone.post("/stop-device/enrol", &[("link", &id(&link)), ("public_key", MISTYPED)]).await;
+    let cookie = phone.cookies["andon-stop-local"].clone();
+    ground.plant("a phone's cookie", cookie, &["answer to phone: POST /stop-device/enrol"]);
+    phone.get("/stop-device").await;
+    phone.post("/stop-device/holds", &[("scope", "fleet"), ("level", "reduce"), ("proof", MADE_UP)]).await;
+    assert!(phone.leads_to().starts_with("/stop-device/holds/"), "{}", phone.page);
+    let receipt = phone.leads_to().to_owned();
+    phone.get(&receipt).await;
+}
+
 /// Opens every page that a link leads to, and the log entry by entry.
 async fn walk(browser: &mut Browser) -> usize {
     let mut seen = BTreeSet::new();
@@ -390,8 +410,9 @@ on_both!(no_secret_stands_where_it_need_not, |fresh: Fresh| async move {
     let second_key = come_in(&mut second, &ground, &invitation, OTHER_PASSWORD).await;
     sign_in(&mut second, "second", OTHER_PASSWORD, &second_key).await;
 
+    let ops_team = lead.strip_prefix("lead:").unwrap().to_owned();
     admin.get("/tokens").await;
-    admin.post("/tokens", &[("name", "ops"), ("scope", "manage"), ("team", "")]).await;
+    admin.post("/tokens", &[("name", "ops"), ("scope", "operate"), ("team", &ops_team), ("days", "7")]).await;
     signed(&mut admin, &key).await;
     let api = shown(&admin);
     ground.plant("an API token", api.clone(), once);
@@ -429,6 +450,8 @@ on_both!(no_secret_stands_where_it_need_not, |fresh: Fresh| async move {
     admin.get(&hold).await;
     admin.post(&format!("{hold}/release"), &[("release_why", "it is over")]).await;
     signed(&mut admin, &key).await;
+    let mut phone = ground.browser();
+    stop_device(&mut ground, &mut admin, &mut phone, &key).await;
     admin.post_raw("/teams", format!("csrf={MADE_UP}&name=x"), Some("https://evil.example")).await;
     assert!(walk(&mut admin).await > 60);
     assert!(walk(&mut second).await > 60);
@@ -451,6 +474,7 @@ on_both!(no_secret_stands_where_it_need_not, |fresh: Fresh| async move {
 
     ground.heard("admin", &mut admin);
     ground.heard("second", &mut second);
+    ground.heard("phone", &mut phone);
     ground.found.append(&mut tables);
     let mails =
         ground.mail.taken().into_iter().map(|mail| Found { place: "a mail".to_owned(), text: format!("{}{}", mail.text, mail.body()) });

@@ -6,9 +6,9 @@ use crate::audit::{Event, tree};
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
     ActKind, AgentId, Audience, BotFacts, BotId, CredentialId, Epoch, Grant, HoldId, KEYS_NEEDED, Notice, NoticeKind, StopFact, StopKind,
-    TeamId, TokenId, UserId, hold::Release, role,
+    UserId, hold::Release,
 };
-use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, tokens::StoredToken, users::User};
+use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, users::User};
 use data_encoding::BASE64URL_NOPAD;
 use std::sync::Arc;
 
@@ -16,8 +16,6 @@ use std::sync::Arc;
 const CODE_LIVES_MS: i64 = 15 * 60 * 1_000;
 /// How long an invitation lives.
 const INVITATION_LIVES_MS: i64 = 60 * 60 * 1_000;
-/// How long an API token lives.
-const TOKEN_LIVES_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
 
 /// What an act does.
 pub(super) struct Effect {
@@ -58,7 +56,8 @@ impl App {
             ActKind::CredentialAdd { user, .. } => self.carry_key(open, act, user).await,
             ActKind::CredentialRemove { user, credential, .. } => self.carry_key_removal(open, act, (user, credential)).await,
             ActKind::MailAddress { user, address } => self.carry_address(open, act, (user, address.as_ref())).await,
-            ActKind::TokenCreate { name, scope, team } => self.carry_token(open, act, (name, scope, team.as_ref())).await,
+            ActKind::TokenCreate { name, scope, team, days } => self.carry_token(open, act, (name, scope, team.as_ref(), *days)).await,
+            ActKind::StopDevices { allowed } => self.carry_stop_devices(open, act, *allowed).await,
         }
     }
 
@@ -275,30 +274,5 @@ impl App {
             storage::teams::team_by_id(open.tx(), team).await?.ok_or(AppError::NotFound("team"))?;
         }
         Ok(())
-    }
-
-    async fn carry_token(
-        &self,
-        open: &mut OpenAct<'_>,
-        act: &ActView,
-        (name, scope, team): (&str, &str, Option<&TeamId>),
-    ) -> Result<Effect, AppError> {
-        let token = token::new_token(scope)?;
-        let now = open.now();
-        let row = StoredToken {
-            id: TokenId::new(),
-            name: name.to_owned(),
-            token_hash: TokenDigest::of(token.expose()).hex(),
-            scope: scope.to_owned(),
-            team_id: team.cloned(),
-            made_by: act.stored.made_by.clone(),
-            made_at: now,
-            expires_at: now.plus_ms(TOKEN_LIVES_MS),
-            revoked_at: None,
-        };
-        storage::tokens::token_insert(open.tx(), &row).await?;
-        open.changes_books();
-        let event = Event::TokenCreated { token: row.id, name: row.name, scope: row.scope, team: row.team_id, signed: signed_act(act)? };
-        Ok(Effect { event, outcome: Outcome::Secret { title: "API token", secret: token, next: "/tokens".into() }, after: None })
     }
 }

@@ -1,7 +1,7 @@
 //! Who is there. `Visitor`: anybody. `Person`: somebody signed in whose session is awake. `StopOnly`: somebody signed in, idle sessions
 //! included; what those may do is little, and `authz` says so again.
 
-use super::{Next, csrf};
+use super::{Next, csrf, device::device_cookie};
 use crate::app::App;
 use crate::authz::Actor;
 use crate::domain::UserId;
@@ -38,6 +38,8 @@ pub struct Visitor {
     pub actor: Option<Actor>,
     /// Why the session may only stop; none while it is awake.
     pub asleep: Option<Asleep>,
+    /// This browser is a stop device, whoever is signed in.
+    pub is_stop_device: bool,
     /// Path and query of the request.
     pub path: String,
     // The token of forms shown before there is a session; its cookie is set when it is new.
@@ -60,8 +62,10 @@ impl Visitor {
         };
         let actor = held.user.as_ref().and_then(|user| app.actor_of(user, asleep.is_some()));
         let early = cookie(headers, early_cookie(app.origin.scheme() == "https")).filter(|text| csrf::is_token(text));
+        let phone = cookie(headers, device_cookie(app.origin.scheme() == "https"));
+        let is_stop_device = phone.is_some_and(|phone| app.by_device(&phone).is_some());
         let path = shown_path(uri.path_and_query().map_or("/", |path| path.as_str()));
-        Self { session, held, actor, asleep, path, early }
+        Self { session, held, actor, asleep, is_stop_device, path, early }
     }
 
     /// Changes the session's id when its person may do something else than when it was given.
@@ -233,6 +237,6 @@ impl OptionalFromRequestParts<Arc<App>> for Person {
 }
 /// A path as a page may show and keep it: a one-time link's secret is left out.
 fn shown_path(path: &str) -> String {
-    let is_link = ["/welcome/", "/demo/"].iter().any(|root| path.starts_with(root));
+    let is_link = ["/welcome/", "/demo/", "/stop-device/enrol/"].iter().any(|root| path.starts_with(root));
     if is_link { "/".to_owned() } else { path.to_owned() }
 }

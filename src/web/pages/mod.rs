@@ -40,6 +40,8 @@ pub mod roles;
 pub mod sessions;
 pub mod sign_in;
 pub mod starts;
+pub mod stop_device;
+pub mod stop_devices;
 pub mod system;
 pub mod team;
 pub mod teams;

@@ -232,6 +232,23 @@ impl TestApp {
         bot
     }
 
+    /// An admin allows stop devices.
+    pub async fn allow_stop_devices(&self) {
+        let act = self.app.prepare_single(&self.actor("admin"), ActKind::StopDevices { allowed: true }).await.unwrap();
+        self.sign("admin", &act).await.unwrap();
+    }
+
+    /// The secret of a link that makes a phone of somebody's a stop device.
+    pub async fn phone_link(&self, whose: &str) -> String {
+        let link = self.app.make_device_link(&self.actor(whose), "my phone").await.unwrap();
+        link.expose().rsplit('/').next().unwrap().to_owned()
+    }
+
+    /// What the cookie of a new stop device of somebody's holds.
+    pub async fn phone(&self, whose: &str) -> String {
+        self.app.enrol_device(&self.phone_link(whose).await, "", "192.0.2.7").await.unwrap().expose().clone()
+    }
+
     pub async fn press(&self, by: &str, scope: Scope, level: Level) -> Placed {
         let press = Press { scope, level, why: String::new(), idempotency_key: String::new() };
         self.app.place(self.actor(by), press).await.unwrap()

@@ -16,5 +16,7 @@ mod recovery;
 mod server;
 mod sessions;
 mod sign_in;
+mod stop_devices;
 mod stopping;
 mod tls;
+mod tokens;

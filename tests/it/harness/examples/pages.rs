@@ -24,11 +24,15 @@ impl Scene {
             "/healthz" | "/readyz" | "/" | "/sign-in" | "/sign-in/key" | "/sign-in/lost" | "/recoveries" | "/welcome" | "/fleet"
             | "/pause" | "/holds" | "/live/fleet" | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams"
             | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new" | "/agents" | "/audit" | "/audit/checkpoint" | "/audit/verify"
-            | "/first-run" | "/live/first-run" | "/notices" | "/demo/mail" => route.path.to_owned(),
+            | "/first-run" | "/live/first-run" | "/notices" | "/demo/mail" | "/stop-device" | "/stop-devices" | "/me/stop-devices" => {
+                route.path.to_owned()
+            }
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),
             "/notices/{id}" => format!("/notices/{}", of.notice),
+            "/stop-device/enrol/{link}" => format!("/stop-device/enrol/{}", self.phone_link),
+            "/stop-device/holds/{id}" => format!("/stop-device/holds/{}", of.hold.id),
             "/holds/{id}" => format!("/holds/{}", of.hold.id),
             "/live/holds/{id}" => format!("/live/holds/{}", of.hold.id),
             "/acts/{id}" => format!("/acts/{}", of.act.stored.id),
@@ -124,8 +128,16 @@ impl Scene {
             "/teams" => Ask::form("/teams", &[("name", &self.name("team"))]),
             "/tokens" => {
                 let team = if whose == Whose::Everybodys { String::new() } else { self.of(whose).team.to_string() };
-                Ask::form("/tokens", &[("name", "pager"), ("scope", "stop"), ("team", &team)])
+                Ask::form("/tokens", &[("name", "pager"), ("scope", "stop-only"), ("team", &team), ("days", "30")])
             }
+            "/stop-device/holds" => {
+                let scope = format!("bot:{}", self.bot(Whose::Arbs).await.id);
+                Ask::form(route.path, &[("scope", &scope), ("level", "pause"), ("key", &self.name("key")), ("proof", "")])
+            }
+            "/stop-device/enrol" => Ask::form(route.path, &[("link", &self.test.phone_link("operator").await), ("public_key", "")]),
+            "/stop-devices/allow" => Ask::form(route.path, &[("allowed", "no")]),
+            "/stop-devices/{id}/end" => Ask::form(format!("/stop-devices/{}/end", self.device(whose).await), &[]),
+            "/me/stop-devices" => Ask::form(route.path, &[("name", "my phone")]),
             "/tokens/{id}/revoke" => Ask::form(format!("/tokens/{}/revoke", self.token(whose).await), &[]),
             _ => return None,
         })
