@@ -45,7 +45,9 @@
           form.requestSubmit(button);
         };
         setTimeout(go, 500, "");
-        sign(`andon stop device 1\n${press.value}\n${level.value}\n${button.value}`).then(go, () => go(""));
+        // Later, never at once: a browser ignores what is sent while it still tells of the press, and the stop would be lost.
+        const later = signature => setTimeout(go, 0, signature);
+        sign(`andon stop device 1\n${press.value}\n${level.value}\n${button.value}`).then(later, () => later(""));
       });
     }
   }

@@ -50,7 +50,7 @@ impl Site {
             password_hash: None,
             enabled: true,
             created_at: now,
-            grants: vec![Grant { role: Role::Risk, team: None }],
+            grants: vec![Grant { role: Role::Admin, team: None }],
         };
         storage::users::user_insert(&mut tx, &owner).await.unwrap();
         let presses = add_tokens(&mut tx, &owner.id, presses, now).await;
