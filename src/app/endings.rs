@@ -59,7 +59,7 @@ impl App {
         }
         for device in devices.iter().filter(|device| device.ended_at.is_none() && device.expires_at > now) {
             let owner = self.actor_of(&device.user_id, false);
-            if !owner.is_some_and(|owner| authz::check(&owner, Action::PlaceHold, &Resource::Installation).is_ok()) {
+            if owner.is_none_or(|owner| authz::check(&owner, Action::PlaceHold, &Resource::Installation).is_err()) {
                 self.end_device_of_who_may_not(device).await?;
                 ended += 1;
             } else if device.warned_at.is_none() && is_near_its_end(device.enrolled_at, device.expires_at, now) {

@@ -2,7 +2,7 @@
 //! bound to one device for lead, risk and admin; and the attacks on them.
 
 use crate::harness::{
-    app::TestApp,
+    app::{TestApp, chosen},
     db::{Fresh, on_both},
     plastic,
 };
@@ -10,7 +10,7 @@ use crate::log::copy::Raw;
 use andon::{
     app::{AppError, acts::Outcome, sign_in::Whence},
     authn::{KeyError, SoftKey},
-    domain::{ActKind, CredentialId, Grant, Level, Role, Scope, Secret, UserId},
+    domain::{ActKind, CredentialId, Grant, Level, Role, Scope, UserId},
     storage::{self, Lane, credentials::Credential},
 };
 use std::sync::Arc;
@@ -83,7 +83,7 @@ async fn somebody(test: &TestApp, name: &str, grants: Vec<Grant>, kinds: &[bool]
     let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
     let Outcome::Secret { secret, .. } = test.sign("admin", &act).await.unwrap() else { panic!("no link") };
     let welcomed = test.app.welcome(secret.expose().rsplit('/').next().unwrap()).await.unwrap();
-    test.app.welcome_password(&welcomed.link, name, Secret::new("violet-harbour-19-quince".into())).await.unwrap();
+    test.app.welcome_password(&welcomed.link, chosen(name, "violet-harbour-19-quince")).await.unwrap();
     let mut keys = Vec::new();
     for (n, is_synced) in kinds.iter().enumerate() {
         let key = Arc::new(SoftKey::new(test.app.origin.clone()));
@@ -125,7 +125,7 @@ on_both!(lead_risk_and_admin_use_keys_that_are_bound_to_one_device, |fresh: Fres
     let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
     let Outcome::Secret { secret, .. } = test.sign("admin", &act).await.unwrap() else { panic!("no link") };
     let welcomed = test.app.welcome(secret.expose().rsplit('/').next().unwrap()).await.unwrap();
-    test.app.welcome_password(&welcomed.link, "New", Secret::new("violet-harbour-19-quince".into())).await.unwrap();
+    test.app.welcome_password(&welcomed.link, chosen("New", "violet-harbour-19-quince")).await.unwrap();
     let ceremony = test.app.welcome_key_options(&welcomed.link).await.unwrap();
     let answer = SoftKey::new(test.app.origin.clone()).register(&ceremony.options).unwrap();
     let refused = test.app.welcome_key(&welcomed.link, &ceremony.state, &plastic::synced(&answer), "phone").await;

@@ -6,7 +6,7 @@ use crate::audit::{Event, tree};
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
     ActKind, AgentId, Audience, BotFacts, BotId, CredentialId, Epoch, Grant, HoldId, KEYS_NEEDED, Notice, NoticeKind, StopFact, StopKind,
-    UserId, hold::Release,
+    UserId, hold::Release, role,
 };
 use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, users::User};
 use data_encoding::BASE64URL_NOPAD;

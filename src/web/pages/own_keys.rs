@@ -223,6 +223,7 @@ pub async fn remove(State(app): Shared, person: Person, Path(id): Path<String>, 
     }
 }
 
+/// The page as pictures of it are drawn.
 #[cfg(test)]
 pub fn samples() -> Vec<(String, String)> {
     let now = Frame::sample("", "").now;

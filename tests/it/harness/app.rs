@@ -93,13 +93,16 @@ pub async fn join(app: &Arc<App>, link: &Secret<String>, shown: &str) -> Somebod
     somebody
 }
 
+/// What somebody chooses who wants no mail.
+pub fn chosen(display_name: &str, password: &str) -> Chosen {
+    Chosen { display_name: display_name.to_owned(), password: Secret::new(password.to_owned()), address: String::new() }
+}
+
 /// The same with keys of these names.
 pub async fn join_with(app: &Arc<App>, link: &Secret<String>, shown: &str, names: &[&str]) -> Somebody {
     let secret = link.expose().rsplit('/').next().unwrap();
     let welcomed = app.welcome(secret).await.unwrap();
-    let password = Secret::new("violet-harbour-19-quince".into());
-    let chosen = Chosen { display_name: shown.to_owned(), password, address: String::new() };
-    app.welcome_password(&welcomed.link, chosen).await.unwrap();
+    app.welcome_password(&welcomed.link, chosen(shown, "violet-harbour-19-quince")).await.unwrap();
     let mut keys = Vec::new();
     for nickname in names {
         let key = Arc::new(SoftKey::new(app.origin.clone()));

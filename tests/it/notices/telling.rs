@@ -62,7 +62,7 @@ on_both!(only_enabled_admins_administer, |fresh: Fresh| async move {
     let second = test.invite("second", vec![andon::domain::Grant { role: andon::domain::Role::Admin, team: None }]).await;
     test.app.tell(&Audience::admins(), &notice("both")).await.unwrap();
     assert_eq!(test.app.notices.unread(&second.id), 1);
-    test.app.set_enabled(&test.actor("admin"), &second.id, false).await.unwrap();
+    test.app.disable(&test.actor("admin"), &second.id).await.unwrap();
     test.app.tell(&Audience::admins(), &notice("one left")).await.unwrap();
     let of_admin = titles(&test, "admin").await;
     assert_eq!((of_admin.len(), of_admin[1].as_str()), (3, "The account of second was disabled"));

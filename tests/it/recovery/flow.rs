@@ -2,7 +2,7 @@
 
 use super::{HOUR_MS, act, approve, link, told, use_link, view, why};
 use crate::harness::{
-    app::TestApp,
+    app::{TestApp, chosen},
     db::{Fresh, on_both},
     tables::Tables,
 };
@@ -119,8 +119,7 @@ on_both!(a_used_link_is_past_every_veto_and_its_session_has_a_quarter_of_an_hour
     let opened = test.app.welcome(&token).await.unwrap();
     test.hand.forward_ms(10 * 60_000);
     assert!(test.app.welcome(&token).await.is_err(), "the link is over");
-    let password = || andon::domain::Secret::new("copper-lantern-42-walrus".to_owned());
-    test.app.welcome_password(&opened.link, "Back Again", password()).await.unwrap();
+    test.app.welcome_password(&opened.link, chosen("Back Again", "copper-lantern-42-walrus")).await.unwrap();
     let veto = ActKind::RecoveryVeto { recovery: id.clone(), user: user.clone() };
     assert!(act(&test, "operator", veto).await.is_err(), "the old keys are gone");
     assert!(test.app.withdraw_own_recovery(&user).await.is_err());

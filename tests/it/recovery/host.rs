@@ -1,6 +1,6 @@
 //! The host's own command, over the control socket and on the database itself; and the relying party that keys are made for.
 
-use super::{told, use_link, why};
+use super::{HOUR_MS, told, use_link, why};
 use crate::faults::server;
 use crate::harness::{
     app::TestApp,
@@ -31,7 +31,7 @@ on_both!(the_host_goes_past_approvals_only_where_nobody_could_give_them_or_with_
         assert!(risk.page.contains("Recovered on the server") && risk.page.contains("the building is on fire"), "{page}");
     }
     use_link(&test, &forced.link).await;
-    test.hand.forward_ms(7 * 24 * super::HOUR_MS + 1_000);
+    test.hand.forward_ms(7 * 24 * HOUR_MS + 1_000);
     let mut risk = Browser::signed_in(&test, "risk").await;
     risk.get("/people").await;
     assert!(!risk.page.contains("the building is on fire"), "a week is enough");

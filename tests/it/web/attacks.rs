@@ -67,7 +67,7 @@ async fn no_route_takes_a_token_from_the_address() {
     let scene = Scene::new(fresh(Kind::Sqlite).await).await;
     let nobody = scene.caller(Who::Nobody).await;
     let (manage, agent, operator) =
-        (scene.caller(Who::ManageToken).await, scene.caller(Who::Agent).await, scene.caller(Who::Operator).await);
+        (scene.caller(Who::TeamOperateToken).await, scene.caller(Who::Agent).await, scene.caller(Who::Operator).await);
     let session = operator.session.as_ref().and_then(Session::id).unwrap().to_string();
     for route in ROUTES.iter().filter(|route| route.method == "GET" && !is_of_demos(route)) {
         let mut ask = scene.example(route, rows(route)[0], &operator).await;

@@ -192,7 +192,7 @@ on_both!(every_end_of_a_phone_ends_it_at_once, |fresh: Fresh| async move {
 
     let mut of_disabled = phone(&test, "grid operator").await;
     of_disabled.get("/stop-device").await;
-    test.app.set_enabled(&test.actor("admin"), &test.people["grid operator"].id, false).await.unwrap();
+    test.app.disable(&test.actor("admin"), &test.people["grid operator"].id).await.unwrap();
     is_over(&test, &mut of_disabled).await;
     let mut of_changed = phone(&test, "grid lead").await;
     of_changed.get("/stop-device").await;
@@ -203,7 +203,9 @@ on_both!(every_end_of_a_phone_ends_it_at_once, |fresh: Fresh| async move {
     is_over(&test, &mut of_changed).await;
     // For good: rights that come back bring no phone back.
     assert_eq!(test.app.end_and_warn().await.unwrap(), 2);
-    test.app.set_enabled(&test.actor("admin"), &test.people["grid operator"].id, true).await.unwrap();
+    let act = ActKind::Enable { user: test.people["grid operator"].id.clone() };
+    let act = test.app.prepare_single(&test.actor("admin"), act).await.unwrap();
+    test.sign("admin", &act).await.unwrap();
     is_over(&test, &mut of_disabled).await;
     assert_eq!(told(&test, "grid operator", NoticeKind::StopDeviceEnded).await.len(), 1);
 

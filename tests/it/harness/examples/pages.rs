@@ -63,7 +63,6 @@ impl Scene {
                 let fields: &[(&str, &str)] = if route.path == "/sign-in/lost" { &[("why", "left on a train")] } else { &[] };
                 Ask::form(route.path, fields)
             }
-            "/people/{id}/recover" => Ask::form(format!("/people/{}/recover", self.of(whose).fellow), &[("why", "told me on a call")]),
             "/recoveries/{id}/approve" | "/recoveries/{id}/veto" | "/recoveries/{id}/withdraw" => {
                 Ask::form(route.path.replace("{id}", self.recovery(whose).await.as_str()), &[])
             }
@@ -92,15 +91,7 @@ impl Scene {
                 Ask::form(format!("/acts/{}/sign", act.stored.id), &[("response", &answer)])
             }
             "/acts/{id}/sign-demo" => Ask::form(format!("/acts/{}/sign-demo", self.act(whose).await.stored.id), &[]),
-            "/people/invite" => {
-                let grant = format!("operator:{}", self.arb.team);
-                Ask::form("/people/invite", &[("name", &self.name("new")), ("grant", &grant)])
-            }
-            "/people/{id}/roles" => {
-                let grant = format!("lead:{}", self.of(whose).team);
-                Ask::form(format!("/people/{}/roles", self.of(whose).member), &[("grant", &grant)])
-            }
-            "/people/{id}/link" => Ask::form(format!("/people/{}/link", self.invited().await), &[]),
+            path if path.starts_with("/people") => return self.about_people(path, whose).await,
             "/me/address" => Ask::form("/me/address", &[("address", "new@people.example")]),
             "/notices/read" => Ask::form("/notices/read", &[("up_to", self.arb.notice.as_str())]),
             "/notices/{id}/read" => Ask::form(format!("/notices/{}/read", self.of(whose).notice), &[]),
@@ -110,20 +101,6 @@ impl Scene {
                 // One more to be ended.
                 self.caller(caller.who).await;
                 Ask::form("/me/sessions/end", &[("which", "others")])
-            }
-            "/people/{id}/sessions/end" => {
-                let member = &self.of(whose).member;
-                let session = self.session();
-                sign_in(&self.test, &session, member, self.test.app.clock.now()).await;
-                session.save().await.unwrap();
-                let handle = session::read(&session).await.handle.unwrap();
-                Ask::form(format!("/people/{member}/sessions/end"), &[("which", &handle)])
-            }
-            "/people/{id}/disable" => Ask::form(format!("/people/{}/disable", self.of(whose).member), &[]),
-            "/people/{id}/enable" => {
-                let somebody = self.invited().await;
-                self.test.app.disable(&self.test.actor("admin"), &somebody).await.unwrap();
-                Ask::form(format!("/people/{somebody}/enable"), &[])
             }
             "/teams" => Ask::form("/teams", &[("name", &self.name("team"))]),
             "/tokens" => {
@@ -139,6 +116,37 @@ impl Scene {
             "/stop-devices/{id}/end" => Ask::form(format!("/stop-devices/{}/end", self.device(whose).await), &[]),
             "/me/stop-devices" => Ask::form(route.path, &[("name", "my phone")]),
             "/tokens/{id}/revoke" => Ask::form(format!("/tokens/{}/revoke", self.token(whose).await), &[]),
+            _ => return None,
+        })
+    }
+
+    /// People and what is done about them.
+    async fn about_people(&self, path: &str, whose: Whose) -> Option<Ask> {
+        Some(match path {
+            "/people/{id}/recover" => Ask::form(format!("/people/{}/recover", self.of(whose).fellow), &[("why", "told me on a call")]),
+            "/people/invite" => {
+                let grant = format!("operator:{}", self.arb.team);
+                Ask::form("/people/invite", &[("name", &self.name("new")), ("grant", &grant)])
+            }
+            "/people/{id}/roles" => {
+                let grant = format!("lead:{}", self.of(whose).team);
+                Ask::form(format!("/people/{}/roles", self.of(whose).member), &[("grant", &grant)])
+            }
+            "/people/{id}/link" => Ask::form(format!("/people/{}/link", self.invited().await), &[]),
+            "/people/{id}/sessions/end" => {
+                let member = &self.of(whose).member;
+                let session = self.session();
+                sign_in(&self.test, &session, member, self.test.app.clock.now()).await;
+                session.save().await.unwrap();
+                let handle = session::read(&session).await.handle.unwrap();
+                Ask::form(format!("/people/{member}/sessions/end"), &[("which", &handle)])
+            }
+            "/people/{id}/disable" => Ask::form(format!("/people/{}/disable", self.of(whose).member), &[]),
+            "/people/{id}/enable" => {
+                let somebody = self.invited().await;
+                self.test.app.disable(&self.test.actor("admin"), &somebody).await.unwrap();
+                Ask::form(format!("/people/{somebody}/enable"), &[])
+            }
             _ => return None,
         })
     }
