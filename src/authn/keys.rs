@@ -240,12 +240,13 @@ impl Keys {
         Ok(signed)
     }
 
-    /// The assertion in a browser's answer, not verified.
+    /// The assertion in a browser's answer and the key that is said to have made it, not verified.
     ///
     /// # Errors
     /// `Unreadable`.
-    pub fn assertion_of(response: &str) -> Result<Assertion, KeyError> {
-        serde_json::from_str(response).map(assertion_in).map_err(|_| KeyError::Unreadable)
+    pub fn assertion_of(response: &str) -> Result<(CredentialId, Assertion), KeyError> {
+        let response: PublicKeyCredential = serde_json::from_str(response).map_err(|_| KeyError::Unreadable)?;
+        Ok((CredentialId(BASE64URL_NOPAD.encode(&response.raw_id)), assertion_in(response)))
     }
 
     /// Verifies a stored assertion again: origin, relying party, user verification, challenge and signature. The counter is set aside,

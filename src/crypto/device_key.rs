@@ -36,7 +36,10 @@ mod tests {
         assert!(is_public_key(&text(&key)) && is_signed(&text(&key), b"stop", &signature));
         assert!(!is_signed(&text(&other), b"stop", &signature) && !is_signed(&text(&key), b"go", &signature));
         for bad in ["", "x", "%%%", &signature[1..], &text(&key)] {
-            assert!(!is_signed(&text(&key), b"stop", bad) && !is_signed(bad, b"stop", &signature), "{bad}");
+            assert!(!is_signed(&text(&key), b"stop", bad), "{bad}");
+        }
+        for bad in ["", "x", "%%%", &text(&key)[1..], &signature] {
+            assert!(!is_signed(bad, b"stop", &signature), "{bad}");
         }
         for bad in ["", "BB", &signature, &text(&key)[1..], &text(&key).replacen('B', "C", 1)] {
             assert!(!is_public_key(bad), "{bad}");

@@ -215,7 +215,7 @@ impl Browser {
     pub async fn press(&self, words: &str) {
         for _ in 0..PATIENCE.as_millis() / 100 {
             for place in ["main", "header"] {
-                let path = format!("//{place}//*[self::a or self::button][contains(normalize-space(.), \"{words}\")]");
+                let path = format!("//{place}//*[self::a or self::button or self::summary][contains(normalize-space(.), \"{words}\")]");
                 // The page may be changing under the question: then it is asked again.
                 for found in self.client.find_all(Locator::XPath(&path)).await.unwrap_or_default() {
                     if found.is_displayed().await.unwrap_or(false) && found.click().await.is_ok() {

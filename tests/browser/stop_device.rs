@@ -79,6 +79,7 @@ async fn a_phone_is_enrolled_and_stops_also_while_the_database_takes_nothing() {
     desktop.goto(&format!("{origin}/me/stop-devices")).await;
     desktop.sees("from 127.0.0.1").await;
     desktop.press("End 1 stop device").await;
+    desktop.sees("Ended").await;
     phone.goto(&format!("{origin}/stop-device")).await;
     phone.sees("Not a stop device").await;
     phone.close().await;

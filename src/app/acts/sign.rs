@@ -106,10 +106,12 @@ impl App {
 }
 
 /// Refuses an assertion that this act has already: its challenge is the same for every signer, so that a key which does not count could not
-/// be told from a recording of it.
+/// be told from a recording of it. Two keys that count alike are two.
 fn is_fresh(act: &ActView, response: &str) -> Result<(), AppError> {
-    let given = Keys::assertion_of(response)?;
-    let is_known = |s: &StoredSignature| s.authenticator_data == given.authenticator_data && s.client_data == given.client_data;
+    let (key, given) = Keys::assertion_of(response)?;
+    let is_known = |s: &StoredSignature| {
+        s.credential_id == key && s.authenticator_data == given.authenticator_data && s.client_data == given.client_data
+    };
     if act.signatures.iter().any(is_known) { Err(KeyError::Replayed.into()) } else { Ok(()) }
 }
 

@@ -138,6 +138,7 @@ fn after_a_recovery_a_person_sees_and_stops() {
         Action::PlaceHold,
         Action::ExplainHold,
         Action::StopRecovery,
+        Action::OwnSessions,
     ];
     assert_eq!(allowed, expected);
     assert!(check(&actor, Action::ApproveRecovery, &others).is_err(), "nor do they approve for somebody else");

@@ -77,6 +77,14 @@ impl Outside {
     }
 
     pub async fn release(&mut self, hold: &str) {
-        until("the release", async || self.crew.release(hold).await == Tried::Done).await;
+        let mut last = None;
+        let is_done = within(AGAIN, async || {
+            let tried = self.crew.release(hold).await;
+            let is_done = tried == Tried::Done;
+            last = Some(tried);
+            is_done
+        })
+        .await;
+        assert!(is_done, "the release: {last:?}");
     }
 }

@@ -5,8 +5,9 @@ use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool, postgres::PgPoolOptions, sqlite::SqlitePoolOptions};
 use std::collections::BTreeMap;
 
-/// What any request may touch, or one before it: sessions remember when somebody last acted, and word of a stop is written after it.
-pub const SESSIONS: &[&str] = &["session", "notice"];
+/// What any request may touch, or one before it: sessions remember when somebody last acted, are given other ids and counted (`book`) when rights
+/// change, and word of a stop is written after it.
+pub const SESSIONS: &[&str] = &["session", "book", "notice"];
 
 pub enum Tables {
     Sqlite(SqlitePool),
