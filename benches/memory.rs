@@ -13,27 +13,39 @@
 mod ground;
 
 use ground::{
-    crowd::Crowd,
+    crowd::{Crowd, Door},
     figures::{machine, option, target},
     server::Process,
-    site::Site,
+    site::{Credential, Site},
 };
-use std::time::Duration;
+use std::{process::ExitCode, time::Duration};
 
 #[tokio::main]
-async fn main() {
+async fn main() -> ExitCode {
     let (agents, seconds) = (option("--agents", 9_000), option("--seconds", 60));
     machine();
     let site = Site::new(agents, 1, 0).await;
-    let (server, _) = Process::serve(site.dir.path(), &[]);
+    let tls = {
+        let (server, trust) = Process::serve_tls(site.dir.path());
+        let door = Door { address: server.address, tls: Some(trust) };
+        each("TLS", &server, door, &site.agents, seconds).await
+    };
+    let (server, _) = Process::serve(site.dir.path());
+    let plain = each("plain", &server, server.address.into(), &site.agents, seconds).await;
+    println!("TLS costs {:.2} KiB more", tls - plain);
+    target("memory_per_plain_connection_kib", plain, 16.0)
+}
+
+/// What one connection costs, KiB.
+async fn each(words: &str, server: &Process, door: Door, agents: &[Credential], seconds: usize) -> f64 {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let before = server.resident();
-    let _crowd = Crowd::gather(server.address, &site.agents, true).await;
+    let _crowd = Crowd::gather(door, agents, true).await;
     let at_once = server.resident();
     tokio::time::sleep(Duration::from_secs(u64::try_from(seconds).unwrap())).await;
     let after = server.resident();
-    let each = |now: u64| now.saturating_sub(before) as f64 / agents as f64 / 1024.0;
-    println!("{agents} bots, no connection: {:.1} MiB resident", before as f64 / 1_048_576.0);
-    println!("plain: {:.2} KiB each at once, {:.2} KiB each after {seconds} s of check-ins", each(at_once), each(after));
-    target("memory_per_plain_connection_kib", each(after), 16.0);
+    let each = |now: u64| now.saturating_sub(before) as f64 / agents.len() as f64 / 1024.0;
+    println!("{} bots, no connection: {:.1} MiB resident", agents.len(), before as f64 / 1_048_576.0);
+    println!("{words}: {:.2} KiB each at once, {:.2} KiB each after {seconds} s of check-ins", each(at_once), each(after));
+    each(after)
 }

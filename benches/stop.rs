@@ -21,7 +21,7 @@ use ground::{
     server::Process,
     site::Site,
 };
-use std::{path::Path, time::Duration};
+use std::{path::Path, process::ExitCode, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -32,9 +32,10 @@ use tokio_tungstenite::tungstenite::protocol::frame::{Frame, coding::Data, codin
 const BETWEEN: Duration = Duration::from_millis(1_500);
 
 #[tokio::main]
-async fn main() {
+async fn main() -> ExitCode {
     if std::env::args().any(|argument| argument == "--floor") {
-        return floor::run().await;
+        floor::run().await;
+        return ExitCode::SUCCESS;
     }
     let (agents, rounds, runs) = (option("--agents", 9_000), option("--rounds", 15), option("--runs", 3));
     machine();
@@ -43,7 +44,7 @@ async fn main() {
     let mut first = Figures::default();
     for run in 1..=runs {
         let site = Site::new(agents, rounds, 0).await;
-        let (server, _) = Process::serve(site.dir.path(), &[]);
+        let (server, _) = Process::serve(site.dir.path());
         let low = Process::again("--floor");
         let mut commander = TcpStream::connect(low.address).await.unwrap();
         commander.set_nodelay(true).unwrap();
@@ -81,7 +82,7 @@ async fn main() {
         first.add(begins.median());
     }
     println!("ratio of medians: {}", ratios.spread("x"));
-    target("stop_fanout_9000_ratio_to_floor", ratios.median(), 1.5);
+    target("stop_fanout_9000_ratio_to_floor", ratios.median(), 1.5)
 }
 
 /// The same bytes through a broker.

@@ -14,6 +14,7 @@
 //! | [`crypto`] | passwords, tokens, digests | `domain` |
 //! | [`audit`] | canonical record, tree, signed notes, proofs, verify | `domain` |
 //! | [`storage`] | both databases; the only room that knows SQL | `domain`, `protocol`, `audit` |
+//! | [`mail`] | letters and the mail server | `domain` |
 //! | [`fleet`] | the live part: snapshot of holds, connected agents, fan-out, spool | `domain`, `protocol` |
 //! | [`authn`] | WebAuthn ceremonies, sessions, throttle | `storage`, `crypto`, `domain` |
 //! | [`app`] | use cases, one file per noun | all above |
@@ -46,6 +47,7 @@ pub mod config;
 pub mod crypto;
 pub mod domain;
 pub mod fleet;
+pub mod mail;
 pub mod protocol;
 pub mod storage;
 pub mod telemetry;

@@ -105,7 +105,7 @@
   doc.addEventListener("keyup", event => {
     if (event.key !== "Shift" || root.dataset.shortcuts === "off") { shifts = []; return; }
     shifts = [...shifts.filter(at => event.timeStamp - at < SHIFT_WINDOW_MS), event.timeStamp];
-    if (shifts.length >= 3 && byId("pause")) { shifts = []; location.assign("/pause#go"); }
+    if (shifts.length >= 3 && byId("pause")) { shifts = []; location.assign(byId("pause").href + "#go"); }
   });
 
   // Menus close on Escape and when focus or a press goes elsewhere.

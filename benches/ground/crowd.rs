@@ -17,8 +17,9 @@ use std::{
     time::Duration,
 };
 use tokio::{net::TcpStream, sync::Semaphore, time::MissedTickBehavior};
+use tokio_rustls::{TlsConnector, rustls::ClientConfig};
 use tokio_tungstenite::{
-    WebSocketStream, client_async_with_config,
+    MaybeTlsStream, WebSocketStream, client_async_with_config,
     tungstenite::{Message, client::IntoClientRequest, protocol::WebSocketConfig},
 };
 
@@ -49,6 +50,19 @@ pub struct Round {
     pub last_us: u64,
 }
 
+/// Where a server is, and whom it must be when it speaks TLS.
+#[derive(Clone)]
+pub struct Door {
+    pub address: SocketAddr,
+    pub tls: Option<Arc<ClientConfig>>,
+}
+
+impl From<SocketAddr> for Door {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, tls: None }
+    }
+}
+
 /// The agents before one door.
 pub struct Crowd {
     pub board: Arc<Board>,
@@ -57,12 +71,13 @@ pub struct Crowd {
 
 impl Crowd {
     /// Connects everybody; returns when each was heard.
-    pub async fn gather(address: SocketAddr, agents: &[Credential], is_greeted: bool) -> Self {
+    pub async fn gather(door: impl Into<Door>, agents: &[Credential], is_greeted: bool) -> Self {
+        let door = door.into();
         let crowd = Self { board: Arc::default(), size: agents.len() };
         let doors = Arc::new(Semaphore::new(DOORS));
         for (n, agent) in agents.iter().enumerate() {
             let delay = CHECK_IN.mul_f64(n as f64 / agents.len() as f64);
-            tokio::spawn(attend(address, agent.clone(), crowd.board.clone(), doors.clone(), (delay, is_greeted)));
+            tokio::spawn(attend(door.clone(), agent.clone(), crowd.board.clone(), doors.clone(), (delay, is_greeted)));
         }
         crowd.board.until_present(crowd.size).await;
         crowd
@@ -141,11 +156,11 @@ fn epoch_of(text: &str) -> Option<i64> {
     rest.split(',').next()?.parse().ok()
 }
 
-async fn attend(address: SocketAddr, agent: Credential, board: Arc<Board>, doors: Arc<Semaphore>, (delay, is_greeted): (Duration, bool)) {
+async fn attend(door: Door, agent: Credential, board: Arc<Board>, doors: Arc<Semaphore>, (delay, is_greeted): (Duration, bool)) {
     let mut highest = 0;
     let mut socket = {
         let _door = doors.acquire().await.unwrap();
-        let mut socket = connect(address, &agent).await;
+        let mut socket = connect(&door, &agent).await;
         socket.send(text_of(&FromAgent::Hello(hello(&agent)))).await.unwrap();
         if is_greeted {
             let welcome = socket.next().await.unwrap().unwrap().into_text().unwrap();
@@ -201,12 +216,20 @@ fn hello(agent: &Credential) -> Hello {
     }
 }
 
-async fn connect(address: SocketAddr, agent: &Credential) -> WebSocketStream<TcpStream> {
-    let mut request = format!("ws://{address}/agent/v1/stream").into_client_request().unwrap();
+async fn connect(door: &Door, agent: &Credential) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+    let scheme = if door.tls.is_some() { "wss" } else { "ws" };
+    let mut request = format!("{scheme}://localhost:{}/agent/v1/stream", door.address.port()).into_client_request().unwrap();
     request.headers_mut().insert("authorization", format!("Bearer {}", agent.token).parse().unwrap());
     request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
-    let stream = TcpStream::connect(address).await.unwrap();
+    let stream = TcpStream::connect(door.address).await.unwrap();
     stream.set_nodelay(true).unwrap();
+    let stream = match &door.tls {
+        None => MaybeTlsStream::Plain(stream),
+        Some(tls) => {
+            let name = "localhost".try_into().unwrap();
+            MaybeTlsStream::Rustls(TlsConnector::from(tls.clone()).connect(name, stream).await.unwrap())
+        }
+    };
     let small = WebSocketConfig::default().read_buffer_size(2048).write_buffer_size(0);
     client_async_with_config(request, stream, Some(small)).await.unwrap().0
 }

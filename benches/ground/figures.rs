@@ -1,6 +1,7 @@
 //! Figures as printed: medians, spreads, ratios, and one line per target.
 
 use rustix::time::{ClockId, clock_gettime};
+use std::process::ExitCode;
 
 /// The boot clock, microseconds.
 pub fn now_us() -> u64 {
@@ -27,11 +28,11 @@ impl Figures {
     }
 }
 
-/// The closing line of a target. True when it is met.
-pub fn target(name: &str, value: f64, bound: f64) -> bool {
+/// The closing line of a target, and how a bench ends that met it or did not.
+pub fn target(name: &str, value: f64, bound: f64) -> ExitCode {
     let is_met = value <= bound;
     println!("TARGET {name} {value:.2} <= {bound} {}", if is_met { "met" } else { "missed" });
-    is_met
+    if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The number that an argument gives, or the usual one.

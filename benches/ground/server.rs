@@ -1,12 +1,15 @@
 //! The real server as a process of its own.
 
 use super::figures::now_us;
+use rustls::{ClientConfig, RootCertStore};
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -26,16 +29,36 @@ pub fn free_port() -> u16 {
 
 impl Process {
     /// `andon serve` over a folder; returns when it answers, with the microseconds from before the process was made until it did.
-    pub fn serve(dir: &Path, more: &[&str]) -> (Self, u64) {
+    pub fn serve(dir: &Path) -> (Self, u64) {
+        Self::serve_as(dir, "http", &[], is_healthy)
+    }
+
+    /// The same with TLS: a certificate of its own, made for this.
+    pub fn serve_tls(dir: &Path) -> (Self, Arc<ClientConfig>) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (cert, key) = (dir.join("cert.pem"), dir.join("key.pem"));
+        fs::write(&cert, made.cert.pem()).unwrap();
+        fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let trust = Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth());
+        let files = ["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+        let is_up = |address| TcpStream::connect(address).is_ok();
+        (Self::serve_as(dir, "https", &files, is_up).0, trust)
+    }
+
+    fn serve_as(dir: &Path, scheme: &str, more: &[&str], is_up: impl Fn(SocketAddr) -> bool) -> (Self, u64) {
         let port = free_port();
         let address: SocketAddr = ([127, 0, 0, 1], port).into();
         let mut command = Command::new(env!("CARGO_BIN_EXE_andon"));
         command.arg("serve").arg("--data").arg(dir).arg("--state-dir").arg(dir);
-        command.args(["--listen", &address.to_string(), "--origin", &format!("http://localhost:{port}")]).args(more);
+        command.args(["--listen", &address.to_string(), "--origin", &format!("{scheme}://localhost:{port}")]).args(more);
         command.stdout(Stdio::null()).stderr(Stdio::inherit());
         let begun = now_us();
         let child = command.spawn().unwrap();
-        while !is_healthy(address) {
+        while !is_up(address) {
             assert!(now_us() - begun < PATIENCE_US, "the server does not answer");
             std::thread::sleep(Duration::from_millis(1));
         }

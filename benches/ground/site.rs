@@ -50,7 +50,7 @@ impl Site {
             password_hash: None,
             enabled: true,
             created_at: now,
-            grants: vec![Grant { role: Role::Risk, team: None }],
+            grants: vec![Grant { role: Role::Admin, team: None }],
         };
         storage::users::user_insert(&mut tx, &owner).await.unwrap();
         let presses = add_tokens(&mut tx, &owner.id, presses, now).await;
@@ -84,12 +84,15 @@ async fn add_tokens(tx: &mut WriteTx, owner: &UserId, count: usize, now: Timesta
             id: TokenId::new(),
             name: format!("bench {n}"),
             token_hash: TokenDigest::of(text.expose()).hex(),
-            scope: "stop".into(),
+            scope: "stop-only".into(),
             team_id: None,
             made_by: owner.clone(),
             made_at: now,
             expires_at: Timestamp(i64::MAX / 4),
             revoked_at: None,
+            last_used_at: None,
+            last_used_from: None,
+            warned_at: None,
         };
         storage::tokens::token_insert(tx, &stored).await.unwrap();
         texts.push(text.expose().clone());

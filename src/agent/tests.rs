@@ -324,8 +324,9 @@ async fn a_bot_that_stops_or_restarts_by_itself_needs_a_start() {
         }
         until("the server hears of it", || fake.last().state == Some(State::Halted)).await;
         until("and of why", || fake.script().events.iter().any(|event| event.severity == "critical")).await;
+        until("it stands", || bot.is(State::Halted)).await;
         stays("it is not restarted", 300, || bot.is(State::Halted)).await;
-        assert_eq!(bot.at().told.last().map(|wanted| wanted.state), Some(State::Halted));
+        until("and told to stand", || bot.at().told.last().is_some_and(|wanted| wanted.state == State::Halted)).await;
     }
 }
 

@@ -58,10 +58,11 @@ impl AgentBook {
         }
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = known;
     }
-    /// Forgets an agent's old token, now that it has used its new one.
-    pub(crate) fn drop_old_token(&self, agent: &LiveAgent) {
+    /// Forgets every token of an agent but the one that it has used now, given by its digest. Said a second time it changes nothing: by then
+    /// that one may be the only one.
+    pub(crate) fn keep_only_token(&self, agent: &AgentId, used: &str) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        known.by_token.retain(|_, other| other.id != agent.id || other.by_next_token.is_some());
+        known.by_token.retain(|digest, other| other.id != *agent || digest == used);
     }
     /// Who presents this token.
     pub(crate) fn by_token(&self, token: &str) -> Option<Arc<LiveAgent>> {
@@ -74,5 +75,30 @@ impl AgentBook {
     /// Every live agent by bot.
     pub fn all(&self) -> HashMap<BotId, Arc<LiveAgent>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).by_bot.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(token: &str, next: Option<&str>) -> Live {
+        let digest = |token: &str| TokenDigest::of(token).hex();
+        let (id, bot_id) = (AgentId::from_stored("a".into()), BotId::from_stored("b".into()));
+        Live { id, bot_id, name: "host".into(), state: "confirmed".into(), token_hash: digest(token), next_token_hash: next.map(digest) }
+    }
+
+    #[test]
+    fn the_end_of_an_old_token_said_twice_ends_the_new_one_not() {
+        let book = AgentBook::default();
+        book.reload(vec![row("old", Some("new"))]);
+        let by_new = book.by_token("new").unwrap();
+        let used = by_new.by_next_token.clone().unwrap();
+        book.keep_only_token(&by_new.id, &used);
+        assert!(book.by_token("old").is_none() && book.by_token("new").is_some());
+        // The database has taken it; a stream that was opened before says it again.
+        book.reload(vec![row("new", None)]);
+        book.keep_only_token(&by_new.id, &used);
+        assert!(book.by_token("new").is_some());
     }
 }

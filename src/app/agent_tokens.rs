@@ -1,5 +1,6 @@
 //! Agents change their tokens (ruling H18): a new one is handed out beside the present one and takes its place at the first word with it of the
-//! agent's newest boot, so that an answer that is lost on its way locks nobody out, and neither does whoever copied the present one. The fingerprint stays: it was compared when the agent enrolled.
+//! agent's newest boot, so that an answer that is lost on its way locks nobody out, and neither does whoever copied the present one. The
+//! fingerprint stays: it was compared when the agent enrolled.
 
 use super::{App, AppError, agent_book::LiveAgent};
 use crate::audit::Event;
@@ -41,7 +42,7 @@ impl App {
         if self.book.standing(&agent.bot, &agent.id, boot) != BootStanding::Newest {
             return;
         }
-        self.agents().drop_old_token(agent);
+        self.agents().keep_only_token(&agent.id, &next);
         let (app, agent) = (self.clone(), agent.clone());
         tokio::spawn(async move {
             let end = async {

@@ -4,7 +4,7 @@
 use super::{App, AppError, log::Gate};
 use crate::audit::{Actor as Author, Canonical, Event, Record};
 use crate::domain::{Clock, Hold, HoldId};
-use crate::storage::{self, Db, Error, Lane};
+use crate::storage::{self, Db, Error, Lane, WriteTx};
 use tokio::task::JoinHandle;
 
 /// What a recording task needs; cheap to clone, so that it outlives the press.
@@ -29,9 +29,7 @@ pub(crate) fn spawn(parts: Parts, author: Author, hold: Hold) -> JoinHandle<stor
 
 impl Parts {
     async fn record(&self, author: &Author, hold: Hold) -> storage::Result<Hold> {
-        match self.try_record(author, &hold, true).await {
-            Ok(recorded) => Ok(recorded),
-            Err(Error::Frozen) => self.try_record(author, &hold, false).await,
+        match self.try_record(author, &hold).await {
             Err(Error::Duplicate(error)) => {
                 let mut tx = self.db.read().await?;
                 if let Some(earlier) = storage::holds::hold_by_id(&mut tx, &hold.id).await? {
@@ -40,18 +38,11 @@ impl Parts {
                 let earlier = storage::holds::hold_by_press(&mut tx, &hold.placed_by, &hold.idempotency_key).await?;
                 earlier.ok_or(Error::Duplicate(error))
             }
-            // Database and log are judged apart: perhaps only the log refuses.
-            Err(error) => {
-                tracing::error!(hold = %hold.id, %error, "a hold could not be recorded with its entry; trying without");
-                self.try_record(author, &hold, false).await
-            }
+            other => other,
         }
     }
 
-    async fn try_record(&self, author: &Author, hold: &Hold, with_entry: bool) -> storage::Result<Hold> {
-        if with_entry {
-            self.gate.check()?;
-        }
+    async fn try_record(&self, author: &Author, hold: &Hold) -> storage::Result<Hold> {
         let mut tx = self.db.write(Lane::Stop).await?;
         if hold.epoch.0 > 0 {
             storage::epoch::epoch_raise(&mut tx, hold.epoch).await?;
@@ -59,19 +50,31 @@ impl Parts {
         let mut recorded = hold.clone();
         recorded.epoch = storage::epoch::epoch_take(&mut tx).await?;
         storage::holds::hold_insert(&mut tx, &recorded).await?;
-        if with_entry {
-            let event = Event::hold_placed(&recorded);
-            let record = Record { actor: author.clone(), ts: self.clock.now(), happened_at: None, node: self.node.clone(), event };
-            let canonical = Canonical::new(&record).map_err(|error| Error::Unreadable(error.to_string()))?;
-            let seq = storage::audit::audit_append(&mut tx, &canonical).await?;
-            storage::holds::hold_set_entry(&mut tx, &recorded.id, seq).await?;
-            recorded.entry = Some(seq);
+        // Database and log are judged apart: whatever refuses the entry, the row is committed.
+        tx.savepoint().await?;
+        match self.enter(&mut tx, author, &recorded).await {
+            Ok(seq) => recorded.entry = Some(seq),
+            Err(Error::Frozen) => {}
+            Err(error) => {
+                tracing::error!(hold = %hold.id, %error, "a hold is recorded without its entry, which follows later");
+                tx.back_to_savepoint().await?;
+            }
         }
         tx.notify().await?;
         failpoint!("place:before_commit");
         tx.commit().await?;
         failpoint!("place:committed");
         Ok(recorded)
+    }
+
+    async fn enter(&self, tx: &mut WriteTx, author: &Author, hold: &Hold) -> storage::Result<i64> {
+        self.gate.check()?;
+        let event = Event::hold_placed(hold);
+        let record = Record { actor: author.clone(), ts: self.clock.now(), happened_at: None, node: self.node.clone(), event };
+        let canonical = Canonical::new(&record).map_err(|error| Error::Unreadable(error.to_string()))?;
+        let seq = storage::audit::audit_append(tx, &canonical).await?;
+        storage::holds::hold_set_entry(tx, &hold.id, seq).await?;
+        Ok(seq)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod bots;
 pub mod check_in;
 pub mod demo;
 pub mod drills;
+pub mod endings;
 pub mod error;
 pub mod facts;
 pub mod fan_out;
@@ -24,6 +25,7 @@ pub mod log;
 pub mod names;
 pub mod notices;
 pub mod observations;
+pub mod outbox;
 pub mod own_keys;
 pub mod people;
 pub mod quorum;
@@ -32,24 +34,27 @@ pub mod recoveries;
 pub mod recovery_host;
 pub mod refresh;
 pub mod said;
+pub mod sessions;
 pub mod sign_in;
 pub mod start_frames;
 pub mod start_outlook;
 pub mod starts;
+pub mod stop_devices;
 pub mod tokens;
 pub mod tx;
+pub mod whence;
 
 pub use error::{AppError, Invalid};
 
-use crate::authn::{Keys, SessionStore, Throttle, TokenBook};
+use crate::authn::{DeviceBook, Keys, SessionStore, Throttle, TokenBook};
 use crate::domain::{Clock, Timestamp};
 use crate::fleet::{Book, Fleet, Lines, Mouths, Spool};
 use crate::storage::{Db, installation::Installation};
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, AtomicU64},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Everything that a request needs.
 pub struct App {
@@ -75,6 +80,8 @@ pub struct App {
     pub throttle: Throttle,
     /// Live API tokens.
     pub token_book: TokenBook,
+    /// Live stop devices.
+    pub device_book: DeviceBook,
     /// Unread notices.
     pub notices: notices::NoticeBook,
     /// When this process began to serve.
@@ -92,11 +99,13 @@ pub struct App {
     pub(crate) spool: Arc<Spool>,
     pub(crate) presses: holds::Presses,
     pub(crate) refreshing: refresh::Turn,
+    pub(crate) rights: watch::Sender<u64>,
     pub(crate) facts: mpsc::Sender<facts::Fact>,
     pub(crate) observations: mpsc::Sender<observations::Observation>,
     pub(crate) unobserved: AtomicU64,
     pub(crate) start_frames: start_frames::StartFrames,
     pub(crate) first_run_over: first_run::Over,
+    pub(crate) carrier: OnceLock<crate::mail::Carrier>,
     pub(crate) to_tell: mpsc::Sender<(crate::domain::Audience, crate::domain::Notice)>,
     demo_keys: demo::DemoKeys,
 }
@@ -134,6 +143,7 @@ impl App {
             sessions: SessionStore::new(parts.db.clone(), parts.clock.clone()),
             throttle: Throttle::new(parts.clock.clone()),
             token_book: TokenBook::default(),
+            device_book: DeviceBook::default(),
             fleet: Fleet::new(parts.clock.clone()),
             book: Book::default(),
             lines: Lines::default(),
@@ -144,10 +154,12 @@ impl App {
             recovery_book: recoveries::RecoveryBook::default(),
             presses: holds::Presses::default(),
             refreshing: refresh::Turn::default(),
+            rights: watch::Sender::new(0),
             start_frames: start_frames::StartFrames::default(),
             first_run_over: first_run::Over::default(),
             demo_keys: demo::DemoKeys::default(),
             notices: notices::NoticeBook::default(),
+            carrier: OnceLock::new(),
             log: log::LogWatch::default(),
             started_at: parts.clock.now(),
             db: parts.db,

@@ -4,6 +4,7 @@
 use super::{App, AppError, tx::Act};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{Audience, MailAddress, Notice, NoticeId, NoticeKind, Timestamp, UserId};
+pub use crate::storage::notices::StoredNotice as Stored;
 use crate::storage::{
     self, Conn, Lane, WriteTx,
     deliveries::{Delivery, OutboxCounts},
@@ -87,6 +88,13 @@ async fn write(tx: &mut WriteTx, to: &Audience, notice: &Notice, now: Timestamp)
 }
 
 impl App {
+    /// Tells everyone who administers, within an act, but for the person it is about, who hears of it in other words.
+    pub(crate) async fn tell_admins_but(&self, open: &mut Act<'_>, person: &UserId, notice: &Notice) -> Result<(), AppError> {
+        let mut admins = storage::notices::notice_admins(open.tx()).await?;
+        admins.retain(|admin| admin != person);
+        open.tell(&Audience { people: admins, admins: false }, notice).await
+    }
+
     /// Tells people something that no act of theirs belongs to, or that a stop must not wait for. Returns at once; what the database does not
     /// take waits in memory until it does. Lost when the process ends before that.
     pub fn tell_soon(&self, to: Audience, notice: Notice) {
@@ -96,7 +104,11 @@ impl App {
         }
     }
 
-    async fn tell_now(&self, to: &Audience, notice: &Notice) -> Result<(), AppError> {
+    /// Tells people something outside of any act, and waits until it is written.
+    ///
+    /// # Errors
+    /// When the database is gone, or a person is not there: nobody is told.
+    pub async fn tell(&self, to: &Audience, notice: &Notice) -> Result<(), AppError> {
         let mut tx = self.db.write(Lane::Normal).await?;
         let told = write(&mut tx, to, notice, self.clock.now()).await?;
         tx.notify().await?;
@@ -134,7 +146,7 @@ impl App {
         Ok((page, more))
     }
 
-    /// One of a person's own notices, marked as read by being opened.
+    /// One of a person's own notices.
     ///
     /// # Errors
     /// `NotFound`, also for somebody else's; when the database is gone.
@@ -194,7 +206,7 @@ impl App {
         let text =
             "You asked for this message on the system page. That you read it means that notices reach you here. There is nothing to do.";
         let notice = Notice::new(NoticeKind::Test, minute, "Test message: notices reach you", text).at("/system");
-        self.tell_now(&Audience::person(user), &notice).await
+        self.tell(&Audience::person(user), &notice).await
     }
 }
 
@@ -218,7 +230,7 @@ pub(crate) async fn run(app: Weak<App>, mut to_tell: mpsc::Receiver<(Audience, N
     while let Some((to, notice)) = to_tell.recv().await {
         loop {
             let Some(app) = app.upgrade() else { return };
-            match app.tell_now(&to, &notice).await {
+            match app.tell(&to, &notice).await {
                 Ok(()) => break,
                 Err(AppError::Unavailable(error)) => tracing::warn!(%error, "a notice waits for the database"),
                 Err(error) => {

@@ -180,7 +180,7 @@ impl App {
                 ),
             ),
         };
-        let own = format!("{text}\n\nIf you know nothing of it, disable nothing yourself: tell an administrator at once.");
+        let own = format!("{text}\n\nIf you know nothing of it, tell an administrator at once.");
         let told = Notice::new(kind, id.as_str(), format!("A security key of yours was {what}"), own).at("/me");
         act.tell(&Audience::person(user), &told).await?;
         let told = Notice::new(kind, id.as_str(), format!("A security key of {who} was {what}"), text).at(format!("/people/{user}"));

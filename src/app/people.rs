@@ -3,7 +3,7 @@
 use super::{App, AppError, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{Grant, KEYS_NEEDED, KeyCount, Role, TeamId, UserId};
+use crate::domain::{Audience, Grant, KEYS_NEEDED, KeyCount, Notice, NoticeKind, Role, TeamId, UserId};
 pub use crate::storage::credentials::Credential;
 use crate::storage::{self, Lane, credentials::Tally, invitations::Invitation, teams::Team, users::User};
 use std::{
@@ -147,10 +147,27 @@ impl App {
         storage::users::user_set_enabled(act.tx(), id, false).await?;
         self.an_admin_remains(&mut act).await?;
         self.tell_of_gaps(&mut act, id).await?;
+        self.tell_of_enabling(&mut act, id, false).await?;
         act.changes_books();
         act.commit_stop(Event::UserDisabled { user: id.clone() }).await?;
         self.sessions.end_all_of(id).await;
         Ok(())
+    }
+
+    async fn tell_of_enabling(&self, act: &mut Act<'_>, id: &UserId, enabled: bool) -> Result<(), AppError> {
+        let (kind, word) = if enabled { (NoticeKind::Enabled, "enabled again") } else { (NoticeKind::Disabled, "disabled") };
+        let who = self.people_book.name(id).unwrap_or_else(|| "somebody".to_owned());
+        let by = act.actor().as_placer().name;
+        let about = format!("{id}:{}", act.now().0);
+        let told = Notice::new(
+            kind,
+            &about,
+            format!("Your account was {word}"),
+            format!("{by} did it. Ask them, or another administrator, if you do not know why."),
+        );
+        act.tell(&Audience::person(id), &told.at("/me")).await?;
+        let told = Notice::new(kind, &about, format!("The account of {who} was {word}"), format!("{by} did it."));
+        self.tell_admins_but(act, id, &told.at(format!("/people/{id}"))).await
     }
 
     /// Refuses an act that would leave nobody who can look after people.

@@ -102,9 +102,9 @@ impl App {
         &self.recovery_book
     }
 
-    pub(crate) async fn reload_recoveries(&self, conn: &mut Conn) -> Result<(), AppError> {
-        self.recovery_book.reload(read(conn, self.clock.now().plus_ms(-REMEMBERED_MS)).await?);
-        Ok(())
+    /// What the book is to hold.
+    pub(crate) async fn recent_recoveries(&self, conn: &mut Conn) -> Result<Vec<RecoveryView>, AppError> {
+        read(conn, self.clock.now().plus_ms(-REMEMBERED_MS)).await
     }
 
     /// Everybody who could be asked to sign something: enabled, with two keys that count.

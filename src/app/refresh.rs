@@ -6,7 +6,7 @@ use crate::domain::{Epoch, Timestamp};
 use crate::fleet::{View, view::Changes};
 use crate::storage::{self, Conn};
 use std::sync::{
-    Arc,
+    Arc, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 use tokio::sync::Mutex;
@@ -17,6 +17,8 @@ pub struct Turn {
     asked: AtomicU64,
     // The number of askers when the last finished read began.
     served: Mutex<u64>,
+    // The version of the books as they were last read.
+    books: std::sync::Mutex<i64>,
 }
 
 /// Reads what changed since a view.
@@ -50,14 +52,32 @@ impl App {
         books.await.map_err(AppError::internal)?
     }
 
-    /// Reads agents, people and tokens: who may speak. On the embedded database only the acts that change them call this.
+    /// Reads agents, people, tokens and stop devices: who may speak. On the embedded database only the acts that change them call this. What was read before
+    /// somebody else's later reading changes nothing. Whoever watches what they may see is asked again at once.
     pub(crate) async fn reload_books(&self, conn: &mut Conn) -> Result<(), AppError> {
-        self.agent_book.reload(storage::agents::agent_live(conn).await?);
+        let version = storage::books::book_version(conn).await?;
+        let agents = storage::agents::agent_live(conn).await?;
         let keys = storage::credentials::credential_tally(conn).await?;
         let away = storage::first_run::first_run_away(conn).await?;
-        self.people_book.reload(storage::users::user_all(conn).await?, storage::teams::team_all(conn).await?, keys, away);
-        self.reload_recoveries(conn).await?;
-        self.token_book.reload(&storage::tokens::token_all(conn).await?);
+        let (users, teams) = (storage::users::user_all(conn).await?, storage::teams::team_all(conn).await?);
+        let tokens = storage::tokens::token_all(conn).await?;
+        let allowed = storage::settings::setting_is_on(conn, storage::settings::STOP_DEVICES).await?;
+        let devices = storage::stop_devices::device_all(conn).await?;
+        let recoveries = self.recent_recoveries(conn).await?;
+        {
+            let mut books = self.refreshing.books.lock().unwrap_or_else(PoisonError::into_inner);
+            if *books > version {
+                return Ok(());
+            }
+            *books = version;
+            self.agent_book.reload(agents);
+            self.people_book.reload(users, teams, keys, away);
+            self.recovery_book.reload(recoveries);
+            self.device_book.reload(allowed, devices);
+            self.token_book.reload(&tokens);
+        }
+        self.sessions.reread();
+        self.rights_moved();
         Ok(())
     }
 
@@ -77,11 +97,27 @@ impl App {
         let changes = read_changes(&mut tx, since).await?;
         let news = changes.epoch > since;
         self.fleet.take(changes);
-        if news && !self.db.is_embedded() {
+        // Rights and sessions change without an epoch: they change nothing of what a bot may do.
+        if !self.db.is_embedded() && (news || self.are_books_old(&mut tx).await?) {
             self.reload_books(&mut tx).await?;
         }
         *served = covers;
         Ok(())
+    }
+
+    async fn are_books_old(&self, conn: &mut Conn) -> Result<bool, AppError> {
+        let version = storage::books::book_version(conn).await?;
+        Ok(*self.refreshing.books.lock().unwrap_or_else(PoisonError::into_inner) < version)
+    }
+
+    /// Says that rights or sessions changed: open streams look again.
+    pub fn rights_moved(&self) {
+        self.rights.send_modify(|count| *count += 1);
+    }
+
+    /// Changes whenever rights or sessions did.
+    pub fn rights_moves(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.rights.subscribe()
     }
 
     /// The view as this transaction sees it: for decisions that must not miss a hold committed before them.

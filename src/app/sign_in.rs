@@ -1,15 +1,20 @@
-//! Signing in: name and password, then a security key. The first run and invitations: a one-time link leads to a password and two keys.
+//! Signing in: name and password, then a security key, with a word to the person when it is a new browser or goes wrong. The first run and invitations: a one-time link leads to a password and two keys.
 
-use super::{App, AppError, Invalid, tx::Entered};
+pub use super::whence::Whence;
+use super::{
+    App, AppError, Invalid,
+    tx::{Act, Entered},
+    whence::note_browser,
+};
 use crate::audit::{Event, SignedAct};
-use crate::authn::{Ceremony, NewKey, Signed};
+use crate::authn::{Ceremony, KeyError, NewKey, Signed, Trying};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::{
     password,
     token::{self, TokenDigest},
 };
 use crate::domain::{
-    CredentialId, Grant, KEYS_NEEDED, NoticeKind, RecoveryId, Role, Secret, Timestamp, UserId,
+    Audience, CredentialId, Grant, KEYS_NEEDED, MailAddress, Notice, NoticeKind, RecoveryId, Role, Secret, Timestamp, UserId,
     recovery::{FROZEN_MS, RecoveryState},
     text,
 };
@@ -17,6 +22,8 @@ use crate::storage::{self, Lane, credentials::Credential, invitations::Invitatio
 
 /// How long the first set-up link lives.
 const SETUP_LIVES_MS: i64 = 60 * 60 * 1_000;
+/// From which wrong password in a row the person is told.
+const TOLD_FROM: u32 = 3;
 /// How long whoever opened a link may take. The link itself may be over meanwhile.
 pub const LINK_SESSION_MS: i64 = 15 * 60 * 1_000;
 
@@ -42,6 +49,17 @@ pub struct Touched {
     pub key: CredentialId,
     /// False: the log could not take the entry, and the session may only stop (ruling C4).
     pub recorded: bool,
+}
+
+/// What somebody who holds a link chooses.
+#[derive(Debug)]
+pub struct Chosen {
+    /// The name shown.
+    pub display_name: String,
+    /// The password.
+    pub password: Secret<String>,
+    /// Where their notices go by mail; empty: nowhere.
+    pub address: String,
 }
 
 impl App {
@@ -151,10 +169,13 @@ impl App {
     ///
     /// # Errors
     /// `NotFound` for a dead link; `Invalid` for a weak password.
-    pub async fn welcome_password(&self, link: &str, display_name: &str, password: Secret<String>) -> Result<Welcomed, AppError> {
+    pub async fn welcome_password(&self, link: &str, chosen: Chosen) -> Result<Welcomed, AppError> {
+        let Chosen { display_name, password, address } = chosen;
         let welcomed = self.welcome_by_digest(link).await?;
         let mut invalid = Invalid::default();
-        let display_name = invalid.check("display_name", "Your name", text::name(display_name));
+        let display_name = invalid.check("display_name", "Your name", text::name(&display_name));
+        let address =
+            (!address.trim().is_empty()).then(|| invalid.check("address", "The address", address.parse::<MailAddress>())).flatten();
         let inputs = [welcomed.user.name.as_str(), self.installation.name.as_str(), "andon"];
         invalid.check("password", "The password", password::check_strength(password.expose(), &inputs));
         let (Some(display_name), true) = (display_name, invalid.0.is_empty()) else { return Err(invalid.into()) };
@@ -165,9 +186,24 @@ impl App {
             begin_recovery(&mut act, link, (recovery, &welcomed.user.id)).await?;
         }
         storage::users::user_set_password(act.tx(), &welcomed.user.id, &hash, &display_name).await?;
+        self.welcome_address(&mut act, &welcomed.user.id, address).await?;
         act.changes_books();
         act.commit(Event::PasswordSet { user: welcomed.user.id.clone() }).await?;
         self.welcome_by_digest(link).await
+    }
+
+    /// Takes the address that a newcomer gave. One that stands is changed with a key only, whoever holds a link.
+    async fn welcome_address(&self, act: &mut Act<'_>, user: &UserId, address: Option<MailAddress>) -> Result<(), AppError> {
+        let Some(address) = address else { return Ok(()) };
+        if storage::notices::address_of(act.tx(), user).await?.is_some() {
+            return Ok(());
+        }
+        let now = act.now();
+        storage::notices::address_set(act.tx(), user, Some(&address), now).await?;
+        let text = "Your notices come to this address: when a security key is added or your roles change, for example.";
+        let told = Notice::new(NoticeKind::AddressChanged, format_args!("welcome:{}", now.0), "Your notices come here", text).at("/me");
+        act.tell(&Audience::person(user), &told).await?;
+        act.record(Event::AddressSet { user: user.clone() }).await.map(drop)
     }
 
     /// What the browser needs to make a new key for somebody who holds a link.
@@ -250,15 +286,17 @@ impl App {
         self.tell_of_recovery(act, &row, (NoticeKind::RecoveryDone, ":done"), ("Recovered", &user.display_name), &text).await
     }
 
-    /// First half of signing in. Burns the same time for a name that does not exist.
+    /// First half of signing in. Whoever has this name or nobody: the same question to the database, the same work on the password, the same
+    /// entry, the same answer.
     ///
     /// # Errors
     /// `TooMany`; `Conflict` with one sentence for every way it can be wrong.
-    pub async fn sign_in_password(&self, name: &str, password: Secret<String>, from: &str) -> Result<UserId, AppError> {
-        if let Err(wait) = self.throttle.check(name, from) {
-            return Err(AppError::TooMany(wait));
-        }
-        let user = storage::users::user_by_name(&mut *self.db.read().await?, name.trim()).await?;
+    pub async fn sign_in_password(&self, name: &str, password: Secret<String>, whence: &Whence) -> Result<UserId, AppError> {
+        let browser = whence.browser.as_deref().unwrap_or_default();
+        let user = storage::users::user_at_the_door(&mut *self.db.read().await?, name.trim(), browser).await?;
+        let known_browser = whence.browser.as_deref().filter(|_| user.as_ref().is_some_and(|user| user.is_known_browser));
+        let trying = Trying { name, from: &whence.place, known_browser };
+        let in_a_row = self.throttle.check(trying).map_err(AppError::TooMany)?;
         let hash = user.as_ref().filter(|user| user.enabled).and_then(|user| user.password_hash.clone());
         let good = tokio::task::spawn_blocking(move || match hash {
             Some(hash) => password::verify(&password, &hash),
@@ -267,9 +305,15 @@ impl App {
         .await
         .map_err(AppError::internal)?;
         match user {
-            Some(user) if good => Ok(user.id),
+            Some(user) if good => {
+                self.throttle.was_good(trying);
+                Ok(user.id)
+            }
             user => {
                 self.sign_in_failed(user.as_ref().map(|u| &u.id), "password").await;
+                if let Some(user) = user.filter(|user| user.enabled && in_a_row >= TOLD_FROM) {
+                    self.tell_of_wrong_passwords(&user.id, whence);
+                }
                 Err(AppError::conflict("That name and password do not belong together. Nothing was changed."))
             }
         }
@@ -303,17 +347,21 @@ impl App {
     ///
     /// # Errors
     /// `Key` when the answer does not verify; `Conflict` when the key was used elsewhere, suspended or removed in the same moment.
-    pub async fn sign_in_key(&self, user: &UserId, state: &str, response: &str) -> Result<Touched, AppError> {
+    pub async fn sign_in_key(&self, user: &UserId, state: &str, response: &str, whence: &Whence) -> Result<Touched, AppError> {
         let signed = match self.keys.finish_sign_in(state, &self.passkeys_of(user).await?, response) {
             Ok(signed) => signed,
             Err(error) => {
                 self.sign_in_failed(Some(user), "key").await;
+                if matches!(error, KeyError::Refused(_) | KeyError::Doubtful { .. } | KeyError::Replayed) {
+                    self.tell_of_wrong_key(user, whence);
+                }
                 return Err(self.key_failed(user, error).await);
             }
         };
         let recorded = async {
             let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
             note_use(&mut act, &signed).await?;
+            note_browser(&mut act, user, whence).await?;
             act.commit_stop(Event::SignedIn { user: user.clone(), credential: Some(signed.credential.clone()) }).await
         };
         let recorded = match recorded.await {
@@ -333,6 +381,7 @@ impl App {
             let act = self.begin(self.server_permit()?, Lane::Normal).await?;
             act.commit_stop(Event::SignedOut { user: user.clone() }).await
         };
+        self.rights_moved();
         if let Err(error) = noted.await {
             tracing::warn!(%error, "a sign-out could not be recorded");
         }

@@ -1,19 +1,35 @@
-//! API tokens: listed and revoked here; made by a signed act.
+//! API tokens: listed and revoked here; made by a signed act. None outlives what its maker may give: that is asked at each use.
 
 use super::{App, AppError};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{Timestamp, TokenId};
+use crate::domain::{Audience, Notice, NoticeKind, Role, TeamId, Timestamp, TokenId, TokenScope, UserId};
 use crate::storage::{self, Lane, tokens::StoredToken};
 
 impl App {
-    /// Every token, newest first.
+    /// Every token, newest first, with its last use as memory and the database have it.
     ///
     /// # Errors
     /// `Denied`; when the database is gone.
     pub async fn tokens(&self, actor: &Actor) -> Result<Vec<StoredToken>, AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
-        Ok(storage::tokens::token_all(&mut *self.db.read().await?).await?)
+        let mut all = storage::tokens::token_all(&mut *self.db.read().await?).await?;
+        for token in &mut all {
+            if let Some(last) = self.token_book.uses.of(&token.id).filter(|last| Some(last.at) > token.last_used_at) {
+                (token.last_used_at, token.last_used_from) = (Some(last.at), Some(last.from));
+            }
+        }
+        Ok(all)
+    }
+
+    /// True while a token's maker may still give what it may do.
+    pub fn maker_may_give(&self, maker: &UserId, scope: TokenScope, team: Option<&TeamId>) -> bool {
+        self.actor_of(maker, false).is_some_and(|maker| authz::may_give_token(&maker, scope, team))
+    }
+
+    /// The same for a token as stored. A scope that this version does not know gives nothing.
+    pub fn token_stands(&self, token: &StoredToken) -> bool {
+        token.scope.parse().is_ok_and(|scope| self.maker_may_give(&token.made_by, scope, token.team_id.as_ref()))
     }
 
     /// Ends a token at once.
@@ -23,21 +39,47 @@ impl App {
     pub async fn revoke_token(&self, actor: &Actor, id: &TokenId) -> Result<(), AppError> {
         let all = storage::tokens::token_all(&mut *self.db.read().await?).await?;
         let token = all.into_iter().find(|token| token.id == *id).ok_or(AppError::NotFound("token"))?;
-        let resource = token.team_id.map_or(Resource::Installation, Resource::Team);
+        let resource = token.team_id.clone().map_or(Resource::Installation, Resource::Team);
         let permit = authz::check(actor, Action::ManageTokens, &resource)?;
         let mut act = self.begin(permit, Lane::Normal).await?;
+        // Other replicas read again what has an epoch they have not seen.
+        act.epoch().await?;
         let now: Timestamp = act.now();
         if !storage::tokens::token_revoke(act.tx(), id, now).await? {
             return Err(AppError::conflict("this token has ended already"));
         }
         act.changes_books();
-        act.commit_stop(Event::TokenRevoked { token: id.clone() }).await?;
+        let by = actor.as_placer().name;
+        let notice = Notice::new(
+            NoticeKind::TokenEnded,
+            id,
+            format!("API token {} was revoked", token.name),
+            format!("{by} revoked the API token {}. What used it is refused from now on.", token.name),
+        );
+        act.tell(&self.token_audience(&token), &notice.at("/tokens")).await?;
+        act.commit_stop(Event::TokenRevoked { token: id.clone(), why: None }).await?;
         Ok(())
     }
 
-    /// Who presents this bearer token, from memory: a stop token works with the database gone.
-    pub fn actor_by_token(&self, token: &str) -> Option<Actor> {
-        let known = self.token_book.find(token, self.clock.now())?;
+    /// Who is told of a token: its maker, the leads of its team, everyone who administers.
+    pub(crate) fn token_audience(&self, token: &StoredToken) -> Audience {
+        let mut to = Audience::person(&token.made_by).and_admins();
+        if let Some(team) = &token.team_id {
+            let leads = |grant: &crate::domain::Grant| grant.role == Role::Lead && grant.team.as_ref() == Some(team);
+            let users = self.people().users();
+            to.people.extend(users.iter().filter(|user| user.enabled && user.grants.iter().any(leads)).map(|user| user.id.clone()));
+        }
+        to
+    }
+
+    /// Who presents this bearer token, from memory: a stop token works with the database gone. The use is noted, in memory too.
+    pub fn actor_by_token(&self, token: &str, from: &str) -> Option<Actor> {
+        let now = self.clock.now();
+        let known = self.token_book.find(token, now)?;
+        if !self.maker_may_give(&known.made_by, known.scope, known.team.as_ref()) {
+            return None;
+        }
+        self.token_book.uses.note(&known.id, now, from);
         Some(Actor::Token { id: known.id, name: known.name, scope: known.scope, team: known.team })
     }
 }

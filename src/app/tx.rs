@@ -138,6 +138,9 @@ impl Act<'_> {
     /// # Errors
     /// When the database did not take it: nothing happened.
     pub(crate) async fn finish(mut self) -> Result<(), AppError> {
+        if self.books {
+            storage::books::book_changed(&mut self.tx).await?;
+        }
         self.tx.notify().await?;
         let app = self.app;
         self.tx.commit().await?;
@@ -165,6 +168,7 @@ impl From<&Actor> for crate::audit::Actor {
     fn from(actor: &Actor) -> Self {
         match actor {
             Actor::User { id, .. } => Self::user(id),
+            Actor::Device { id, .. } => Self::device(id),
             Actor::Token { id, .. } => Self::token(id),
             Actor::Agent { id, .. } => Self::agent(id),
             Actor::Host { user } => Self::host(user),

@@ -1,7 +1,8 @@
 //! What an entry can say: a closed list with named fields. No free-form map, no request body, no header ever gets in here.
 
 use crate::domain::{
-    ActId, AgentId, BotId, CredentialId, Grant, Hold, HoldId, InstallationId, Level, RecoveryId, Stage, StopKind, TeamId, TokenId, UserId,
+    ActId, AgentId, BotId, CredentialId, DeviceId, Grant, Hold, HoldId, InstallationId, Level, RecoveryId, Stage, StopKind, TeamId,
+    TokenId, UserId,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -58,6 +59,10 @@ pub enum Event {
     },
     #[serde(rename = "user.password_set")]
     PasswordSet { user: UserId },
+    #[serde(rename = "user.address_set")]
+    AddressSet { user: UserId },
+    #[serde(rename = "user.address_changed")]
+    AddressChanged { user: UserId, is_set: bool, signed: SignedAct },
     #[serde(rename = "credential.added")]
     CredentialAdded {
         user: UserId,
@@ -90,6 +95,9 @@ pub enum Event {
     SignInFailed { user: Option<UserId>, step: String },
     #[serde(rename = "sign_in.ended")]
     SignedOut { user: UserId },
+    /// Sessions of a person that were ended by their names, by the person or by an admin.
+    #[serde(rename = "session.ended")]
+    SessionsEnded { user: UserId, sessions: Vec<String> },
     #[serde(rename = "recovery.asked")]
     RecoveryAsked { recovery: RecoveryId, user: UserId, why: String, signed: Option<SignedAct> },
     #[serde(rename = "recovery.approved")]
@@ -169,7 +177,20 @@ pub enum Event {
     #[serde(rename = "token.created")]
     TokenCreated { token: TokenId, name: String, scope: String, team: Option<TeamId>, signed: SignedAct },
     #[serde(rename = "token.revoked")]
-    TokenRevoked { token: TokenId },
+    TokenRevoked {
+        token: TokenId,
+        // Why it ended by itself; none when a person revoked it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    #[serde(rename = "stop_devices.set")]
+    StopDevicesSet { allowed: bool, signed: SignedAct },
+    #[serde(rename = "stop_device.link_made")]
+    DeviceLinkMade { user: UserId, name: String },
+    #[serde(rename = "stop_device.enrolled")]
+    DeviceEnrolled { device: DeviceId, user: UserId, name: String, has_key: bool },
+    #[serde(rename = "stop_device.ended")]
+    DeviceEnded { device: DeviceId, user: UserId, why: String },
     #[serde(rename = "log.key_added")]
     LogKeyAdded { key_id: String, vkey: String },
     #[serde(rename = "log.replica_joined")]
@@ -217,12 +238,14 @@ impl Event {
             Self::UserInvited { signed, .. }
             | Self::UserInvitedAgain { signed, .. }
             | Self::GrantsChanged { signed, .. }
+            | Self::AddressChanged { signed, .. }
             | Self::BotsStarted { signed, .. }
             | Self::EnrolmentCodeMade { signed, .. }
             | Self::AgentConfirmed { signed, .. }
             | Self::AgentRevoked { signed, .. }
             | Self::HoldReleased { signed, .. }
             | Self::CredentialRemoved { signed, .. }
+            | Self::StopDevicesSet { signed, .. }
             | Self::TokenCreated { signed, .. } => Some(signed),
             Self::RecoveryApproved { signed, .. } | Self::RecoveryLinkMade { signed, .. } | Self::RecoveryVetoed { signed, .. } => {
                 Some(signed)

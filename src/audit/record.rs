@@ -2,7 +2,7 @@
 //! verify them. Money never stands here as a number: there are no fractions in an entry.
 
 use super::Event;
-use crate::domain::{AgentId, PlacedBy, PlacerKind, Timestamp, TokenId, UserId};
+use crate::domain::{AgentId, DeviceId, PlacedBy, PlacerKind, Timestamp, TokenId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ const MAX_INTEGER: i64 = (1 << 53) - 1;
 /// Who acted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
-    /// `user`, `token`, `agent`, `trigger`, `host` or `server`.
+    /// `user`, `device`, `token`, `agent`, `trigger`, `host` or `server`.
     pub t: String,
     /// The id within that kind.
     pub id: String,
@@ -28,6 +28,10 @@ impl Actor {
     /// A person.
     pub fn user(id: &UserId) -> Self {
         Self::of("user", id.as_str())
+    }
+    /// A stop device.
+    pub fn device(id: &DeviceId) -> Self {
+        Self::of("device", id.as_str())
     }
     /// An API token.
     pub fn token(id: &TokenId) -> Self {
@@ -240,7 +244,7 @@ fn index(value: &Value) -> Result<Indexed, NotCanonical> {
 
 /// Every id under a key that names a noun, `bots` being many of `bot`.
 fn spoken_of(data: &Value, about: &mut Vec<String>) {
-    const NOUNS: [&str; 8] = ["hold", "bot", "agent", "user", "team", "act", "token", "bots"];
+    const NOUNS: [&str; 9] = ["hold", "bot", "agent", "user", "team", "act", "token", "device", "bots"];
     for noun in NOUNS {
         match data.get(noun) {
             Some(Value::String(id)) => about.push(format!("{noun}:{id}")),

@@ -376,6 +376,10 @@ fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
         Event::RecoveryVetoed { recovery, user, .. } => {
             field("kind") == "recovery_veto" && field("recovery") == recovery.as_str() && field("user") == user.as_str()
         }
+        Event::AddressChanged { user, is_set, .. } => {
+            let names_one = act.get("address").is_some_and(serde_json::Value::is_string);
+            field("kind") == "mail_address" && field("user") == user.as_str() && names_one == *is_set
+        }
         Event::TokenCreated { name, .. } => field("kind") == "token_create" && field("name") == *name,
         _ => true,
     };

@@ -1,7 +1,8 @@
 //! Live API tokens in memory, so that a stop token works with the database gone.
 
+use super::uses::Uses;
 use crate::crypto::token::TokenDigest;
-use crate::domain::{TeamId, Timestamp, TokenId, TokenScope};
+use crate::domain::{TeamId, Timestamp, TokenId, TokenScope, UserId};
 use crate::storage::tokens::StoredToken;
 use std::{
     collections::HashMap,
@@ -19,13 +20,19 @@ pub struct KnownToken {
     pub scope: TokenScope,
     /// The team it is bound to.
     pub team: Option<TeamId>,
+    /// Who made it: it may no more than they may give.
+    pub made_by: UserId,
     /// When it ends.
     pub expires_at: Timestamp,
 }
 
 /// Every live token by digest.
 #[derive(Default)]
-pub struct TokenBook(RwLock<HashMap<String, KnownToken>>);
+pub struct TokenBook {
+    live: RwLock<HashMap<String, KnownToken>>,
+    /// When each was last used.
+    pub uses: Uses<TokenId>,
+}
 
 impl TokenBook {
     /// Replaces the book by what the database holds. A scope that this program does not know gives no right.
@@ -36,16 +43,17 @@ impl TokenBook {
                 name: token.name.clone(),
                 scope: token.scope.parse().ok()?,
                 team: token.team_id.clone(),
+                made_by: token.made_by.clone(),
                 expires_at: token.expires_at,
             };
             Some((token.token_hash.clone(), known))
         });
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = live.collect();
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = live.collect();
     }
 
     /// Who presents this token, while it has not ended. The map is keyed by digest: what is compared is no secret.
     pub fn find(&self, token: &str, now: Timestamp) -> Option<KnownToken> {
-        let book = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let book = self.live.read().unwrap_or_else(PoisonError::into_inner);
         book.get(&TokenDigest::of(token).hex()).filter(|known| known.expires_at > now).cloned()
     }
 }

@@ -1,6 +1,6 @@
 //! Whoever asks.
 
-use crate::domain::{AgentId, BotId, Grant, PlacedBy, PlacerKind, Role, TeamId, TokenId, TokenScope, UserId};
+use crate::domain::{AgentId, BotId, DeviceId, Grant, PlacedBy, PlacerKind, Role, TeamId, TokenId, TokenScope, UserId};
 
 /// Whoever asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,19 @@ pub enum Actor {
         few_keys: bool,
         /// Their account was recovered a moment ago: sees and stops, nothing else.
         frozen: bool,
+    },
+    /// A person's stop device. It may stop, and see counts; never more than its owner may.
+    Device {
+        /// Which.
+        id: DeviceId,
+        /// What its owner calls it.
+        name: String,
+        /// Whose it is.
+        owner: UserId,
+        /// The owner's name.
+        owner_name: String,
+        /// The owner holds `risk`: the press is theirs.
+        as_risk: bool,
     },
     /// An API token.
     Token {
@@ -79,9 +92,11 @@ impl Actor {
     }
     /// How this actor is named on a hold.
     pub fn as_placer(&self) -> PlacedBy {
-        let by = |kind, id: &str, name: &str| PlacedBy { kind, id: id.to_owned(), name: name.to_owned(), as_risk: self.holds(Role::Risk) };
+        let as_risk = self.holds(Role::Risk) || matches!(self, Self::Device { as_risk: true, .. });
+        let by = |kind, id: &str, name: &str| PlacedBy { kind, id: id.to_owned(), name: name.to_owned(), as_risk };
         match self {
             Self::User { id, name, .. } => by(PlacerKind::User, id.as_str(), name),
+            Self::Device { id, owner_name, .. } => by(PlacerKind::Device, id.as_str(), &format!("{owner_name}'s stop device")),
             Self::Token { id, name, .. } => by(PlacerKind::Token, id.as_str(), &format!("token {name}")),
             Self::Agent { id, name, .. } => by(PlacerKind::Agent, id.as_str(), &format!("agent {name}")),
             Self::Host { user } => by(PlacerKind::Host, user, &format!("{user} on the server's host")),

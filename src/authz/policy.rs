@@ -55,8 +55,16 @@ text_enum! {
         RecoverOnHost = "recover an account on the server's host",
         /// Make and revoke API tokens.
         ManageTokens = "manage tokens",
+        /// Enrol and end stop devices of one's own.
+        OwnDevices = "manage own stop devices",
+        /// Allow stop devices; see and end anybody's.
+        ManageDevices = "manage stop devices",
         /// Add and remove one's own keys.
         OwnKeys = "manage own keys",
+        /// See and end one's own sessions.
+        OwnSessions = "manage own sessions",
+        /// Set where one's own notices go.
+        OwnAddress = "set where own notices go",
         /// Check in, acknowledge, report: an agent for its own bot.
         CheckIn = "check in",
         /// Record what was observed: lapses, boots, merges.
@@ -152,6 +160,10 @@ pub fn check(actor: &Actor, action: Action, resource: &Resource) -> Result<Permi
     }
     let allowed = match actor {
         Actor::User { stop_only, .. } => (!stop_only || works_when_idle(action)) && user_may(actor, action, resource),
+        // What its owner may do now is asked when it is let in; the cookie itself opens nothing but this.
+        Actor::Device { .. } => {
+            matches!((action, resource), (Action::PlaceHold, Resource::Scope { .. } | Resource::Installation) | (Action::SeeCounts, _))
+        }
         Actor::Token { scope, team, .. } => token_may(*scope, team.as_ref(), action, resource),
         Actor::Agent { bot, .. } => match (action, resource) {
             (Action::CheckIn, Resource::Bot { id, .. }) => id == bot,
@@ -176,13 +188,13 @@ fn works_when_idle(action: Action) -> bool {
 
 /// What a person keeps who has fewer than two security keys that count: reading, stopping, and mending that.
 fn works_with_few_keys(action: Action) -> bool {
-    matches!(action, Action::SeeCounts | Action::See | Action::PlaceHold | Action::OwnKeys | Action::StopRecovery)
+    matches!(action, Action::SeeCounts | Action::See | Action::PlaceHold | Action::OwnKeys | Action::OwnSessions | Action::StopRecovery)
 }
 
 /// What a person keeps for a day after their account was recovered: seeing, stopping, and a veto of the next recovery.
 fn works_when_frozen(action: Action) -> bool {
     let sees = matches!(action, Action::SeeCounts | Action::See | Action::SeeAudit | Action::SeeCheckpoint | Action::SeeMatrix);
-    sees || matches!(action, Action::PlaceHold | Action::ExplainHold | Action::StopRecovery)
+    sees || matches!(action, Action::PlaceHold | Action::ExplainHold | Action::StopRecovery | Action::OwnSessions)
 }
 
 fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
@@ -220,7 +232,9 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         }
         (Action::ManageTokens, Resource::Team(team)) => holds(Role::Admin) || actor.holds_in(Role::Lead, team),
         (Action::ManageTokens, _) => holds(Role::Admin),
-        (Action::OwnKeys, Resource::User(id)) => actor.user() == Some(id),
+        (Action::OwnDevices, Resource::User(id)) => actor.user() == Some(id),
+        (Action::ManageDevices, _) => holds(Role::Admin),
+        (Action::OwnKeys | Action::OwnAddress | Action::OwnSessions, Resource::User(id)) => actor.user() == Some(id),
         _ => false,
     }
 }
@@ -265,12 +279,20 @@ fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource:
     within
         && match action {
             Action::SeeCounts => true,
-            Action::PlaceHold => matches!(scope, TokenScope::Stop | TokenScope::Manage),
-            Action::See | Action::SeeCheckpoint => matches!(scope, TokenScope::Read | TokenScope::Manage),
-            Action::CreateTeam | Action::EditBot => scope == TokenScope::Manage,
-            Action::SetStage => scope == TokenScope::Manage,
+            Action::PlaceHold => matches!(scope, TokenScope::StopOnly | TokenScope::Operate),
+            Action::See | Action::SeeCheckpoint => matches!(scope, TokenScope::Read | TokenScope::Operate),
+            Action::EditBot | Action::SetStage => scope == TokenScope::Operate,
             _ => false,
         }
+}
+
+/// True when a person may give a token of this scope and team: a lead for their own team, an admin for any and for the whole installation.
+/// Nobody gives what they do not have: `operate` is of one team, and given by its lead. Asked when a token is made and at each of its uses,
+/// so that none outlives its maker's rights.
+pub fn may_give_token(maker: &Actor, scope: TokenScope, team: Option<&TeamId>) -> bool {
+    let resource = team.cloned().map_or(Resource::Installation, Resource::Team);
+    check(maker, Action::ManageTokens, &resource).is_ok()
+        && (scope != TokenScope::Operate || team.is_some_and(|team| maker.holds_in(Role::Lead, team)))
 }
 
 fn who_may(action: Action) -> &'static str {
@@ -284,13 +306,13 @@ fn who_may(action: Action) -> &'static str {
         Action::StartBot | Action::EditBot => "an operator or lead of the bot's team",
         Action::SetStage => "an operator or lead of the bot's team, or risk",
         Action::EnrolAgent => "an operator (to sandbox) or a lead of the bot's team",
-        Action::CreateTeam | Action::ManagePeople | Action::AskRecovery => "an admin",
+        Action::CreateTeam | Action::ManagePeople | Action::AskRecovery | Action::ManageDevices => "an admin",
         Action::ApproveRecovery => "another person who stands no lower and did not ask for it; no auditor",
         Action::LinkRecovery => "an admin, or somebody who approved it",
         Action::StopRecovery => "the person themselves, or whoever asked for it",
         Action::RecoverOnHost => "whoever runs the server, on its host",
         Action::ManageTokens => "an admin, or a lead for their own team",
-        Action::OwnKeys => "the person themselves",
+        Action::OwnKeys | Action::OwnAddress | Action::OwnDevices | Action::OwnSessions => "the person themselves",
         Action::CheckIn => "the bot's agent",
         Action::Record => "the server",
     }

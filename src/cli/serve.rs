@@ -2,10 +2,11 @@
 
 use super::{Failure, control, files, site};
 use crate::app::App;
-use crate::config::{Serve, ServeArgs};
+use crate::config::{self, MailTls, Serve, ServeArgs};
 use crate::crypto::certificate::PairFiles;
-use crate::web::{forwarded::Proxies, front::Front, tls::Tls};
-use crate::{domain::Clock, telemetry, web, workers};
+use crate::mail::{Carrier, Smtp, SmtpSettings, Tls};
+use crate::web::{self, forwarded::Proxies, front::Front};
+use crate::{domain::Clock, telemetry, workers};
 use std::{process::ExitCode, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -46,6 +47,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     };
     let site = site::open(wanted).await?;
     say_of_the_log(&site.app);
+    site.app.open_mail(carrier(settings.mail.as_ref())?);
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("{}: {error}", settings.listen))?;
     let workers = workers::start(&site.app);
     let control = control::listen(site.app.clone(), &site.control)?;
@@ -93,10 +95,39 @@ async fn welcome(app: Arc<App>) {
 fn front(settings: &Serve) -> Result<Front, Failure> {
     let open = |files: &crate::config::transport::TlsFiles| {
         let files = PairFiles { cert: files.cert.clone(), key: files.key.clone() };
-        Tls::open(files, settings.origin.url(), Clock::system()).map(Arc::new)
+        web::tls::Tls::open(files, settings.origin.url(), Clock::system()).map(Arc::new)
     };
     let tls = settings.transport.tls.as_ref().map(open).transpose()?;
     Ok(Front { tls, proxies: Proxies::new(settings.transport.proxies.clone()) })
+}
+
+/// The mail server, when there is one.
+fn carrier(mail: Option<&config::Mail>) -> Result<Carrier, Failure> {
+    let Some(mail) = mail else {
+        println!("No mail server is set up (--smtp-url): notices stay in the page.");
+        return Ok(Carrier::None);
+    };
+    Ok(Carrier::Smtp(Box::new(smtp(mail)?)))
+}
+
+/// The mail server as it was asked for. Connects to nobody.
+pub(super) fn smtp(mail: &config::Mail) -> Result<Smtp, config::ConfigError> {
+    let tls = match mail.tls {
+        MailTls::Implicit => Tls::Implicit,
+        MailTls::StartTls => Tls::StartTls,
+        MailTls::Plain => Tls::Plain,
+    };
+    let settings = SmtpSettings {
+        host: mail.host.clone(),
+        port: mail.port,
+        tls,
+        from_name: mail.from_name.clone(),
+        from: mail.from.clone(),
+        account: mail.account.clone(),
+        authority: mail.authority.clone(),
+        hello: mail.hello.clone(),
+    };
+    Smtp::open(&settings).map_err(|why| config::ConfigError::new("--smtp-url", why))
 }
 
 /// What whoever starts a server should know of the log's keeping.

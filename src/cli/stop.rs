@@ -35,7 +35,7 @@ pub struct Args {
     /// The server's address; with a token.
     #[arg(long, env = "ANDON_SERVER", value_name = "URL")]
     server: Option<url::Url>,
-    /// A file that holds an API token with scope `stop` or `manage`. Or the variable `ANDON_TOKEN`.
+    /// A file that holds an API token with scope `stop-only` or `operate`. Or the variable `ANDON_TOKEN`.
     #[arg(long, env = "ANDON_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// Certificates in PEM that alone vouch for the server, where the system's authorities do not.

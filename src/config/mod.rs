@@ -1,10 +1,12 @@
 //! Settings: read from flags, `ANDON_*` variables and a configuration file, checked once, and handed on as values that need no second look. One file per command.
 
 pub mod file;
+pub mod mail;
 pub mod origin;
 pub mod serve;
 pub mod transport;
 
+pub use mail::{Mail, MailArgs, MailTls};
 pub use origin::Origin;
 pub use serve::{Serve, ServeArgs};
 pub use transport::{Transport, TransportArgs};

@@ -1,6 +1,6 @@
 //! Settings of `andon serve`.
 
-use super::{ConfigError, Origin, Transport, TransportArgs};
+use super::{ConfigError, Mail, MailArgs, Origin, Transport, TransportArgs};
 use crate::domain::Secret;
 use std::{
     fs,
@@ -51,6 +51,9 @@ pub struct ServeArgs {
     /// TLS and proxies.
     #[command(flatten)]
     pub transport: TransportArgs,
+    /// Mail.
+    #[command(flatten)]
+    pub mail: MailArgs,
 }
 
 /// Which database.
@@ -79,6 +82,8 @@ pub struct Serve {
     pub transport: Transport,
     /// Folder of the log's sink; none: off.
     pub log_sink: Option<PathBuf>,
+    /// The mail server; none: notices stay in the page.
+    pub mail: Option<Mail>,
 }
 
 /// Which database these settings name. Reads the file that holds its address, when one is named.
@@ -134,7 +139,8 @@ impl ServeArgs {
         let database = self.database()?;
         let name = crate::domain::text::name(&self.name).map_err(|why| ConfigError::new("--name", format!("the name {why}")))?;
         let log_sink = self.log_sink();
-        Ok(Serve { database, state_dir: self.state_dir(), listen: self.listen, origin, name, transport, log_sink })
+        let mail = self.mail.check(&origin)?;
+        Ok(Serve { database, state_dir: self.state_dir(), listen: self.listen, origin, name, transport, log_sink, mail })
     }
 }
 

@@ -93,7 +93,8 @@ fn token_at(text: &[u8]) -> Option<(usize, String)> {
     let kind_text = String::from_utf8_lossy(rest.get(..kind)?).into_owned();
     let what = match kind_text.as_str() {
         "agent" => "an agent's token".to_owned(),
-        "setup" | "invite" | "recovery" | "demo" => format!("a one-time link ({kind_text})"),
+        "device" => "a stop device's cookie".to_owned(),
+        "setup" | "invite" | "recovery" | "demo" | "phone" => format!("a one-time link ({kind_text})"),
         scope => format!("an API token ({scope})"),
     };
     (length == 43 && (1..=16).contains(&kind)).then(|| (FRONT.len() + kind + 1 + length, what))

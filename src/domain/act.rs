@@ -150,6 +150,13 @@ pub enum ActKind {
         /// The person.
         user: UserId,
     },
+    /// Change where one's own notices go.
+    MailAddress {
+        /// The person.
+        user: UserId,
+        /// A salted digest of the address: base64url of the SHA-256 of `SALT:ADDRESS`. None: nowhere.
+        address: Option<String>,
+    },
     /// Make an API token.
     TokenCreate {
         /// Its name.
@@ -158,7 +165,19 @@ pub enum ActKind {
         scope: String,
         /// The team it is bound to.
         team: Option<TeamId>,
+        /// How many days it lives; acts of before this was chosen said 90 by saying nothing.
+        #[serde(default = "ninety")]
+        days: u32,
     },
+    /// Allow stop devices, or end them all.
+    StopDevices {
+        /// True: people may enrol phones of theirs. False: every one ends.
+        allowed: bool,
+    },
+}
+
+fn ninety() -> u32 {
+    90
 }
 
 impl ActKind {
@@ -180,7 +199,9 @@ impl ActKind {
             Self::RecoveryApprove { .. } => "recovery_approve",
             Self::RecoveryLink { .. } => "recovery_link",
             Self::RecoveryVeto { .. } => "recovery_veto",
+            Self::MailAddress { .. } => "mail_address",
             Self::TokenCreate { .. } => "token_create",
+            Self::StopDevices { .. } => "stop_devices",
         }
     }
 }

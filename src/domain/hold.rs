@@ -73,6 +73,8 @@ text_enum! {
     PlacerKind {
         /// A person in a browser.
         User = "user",
+        /// A person's stop device.
+        Device = "device",
         /// An API token.
         Token = "token",
         /// A rule.

@@ -84,6 +84,8 @@ ids! {
     ActId = "act";
     /// An API token.
     TokenId = "token";
+    /// A stop device.
+    DeviceId = "stop device";
 }
 
 /// A security key's credential id: base64url without padding.

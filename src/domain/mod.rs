@@ -24,7 +24,9 @@ pub use bot::{BotFacts, Exits, Freshness, Stage, StopFact, StopKind, Timings};
 pub use decimal::Decimal;
 pub use directive::{Directive, Orders, Reason, State};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
-pub use ids::{ActId, AgentId, BootId, BotId, CredentialId, HoldId, InstallationId, NoticeId, RecoveryId, StopId, TeamId, TokenId, UserId};
+pub use ids::{
+    ActId, AgentId, BootId, BotId, CredentialId, DeviceId, HoldId, InstallationId, NoticeId, RecoveryId, StopId, TeamId, TokenId, UserId,
+};
 pub use limits::Limits;
 pub use notice::{Audience, MailAddress, Notice, NoticeKind};
 pub use receipt::Step;

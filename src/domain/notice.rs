@@ -24,6 +24,8 @@ text_enum! {
         AddressChanged = "address_changed",
         /// A sign-in from a device that was not seen before.
         NewDevice = "new_device",
+        /// A sign-in was refused: a wrong key, or wrong passwords again and again.
+        SignInRefused = "sign_in_refused",
         /// Sessions were ended by somebody else.
         SessionsEnded = "sessions_ended",
         /// Roles were changed.

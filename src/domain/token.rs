@@ -1,15 +1,29 @@
-//! API tokens: what each is for.
+//! API tokens: what each is for, and how long one may live.
 
 use super::text::text_enum;
+
+/// How many days a token lives, as its maker chooses.
+pub const TOKEN_DAYS: [u32; 3] = [7, 30, 90];
 
 text_enum! {
     /// What an API token is for.
     TokenScope {
         /// Place holds and see how they go. Nothing else.
-        Stop = "stop",
+        StopOnly = "stop-only",
         /// Read bots, agents, holds.
         Read = "read",
-        /// Read, and make teams and bots up to sandbox.
-        Manage = "manage",
+        /// Read and place holds, make bots and move them up to sandbox: what an operator of its one team may do without a key.
+        Operate = "operate",
+    }
+}
+
+impl TokenScope {
+    /// The word in the middle of the token itself, where only letters go.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::StopOnly => "stop",
+            Self::Read => "read",
+            Self::Operate => "operate",
+        }
     }
 }

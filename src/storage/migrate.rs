@@ -28,8 +28,10 @@ const VERSIONS: &[Version] = versions! {
     8 "0008_first_run";
     9 "0009_drill_by_bot";
     10 "0010_notices";
+    11 "0011_sessions";
     12 "0012_security_keys";
     13 "0013_recovery";
+    14 "0014_tokens_and_stop_devices";
 };
 
 /// How a database's schema stands to this program.

@@ -6,7 +6,9 @@ pub mod acks;
 pub mod acts;
 pub mod agents;
 pub mod audit;
+pub mod books;
 pub mod bots;
+pub mod browsers;
 pub mod checkpoints;
 mod columns;
 pub mod credentials;
@@ -25,7 +27,9 @@ pub mod notices;
 pub mod recoveries;
 pub mod seen;
 pub mod sessions;
+pub mod settings;
 pub mod starts;
+pub mod stop_devices;
 pub mod teams;
 pub mod tokens;
 pub mod users;
@@ -36,12 +40,14 @@ pub use error::{Error, Result};
 
 /// Every named statement of this room, so that one test can prepare all of them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files: [(&str, &[(&str, &str)]); 24] = [
+    let files: [(&str, &[(&str, &str)]); 28] = [
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
         ("audit", audit::STATEMENTS),
+        ("books", books::STATEMENTS),
         ("bots", bots::STATEMENTS),
+        ("browsers", browsers::STATEMENTS),
         ("checkpoints", checkpoints::STATEMENTS),
         ("credentials", credentials::STATEMENTS),
         ("deliveries", deliveries::STATEMENTS),
@@ -56,7 +62,9 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("recoveries", recoveries::STATEMENTS),
         ("seen", seen::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
+        ("settings", settings::STATEMENTS),
         ("starts", starts::STATEMENTS),
+        ("stop_devices", stop_devices::STATEMENTS),
         ("teams", teams::STATEMENTS),
         ("tokens", tokens::STATEMENTS),
         ("users", users::STATEMENTS),

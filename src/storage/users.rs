@@ -10,6 +10,7 @@ statements! {
     INSERT = "INSERT INTO user_account (id, name, display_name, password_hash, enabled, created_at, generation) VALUES ($1, $2, $3, $4, $5, $6, 1)";
     BY_ID = "SELECT id, name, display_name, password_hash, enabled, created_at FROM user_account WHERE id = $1";
     BY_NAME = "SELECT id, name, display_name, password_hash, enabled, created_at FROM user_account WHERE lower(name) = lower($1)";
+    AT_THE_DOOR = "SELECT u.id, u.password_hash, u.enabled, EXISTS (SELECT 1 FROM known_browser b WHERE b.user_id = u.id AND b.token_hash = $2) AS is_known_browser FROM user_account u WHERE lower(u.name) = lower($1)";
     ALL = "SELECT id, name, display_name, password_hash, enabled, created_at FROM user_account ORDER BY display_name, id";
     ENABLED = "SELECT COUNT(*) FROM user_account WHERE enabled";
     ANYBODY = "SELECT COUNT(*) FROM user_account";
@@ -159,6 +160,27 @@ pub async fn user_by_name(conn: &mut Conn, name: &str) -> Result<Option<User>> {
         }
         None => Ok(None),
     }
+}
+
+/// Somebody who wants to sign in, as far as that needs to be known.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct AtTheDoor {
+    /// Their id.
+    pub id: UserId,
+    /// argon2id hash in PHC form; none before they have set a password.
+    pub password_hash: Option<String>,
+    /// False ends every right.
+    pub enabled: bool,
+    /// They have signed in from this browser before.
+    pub is_known_browser: bool,
+}
+
+/// Whoever has this name, whatever its case, and whether the browser with this digest is theirs. One question, whether they exist or not.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn user_at_the_door(conn: &mut Conn, name: &str, browser: &str) -> Result<Option<AtTheDoor>> {
+    Ok(on!(conn, |c| sqlx::query_as(AT_THE_DOOR).bind(name).bind(browser).fetch_optional(c).await)?)
 }
 
 /// Everybody, by the name shown.

@@ -22,10 +22,11 @@ const JS: &str = "text/javascript; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Name, content type, and the files of `static/` that are joined in this order. The style sheet is written in six parts and served as one.
-const FILES: [(&str, &str, &[&str]); 7] = [
+const FILES: [(&str, &str, &[&str]); 8] = [
     ("app.css", CSS, &["css/1-tokens.css", "css/2-base.css", "css/3-frame.css", "css/4-parts.css", "css/5-pages.css", "css/6-print.css"]),
     ("app.js", JS, &["app.js"]),
     ("keys.js", JS, &["keys.js"]),
+    ("device.js", JS, &["device.js"]),
     ("htmx.min.js", JS, &["htmx.min.js"]),
     ("hx-sse.min.js", JS, &["hx-sse.min.js"]),
     ("favicon.svg", "image/svg+xml", &["favicon.svg"]),

@@ -32,7 +32,12 @@ pub async fn of(app: &App, visitor: &Visitor, title: impl Into<String>) -> Frame
 pub async fn without_first_run(app: &App, visitor: &Visitor, title: impl Into<String>) -> Frame {
     let mut frame = bare(app, title, visitor.path.clone());
     frame.csrf = visitor.csrf();
-    let Some(actor) = &visitor.actor else { return frame };
+    let Some(actor) = &visitor.actor else {
+        if visitor.is_stop_device {
+            frame.pause = PauseControl::Device;
+        }
+        return frame;
+    };
     frame.person = person(app, actor, visitor.asleep.is_some());
     frame.held = held(app, actor);
     if visitor.asleep.is_none() {
@@ -41,6 +46,7 @@ pub async fn without_first_run(app: &App, visitor: &Visitor, title: impl Into<St
     if actor.has_few_keys() {
         frame.keys_missing = actor.user().and_then(|user| super::pages::own_keys::missing(app, user)).unwrap_or_default();
     }
+    frame.notices_unread = actor.user().map_or(0, |user| app.notices.unread(user));
     if authz::check(actor, Action::PlaceHold, &Resource::Installation).is_ok() {
         frame.pause = PauseControl::Link;
     }
@@ -200,7 +206,7 @@ impl HeldPart {
 }
 
 /// The strip, from memory alone.
-fn held(app: &App, actor: &Actor) -> Option<HeldStrip> {
+pub fn held(app: &App, actor: &Actor) -> Option<HeldStrip> {
     let view = app.fleet.view();
     let mut holds: Vec<&Arc<Hold>> = view.open_holds().collect();
     holds.sort_by_key(|hold| hold.at);

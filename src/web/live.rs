@@ -1,6 +1,6 @@
 //! Live parts of pages: server-sent events that carry text and chips, never a form. At most three streams per session, since a browser
-//! keeps six connections to a server and a press must always find one free: the fourth ends the oldest. A stream ends within a second of
-//! its session, and when the server stops. Nothing here changes anything.
+//! keeps six connections to a server and a press must always find one free: the fourth ends the oldest. Who watches is asked again with every
+//! look, and at once when rights or sessions change: a stream ends with its session, and when the server stops. Nothing here changes anything.
 
 use super::{extract::Visitor, server::Ending, session};
 use crate::app::{App, AppError};
@@ -38,7 +38,7 @@ const QUEUE: usize = 8;
 
 /// What a page's live part shows.
 pub trait Feed: Send + 'static {
-    /// What is new since the last call, as whoever watches may see it now: a few events. Called at most once a second.
+    /// What is new since the last call, as whoever watches may see it now: a few events. Called once a second, and when rights change.
     ///
     /// # Errors
     /// Ends the stream; the page says that it has no live figures any more.
@@ -161,11 +161,14 @@ async fn run(app: Arc<App>, mut ticket: Ticket, ending: Option<Ending>, mut feed
             None => std::future::pending().await,
         }
     });
+    let mut moves = app.rights_moves();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for n in 0_u32.. {
         tokio::select! {
             _ = ticks.tick() => {}
+            // The sender lives as long as the application.
+            _ = moves.changed() => {}
             _ = ticket.superseded.wait_for(|superseded| *superseded) => {
                 // A browser that does not read loses this word with the stream.
                 let _ = to.try_send(Ok(Event::default().event("superseded").data("1")));

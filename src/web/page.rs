@@ -1,7 +1,7 @@
 //! The frame that every page stands in: who is here, what is held, where the pause control is. Plain data; whoever answers a request fills
 //! it, `templates/layout.html` draws it. A page is a struct with a field `frame: Frame` and a template that extends the layout.
 
-use super::format::OutOf;
+use super::{extract::Next, format::OutOf};
 use crate::domain::Timestamp;
 
 /// Which of our scripts a page loads. Every act works without any of them, key ceremonies excepted.
@@ -26,6 +26,8 @@ pub enum PauseControl {
     Link,
     /// An inert box in the same rectangle, on `/pause` itself: nothing that fires may lie where the opener lay.
     Inert,
+    /// The link to `/stop-device`: nobody is signed in, and the browser is a stop device.
+    Device,
     /// Nothing: nobody is signed in, or this person may not pause.
     Absent,
 }
@@ -120,6 +122,8 @@ pub struct Frame {
     pub csrf: String,
     /// How many acts wait for this person's signature.
     pub acts_waiting: usize,
+    /// How many notices this person has not read.
+    pub notices_unread: usize,
     /// What is held.
     pub held: Option<HeldStrip>,
     /// What this person lacks in security keys, as a sentence without its full stop; empty: nothing.
@@ -158,6 +162,7 @@ impl Frame {
             person: None,
             csrf: String::new(),
             acts_waiting: 0,
+            notices_unread: 0,
             held: None,
             keys_missing: String::new(),
             is_log_frozen: false,
@@ -192,13 +197,22 @@ impl Frame {
             Theme::Dark => "dark",
         }
     }
+    /// True for a session that may only stop.
+    pub fn is_stop_only(&self) -> bool {
+        self.person.as_ref().is_some_and(|person| person.stop_only)
+    }
+    /// Where a key wakes a session that may only stop, and then leads back here.
+    pub fn wake_href(&self) -> String {
+        Next::of(&self.path).on("/sign-in/key")
+    }
     /// The server's time in milliseconds, from which the page's clock runs.
     pub fn now_ms(&self) -> i64 {
         self.now.0 / 1_000
     }
     /// The links of the bar.
     pub fn main_links(&self) -> Vec<NavLink> {
-        [("/fleet", "Fleet", 0), ("/holds", "Holds", 0), ("/acts", "Acts", self.acts_waiting), ("/audit", "Audit", 0)]
+        let notices = ("/notices", "Notices", self.notices_unread);
+        [("/fleet", "Fleet", 0), ("/holds", "Holds", 0), ("/acts", "Acts", self.acts_waiting), notices, ("/audit", "Audit", 0)]
             .map(|l| self.link(l))
             .into()
     }

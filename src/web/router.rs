@@ -23,6 +23,8 @@ pub enum Access {
     StopOnly(Action),
     /// The bearer of an API token; no cookie opens these.
     Token(Action),
+    /// A stop device, by its cookie; it opens these and nothing else.
+    Device(Action),
     /// The bearer of an agent token.
     Agent,
     /// Demo installations only.
@@ -110,6 +112,7 @@ routes! {
     GET "/audit/{seq}" Access::Person(Action::SeeAudit) => super::pages::audit::entry::show;
     GET "/live/fleet" Access::Person(Action::See) => super::pages::fleet_live::stream;
 
+    GET "/demo/mail" Access::Demo => super::pages::mailbox::show;
     GET "/demo/{link}" Access::Demo => super::pages::welcome::demo;
 
     GET "/acts" Access::Person(Action::See) => super::pages::acts::index;
@@ -122,12 +125,19 @@ routes! {
     POST "/me/keys" Access::Person(Action::OwnKeys) => super::pages::own_keys::create;
     POST "/me/keys/{id}/name" Access::Person(Action::OwnKeys) => super::pages::own_keys::rename;
     POST "/me/keys/{id}/remove" Access::Person(Action::OwnKeys) => super::pages::own_keys::remove;
+    POST "/me/sessions/end" Access::Person(Action::OwnSessions) => super::pages::sessions::end_own;
+    POST "/me/address" Access::Person(Action::OwnAddress) => super::pages::mail::set_address;
+    GET "/notices" Access::Person(Action::See) => super::pages::notices::index;
+    POST "/notices/read" Access::Person(Action::See) => super::pages::notices::read_all;
+    GET "/notices/{id}" Access::Person(Action::See) => super::pages::notices::show;
+    POST "/notices/{id}/read" Access::Person(Action::See) => super::pages::notices::read;
     GET "/people" Access::Person(Action::See) => super::pages::people::index;
     GET "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::invite;
     POST "/people/invite" Access::Person(Action::ManagePeople) => super::pages::people::prepare_invite;
     GET "/people/{id}" Access::Person(Action::See) => super::pages::people::show;
     POST "/people/{id}/roles" Access::Person(Action::ManagePeople) => super::pages::people::set_roles;
     POST "/people/{id}/link" Access::Person(Action::ManagePeople) => super::pages::people::prepare_link;
+    POST "/people/{id}/sessions/end" Access::Person(Action::ManagePeople) => super::pages::sessions::end_of;
     POST "/people/{id}/recover" Access::Person(Action::AskRecovery) => super::pages::people::prepare_recovery;
     GET "/recoveries" Access::Person(Action::See) => super::pages::recoveries::index;
     GET "/recoveries/{id}" Access::Person(Action::See) => super::pages::recoveries::show;
@@ -142,8 +152,19 @@ routes! {
     GET "/tokens" Access::Person(Action::See) => super::pages::tokens::index;
     POST "/tokens" Access::Person(Action::ManageTokens) => super::pages::tokens::create;
     POST "/tokens/{id}/revoke" Access::Person(Action::ManageTokens) => super::pages::tokens::revoke;
+    GET "/stop-device" Access::Device(Action::SeeCounts) => super::pages::stop_device::show;
+    POST "/stop-device/holds" Access::Device(Action::PlaceHold) => super::pages::stop_device::press;
+    GET "/stop-device/holds/{id}" Access::Device(Action::SeeCounts) => super::pages::stop_device::receipt;
+    GET "/stop-device/enrol/{link}" Access::Link => super::pages::stop_device::enrol::show;
+    POST "/stop-device/enrol" Access::Link => super::pages::stop_device::enrol::take;
+    GET "/stop-devices" Access::Person(Action::ManageDevices) => super::pages::stop_devices::index;
+    POST "/stop-devices/allow" Access::Person(Action::ManageDevices) => super::pages::stop_devices::allow;
+    POST "/stop-devices/{id}/end" Access::Person(Action::OwnDevices) => super::pages::stop_devices::end;
+    GET "/me/stop-devices" Access::Person(Action::OwnDevices) => super::pages::stop_devices::mine;
+    POST "/me/stop-devices" Access::Person(Action::OwnDevices) => super::pages::stop_devices::make_link;
     GET "/matrix" Access::Person(Action::SeeMatrix) => super::pages::matrix::show;
     GET "/system" Access::Person(Action::See) => super::pages::system::show;
+    POST "/system/mail" Access::Person(Action::See) => super::pages::mail::test;
     GET "/card" Access::Public => super::pages::system::card;
 
     POST "/agent/v1/enrol" Access::Public => super::agent::enrol::create;
@@ -161,7 +182,6 @@ routes! {
     GET "/api/v1/bots/{id}" Access::Token(Action::See) => super::api::v1::bots::show;
     POST "/api/v1/bots/{id}/stage" Access::Token(Action::SetStage) => super::api::v1::bots::set_stage;
     GET "/api/v1/teams" Access::Token(Action::See) => super::api::v1::teams::index;
-    POST "/api/v1/teams" Access::Token(Action::CreateTeam) => super::api::v1::teams::create;
     GET "/api/v1/agents" Access::Token(Action::See) => super::api::v1::agents::index;
     GET "/api/v1/holds" Access::Token(Action::See) => super::api::v1::holds::index;
     POST "/api/v1/holds" Access::Token(Action::PlaceHold) => super::api::v1::holds::create;

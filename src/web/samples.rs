@@ -114,8 +114,8 @@ pub fn receipt(of: usize, waiting: usize) -> Receipt {
 
 /// Every page, drawn from samples: a name and the page.
 fn all() -> Vec<(String, String)> {
-    use super::pages::{agents, audit, bots, first_run, fleet, holds, own_keys, pause, starts, team};
-    let stopping = [fleet::samples(), team::samples(), pause::samples(), holds::samples()];
+    use super::pages::{agents, audit, bots, first_run, fleet, holds, own_keys, pause, starts, stop_device, team};
+    let stopping = [fleet::samples(), team::samples(), pause::samples(), stop_device::samples(), holds::samples()];
     let others = [bots::samples(), starts::samples(), agents::samples(), audit::samples(), first_run::samples(), own_keys::samples()];
     stopping.into_iter().chain(others).flatten().collect()
 }
@@ -169,7 +169,7 @@ fn write(folder: &std::path::Path) {
             std::fs::write(folder.join(format!("{name}-{word}.html")), page).unwrap();
         }
     }
-    for name in ["app.css", "app.js", "keys.js", "htmx.min.js", "hx-sse.min.js", "favicon.svg"] {
+    for name in ["app.css", "app.js", "keys.js", "device.js", "htmx.min.js", "hx-sse.min.js", "favicon.svg"] {
         let file = folder.join(assets::url(name).trim_start_matches('/'));
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, assets::bytes(name).unwrap()).unwrap();

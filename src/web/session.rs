@@ -1,13 +1,15 @@
 //! What a browser session holds: who is signed in, since when, when they last acted, the token of their forms, and ceremonies under way.
-//! The cookie names the session and nothing else. The id changes at sign-in and at every change of what the session may do.
+//! The cookie names the session and nothing else. The id changes at sign-in, when a key wakes the session, and at every change of what its
+//! person may do.
 
 use super::WebError;
 use crate::app::{AppError, sign_in::LINK_SESSION_MS};
 use crate::authn::{
-    KeyError,
+    KeyError, SessionStore,
     keys::CEREMONY_MS,
-    sessions::{KEY, UNTIL, USER},
+    sessions::{DEVICE, HANDLE, KEY, PLACE, SEEN, SINCE, UNTIL, USER},
 };
+use crate::authz::Actor;
 use crate::crypto::token;
 use crate::domain::{CredentialId, Timestamp, UserId};
 use serde::{Serialize, de::DeserializeOwned};
@@ -25,7 +27,7 @@ const SEEN_EVERY_MS: i64 = 60 * 1_000;
 const CEREMONIES: usize = 8;
 
 const CSRF: &str = "csrf";
-const SEEN: &str = "seen";
+const RIGHTS: &str = "rights";
 const UNRECORDED: &str = "unrecorded";
 const PENDING: &str = "pending";
 const LINK: &str = "link";
@@ -46,6 +48,36 @@ pub struct Held {
     pub seen: Timestamp,
     /// The sign-in could not be recorded: the session may only stop.
     pub unrecorded: bool,
+    /// The session's name outside of the cookie.
+    pub handle: Option<String>,
+    /// What its person might do when its id was last changed.
+    pub rights: Option<String>,
+    /// The browser has a session, and neither database nor memory can say whose.
+    pub is_unknown: bool,
+}
+
+/// How somebody came in.
+#[derive(Debug, Clone, Default)]
+pub struct CameIn {
+    /// False when the log could not take it: the session may then only stop.
+    pub recorded: bool,
+    /// With which security key: the session ends when it is removed.
+    pub key: Option<CredentialId>,
+    /// Browser and system in words.
+    pub device: String,
+    /// From which address.
+    pub place: String,
+    /// What the person may do, as [`rights_of`] says.
+    pub rights: String,
+}
+
+/// What a person may do, as a text to compare: the session's id changes when it does.
+pub fn rights_of(actor: &Actor) -> String {
+    let Actor::User { grants, few_keys, frozen, .. } = actor else { return String::new() };
+    let mut rights: Vec<String> =
+        grants.iter().map(|grant| format!("{}:{}", grant.role, grant.team.as_ref().map_or("", |team| team.as_str()))).collect();
+    rights.sort();
+    format!("{}{}{}", rights.join(" "), if *few_keys { " few keys" } else { "" }, if *frozen { " frozen" } else { "" })
 }
 
 impl Held {
@@ -81,15 +113,25 @@ async fn set<T: Serialize>(session: &Session, key: &str, value: T) -> Result<(),
     session.insert(key, value).await.map_err(broken)
 }
 
-/// Reads a session. One that cannot be read is nobody's.
+/// Reads a session. One that cannot be read is nobody's, which it says.
 pub async fn read(session: &Session) -> Held {
+    let user = match session.get(USER).await {
+        Ok(user) => user,
+        Err(error) => {
+            tracing::warn!(%error, "a session could not be read");
+            return Held { is_unknown: matches!(error, tower_sessions::session::Error::Store(_)), ..Held::default() };
+        }
+    };
     Held {
-        user: get(session, USER).await,
+        user,
         pending: get(session, PENDING).await,
         link: get(session, LINK).await,
         csrf: get(session, CSRF).await,
         seen: Timestamp(get(session, SEEN).await.unwrap_or_default()),
         unrecorded: get(session, UNRECORDED).await.unwrap_or_default(),
+        handle: get(session, HANDLE).await,
+        rights: get(session, RIGHTS).await,
+        is_unknown: false,
     }
 }
 
@@ -121,33 +163,56 @@ pub async fn hold_link(session: &Session, digest: &str, now: Timestamp) -> Resul
     set(session, LINK, digest).await
 }
 
-/// Signs a person in. `recorded` is false when the log could not take it: the session may then only stop.
+/// Signs a person in.
 ///
 /// # Errors
 /// When the session cannot be written.
-pub async fn sign_in(session: &Session, user: &UserId, recorded: bool, now: Timestamp) -> Result<(), WebError> {
+pub async fn sign_in(session: &Session, user: &UserId, came: &CameIn, now: Timestamp) -> Result<(), WebError> {
     anew(session, now.plus_ms(LIVES_MS)).await?;
     set(session, USER, user).await?;
+    set(session, SINCE, now.0).await?;
+    note(session, came, now).await
+}
+
+/// Wakes a session that only stops, after a key was touched, under another id. When it ends stays as it was, and so does the token of its
+/// forms: a page that is open in another tab goes on.
+///
+/// # Errors
+/// When the session cannot be written.
+pub async fn wake(store: &SessionStore, session: &Session, came: &CameIn, now: Timestamp) -> Result<(), WebError> {
+    turn(store, session).await?;
+    session.remove::<bool>(UNRECORDED).await.map_err(broken)?;
+    session.remove::<Vec<UnderWay>>(UNDER_WAY).await.map_err(broken)?;
+    note(session, came, now).await
+}
+
+/// Gives a session another id, since its person may do something else now.
+///
+/// # Errors
+/// When the session cannot be written.
+pub async fn renew(store: &SessionStore, session: &Session, rights: &str) -> Result<(), WebError> {
+    turn(store, session).await?;
+    set(session, RIGHTS, rights).await
+}
+
+/// Another id for the same session: nobody who had the old one goes on with it.
+async fn turn(store: &SessionStore, session: &Session) -> Result<(), WebError> {
+    let Some(id) = session.id() else { return Ok(()) };
+    store.turns(&id);
+    let turned = session.cycle_id().await;
+    store.turns_not(&id);
+    turned.map_err(broken)
+}
+
+async fn note(session: &Session, came: &CameIn, now: Timestamp) -> Result<(), WebError> {
     set(session, SEEN, now.0).await?;
-    if recorded { Ok(()) } else { set(session, UNRECORDED, true).await }
-}
-
-/// Wakes a session that only stops, after a key was touched. When it ends stays as it was.
-///
-/// # Errors
-/// When the session cannot be written.
-pub async fn wake(session: &Session, user: &UserId, recorded: bool, now: Timestamp) -> Result<(), WebError> {
-    let until: Option<i64> = get(session, UNTIL).await;
-    sign_in(session, user, recorded, now).await?;
-    set(session, UNTIL, until.unwrap_or(now.0)).await
-}
-
-/// Notes with which key a session was signed in: it ends when the key is removed.
-///
-/// # Errors
-/// When the session cannot be written.
-pub async fn note_key(session: &Session, key: &CredentialId) -> Result<(), WebError> {
-    set(session, KEY, key).await
+    set(session, RIGHTS, &came.rights).await?;
+    set(session, DEVICE, &came.device).await?;
+    set(session, PLACE, &came.place).await?;
+    if let Some(key) = &came.key {
+        set(session, KEY, key).await?;
+    }
+    if came.recorded { Ok(()) } else { set(session, UNRECORDED, true).await }
 }
 
 /// Notes that the person acted. An idle session stays idle: only a key wakes it.

@@ -2,8 +2,10 @@
 //! Across replicas a lease row picks one for the work that must not be done twice at once.
 
 pub mod drills;
+pub mod endings;
 pub mod lapses;
 pub mod merge;
+pub mod outbox;
 pub mod prune;
 pub mod publisher;
 pub mod recoveries;
@@ -25,7 +27,9 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(lapses::run(app.clone()));
     all.spawn(starts::run(app.clone()));
     all.spawn(drills::run(app.clone()));
+    all.spawn(endings::run(app.clone()));
     all.spawn(prune::run(app.clone()));
+    all.spawn(outbox::run(app.clone()));
     all.spawn(publisher::run(app.clone()));
     all.spawn(sink::run(app.clone()));
     all.spawn(recoveries::run(app.clone()));

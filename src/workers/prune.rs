@@ -1,4 +1,4 @@
-//! Forgets browser sessions that have ended.
+//! Forgets browser sessions that have ended, browsers that nobody has signed in from for as long as they keep a cookie, and old notices.
 
 use crate::app::App;
 use std::{sync::Arc, time::Duration};
@@ -10,5 +10,9 @@ pub async fn run(app: Arc<App>) {
     loop {
         tokio::time::sleep(EVERY).await;
         app.sessions.prune().await;
+        app.forget_browsers().await;
+        if let Err(error) = app.forget_old_notices().await {
+            tracing::warn!(%error, "old notices were not forgotten yet");
+        }
     }
 }

@@ -8,3 +8,5 @@ mod keys;
 mod newcomer;
 mod program;
 mod recovery;
+mod sessions;
+mod stop_device;

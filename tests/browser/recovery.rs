@@ -6,7 +6,7 @@ use crate::{
     newcomer::{PASSWORD, come_in},
 };
 use andon::{
-    app::{App, Parts, acts::Outcome},
+    app::{App, Parts, acts::Outcome, sign_in::Chosen},
     authn::SoftKey,
     domain::{ActKind, Clock, Grant, InstallationId, Role, Secret, Timestamp, UserId},
     fleet::Spool,
@@ -62,7 +62,9 @@ impl Site {
 
     async fn join(&self, link: &Secret<String>) -> Somebody {
         let welcomed = self.app.welcome(link.expose().rsplit('/').next().unwrap()).await.unwrap();
-        self.app.welcome_password(&welcomed.link, &welcomed.user.name, Secret::new(PASSWORD.into())).await.unwrap();
+        let (display_name, password) = (welcomed.user.name.clone(), Secret::new(PASSWORD.into()));
+        let chosen = Chosen { display_name, password, address: String::new() };
+        self.app.welcome_password(&welcomed.link, chosen).await.unwrap();
         let keys = [SoftKey::new(self.app.origin.clone()), SoftKey::new(self.app.origin.clone())];
         for key in &keys {
             let ceremony = self.app.welcome_key_options(&welcomed.link).await.unwrap();

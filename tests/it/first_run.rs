@@ -271,6 +271,7 @@ async fn the_open_task_is_the_first_that_is_not_done() {
     let real = test.press("operator", Scope::Bot(bot.id.clone()), Level::Pause).await.hold.id;
     agent.settle(&test.app).await;
     test.release(&real, &["lead"]).await.unwrap();
+    agent.settle(&test.app).await;
     opens(&mut lead, "6", "Go on to sign the start of 1 bot").await;
     test.start(std::slice::from_ref(&bot.id), &["lead"]).await.unwrap();
     agent.settle(&test.app).await;

@@ -2,15 +2,15 @@
 //! bound to one device for lead, risk and admin; and the attacks on them.
 
 use crate::harness::{
-    app::TestApp,
+    app::{TestApp, chosen},
     db::{Fresh, on_both},
     plastic,
 };
 use crate::log::copy::Raw;
 use andon::{
-    app::{AppError, acts::Outcome},
+    app::{AppError, acts::Outcome, sign_in::Whence},
     authn::{KeyError, SoftKey},
-    domain::{ActKind, CredentialId, Grant, Level, Role, Scope, Secret, UserId},
+    domain::{ActKind, CredentialId, Grant, Level, Role, Scope, UserId},
     storage::{self, Lane, credentials::Credential},
 };
 use std::sync::Arc;
@@ -83,7 +83,7 @@ async fn somebody(test: &TestApp, name: &str, grants: Vec<Grant>, kinds: &[bool]
     let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
     let Outcome::Secret { secret, .. } = test.sign("admin", &act).await.unwrap() else { panic!("no link") };
     let welcomed = test.app.welcome(secret.expose().rsplit('/').next().unwrap()).await.unwrap();
-    test.app.welcome_password(&welcomed.link, name, Secret::new("violet-harbour-19-quince".into())).await.unwrap();
+    test.app.welcome_password(&welcomed.link, chosen(name, "violet-harbour-19-quince")).await.unwrap();
     let mut keys = Vec::new();
     for (n, is_synced) in kinds.iter().enumerate() {
         let key = Arc::new(SoftKey::new(test.app.origin.clone()));
@@ -125,7 +125,7 @@ on_both!(lead_risk_and_admin_use_keys_that_are_bound_to_one_device, |fresh: Fres
     let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
     let Outcome::Secret { secret, .. } = test.sign("admin", &act).await.unwrap() else { panic!("no link") };
     let welcomed = test.app.welcome(secret.expose().rsplit('/').next().unwrap()).await.unwrap();
-    test.app.welcome_password(&welcomed.link, "New", Secret::new("violet-harbour-19-quince".into())).await.unwrap();
+    test.app.welcome_password(&welcomed.link, chosen("New", "violet-harbour-19-quince")).await.unwrap();
     let ceremony = test.app.welcome_key_options(&welcomed.link).await.unwrap();
     let answer = SoftKey::new(test.app.origin.clone()).register(&ceremony.options).unwrap();
     let refused = test.app.welcome_key(&welcomed.link, &ceremony.state, &plastic::synced(&answer), "phone").await;
@@ -144,7 +144,7 @@ on_both!(with_one_key_a_person_reads_and_stops_and_nothing_else, |fresh: Fresh| 
     let bot = test.bot("a-1", "arb").await;
     let (id, keys) = somebody(&test, "newcomer", vec![Grant { role: Role::Operator, team: Some(test.team("arb")) }], &[false]).await;
     let begun = test.app.sign_in_key_options(&id).await.unwrap();
-    assert!(test.app.sign_in_key(&id, &begun.state, &keys[0].sign(&begun.options).unwrap()).await.unwrap().recorded);
+    assert!(test.app.sign_in_key(&id, &begun.state, &keys[0].sign(&begun.options).unwrap(), &Whence::default()).await.unwrap().recorded);
     let actor = test.app.actor_of(&id, false).unwrap();
     let press = andon::app::holds::Press {
         scope: Scope::Bot(bot.id.clone()),
@@ -185,7 +185,7 @@ on_both!(a_key_whose_counter_goes_back_is_suspended, |fresh: Fresh| async move {
     let lead = &test.people["lead"];
     let key = copy_signs(&test, "lead").await;
     let begun = test.app.sign_in_key_options(&lead.id).await.unwrap();
-    let refused = test.app.sign_in_key(&lead.id, &begun.state, &lead.key.sign(&begun.options).unwrap()).await;
+    let refused = test.app.sign_in_key(&lead.id, &begun.state, &lead.key.sign(&begun.options).unwrap(), &Whence::default()).await;
     assert!(matches!(&refused, Err(AppError::Key(KeyError::Doubtful { credential, .. })) if *credential == key.id), "{refused:?}");
     assert!(refused.unwrap_err().to_string().contains("there may be a copy of the key. It was suspended"));
     let stored = test.keys("lead").await.remove(0);
@@ -196,7 +196,9 @@ on_both!(a_key_whose_counter_goes_back_is_suspended, |fresh: Fresh| async move {
     // It is asked for nothing any more, its owner reads and stops only, and the other key mends it.
     let begun = test.app.sign_in_key_options(&lead.id).await.unwrap();
     assert!(lead.key.sign(&begun.options).is_err());
-    assert!(test.app.sign_in_key(&lead.id, &begun.state, &lead.spare.sign(&begun.options).unwrap()).await.unwrap().recorded);
+    assert!(
+        test.app.sign_in_key(&lead.id, &begun.state, &lead.spare.sign(&begun.options).unwrap(), &Whence::default()).await.unwrap().recorded
+    );
     let actor = test.actor("lead");
     assert!(actor.has_few_keys());
     let hold = test.press("lead", Scope::Fleet, Level::Pause).await.hold;
@@ -222,8 +224,8 @@ on_both!(an_answer_is_taken_once_and_for_its_own_act_only, |fresh: Fresh| async 
     let lead = &test.people["lead"];
     let begun = test.app.sign_in_key_options(&lead.id).await.unwrap();
     let answer = lead.key.sign(&begun.options).unwrap();
-    test.app.sign_in_key(&lead.id, &begun.state, &answer).await.unwrap();
-    let refused = test.app.sign_in_key(&lead.id, &begun.state, &answer).await;
+    test.app.sign_in_key(&lead.id, &begun.state, &answer, &Whence::default()).await.unwrap();
+    let refused = test.app.sign_in_key(&lead.id, &begun.state, &answer, &Whence::default()).await;
     assert!(matches!(refused, Err(AppError::Key(KeyError::Over))), "{refused:?}");
     assert!(test.keys("lead").await[0].suspended_at.is_none(), "a recording says nothing about the key");
     // Of two acts a signature is good for one.

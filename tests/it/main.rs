@@ -13,6 +13,7 @@ mod harness;
 mod holds;
 mod keys;
 mod log;
+mod notices;
 mod recovery;
 mod secrets;
 mod shell_agent;

@@ -11,6 +11,7 @@ use crate::{
     harness::{
         browser::{Browser, exchange},
         db::{Fresh, Place, on_both},
+        smtp,
         tables::Tables,
     },
 };
@@ -30,6 +31,7 @@ use std::{
 const PASSWORD: &str = "canary-violet-harbour-19-quince";
 const OTHER_PASSWORD: &str = "canary-amber-orchard-77-lantern";
 const MISTYPED: &str = "canary-mistyped-password-4711";
+const MAIL: &str = "canary-mail-server-password-2718";
 const DATABASE: &str = "canaryDatabasePassword0815";
 const MADE_UP: &str = "andon_agent_canaryMadeUpTokenThatNobodyHas";
 
@@ -52,6 +54,7 @@ struct Ground {
     address: SocketAddr,
     origin: String,
     server: Child,
+    mail: smtp::Server,
     canaries: Vec<Canary>,
     found: Vec<Found>,
 }
@@ -82,6 +85,10 @@ impl Ground {
             assert_ne!(*url, with_password, "nothing is planted in {url}");
             serve.env("ANDON_DATABASE_URL", with_password);
         }
+        let mail = smtp::Server::start(smtp::Way::Plain, None, Some(("andon", MAIL))).await;
+        fs::write(dir.join("mail-password"), MAIL).unwrap();
+        serve.args(["--smtp-url", &format!("smtp-plain://{}", mail.address), "--smtp-from", "andon@desk.example", "--smtp-user", "andon"]);
+        serve.arg("--smtp-password-file").arg(dir.join("mail-password"));
         serve.env("ANDON_LOG", "debug").stdout(log(&dir, "logs/server.out")).stderr(log(&dir, "logs/server.log"));
         let server = serve.spawn().unwrap();
         let chosen = |name, value: &str| Canary { name, value: value.to_owned(), allowed: &[] };
@@ -90,9 +97,10 @@ impl Ground {
             chosen("another password", OTHER_PASSWORD),
             chosen("a mistyped password", MISTYPED),
             chosen("the database's password", DATABASE),
+            Canary { name: "the mail server's password", value: MAIL.to_owned(), allowed: &["file mail-password"] },
             chosen("a token that nobody has", MADE_UP),
         ];
-        let ground = Self { dir, address, origin, server, canaries, found: Vec::new() };
+        let ground = Self { dir, address, origin, server, mail, canaries, found: Vec::new() };
         until("a server that answers", async || {
             let health = Request::get("/healthz").header("host", "localhost").body(Body::empty()).unwrap();
             exchange(address, health).await.is_ok_and(|answer| answer.status() == 200)
@@ -141,7 +149,12 @@ async fn come_in(browser: &mut Browser, ground: &Ground, link: &str, password: &
     browser.get(&path).await;
     browser.get("/welcome").await;
     browser.post("/welcome/password", &[("display_name", "C. Nary"), ("password", password), ("again", MISTYPED)]).await;
-    browser.post("/welcome/password", &[("display_name", "C. Nary"), ("password", password), ("again", password)]).await;
+    browser
+        .post(
+            "/welcome/password",
+            &[("display_name", "C. Nary"), ("password", password), ("again", password), ("address", "c@people.example")],
+        )
+        .await;
     let mut keys = Vec::new();
     for nickname in ["one", "two"] {
         browser.get("/welcome").await;
@@ -180,6 +193,26 @@ fn shown(browser: &Browser) -> String {
 /// The id at the end of a path.
 fn id(path: &str) -> String {
     path.rsplit('/').next().unwrap().to_owned()
+}
+
+/// A phone of the admin's becomes a stop device and stops.
+async fn stop_device(ground: &mut Ground, admin: &mut Browser, phone: &mut Browser, key: &SoftKey) {
+    admin.get("/stop-devices").await;
+    admin.post("/stop-devices/allow", &[("allowed", "yes")]).await;
+    signed(admin, key).await;
+    admin.get("/me/stop-devices").await;
+    admin.post("/me/stop-devices", &[("name", "my phone")]).await;
+    let link = shown(admin);
+    ground.plant("a phone's link", id(&link), &["answer to admin: POST /me/stop-devices", "answer to phone: GET /stop-device/enrol"]);
+    phone.get(link.strip_prefix(&ground.origin).unwrap()).await;
+    phone.post("/stop-device/enrol", &[("link", &id(&link)), ("public_key", MISTYPED)]).await;
+    let cookie = phone.cookies["andon-stop-local"].clone();
+    ground.plant("a phone's cookie", cookie, &["answer to phone: POST /stop-device/enrol"]);
+    phone.get("/stop-device").await;
+    phone.post("/stop-device/holds", &[("scope", "fleet"), ("level", "reduce"), ("proof", MADE_UP)]).await;
+    assert!(phone.leads_to().starts_with("/stop-device/holds/"), "{}", phone.page);
+    let receipt = phone.leads_to().to_owned();
+    phone.get(&receipt).await;
 }
 
 /// Opens every page that a link leads to, and the log entry by entry.
@@ -377,8 +410,9 @@ on_both!(no_secret_stands_where_it_need_not, |fresh: Fresh| async move {
     let second_key = come_in(&mut second, &ground, &invitation, OTHER_PASSWORD).await;
     sign_in(&mut second, "second", OTHER_PASSWORD, &second_key).await;
 
+    let ops_team = lead.strip_prefix("lead:").unwrap().to_owned();
     admin.get("/tokens").await;
-    admin.post("/tokens", &[("name", "ops"), ("scope", "manage"), ("team", "")]).await;
+    admin.post("/tokens", &[("name", "ops"), ("scope", "operate"), ("team", &ops_team), ("days", "7")]).await;
     signed(&mut admin, &key).await;
     let api = shown(&admin);
     ground.plant("an API token", api.clone(), once);
@@ -416,6 +450,8 @@ on_both!(no_secret_stands_where_it_need_not, |fresh: Fresh| async move {
     admin.get(&hold).await;
     admin.post(&format!("{hold}/release"), &[("release_why", "it is over")]).await;
     signed(&mut admin, &key).await;
+    let mut phone = ground.browser();
+    stop_device(&mut ground, &mut admin, &mut phone, &key).await;
     admin.post_raw("/teams", format!("csrf={MADE_UP}&name=x"), Some("https://evil.example")).await;
     assert!(walk(&mut admin).await > 60);
     assert!(walk(&mut second).await > 60);
@@ -428,6 +464,7 @@ on_both!(no_secret_stands_where_it_need_not, |fresh: Fresh| async move {
         tables.push(Found { place: format!("table {table}"), text: rows });
     }
     assert!(tables.len() > 15);
+    until("the mail to both", async || ground.mail.taken().len() >= 2).await;
     second.post("/sign-out", &[]).await;
     proc::signal(i32::try_from(agent.id()).unwrap(), Signal::TERM);
     until("the agent's end", async || agent.try_wait().unwrap().is_some()).await;
@@ -437,7 +474,11 @@ on_both!(no_secret_stands_where_it_need_not, |fresh: Fresh| async move {
 
     ground.heard("admin", &mut admin);
     ground.heard("second", &mut second);
+    ground.heard("phone", &mut phone);
     ground.found.append(&mut tables);
+    let mails =
+        ground.mail.taken().into_iter().map(|mail| Found { place: "a mail".to_owned(), text: format!("{}{}", mail.text, mail.body()) });
+    ground.found.extend(mails);
     let (dir, mut found) = (ground.dir.clone(), Vec::new());
     files(&dir, &dir, &mut found);
     ground.found.append(&mut found);

@@ -5,10 +5,10 @@ use crate::app::{App, AppError, own_keys, tx::Act as OpenAct};
 use crate::audit::{Event, tree};
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
-    ActKind, AgentId, BotFacts, BotId, CredentialId, Epoch, Grant, HoldId, KEYS_NEEDED, StopFact, StopKind, TeamId, TokenId, UserId,
-    hold::Release, role,
+    ActKind, AgentId, Audience, BotFacts, BotId, CredentialId, Epoch, Grant, HoldId, KEYS_NEEDED, Notice, NoticeKind, StopFact, StopKind,
+    UserId, hold::Release, role,
 };
-use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, tokens::StoredToken, users::User};
+use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, users::User};
 use data_encoding::BASE64URL_NOPAD;
 use std::sync::Arc;
 
@@ -16,8 +16,6 @@ use std::sync::Arc;
 const CODE_LIVES_MS: i64 = 15 * 60 * 1_000;
 /// How long an invitation lives.
 const INVITATION_LIVES_MS: i64 = 60 * 60 * 1_000;
-/// How long an API token lives.
-const TOKEN_LIVES_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
 
 /// What an act does.
 pub(super) struct Effect {
@@ -32,11 +30,11 @@ pub(super) struct Effect {
 /// What follows the commit.
 pub(super) enum After {
     /// An agent was revoked: end its stream once its bot stands.
-    EndAgent(Arc<BotFacts>, AgentId, Epoch),
+    Agent(Arc<BotFacts>, AgentId, Epoch),
     /// A key was removed: end the sessions that were signed in with it.
-    EndSessions(UserId, CredentialId),
+    SessionsWithKey(UserId, CredentialId),
     /// An account is being recovered: end every session of its person.
-    EndAllSessions(UserId),
+    Sessions(UserId),
 }
 
 impl App {
@@ -57,15 +55,17 @@ impl App {
             ActKind::RecoveryVeto { recovery, user } => self.carry_recovery_veto(open, act, (recovery, user)).await,
             ActKind::CredentialAdd { user, .. } => self.carry_key(open, act, user).await,
             ActKind::CredentialRemove { user, credential, .. } => self.carry_key_removal(open, act, (user, credential)).await,
-            ActKind::TokenCreate { name, scope, team } => self.carry_token(open, act, (name, scope, team.as_ref())).await,
+            ActKind::MailAddress { user, address } => self.carry_address(open, act, (user, address.as_ref())).await,
+            ActKind::TokenCreate { name, scope, team, days } => self.carry_token(open, act, (name, scope, team.as_ref(), *days)).await,
+            ActKind::StopDevices { allowed } => self.carry_stop_devices(open, act, *allowed).await,
         }
     }
 
     pub(super) async fn after(self: &Arc<Self>, after: Option<After>) {
         match after {
-            Some(After::EndAgent(bot, agent, epoch)) => self.end_revoked(bot, agent, epoch),
-            Some(After::EndSessions(user, key)) => self.sessions.end_all_with_key(&user, &key).await,
-            Some(After::EndAllSessions(user)) => self.sessions.end_all_of(&user).await,
+            Some(After::Agent(bot, agent, epoch)) => self.end_revoked(bot, agent, epoch),
+            Some(After::SessionsWithKey(user, key)) => self.sessions.end_all_with_key(&user, &key).await,
+            Some(After::Sessions(user)) => self.sessions.end_all_of(&user).await,
             None => {}
         }
     }
@@ -180,7 +180,7 @@ impl App {
         let facts = self.fleet.view().bot(bot).cloned().ok_or(AppError::NotFound("bot"))?;
         open.changes_books();
         let event = Event::AgentRevoked { agent: agent.clone(), bot: bot.clone(), why: why.to_owned(), signed: signed_act(act)? };
-        let after = Some(After::EndAgent(facts, agent.clone(), epoch));
+        let after = Some(After::Agent(facts, agent.clone(), epoch));
         Ok(Effect { event, outcome: Outcome::Done(format!("/agents/{agent}")), after })
     }
 
@@ -248,9 +248,21 @@ impl App {
         self.keeps_quorum(&self.members_in(open.tx()).await?, user, grants)?;
         storage::users::user_set_grants(open.tx(), user, grants).await?;
         self.an_admin_remains(open).await?;
+        self.tell_of_grants(open, act, user).await?;
         open.changes_books();
         let event = Event::GrantsChanged { user: user.clone(), grants: grants.to_vec(), signed: signed_act(act)? };
         Ok(Effect { event, outcome: Outcome::Done(format!("/people/{user}")), after: None })
+    }
+
+    async fn tell_of_grants(&self, open: &mut OpenAct<'_>, act: &ActView, user: &UserId) -> Result<(), AppError> {
+        let name = |id: &UserId| self.people().name(id).unwrap_or_else(|| "somebody".to_owned());
+        let (who, by) = (name(user), name(&act.stored.made_by));
+        let text = format!("{by} changed what you may do, signed with a security key. The roles that you have now are on My account.");
+        let told = Notice::new(NoticeKind::RolesChanged, &act.stored.id, "Your roles were changed", text).at("/me");
+        open.tell(&Audience::person(user), &told).await?;
+        let text = format!("{by} changed what {who} may do, signed with a security key.");
+        let told = Notice::new(NoticeKind::RolesChanged, &act.stored.id, format!("The roles of {who} were changed"), text);
+        self.tell_admins_but(open, user, &told.at(format!("/people/{user}"))).await
     }
 
     /// Refuses toxic pairs and teams that do not exist. `joining` counts people who come with this act.
@@ -262,30 +274,5 @@ impl App {
             storage::teams::team_by_id(open.tx(), team).await?.ok_or(AppError::NotFound("team"))?;
         }
         Ok(())
-    }
-
-    async fn carry_token(
-        &self,
-        open: &mut OpenAct<'_>,
-        act: &ActView,
-        (name, scope, team): (&str, &str, Option<&TeamId>),
-    ) -> Result<Effect, AppError> {
-        let token = token::new_token(scope)?;
-        let now = open.now();
-        let row = StoredToken {
-            id: TokenId::new(),
-            name: name.to_owned(),
-            token_hash: TokenDigest::of(token.expose()).hex(),
-            scope: scope.to_owned(),
-            team_id: team.cloned(),
-            made_by: act.stored.made_by.clone(),
-            made_at: now,
-            expires_at: now.plus_ms(TOKEN_LIVES_MS),
-            revoked_at: None,
-        };
-        storage::tokens::token_insert(open.tx(), &row).await?;
-        open.changes_books();
-        let event = Event::TokenCreated { token: row.id, name: row.name, scope: row.scope, team: row.team_id, signed: signed_act(act)? };
-        Ok(Effect { event, outcome: Outcome::Secret { title: "API token", secret: token, next: "/tokens".into() }, after: None })
     }
 }

@@ -1,16 +1,18 @@
 //! Acts that need a security key: prepared, shown, signed over exactly their bytes, carried out in the transaction of the last signature.
 //! One file per kind of effect; who may sign is in the policy table, how many must is here (ruling C7).
 
+pub mod address;
 pub mod carry_out;
+mod carry_tokens;
 pub mod own;
 pub mod prepare;
 pub mod recovery;
 pub mod sign;
 
-use super::{App, AppError};
+use super::{App, AppError, Invalid};
 use crate::authn::NewKey;
 use crate::authz::{self, Action, Actor, Permit, Resource};
-use crate::domain::{Act, ActId, ActKind, Role, StartLeaf, act};
+use crate::domain::{Act, ActId, ActKind, Role, StartLeaf, TeamId, TokenScope, act, token::TOKEN_DAYS};
 use crate::storage::{
     self,
     acts::{StoredAct, StoredSignature},
@@ -30,6 +32,9 @@ pub struct Detail {
     /// The key that a `credential_add` adds; the act names its public key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_key: Option<NewKey>,
+    /// Of a change of address: the address and its salt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<address::Opening>,
 }
 
 /// An act with everything a page shows.
@@ -73,6 +78,21 @@ impl ActView {
     /// The SHA-256 that is signed.
     pub fn challenge(&self) -> [u8; 32] {
         act::digest(&self.stored.body)
+    }
+}
+
+/// Nobody gives a token what they do not have, nor a life that no token has.
+fn may_give(actor: &Actor, scope: &str, team: Option<&TeamId>, days: u32) -> Result<(), AppError> {
+    let scope: TokenScope = scope.parse().map_err(|_| Invalid::one("scope", "Choose what the token may do"))?;
+    if !TOKEN_DAYS.contains(&days) {
+        return Err(Invalid::one("days", "Choose 7, 30 or 90 days").into());
+    }
+    match team {
+        _ if authz::may_give_token(actor, scope, team) => Ok(()),
+        None => Err(Invalid::one("team", "A token that may operate is of one team. Choose the team").into()),
+        Some(_) => {
+            Err(Invalid::one("scope", "A token that may operate is made by a lead of its team: nobody gives what they do not have").into())
+        }
     }
 }
 
@@ -174,10 +194,14 @@ impl App {
             ActKind::CredentialAdd { user, .. } | ActKind::CredentialRemove { user, .. } => {
                 authz::check(actor, Action::OwnKeys, &Resource::User(user.clone()))?
             }
-            ActKind::TokenCreate { team, .. } => {
+            ActKind::MailAddress { user, .. } => authz::check(actor, Action::OwnAddress, &Resource::User(user.clone()))?,
+            ActKind::TokenCreate { scope, team, days, .. } => {
                 let resource = team.clone().map_or(Resource::Installation, Resource::Team);
-                authz::check(actor, Action::ManageTokens, &resource)?
+                let permit = authz::check(actor, Action::ManageTokens, &resource)?;
+                may_give(actor, scope, team.as_ref(), *days)?;
+                permit
             }
+            ActKind::StopDevices { .. } => authz::check(actor, Action::ManageDevices, &Resource::Installation)?,
         })
     }
 

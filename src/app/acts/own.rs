@@ -74,6 +74,6 @@ impl App {
             nickname: key.nickname.clone(),
             signed: signed_act(act)?,
         };
-        Ok(Effect { event, outcome: Outcome::Done("/me".into()), after: Some(After::EndSessions(user, credential)) })
+        Ok(Effect { event, outcome: Outcome::Done("/me".into()), after: Some(After::SessionsWithKey(user, credential)) })
     }
 }

@@ -160,7 +160,7 @@ impl App {
         let user = row.user_id.clone();
         let event = Event::RecoveryLinkMade { recovery: id.clone(), user: user.clone(), acts_ended, signed: signed_act(act)? };
         let outcome = Outcome::Secret { title: "Recovery link", secret, next: format!("/recoveries/{id}") };
-        Ok(Effect { event, outcome, after: Some(After::EndAllSessions(user)) })
+        Ok(Effect { event, outcome, after: Some(After::Sessions(user)) })
     }
 
     pub(super) async fn carry_recovery_veto(

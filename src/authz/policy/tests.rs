@@ -29,7 +29,7 @@ fn with_one_key_a_person_reads_stops_and_adds_keys() {
             .any(|resource| check(&actor, action, resource).is_ok())
     };
     let allowed: Vec<Action> = Action::ALL.iter().copied().filter(|action| may(*action)).collect();
-    assert_eq!(allowed, [Action::SeeCounts, Action::See, Action::PlaceHold, Action::StopRecovery, Action::OwnKeys]);
+    assert_eq!(allowed, [Action::SeeCounts, Action::See, Action::PlaceHold, Action::StopRecovery, Action::OwnKeys, Action::OwnSessions]);
     let denied = check(&actor, Action::StartBot, &bot).unwrap_err().to_string();
     assert!(denied.contains("two security keys"), "{denied}");
 }
@@ -94,16 +94,16 @@ fn tokens_keep_to_their_scope_and_team() {
         |scope, team: Option<&TeamId>| Actor::Token { id: crate::domain::TokenId::new(), name: "t".into(), scope, team: team.cloned() };
     let fleet = Resource::Scope { scope: Scope::Fleet, team: None };
     let own = Resource::Scope { scope: Scope::Team(team.clone()), team: None };
-    assert!(check(&token(TokenScope::Stop, None), Action::PlaceHold, &fleet).is_ok());
-    assert!(check(&token(TokenScope::Stop, Some(&team)), Action::PlaceHold, &fleet).is_err());
-    assert!(check(&token(TokenScope::Stop, Some(&team)), Action::PlaceHold, &own).is_ok());
-    assert!(check(&token(TokenScope::Stop, Some(&other)), Action::PlaceHold, &own).is_err());
-    assert!(check(&token(TokenScope::Stop, None), Action::See, &Resource::Installation).is_err());
+    assert!(check(&token(TokenScope::StopOnly, None), Action::PlaceHold, &fleet).is_ok());
+    assert!(check(&token(TokenScope::StopOnly, Some(&team)), Action::PlaceHold, &fleet).is_err());
+    assert!(check(&token(TokenScope::StopOnly, Some(&team)), Action::PlaceHold, &own).is_ok());
+    assert!(check(&token(TokenScope::StopOnly, Some(&other)), Action::PlaceHold, &own).is_err());
+    assert!(check(&token(TokenScope::StopOnly, None), Action::See, &Resource::Installation).is_err());
     assert!(check(&token(TokenScope::Read, None), Action::PlaceHold, &fleet).is_err());
     assert!(sees_team(&token(TokenScope::Read, Some(&team)), &team) && !sees_team(&token(TokenScope::Read, Some(&team)), &other));
     assert!(sees_team(&token(TokenScope::Read, None), &other) && sees_team(&person(&[(Role::Operator, Some(&team))]), &other));
     for action in [Action::ReleaseHold, Action::StartBot, Action::ManagePeople, Action::EnrolAgent, Action::ManageTokens] {
-        assert!(check(&token(TokenScope::Manage, None), action, &Resource::Installation).is_err(), "{action}");
+        assert!(check(&token(TokenScope::Operate, None), action, &Resource::Installation).is_err(), "{action}");
     }
 }
 
@@ -138,6 +138,7 @@ fn after_a_recovery_a_person_sees_and_stops() {
         Action::PlaceHold,
         Action::ExplainHold,
         Action::StopRecovery,
+        Action::OwnSessions,
     ];
     assert_eq!(allowed, expected);
     assert!(check(&actor, Action::ApproveRecovery, &others).is_err(), "nor do they approve for somebody else");

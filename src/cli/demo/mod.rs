@@ -11,6 +11,7 @@ mod simulated;
 
 use super::{Failure, control, serve::told_to_stop, site};
 use crate::config::{ConfigError, Origin, serve::Database};
+use crate::mail::Carrier;
 use crate::{telemetry, web, workers};
 use std::{net::SocketAddr, process::ExitCode};
 use tokio::{net::TcpListener, sync::watch};
@@ -52,6 +53,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         leaves_rp_id: None,
     };
     let site = site::open(wanted).await?;
+    site.app.open_mail(Carrier::Mailbox);
     let workers = workers::start(&site.app);
     let control = control::listen(site.app.clone(), &site.control)?;
     let (stop, stopping) = watch::channel(false);

@@ -1,6 +1,6 @@
 //! The demo's people: an admin from the set-up link, everybody else invited by a signed act; each with a password and two software keys.
 
-use crate::app::{App, AppError, acts::Outcome};
+use crate::app::{App, AppError, acts::Outcome, sign_in::Chosen};
 use crate::authn::SoftKey;
 use crate::authz::Actor;
 use crate::cli::Failure;
@@ -63,7 +63,8 @@ async fn join(app: &App, link: &Secret<String>, shown: &str) -> Result<UserId, F
     let secret = link.expose().rsplit('/').next().unwrap_or_default();
     let welcomed = app.welcome(secret).await?;
     let password = Secret::new(token::random::<24>()?);
-    app.welcome_password(&welcomed.link, shown, password).await?;
+    let address = format!("{}@demo.invalid", welcomed.user.name);
+    app.welcome_password(&welcomed.link, Chosen { display_name: shown.to_owned(), password, address }).await?;
     let mut first = None;
     for nickname in ["demo key", "spare demo key"] {
         let key = Arc::new(SoftKey::new(app.origin.clone()));

@@ -2,8 +2,9 @@
 
 use super::Line;
 use crate::app::audit_tail::check_tail;
-use crate::domain::{Clock, Secret};
-use crate::storage::{self, Db, migrate};
+use crate::app::notices::GIVEN_UP_SHOWN_MS;
+use crate::domain::{Clock, Secret, Timestamp};
+use crate::storage::{self, Db, deliveries::OutboxCounts, migrate};
 use std::path::Path;
 
 /// How many of the log's last entries are read.
@@ -12,6 +13,8 @@ const LAST: u64 = 2_000;
 const SKEW_MS: i64 = 2_000;
 /// Older ones get no more fixes by their makers.
 const OLDEST: i64 = 14;
+/// Mail that waits longer is told of.
+const LATE_MIN: i64 = 10;
 
 /// The embedded database. Answers with the number of enrolled agents, when it can be read.
 pub async fn embedded(file: &Path, rp_id: Option<&str>, lines: &mut Vec<Line>) -> Option<u64> {
@@ -116,6 +119,8 @@ async fn examine(db: &Db, name: &str, rp_id: Option<&str>, lines: &mut Vec<Line>
         });
     }
     let agents = storage::agents::agent_live(&mut tx).await?;
+    let since = Clock::system().now().plus_ms(-GIVEN_UP_SHOWN_MS);
+    lines.push(outbox(&storage::deliveries::delivery_counts(&mut tx, since).await?, Clock::system().now()));
     lines.push(match check_tail(&mut tx, LAST).await {
         Ok(tail) => log(&tail),
         Err(error) => Line::bad("audit log", format!("it cannot be read: {}", causes(&error)), "run `andon audit verify`"),
@@ -134,6 +139,23 @@ fn log(tail: &crate::app::audit_tail::TailReport) -> Line {
         return Line::bad("audit log", "it is frozen: nothing may start or be loosened; stopping works", "run `andon audit verify`");
     }
     Line::ok("audit log", format!("{} entries; the last {} agree with its head", tail.size, tail.read))
+}
+
+/// Mail that does not get away.
+fn outbox(counts: &OutboxCounts, now: Timestamp) -> Line {
+    let last = counts.last_error.as_deref().map(|why| format!("; the mail server said: {why}")).unwrap_or_default();
+    let late_min = counts.oldest.map(|at| now.ms_since(at) / 60_000).filter(|minutes| *minutes >= LATE_MIN);
+    match (counts.given_up, late_min) {
+        (0, None) => Line::ok("notices", format!("{} wait to be sent, none was given up", counts.waiting)),
+        (0, Some(minutes)) => {
+            let said = format!("{} wait to be sent, the oldest for {minutes} min{last}", counts.waiting);
+            Line::warn("notices", said, "see what is said of the mail server below; until it takes them, people see them in the page only")
+        }
+        (n, _) => {
+            let said = format!("{n} mails of the last 7 days were given up; {} wait{last}", counts.waiting);
+            Line::warn("notices", said, "people see them in the page only: see the mail server, and whether their addresses are right")
+        }
+    }
 }
 
 fn causes(error: &(dyn std::error::Error + 'static)) -> String {

@@ -5,6 +5,7 @@ mod database;
 mod door;
 mod folders;
 mod machine;
+mod mail;
 mod secrets;
 
 use super::{Failure, site};
@@ -156,6 +157,7 @@ async fn examine(args: &ServeArgs) -> Vec<Line> {
             None
         }
     };
+    lines.extend(mail::check(args, origin.as_ref()).await);
     lines.extend(machine::clocks(&Clock::system()));
     lines.push(machine::files(agents));
     lines

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::web::{WebError, bearer};
+use crate::web::{WebError, bearer, extract::Caller};
 use axum::{extract::FromRequestParts, http::request::Parts};
 use std::sync::Arc;
 
@@ -16,7 +16,8 @@ impl FromRequestParts<Arc<App>> for ByToken {
     /// 400 for a token in the address, 401 for none and for one that is not known or has ended.
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, WebError> {
         let token = bearer::token(parts)?;
-        let actor = app.actor_by_token(token.expose());
+        let Ok(Caller(from)) = Caller::from_request_parts(parts, app).await;
+        let actor = app.actor_by_token(token.expose(), &from);
         actor.map(Self).ok_or_else(|| bearer::unauthorized("This API token is not known here, or it has ended."))
     }
 }

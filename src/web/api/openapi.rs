@@ -44,7 +44,7 @@ impl Modify for Tokens {
 /// The API, described.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Andon", description = "Stop bots, see them, make teams and bots. Times are RFC 3339 UTC."),
+    info(title = "Andon", description = "Stop bots, see them, make bots. Times are RFC 3339 UTC. A token has one scope: `stop-only` (place holds, see how they go), `read` (see bots, agents, holds), `operate` (read, place holds, make bots of one team and move them up to sandbox). None releases, starts, approves or changes people, and none outlives its maker's right to it."),
     modifiers(&Tokens),
     paths(
         v1::bots::index,
@@ -52,7 +52,6 @@ impl Modify for Tokens {
         v1::bots::show,
         v1::bots::set_stage,
         v1::teams::index,
-        v1::teams::create,
         v1::agents::index,
         v1::holds::index,
         v1::holds::create,

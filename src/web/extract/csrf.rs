@@ -4,6 +4,7 @@
 use crate::crypto::token;
 use axum::http::{HeaderMap, header};
 use data_encoding::BASE64URL_NOPAD;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 /// Bytes of a token.
@@ -15,6 +16,12 @@ pub fn masked(token: &str) -> String {
     let Some(mask) = bytes::<LEN>(&mask) else { return String::new() };
     let hidden = token.iter().zip(mask).map(|(a, b)| a ^ b);
     BASE64URL_NOPAD.encode(&mask.into_iter().chain(hidden).collect::<Vec<u8>>())
+}
+
+/// The token of forms of a browser that has no session but a secret of its own: nothing but that secret makes it, and it does not tell it.
+pub fn of_secret(secret: &str) -> String {
+    let hash = Sha256::new().chain_update(b"andon form token 1\n").chain_update(secret.as_bytes()).finalize();
+    BASE64URL_NOPAD.encode(hash.get(..LEN).unwrap_or_default())
 }
 
 /// Compares what a form carried with the session's token, in constant time.

@@ -2,11 +2,15 @@
 
 pub mod caller;
 pub mod csrf;
+pub mod device;
 pub mod form;
 pub mod next;
 pub mod visitor;
+pub mod whence;
 
 pub use caller::Caller;
+pub use device::{ByDevice, FromDevice};
 pub use form::Posted;
 pub use next::Next;
 pub use visitor::{Person, StopOnly, Visitor};
+pub use whence::CameFrom;

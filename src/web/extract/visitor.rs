@@ -1,7 +1,7 @@
 //! Who is there. `Visitor`: anybody. `Person`: somebody signed in whose session is awake. `StopOnly`: somebody signed in, idle sessions
 //! included; what those may do is little, and `authz` says so again.
 
-use super::{Next, csrf};
+use super::{Next, csrf, device::device_cookie};
 use crate::app::App;
 use crate::authz::Actor;
 use crate::domain::UserId;
@@ -38,6 +38,8 @@ pub struct Visitor {
     pub actor: Option<Actor>,
     /// Why the session may only stop; none while it is awake.
     pub asleep: Option<Asleep>,
+    /// This browser is a stop device, whoever is signed in.
+    pub is_stop_device: bool,
     /// Path and query of the request.
     pub path: String,
     // The token of forms shown before there is a session; its cookie is set when it is new.
@@ -60,8 +62,21 @@ impl Visitor {
         };
         let actor = held.user.as_ref().and_then(|user| app.actor_of(user, asleep.is_some()));
         let early = cookie(headers, early_cookie(app.origin.scheme() == "https")).filter(|text| csrf::is_token(text));
+        let phone = cookie(headers, device_cookie(app.origin.scheme() == "https"));
+        let is_stop_device = phone.is_some_and(|phone| app.by_device(&phone).is_some());
         let path = shown_path(uri.path_and_query().map_or("/", |path| path.as_str()));
-        Self { session, held, actor, asleep, path, early }
+        Self { session, held, actor, asleep, is_stop_device, path, early }
+    }
+
+    /// Changes the session's id when its person may do something else than when it was given.
+    async fn keep_to_rights(&self, app: &App, actor: &Actor) {
+        let rights = session::rights_of(actor);
+        if self.held.rights.as_deref() == Some(&rights) {
+            return;
+        }
+        if let Err(error) = session::renew(&app.sessions, &self.session, &rights).await {
+            tracing::warn!(?error, "a session kept its id though its person's rights changed");
+        }
     }
 
     /// The token of this visitor's forms; none before the first page.
@@ -89,7 +104,8 @@ impl Visitor {
     }
 }
 
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+/// The value of a cookie.
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|line| line.split(';'));
     let mut named = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(given, _)| *given == name);
     named.next().map(|(_, value)| value.to_owned())
@@ -113,8 +129,12 @@ impl FromRequestParts<Arc<App>> for Visitor {
         let session = parts.extensions.get::<Session>().cloned();
         let session = session.unwrap_or_else(|| Session::new(None, Arc::new(app.sessions.clone()), None));
         let visitor = Self::load(app, session, &parts.headers, &parts.uri).await;
-        if visitor.actor.is_some() && is_act(parts) {
+        if let Some(actor) = visitor.actor.as_ref().filter(|_| is_act(parts)) {
             session::note_act(&visitor.session, &visitor.held, app.clock.now()).await;
+            // With a page, not with a press: what stops does nothing beside it.
+            if visitor.asleep.is_none() && parts.method == Method::GET {
+                visitor.keep_to_rights(app, actor).await;
+            }
         }
         parts.extensions.insert(visitor.clone());
         Ok(visitor)
@@ -154,7 +174,18 @@ impl IntoResponse for TurnedAway {
     }
 }
 
+/// Nothing was done: the browser has a session that nobody can look up now.
+pub fn unknown_session() -> WebError {
+    let said = "The database does not answer, and this server has not seen your session since it started, so it cannot say who you are. Nothing \
+                was done. Bots can still be stopped: on the server's host by andon stop --all, with a stop token, or in a browser whose session \
+                this server has seen. Then try again here: your session is not lost.";
+    WebError::new(StatusCode::SERVICE_UNAVAILABLE, "session-unknown", "Who you are cannot be looked up now", said)
+}
+
 fn turned_away(parts: &Parts, visitor: &Visitor, to: &str, said: &str) -> TurnedAway {
+    if visitor.held.is_unknown {
+        return TurnedAway::Not(unknown_session());
+    }
     let is_page = matches!(parts.method, Method::GET | Method::HEAD) && is_act(parts) && !is_machine(&parts.uri);
     if is_page {
         return TurnedAway::To(Next::of(&visitor.path).on(to));
@@ -206,6 +237,6 @@ impl OptionalFromRequestParts<Arc<App>> for Person {
 }
 /// A path as a page may show and keep it: a one-time link's secret is left out.
 fn shown_path(path: &str) -> String {
-    let is_link = ["/welcome/", "/demo/"].iter().any(|root| path.starts_with(root));
+    let is_link = ["/welcome/", "/demo/", "/stop-device/enrol/"].iter().any(|root| path.starts_with(root));
     if is_link { "/".to_owned() } else { path.to_owned() }
 }

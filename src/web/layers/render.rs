@@ -43,7 +43,7 @@ impl Asked {
         Self {
             is_machine: is_machine(uri),
             is_fragment: headers.contains_key("hx-request"),
-            is_press: method == Method::POST && uri.path() == "/holds",
+            is_press: method == Method::POST && matches!(uri.path(), "/holds" | "/stop-device/holds"),
             id: id.map(|id| id.0).unwrap_or_default(),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::app::AppError;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotId, Grant, PlacedBy, PlacerKind, Role, Scope, Stage, TeamId, TokenId, TokenScope, UserId};
+use crate::domain::{BotId, DeviceId, Grant, PlacedBy, PlacerKind, Role, Scope, Stage, TeamId, TokenId, TokenScope, UserId};
 use crate::web::{Answer, Shared, extract::Person, frame, page::Frame};
 use askama::Template;
 use axum::extract::State;
@@ -98,12 +98,13 @@ fn asked() -> Vec<Asked> {
         ("Enrol, confirm, revoke an agent, up to sandbox", Action::EnrolAgent, |team| bot(team, Stage::Sandbox)),
         ("Enrol, confirm, revoke an agent, above sandbox", Action::EnrolAgent, |team| bot(team, Stage::Live)),
         ("Make a team", Action::CreateTeam, all),
-        ("Invite, set roles, disable", Action::ManagePeople, all),
+        ("Invite, set roles, disable, end sessions of others", Action::ManagePeople, all),
         ("Ask for the recovery of somebody's account", Action::AskRecovery, all),
         ("Approve the recovery of an operator", Action::ApproveRecovery, |team| recovery(team, Role::Operator)),
         ("Approve the recovery of a lead", Action::ApproveRecovery, |team| recovery(team, Role::Lead)),
         ("Approve the recovery of an admin or risk", Action::ApproveRecovery, |team| recovery(team, Role::Admin)),
         ("Recover an account past every approval", Action::RecoverOnHost, all),
+        ("Allow stop devices, end anybody's", Action::ManageDevices, all),
         ("Make and revoke tokens of a team", Action::ManageTokens, |team| Resource::Team(team.clone())),
         ("Make and revoke tokens of the installation", Action::ManageTokens, all),
     ]
@@ -117,6 +118,8 @@ fn askers(own: &TeamId) -> Vec<(&'static str, Actor)> {
     };
     let person = |role: Role, stop_only: bool| with(role, stop_only, false);
     let token = |scope| Actor::Token { id: TokenId::new(), name: String::new(), scope, team: Some(own.clone()) };
+    let device =
+        Actor::Device { id: DeviceId::new(), name: String::new(), owner: UserId::new(), owner_name: String::new(), as_risk: false };
     let agent = Actor::Agent { id: crate::domain::AgentId::new(), bot: BotId::new(), name: String::new() };
     vec![
         ("Operator", person(Role::Operator, false)),
@@ -126,9 +129,10 @@ fn askers(own: &TeamId) -> Vec<(&'static str, Actor)> {
         ("Auditor", person(Role::Auditor, false)),
         ("Idle session of a lead", person(Role::Lead, true)),
         ("Lead with one key", with(Role::Lead, false, true)),
-        ("Token stop of a team", token(TokenScope::Stop)),
+        ("Stop device", device),
+        ("Token stop-only of a team", token(TokenScope::StopOnly)),
         ("Token read of a team", token(TokenScope::Read)),
-        ("Token manage of a team", token(TokenScope::Manage)),
+        ("Token operate of a team", token(TokenScope::Operate)),
         ("Agent", agent),
         ("Command line on the host", Actor::Host { user: String::new() }),
     ]
@@ -198,7 +202,13 @@ mod tests {
         assert_eq!(cell("See bots, agents, holds, people, acts", "Idle session of a lead"), "no");
         assert_eq!(cell("See bots, agents, holds, people, acts", "Operator"), "yes");
         assert_eq!(cell("See bots, agents, holds, people, acts", "Token read of a team"), "own team");
-        assert_eq!(cell("Pause or reduce anything", "Token stop of a team"), "no");
-        assert_eq!(cell("Pause or reduce one bot", "Token stop of a team"), "own team");
+        assert_eq!(cell("Pause or reduce anything", "Token stop-only of a team"), "no");
+        assert_eq!(cell("Pause or reduce anything", "Stop device"), "yes");
+        assert_eq!(cell("See states and counts", "Stop device"), "yes");
+        let (columns, rows) = rows();
+        let at = columns.iter().position(|name| *name == "Stop device").unwrap();
+        let may: Vec<_> = rows.iter().filter(|row| row.cells[at] != "no").map(|row| row.words).collect();
+        assert_eq!(may, ["See states and counts", "Pause or reduce anything", "Pause or reduce one bot"]);
+        assert_eq!(cell("Pause or reduce one bot", "Token stop-only of a team"), "own team");
     }
 }

@@ -1,6 +1,10 @@
 //! `/me` and `/me/keys`: one's own account and security keys: everything known of each, one more, another name, one less. What adds or removes a
 //! key is prepared here and signed as an act, by a key that was there before.
 
+use super::{
+    mail::{self, OwnMail},
+    sessions,
+};
 use crate::app::{App, AppError};
 use crate::authn::Facts;
 use crate::authz::Actor;
@@ -55,6 +59,10 @@ struct Me {
     can_sign: bool,
     must_be_bound: bool,
     is_asleep: bool,
+    sessions: Option<Vec<sessions::Line>>,
+    mail: OwnMail,
+    // As typed; what stands when nothing was typed.
+    address: String,
 }
 
 #[derive(Template)]
@@ -115,18 +123,26 @@ pub fn missing(app: &App, user: &UserId) -> Option<String> {
 
 /// Whoever is signed in, also in a session that may only stop.
 pub async fn me(State(app): Shared, StopOnly(person): StopOnly) -> Answer {
-    draw(&app, &person, Problems::none(), StatusCode::OK).await
+    draw(&app, &person, None, Problems::none(), StatusCode::OK).await
 }
 
-async fn draw(app: &App, person: &Person, problems: Problems, status: StatusCode) -> Answer {
+/// The same, with an address that was typed and what is wrong with it.
+pub(super) async fn with_address(app: &App, person: &Person, typed: String, problems: Problems) -> Answer {
+    draw(app, person, Some(typed), problems, StatusCode::UNPROCESSABLE_ENTITY).await
+}
+
+async fn draw(app: &App, person: &Person, typed: Option<String>, problems: Problems, status: StatusCode) -> Answer {
     let user = app.people().user(&person.user).ok_or(AppError::NotFound("person"))?;
     let is_asleep = person.visitor.asleep.is_some();
     let mut frame = frame::of(app, &person.visitor, "My account").await;
     frame.path = "/me".to_owned();
     frame.is_error = !problems.is_empty();
+    let mail = if is_asleep { OwnMail::default() } else { mail::own(app, &person.actor).await? };
     let page = Me {
         frame,
         problems,
+        address: typed.unwrap_or_else(|| mail.address.clone()),
+        mail,
         shown_name: user.display_name.clone(),
         sign_in_name: user.name.clone(),
         roles: user.grants.iter().map(|grant| frame::role_words(app, grant)).collect(),
@@ -135,6 +151,7 @@ async fn draw(app: &App, person: &Person, problems: Problems, status: StatusCode
         can_sign: app.people().keys(&person.user).able > 0,
         must_be_bound: app.must_be_bound(&person.user),
         is_asleep,
+        sessions: if is_asleep { None } else { sessions::lines(app, person, &person.user).await? },
     };
     frame::page_with(status, &page)
 }
@@ -142,7 +159,7 @@ async fn draw(app: &App, person: &Person, problems: Problems, status: StatusCode
 /// What was wrong, on the page of the account.
 async fn refused(app: &App, person: &Person, error: AppError) -> Answer {
     let status = if matches!(error, AppError::Conflict(_)) { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
-    draw(app, person, Problems::of_error(error)?, status).await
+    draw(app, person, None, Problems::of_error(error)?, status).await
 }
 
 /// The ceremony that makes another key.
@@ -206,6 +223,7 @@ pub async fn remove(State(app): Shared, person: Person, Path(id): Path<String>, 
     }
 }
 
+/// The page as pictures of it are drawn.
 #[cfg(test)]
 pub fn samples() -> Vec<(String, String)> {
     let now = Frame::sample("", "").now;
@@ -236,6 +254,9 @@ pub fn samples() -> Vec<(String, String)> {
             can_sign: true,
             must_be_bound: true,
             is_asleep,
+            sessions: (!is_asleep).then(|| sessions::samples(now)),
+            mail: OwnMail { address: "sato@people.example".to_owned(), last: "none yet".to_owned(), is_sent: true },
+            address: "sato@people.example".to_owned(),
         };
         page.render().unwrap()
     };

@@ -79,7 +79,7 @@ pub async fn show(State(app): Shared, StopOnly(person): StopOnly, params: Params
     frame::page(&page)
 }
 
-fn sum(by_team: &[(TeamId, String, Census)]) -> Census {
+pub(super) fn sum(by_team: &[(TeamId, String, Census)]) -> Census {
     let mut all = Census::default();
     for (.., census) in by_team {
         all.bots += census.bots;
@@ -94,9 +94,9 @@ fn sum(by_team: &[(TeamId, String, Census)]) -> Census {
 
 /// The words of buttons.
 pub(super) struct Words {
-    level: Level,
-    shows_stake: bool,
-    now: crate::domain::Timestamp,
+    pub(super) level: Level,
+    pub(super) shows_stake: bool,
+    pub(super) now: crate::domain::Timestamp,
 }
 
 /// `Pause` or `Reduce`.
@@ -109,7 +109,7 @@ pub(super) fn verb(level: Level) -> &'static str {
 }
 
 impl Words {
-    fn all(&self, census: &Census, teams: usize) -> Choice {
+    pub(super) fn all(&self, census: &Census, teams: usize) -> Choice {
         let verb = verb(self.level);
         let words = match census.running {
             0 if census.bots > 0 => format!("{verb} all {} anyway", bots(census.bots)),
@@ -121,7 +121,7 @@ impl Words {
         Choice { scope: "fleet".to_owned(), words, note }
     }
 
-    fn team(&self, id: &TeamId, name: &str, census: &Census) -> Choice {
+    pub(super) fn team(&self, id: &TeamId, name: &str, census: &Census) -> Choice {
         let verb = verb(self.level);
         let words = match census.running {
             0 => format!("{verb} team {name}: {}", bots(census.bots)),

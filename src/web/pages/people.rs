@@ -3,6 +3,7 @@
 use super::{
     own_keys::{self, Key},
     roles::{self, Choices},
+    sessions,
 };
 use crate::app::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
@@ -92,6 +93,7 @@ struct One {
     why: String,
     may_manage: bool,
     choices: Choices,
+    sessions: Option<Vec<sessions::Line>>,
 }
 
 #[derive(Template)]
@@ -206,6 +208,7 @@ async fn draw_with(app: &App, person: &Person, id: &UserId, typed: (Option<Vec<S
         recovery: app.recovery_book().open_of(id).map(|view| format!("/recoveries/{}", view.row.id)),
         why: typed_why,
         may_manage: may_manage(&person.actor),
+        sessions: if may_manage(&person.actor) { sessions::lines(app, person, id).await? } else { None },
         choices: Choices::new(app, &ticked.unwrap_or_else(|| roles::ticked(&user.grants))),
     };
     frame::page_with(status, &page)

@@ -5,7 +5,7 @@ use crate::authn::KeyError;
 use crate::domain::Secret;
 use crate::web::{
     Answer, Shared, WebError,
-    extract::{Caller, Next, Posted, Visitor, visitor::Asleep},
+    extract::{CameFrom, Next, Posted, Visitor, visitor::Asleep, visitor::unknown_session},
     frame,
     page::{Frame, Scripts},
     problems::Problems,
@@ -62,6 +62,9 @@ pub async fn show(State(app): Shared, mut visitor: Visitor, Query(asked): Query<
     if visitor.actor.is_some() && visitor.asleep.is_none() {
         return Ok(frame::see(asked.next.path()));
     }
+    if visitor.held.is_unknown {
+        return Err(unknown_session());
+    }
     let cookie = visitor.early_token(&app)?;
     let page = SignIn {
         frame: frame::of(&app, &visitor, "Sign in").await,
@@ -87,8 +90,8 @@ pub struct Given {
 }
 
 /// Takes name and password.
-pub async fn password(State(app): Shared, visitor: Visitor, Caller(from): Caller, Posted(given): Posted<Given>) -> Answer {
-    let error = match app.sign_in_password(&given.name, given.password, &from).await {
+pub async fn password(State(app): Shared, visitor: Visitor, from: CameFrom, Posted(given): Posted<Given>) -> Answer {
+    let error = match app.sign_in_password(&given.name, given.password, &from.whence).await {
         // Whose session is asleep keeps it, and with it the right to stop, until the key is touched.
         Ok(user) if visitor.actor.is_some() && visitor.held.user.as_ref() == Some(&user) => {
             return Ok(frame::see(&given.next.on("/sign-in/key")));
@@ -154,25 +157,33 @@ pub struct Touched {
 }
 
 /// Takes the key's answer. With the log unable to take the entry the session may only stop, which every page then says.
-pub async fn key(State(app): Shared, visitor: Visitor, Posted(touched): Posted<Touched>) -> Answer {
+pub async fn key(State(app): Shared, visitor: Visitor, mut from: CameFrom, Posted(touched): Posted<Touched>) -> Answer {
     let now = app.clock.now();
     let user = who(&visitor).ok_or_else(|| WebError::unauthorized("Give name and password first. Nothing was changed."))?;
+    from.known_from_now_on()?;
     let done = async {
         let state = session::take_ceremony(&visitor.session, PURPOSE, now).await?;
-        app.sign_in_key(&user, &state, &touched.response).await
+        app.sign_in_key(&user, &state, &touched.response, &from.whence).await
     };
-    match done.await {
-        Ok(done) => {
-            if visitor.held.pending.is_some() {
-                session::sign_in(&visitor.session, &user, done.recorded, now).await?;
-            } else {
-                session::wake(&visitor.session, &user, done.recorded, now).await?;
-            }
-            session::note_key(&visitor.session, &done.key).await?;
-            Ok(frame::see(touched.next.path()))
-        }
-        Err(error) => key_page(&app, &visitor, touched.next, Problems::of_error(error)?).await,
+    let done = match done.await {
+        Ok(done) => done,
+        Err(error) => return key_page(&app, &visitor, touched.next, Problems::of_error(error)?).await,
+    };
+    let came = session::CameIn {
+        recorded: done.recorded,
+        key: Some(done.key),
+        device: from.whence.device.clone(),
+        place: from.whence.place.clone(),
+        rights: app.actor_of(&user, false).as_ref().map(session::rights_of).unwrap_or_default(),
+    };
+    if visitor.held.pending.is_some() {
+        session::sign_in(&visitor.session, &user, &came, now).await?;
+    } else {
+        session::wake(&app.sessions, &visitor.session, &came, now).await?;
     }
+    let mut response = frame::see(touched.next.path());
+    from.remember(&mut response);
+    Ok(response)
 }
 
 /// A form with nothing but its token.

@@ -1,6 +1,9 @@
 //! `/system`: how this server is, and how long a stop takes at worst. `/card`: the sheet to print and hang up, for when it is not.
 
-use super::keeping::{self, Keeping};
+use super::{
+    keeping::{self, Keeping},
+    mail,
+};
 use crate::app::{AppError, first_run::TASKS, health::Health};
 use crate::authz::{self, Action, Resource};
 use crate::domain::{BotFacts, Timestamp, Timings};
@@ -78,6 +81,7 @@ struct System {
     keeping: Keeping,
     // How far the first run has come; none in a demo.
     first_run: Option<format::OutOf>,
+    may_manage_devices: bool,
 }
 
 #[derive(Template)]
@@ -107,6 +111,7 @@ pub async fn show(State(app): Shared, arrival: Option<Extension<Arrival>>, perso
     if let Some(tls) = arrival.and_then(|Extension(arrival)| arrival.front.tls.clone()) {
         parts.push(certificate(&tls.shown(), app.clock.now()));
     }
+    parts.push(mail::part(&app, &person.actor).await);
     let first_run = if app.is_demo() { None } else { app.first_run(&person.actor).ok() };
     let page = System {
         frame: frame::of(&app, &person.visitor, "System").await,
@@ -118,6 +123,7 @@ pub async fn show(State(app): Shared, arrival: Option<Extension<Arrival>>, perso
         times: Times::usual(),
         slowest,
         keeping,
+        may_manage_devices: authz::check(&person.actor, Action::ManageDevices, &Resource::Installation).is_ok(),
         first_run: first_run.map(|run| format::OutOf { n: run.count(), of: TASKS }),
     };
     frame::page(&page)

@@ -3,7 +3,7 @@
 use super::acts::words;
 use crate::app::{App, AppError};
 use crate::authz::{self, Action, Resource};
-use crate::domain::{ActKind, Role, TeamId, Timestamp, TokenId, TokenScope, text};
+use crate::domain::{ActKind, Role, TeamId, Timestamp, TokenId, TokenScope, text, token::TOKEN_DAYS};
 use crate::web::{
     Answer, Shared,
     chip::{Chip, Tone},
@@ -27,6 +27,9 @@ struct Row {
     made_by: String,
     made_at: Timestamp,
     expires_at: Timestamp,
+    last_used_at: Option<Timestamp>,
+    // Only for those who look after the token.
+    last_used_from: String,
     chip: Chip,
     may_revoke: bool,
 }
@@ -45,6 +48,7 @@ struct Tokens {
     typed: NewToken,
     rows: Vec<Row>,
     scopes: Vec<(&'static str, &'static str, bool)>,
+    days: Vec<(u32, bool)>,
     teams: Vec<Choice>,
     may_make: bool,
     may_make_wide: bool,
@@ -60,6 +64,8 @@ pub struct NewToken {
     // Empty: the whole installation.
     #[serde(default)]
     team: String,
+    #[serde(default)]
+    days: String,
 }
 
 /// Every token.
@@ -75,6 +81,7 @@ async fn draw(app: &App, person: &Person, typed: NewToken, problems: Problems) -
         let chip = match token.revoked_at {
             Some(_) => Chip::new(Tone::Plain, "Revoked"),
             None if token.expires_at <= now => Chip::new(Tone::Plain, "Expired"),
+            None if !app.token_stands(&token) => Chip::new(Tone::Low, "Refused: its maker may not give it any more"),
             None => Chip::new(Tone::Plain, "Valid"),
         };
         let is_live = token.revoked_at.is_none() && token.expires_at > now;
@@ -82,7 +89,10 @@ async fn draw(app: &App, person: &Person, typed: NewToken, problems: Problems) -
             .team_id
             .as_ref()
             .map_or_else(|| "the whole installation".to_owned(), |team| app.people().team_name(team).unwrap_or_default());
+        let looks_after = may(&token.team_id.clone().map_or(Resource::Installation, Resource::Team)) || token.made_by == person.user;
         Row {
+            last_used_at: token.last_used_at,
+            last_used_from: token.last_used_from.clone().filter(|_| looks_after).unwrap_or_default(),
             may: words::token_words(&token.scope),
             of,
             made_by: app.people().name(&token.made_by).unwrap_or_default(),
@@ -106,8 +116,10 @@ async fn draw(app: &App, person: &Person, typed: NewToken, problems: Problems) -
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let scopes =
         TokenScope::ALL.iter().map(|scope| (scope.as_str(), words::token_words(scope.as_str()), scope.as_str() == typed.scope)).collect();
+    let chosen = if typed.days.is_empty() { "30" } else { &typed.days };
+    let days = TOKEN_DAYS.iter().map(|days| (*days, days.to_string() == chosen)).collect();
     let may_make = may_make_wide || actor.holds(Role::Lead);
-    frame::page_with(status, &Tokens { frame, problems, typed, rows, scopes, teams, may_make, may_make_wide })
+    frame::page_with(status, &Tokens { frame, problems, typed, rows, scopes, days, teams, may_make, may_make_wide })
 }
 
 /// Prepares a token.
@@ -124,10 +136,12 @@ pub async fn create(State(app): Shared, person: Person, Posted(typed): Posted<Ne
     if team.is_none() && !typed.team.is_empty() {
         problems.add("team", "Choose one of the teams");
     }
-    if !problems.is_empty() {
-        return draw(&app, &person, typed, problems).await;
+    let days = typed.days.parse().ok().filter(|days| TOKEN_DAYS.contains(days));
+    if days.is_none() {
+        problems.add("days", "Choose how long it lives: 7, 30 or 90 days");
     }
-    let kind = ActKind::TokenCreate { name, scope: typed.scope.clone(), team };
+    let (true, Some(days)) = (problems.is_empty(), days) else { return draw(&app, &person, typed, problems).await };
+    let kind = ActKind::TokenCreate { name, scope: typed.scope.clone(), team, days };
     match app.prepare_single(&person.actor, kind).await {
         Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
         Err(error) => draw(&app, &person, typed, Problems::of_error(error)?).await,

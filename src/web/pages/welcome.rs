@@ -1,11 +1,14 @@
 //! A one-time link leads to a password and two keys. Opening it uses nothing up: the session keeps the link's digest, so that the secret
 //! leaves the address bar at once, and the second key ends the link.
 
-use crate::app::{App, AppError, sign_in::Welcomed};
+use crate::app::{
+    App, AppError,
+    sign_in::{self, Welcomed},
+};
 use crate::domain::{KEYS_NEEDED, Secret};
 use crate::web::{
     Answer, Shared, WebError,
-    extract::{Posted, Visitor},
+    extract::{CameFrom, Posted, Visitor},
     frame,
     page::{Frame, Scripts},
     problems::Problems,
@@ -27,6 +30,7 @@ struct Welcome {
     problems: Problems,
     welcomed: Welcomed,
     display_name: String,
+    address: String,
     // Empty until the password is set.
     options: String,
     nickname: String,
@@ -49,11 +53,19 @@ fn link_of(visitor: &Visitor) -> Result<&str, WebError> {
 /// The next step: the password, the first key, the second key.
 pub async fn show(State(app): Shared, visitor: Visitor) -> Answer {
     let welcomed = app.welcome_by_digest(link_of(&visitor)?).await?;
-    draw(&app, &visitor, welcomed, (String::new(), String::new()), Problems::none()).await
+    draw(&app, &visitor, welcomed, Typed::default(), Problems::none()).await
 }
 
-async fn draw(app: &App, visitor: &Visitor, welcomed: Welcomed, typed: (String, String), problems: Problems) -> Answer {
-    let (display_name, nickname) = typed;
+/// What somebody typed before they were asked again. A password is typed again.
+#[derive(Default)]
+struct Typed {
+    display_name: String,
+    address: String,
+    nickname: String,
+}
+
+async fn draw(app: &App, visitor: &Visitor, welcomed: Welcomed, typed: Typed, problems: Problems) -> Answer {
+    let Typed { display_name, address, nickname } = typed;
     let mut frame = frame::of(app, visitor, "Welcome").await;
     frame.is_error = !problems.is_empty();
     let mut options = String::new();
@@ -66,29 +78,33 @@ async fn draw(app: &App, visitor: &Visitor, welcomed: Welcomed, typed: (String, 
     let display_name = if display_name.is_empty() { welcomed.user.display_name.clone() } else { display_name };
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let must_be_bound = app.must_be_bound(&welcomed.user.id);
-    let page = Welcome { frame, problems, welcomed, display_name, options, nickname, needed: KEYS_NEEDED, must_be_bound };
+    let page = Welcome { frame, problems, welcomed, display_name, address, options, nickname, needed: KEYS_NEEDED, must_be_bound };
     frame::page_with(status, &page)
 }
 
-/// A name to be shown and a password, twice.
+/// A name to be shown, a password, twice, and where notices go.
 #[derive(Debug, serde::Deserialize)]
 pub struct Chosen {
     display_name: String,
     password: Secret<String>,
     again: Secret<String>,
+    #[serde(default)]
+    address: String,
 }
 
 /// Takes the password.
 pub async fn password(State(app): Shared, visitor: Visitor, Posted(chosen): Posted<Chosen>) -> Answer {
     let link = link_of(&visitor)?;
     let welcomed = app.welcome_by_digest(link).await?;
+    let typed = Typed { display_name: chosen.display_name.clone(), address: chosen.address.clone(), nickname: String::new() };
     if chosen.password.expose() != chosen.again.expose() {
         let problems = Problems::one("again", "The two passwords differ. Type the same one twice.");
-        return draw(&app, &visitor, welcomed, (chosen.display_name, String::new()), problems).await;
+        return draw(&app, &visitor, welcomed, typed, problems).await;
     }
-    match app.welcome_password(link, &chosen.display_name, chosen.password).await {
+    let chosen = sign_in::Chosen { display_name: chosen.display_name, password: chosen.password, address: chosen.address };
+    match app.welcome_password(link, chosen).await {
         Ok(_) => Ok(frame::see("/welcome")),
-        Err(error) => draw(&app, &visitor, welcomed, (chosen.display_name, String::new()), Problems::of_error(error)?).await,
+        Err(error) => draw(&app, &visitor, welcomed, typed, Problems::of_error(error)?).await,
     }
 }
 
@@ -116,14 +132,21 @@ pub async fn key(State(app): Shared, visitor: Visitor, Posted(made): Posted<Made
         Err(error) => {
             let problems = Problems::of_error(error)?;
             let welcomed = app.welcome_by_digest(link).await?;
-            draw(&app, &visitor, welcomed, (String::new(), made.nickname), problems).await
+            draw(&app, &visitor, welcomed, Typed { nickname: made.nickname, ..Typed::default() }, problems).await
         }
     }
 }
 
 /// A demo's sign-in link.
-pub async fn demo(State(app): Shared, visitor: Visitor, Path(link): Path<String>) -> Answer {
+pub async fn demo(State(app): Shared, visitor: Visitor, from: CameFrom, Path(link): Path<String>) -> Answer {
     let user = app.demo_sign_in(&link).await?;
-    session::sign_in(&visitor.session, &user, true, app.clock.now()).await?;
+    let came = session::CameIn {
+        recorded: true,
+        key: None,
+        device: from.whence.device,
+        place: from.whence.place,
+        rights: app.actor_of(&user, false).as_ref().map(session::rights_of).unwrap_or_default(),
+    };
+    session::sign_in(&visitor.session, &user, &came, app.clock.now()).await?;
     Ok(frame::see("/fleet"))
 }

@@ -53,7 +53,7 @@ impl Ground {
         for n in 1..=bots {
             hosts.push(host(&test, &format!("arb-{n}")).await);
         }
-        let (stop_token, read_token) = (token(&test, "stop").await, token(&test, "read").await);
+        let (stop_token, read_token) = (token(&test, "stop-only").await, token(&test, "read").await);
         let named = |who: &'static str| Person {
             who,
             name: test.app.people().user(&test.people[who].id).unwrap().name.clone(),
@@ -160,7 +160,7 @@ async fn set_timings(test: &TestApp, bot: &BotFacts) {
 }
 
 async fn token(test: &TestApp, scope: &str) -> String {
-    let kind = ActKind::TokenCreate { name: scope.into(), scope: scope.into(), team: None };
+    let kind = ActKind::TokenCreate { name: scope.into(), scope: scope.into(), team: None, days: 90 };
     let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
     let Outcome::Secret { secret, .. } = test.sign("admin", &act).await.unwrap() else { panic!("no token") };
     secret.expose().clone()

@@ -2,7 +2,9 @@
 
 use super::db::Fresh;
 use andon::{
-    app::{App, AppError, Parts, acts::ActView, acts::Outcome, bots::NewBot, holds::Placed, holds::Press, log::LogSettings},
+    app::{
+        App, AppError, Parts, acts::ActView, acts::Outcome, bots::NewBot, holds::Placed, holds::Press, log::LogSettings, sign_in::Chosen,
+    },
     authn::SoftKey,
     authz::Actor,
     domain::{
@@ -91,11 +93,16 @@ pub async fn join(app: &Arc<App>, link: &Secret<String>, shown: &str) -> Somebod
     somebody
 }
 
+/// What somebody chooses who wants no mail.
+pub fn chosen(display_name: &str, password: &str) -> Chosen {
+    Chosen { display_name: display_name.to_owned(), password: Secret::new(password.to_owned()), address: String::new() }
+}
+
 /// The same with keys of these names.
 pub async fn join_with(app: &Arc<App>, link: &Secret<String>, shown: &str, names: &[&str]) -> Somebody {
     let secret = link.expose().rsplit('/').next().unwrap();
     let welcomed = app.welcome(secret).await.unwrap();
-    app.welcome_password(&welcomed.link, shown, Secret::new("violet-harbour-19-quince".into())).await.unwrap();
+    app.welcome_password(&welcomed.link, chosen(shown, "violet-harbour-19-quince")).await.unwrap();
     let mut keys = Vec::new();
     for nickname in names {
         let key = Arc::new(SoftKey::new(app.origin.clone()));
@@ -175,6 +182,15 @@ impl TestApp {
         secret
     }
 
+    /// Says where somebody's mail goes, without the signature that it takes.
+    pub async fn give_address(&self, who: &str, address: &str) {
+        let mut tx = self.fresh.db.write(Lane::Normal).await.unwrap();
+        storage::notices::address_set(&mut tx, &self.people[who].id, Some(&address.parse().unwrap()), self.hand.clock().now())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
     pub fn team(&self, name: &str) -> TeamId {
         self.teams.iter().find(|team| team.name == name).unwrap().id.clone()
     }
@@ -217,6 +233,23 @@ impl TestApp {
         let bot = self.app.create_bot(&self.actor(by), &asked).await.unwrap();
         self.app.set_stage(&self.actor(by), &bot.id, Stage::Sandbox).await.unwrap();
         bot
+    }
+
+    /// An admin allows stop devices.
+    pub async fn allow_stop_devices(&self) {
+        let act = self.app.prepare_single(&self.actor("admin"), ActKind::StopDevices { allowed: true }).await.unwrap();
+        self.sign("admin", &act).await.unwrap();
+    }
+
+    /// The secret of a link that makes a phone of somebody's a stop device.
+    pub async fn phone_link(&self, whose: &str) -> String {
+        let link = self.app.make_device_link(&self.actor(whose), "my phone").await.unwrap();
+        link.expose().rsplit('/').next().unwrap().to_owned()
+    }
+
+    /// What the cookie of a new stop device of somebody's holds.
+    pub async fn phone(&self, whose: &str) -> String {
+        self.app.enrol_device(&self.phone_link(whose).await, "", "192.0.2.7").await.unwrap().expose().clone()
     }
 
     pub async fn press(&self, by: &str, scope: Scope, level: Level) -> Placed {

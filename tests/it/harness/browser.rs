@@ -35,6 +35,8 @@ pub struct Browser {
     pub page: String,
     pub status: StatusCode,
     pub headers: HeaderMap,
+    /// What it says it is.
+    pub agent: Option<&'static str>,
     /// What was asked and answered, once somebody wants to know: method and path without what is secret in it, then head and body.
     pub heard: Option<Vec<(String, String)>>,
 }
@@ -50,6 +52,11 @@ impl Browser {
         Self::new_at(Reach::App(andon::web::router::router(app.clone())), ORIGIN)
     }
 
+    /// The same by the name that the application has.
+    pub fn at(app: &Arc<App>) -> Self {
+        Self::new_at(Reach::App(andon::web::router::router(app.clone())), &app.origin.origin().ascii_serialization())
+    }
+
     /// One that asks a server over a socket. A server that is gone gives an empty page with status 502.
     pub fn over(address: SocketAddr, origin: &str) -> Self {
         Self::new_at(Reach::Server(address), origin)
@@ -57,14 +64,19 @@ impl Browser {
 
     fn new_at(reach: Reach, origin: &str) -> Self {
         let (cookies, headers) = (BTreeMap::new(), HeaderMap::new());
-        Self { reach, origin: origin.to_owned(), cookies, page: String::new(), status: StatusCode::OK, headers, heard: None }
+        Self { reach, origin: origin.to_owned(), cookies, page: String::new(), status: StatusCode::OK, headers, agent: None, heard: None }
+    }
+
+    /// One of the harness's people signs in, in this browser.
+    pub async fn sign_in_as(&mut self, test: &TestApp, who: &str) {
+        let person = test.app.people().user(&test.people[who].id).unwrap();
+        self.sign_in(&person.name, &test.people[who].key).await;
     }
 
     /// A browser in which one of the harness's people has signed in.
     pub async fn signed_in(test: &TestApp, who: &str) -> Self {
         let mut browser = Self::new(test);
-        let person = test.app.people().user(&test.people[who].id).unwrap();
-        browser.sign_in(&person.name, &test.people[who].key).await;
+        browser.sign_in_as(test, who).await;
         browser
     }
 
@@ -122,10 +134,13 @@ impl Browser {
     /// Sends a request with this browser's cookies.
     pub async fn send(&mut self, mut request: Request<Body>) -> &str {
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        request.headers_mut().entry(header::HOST).or_insert_with(|| self.origin.strip_prefix("http://").unwrap().parse().unwrap());
+        request.headers_mut().entry(header::HOST).or_insert_with(|| self.origin.split_once("://").unwrap().1.parse().unwrap());
+        if let Some(agent) = self.agent {
+            request.headers_mut().insert(header::USER_AGENT, agent.parse().unwrap());
+        }
         request.headers_mut().insert(header::COOKIE, cookies.join("; ").parse().unwrap());
         let path = request.uri().path().to_owned();
-        let asked = format!("{} {}", request.method(), if path.starts_with("/welcome/andon_") { "/welcome/…" } else { &path });
+        let asked = format!("{} {}", request.method(), without_secret(&path));
         let response = match &self.reach {
             Reach::App(router) => {
                 let (parts, body) = router.clone().oneshot(request).await.unwrap().into_parts();
@@ -170,6 +185,14 @@ impl Browser {
         let (_, rest) = self.page.split_once(from)?;
         let (found, _) = rest.split_once(to)?;
         Some(found.replace("&#34;", "\"").replace("&quot;", "\"").replace("&#38;", "&").replace("&amp;", "&"))
+    }
+}
+
+/// A path whose one-time secret is left out.
+fn without_secret(path: &str) -> &str {
+    match path.split_once("/andon_") {
+        Some((front, _)) => front,
+        None => path,
     }
 }
 

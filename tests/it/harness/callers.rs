@@ -1,10 +1,11 @@
 //! Everybody who may try a route: each with a fresh session or a token of their own, so that no try spoils the next.
 
-use super::scene::Scene;
+use super::{app::TestApp, scene::Scene};
 use andon::{
     crypto::token::{self, TokenDigest},
+    domain::{Timestamp, UserId},
     web::{
-        extract::{csrf, visitor::early_cookie},
+        extract::{csrf, device::device_cookie, visitor::early_cookie},
         layers::sessions::cookie_name,
         session,
     },
@@ -25,12 +26,12 @@ pub enum Who {
     Risk,
     Admin,
     Auditor,
+    Device,
     StopToken,
     ReadToken,
-    ManageToken,
     TeamStopToken,
     TeamReadToken,
-    TeamManageToken,
+    TeamOperateToken,
     Agent,
 }
 
@@ -46,12 +47,12 @@ impl Who {
         Self::Risk,
         Self::Admin,
         Self::Auditor,
+        Self::Device,
         Self::StopToken,
         Self::ReadToken,
-        Self::ManageToken,
         Self::TeamStopToken,
         Self::TeamReadToken,
-        Self::TeamManageToken,
+        Self::TeamOperateToken,
         Self::Agent,
     ];
 
@@ -68,12 +69,12 @@ impl Who {
             Self::Risk => ["risk", ""],
             Self::Admin => ["admin", ""],
             Self::Auditor => ["auditor", ""],
-            Self::StopToken => ["stop", "token"],
+            Self::Device => ["stop", "device"],
+            Self::StopToken => ["stop-only", "token"],
             Self::ReadToken => ["read", "token"],
-            Self::ManageToken => ["manage", "token"],
-            Self::TeamStopToken => ["stop", "of arb"],
+            Self::TeamStopToken => ["stop-only", "of arb"],
             Self::TeamReadToken => ["read", "of arb"],
-            Self::TeamManageToken => ["manage", "of arb"],
+            Self::TeamOperateToken => ["operate", "of arb"],
             Self::Agent => ["agent", "of arb"],
         }
     }
@@ -95,12 +96,11 @@ impl Who {
     /// Scope and team of an API token.
     pub fn token(self) -> Option<(&'static str, Option<&'static str>)> {
         match self {
-            Self::StopToken => Some(("stop", None)),
+            Self::StopToken => Some(("stop-only", None)),
             Self::ReadToken => Some(("read", None)),
-            Self::ManageToken => Some(("manage", None)),
-            Self::TeamStopToken => Some(("stop", Some("arb"))),
+            Self::TeamStopToken => Some(("stop-only", Some("arb"))),
             Self::TeamReadToken => Some(("read", Some("arb"))),
-            Self::TeamManageToken => Some(("manage", Some("arb"))),
+            Self::TeamOperateToken => Some(("operate", Some("arb"))),
             _ => None,
         }
     }
@@ -117,6 +117,8 @@ pub struct Caller {
     pub cookies: String,
     /// The token that their forms carry.
     pub csrf: String,
+    /// The same of the forms of a stop device.
+    pub device_csrf: String,
     /// What stands behind `Bearer`.
     pub bearer: Option<String>,
 }
@@ -128,6 +130,13 @@ impl Caller {
         session::keep_ceremony(session, purpose, state, scene.test.app.clock.now()).await.unwrap();
         session.save().await.unwrap();
     }
+}
+
+/// Signs somebody in, in a session that their browser keeps.
+pub async fn sign_in(test: &TestApp, session: &Session, user: &UserId, since: Timestamp) {
+    let rights = test.app.actor_of(user, false).as_ref().map(session::rights_of).unwrap_or_default();
+    let came = session::CameIn { recorded: true, rights, ..session::CameIn::default() };
+    session::sign_in(session, user, &came, since).await.unwrap();
 }
 
 impl Scene {
@@ -146,7 +155,7 @@ impl Scene {
                 Some(person) => {
                     let session = self.session();
                     let since = if who == Who::Idle { now.plus_ms(-16 * 60 * 1_000) } else { now };
-                    session::sign_in(&session, &self.test.people[person].id, true, since).await.unwrap();
+                    sign_in(&self.test, &session, &self.test.people[person].id, since).await;
                     Some(session)
                 }
                 None => None,
@@ -161,10 +170,15 @@ impl Scene {
             csrf = session::read(session).await.csrf.unwrap();
             cookies = format!("{cookies}; {}={}", cookie_name(&self.test.app.origin), session.id().unwrap());
         }
-        Caller { who, session, link, cookies, csrf: csrf::masked(&csrf), bearer: self.bearers.get(&who).cloned() }
+        let mut device_csrf = String::new();
+        if who == Who::Device {
+            cookies = format!("{cookies}; {}={}", device_cookie(is_secure), self.phone);
+            device_csrf = csrf::masked(&csrf::of_secret(&self.phone));
+        }
+        Caller { who, session, link, cookies, csrf: csrf::masked(&csrf), device_csrf, bearer: self.bearers.get(&who).cloned() }
     }
 
-    fn session(&self) -> Session {
+    pub(super) fn session(&self) -> Session {
         Session::new(None, Arc::new(self.test.app.sessions.clone()), None)
     }
 }

@@ -8,6 +8,7 @@ pub mod db;
 pub mod examples;
 pub mod plastic;
 pub mod scene;
+pub mod smtp;
 pub mod tables;
 pub mod tls;
 pub mod written;

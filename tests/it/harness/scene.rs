@@ -10,7 +10,10 @@ use super::{
 };
 use andon::{
     app::acts::{ActView, Outcome},
-    domain::{ActKind, BotFacts, Grant, Hold, Level, RecoveryId, Role, Scope, TeamId, TokenId, UserId},
+    domain::{
+        ActKind, Audience, BotFacts, DeviceId, Grant, Hold, Level, Notice, NoticeId, NoticeKind, RecoveryId, Role, Scope, TeamId, TokenId,
+        UserId,
+    },
     web::router::{Access, Route, router},
 };
 use axum::{
@@ -44,6 +47,8 @@ pub struct Things {
     pub fellow: UserId,
     /// The recovery of another such operator: approved, its link made.
     pub linked: RecoveryId,
+    /// A notice of the operator's.
+    pub notice: NoticeId,
 }
 
 /// Whose thing a try is about.
@@ -83,6 +88,10 @@ pub struct Scene {
     pub invited: String,
     /// A demo's sign-in link; empty elsewhere.
     pub demo_link: String,
+    /// What the cookie of the operator's stop device holds.
+    pub phone: String,
+    /// The secret of a link that makes a phone of risk's a stop device.
+    pub phone_link: String,
     pub(super) bearers: HashMap<Who, String>,
     count: AtomicUsize,
 }
@@ -120,7 +129,8 @@ impl Scene {
         let mut bearers = HashMap::from([(Who::Agent, arb.agent.enrolled.token.clone())]);
         for who in Who::ALL {
             if let Some((scope, team)) = who.token() {
-                bearers.insert(who, secret_of(&test, token_act(scope, team.map(|team| test.team(team)))).await);
+                let by = if team.is_some() { "lead" } else { "admin" };
+                bearers.insert(who, secret_by(&test, by, token_act(scope, team.map(|team| test.team(team)))).await);
             }
         }
         let mut demo_link = String::new();
@@ -137,9 +147,15 @@ impl Scene {
             let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
             test.sign("admin", &act).await.unwrap();
         }
+        for who in ["lead", "grid lead", "risk", "admin", "auditor"] {
+            test.give_address(who, &format!("{}@people.example", who.replace(' ', "-"))).await;
+        }
         let link = invitation(&test, "guest").await;
         let invited = invitation(&test, "visitor").await;
-        Self { test, router, arb, grid, desk, link, invited, demo_link, bearers, count }
+        test.allow_stop_devices().await;
+        let phone = test.phone("operator").await;
+        let phone_link = test.phone_link("risk").await;
+        Self { test, router, arb, grid, desk, link, invited, demo_link, phone, phone_link, bearers, count }
     }
 
     /// The things that a try is about.
@@ -180,6 +196,14 @@ impl Scene {
         make_token(&self.test, team).await
     }
 
+    /// A stop device to be ended.
+    pub async fn device(&self, whose: Whose) -> DeviceId {
+        let owner = self.of(whose).operator;
+        self.test.phone(owner).await;
+        let own = self.test.app.stop_devices_of(&self.test.actor(owner), &self.test.people[owner].id).await.unwrap();
+        own.into_iter().max_by(|a, b| a.id.cmp(&b.id)).unwrap().id
+    }
+
     /// Tries a route.
     pub async fn send(&self, route: &Route, caller: &Caller, ask: &Ask) -> Reply {
         self.answer(self.request(route.method, caller, ask)).await
@@ -198,7 +222,8 @@ impl Scene {
         if let Some(kind) = ask.content_type() {
             request = request.header(header::CONTENT_TYPE, kind);
         }
-        request.body(Body::from(ask.body(&caller.csrf))).unwrap()
+        let csrf = if ask.path == "/stop-device/holds" { &caller.device_csrf } else { &caller.csrf };
+        request.body(Body::from(ask.body(csrf))).unwrap()
     }
 
     pub async fn answer(&self, request: Request<Body>) -> Reply {
@@ -245,7 +270,19 @@ async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> T
         let act = test.app.prepare_single(&test.actor(by), kind).await.unwrap();
         test.sign(by, &act).await.unwrap();
     }
-    Things { name, team: test.team(name), operator, bot, hold, agent, act, member, fellow, linked }
+    let notice = notice(test, operator).await;
+    Things { name, team: test.team(name), operator, bot, hold, agent, act, member, fellow, linked, notice }
+}
+
+/// A notice of somebody's, who has an address from then on.
+async fn notice(test: &TestApp, who: &str) -> NoticeId {
+    let id = &test.people[who].id;
+    test.give_address(who, &format!("{}@people.example", who.replace(' ', "-"))).await;
+    test.app
+        .tell(&Audience::person(id), &Notice::new(NoticeKind::RolesChanged, "scene", "Your roles changed", "For a test."))
+        .await
+        .unwrap();
+    test.app.notices_of(&test.actor(who), None).await.unwrap().0[0].id.clone()
 }
 
 async fn code_act(test: &TestApp, bot: &BotFacts, by: &str) -> ActView {
@@ -254,8 +291,13 @@ async fn code_act(test: &TestApp, bot: &BotFacts, by: &str) -> ActView {
 
 /// Signs an act of the admin's and answers with the secret that comes of it.
 async fn secret_of(test: &TestApp, kind: ActKind) -> String {
-    let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
-    match test.sign("admin", &act).await.unwrap() {
+    secret_by(test, "admin", kind).await
+}
+
+/// The same of somebody's.
+async fn secret_by(test: &TestApp, by: &str, kind: ActKind) -> String {
+    let act = test.app.prepare_single(&test.actor(by), kind).await.unwrap();
+    match test.sign(by, &act).await.unwrap() {
         Outcome::Secret { secret, .. } => secret.expose().clone(),
         other => panic!("{other:?} instead of a secret"),
     }
@@ -275,11 +317,11 @@ async fn invitation(test: &TestApp, name: &str) -> String {
 
 fn token_act(scope: &str, team: Option<TeamId>) -> ActKind {
     let of = if team.is_some() { "of arb" } else { "of all" };
-    ActKind::TokenCreate { name: format!("{scope} {of}"), scope: scope.into(), team }
+    ActKind::TokenCreate { name: format!("{scope} {of}"), scope: scope.into(), team, days: 30 }
 }
 
 async fn make_token(test: &TestApp, team: Option<TeamId>) -> TokenId {
-    secret_of(test, token_act("stop", team)).await;
+    secret_of(test, token_act("stop-only", team)).await;
     let all = test.app.tokens(&test.actor("admin")).await.unwrap();
     all.into_iter().max_by(|a, b| a.id.cmp(&b.id)).unwrap().id
 }

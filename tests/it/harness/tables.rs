@@ -5,8 +5,8 @@ use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool, postgres::PgPoolOptions, sqlite::SqlitePoolOptions};
 use std::collections::BTreeMap;
 
-/// What every request may touch: sessions remember when somebody last acted.
-pub const SESSIONS: &[&str] = &["session"];
+/// What any request may touch, or one before it: sessions remember when somebody last acted, and word of a stop is written after it.
+pub const SESSIONS: &[&str] = &["session", "notice"];
 
 pub enum Tables {
     Sqlite(SqlitePool),

@@ -338,7 +338,7 @@ async fn a_frozen_log_is_said_on_every_page_and_signing_in_stops_only() {
     assert_eq!(admin.status, StatusCode::OK);
     let late = late(&test.app).await;
     assert!(late.iter().any(|late| serde_json::to_string(&late.event).unwrap().contains("sign_in.ok")));
-    let wrong = test.app.sign_in_password("admin", Secret::new("wrong".into()), "h").await;
+    let wrong = test.app.sign_in_password("admin", Secret::new("wrong".into()), &andon::app::sign_in::Whence::default()).await;
     assert!(wrong.is_err());
     assert!(files::read_mark(&state).unwrap().is_some());
 }

@@ -1,6 +1,6 @@
 //! The host's own command, over the control socket and on the database itself; and the relying party that keys are made for.
 
-use super::{told, use_link, why};
+use super::{HOUR_MS, use_link, was_told, why};
 use crate::faults::server;
 use crate::harness::{
     app::TestApp,
@@ -22,7 +22,7 @@ on_both!(the_host_goes_past_approvals_only_where_nobody_could_give_them_or_with_
     let made = test.app.recover_on_host("uid 1000", "ADMIN", None).await.unwrap();
     assert_eq!(made.whose, "N. Adebayo");
     for who in ["admin", "operator", "grid lead", "auditor"] {
-        assert!(told(&test, who).await[0].contains("Recovered on the server's host"), "everybody is told: {who}");
+        assert!(was_told(&test, who, "Recovered on the server's host").await, "everybody is told: {who}");
     }
     let forced = test.app.recover_on_host("root", "operator", Some("the building is on fire")).await.unwrap();
     let mut risk = Browser::signed_in(&test, "risk").await;
@@ -31,7 +31,7 @@ on_both!(the_host_goes_past_approvals_only_where_nobody_could_give_them_or_with_
         assert!(risk.page.contains("Recovered on the server") && risk.page.contains("the building is on fire"), "{page}");
     }
     use_link(&test, &forced.link).await;
-    test.hand.forward_ms(7 * 24 * super::HOUR_MS + 1_000);
+    test.hand.forward_ms(7 * 24 * HOUR_MS + 1_000);
     let mut risk = Browser::signed_in(&test, "risk").await;
     risk.get("/people").await;
     assert!(!risk.page.contains("the building is on fire"), "a week is enough");

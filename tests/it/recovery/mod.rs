@@ -4,7 +4,7 @@ mod flow;
 mod host;
 mod quorum;
 
-use crate::harness::app::{Somebody, TestApp};
+use crate::harness::app::{Somebody, TestApp, chosen};
 use andon::{
     app::{AppError, acts::Outcome, recoveries::RecoveryView},
     authn::SoftKey,
@@ -42,6 +42,11 @@ pub async fn told(test: &TestApp, name: &str) -> Vec<String> {
     notices.into_iter().map(|one| one.title).collect()
 }
 
+/// True when somebody was told something with these words in its title.
+pub async fn was_told(test: &TestApp, name: &str, words: &str) -> bool {
+    told(test, name).await.iter().any(|title| title.contains(words))
+}
+
 /// The reason in words.
 pub fn why<T: std::fmt::Debug>(outcome: Result<T, AppError>) -> String {
     outcome.unwrap_err().to_string()
@@ -52,7 +57,7 @@ pub async fn use_link(test: &TestApp, link: &Secret<String>) -> Somebody {
     let app = &test.app;
     let welcomed = app.welcome(link.expose().rsplit('/').next().unwrap()).await.unwrap();
     assert!(welcomed.recovery.is_some() && !welcomed.has_password && welcomed.keys == 0);
-    app.welcome_password(&welcomed.link, "Back Again", Secret::new("copper-lantern-42-walrus".into())).await.unwrap();
+    app.welcome_password(&welcomed.link, chosen("Back Again", "copper-lantern-42-walrus")).await.unwrap();
     let mut keys = Vec::new();
     for nickname in ["new", "new spare"] {
         let key = Arc::new(SoftKey::new(app.origin.clone()));
@@ -61,5 +66,6 @@ pub async fn use_link(test: &TestApp, link: &Secret<String>) -> Somebody {
         app.welcome_key(&welcomed.link, &ceremony.state, &answer, nickname).await.unwrap();
         keys.push(key);
     }
-    Somebody { id: welcomed.user.id, key: keys.swap_remove(0) }
+    let spare = keys.swap_remove(1);
+    Somebody { id: welcomed.user.id, key: keys.swap_remove(0), spare }
 }

@@ -1,7 +1,7 @@
 //! The pages of one's own security keys: what is shown, added, renamed and removed there; and how long a ceremony may take.
 
 use crate::harness::{
-    app::{ORIGIN, TestApp},
+    app::{ORIGIN, TestApp, chosen},
     browser::{Browser, PASSWORD},
     db::{Kind, fresh},
 };
@@ -105,7 +105,7 @@ async fn every_page_says_what_is_missing_with_one_key_and_how_to_mend_it() {
     let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
     let andon::app::acts::Outcome::Secret { secret, .. } = test.sign("admin", &act).await.unwrap() else { panic!("no link") };
     let welcomed = test.app.welcome(secret.expose().rsplit('/').next().unwrap()).await.unwrap();
-    test.app.welcome_password(&welcomed.link, "L. Sato", andon::domain::Secret::new(PASSWORD.into())).await.unwrap();
+    test.app.welcome_password(&welcomed.link, chosen("L. Sato", PASSWORD)).await.unwrap();
     let (only, ceremony) = (soft(), test.app.welcome_key_options(&welcomed.link).await.unwrap());
     test.app.welcome_key(&welcomed.link, &ceremony.state, &only.register(&ceremony.options).unwrap(), "only").await.unwrap();
 

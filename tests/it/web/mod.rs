@@ -1,6 +1,7 @@
 //! The web side through its own router: one file per theme.
 
 mod acts;
+mod attacks;
 mod audit;
 mod bots;
 mod errors;
@@ -13,6 +14,9 @@ mod people;
 mod proxies;
 mod recovery;
 mod server;
+mod sessions;
 mod sign_in;
+mod stop_devices;
 mod stopping;
 mod tls;
+mod tokens;

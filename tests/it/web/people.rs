@@ -90,21 +90,21 @@ async fn a_token_is_made_by_an_act_used_and_revoked() {
     assert_eq!(lead.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(lead.page.contains("Choose what the token may do") && lead.page.contains("pager"));
     let (arb, grid) = (test.team("arb").to_string(), test.team("grid").to_string());
-    lead.post("/tokens", &[("name", "pager"), ("scope", "stop"), ("team", &grid)]).await;
+    lead.post("/tokens", &[("name", "pager"), ("scope", "stop-only"), ("team", &grid), ("days", "7")]).await;
     assert_eq!(lead.status, StatusCode::FORBIDDEN);
     lead.get("/tokens").await;
-    lead.post("/tokens", &[("name", "pager"), ("scope", "stop"), ("team", &arb)]).await;
+    lead.post("/tokens", &[("name", "pager"), ("scope", "stop-only"), ("team", &arb), ("days", "7")]).await;
     let act = lead.leads_to().to_owned();
     lead.get(&act).await;
     lead.touch(&test, "lead", &format!("{act}/sign")).await;
     let token = lead.between(r#"<code class="command">"#, "</code>").unwrap();
-    assert!(test.app.actor_by_token(&token).is_some());
+    assert!(test.app.actor_by_token(&token, "192.0.2.1").is_some());
     lead.get("/tokens").await;
     assert!(!lead.page.contains(&token));
     let revoke = lead.between(r#"action="/tokens/"#, "\"").unwrap();
     lead.post(&format!("/tokens/{revoke}"), &[]).await;
     assert_eq!(lead.leads_to(), "/tokens");
-    assert!(test.app.actor_by_token(&token).is_none());
+    assert!(test.app.actor_by_token(&token, "192.0.2.1").is_none());
 }
 
 #[tokio::test]

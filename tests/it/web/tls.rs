@@ -284,7 +284,7 @@ async fn an_agent_with_its_own_authority_enrols_polls_and_streams() {
     let says = |state| test.app.book.seen(&bot.id).is_some_and(|said| said.state == Some(state));
     until("a bot that trades", async || says(State::Active)).await;
 
-    let token = ActKind::TokenCreate { name: "stop".into(), scope: "stop".into(), team: None };
+    let token = ActKind::TokenCreate { name: "stop".into(), scope: "stop-only".into(), team: None, days: 7 };
     let act = test.app.prepare_single(&test.actor("admin"), token).await.unwrap();
     let Outcome::Secret { secret: token, .. } = test.sign("admin", &act).await.unwrap() else { panic!("no token") };
     fs::write(dir.join("token"), token.expose()).unwrap();

@@ -85,7 +85,7 @@ fn check_in() -> Value {
 async fn no_body_makes_a_server_error() {
     let stage = Stage::new().await;
     let agent = stage.agent("grid-btc").await;
-    let (poller, manager) = (stage.poller(&agent), stage.program("manage"));
+    let (poller, manager) = (stage.poller(&agent), stage.program("operate"));
     let enrol = json!({"code": "AAAAA-BBBBB", "agent": {"name": "h", "version": "1", "platform": "l"}, "recipient": "age1x"});
     let routes: Vec<(&Client, String, Value)> = vec![
         (&poller, "/agent/v1/check-in".into(), check_in()),
@@ -99,7 +99,6 @@ async fn no_body_makes_a_server_error() {
             json!({"scope": "bot", "bot": "grid-btc", "level": "reduce", "why": "y", "idempotency_key": "k"}),
         ),
         (&manager, "/api/v1/bots".into(), json!({"name": "n", "team": "arb", "strategy": "s", "owner": "sato", "exits": "none"})),
-        (&manager, "/api/v1/teams".into(), json!({"name": "desk"})),
         (&manager, format!("/api/v1/bots/{}/stage", agent.bot), json!({"stage": "sandbox"})),
     ];
     let mut runner = runner();
@@ -118,7 +117,7 @@ async fn no_body_makes_a_server_error() {
 async fn no_address_makes_a_server_error() {
     let stage = Stage::new().await;
     let agent = stage.agent("grid-btc").await;
-    let (poller, manager) = (stage.poller(&agent), stage.program("manage"));
+    let (poller, manager) = (stage.poller(&agent), stage.program("operate"));
     let mut runner = runner();
     let piece = "[a-zA-Z0-9%=&?._~!$'()*+,;:@-]{0,40}";
     for n in 0..200 {

@@ -182,7 +182,7 @@ async fn a_token_is_known_only_in_its_header() {
     assert_eq!(stage.poller(&agent).post(&format!("{CHECK_IN}?x={token}"), json!({})).await.status, 400);
     let unknown = Client { token: Some("andon_agent_nobody".into()), ..stranger };
     assert_eq!(unknown.post(CHECK_IN, json!({})).await.status, 401);
-    assert_eq!(stage.program("manage").post(CHECK_IN, json!({})).await.status, 401, "an API token is no agent's");
+    assert_eq!(stage.program("operate").post(CHECK_IN, json!({})).await.status, 401, "an API token is no agent's");
 }
 
 on_both!(a_new_token_takes_over_at_the_first_word_of_the_newest_boot, |fresh: Fresh| async move {

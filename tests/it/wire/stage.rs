@@ -42,7 +42,7 @@ impl Stage {
     }
 
     pub async fn on(fresh: Fresh) -> Self {
-        let (team, other_team, lead) = (TeamId::new(), TeamId::new(), UserId::new());
+        let (team, other_team, lead, admin) = (TeamId::new(), TeamId::new(), UserId::new(), UserId::new());
         let installation = Installation { id: InstallationId::new(), name: "Test".into(), kind: "live".into(), created_at: Timestamp(1) };
         let mut tx = fresh.db.write(Lane::Normal).await.unwrap();
         storage::installation::installation_insert(&mut tx, &installation, "localhost/audit/control/1").await.unwrap();
@@ -62,17 +62,35 @@ impl Stage {
         };
         storage::users::user_insert(&mut tx, &user).await.unwrap();
         storage::users::user_set_grants(&mut tx, &lead, &user.grants).await.unwrap();
-        for (word, team) in [("stop", None), ("read", None), ("manage", None), ("stop-arb", Some(&team)), ("read-arb", Some(&team))] {
+        let admin_row = User {
+            id: admin.clone(),
+            name: "adebayo".into(),
+            display_name: "N. Adebayo".into(),
+            grants: vec![Grant { role: Role::Admin, team: None }],
+            ..user.clone()
+        };
+        storage::users::user_insert(&mut tx, &admin_row).await.unwrap();
+        storage::users::user_set_grants(&mut tx, &admin, &admin_row.grants).await.unwrap();
+        for (word, scope, team) in [
+            ("stop", "stop-only", None),
+            ("read", "read", None),
+            ("stop-arb", "stop-only", Some(&team)),
+            ("read-arb", "read", Some(&team)),
+            ("operate", "operate", Some(&team)),
+        ] {
             let row = StoredToken {
                 id: TokenId::new(),
                 name: word.into(),
                 token_hash: TokenDigest::of(&format!("andon_api_{word}")).hex(),
-                scope: word.split('-').next().unwrap().into(),
+                scope: scope.into(),
                 team_id: team.cloned(),
-                made_by: lead.clone(),
+                made_by: if team.is_some() { lead.clone() } else { admin.clone() },
                 made_at: Timestamp(1),
                 expires_at: Timestamp(i64::MAX),
                 revoked_at: None,
+                last_used_at: None,
+                last_used_from: None,
+                warned_at: None,
             };
             storage::tokens::token_insert(&mut tx, &row).await.unwrap();
         }

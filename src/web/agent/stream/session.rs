@@ -254,7 +254,7 @@ impl<'a> Session<'a> {
         };
         let mut speech = self.mouth.speech().await;
         self.accept(&mut speech)?;
-        if speech.teller.is_due(&heard, said) {
+        if speech.teller.is_due(&heard, said, is_hello) {
             speech.directive(heard.decided, heard.directive).await?;
         }
         if is_hello {

@@ -48,16 +48,17 @@ impl Teller {
         may_come_from_memory(directive.state, self.told.as_ref().map_or(said, |told| told.state))
     }
 
-    /// True when the answer to a check-in has to carry the directive: it is news, or the agent does not do or have what it says.
-    pub fn is_due(&self, heard: &Heard, said: &CheckIn) -> bool {
+    /// True when the answer to a check-in has to carry the directive: it is news, or the agent does not do or have what it says. A hello was
+    /// said before anything was told on this stream: that it does not do what it was told meanwhile means nothing.
+    pub fn is_due(&self, heard: &Heard, said: &CheckIn, is_hello: bool) -> bool {
         let (decided, frame) = (&heard.decided, &heard.directive);
         if self.epoch() > decided.epoch {
             return false;
         }
         let carries = |id: &HoldId| said.holds.iter().any(|hold| hold.id == *id);
+        let does_other = said.state != Some(decided.state) || said.epoch.is_none_or(|epoch| epoch < decided.epoch);
         !self.knows(decided)
-            || said.state != Some(decided.state)
-            || said.epoch.is_none_or(|epoch| epoch < decided.epoch)
+            || (does_other && !is_hello)
             || frame.limits.values.is_some()
             || !frame.recorded.is_empty()
             || !frame.released.is_empty()

@@ -77,7 +77,7 @@ pub struct HoldShape {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Placer)]
 struct PlacerShape {
-    /// `user`, `token`, `trigger`, `agent` or `host`.
+    /// `user`, `device`, `token`, `trigger`, `agent` or `host`.
     kind: &'static str,
     /// The id.
     id: String,

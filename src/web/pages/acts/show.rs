@@ -115,12 +115,16 @@ async fn draw(app: &Arc<App>, person: &Person, act: ActView, mut problems: Probl
     frame.path = format!("/acts/{}", act.stored.id);
     frame.is_error = !problems.is_empty();
     frame.scripts = if options.is_empty() { Scripts::Plain } else { Scripts::Keys };
+    let mut facts = words::facts(app, &act);
+    if let Some(opening) = act.detail.opening.as_ref().filter(|_| act.stored.made_by == person.user) {
+        facts.insert(0, ("New address", opening.address.clone()));
+    }
     let page = Show {
         frame,
         problems,
         sentence: words::sentence(app, &act),
         effect: words::effect(&act),
-        facts: words::facts(app, &act),
+        facts,
         leaves: leaves(app, &act),
         chip: state(app, &act),
         asked_by: name(app, &act.stored.made_by),

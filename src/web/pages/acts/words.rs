@@ -33,10 +33,14 @@ pub fn sentence(app: &App, act: &ActView) -> String {
         ActKind::RecoveryApprove { user, .. } => format!("Approve the recovery of the account of {}", person(app, user)),
         ActKind::RecoveryLink { user, .. } => format!("Make the link that recovers the account of {}", person(app, user)),
         ActKind::RecoveryVeto { .. } => "Veto the recovery of your own account".to_owned(),
-        ActKind::TokenCreate { name, scope, team } => {
+        ActKind::MailAddress { user, address: Some(_) } => format!("Send the notices of {} to another address", person(app, user)),
+        ActKind::MailAddress { user, address: None } => format!("Send the notices of {} to no address any more", person(app, user)),
+        ActKind::TokenCreate { name, scope, team, days } => {
             let of = team.as_ref().map_or_else(|| "the whole installation".to_owned(), |team| format!("team {}", team_name(app, team)));
-            format!("Make API token {name} that may {} in {of}", token_words(scope))
+            format!("Make API token {name} that may {} in {of}, for {days} days", token_words(scope))
         }
+        ActKind::StopDevices { allowed: true } => "Allow stop devices".to_owned(),
+        ActKind::StopDevices { allowed: false } => "Turn stop devices off, which ends every one of them".to_owned(),
     }
 }
 
@@ -59,7 +63,9 @@ pub fn button(act: &ActView) -> String {
         ActKind::RecoveryApprove { .. } => "Sign the approval of 1 recovery".to_owned(),
         ActKind::RecoveryLink { .. } => "Sign for 1 recovery link".to_owned(),
         ActKind::RecoveryVeto { .. } => "Sign the veto of 1 recovery".to_owned(),
+        ActKind::MailAddress { .. } => "Sign for 1 change of address".to_owned(),
         ActKind::TokenCreate { .. } => "Sign for 1 API token".to_owned(),
+        ActKind::StopDevices { .. } => "Sign 1 change for everybody".to_owned(),
     }
 }
 
@@ -106,7 +112,14 @@ pub fn effect(act: &ActView) -> &'static str {
         ActKind::RecoveryVeto { .. } => {
             "The recovery ends, and a link that was made is over. Your keys and your password stay as they are."
         }
-        ActKind::TokenCreate { .. } => "The token is shown once, to you, and ends after 90 days.",
+        ActKind::MailAddress { .. } => "Mail goes there from then on. The address before it and every admin are told.",
+        ActKind::TokenCreate { .. } => {
+            "The token is shown once, to you. It ends when its days are over, when somebody revokes it, or when you may not give it any more."
+        }
+        ActKind::StopDevices { allowed: true } => {
+            "Whoever may stop bots may enrol phones of their own. Such a phone pauses and reduces, for 90 days, and does nothing else."
+        }
+        ActKind::StopDevices { allowed: false } => "Every stop device ends at once. Holds that they placed stand.",
     }
 }
 
@@ -151,7 +164,9 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
             let why = app.recovery_book().find(recovery).map(|view| view.row.why.clone()).unwrap_or_default();
             vec![("Reason given", why), ("Recovery", recovery.to_string()), ("Person", user.to_string())]
         }
-        ActKind::TokenCreate { .. } => Vec::new(),
+        // The address itself is shown to whoever signs, and to nobody else.
+        ActKind::MailAddress { address, .. } => address.iter().map(|digest| ("Salted digest of the address", digest.clone())).collect(),
+        ActKind::TokenCreate { .. } | ActKind::StopDevices { .. } => Vec::new(),
     }
 }
 
@@ -177,12 +192,17 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         ActKind::EnrolmentCode { .. } | ActKind::AgentConfirm { .. } | ActKind::AgentRevoke { .. } => {
             "an operator (up to stage sandbox) or a lead of the bot's team".to_owned()
         }
-        ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::Grants { .. } | ActKind::Enable { .. } => "an admin".to_owned(),
+        ActKind::Invite { .. }
+        | ActKind::InviteAgain { .. }
+        | ActKind::Grants { .. }
+        | ActKind::Enable { .. }
+        | ActKind::StopDevices { .. } => "an admin".to_owned(),
         ActKind::CredentialAdd { .. } | ActKind::CredentialRemove { .. } => "the person themselves, with a key that they have".to_owned(),
         ActKind::RecoveryAsk { .. } => "an admin, for somebody else".to_owned(),
         ActKind::RecoveryApprove { .. } => "another person who did not ask for it and stands no lower; no auditor".to_owned(),
         ActKind::RecoveryLink { .. } => "an admin, or somebody who approved it".to_owned(),
         ActKind::RecoveryVeto { .. } => "the person themselves".to_owned(),
+        ActKind::MailAddress { .. } => "the person themselves".to_owned(),
         ActKind::TokenCreate { .. } => "an admin, or a lead for their own team".to_owned(),
     }
 }
@@ -190,9 +210,9 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
 /// What a token of this scope may do.
 pub fn token_words(scope: &str) -> &'static str {
     match scope.parse::<TokenScope>() {
-        Ok(TokenScope::Stop) => "place holds and see how they go",
+        Ok(TokenScope::StopOnly) => "place holds and see how they go",
         Ok(TokenScope::Read) => "read bots, agents and holds",
-        Ok(TokenScope::Manage) => "read, place holds, and make teams and bots up to sandbox",
+        Ok(TokenScope::Operate) => "read, place holds, make bots and move them up to sandbox",
         Err(_) => "do nothing that this version knows",
     }
 }

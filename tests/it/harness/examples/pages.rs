@@ -5,15 +5,15 @@ use crate::harness::{
     agent,
     app::ORIGIN,
     browser::PASSWORD,
-    callers::{Caller, Who},
+    callers::{Caller, Who, sign_in},
     scene::{Scene, Whose},
 };
 use andon::{
-    app::acts::ActView,
+    app::{acts::ActView, sign_in::Chosen},
     authn::SoftKey,
     domain::{ActKind, Grant, Role, UserId},
     storage,
-    web::router::Route,
+    web::{router::Route, session},
 };
 
 impl Scene {
@@ -24,10 +24,15 @@ impl Scene {
             "/healthz" | "/readyz" | "/" | "/sign-in" | "/sign-in/key" | "/sign-in/lost" | "/recoveries" | "/welcome" | "/fleet"
             | "/pause" | "/holds" | "/live/fleet" | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams"
             | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new" | "/agents" | "/audit" | "/audit/checkpoint" | "/audit/verify"
-            | "/first-run" | "/live/first-run" => route.path.to_owned(),
+            | "/first-run" | "/live/first-run" | "/notices" | "/demo/mail" | "/stop-device" | "/stop-devices" | "/me/stop-devices" => {
+                route.path.to_owned()
+            }
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),
+            "/notices/{id}" => format!("/notices/{}", of.notice),
+            "/stop-device/enrol/{link}" => format!("/stop-device/enrol/{}", self.phone_link),
+            "/stop-device/holds/{id}" => format!("/stop-device/holds/{}", of.hold.id),
             "/holds/{id}" => format!("/holds/{}", of.hold.id),
             "/live/holds/{id}" => format!("/live/holds/{}", of.hold.id),
             "/acts/{id}" => format!("/acts/{}", of.act.stored.id),
@@ -58,7 +63,6 @@ impl Scene {
                 let fields: &[(&str, &str)] = if route.path == "/sign-in/lost" { &[("why", "left on a train")] } else { &[] };
                 Ask::form(route.path, fields)
             }
-            "/people/{id}/recover" => Ask::form(format!("/people/{}/recover", self.of(whose).fellow), &[("why", "told me on a call")]),
             "/recoveries/{id}/approve" | "/recoveries/{id}/veto" | "/recoveries/{id}/withdraw" => {
                 Ask::form(route.path.replace("{id}", self.recovery(whose).await.as_str()), &[])
             }
@@ -87,6 +91,39 @@ impl Scene {
                 Ask::form(format!("/acts/{}/sign", act.stored.id), &[("response", &answer)])
             }
             "/acts/{id}/sign-demo" => Ask::form(format!("/acts/{}/sign-demo", self.act(whose).await.stored.id), &[]),
+            path if path.starts_with("/people") => return self.about_people(path, whose).await,
+            "/me/address" => Ask::form("/me/address", &[("address", "new@people.example")]),
+            "/notices/read" => Ask::form("/notices/read", &[("up_to", self.arb.notice.as_str())]),
+            "/notices/{id}/read" => Ask::form(format!("/notices/{}/read", self.of(whose).notice), &[]),
+            "/system/mail" => Ask::form("/system/mail", &[]),
+            "/first-run" => Ask::form("/first-run", &[("shown", "no")]),
+            "/me/sessions/end" => {
+                // One more to be ended.
+                self.caller(caller.who).await;
+                Ask::form("/me/sessions/end", &[("which", "others")])
+            }
+            "/teams" => Ask::form("/teams", &[("name", &self.name("team"))]),
+            "/tokens" => {
+                let team = if whose == Whose::Everybodys { String::new() } else { self.of(whose).team.to_string() };
+                Ask::form("/tokens", &[("name", "pager"), ("scope", "stop-only"), ("team", &team), ("days", "30")])
+            }
+            "/stop-device/holds" => {
+                let scope = format!("bot:{}", self.bot(Whose::Arbs).await.id);
+                Ask::form(route.path, &[("scope", &scope), ("level", "pause"), ("key", &self.name("key")), ("proof", "")])
+            }
+            "/stop-device/enrol" => Ask::form(route.path, &[("link", &self.test.phone_link("operator").await), ("public_key", "")]),
+            "/stop-devices/allow" => Ask::form(route.path, &[("allowed", "no")]),
+            "/stop-devices/{id}/end" => Ask::form(format!("/stop-devices/{}/end", self.device(whose).await), &[]),
+            "/me/stop-devices" => Ask::form(route.path, &[("name", "my phone")]),
+            "/tokens/{id}/revoke" => Ask::form(format!("/tokens/{}/revoke", self.token(whose).await), &[]),
+            _ => return None,
+        })
+    }
+
+    /// People and what is done about them.
+    async fn about_people(&self, path: &str, whose: Whose) -> Option<Ask> {
+        Some(match path {
+            "/people/{id}/recover" => Ask::form(format!("/people/{}/recover", self.of(whose).fellow), &[("why", "told me on a call")]),
             "/people/invite" => {
                 let grant = format!("operator:{}", self.arb.team);
                 Ask::form("/people/invite", &[("name", &self.name("new")), ("grant", &grant)])
@@ -96,19 +133,20 @@ impl Scene {
                 Ask::form(format!("/people/{}/roles", self.of(whose).member), &[("grant", &grant)])
             }
             "/people/{id}/link" => Ask::form(format!("/people/{}/link", self.invited().await), &[]),
-            "/first-run" => Ask::form("/first-run", &[("shown", "no")]),
+            "/people/{id}/sessions/end" => {
+                let member = &self.of(whose).member;
+                let session = self.session();
+                sign_in(&self.test, &session, member, self.test.app.clock.now()).await;
+                session.save().await.unwrap();
+                let handle = session::read(&session).await.handle.unwrap();
+                Ask::form(format!("/people/{member}/sessions/end"), &[("which", &handle)])
+            }
             "/people/{id}/disable" => Ask::form(format!("/people/{}/disable", self.of(whose).member), &[]),
             "/people/{id}/enable" => {
                 let somebody = self.invited().await;
                 self.test.app.disable(&self.test.actor("admin"), &somebody).await.unwrap();
                 Ask::form(format!("/people/{somebody}/enable"), &[])
             }
-            "/teams" => Ask::form("/teams", &[("name", &self.name("team"))]),
-            "/tokens" => {
-                let team = if whose == Whose::Everybodys { String::new() } else { self.of(whose).team.to_string() };
-                Ask::form("/tokens", &[("name", "pager"), ("scope", "stop"), ("team", &team)])
-            }
-            "/tokens/{id}/revoke" => Ask::form(format!("/tokens/{}/revoke", self.token(whose).await), &[]),
             _ => return None,
         })
     }
@@ -177,11 +215,15 @@ impl Scene {
                 Ask::form("/sign-in/key", &[("response", &answer)])
             }
             "/welcome/password" => {
-                Ask::form("/welcome/password", &[("display_name", "S. Guest"), ("password", PASSWORD), ("again", PASSWORD)])
+                let fields =
+                    [("display_name", "S. Guest"), ("password", PASSWORD), ("again", PASSWORD), ("address", "guest@people.example")];
+                Ask::form("/welcome/password", &fields)
             }
             "/welcome/key" if caller.who == Who::Invited => {
                 let link = caller.link.as_deref().unwrap();
-                app.welcome_password(link, "S. Guest", andon::domain::Secret::new(PASSWORD.into())).await.unwrap();
+                let password = andon::domain::Secret::new(PASSWORD.into());
+                let chosen = Chosen { display_name: "S. Guest".into(), password, address: String::new() };
+                app.welcome_password(link, chosen).await.unwrap();
                 let ceremony = app.welcome_key_options(link).await.unwrap();
                 caller.begins(self, "welcome", ceremony.state).await;
                 let answer = SoftKey::new(ORIGIN.parse().unwrap()).register(&ceremony.options).unwrap();

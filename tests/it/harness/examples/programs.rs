@@ -40,7 +40,6 @@ impl Scene {
             ("POST", "/api/v1/bots/{id}/stage") => {
                 Ask::json(format!("/api/v1/bots/{}/stage", self.bot(whose).await.id), json!({"stage": "draft"}))
             }
-            ("POST", "/api/v1/teams") => Ask::json(route.path, json!({"name": self.name("team")})),
             ("POST", "/api/v1/holds") if whose == Whose::Everybodys => Ask::json(route.path, json!({"scope": "fleet"})),
             ("POST", "/api/v1/holds") => Ask::json(route.path, json!({"scope": "bot", "bot": self.bot(whose).await.id})),
             ("GET", "/api/v1/holds/{id}") => Ask::get(format!("/api/v1/holds/{}", of.hold.id)),

@@ -1,0 +1,116 @@
+//! API tokens: nobody gives what they do not have, none outlives its maker's rights, each says when it was used and tells of its end.
+
+use crate::{
+    faults::until,
+    harness::{
+        app::TestApp,
+        browser::Browser,
+        db::{Fresh, Kind, fresh, on_both},
+    },
+};
+use andon::{
+    app::{AppError, acts::Outcome},
+    domain::{ActKind, Grant, NoticeKind, Role, TeamId},
+};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+fn asked(scope: &str, team: Option<TeamId>, days: u32) -> ActKind {
+    ActKind::TokenCreate { name: "pager".into(), scope: scope.into(), team, days }
+}
+
+async fn made(test: &TestApp, by: &str, kind: ActKind) -> String {
+    let act = test.app.prepare_single(&test.actor(by), kind).await.unwrap();
+    match test.sign(by, &act).await.unwrap() {
+        Outcome::Secret { secret, .. } => secret.expose().clone(),
+        other => panic!("{other:?} instead of a token"),
+    }
+}
+
+async fn told(test: &TestApp, who: &str, kind: NoticeKind) -> usize {
+    let (all, _) = test.app.notices_of(&test.actor(who), None).await.unwrap();
+    all.into_iter().filter(|notice| notice.kind == kind).count()
+}
+
+async fn change(test: &TestApp, who: &str, grants: Vec<Grant>) {
+    let act = ActKind::Grants { user: test.people[who].id.clone(), grants };
+    let act = test.app.prepare_single(&test.actor("admin"), act).await.unwrap();
+    test.sign("admin", &act).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_gives_what_they_do_not_have() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    let (arb, grid) = (test.team("arb"), test.team("grid"));
+    let refused = async |by: &str, kind: ActKind| test.app.prepare_single(&test.actor(by), kind).await.unwrap_err();
+    assert!(matches!(refused("admin", asked("operate", Some(arb.clone()), 7)).await, AppError::Invalid(_)), "an admin does not trade");
+    assert!(matches!(refused("admin", asked("operate", None, 7)).await, AppError::Invalid(_)), "it is of one team");
+    assert!(matches!(refused("lead", asked("operate", Some(grid), 7)).await, AppError::Denied(_)));
+    assert!(matches!(refused("lead", asked("stop-only", None, 7)).await, AppError::Denied(_)));
+    assert!(matches!(refused("operator", asked("stop-only", Some(arb.clone()), 7)).await, AppError::Denied(_)));
+    for days in [0, 1, 91, 365] {
+        assert!(matches!(refused("lead", asked("operate", Some(arb.clone()), days)).await, AppError::Invalid(_)), "{days}");
+    }
+    for old in ["stop", "manage", ""] {
+        assert!(matches!(refused("admin", asked(old, None, 7)).await, AppError::Invalid(_)), "{old}");
+    }
+    for (scope, prefix) in [("operate", "andon_operate_"), ("read", "andon_read_"), ("stop-only", "andon_stop_")] {
+        assert!(made(&test, "lead", asked(scope, Some(arb.clone()), 7)).await.starts_with(prefix));
+    }
+}
+
+on_both!(a_token_ends_with_its_maker_s_right_to_give_it, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let arb = test.team("arb");
+    let token = made(&test, "lead", asked("stop-only", Some(arb.clone()), 90)).await;
+    let of_admin = made(&test, "admin", asked("read", None, 90)).await;
+    for who in ["lead", "admin"] {
+        assert!(told(&test, who, NoticeKind::TokenMade).await >= 1, "{who} is told");
+    }
+    let lets_in = |token: &str| test.app.actor_by_token(token, "192.0.2.9").is_some();
+    assert!(lets_in(&token));
+    change(&test, "lead", vec![Grant { role: Role::Operator, team: Some(arb.clone()) }]).await;
+    assert!(!lets_in(&token) && lets_in(&of_admin), "from the very moment, without any worker");
+    assert_eq!(test.app.end_and_warn().await.unwrap(), 1);
+    assert_eq!(told(&test, "lead", NoticeKind::TokenEnded).await, 1);
+    change(&test, "lead", vec![Grant { role: Role::Lead, team: Some(arb) }]).await;
+    assert!(!lets_in(&token), "a right that comes back brings no token back");
+    test.log_is_good().await;
+});
+
+on_both!(a_token_says_when_and_from_where_it_was_used_last, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let token = made(&test, "lead", asked("read", Some(test.team("arb")), 30)).await;
+    let mut lead = Browser::signed_in(&test, "lead").await;
+    lead.get("/tokens").await;
+    assert!(lead.page.contains("data-l=\"Last used\">never"), "{}", lead.page);
+    test.app.actor_by_token(&token, "192.0.2.9").unwrap();
+    lead.get("/tokens").await;
+    assert!(lead.page.contains("from 192.0.2.9"), "memory first: {}", lead.page);
+    test.app.write_uses().await.unwrap();
+    // Another process reads it from the database.
+    let again = test.restarted().await;
+    let kept = again.tokens(&test.actor("lead")).await.unwrap().remove(0);
+    assert_eq!((kept.last_used_from.as_deref(), kept.last_used_at), (Some("192.0.2.9"), Some(test.app.clock.now())));
+    let mut stranger = Browser::signed_in(&test, "grid operator").await;
+    stranger.get("/tokens").await;
+    assert!(!stranger.page.contains("192.0.2.9"), "where from is for those who look after it");
+});
+
+#[tokio::test]
+async fn people_hear_once_a_week_before_a_token_ends() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    let token = made(&test, "lead", asked("read", Some(test.team("arb")), 30)).await;
+    test.hand.forward_ms(22 * DAY_MS);
+    test.app.end_and_warn().await.unwrap();
+    assert_eq!(told(&test, "lead", NoticeKind::TokenEnded).await, 0);
+    test.hand.forward_ms(DAY_MS);
+    for _ in 0..3 {
+        test.app.end_and_warn().await.unwrap();
+    }
+    until("the warning", async || told(&test, "lead", NoticeKind::TokenEnded).await == 1).await;
+    assert!(told(&test, "admin", NoticeKind::TokenEnded).await == 1 && told(&test, "grid lead", NoticeKind::TokenEnded).await == 0);
+    assert!(test.app.actor_by_token(&token, "").is_some());
+    test.hand.forward_ms(7 * DAY_MS);
+    assert!(test.app.actor_by_token(&token, "").is_none());
+}
