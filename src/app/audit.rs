@@ -76,6 +76,16 @@ impl Assertions for ByLibrary<'_> {
         self.0.check_offline(passkey, challenge, &assertion).map_err(|error| error.to_string())
     }
 
+    fn check_elsewhere(&self, rp_id: &str, passkey: &str, challenge: &[u8; 32], text: &AssertionText) -> Result<(), String> {
+        let said = "it was made neither here nor at the host name before";
+        let client = BASE64URL_NOPAD.decode(text.client_data.as_bytes()).map_err(|_| "not base64url")?;
+        let client: serde_json::Value = serde_json::from_slice(&client).map_err(|_| "not JSON")?;
+        let origin = client.get("origin").and_then(serde_json::Value::as_str).and_then(|origin| url::Url::parse(origin).ok());
+        let origin = origin.filter(|origin| origin.host_str() == Some(rp_id)).ok_or(said)?;
+        let keys = Keys::new(&origin, "andon").map_err(|error| error.to_string())?;
+        ByLibrary(&keys).check(passkey, challenge, text)
+    }
+
     fn digest_of_key(&self, passkey: &str, cose: &str) -> Result<String, String> {
         let digest = made::digest_of(cose).filter(|_| made::is_of(passkey, cose));
         digest.ok_or_else(|| "the public key of this entry is not that of its record of the key".to_owned())

@@ -85,7 +85,7 @@ impl App {
         let lines: Vec<String> = gaps.iter().map(|gap| self.gap_words(gap)).collect();
         let text = format!("{whose} was disabled. That leaves too few people for:\n\n{}", lines.join("\n"));
         let title = format!("Too few people are left without {whose}");
-        let notice = Notice::new(NoticeKind::Disabled, format!("{user}:{}", act.now().0), title, text).at("/people");
+        let notice = Notice::new(NoticeKind::Disabled, format!("{user}:{}:gaps", act.now().0), title, text).at("/people");
         act.tell(&Audience::admins(), &notice).await
     }
 }

@@ -102,9 +102,9 @@ impl App {
         &self.recovery_book
     }
 
-    pub(crate) async fn reload_recoveries(&self, conn: &mut Conn) -> Result<(), AppError> {
-        self.recovery_book.reload(read(conn, self.clock.now().plus_ms(-REMEMBERED_MS)).await?);
-        Ok(())
+    /// What the book is to hold.
+    pub(crate) async fn recent_recoveries(&self, conn: &mut Conn) -> Result<Vec<RecoveryView>, AppError> {
+        read(conn, self.clock.now().plus_ms(-REMEMBERED_MS)).await
     }
 
     /// Everybody who could be asked to sign something: enabled, with two keys that count.
@@ -113,9 +113,11 @@ impl App {
     }
 
     /// What a recovery is to the policy.
-    pub(crate) fn recovery_resource(&self, row: &Recovery) -> Resource {
+    pub fn recovery_resource(&self, view: &RecoveryView) -> Resource {
+        let RecoveryView { row, approvals } = view;
         let grants = self.people_book.user(&row.user_id).map(|user| user.grants.clone()).unwrap_or_default();
-        Resource::Recovery { user: row.user_id.clone(), grants, asked_by: row.asked_by.clone() }
+        let approved_by = approvals.iter().map(|approval| approval.user_id.clone()).collect();
+        Resource::Recovery { user: row.user_id.clone(), grants, asked_by: row.asked_by.clone(), approved_by }
     }
 
     /// Recoveries of the last year and a bit, newest first.
@@ -244,7 +246,7 @@ impl App {
     /// `Denied` for everybody else; `NotFound`; `Conflict` when it is over or used.
     pub async fn withdraw_recovery(&self, actor: &Actor, id: &RecoveryId) -> Result<(), AppError> {
         let view = self.recovery(actor, id).await?;
-        let permit = authz::check(actor, Action::StopRecovery, &self.recovery_resource(&view.row))?;
+        let permit = authz::check(actor, Action::StopRecovery, &self.recovery_resource(&view))?;
         if view.row.asked_by.as_ref() != actor.user() {
             return Err(AppError::conflict("only whoever asked takes it back; whose account it is vetoes it, signed with a key"));
         }

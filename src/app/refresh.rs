@@ -63,7 +63,7 @@ impl App {
         let tokens = storage::tokens::token_all(conn).await?;
         let allowed = storage::settings::setting_is_on(conn, storage::settings::STOP_DEVICES).await?;
         let devices = storage::stop_devices::device_all(conn).await?;
-        self.reload_recoveries(conn).await?;
+        let recoveries = self.recent_recoveries(conn).await?;
         {
             let mut books = self.refreshing.books.lock().unwrap_or_else(PoisonError::into_inner);
             if *books > version {
@@ -72,6 +72,7 @@ impl App {
             *books = version;
             self.agent_book.reload(agents);
             self.people_book.reload(users, teams, keys, away);
+            self.recovery_book.reload(recoveries);
             self.device_book.reload(allowed, devices);
             self.token_book.reload(&tokens);
         }

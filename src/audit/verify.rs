@@ -23,6 +23,12 @@ pub trait Assertions {
     /// What is wrong with it, in words.
     fn check(&self, passkey: &str, challenge: &[u8; 32], assertion: &AssertionText) -> Result<(), String>;
 
+    /// The same for an assertion that was made at another relying party: `rp_id`, which this installation had before.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    fn check_elsewhere(&self, rp_id: &str, passkey: &str, challenge: &[u8; 32], assertion: &AssertionText) -> Result<(), String>;
+
     /// SHA-256, hex, of the COSE public key that `cose` holds as base64url.
     ///
     /// # Errors
@@ -114,6 +120,15 @@ struct Key {
     ended: Option<(u64, &'static str)>,
 }
 
+/// A signature that does not verify at this relying party; a later entry may say that there was another before.
+struct Elsewhere {
+    seq: u64,
+    passkey: String,
+    challenge: [u8; 32],
+    assertion: AssertionText,
+    why: String,
+}
+
 /// The fold.
 pub struct Verifier<'a> {
     assertions: &'a (dyn Assertions + Sync),
@@ -121,6 +136,7 @@ pub struct Verifier<'a> {
     nodes: Vec<Node>,
     ids: HashSet<String>,
     keys: HashMap<CredentialId, Key>,
+    elsewhere: Vec<Elsewhere>,
     last_ts: i64,
     sizes: BTreeSet<u64>,
     report: Report,
@@ -135,6 +151,7 @@ impl<'a> Verifier<'a> {
             nodes: Vec::new(),
             ids: HashSet::new(),
             keys: HashMap::new(),
+            elsewhere: Vec::new(),
             last_ts: i64::MIN,
             sizes: BTreeSet::new(),
             report: Report::default(),
@@ -204,7 +221,7 @@ impl<'a> Verifier<'a> {
     fn take_event(&mut self, seq: u64, actor: &str, event: &Event) {
         let at = Some(seq);
         if let Some(signed) = event.signed()
-            && let Err(why) = self.check_signed(actor, event, signed)
+            && let Err(why) = self.check_signed(seq, actor, (event, signed))
         {
             self.find(at, why);
         }
@@ -226,7 +243,13 @@ impl<'a> Verifier<'a> {
             Event::RecoveryKeysRemoved { credentials, .. } => {
                 credentials.iter().for_each(|credential| self.end_key(seq, credential, "removed by a recovery"));
             }
-            Event::RpIdChanged { .. } => {
+            Event::RpIdChanged { from, .. } => {
+                for one in std::mem::take(&mut self.elsewhere) {
+                    match self.assertions.check_elsewhere(from, &one.passkey, &one.challenge, &one.assertion) {
+                        Ok(()) => self.report.signatures += 1,
+                        Err(_) => self.elsewhere.push(one),
+                    }
+                }
                 for key in self.keys.values_mut() {
                     key.ended = key.ended.or(Some((seq, "left behind with another relying party")));
                 }
@@ -246,7 +269,7 @@ impl<'a> Verifier<'a> {
 
     /// The act's bytes say what the entry says, every assertion is over exactly these bytes, by the person it names, with a key that had
     /// not ended; and who acted is who signed last.
-    fn check_signed(&mut self, actor: &str, event: &Event, signed: &SignedAct) -> Result<(), String> {
+    fn check_signed(&mut self, seq: u64, actor: &str, (event, signed): (&Event, &SignedAct)) -> Result<(), String> {
         let body = BASE64URL_NOPAD.decode(signed.act.as_bytes()).map_err(|_| "the signed act is not base64url")?;
         let act: serde_json::Value = serde_json::from_slice(&body).map_err(|_| "the signed act is not JSON")?;
         says_the_same(event, &act)?;
@@ -284,14 +307,22 @@ impl<'a> Verifier<'a> {
             if let Some((seq, how)) = key.ended {
                 return Err(format!("signed by a key that had been {how} at entry {seq}"));
             }
-            self.assertions.check(&key.passkey, &challenge, assertion).map_err(|why| format!("a signature does not verify: {why}"))?;
-            self.report.signatures += 1;
+            match self.assertions.check(&key.passkey, &challenge, assertion) {
+                Ok(()) => self.report.signatures += 1,
+                Err(why) => {
+                    let passkey = key.passkey.clone();
+                    self.elsewhere.push(Elsewhere { seq, passkey, challenge, assertion: assertion.clone(), why });
+                }
+            }
         }
         Ok(())
     }
 
     /// Compares with the stored nodes, and with the head's size and frontier; answers with the report.
     pub fn finish(mut self, nodes: &[Node], size: u64, frontier: &[u8]) -> Report {
+        for one in std::mem::take(&mut self.elsewhere) {
+            self.find(Some(one.seq), format!("a signature does not verify: {}", one.why));
+        }
         if self.frontier.size() != size {
             self.find(None, format!("the head says {size} entries; there are {}", self.frontier.size()));
         }

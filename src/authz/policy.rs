@@ -114,6 +114,8 @@ pub enum Resource {
         grants: Vec<Grant>,
         /// Who asked; none: the host.
         asked_by: Option<UserId>,
+        /// Who has approved it.
+        approved_by: Vec<UserId>,
     },
 }
 
@@ -220,10 +222,10 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
             Stage::Limited | Stage::Live | Stage::Retired => actor.holds_in(Role::Lead, team),
         },
         (Action::ManagePeople | Action::AskRecovery, _) => holds(Role::Admin),
-        (Action::ApproveRecovery, Resource::Recovery { user, grants, asked_by }) => may_approve(actor, user, grants, asked_by.as_ref()),
-        (Action::LinkRecovery, Resource::Recovery { user, grants, asked_by }) => {
-            let is_own = actor.user() == Some(user);
-            !is_own && (holds(Role::Admin) || may_approve(actor, user, grants, asked_by.as_ref()))
+        (Action::ApproveRecovery, Resource::Recovery { user, grants, asked_by, .. }) => may_approve(actor, user, grants, asked_by.as_ref()),
+        (Action::LinkRecovery, Resource::Recovery { user, approved_by, .. }) => {
+            let has_approved = actor.user().is_some_and(|own| approved_by.contains(own));
+            actor.user() != Some(user) && (holds(Role::Admin) || has_approved)
         }
         (Action::StopRecovery, Resource::Recovery { user, asked_by, .. }) => {
             actor.user() == Some(user) || (asked_by.is_some() && actor.user() == asked_by.as_ref())

@@ -94,7 +94,7 @@ fn token_at(text: &[u8]) -> Option<(usize, String)> {
     let what = match kind_text.as_str() {
         "agent" => "an agent's token".to_owned(),
         "device" => "a stop device's cookie".to_owned(),
-        "setup" | "invite" | "demo" | "phone" => format!("a one-time link ({kind_text})"),
+        "setup" | "invite" | "recovery" | "demo" | "phone" => format!("a one-time link ({kind_text})"),
         scope => format!("an API token ({scope})"),
     };
     (length == 43 && (1..=16).contains(&kind)).then(|| (FRONT.len() + kind + 1 + length, what))

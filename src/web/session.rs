@@ -73,11 +73,11 @@ pub struct CameIn {
 
 /// What a person may do, as a text to compare: the session's id changes when it does.
 pub fn rights_of(actor: &Actor) -> String {
-    let Actor::User { grants, few_keys, .. } = actor else { return String::new() };
+    let Actor::User { grants, few_keys, frozen, .. } = actor else { return String::new() };
     let mut rights: Vec<String> =
         grants.iter().map(|grant| format!("{}:{}", grant.role, grant.team.as_ref().map_or("", |team| team.as_str()))).collect();
     rights.sort();
-    format!("{}{}", rights.join(" "), if *few_keys { " few keys" } else { "" })
+    format!("{}{}{}", rights.join(" "), if *few_keys { " few keys" } else { "" }, if *frozen { " frozen" } else { "" })
 }
 
 impl Held {

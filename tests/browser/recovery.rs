@@ -139,7 +139,7 @@ async fn a_lead_loses_both_keys_and_comes_back_with_two_others() {
     come_in(&mut second, secret.expose(), "sato", "L. Sato").await;
     second.sees("you may see and stop, nothing else").await;
     second.goto(&format!("{}/bots/new", site.origin)).await;
-    second.sees("not allowed").await;
+    second.sees("Not allowed").await;
     site.forward(DAY_MS + 1_000);
     give_password(&second, &site.origin).await;
     second.press("Use security key").await;

@@ -207,7 +207,7 @@ impl App {
 
     fn may_of_recovery(&self, actor: &Actor, action: Action, id: &crate::domain::RecoveryId) -> Result<Permit, AppError> {
         let view = self.recovery_book.find(id).ok_or(AppError::NotFound("recovery"))?;
-        Ok(authz::check(actor, action, &self.recovery_resource(&view.row))?)
+        Ok(authz::check(actor, action, &self.recovery_resource(&view))?)
     }
 
     fn may_second(&self, actor: &Actor, act: &ActView) -> Result<Permit, AppError> {

@@ -9,6 +9,9 @@ impl Assertions for NoKeys {
     fn check(&self, _: &str, _: &[u8; 32], _: &AssertionText) -> Result<(), String> {
         Err("no keys here".into())
     }
+    fn check_elsewhere(&self, _: &str, _: &str, _: &[u8; 32], _: &AssertionText) -> Result<(), String> {
+        Err("no keys here".into())
+    }
     fn digest_of_key(&self, _: &str, _: &str) -> Result<String, String> {
         Err("no keys here".into())
     }
@@ -143,6 +146,9 @@ fn a_tail_cut_off_together_with_its_head_is_not_seen_without_a_later_root() {
 struct AllGood;
 impl Assertions for AllGood {
     fn check(&self, _: &str, _: &[u8; 32], _: &AssertionText) -> Result<(), String> {
+        Ok(())
+    }
+    fn check_elsewhere(&self, _: &str, _: &str, _: &[u8; 32], _: &AssertionText) -> Result<(), String> {
         Ok(())
     }
     fn digest_of_key(&self, passkey: &str, cose: &str) -> Result<String, String> {

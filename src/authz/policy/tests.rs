@@ -22,7 +22,7 @@ fn with_one_key_a_person_reads_stops_and_adds_keys() {
     let grants = everything.map(|role| Grant { role, team: role.is_of_team().then(|| team.clone()) }).into();
     let actor = Actor::User { id: id.clone(), name: "P".into(), grants, stop_only: false, few_keys: true, frozen: false };
     let bot = Resource::Bot { id: BotId::new(), team: team.clone(), stage: Stage::Sandbox };
-    let own = Resource::Recovery { user: id.clone(), grants: Vec::new(), asked_by: None };
+    let own = Resource::Recovery { user: id.clone(), grants: Vec::new(), asked_by: None, approved_by: Vec::new() };
     let may = |action| {
         [Resource::Installation, Resource::Team(team.clone()), bot.clone(), Resource::User(id.clone()), own.clone()]
             .iter()
@@ -124,8 +124,8 @@ fn after_a_recovery_a_person_sees_and_stops() {
     let grants: Vec<Grant> = everything.map(|role| Grant { role, team: role.is_of_team().then(|| team.clone()) }).into();
     let actor = Actor::User { id: id.clone(), name: "P".into(), grants, stop_only: false, few_keys: false, frozen: true };
     let bot = Resource::Bot { id: BotId::new(), team: team.clone(), stage: Stage::Sandbox };
-    let own = Resource::Recovery { user: id.clone(), grants: Vec::new(), asked_by: None };
-    let others = Resource::Recovery { user: UserId::new(), grants: Vec::new(), asked_by: None };
+    let own = Resource::Recovery { user: id.clone(), grants: Vec::new(), asked_by: None, approved_by: Vec::new() };
+    let others = Resource::Recovery { user: UserId::new(), grants: Vec::new(), asked_by: None, approved_by: Vec::new() };
     let of = [Resource::Installation, Resource::Team(team.clone()), bot, Resource::User(id), own, others.clone()];
     let allowed: Vec<Action> =
         Action::ALL.iter().copied().filter(|action| of.iter().any(|of| check(&actor, *action, of).is_ok())).collect();
@@ -155,7 +155,7 @@ fn nothing_is_allowed_that_no_rule_allows() {
         Resource::Scope { scope: Scope::Fleet, team: None },
         hold(Scope::Fleet, &team, PlacerKind::User, false),
         Resource::User(UserId::new()),
-        Resource::Recovery { user: UserId::new(), grants: Vec::new(), asked_by: None },
+        Resource::Recovery { user: UserId::new(), grants: Vec::new(), asked_by: None, approved_by: Vec::new() },
     ];
     for action in Action::ALL {
         for resource in &of {

@@ -67,7 +67,7 @@ fn asked() -> Vec<Asked> {
     }
     fn recovery(team: &TeamId, role: Role) -> Resource {
         let grants = vec![Grant { role, team: role.is_of_team().then(|| team.clone()) }];
-        Resource::Recovery { user: UserId::new(), grants, asked_by: None }
+        Resource::Recovery { user: UserId::new(), grants, asked_by: None, approved_by: Vec::new() }
     }
     vec![
         ("See states and counts", Action::SeeCounts, |team| Resource::Team(team.clone())),

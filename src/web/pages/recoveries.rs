@@ -130,7 +130,7 @@ async fn draw(app: &App, person: &Person, id: &RecoveryId, problems: Problems) -
     let view = app.recovery(&person.actor, id).await?;
     let now = app.clock.now();
     let user = app.people().user(&view.row.user_id).ok_or(AppError::NotFound("person"))?;
-    let resource = Resource::Recovery { user: user.id.clone(), grants: user.grants.clone(), asked_by: view.row.asked_by.clone() };
+    let resource = app.recovery_resource(&view);
     let is_open = view.row.state.is_open() && now <= view.row.expires_at;
     let waits_for_approval = is_open && view.row.state == RecoveryState::Asked;
     let obstacle = match app.check_approval(&person.actor, id) {

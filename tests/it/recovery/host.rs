@@ -1,6 +1,6 @@
 //! The host's own command, over the control socket and on the database itself; and the relying party that keys are made for.
 
-use super::{HOUR_MS, told, use_link, why};
+use super::{HOUR_MS, use_link, was_told, why};
 use crate::faults::server;
 use crate::harness::{
     app::TestApp,
@@ -22,7 +22,7 @@ on_both!(the_host_goes_past_approvals_only_where_nobody_could_give_them_or_with_
     let made = test.app.recover_on_host("uid 1000", "ADMIN", None).await.unwrap();
     assert_eq!(made.whose, "N. Adebayo");
     for who in ["admin", "operator", "grid lead", "auditor"] {
-        assert!(told(&test, who).await[0].contains("Recovered on the server's host"), "everybody is told: {who}");
+        assert!(was_told(&test, who, "Recovered on the server's host").await, "everybody is told: {who}");
     }
     let forced = test.app.recover_on_host("root", "operator", Some("the building is on fire")).await.unwrap();
     let mut risk = Browser::signed_in(&test, "risk").await;
@@ -122,6 +122,10 @@ async fn an_origin_of_another_relying_party_is_refused_until_all_keys_are_left_b
     assert!(app.welcome(made.link.expose().rsplit('/').next().unwrap()).await.is_ok(), "the host makes new keys, and nobody else");
     let mut tx = app.db.read().await.unwrap();
     assert_eq!(andon::storage::installation::installation_rp_id(&mut tx).await.unwrap().as_deref(), Some("andon.example.org"));
-    let report = andon::app::audit::verify_log(&mut tx, &app.keys).await.unwrap();
-    assert!(report.is_good(), "{:#?}", report.findings);
+    // The log verifies at the host name before, and at the new one, which knows from the log what was before.
+    let elsewhere = andon::authn::Keys::new(&other.parse().unwrap(), "andon").unwrap();
+    for keys in [&app.keys, &elsewhere] {
+        let report = andon::app::audit::verify_log(&mut tx, keys).await.unwrap();
+        assert!(report.is_good() && report.signatures > 5, "{:#?}", report.findings);
+    }
 }

@@ -42,6 +42,11 @@ pub async fn told(test: &TestApp, name: &str) -> Vec<String> {
     notices.into_iter().map(|one| one.title).collect()
 }
 
+/// True when somebody was told something with these words in its title.
+pub async fn was_told(test: &TestApp, name: &str, words: &str) -> bool {
+    told(test, name).await.iter().any(|title| title.contains(words))
+}
+
 /// The reason in words.
 pub fn why<T: std::fmt::Debug>(outcome: Result<T, AppError>) -> String {
     outcome.unwrap_err().to_string()

@@ -45,7 +45,7 @@ pub async fn show(State(app): Shared, person: Person) -> Answer {
 
 async fn draw(app: &App, person: &Person, typed: NewBot, problems: Problems) -> Answer {
     let teams = teams(app, &person.actor, &typed.team);
-    if person.actor.has_few_keys() {
+    if person.actor.has_few_keys() || person.actor.is_frozen() {
         authz::check(&person.actor, Action::EditBot, &Resource::Installation).map_err(AppError::from)?;
     }
     if teams.is_empty() {
