@@ -65,6 +65,7 @@ on_both!(a_key_is_added_and_removed_by_a_key_that_was_there, |fresh: Fresh| asyn
 
 on_both!(a_removed_key_takes_the_first_signature_with_it, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
+    test.bot("arb-1", "arb").await;
     let hold = test.press("operator", Scope::Fleet, Level::Pause).await.hold;
     let (third, act) = test.make_key("lead", "third").await;
     test.sign("lead", &act).await.unwrap();
@@ -105,7 +106,8 @@ on_both!(lead_risk_and_admin_use_keys_that_are_bound_to_one_device, |fresh: Fres
     let actor = test.app.actor_of(&id, false).unwrap();
     assert!(!actor.has_few_keys(), "an operator's copied key counts");
     let keys = test.app.keys_of(&actor, &id).await.unwrap();
-    assert_eq!((keys[0].backup_eligible, keys[0].aaguid.as_deref()), (true, Some(plastic::MODEL)));
+    let copied = keys.iter().find(|key| key.nickname == "key 0").unwrap();
+    assert_eq!((copied.backup_eligible, copied.aaguid.as_deref()), (true, Some(plastic::MODEL)));
     // Such a person is given no role that needs bound keys …
     for (role, team) in [(Role::Lead, Some(test.team("arb"))), (Role::Risk, None), (Role::Admin, None)] {
         let kind = ActKind::Grants { user: id.clone(), grants: vec![Grant { role, team }] };
