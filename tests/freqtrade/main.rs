@@ -113,6 +113,9 @@ async fn a_real_freqtrade_is_paused_with_proof_and_started_again() {
     assert_eq!(rig.state().await, "paused", "an agent that is ended leaves its bot paused");
     told.say(&format!("the agent was ended in order; {}", rig.facts().await));
     let (found, is_good) = check(dir.path(), &["--reload"]);
+    assert!(!is_good && found.contains("only one that is stopped is let reload"), "{found}");
+    rig.kill_and_start().await;
+    let (found, is_good) = check(dir.path(), &["--reload"]);
     println!("$ andon agent check --reload\n{found}");
     assert!(is_good);
     browser.close().await;
