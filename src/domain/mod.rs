@@ -12,6 +12,8 @@ pub mod limits;
 pub mod notice;
 pub mod receipt;
 pub mod role;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod secret;
 pub mod text;
 pub mod time;

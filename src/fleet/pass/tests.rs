@@ -2,49 +2,22 @@
 
 use super::*;
 use crate::domain::{
-    BotId, Clock, Epoch, Exits, Hold, HoldId, Level, Limits, PlacedBy, PlacerKind, Scope, Stage, StopFact, StopKind, TeamId, Timestamp,
-    Timings, UserId,
+    Clock, Epoch, Exits, Level, Scope, Stage, StopFact, StopKind, TeamId, Timestamp,
+    samples::{self, hold},
 };
 use crate::fleet::{Fleet, view::Changes};
 use proptest::prelude::*;
 
-fn bot(teams: &[TeamId], (team, stage, exits, waits, start, stop): (usize, usize, bool, bool, i64, Option<i64>)) -> BotFacts {
+fn bot(teams: &[TeamId], (team, stage, exits, waits, start, stop_at): (usize, usize, bool, bool, i64, Option<i64>)) -> BotFacts {
+    let stop = |epoch| StopFact { epoch: Epoch(epoch), kind: StopKind::Boot, why: "its agent started anew".into(), at: Timestamp(epoch) };
     BotFacts {
-        id: BotId::new(),
-        name: "b".into(),
         team: teams[team].clone(),
-        strategy: "s".into(),
-        owner: UserId::new(),
         stage: [Stage::Draft, Stage::Sandbox, Stage::Live][stage],
         exits: if exits { Exits::Managed } else { Exits::None },
-        timings: Timings::default(),
-        limits: Limits::default(),
         limits_waiting: waits,
         start_epoch: Epoch(start),
-        stop: stop.map(|epoch| StopFact {
-            epoch: Epoch(epoch),
-            kind: StopKind::Boot,
-            why: "its agent started anew".into(),
-            at: Timestamp(epoch),
-        }),
-        fact_epoch: Epoch(1),
-    }
-}
-
-fn hold(scope: Scope, level: Level, epoch: i64) -> Hold {
-    Hold {
-        id: HoldId::new(),
-        scope,
-        level,
-        why: String::new(),
-        placed_by: PlacedBy { kind: PlacerKind::Host, id: "0".into(), name: "host".into(), as_risk: false },
-        at: Timestamp(0),
-        epoch: Epoch(epoch),
-        released: None,
-        late: false,
-        idempotency_key: String::new(),
-        origin: None,
-        entry: None,
+        stop: stop_at.map(stop),
+        ..samples::bot()
     }
 }
 
