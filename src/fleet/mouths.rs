@@ -88,3 +88,6 @@ impl Mouths {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
