@@ -155,12 +155,7 @@ impl App {
             unobserved: AtomicU64::new(0),
             to_tell,
         });
-        let (alive, view) = (fan_out::Alive(Arc::downgrade(&app)), app.fleet.subscribe());
-        let telling = fan_out::run(Arc::downgrade(&app), view);
-        tokio::spawn(async move {
-            let _alive = alive;
-            telling.await;
-        });
+        fan_out::start(&app).map_err(AppError::internal)?;
         app.refresh_all().await?;
         for hold in parts.spooled {
             // One that was recorded before an earlier process ended is the database's: it may be released by now.
