@@ -6,39 +6,28 @@ use crate::fleet::View;
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{Arc, Weak},
     thread,
 };
 use tokio::{runtime::Handle, sync::watch};
 
-/// Starts the thread. It ends when the application goes; that it ended is seen in `/healthz`.
+/// Starts the thread. It ends when the application goes.
 ///
 /// # Errors
 /// When the system gives no thread.
 pub(super) fn start(app: &Arc<App>) -> io::Result<()> {
-    let (alive, view, runtime) = (Alive(Arc::downgrade(app)), app.fleet.subscribe(), Handle::current());
-    thread::Builder::new().name("fan-out".into()).spawn(move || run(&alive, view, &runtime)).map(drop)
+    let (app, view, runtime) = (Arc::downgrade(app), app.fleet.subscribe(), Handle::current());
+    thread::Builder::new().name("fan-out".into()).spawn(move || run(&app, view, &runtime)).map(drop)
 }
 
 // The pass is outside of the runtime's turn: within it, a task is made to yield after some hundred writes.
-fn run(alive: &Alive, mut view: watch::Receiver<Arc<View>>, runtime: &Handle) {
+fn run(app: &Weak<App>, mut view: watch::Receiver<Arc<View>>, runtime: &Handle) {
     while runtime.block_on(view.changed()).is_ok() {
         let now = view.borrow_and_update().clone();
-        let Some(app) = alive.0.upgrade() else { return };
-        if catch_unwind(AssertUnwindSafe(|| app.mouths.tell_all(&now))).is_err() {
+        let Some(app) = app.upgrade() else { return };
+        if catch_unwind(AssertUnwindSafe(|| app.lines.tell_all(&now))).is_err() {
             tracing::error!("a pass of the fan-out ended early; every stream looks for itself");
-            app.mouths.nudge_all();
-        }
-    }
-}
-
-/// Says that the fan-out is over, however it ends.
-struct Alive(Weak<App>);
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        if let Some(app) = self.0.upgrade() {
-            app.is_fanning_out.store(false, Ordering::Relaxed);
+            app.lines.nudge_all();
         }
     }
 }

@@ -38,12 +38,9 @@ pub use error::{AppError, Invalid};
 
 use crate::authn::{Keys, SessionStore, Throttle, TokenBook};
 use crate::domain::{Clock, Timestamp};
-use crate::fleet::{Book, Fleet, Lines, Mouths, Spool};
+use crate::fleet::{Book, Fleet, Lines, Spool};
 use crate::storage::{Db, installation::Installation};
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64},
-};
+use std::sync::{Arc, atomic::AtomicU64};
 use tokio::sync::mpsc;
 
 /// Everything that a request needs.
@@ -78,9 +75,6 @@ pub struct App {
     pub node: String,
     /// The watch over the audit log; it watches nothing before `open_log`.
     pub log: log::LogWatch,
-    /// Every open stream as something that can be told.
-    pub mouths: Mouths,
-    pub(crate) is_fanning_out: AtomicBool,
     pub(crate) agent_book: agent_book::AgentBook,
     pub(crate) people_book: people::PeopleBook,
     pub(crate) spool: Arc<Spool>,
@@ -131,8 +125,6 @@ impl App {
             fleet: Fleet::new(parts.clock.clone()),
             book: Book::default(),
             lines: Lines::default(),
-            mouths: Mouths::default(),
-            is_fanning_out: AtomicBool::new(true),
             agent_book: agent_book::AgentBook::default(),
             people_book: people::PeopleBook::default(),
             presses: holds::Presses::default(),
