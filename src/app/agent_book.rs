@@ -64,6 +64,11 @@ impl AgentBook {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         known.by_token.retain(|digest, other| other.id != *agent || digest == used);
     }
+    /// True when this token, given by its digest, is its agent's only one in the database too.
+    pub(crate) fn is_settled(&self, digest: &str) -> bool {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.by_token.get(digest).is_some_and(|agent| agent.by_next_token.is_none())
+    }
     /// Who presents this token.
     pub(crate) fn by_token(&self, token: &str) -> Option<Arc<LiveAgent>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).by_token.get(&TokenDigest::of(token).hex()).cloned()
@@ -94,10 +99,12 @@ mod tests {
         book.reload(vec![row("old", Some("new"))]);
         let by_new = book.by_token("new").unwrap();
         let used = by_new.by_next_token.clone().unwrap();
+        assert!(!book.is_settled(&used));
         book.keep_only_token(&by_new.id, &used);
         assert!(book.by_token("old").is_none() && book.by_token("new").is_some());
         // The database has taken it; a stream that was opened before says it again.
         book.reload(vec![row("new", None)]);
+        assert!(book.is_settled(&used));
         book.keep_only_token(&by_new.id, &used);
         assert!(book.by_token("new").is_some());
     }

@@ -37,9 +37,10 @@ impl App {
 
     /// The agent checked in or said hello with its new token: the old one is over in memory at once, and in the database as soon as it takes
     /// it. Not before its newest boot says so: somebody else who asked for a token with a copy of the old one ends nothing with it.
-    pub fn end_old_token(self: &Arc<Self>, agent: &Arc<LiveAgent>, boot: &BootId) {
+    pub(super) fn end_old_token(self: &Arc<Self>, agent: &Arc<LiveAgent>, boot: &BootId) {
         let Some(next) = agent.by_next_token.clone() else { return };
-        if self.book.standing(&agent.bot, &agent.id, boot) != BootStanding::Newest {
+        // A stream that was opened with the new token goes on saying so after the database has taken it.
+        if self.agents().is_settled(&next) || self.book.standing(&agent.bot, &agent.id, boot) != BootStanding::Newest {
             return;
         }
         self.agents().keep_only_token(&agent.id, &next);

@@ -56,10 +56,11 @@ impl App {
     ///
     /// # Errors
     /// `Unheard`, which says how the connection ends.
-    pub async fn check_in(&self, agent: &LiveAgent, said: &CheckIn, channel: &'static str) -> Result<Heard, Unheard> {
+    pub async fn check_in(self: &Arc<Self>, agent: &Arc<LiveAgent>, said: &CheckIn, channel: &'static str) -> Result<Heard, Unheard> {
         let now = self.clock.now();
         let Some(boot) = &said.boot else { return self.contact_only(agent, said, channel, now).await };
         let recorded = self.settle_boot(agent, boot, now).await?;
+        self.end_old_token(agent, boot);
         let overtaken = self.without_state_if_overtaken(agent, said);
         let said = overtaken.as_ref().unwrap_or(said);
         self.note(agent, said, channel, now);

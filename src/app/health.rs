@@ -2,7 +2,7 @@
 
 use super::App;
 use crate::storage;
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
 
 /// How long a health check waits for the database.
 const PATIENCE: Duration = Duration::from_millis(1_000);
@@ -29,7 +29,7 @@ pub struct Health {
 impl App {
     /// True while a press can be kept and pushed, database or not.
     pub fn can_take_a_stop(&self) -> bool {
-        self.is_fanning_out.load(Ordering::Relaxed) && self.spool.is_writable()
+        self.spool.is_writable()
     }
 
     /// Looks at every part.

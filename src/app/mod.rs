@@ -48,12 +48,9 @@ pub use error::{AppError, Invalid};
 
 use crate::authn::{DeviceBook, Keys, SessionStore, Throttle, TokenBook};
 use crate::domain::{Clock, Timestamp};
-use crate::fleet::{Book, Fleet, Lines, Mouths, Spool};
+use crate::fleet::{Book, Fleet, Lines, Spool};
 use crate::storage::{Db, installation::Installation};
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, AtomicU64},
-};
+use std::sync::{Arc, OnceLock, atomic::AtomicU64};
 use tokio::sync::{mpsc, watch};
 
 /// Everything that a request needs.
@@ -90,9 +87,6 @@ pub struct App {
     pub node: String,
     /// The watch over the audit log; it watches nothing before `open_log`.
     pub log: log::LogWatch,
-    /// Every open stream as something that can be told.
-    pub mouths: Mouths,
-    pub(crate) is_fanning_out: AtomicBool,
     pub(crate) agent_book: agent_book::AgentBook,
     pub(crate) people_book: people::PeopleBook,
     pub(crate) recovery_book: recoveries::RecoveryBook,
@@ -147,8 +141,6 @@ impl App {
             fleet: Fleet::new(parts.clock.clone()),
             book: Book::default(),
             lines: Lines::default(),
-            mouths: Mouths::default(),
-            is_fanning_out: AtomicBool::new(true),
             agent_book: agent_book::AgentBook::default(),
             people_book: people::PeopleBook::default(),
             recovery_book: recoveries::RecoveryBook::default(),
@@ -174,12 +166,7 @@ impl App {
             unobserved: AtomicU64::new(0),
             to_tell,
         });
-        let (alive, view) = (fan_out::Alive(Arc::downgrade(&app)), app.fleet.subscribe());
-        let telling = fan_out::run(Arc::downgrade(&app), view);
-        tokio::spawn(async move {
-            let _alive = alive;
-            telling.await;
-        });
+        fan_out::start(&app).map_err(AppError::internal)?;
         app.refresh_all().await?;
         for hold in parts.spooled {
             // One that was recorded before an earlier process ended is the database's: it may be released by now.

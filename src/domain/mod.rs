@@ -14,6 +14,8 @@ pub mod quorum;
 pub mod receipt;
 pub mod recovery;
 pub mod role;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod secret;
 pub mod text;
 pub mod time;

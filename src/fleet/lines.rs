@@ -1,11 +1,36 @@
-//! The open streams: one live line per bot, so that a newer one closes the older, and a revoked credential ends its line at once.
+//! The open streams: one live line per bot, so that a newer one closes the older, and a revoked credential ends its line at once. The fan-out
+//! goes over all of them in one pass, so that no stream's stop waits behind what other agents answer meanwhile; what cannot be said at once is
+//! left to the stream itself.
 
+use super::{Pass, View};
 use crate::domain::{AgentId, BotId};
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError, atomic::AtomicU64, atomic::Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, futures::Notified, watch};
+
+/// What passing by one stream came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing was to be said.
+    Nothing,
+    /// A stop was said.
+    Stop,
+    /// The stream is to look for itself.
+    Left,
+}
+
+/// The mouth of one stream.
+pub trait Mouth: Send + Sync {
+    /// Says what the view makes stricter, if that can be done without waiting; else lets the stream do it.
+    fn tell(&self, pass: &mut Pass<'_>) -> Told;
+    /// Lets the stream look for itself.
+    fn nudge(&self);
+}
 
 /// Why a line is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +49,7 @@ struct Line {
     number: u64,
     agent: AgentId,
     end: watch::Sender<Ended>,
+    mouth: Arc<dyn Mouth>,
 }
 
 /// Every open stream.
@@ -32,6 +58,8 @@ pub struct Lines {
     open: Mutex<HashMap<BotId, Line>>,
     count: AtomicU64,
     closing: watch::Sender<bool>,
+    is_passing: AtomicBool,
+    passed: Notify,
 }
 
 /// Held by a stream while it lives.
@@ -52,20 +80,65 @@ impl Drop for LineGuard<'_> {
     }
 }
 
+/// A pass that is under way, until it is dropped.
+struct Passing<'a>(&'a Lines);
+
+impl<'a> Passing<'a> {
+    fn begin(lines: &'a Lines) -> Self {
+        lines.is_passing.store(true, Ordering::SeqCst);
+        Self(lines)
+    }
+}
+
+impl Drop for Passing<'_> {
+    fn drop(&mut self) {
+        self.0.is_passing.store(false, Ordering::SeqCst);
+        self.0.passed.notify_waiters();
+    }
+}
+
 impl Lines {
-    /// Opens the line of a bot's agent; an older one is told to end.
-    pub fn open(&self, bot: &BotId, agent: &AgentId) -> LineGuard<'_> {
+    /// Opens the line of a bot's agent; an older one is told to end. From here on every change of the view reaches this mouth and no longer
+    /// the older one. Whoever opens it looks at the view once more afterwards.
+    pub fn open(&self, bot: &BotId, agent: &AgentId, mouth: Arc<dyn Mouth>) -> LineGuard<'_> {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         // Looked at under the lock: a stream that opens while the server stops is told so like every other.
         let (end, told) = watch::channel(if *self.closing.borrow() { Ended::Restart } else { Ended::Not });
-        let line = Line { number, agent: agent.clone(), end };
+        let line = Line { number, agent: agent.clone(), end, mouth };
         let older = open.insert(bot.clone(), line);
         drop(open);
         if let Some(older) = older {
             older.end.send_replace(Ended::Replaced);
         }
         LineGuard { lines: self, bot: bot.clone(), number, end: told }
+    }
+    /// One pass: every line that is open now. Blocks its thread for as long as that takes: with ten thousand lines some hundred milliseconds.
+    /// From the first stop on whoever asks `passing` waits for its end; a pass that stops nobody keeps nobody waiting.
+    pub fn tell_all(&self, view: &Arc<View>) {
+        let (mut pass, mut passing) = (Pass::new(view), None);
+        for mouth in self.mouths() {
+            if mouth.tell(&mut pass) == Told::Stop {
+                passing.get_or_insert_with(|| Passing::begin(self));
+            }
+        }
+    }
+    /// Lets every stream look for itself.
+    pub fn nudge_all(&self) {
+        self.mouths().iter().for_each(|mouth| mouth.nudge());
+    }
+    // Copied, so that streams come and go while a pass is under way.
+    fn mouths(&self) -> Vec<Arc<dyn Mouth>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).values().map(|line| line.mouth.clone()).collect()
+    }
+    /// Whatever can wait for a stop waits here for the end of the pass that is under way; none: there is none.
+    pub fn passing(&self) -> Option<Notified<'_>> {
+        if !self.is_passing.load(Ordering::SeqCst) {
+            return None;
+        }
+        // From its making on it hears of the end; one that came between is seen by the second look.
+        let passed = self.passed.notified();
+        self.is_passing.load(Ordering::SeqCst).then_some(passed)
     }
     /// Ends the line of an agent whose credential ended.
     pub fn end_agent(&self, bot: &BotId, agent: &AgentId) {
@@ -91,3 +164,6 @@ impl Lines {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
+
+#[cfg(test)]
+mod tests;

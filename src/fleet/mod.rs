@@ -4,7 +4,6 @@
 pub mod book;
 pub mod exposure;
 pub mod lines;
-pub mod mouths;
 pub mod pass;
 pub mod receipt;
 pub mod spool;
@@ -12,7 +11,6 @@ pub mod view;
 
 pub use book::{AckSeen, AgentSeen, Book, BootStanding, DrillSeen};
 pub use lines::{Ended, Lines};
-pub use mouths::Mouths;
 pub use pass::{Pass, Saying};
 pub use receipt::{BotReceipt, Receipt, of_bot, receipt};
 pub use spool::Spool;

@@ -24,6 +24,22 @@ async fn pause(test: &TestApp, bot: &BotFacts, agent: &mut Agent, why: &str) -> 
     hold
 }
 
+/// A bot that trades, and its agent.
+async fn trading(test: &TestApp) -> (BotFacts, Agent) {
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = ready(test, &bot, "operator").await;
+    start(test, &bot, &mut agent).await;
+    (bot, agent)
+}
+
+/// Starts a bot, which then trades and says so.
+async fn start(test: &TestApp, bot: &BotFacts, agent: &mut Agent) {
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    agent.check_in(&test.app).await.unwrap();
+    assert_eq!(agent.state, State::Active);
+}
+
 /// Waits until what agents said is on disk; a measurement goes with it.
 async fn until_written(test: &TestApp, mut is_so: impl AsyncFnMut(&andon::app::App) -> bool) {
     let app: &Arc<andon::app::App> = &test.app;
@@ -37,12 +53,7 @@ async fn until_written(test: &TestApp, mut is_so: impl AsyncFnMut(&andon::app::A
 
 on_both!(a_drill_is_measured_once_by_the_acks_of_a_bot_that_traded, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
-    let bot = test.bot("arb-1", "arb").await;
-    let mut agent = ready(&test, &bot, "operator").await;
-    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
-    agent.settle(&test.app).await;
-    agent.check_in(&test.app).await.unwrap();
-    assert_eq!(agent.state, State::Active);
+    let (bot, mut agent) = trading(&test).await;
     let hold = pause(&test, &bot, &mut agent, "Drill").await;
     until_written(&test, async |app| app.last_drill(&bot.id).is_some()).await;
     let drill = test.app.last_drill(&bot.id).unwrap();
@@ -57,9 +68,7 @@ on_both!(a_drill_is_measured_once_by_the_acks_of_a_bot_that_traded, |fresh: Fres
     let again = pause(&test, &bot, &mut agent, "drill").await;
     test.release(&again, &["operator"]).await.unwrap();
     agent.settle(&test.app).await;
-    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
-    agent.settle(&test.app).await;
-    agent.check_in(&test.app).await.unwrap();
+    start(&test, &bot, &mut agent).await;
     let real = pause(&test, &bot, &mut agent, "venue outage").await;
     let acked = async |app: &andon::app::App| {
         let receipt = app.receipt(&test.actor("operator"), &real).await.unwrap();
@@ -99,11 +108,7 @@ async fn an_installation_that_is_set_up_asks_for_no_link_and_waits_for_no_writer
 
 on_both!(a_measurement_that_cannot_be_written_costs_no_acknowledgement, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
-    let bot = test.bot("arb-1", "arb").await;
-    let mut agent = ready(&test, &bot, "operator").await;
-    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
-    agent.settle(&test.app).await;
-    agent.check_in(&test.app).await.unwrap();
+    let (bot, mut agent) = trading(&test).await;
     Raw::open(&test.fresh.place).await.run("DROP TABLE drill", &[]).await;
     pause(&test, &bot, &mut agent, "Drill").await;
     let is_kept = async |app: &andon::app::App| {

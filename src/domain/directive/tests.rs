@@ -1,7 +1,11 @@
 //! Property tests of the directive: random histories of holds, releases, stops and starts against the model's sentences.
 
 use super::*;
-use crate::domain::{BotId, Limits, PlacedBy, PlacerKind, Scope, StopFact, StopKind, TeamId, Timings, UserId, hold::Release};
+use crate::domain::{
+    Scope, StopFact, StopKind, UserId,
+    hold::Release,
+    samples::{self, bot},
+};
 use proptest::prelude::*;
 
 /// One thing that can happen to a bot.
@@ -22,39 +26,8 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn bot() -> BotFacts {
-    BotFacts {
-        id: BotId::new(),
-        name: "grid".into(),
-        team: TeamId::new(),
-        strategy: "grid".into(),
-        owner: UserId::new(),
-        stage: Stage::Sandbox,
-        exits: Exits::Managed,
-        timings: Timings::default(),
-        limits: Limits::default(),
-        limits_waiting: false,
-        start_epoch: Epoch(0),
-        stop: None,
-        fact_epoch: Epoch(1),
-    }
-}
-
 fn hold(level: Level, epoch: Epoch) -> Hold {
-    Hold {
-        id: HoldId::new(),
-        scope: Scope::Fleet,
-        level,
-        why: String::new(),
-        placed_by: PlacedBy { kind: PlacerKind::Host, id: "0".into(), name: "host".into(), as_risk: false },
-        at: Timestamp(0),
-        epoch,
-        released: None,
-        late: false,
-        idempotency_key: String::new(),
-        origin: None,
-        entry: None,
-    }
+    samples::hold(Scope::Fleet, level, epoch.0)
 }
 
 fn cover(holds: &[Hold]) -> Cover<'_> {

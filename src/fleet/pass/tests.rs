@@ -2,75 +2,64 @@
 
 use super::*;
 use crate::domain::{
-    BotId, Clock, Epoch, Exits, Hold, HoldId, Level, Limits, PlacedBy, PlacerKind, Scope, Stage, StopFact, StopKind, TeamId, Timestamp,
-    Timings, UserId,
+    Clock, Epoch, Exits, Level, Scope, Stage, StopFact, StopKind, TeamId, Timestamp,
+    samples::{self, hold},
 };
 use crate::fleet::{Fleet, view::Changes};
 use proptest::prelude::*;
 
-fn bot(teams: &[TeamId], (team, stage, exits, waits, start, stop): (usize, usize, bool, bool, i64, Option<i64>)) -> BotFacts {
+fn bot(teams: &[TeamId], (team, stage, exits, waits, start, stop_at): (usize, usize, bool, bool, i64, Option<i64>)) -> BotFacts {
+    let stop = |epoch| StopFact { epoch: Epoch(epoch), kind: StopKind::Boot, why: "its agent started anew".into(), at: Timestamp(epoch) };
     BotFacts {
-        id: BotId::new(),
-        name: "b".into(),
         team: teams[team].clone(),
-        strategy: "s".into(),
-        owner: UserId::new(),
         stage: [Stage::Draft, Stage::Sandbox, Stage::Live][stage],
         exits: if exits { Exits::Managed } else { Exits::None },
-        timings: Timings::default(),
-        limits: Limits::default(),
         limits_waiting: waits,
         start_epoch: Epoch(start),
-        stop: stop.map(|epoch| StopFact {
-            epoch: Epoch(epoch),
-            kind: StopKind::Boot,
-            why: "its agent started anew".into(),
-            at: Timestamp(epoch),
-        }),
-        fact_epoch: Epoch(1),
-    }
-}
-
-fn hold(scope: Scope, level: Level, epoch: i64) -> Hold {
-    Hold {
-        id: HoldId::new(),
-        scope,
-        level,
-        why: String::new(),
-        placed_by: PlacedBy { kind: PlacerKind::Host, id: "0".into(), name: "host".into(), as_risk: false },
-        at: Timestamp(0),
-        epoch: Epoch(epoch),
-        released: None,
-        late: false,
-        idempotency_key: String::new(),
-        origin: None,
-        entry: None,
+        stop: stop_at.map(stop),
+        ..samples::bot()
     }
 }
 
 proptest! {
     #[test]
-    fn every_bot_is_told_what_the_view_says_of_it(
+    fn every_bot_is_told_what_the_view_says_of_it_in_a_text_of_its_own_or_one_that_says_the_same(
         made in prop::collection::vec((0..2_usize, 0..3_usize, any::<bool>(), any::<bool>(), 0..9_i64, prop::option::of(0..9_i64)), 1..12),
-        held in prop::collection::vec((0..4_usize, 0..3_usize, 1..12_i64), 0..6),
+        special in prop::collection::vec((0..3_i64, 0..2_i64), 12),
+        held in prop::collection::vec((0..4_usize, 0..3_usize, 1..12_i64, any::<bool>()), 0..6),
     ) {
         let teams = [TeamId::new(), TeamId::new()];
-        let bots: Vec<BotFacts> = made.into_iter().map(|bot_of| bot(&teams, bot_of)).collect();
-        let holds = held.into_iter().map(|(scope, level, epoch)| {
+        let mut bots: Vec<BotFacts> = made.into_iter().map(|bot_of| bot(&teams, bot_of)).collect();
+        for (bot, (limits, lease)) in bots.iter_mut().zip(special) {
+            bot.limits.version = limits;
+            bot.timings.lapse_after_ms += lease;
+        }
+        let holds = held.into_iter().map(|(scope, level, epoch, is_recorded)| {
             let scope = match scope {
                 0 => Scope::Fleet,
                 1 | 2 => Scope::Team(teams[scope - 1].clone()),
                 _ => Scope::Bot(bots[0].id.clone()),
             };
-            hold(scope, [Level::Reduce, Level::Pause, Level::Kill][level], epoch)
+            (hold(scope, [Level::Reduce, Level::Pause, Level::Kill][level], epoch), is_recorded)
         });
+        let (recorded, unrecorded): (Vec<_>, Vec<_>) = holds.partition(|(_, is_recorded)| *is_recorded);
         let fleet = Fleet::new(Clock::from_fn(|| Timestamp(0)));
-        fleet.take(Changes { epoch: Epoch(20), holds: holds.collect(), bots: bots.clone(), ..Changes::default() });
+        fleet.take(Changes { epoch: Epoch(20), holds: recorded.into_iter().map(|(hold, _)| hold).collect(), bots: bots.clone(), ..Changes::default() });
+        for (hold, _) in unrecorded {
+            fleet.push_unrecorded(hold);
+        }
         let view = fleet.view();
         let mut pass = Pass::new(&view);
         for bot in &bots {
             let facts = view.bot(&bot.id).unwrap();
-            prop_assert_eq!(&*pass.saying(facts).directive, &view.directive(facts));
+            // Everything that a stop is put together from.
+            let text = |directive: &Directive| -> Result<String, std::convert::Infallible> {
+                let unrecorded: Vec<_> = view.unrecorded().iter().filter(|hold| view.covers(hold, facts)).map(|hold| &hold.id).collect();
+                Ok(format!("{directive:?} {unrecorded:?} {:?} {:?}", facts.limits.version, facts.timings.lapse_after_ms))
+            };
+            let saying = pass.saying(facts);
+            prop_assert_eq!(&*saying.directive, &view.directive(facts));
+            prop_assert_eq!(&*saying.text(facts, text).unwrap(), &text(&view.directive(facts)).unwrap());
         }
     }
 }

@@ -1,41 +1,14 @@
 //! The snapshot against the model's sentences about scopes, unrecorded holds and bots that move.
 
 use super::*;
-use crate::domain::{Exits, Level, Limits, PlacedBy, PlacerKind, Stage, State, TeamId, Timings, UserId, hold::Release};
+use crate::domain::{
+    Level, State, TeamId, UserId,
+    hold::Release,
+    samples::{self, hold},
+};
 
 fn bot(team: &TeamId, epoch: i64) -> BotFacts {
-    BotFacts {
-        id: BotId::new(),
-        name: "b".into(),
-        team: team.clone(),
-        strategy: "s".into(),
-        owner: UserId::new(),
-        stage: Stage::Sandbox,
-        exits: Exits::Managed,
-        timings: Timings::default(),
-        limits: Limits::default(),
-        limits_waiting: false,
-        start_epoch: Epoch(epoch),
-        stop: None,
-        fact_epoch: Epoch(epoch),
-    }
-}
-
-fn hold(scope: Scope, level: Level, epoch: i64) -> Hold {
-    Hold {
-        id: HoldId::new(),
-        scope,
-        level,
-        why: String::new(),
-        placed_by: PlacedBy { kind: PlacerKind::Host, id: "0".into(), name: "host".into(), as_risk: false },
-        at: Timestamp(0),
-        epoch: Epoch(epoch),
-        released: None,
-        late: false,
-        idempotency_key: String::new(),
-        origin: None,
-        entry: None,
-    }
+    BotFacts { team: team.clone(), start_epoch: Epoch(epoch), fact_epoch: Epoch(epoch), ..samples::bot() }
 }
 
 fn fleet(bots: &[BotFacts]) -> Fleet {

@@ -29,9 +29,6 @@ pub async fn create(State(app): Shared, ByAgent(agent): ByAgent, Body(said): Bod
     let (on_disk, refused) = take_reports(&app, &agent, &said);
     let (heard, kept) = tokio::join!(app.check_in(&agent, &said.check_in, "poll"), all_kept(on_disk));
     let heard = heard?;
-    if let Some(boot) = &said.check_in.boot {
-        app.end_old_token(&agent, boot);
-    }
     if let (Some(ms), Some(boot)) = (said.apply_within_ms, &said.check_in.boot) {
         note_apply_within(&app, &agent.bot, boot, ms);
     }

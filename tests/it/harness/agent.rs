@@ -95,7 +95,7 @@ impl Agent {
     }
 
     /// One check-in, obeyed. Answers with what it was told.
-    pub async fn check_in(&mut self, app: &App) -> Result<Heard, Unheard> {
+    pub async fn check_in(&mut self, app: &Arc<App>) -> Result<Heard, Unheard> {
         self.seq += 1;
         let heard = app.check_in(&self.live(app), &self.says(), "poll").await?;
         // Said until it is answered by a renewal.
@@ -105,7 +105,7 @@ impl Agent {
     }
 
     /// Takes a directive as the protocol says, and acknowledges a stop once the bot stands.
-    pub async fn obey(&mut self, app: &App, told: &DirectiveFrame, renewed: bool) {
+    pub async fn obey(&mut self, app: &Arc<App>, told: &DirectiveFrame, renewed: bool) {
         self.carried.retain(|hold| !told.released.contains(&hold.id) && !told.recorded.contains(&hold.id));
         for hold in &told.unrecorded {
             if self.carried.iter().all(|carried| carried.id != hold.id) {
@@ -154,7 +154,7 @@ impl Agent {
     }
 
     /// Checks in until nothing changes any more.
-    pub async fn settle(&mut self, app: &App) {
+    pub async fn settle(&mut self, app: &Arc<App>) {
         for _ in 0..6 {
             let before = (self.seen, self.state);
             self.check_in(app).await.unwrap();

@@ -4,13 +4,27 @@ use crate::harness::{
     app::TestApp,
     db::{Kind, fresh},
 };
-use std::time::Duration;
+use andon::fleet::{
+    Pass,
+    lines::{Mouth, Told},
+};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::oneshot,
     time::timeout,
 };
+
+/// The mouth of a stream to which nothing is to be said.
+struct Mute;
+
+impl Mouth for Mute {
+    fn tell(&self, _: &mut Pass<'_>) -> Told {
+        Told::Nothing
+    }
+    fn nudge(&self) {}
+}
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -42,7 +56,7 @@ async fn a_server_that_stops_answers_what_is_under_way_and_takes_nothing_new() {
     idle.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost:8787\r\n\r\n").await.unwrap();
     assert!(answer(&mut idle).await.contains("can_stop"));
     let agent = andon::domain::AgentId::new();
-    let mut line = test.app.lines.open(&bot.id, &agent);
+    let mut line = test.app.lines.open(&bot.id, &agent, Arc::new(Mute));
 
     stop.send(()).unwrap();
     timeout(PATIENCE, line.end.changed()).await.unwrap().unwrap();

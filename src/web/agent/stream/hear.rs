@@ -1,7 +1,7 @@
 //! Reading: from a message to what the agent says, and the bounds of size and pace.
 
 use super::wire::End;
-use crate::fleet::Mouths;
+use crate::fleet::Lines;
 use crate::protocol::{AckFrame, CheckIn, EventFrame, Hello, HoldFrame, MAX_FRAME, close};
 use crate::web::json;
 use axum::extract::ws::{Message, WebSocket};
@@ -31,11 +31,11 @@ struct Typed {
 
 /// Waits for the next message. While a stop is being said to everybody nothing is read: what an agent says waits for the end of that one pass,
 /// and never for a second.
-pub(super) async fn next(mouths: &Mouths, messages: &mut SplitStream<WebSocket>) -> Option<Result<Message, axum::Error>> {
+pub(super) async fn next(lines: &Lines, messages: &mut SplitStream<WebSocket>) -> Option<Result<Message, axum::Error>> {
     let mut passed = pin!(None);
     poll_fn(|context| {
         if passed.is_none() {
-            passed.set(mouths.passing());
+            passed.set(lines.passing());
         }
         if let Some(passed) = passed.as_mut().as_pin_mut() {
             ready!(passed.poll(context));

@@ -1,5 +1,6 @@
 //! `GET /agent/v1/stream`: the websocket. One live stream per agent. A stop goes from the snapshot to the socket and waits for nothing else:
-//! `session.rs` looks at the snapshot before anything, `hear.rs` reads frames, `tell.rs` decides what is said, `wire.rs` writes it.
+//! the fan-out says it through `mouth.rs`; where that could not, `session.rs`, the stream's own loop, does before anything else. `hear.rs` reads
+//! frames, `tell.rs` decides what is said, `wire.rs` writes it.
 
 mod hear;
 mod hello;
@@ -45,10 +46,7 @@ async fn run(app: Arc<crate::app::App>, agent: Arc<crate::app::agent_book::LiveA
     };
     let teller = tell::Teller::new(app.clone(), agent.bot.clone());
     let mouth = Arc::new(mouth::Mouth::new(agent.bot.clone(), wire, teller, hello.state));
-    let end = {
-        let _open = app.mouths.open(mouth.clone());
-        session::Session::new(&app, &agent, &mouth, &hello).run(hello, &mut frames).await
-    };
+    let end = session::Session::new(&app, &agent, &mouth, &hello).run(hello, &mut frames).await;
     tracing::debug!(agent = %agent.id, code = end.code, reason = %end.reason, "a stream ended");
     mouth.speech().await.wire.close(end, &mut frames).await;
 }

@@ -2,12 +2,15 @@
 //! which says a stop and waits for nothing, and the stream's own loop, which does whatever that left.
 
 use super::{
-    tell::Teller,
+    tell::{Due, Teller},
     wire::{End, Sent, Wire},
 };
 use crate::app::check_in::Carries;
 use crate::domain::{BotId, Directive, State};
-use crate::fleet::{Pass, View, mouths};
+use crate::fleet::{
+    Pass, View,
+    lines::{self, Told},
+};
 use crate::protocol::DirectiveFrame;
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard, Notify};
@@ -27,8 +30,6 @@ pub(super) struct Speech {
     pub carries: Carries,
     /// What the bot does, as it said last.
     pub state: State,
-    /// This boot is known to be the newest: before that nothing is told.
-    pub is_open: bool,
     /// The fan-out began to write and the socket took only a part.
     is_cut_short: bool,
 }
@@ -43,7 +44,7 @@ pub(super) enum Looked {
 
 impl Mouth {
     pub fn new(bot: BotId, wire: Wire, teller: Teller, state: State) -> Self {
-        let speech = Speech { wire, teller, carries: Carries::default(), state, is_open: false, is_cut_short: false };
+        let speech = Speech { wire, teller, carries: Carries::default(), state, is_cut_short: false };
         Self { bot, speech: Mutex::new(speech), wake: Notify::new() }
     }
     /// To speak, or to change what is known of the agent. The fan-out passes by meanwhile and wakes the stream.
@@ -60,12 +61,13 @@ impl Mouth {
     }
 }
 
-impl mouths::Mouth for Mouth {
-    fn tell(&self, pass: &mut Pass<'_>) {
-        let is_said = self.speech.try_lock().is_ok_and(|mut speech| speech.glance(pass, &self.bot));
-        if !is_said {
+impl lines::Mouth for Mouth {
+    fn tell(&self, pass: &mut Pass<'_>) -> Told {
+        let told = self.speech.try_lock().map_or(Told::Left, |mut speech| speech.glance(pass, &self.bot));
+        if told == Told::Left {
             self.wake.notify_one();
         }
+        told
     }
     fn nudge(&self) {
         self.wake.notify_one();
@@ -73,27 +75,26 @@ impl mouths::Mouth for Mouth {
 }
 
 impl Speech {
-    /// Says what the view makes stricter, without waiting. False: the stream is to look for itself.
-    fn glance(&mut self, pass: &mut Pass<'_>, bot: &BotId) -> bool {
+    /// Says what the view makes stricter, without waiting.
+    fn glance(&mut self, pass: &mut Pass<'_>, bot: &BotId) -> Told {
         let view = pass.view();
-        let Some(bot) = view.bot(bot).filter(|_| self.is_open) else { return true };
+        let Some(bot) = view.bot(bot) else { return Told::Nothing };
         let saying = pass.saying(bot);
-        if self.teller.has_told(&saying.directive) {
-            return true;
+        match self.teller.due(&saying.directive, self.state) {
+            Due::Nothing => return Told::Nothing,
+            Due::Stop if !self.is_cut_short => {}
+            Due::Stop | Due::Rise => return Told::Left,
         }
-        if self.is_cut_short || !self.teller.goes_down(&saying.directive, self.state) {
-            return false;
-        }
-        let Ok(Some(text)) = self.teller.shared_text(view, bot, saying, &self.carries) else { return false };
+        let Ok(Some(text)) = self.teller.shared_text(view, bot, saying, &self.carries) else { return Told::Left };
         failpoint!("push:before");
         match self.wire.say_now(text) {
             Sent::Whole => {}
             Sent::InPart => self.is_cut_short = true,
-            Sent::Not => return false,
+            Sent::Not => return Told::Left,
         }
         self.teller.has_said(saying.directive.clone());
         failpoint!("push:said");
-        !self.is_cut_short
+        if self.is_cut_short { Told::Left } else { Told::Stop }
     }
 
     /// Says a directive that `app` put together.
@@ -106,13 +107,12 @@ impl Speech {
         if std::mem::take(&mut self.is_cut_short) {
             self.wire.flush().await?;
         }
-        let Some(bot) = view.bot(bot).filter(|_| self.is_open) else { return Ok(Looked::Said) };
+        let Some(bot) = view.bot(bot) else { return Ok(Looked::Said) };
         let directive = view.directive(bot);
-        if self.teller.knows(&directive) {
-            return Ok(Looked::Said);
-        }
-        if !self.teller.goes_down(&directive, self.state) {
-            return Ok(Looked::Rises);
+        match self.teller.due(&directive, self.state) {
+            Due::Nothing => return Ok(Looked::Said),
+            Due::Rise => return Ok(Looked::Rises),
+            Due::Stop => {}
         }
         self.teller.stop(view, bot, directive, &self.carries, &mut self.wire).await?;
         Ok(Looked::Said)

@@ -4,7 +4,7 @@
 use super::{
     hear::{self, Heard as Said, Pace},
     hello,
-    mouth::{Looked, Mouth, Speech},
+    mouth::{Looked, Mouth},
     wire::End,
 };
 use crate::app::{
@@ -14,7 +14,7 @@ use crate::app::{
     holds::Placed,
 };
 use crate::domain::{BootId, Directive, HoldId};
-use crate::fleet::{BootStanding, Ended, lines::LineGuard, mouths::Mouth as _};
+use crate::fleet::{BootStanding, Ended, lines::LineGuard, lines::Mouth as _};
 use crate::protocol::{CheckIn, DirectiveFrame, FromServer, Hello, HoldFrame, close};
 use axum::extract::ws::WebSocket;
 use futures_util::{
@@ -52,7 +52,7 @@ enum News {
 pub(super) struct Session<'a> {
     app: &'a Arc<App>,
     agent: &'a Arc<LiveAgent>,
-    mouth: &'a Mouth,
+    mouth: &'a Arc<Mouth>,
     boot: BootId,
     apply_within_ms: Option<i64>,
     // Open once this boot is known to be the newest: an older one closes nothing (ruling H8).
@@ -70,7 +70,7 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// A stream whose agent has said hello.
-    pub fn new(app: &'a Arc<App>, agent: &'a Arc<LiveAgent>, mouth: &'a Mouth, hello: &Hello) -> Self {
+    pub fn new(app: &'a Arc<App>, agent: &'a Arc<LiveAgent>, mouth: &'a Arc<Mouth>, hello: &Hello) -> Self {
         let now = Instant::now();
         Self {
             app,
@@ -102,8 +102,7 @@ impl<'a> Session<'a> {
     async fn serve(&mut self, frames: &mut SplitStream<WebSocket>) -> Result<Infallible, End> {
         // An agent that comes back within its boot is heard at once, whatever its check-in has to wait for.
         if self.app.book.standing(&self.agent.bot, &self.agent.id, &self.boot) == BootStanding::Newest {
-            let mut speech = self.mouth.speech().await;
-            self.accept(&mut speech)?;
+            self.accept()?;
         }
         let mut quiet = std::pin::pin!(sleep_until(self.quiet_until()));
         loop {
@@ -116,7 +115,7 @@ impl<'a> Session<'a> {
                 Some(taken) = self.holds.next() => News::Hold(taken),
                 () = &mut quiet => News::Quiet,
                 () = at(self.leaving) => News::Ended(overloaded()),
-                said = hear::next(&self.app.mouths, frames), if self.leaving.is_none() => News::Said(hear::read(said)),
+                said = hear::next(&self.app.lines, frames), if self.leaving.is_none() => News::Said(hear::read(said)),
             };
             match news {
                 News::Woken => self.look().await?,
@@ -252,16 +251,15 @@ impl<'a> Session<'a> {
                 return self.mouth.error(VIEW_TOO_OLD, "The server cannot read its database; nothing is renewed. Go on as you are.").await;
             }
         };
+        self.accept()?;
         let mut speech = self.mouth.speech().await;
-        self.accept(&mut speech)?;
         if speech.teller.is_due(&heard, said, is_hello) {
             speech.directive(heard.decided, heard.directive).await?;
         }
+        if let Some(ms) = self.apply_within_ms.take() {
+            super::super::check_in::note_apply_within(self.app, &self.agent.bot, &self.boot, ms);
+        }
         if is_hello {
-            self.app.end_old_token(self.agent, &self.boot);
-            if let Some(ms) = self.apply_within_ms {
-                super::super::check_in::note_apply_within(self.app, &self.agent.bot, &self.boot, ms);
-            }
             return Ok(());
         }
         match (heard.renew, heard.unsure) {
@@ -283,12 +281,11 @@ impl<'a> Session<'a> {
     }
 
     /// Takes the place of this agent's older stream.
-    fn accept(&mut self, speech: &mut Speech) -> Result<(), End> {
+    fn accept(&mut self) -> Result<(), End> {
         if self.line.is_some() {
             return Ok(());
         }
-        self.line = Some(self.app.lines.open(&self.agent.bot, &self.agent.id));
-        speech.is_open = true;
+        self.line = Some(self.app.lines.open(&self.agent.bot, &self.agent.id, self.mouth.clone()));
         // The fan-out may have passed by a moment ago.
         self.mouth.nudge();
         // Whoever ends a credential ends its line afterwards. One that ended before this line was open is seen here.

@@ -20,18 +20,25 @@ pub(super) struct Teller {
     told: Option<Arc<Directive>>,
 }
 
+/// What is to be done about a directive from memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// It was said.
+    Nothing,
+    /// To be said: it lets the agent do no more than it does.
+    Stop,
+    /// It is freer: that takes a fresh read.
+    Rise,
+}
+
 impl Teller {
     pub fn new(app: Arc<App>, bot: BotId) -> Self {
         Self { app, bot, welcomed: false, told: None }
     }
 
-    /// True when exactly this was said last.
+    /// True when exactly this was said last. What many were told is nearly always the very same one.
     pub fn knows(&self, directive: &Directive) -> bool {
-        self.told.as_deref() == Some(directive)
-    }
-    /// The same of one that many may have been told.
-    pub fn has_told(&self, directive: &Arc<Directive>) -> bool {
-        self.told.as_ref().is_some_and(|told| Arc::ptr_eq(told, directive) || told == directive)
+        self.told.as_deref().is_some_and(|told| std::ptr::eq(told, directive) || told == directive)
     }
     /// The epoch said last.
     pub fn epoch(&self) -> Epoch {
@@ -42,10 +49,9 @@ impl Teller {
         self.told.is_some()
     }
 
-    /// True when a directive may be said from memory: it lets the agent do no more than what it was told, or than what it said of itself
-    /// while it was told nothing.
-    pub fn goes_down(&self, directive: &Directive, said: State) -> bool {
-        may_come_from_memory(directive.state, self.told.as_ref().map_or(said, |told| told.state))
+    /// What is to be done about a directive from memory. `said` is what the agent said of itself, which counts while it was told nothing.
+    pub fn due(&self, directive: &Directive, said: State) -> Due {
+        if self.knows(directive) { Due::Nothing } else { due(self.told.as_deref(), directive, said) }
     }
 
     /// True when the answer to a check-in has to carry the directive: it is news, or the agent does not do or have what it says. A hello was
@@ -116,6 +122,16 @@ impl Teller {
     }
 }
 
+/// What is to be done about a directive that is not the one said last. One of an older view than that is history: the fan-out may come by with
+/// it after a start has been told.
+fn due(told: Option<&Directive>, directive: &Directive, said: State) -> Due {
+    if told.is_some_and(|told| directive.epoch < told.epoch) {
+        return Due::Nothing;
+    }
+    let now = told.map_or(said, |told| told.state);
+    if may_come_from_memory(directive.state, now) { Due::Stop } else { Due::Rise }
+}
+
 /// Ruling H1: nothing goes up from memory. `active` stays out altogether: it stands on a start that only the database has.
 fn may_come_from_memory(new: State, now: State) -> bool {
     match new {
@@ -128,6 +144,10 @@ fn may_come_from_memory(new: State, now: State) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{
+        directive::{Cover, directive},
+        samples,
+    };
 
     #[test]
     fn nothing_goes_up_from_memory() {
@@ -138,5 +158,20 @@ mod tests {
         }
         assert!(!may_come_from_memory(Reducing, Halted));
         assert!(may_come_from_memory(Reducing, Reducing) && may_come_from_memory(Reducing, Active));
+    }
+
+    #[test]
+    fn a_pass_over_an_older_view_says_nothing_after_a_newer_start() {
+        let directive = |epoch: i64, start: i64| {
+            let bot = BotFacts { start_epoch: Epoch(start), fact_epoch: Epoch(epoch), ..samples::bot() };
+            directive(&bot, &Cover::default())
+        };
+        let (halted, active, halted_again) = (directive(11, 0), directive(12, 12), directive(13, 0));
+        assert_eq!([halted.state, active.state, halted_again.state], [State::Halted, State::Active, State::Halted]);
+        assert_eq!(due(Some(&active), &halted, State::Active), Due::Nothing, "an outdated stop");
+        assert_eq!(due(Some(&active), &halted_again, State::Active), Due::Stop);
+        assert_eq!(due(Some(&halted_again), &active, State::Halted), Due::Nothing, "an outdated start");
+        assert_eq!(due(Some(&halted), &active, State::Halted), Due::Rise);
+        assert_eq!(due(None, &halted, State::Active), Due::Stop);
     }
 }

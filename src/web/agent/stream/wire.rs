@@ -9,7 +9,7 @@ use futures_util::{
     FutureExt, SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
-use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 /// How long one write may take.
 const WRITE: Duration = Duration::from_secs(5);
@@ -129,15 +129,9 @@ impl Wire {
     }
 }
 
-/// A socket that takes too long is as good as gone. Nearly all take it at once: no timer is set for those.
-async fn in_time(writing: impl Future<Output = Result<(), axum::Error>> + Unpin) -> Result<(), End> {
-    let mut writing = writing;
-    let at_once = poll_fn(|context| Poll::Ready(writing.poll_unpin(context))).await;
-    let written = match at_once {
-        Poll::Ready(written) => Ok(written),
-        Poll::Pending => tokio::time::timeout(WRITE, writing).await,
-    };
-    match written {
+/// A socket that takes too long is as good as gone.
+async fn in_time(writing: impl Future<Output = Result<(), axum::Error>>) -> Result<(), End> {
+    match tokio::time::timeout(WRITE, writing).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(End::gone()),
     }
