@@ -13,6 +13,16 @@ use std::sync::{
 };
 use tokio::sync::{Notify, mpsc, watch};
 
+/// Why the next order is given even if it is the same. The last counts where both are true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Again {
+    No,
+    /// Orders are left. What was reported of this very order until now goes on counting.
+    ToCancel,
+    /// All of it is to be proved anew.
+    Anew,
+}
+
 /// The bot.
 pub struct Bot {
     adapter: Arc<dyn Adapter>,
@@ -20,8 +30,10 @@ pub struct Bot {
     at_bot: mpsc::Receiver<AtBot>,
     lease_until_ms: Arc<AtomicI64>,
     order: Order,
-    again: bool,
+    again: Again,
     done: Option<Order>,
+    // The first turn whose carrying out a report must follow to count: telling a bot again, only to cancel, does not age its reports.
+    since: u64,
     doing: State,
     instance: Option<String>,
     // What becomes of its exits, as last known to somebody.
@@ -32,8 +44,9 @@ pub struct Bot {
     // Since when it cannot be looked at, by the boot clock.
     unseen_since_ms: Option<i64>,
     boot_clock: BootClock,
-    // Orders that were left, and are known to somebody.
+    // Orders that are left, as last told by whoever could tell, and how many of them somebody knows of.
     left: u64,
+    left_known: u64,
 }
 
 /// What a word from the hands means.
@@ -86,8 +99,9 @@ impl Bot {
             at_bot,
             lease_until_ms,
             order,
-            again: false,
+            again: Again::No,
             done: None,
+            since: order.turn,
             // Whatever survived an earlier agent may be trading until it was looked at.
             doing: State::Active,
             instance: None,
@@ -98,6 +112,7 @@ impl Bot {
             unseen_since_ms: None,
             boot_clock,
             left: 0,
+            left_known: 0,
         };
         (bot, hands)
     }
@@ -132,16 +147,20 @@ impl Bot {
     }
     /// The next order is given even if it is the same: a new directive is acknowledged only by what is read back after it.
     pub fn again(&mut self) {
-        self.again = true;
+        self.again = Again::Anew;
     }
     /// True when this is not what was ordered last, or is to be ordered again.
     pub fn needs(&self, wanted: Wanted) -> bool {
-        self.again || wanted != self.order.wanted
+        self.again != Again::No || wanted != self.order.wanted
     }
     /// Orders it.
     pub fn give(&mut self, wanted: Wanted, epoch: Epoch) {
-        self.again = false;
+        let is_anew = self.again == Again::Anew || (epoch, wanted) != (self.order.epoch, self.order.wanted);
+        self.again = Again::No;
         self.order = Order { turn: self.order.turn + 1, epoch, wanted };
+        if is_anew {
+            self.since = self.order.turn;
+        }
         self.orders.send_replace(self.order);
     }
     /// Until when it may go on; true when that changed.
@@ -164,7 +183,11 @@ impl Bot {
     pub fn take(&mut self, word: AtBot) -> Meaning {
         match word {
             AtBot::Done(order, Ok(seen)) => self.carried_out(order, seen),
-            AtBot::Done(order, Err(error)) if order.wanted.state == State::Halted => self.once(error, Meaning::NotHalted),
+            AtBot::Done(order, Err(error)) if order.wanted.state == State::Halted => {
+                // What it does is not known until it is halted: no report of before shows anything.
+                self.since = self.since.max(order.turn);
+                self.once(error, Meaning::NotHalted)
+            }
             AtBot::Done(_, Err(error)) => Meaning::Stopped("bot_not_started", error.to_string()),
             AtBot::Seen(order, seen) if order == self.order => self.seen(seen),
             AtBot::Unseen(order, error) if order == self.order => self.unseen(&error),
@@ -199,6 +222,9 @@ impl Bot {
             self.exits = seen.exits;
         }
         self.done = Some(order);
+        if self.count_left(seen.resting).is_some_and(|left| left > 0) {
+            self.since = self.since.max(order.turn);
+        }
         self.last_error = None;
         self.unseen_since_ms = None;
         if restarted {
@@ -215,7 +241,7 @@ impl Bot {
         self.unseen_since_ms = None;
         if seen.state > wanted {
             self.doing = seen.state;
-            self.again = true;
+            self.again = Again::Anew;
             return Meaning::Moved;
         }
         let restarted = self.is_another(&seen);
@@ -223,7 +249,9 @@ impl Bot {
         self.instance = seen.instance.clone().or(self.instance.take());
         if wanted == State::Halted {
             // What was out of sight, or began anew, is proved anew.
-            self.again |= restarted || self.doing != State::Halted;
+            if restarted || self.doing != State::Halted {
+                self.again = Again::Anew;
+            }
             return match (self.exits_ended(&seen), restarted) {
                 (true, _) => Meaning::ExitsEnded,
                 (false, true) => Meaning::Restarted,
@@ -251,16 +279,25 @@ impl Bot {
         matches!((&self.instance, &seen.instance), (Some(known), Some(now)) if known != now)
     }
 
-    /// Where orders rest against what was ordered, as a look or the report before it told, the bot is told again, for as long as it takes.
+    /// Where orders rest against what was ordered, as this look or whoever told before it, the bot is told again, for as long as it takes.
     fn orders_left(&mut self, resting: Resting) -> Meaning {
-        let meaning = self.note_left(resting);
-        self.again |= self.left > 0;
-        meaning
+        self.count_left(resting);
+        if self.left > 0 && self.adapter.traits().can_cancel {
+            self.again = self.again.max(Again::ToCancel);
+        }
+        self.tell_left()
     }
 
-    fn note_left(&mut self, resting: Resting) -> Meaning {
-        let left = resting.against(self.order.wanted.orders).unwrap_or(self.left);
-        if std::mem::replace(&mut self.left, left) == left || left == 0 { Meaning::Nothing } else { Meaning::OrdersLeft(left) }
+    /// How many of them were to be cancelled, where this tells.
+    fn count_left(&mut self, resting: Resting) -> Option<u64> {
+        let left = resting.against(self.order.wanted.orders)?;
+        self.left = left;
+        Some(left)
+    }
+
+    fn tell_left(&mut self) -> Meaning {
+        let left = self.left;
+        if std::mem::replace(&mut self.left_known, left) == left || left == 0 { Meaning::Nothing } else { Meaning::OrdersLeft(left) }
     }
 
     fn unseen(&mut self, error: &AdapterError) -> Meaning {
@@ -283,13 +320,13 @@ impl Bot {
     fn reported(&mut self, turn: u64, report: Arc<Report>) -> Meaning {
         let number = self.report.as_ref().map_or(1, |(number, _)| number + 1);
         self.report = Some((number, report.clone()));
-        // Asked for before the last order was carried out, or of a bot that may trade, it shows nothing.
-        let stands = self.done.filter(|done| *done == self.order && done.turn <= turn && done.wanted.state != State::Active);
+        // Asked for before what is wanted was carried out, or of a bot that may trade, it shows nothing.
+        let stands = self.done.filter(|done| self.since <= done.turn && self.since <= turn && done.wanted.state != State::Active);
         let Some(order) = stands.filter(|_| self.adapter.traits().can_tell_orders) else { return Meaning::Nothing };
         let resting = Resting::from(report.as_ref());
         // A look may not have had the time to read the orders; the next one has the bot told again.
-        let left = self.note_left(resting);
+        self.count_left(resting);
         let is_idle = resting.entry == Some(0) && resting.against(order.wanted.orders) == Some(0);
-        if is_idle { Meaning::Idle(order, resting) } else { left }
+        if is_idle { Meaning::Idle(order, resting) } else { self.tell_left() }
     }
 }

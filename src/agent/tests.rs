@@ -467,6 +467,38 @@ async fn entry_orders_that_only_a_report_tells_are_cancelled_anew_too() {
 }
 
 #[tokio::test]
+async fn reports_that_take_longer_than_looks_show_all_the_same_when_no_order_is_left() {
+    let (fake, bot, _agent, _dir) = trading(true).await;
+    {
+        let mut at = bot.at();
+        (at.hides_orders, at.entry_orders, at.report_takes) = (true, Some(2), Duration::from_millis(200));
+    }
+    fake.says(frame(13, State::Halted, None));
+    until("somebody hears of what is left", || events(&fake, "orders_left") == 1).await;
+    let told = bot.at().told.len();
+    until("it is told again and again", || bot.at().told.len() > told + 3).await;
+    bot.at().entry_orders = Some(0);
+    until("it is idle", || fake.has_ack(13, Step::Idle, State::Halted)).await;
+    let told = bot.at().told.len();
+    stays("then it is left alone", 300, || bot.at().told.len() == told).await;
+}
+
+#[tokio::test]
+async fn a_bot_whose_orders_nobody_here_can_cancel_is_not_told_again_for_them() {
+    let (fake, bot, _agent, _dir) = trading(true).await;
+    {
+        let mut at = bot.at();
+        (at.hides_orders, at.entry_orders, at.cancels) = (true, Some(2), false);
+    }
+    fake.says(frame(13, State::Halted, None));
+    until("somebody hears of what is left", || events(&fake, "orders_left") == 1).await;
+    let told = bot.at().told.len();
+    stays("to tell it again would cancel nothing", 300, || bot.at().told.len() == told).await;
+    bot.at().entry_orders = Some(0);
+    until("it is idle", || fake.has_ack(13, Step::Idle, State::Halted)).await;
+}
+
+#[tokio::test]
 async fn a_bot_that_cannot_be_looked_at_any_more_is_a_stop() {
     let (fake, bot, _agent, _dir) = trading(true).await;
     bot.at().hidden = true;

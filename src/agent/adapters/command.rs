@@ -144,6 +144,7 @@ impl Adapter for CommandAdapter {
         Traits {
             can_reduce: self.config.reduce.is_some(),
             can_tell_orders: true,
+            can_cancel: true,
             can_manage_exits: self.config.manages_exits,
             dies_with_agent: false,
         }

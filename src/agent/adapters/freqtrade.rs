@@ -180,7 +180,7 @@ impl Adapter for FreqtradeAdapter {
         "freqtrade"
     }
     fn traits(&self) -> Traits {
-        Traits { can_reduce: true, can_tell_orders: true, can_manage_exits: true, dies_with_agent: false }
+        Traits { can_reduce: true, can_tell_orders: true, can_cancel: true, can_manage_exits: true, dies_with_agent: false }
     }
     fn apply_within_ms(&self) -> i64 {
         self.config.apply_within_ms()

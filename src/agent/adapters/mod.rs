@@ -81,6 +81,8 @@ pub struct Traits {
     pub can_reduce: bool,
     /// Entry orders can be told from others and counted. Where they cannot, nothing is ever acknowledged as `idle` (ruling C12).
     pub can_tell_orders: bool,
+    /// It can cancel orders. Where it cannot, telling it again because some are left would change nothing.
+    pub can_cancel: bool,
     /// It can manage its exits while it is halted. Where it cannot, halted means not one new order (ruling C1).
     pub can_manage_exits: bool,
     /// It ends when its agent and minder do. Where it does not, nobody on its host can stop it once both are gone (ruling H7).

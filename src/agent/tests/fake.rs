@@ -271,6 +271,10 @@ pub struct Strings {
     pub hidden: bool,
     /// A look does not tell its orders; a report does.
     pub hides_orders: bool,
+    /// It can cancel orders.
+    pub cancels: bool,
+    /// A report takes so long.
+    pub report_takes: Duration,
     pub entry_orders: Option<u64>,
     pub open_orders: u64,
     pub exits: Option<Exits>,
@@ -298,6 +302,8 @@ impl Puppet {
             deaf: false,
             hidden: false,
             hides_orders: false,
+            cancels: true,
+            report_takes: Duration::ZERO,
             entry_orders: Some(0),
             open_orders: 3,
             exits: Some(Exits::Managed),
@@ -323,7 +329,8 @@ impl Adapter for Puppet {
         "puppet"
     }
     fn traits(&self) -> Traits {
-        Traits { can_reduce: true, can_tell_orders: true, can_manage_exits: true, dies_with_agent: false }
+        let can_cancel = self.at().cancels;
+        Traits { can_reduce: true, can_tell_orders: true, can_cancel, can_manage_exits: true, dies_with_agent: false }
     }
     fn apply_within_ms(&self) -> i64 {
         1_000
@@ -354,7 +361,8 @@ impl Adapter for Puppet {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     async fn report(&self) -> Result<Option<Report>, AdapterError> {
-        let resting = self.at().resting();
+        let (resting, takes) = (self.at().resting(), self.at().report_takes);
+        tokio::time::sleep(takes).await;
         Ok(Some(Report { entry_orders: resting.entry, open_orders: resting.all, ..Report::default() }))
     }
     fn halt_now(&self, _wanted: &Wanted) -> Result<(), AdapterError> {
