@@ -35,9 +35,11 @@
       let isSigned = false;
       addEventListener("pageshow", () => { isSigned = false; });
       form.addEventListener("submit", event => {
-        if (isSigned) return;
+        const button = event.submitter;
+        // A browser that cannot send it again by script sends it now, as it is.
+        if (isSigned || !button || !form.requestSubmit) return;
         event.preventDefault();
-        const button = event.submitter, { key: press, level, proof } = form.elements;
+        const { key: press, level, proof } = form.elements;
         const go = signature => {
           if (isSigned) return;
           isSigned = true;

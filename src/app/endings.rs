@@ -74,7 +74,7 @@ impl App {
     }
 
     async fn end_token(&self, token: &StoredToken) -> Result<(), AppError> {
-        let why = "whoever made it may not give it any more";
+        let why = "whoever made it is disabled or lost the rights that it takes";
         let mut act = self.begin(self.by_the_server()?, Lane::Normal).await?;
         act.epoch().await?;
         let now = act.now();

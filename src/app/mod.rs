@@ -10,6 +10,7 @@ pub mod audit_tail;
 pub mod bots;
 pub mod check_in;
 pub mod demo;
+pub mod device_uses;
 pub mod drills;
 pub mod endings;
 pub mod error;
@@ -87,6 +88,7 @@ pub struct App {
     pub node: String,
     /// The watch over the audit log; it watches nothing before `open_log`.
     pub log: log::LogWatch,
+    pub(crate) device_presses: device_uses::Seen,
     pub(crate) agent_book: agent_book::AgentBook,
     pub(crate) people_book: people::PeopleBook,
     pub(crate) recovery_book: recoveries::RecoveryBook,
@@ -141,6 +143,7 @@ impl App {
             fleet: Fleet::new(parts.clock.clone()),
             book: Book::default(),
             lines: Lines::default(),
+            device_presses: device_uses::Seen::default(),
             agent_book: agent_book::AgentBook::default(),
             people_book: people::PeopleBook::default(),
             recovery_book: recoveries::RecoveryBook::default(),

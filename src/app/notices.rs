@@ -56,16 +56,17 @@ impl NoticeBook {
 
 impl Act<'_> {
     /// Tells people something, within this act: they are told when it commits and not otherwise. A repeat of the same notice tells nobody twice.
-    /// Text and link never hold a secret or a one-time link.
+    /// Text and link never hold a secret or a one-time link. True when anybody had not been told of it.
     ///
     /// # Errors
     /// When the database is gone, or a person is not there.
-    pub async fn tell(&mut self, to: &Audience, notice: &Notice) -> Result<(), AppError> {
+    pub async fn tell(&mut self, to: &Audience, notice: &Notice) -> Result<bool, AppError> {
         let now = self.now();
-        if write(self.tx(), to, notice, now).await? {
+        let is_news = write(self.tx(), to, notice, now).await?;
+        if is_news {
             self.has_told();
         }
-        Ok(())
+        Ok(is_news)
     }
 }
 
@@ -92,7 +93,7 @@ impl App {
     pub(crate) async fn tell_admins_but(&self, open: &mut Act<'_>, person: &UserId, notice: &Notice) -> Result<(), AppError> {
         let mut admins = storage::notices::notice_admins(open.tx()).await?;
         admins.retain(|admin| admin != person);
-        open.tell(&Audience { people: admins, admins: false }, notice).await
+        open.tell(&Audience { people: admins, admins: false }, notice).await.map(drop)
     }
 
     /// Tells people something that no act of theirs belongs to, or that a stop must not wait for. Returns at once; what the database does not

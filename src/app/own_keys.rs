@@ -148,12 +148,15 @@ impl App {
     /// What follows when a key's answer was not taken: one that must not be trusted any more is suspended, its sessions end, and everybody
     /// who should know is told. Passes the error on.
     pub(crate) async fn key_failed(&self, user: &UserId, error: KeyError) -> AppError {
-        if let KeyError::Doubtful { credential, why } = &error
-            && let Err(failed) = self.suspend_key(user, credential, why).await
-        {
-            tracing::error!(error = %failed, "a key that must not be trusted could not be suspended");
+        let KeyError::Doubtful { credential, signature, why } = &error else { return error.into() };
+        match self.suspend_key(user, credential, signature, why).await {
+            Ok(true) => error.into(),
+            Ok(false) => KeyError::Replayed.into(),
+            Err(failed) => {
+                tracing::error!(error = %failed, "a key that must not be trusted could not be suspended");
+                error.into()
+            }
         }
-        error.into()
     }
 
     /// Tells the person and everybody who administers, within the act.
@@ -184,21 +187,22 @@ impl App {
         let told = Notice::new(kind, id.as_str(), format!("A security key of yours was {what}"), own).at("/me");
         act.tell(&Audience::person(user), &told).await?;
         let told = Notice::new(kind, id.as_str(), format!("A security key of {who} was {what}"), text).at(format!("/people/{user}"));
-        act.tell(&Audience::admins(), &told).await
+        act.tell(&Audience::admins(), &told).await.map(drop)
     }
 
-    async fn suspend_key(&self, user: &UserId, id: &CredentialId, why: &str) -> Result<(), AppError> {
+    /// False for the answer that the key gave last, come twice: it says nothing of the key.
+    async fn suspend_key(&self, user: &UserId, id: &CredentialId, signature: &str, why: &str) -> Result<bool, AppError> {
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
         let now = act.now();
-        if !storage::credentials::credential_suspend(act.tx(), id, now, why).await? {
-            return Ok(());
+        if !storage::credentials::credential_suspend(act.tx(), id, now, why, signature).await? {
+            return Ok(false);
         }
         let nickname = storage::credentials::credential_by_id(act.tx(), id).await?.map(|key| key.nickname).unwrap_or_default();
         self.tell_of_key(&mut act, user, KeyNews::Suspended(id, &nickname, why)).await?;
         act.changes_books();
         act.commit_stop(Event::CredentialSuspended { user: user.clone(), credential: id.clone(), why: why.to_owned() }).await?;
         self.sessions.end_all_with_key(user, id).await;
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -86,6 +86,6 @@ impl App {
         let text = format!("{whose} was disabled. That leaves too few people for:\n\n{}", lines.join("\n"));
         let title = format!("Too few people are left without {whose}");
         let notice = Notice::new(NoticeKind::Disabled, format!("{user}:{}:gaps", act.now().0), title, text).at("/people");
-        act.tell(&Audience::admins(), &notice).await
+        act.tell(&Audience::admins(), &notice).await.map(drop)
     }
 }

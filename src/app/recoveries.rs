@@ -206,7 +206,7 @@ impl App {
             to = to.and(asked_by);
         }
         let notice = Notice::new(kind, format!("{}{step}", row.id), format!("{title}: {whose}"), text);
-        open.tell(&to, &notice.at(format!("/recoveries/{}", row.id))).await
+        open.tell(&to, &notice.at(format!("/recoveries/{}", row.id))).await.map(drop)
     }
 
     /// Asks for the recovery of one's own account, after the right password and without a key. One that is under way is answered with.

@@ -19,6 +19,7 @@ use crate::domain::{
     text,
 };
 use crate::storage::{self, Lane, credentials::Credential, invitations::Invitation, users::User};
+use data_encoding::BASE64URL_NOPAD;
 
 /// How long the first set-up link lives.
 const SETUP_LIVES_MS: i64 = 60 * 60 * 1_000;
@@ -477,7 +478,9 @@ pub(crate) async fn insert_key(
 /// Writes down that a key was used, provided that it is as it was when its signature was checked.
 pub(crate) async fn note_use(act: &mut super::tx::Act<'_>, signed: &Signed) -> Result<(), AppError> {
     let now = act.now();
-    let is_as_it_was = storage::credentials::credential_used(act.tx(), &signed.credential, now, &signed.before, &signed.passkey).await?;
+    let signature = BASE64URL_NOPAD.encode(&signed.assertion.signature);
+    let use_of = storage::credentials::Use { before: &signed.before, after: &signed.passkey, signature: &signature };
+    let is_as_it_was = storage::credentials::credential_used(act.tx(), &signed.credential, now, &use_of).await?;
     let elsewhere =
         || AppError::conflict("this key was used elsewhere, suspended or removed in the same moment; nothing was changed. Try again");
     if is_as_it_was { Ok(()) } else { Err(elsewhere()) }

@@ -12,7 +12,10 @@ use crate::crypto::{
     device_key,
     token::{self, TokenDigest},
 };
-use crate::domain::{Audience, DeviceId, Notice, NoticeKind, Role, Secret, UserId, text};
+use crate::domain::{
+    Audience, DeviceId, Notice, NoticeKind, Role, Secret, UserId,
+    text::{self, text_enum},
+};
 use crate::storage::{self, Lane, stop_devices::DeviceLink};
 use std::sync::Arc;
 
@@ -33,15 +36,18 @@ pub struct Pressing {
     pub known: KnownDevice,
 }
 
-/// What is known of the key in the phone's browser at a press. A press without it counts all the same: a stop is not refused over a proof.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
-    /// The phone's own key signed the press.
-    Good,
-    /// The phone has a key and it did not sign: perhaps somebody copied the cookie.
-    Missing,
-    /// The phone has no key: its browser made none.
-    NoKey,
+text_enum! {
+    /// What is known of the key in the phone's browser at a press. A press without it counts all the same: a stop is not refused over a proof.
+    Proof {
+        /// The phone's own key signed the press.
+        Good = "good",
+        /// The phone has a key and it did not sign: perhaps somebody copied the cookie.
+        Missing = "missing",
+        /// The phone has no key: its browser made none.
+        NoKey = "no key",
+        /// Whoever took the press ended before it could be written down.
+        Unknown = "unknown",
+    }
 }
 
 /// The bytes that a phone's key signs. `device.js` makes the same.
@@ -224,38 +230,10 @@ impl App {
         let task = tokio::spawn(async move {
             let placed = app.place(pressing.actor.clone(), press).await?;
             app.device_book.uses.note(&pressing.known.id, app.clock.now(), &from);
-            app.tell_of_press(&pressing.known, &placed, proof, &from);
+            app.note_press(pressing.known, &placed, proof, from);
             Ok(placed)
         });
         task.await.map_err(AppError::internal)?
-    }
-
-    fn tell_of_press(&self, device: &KnownDevice, placed: &Placed, proof: Proof, from: &str) {
-        let now = self.clock.now();
-        let hold = &placed.hold;
-        let bots = self.fleet.view().under(hold).len();
-        let vouched = match proof {
-            Proof::Good => "The phone's own key vouched for the press.",
-            Proof::Missing => {
-                "The phone's own key did NOT vouch for the press: somebody may have copied its cookie, or its browser lost the key. \
-                 The stop stands all the same. End the device if it was not you."
-            }
-            Proof::NoKey => "The phone has no key of its own: whoever has its cookie can press.",
-        };
-        let said = format!(
-            "Your stop device {} placed a {} that covers {bots} bots now, from {from}, at {}. {vouched}",
-            device.name,
-            hold.level,
-            now.plain()
-        );
-        let title = match proof {
-            Proof::Missing => format!("Your stop device {} was used, and its key did not vouch", device.name),
-            Proof::Good | Proof::NoKey => format!("Your stop device {} was used", device.name),
-        };
-        // The same press again, within the same minute, is no news.
-        let about = format!("{}:{}:{}", device.id, hold.id, now.0 / 60_000_000);
-        let notice = Notice::new(NoticeKind::StopDeviceUsed, about, title, said).at(format!("/holds/{}", hold.id));
-        self.tell_soon(Audience::person(&device.owner), notice);
     }
 }
 

@@ -1,9 +1,9 @@
-//! API tokens: listed and revoked here; made by a signed act. None outlives what its maker may give: that is asked at each use.
+//! API tokens: listed and revoked here; made by a signed act. None outlives the rights of its maker: that is asked at each use.
 
 use super::{App, AppError};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{Audience, Notice, NoticeKind, Role, TeamId, Timestamp, TokenId, TokenScope, UserId};
+use crate::domain::{Audience, Notice, NoticeKind, Role, TeamId, Timestamp, TokenId, TokenScope};
 use crate::storage::{self, Lane, tokens::StoredToken};
 
 impl App {
@@ -22,14 +22,20 @@ impl App {
         Ok(all)
     }
 
-    /// True while a token's maker may still give what it may do.
-    pub fn maker_may_give(&self, maker: &UserId, scope: TokenScope, team: Option<&TeamId>) -> bool {
-        self.actor_of(maker, false).is_some_and(|maker| authz::may_give_token(&maker, scope, team))
+    /// True while a token stands: whoever made it is there and has the rights that it takes. One of a scope that this version does not know
+    /// does not.
+    pub fn token_stands(&self, token: &StoredToken) -> bool {
+        self.is_of_maker(token, authz::may_keep_token)
     }
 
-    /// The same for a token as stored. A scope that this version does not know gives nothing.
-    pub fn token_stands(&self, token: &StoredToken) -> bool {
-        token.scope.parse().is_ok_and(|scope| self.maker_may_give(&token.made_by, scope, token.team_id.as_ref()))
+    /// True when a token that stands is refused all the same, until its maker's security keys and account are in order.
+    pub fn token_rests(&self, token: &StoredToken) -> bool {
+        self.token_stands(token) && !self.is_of_maker(token, authz::token_works)
+    }
+
+    fn is_of_maker(&self, token: &StoredToken, is_so: fn(&Actor, TokenScope, Option<&TeamId>) -> bool) -> bool {
+        let Ok(scope) = token.scope.parse() else { return false };
+        self.actor_of(&token.made_by, false).is_some_and(|maker| is_so(&maker, scope, token.team_id.as_ref()))
     }
 
     /// Ends a token at once.
@@ -76,9 +82,7 @@ impl App {
     pub fn actor_by_token(&self, token: &str, from: &str) -> Option<Actor> {
         let now = self.clock.now();
         let known = self.token_book.find(token, now)?;
-        if !self.maker_may_give(&known.made_by, known.scope, known.team.as_ref()) {
-            return None;
-        }
+        self.actor_of(&known.made_by, false).filter(|maker| authz::token_works(maker, known.scope, known.team.as_ref()))?;
         self.token_book.uses.note(&known.id, now, from);
         Some(Actor::Token { id: known.id, name: known.name, scope: known.scope, team: known.team })
     }

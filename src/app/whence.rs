@@ -38,7 +38,7 @@ pub(super) async fn note_browser(act: &mut Act<'_>, user: &UserId, whence: &When
         whence.words()
     );
     let notice = Notice::new(NoticeKind::NewDevice, browser, "A sign-in from a new browser", text).at("/me#sessions");
-    act.tell(&Audience::person(user), &notice).await
+    act.tell(&Audience::person(user), &notice).await.map(drop)
 }
 
 impl App {

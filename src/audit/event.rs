@@ -189,6 +189,8 @@ pub enum Event {
     DeviceLinkMade { user: UserId, name: String },
     #[serde(rename = "stop_device.enrolled")]
     DeviceEnrolled { device: DeviceId, user: UserId, name: String, has_key: bool },
+    #[serde(rename = "stop_device.used")]
+    DeviceUsed { device: DeviceId, user: UserId, hold: HoldId, proof: String, from: Option<String> },
     #[serde(rename = "stop_device.ended")]
     DeviceEnded { device: DeviceId, user: UserId, why: String },
     #[serde(rename = "log.key_added")]

@@ -47,6 +47,8 @@ pub enum KeyError {
         credential: CredentialId,
         /// What its answer says.
         why: &'static str,
+        /// The answer's signature, base64url.
+        signature: String,
     },
     /// The very same touch was given before.
     #[error("that touch has been used already. Touch the key again; a key without a counter cannot sign this twice, so use your other key")]
@@ -204,7 +206,8 @@ impl Keys {
         let state: PasskeyAuthentication = serde_json::from_value(state).map_err(|_| KeyError::Over)?;
         let response: PublicKeyCredential = serde_json::from_str(response).map_err(|_| KeyError::Unreadable)?;
         let credential = CredentialId(BASE64URL_NOPAD.encode(&response.raw_id));
-        let doubtful = |why| KeyError::Doubtful { credential: credential.clone(), why };
+        let signature = BASE64URL_NOPAD.encode(&response.response.signature);
+        let doubtful = |why| KeyError::Doubtful { credential: credential.clone(), signature: signature.clone(), why };
         let result = self.library.finish_passkey_authentication(&response, &state).map_err(|error| match error {
             // The library compares counters after it has verified the signature.
             WebauthnError::CredentialPossibleCompromise => doubtful(COPIED),

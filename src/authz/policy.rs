@@ -287,12 +287,31 @@ fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource:
 }
 
 /// True when a person may give a token of this scope and team: a lead for their own team, an admin for any and for the whole installation.
-/// Nobody gives what they do not have: `operate` is of one team, and given by its lead. Asked when a token is made and at each of its uses,
-/// so that none outlives its maker's rights.
+/// Nobody gives what they do not have: `operate` is of one team, and given by its lead.
 pub fn may_give_token(maker: &Actor, scope: TokenScope, team: Option<&TeamId>) -> bool {
-    let resource = team.cloned().map_or(Resource::Installation, Resource::Team);
-    check(maker, Action::ManageTokens, &resource).is_ok()
-        && (scope != TokenScope::Operate || team.is_some_and(|team| maker.holds_in(Role::Lead, team)))
+    check(maker, Action::ManageTokens, &of_team(team)).is_ok() && gives(maker, scope, team)
+}
+
+/// True while a token stands: it does not outlive the rights of whoever made it. Trouble with their keys, or a freeze of a day, ends nothing.
+/// A stop button asks for no more than that they may stop bots.
+pub fn may_keep_token(maker: &Actor, scope: TokenScope, team: Option<&TeamId>) -> bool {
+    match scope {
+        TokenScope::StopOnly => user_may(maker, Action::PlaceHold, &Resource::Installation),
+        TokenScope::Read | TokenScope::Operate => user_may(maker, Action::ManageTokens, &of_team(team)) && gives(maker, scope, team),
+    }
+}
+
+/// True when a token works at this moment. One that does more than stop rests while its maker could not give it.
+pub fn token_works(maker: &Actor, scope: TokenScope, team: Option<&TeamId>) -> bool {
+    may_keep_token(maker, scope, team) && (scope == TokenScope::StopOnly || may_give_token(maker, scope, team))
+}
+
+fn of_team(team: Option<&TeamId>) -> Resource {
+    team.cloned().map_or(Resource::Installation, Resource::Team)
+}
+
+fn gives(maker: &Actor, scope: TokenScope, team: Option<&TeamId>) -> bool {
+    scope != TokenScope::Operate || team.is_some_and(|team| maker.holds_in(Role::Lead, team))
 }
 
 fn who_may(action: Action) -> &'static str {

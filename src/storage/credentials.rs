@@ -11,9 +11,9 @@ statements! {
     OF_USER = "SELECT id, user_id, nickname, passkey, created_at, last_used_at, aaguid, attestation, cose, backup_eligible, suspended_at, suspended_why FROM credential WHERE user_id = $1 AND removed_at IS NULL ORDER BY created_at, id";
     ALL = "SELECT id, user_id, nickname, passkey, created_at, last_used_at, aaguid, attestation, cose, backup_eligible, suspended_at, suspended_why FROM credential WHERE removed_at IS NULL ORDER BY created_at, id";
     BY_ID = "SELECT id, user_id, nickname, passkey, created_at, last_used_at, aaguid, attestation, cose, backup_eligible, suspended_at, suspended_why FROM credential WHERE id = $1";
-    USED = "UPDATE credential SET last_used_at = $2, passkey = $3 WHERE id = $1 AND passkey = $4 AND removed_at IS NULL AND suspended_at IS NULL";
+    USED = "UPDATE credential SET last_used_at = $2, passkey = $3, last_signature = $5 WHERE id = $1 AND passkey = $4 AND removed_at IS NULL AND suspended_at IS NULL";
     RENAME = "UPDATE credential SET nickname = $3 WHERE id = $1 AND user_id = $2 AND removed_at IS NULL";
-    SUSPEND = "UPDATE credential SET suspended_at = $2, suspended_why = $3 WHERE id = $1 AND removed_at IS NULL AND suspended_at IS NULL";
+    SUSPEND = "UPDATE credential SET suspended_at = $2, suspended_why = $3 WHERE id = $1 AND removed_at IS NULL AND suspended_at IS NULL AND (last_signature IS NULL OR last_signature <> $4)";
     OF_OLD_RP = "UPDATE credential SET removed_at = $2, old_rp_id = $1 WHERE removed_at IS NULL";
     EVER = "SELECT COUNT(*) FROM credential WHERE user_id = $1";
     REMOVE = "UPDATE credential SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
@@ -47,6 +47,17 @@ pub struct Credential {
     pub suspended_at: Option<Timestamp>,
     /// Why.
     pub suspended_why: Option<String>,
+}
+
+/// One use of a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Use<'a> {
+    /// The library's JSON as it was when the signature was checked.
+    pub before: &'a str,
+    /// The same with the new counter.
+    pub after: &'a str,
+    /// What the key made, base64url.
+    pub signature: &'a str,
 }
 
 /// How many keys of a person can sign, and how many of those are bound to one device.
@@ -110,9 +121,16 @@ pub async fn credential_by_id(conn: &mut Conn, id: &CredentialId) -> Result<Opti
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn credential_used(tx: &mut WriteTx, id: &CredentialId, at: Timestamp, before: &str, after: &str) -> Result<bool> {
-    let done =
-        on!(&mut **tx, |c| sqlx::query(USED).bind(id).bind(at).bind(after).bind(before).execute(c).await.map(|r| r.rows_affected()))?;
+pub async fn credential_used(tx: &mut WriteTx, id: &CredentialId, at: Timestamp, use_of: &Use<'_>) -> Result<bool> {
+    let done = on!(&mut **tx, |c| sqlx::query(USED)
+        .bind(id)
+        .bind(at)
+        .bind(use_of.after)
+        .bind(use_of.before)
+        .bind(use_of.signature)
+        .execute(c)
+        .await
+        .map(|r| r.rows_affected()))?;
     Ok(done == 1)
 }
 
@@ -124,12 +142,14 @@ pub async fn credential_rename(tx: &mut WriteTx, id: &CredentialId, user: &UserI
     Ok(on!(&mut **tx, |c| sqlx::query(RENAME).bind(id).bind(user).bind(nickname).execute(c).await.map(|r| r.rows_affected()))? == 1)
 }
 
-/// Ends what a key may sign, until it is removed; true when it could sign before.
+/// Ends what a key may sign, until it is removed; true when it could sign before. `signature` is the doubtful one: the
+/// same that the key made last is that answer come twice, and says nothing of the key.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn credential_suspend(tx: &mut WriteTx, id: &CredentialId, at: Timestamp, why: &str) -> Result<bool> {
-    Ok(on!(&mut **tx, |c| sqlx::query(SUSPEND).bind(id).bind(at).bind(why).execute(c).await.map(|r| r.rows_affected()))? == 1)
+pub async fn credential_suspend(tx: &mut WriteTx, id: &CredentialId, at: Timestamp, why: &str, signature: &str) -> Result<bool> {
+    Ok(on!(&mut **tx, |c| sqlx::query(SUSPEND).bind(id).bind(at).bind(why).bind(signature).execute(c).await.map(|r| r.rows_affected()))?
+        == 1)
 }
 
 /// Removes a key; true when it was there.

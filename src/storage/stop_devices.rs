@@ -4,7 +4,7 @@ use super::{
     Conn, Result, WriteTx,
     db::{on, statements},
 };
-use crate::domain::{DeviceId, Timestamp, UserId};
+use crate::domain::{DeviceId, HoldId, Timestamp, UserId};
 
 statements! {
     LINK_INSERT = "INSERT INTO stop_device_link (token_hash, user_id, name, made_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
@@ -15,6 +15,7 @@ statements! {
     ALL = "SELECT id, user_id, name, token_hash, public_key, enrolled_at, expires_at, ended_at, ended_why, last_used_at, last_used_from, warned_at FROM stop_device ORDER BY enrolled_at DESC, id DESC";
     END = "UPDATE stop_device SET ended_at = $2, ended_why = $3 WHERE id = $1 AND ended_at IS NULL";
     USED = "UPDATE stop_device SET last_used_at = $2, last_used_from = $3 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+    UNTOLD = "SELECT h.id AS hold_id, d.* FROM hold h JOIN stop_device d ON d.id = h.by_id WHERE h.by_kind = 'device' AND h.at > $1 AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.user_id = d.user_id AND n.once = 'stop_device_used:' || d.id || ':' || h.id) ORDER BY h.at LIMIT 100";
     WARNED = "UPDATE stop_device SET warned_at = $2 WHERE id = $1 AND warned_at IS NULL";
 }
 
@@ -130,6 +131,22 @@ pub async fn device_insert(tx: &mut WriteTx, device: &StoredDevice) -> Result<()
 /// When the database is gone.
 pub async fn device_all(conn: &mut Conn) -> Result<Vec<StoredDevice>> {
     Ok(on!(conn, |c| sqlx::query_as(ALL).fetch_all(c).await)?)
+}
+
+#[derive(sqlx::FromRow)]
+struct Untold {
+    hold_id: HoldId,
+    #[sqlx(flatten)]
+    device: StoredDevice,
+}
+
+/// Holds since then that a device placed and its owner was not told of, oldest first, at most 100.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn device_holds_untold(conn: &mut Conn, since: Timestamp) -> Result<Vec<(HoldId, StoredDevice)>> {
+    let rows: Vec<Untold> = on!(conn, |c| sqlx::query_as(UNTOLD).bind(since).fetch_all(c).await)?;
+    Ok(rows.into_iter().map(|row| (row.hold_id, row.device)).collect())
 }
 
 /// Ends a device; false when it had ended.

@@ -1,4 +1,4 @@
-//! Writes down when tokens and stop devices were used, ends those whose people lost the right to them, and tells of ends that are near.
+//! Writes down when tokens and stop devices were used and which holds a phone placed, ends those whose people lost the right to them, and tells of ends that are near.
 
 use super::is_mine;
 use crate::app::App;
@@ -14,7 +14,11 @@ pub async fn run(app: Arc<App>) {
         if let Err(error) = app.write_uses().await {
             tracing::warn!(%error, "last uses are not written down yet");
         }
-        if !is_mine(&app, "endings", EVERY).await {
+        let is_mine = is_mine(&app, "endings", EVERY).await;
+        if let Err(error) = app.trace_presses(is_mine).await {
+            tracing::warn!(%error, "the presses of stop devices are not written down yet");
+        }
+        if !is_mine {
             continue;
         }
         match app.end_and_warn().await {

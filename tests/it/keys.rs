@@ -177,7 +177,8 @@ async fn copy_signs(test: &TestApp, name: &str) -> Credential {
     passkey["cred"]["counter"] = 1_000.into();
     let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
     let now = test.app.clock.now();
-    assert!(storage::credentials::credential_used(&mut tx, &key.id, now, &key.passkey, &passkey.to_string()).await.unwrap());
+    let use_of = storage::credentials::Use { before: &key.passkey, after: &passkey.to_string(), signature: "of the copy" };
+    assert!(storage::credentials::credential_used(&mut tx, &key.id, now, &use_of).await.unwrap());
     tx.commit().await.unwrap();
     key
 }
@@ -219,6 +220,18 @@ on_both!(a_key_whose_counter_goes_back_is_suspended, |fresh: Fresh| async move {
     assert!(test.app.fleet.view().open_hold(&risk_hold.id).is_some());
     assert!(test.keys("operator").await[0].suspended_at.is_some());
     test.log_is_good().await;
+});
+
+on_both!(an_answer_that_comes_twice_by_way_of_two_replicas_costs_nobody_the_key, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let other = test.restarted().await;
+    let lead = &test.people["lead"];
+    let begun = test.app.sign_in_key_options(&lead.id).await.unwrap();
+    let answer = lead.key.sign(&begun.options).unwrap();
+    test.app.sign_in_key(&lead.id, &begun.state, &answer, &Whence::default()).await.unwrap();
+    let again = other.sign_in_key(&lead.id, &begun.state, &answer, &Whence::default()).await;
+    assert!(matches!(again, Err(AppError::Key(KeyError::Replayed))), "{again:?}");
+    assert!(test.keys("lead").await[0].suspended_at.is_none());
 });
 
 on_both!(an_answer_is_taken_once_and_for_its_own_act_only, |fresh: Fresh| async move {

@@ -228,7 +228,13 @@ impl Adapter for ProcessAdapter {
         "process"
     }
     fn traits(&self) -> Traits {
-        Traits { can_reduce: false, can_tell_orders: self.config.report.is_some(), can_cancel: false, can_manage_exits: false, dies_with_agent: true }
+        Traits {
+            can_reduce: false,
+            can_tell_orders: self.config.report.is_some(),
+            can_cancel: false,
+            can_manage_exits: false,
+            dies_with_agent: true,
+        }
     }
     fn apply_within_ms(&self) -> i64 {
         self.config.stop_within_ms.saturating_add(1_000)

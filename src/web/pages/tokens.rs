@@ -81,7 +81,8 @@ async fn draw(app: &App, person: &Person, typed: NewToken, problems: Problems) -
         let chip = match token.revoked_at {
             Some(_) => Chip::new(Tone::Plain, "Revoked"),
             None if token.expires_at <= now => Chip::new(Tone::Plain, "Expired"),
-            None if !app.token_stands(&token) => Chip::new(Tone::Low, "Refused: its maker may not give it any more"),
+            None if !app.token_stands(&token) => Chip::new(Tone::Low, "Refused: its maker lost the rights that it takes"),
+            None if app.token_rests(&token) => Chip::new(Tone::Low, "Refused until its maker's account and keys are in order"),
             None => Chip::new(Tone::Plain, "Valid"),
         };
         let is_live = token.revoked_at.is_none() && token.expires_at > now;

@@ -9,6 +9,7 @@ use crate::{
     },
 };
 use andon::{
+    app::holds::Press,
     domain::{ActKind, Grant, Level, NoticeKind, Role, Scope},
     storage::notices::StoredNotice,
 };
@@ -133,6 +134,24 @@ async fn with_the_database_gone_a_phone_stops_all_the_same() {
     assert!(phone.page.contains("Paused: the whole fleet") && phone.page.contains("kept on the server"), "{}", phone.page);
     assert_eq!(test.app.fleet.view().open_holds().count(), 1);
 }
+
+on_both!(a_hold_of_a_phone_leaves_its_trace_whoever_saw_the_press, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    test.allow_stop_devices().await;
+    test.bot("arb-1", "arb").await;
+    let cookie = test.phone("operator").await;
+    // A process that ended right after the stop: the hold is there and nothing else of the press.
+    let press = Press { scope: Scope::Fleet, level: Level::Pause, why: String::new(), idempotency_key: "k".into() };
+    let placed = test.app.place(test.app.by_device(&cookie).unwrap().actor, press).await.unwrap();
+    assert_eq!(test.app.trace_presses(true).await.unwrap(), 0, "whoever saw it has some time");
+    test.hand.forward_ms(3 * MINUTE_MS);
+    assert_eq!(test.app.trace_presses(false).await.unwrap(), 0);
+    assert_eq!(test.app.trace_presses(true).await.unwrap(), 1);
+    assert_eq!(test.app.trace_presses(true).await.unwrap(), 0, "once");
+    let notice = told(&test, "operator", NoticeKind::StopDeviceUsed).await.remove(0);
+    assert!(notice.text.contains("is not known: the server was interrupted") && notice.link.unwrap().ends_with(placed.hold.id.as_str()));
+    test.log_is_good().await;
+});
 
 #[tokio::test]
 async fn a_phone_s_press_is_its_owner_s_and_as_wide_as_they_may() {

@@ -9,8 +9,8 @@ use crate::{
     },
 };
 use andon::{
-    app::{AppError, acts::Outcome},
-    domain::{ActKind, Grant, NoticeKind, Role, TeamId},
+    app::{AppError, acts::Outcome, holds::Press},
+    domain::{ActKind, Grant, Level, NoticeKind, Role, Scope, TeamId},
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -62,7 +62,8 @@ async fn nobody_gives_what_they_do_not_have() {
 on_both!(a_token_ends_with_its_maker_s_right_to_give_it, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let arb = test.team("arb");
-    let token = made(&test, "lead", asked("stop-only", Some(arb.clone()), 90)).await;
+    let token = made(&test, "lead", asked("operate", Some(arb.clone()), 90)).await;
+    let button = made(&test, "lead", asked("stop-only", Some(arb.clone()), 90)).await;
     let of_admin = made(&test, "admin", asked("read", None, 90)).await;
     for who in ["lead", "admin"] {
         assert!(told(&test, who, NoticeKind::TokenMade).await >= 1, "{who} is told");
@@ -71,11 +72,35 @@ on_both!(a_token_ends_with_its_maker_s_right_to_give_it, |fresh: Fresh| async mo
     assert!(lets_in(&token));
     change(&test, "lead", vec![Grant { role: Role::Operator, team: Some(arb.clone()) }]).await;
     assert!(!lets_in(&token) && lets_in(&of_admin), "from the very moment, without any worker");
+    assert!(lets_in(&button), "who may stop bots keeps their buttons");
     assert_eq!(test.app.end_and_warn().await.unwrap(), 1);
     assert_eq!(told(&test, "lead", NoticeKind::TokenEnded).await, 1);
     change(&test, "lead", vec![Grant { role: Role::Lead, team: Some(arb) }]).await;
     assert!(!lets_in(&token), "a right that comes back brings no token back");
+    change(&test, "lead", Vec::new()).await;
+    assert!(!lets_in(&button));
+    assert_eq!(test.app.end_and_warn().await.unwrap(), 1);
     test.log_is_good().await;
+});
+
+on_both!(key_trouble_of_their_maker_ends_no_token_and_stops_no_stop_button, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    test.bot("arb-1", "arb").await;
+    let arb = test.team("arb");
+    let button = made(&test, "lead", asked("stop-only", Some(arb.clone()), 90)).await;
+    let reader = made(&test, "lead", asked("read", Some(arb.clone()), 90)).await;
+    let key = test.keys("lead").await.remove(0);
+    let act = test.app.prepare_key_removal(&test.actor("lead"), &key.id).await.unwrap();
+    test.sign_with("lead", &test.people["lead"].spare, &act).await.unwrap();
+    assert!(test.actor("lead").has_few_keys());
+    let by = |token: &str| test.app.actor_by_token(token, "192.0.2.9");
+    assert!(by(&reader).is_none(), "it rests");
+    assert_eq!(test.app.end_and_warn().await.unwrap(), 0);
+    let press = Press { scope: Scope::Team(arb), level: Level::Pause, why: String::new(), idempotency_key: "button".into() };
+    test.app.place(by(&button).expect("a stop is not refused"), press).await.unwrap();
+    let (_, act) = test.make_key("lead", "new").await;
+    test.sign_with("lead", &test.people["lead"].spare, &act).await.unwrap();
+    assert!(by(&reader).is_some(), "and goes on when the keys are in order");
 });
 
 on_both!(a_token_says_when_and_from_where_it_was_used_last, |fresh: Fresh| async move {

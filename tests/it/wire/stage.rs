@@ -9,11 +9,11 @@ use andon::app::{
 use andon::authz::Actor;
 use andon::crypto::token::{self, TokenDigest};
 use andon::domain::{
-    ActId, BotFacts, BotId, Clock, Epoch, Exits, Grant, HoldId, InstallationId, Level, Limits, Role, Scope, Stage as BotStage, StartLeaf,
-    TeamId, Timestamp, Timings, TokenId, UserId, hold::Release,
+    ActId, BotFacts, BotId, Clock, CredentialId, Epoch, Exits, Grant, HoldId, InstallationId, Level, Limits, Role, Scope,
+    Stage as BotStage, StartLeaf, TeamId, Timestamp, Timings, TokenId, UserId, hold::Release,
 };
 use andon::fleet::Spool;
-use andon::storage::{self, Lane, installation::Installation, teams::Team, tokens::StoredToken, users::User};
+use andon::storage::{self, Lane, credentials::Credential, installation::Installation, teams::Team, tokens::StoredToken, users::User};
 use serde_json::json;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use tokio::net::TcpListener;
@@ -71,6 +71,24 @@ impl Stage {
         };
         storage::users::user_insert(&mut tx, &admin_row).await.unwrap();
         storage::users::user_set_grants(&mut tx, &admin, &admin_row.grants).await.unwrap();
+        // Two keys each, which sign nothing here.
+        for (n, user) in [&lead, &lead, &admin, &admin].into_iter().enumerate() {
+            let key = Credential {
+                id: CredentialId(format!("key-{n}")),
+                user_id: user.clone(),
+                nickname: format!("key {n}"),
+                passkey: "{}".into(),
+                created_at: Timestamp(1),
+                last_used_at: None,
+                aaguid: None,
+                attestation: None,
+                cose: None,
+                backup_eligible: false,
+                suspended_at: None,
+                suspended_why: None,
+            };
+            storage::credentials::credential_insert(&mut tx, &key).await.unwrap();
+        }
         for (word, scope, team) in [
             ("stop", "stop-only", None),
             ("read", "read", None),
