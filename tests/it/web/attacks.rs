@@ -75,8 +75,9 @@ async fn no_route_takes_a_token_from_the_address() {
         let join = if ask.path.contains('?') { '&' } else { '?' };
         let (manage, agent) = (manage.bearer.as_deref().unwrap(), agent.bearer.as_deref().unwrap());
         ask.path = format!("{}{join}token={manage}&access_token={agent}&{COOKIE}={session}&session={session}", ask.path);
-        let reply = scene.send(route, &nobody, &ask).await;
-        assert_eq!(reply.status, open, "{}", route.path);
+        let status = scene.send(route, &nobody, &ask).await.status;
+        // Where tokens are taken, one in the address is named as the mistake that it is.
+        assert!(status == open || (status == StatusCode::BAD_REQUEST && open == StatusCode::UNAUTHORIZED), "{}: {status}", route.path);
     }
 }
 

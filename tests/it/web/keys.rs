@@ -138,7 +138,7 @@ async fn every_page_says_what_is_missing_with_one_key_and_how_to_mend_it() {
 async fn a_ceremony_of_any_kind_is_over_after_two_minutes_and_after_one_answer() {
     let test = site().await;
     let key = &test.people["operator"].key;
-    let over = "that took too long or was answered twice";
+    let over = "took too long or was answered twice";
     // Signing in.
     let mut operator = Browser::new(&test);
     operator.get("/sign-in").await;

@@ -213,6 +213,8 @@ on_both!(every_end_of_a_phone_ends_it_at_once, |fresh: Fresh| async move {
     of_disabled.get("/stop-device").await;
     test.app.disable(&test.actor("admin"), &test.people["grid operator"].id).await.unwrap();
     is_over(&test, &mut of_disabled).await;
+    let second = vec![Grant { role: Role::Lead, team: Some(test.team("grid")) }];
+    test.invite("second grid lead", second).await;
     let mut of_changed = phone(&test, "grid lead").await;
     of_changed.get("/stop-device").await;
     let grants = vec![Grant { role: Role::Auditor, team: None }];

@@ -9,8 +9,12 @@ use crate::{
     },
 };
 use andon::{
-    app::{AppError, acts::Outcome, holds::Press},
-    domain::{ActKind, Grant, Level, NoticeKind, Role, Scope, TeamId},
+    app::{AppError, acts::Outcome, holds::Press, sign_in::Whence},
+    domain::{ActKind, Grant, Level, NoticeKind, Role, Scope, TeamId, Timestamp},
+    storage::{
+        Lane,
+        credentials::{Use, credential_used},
+    },
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -89,9 +93,16 @@ on_both!(key_trouble_of_their_maker_ends_no_token_and_stops_no_stop_button, |fre
     let arb = test.team("arb");
     let button = made(&test, "lead", asked("stop-only", Some(arb.clone()), 90)).await;
     let reader = made(&test, "lead", asked("read", Some(arb.clone()), 90)).await;
-    let key = test.keys("lead").await.remove(0);
-    let act = test.app.prepare_key_removal(&test.actor("lead"), &key.id).await.unwrap();
-    test.sign_with("lead", &test.people["lead"].spare, &act).await.unwrap();
+    // A recorded answer of somebody who owns a copy of the key.
+    let (lead, known) = (&test.people["lead"], test.keys("lead").await.remove(0));
+    let begun = test.app.sign_in_key_options(&lead.id).await.unwrap();
+    let answer = lead.key.sign(&begun.options).unwrap();
+    let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
+    let ahead = known.passkey.replacen(r#""counter":"#, r#""counter":9"#, 1);
+    let use_of = Use { before: &known.passkey, after: &ahead, signature: "of the copy" };
+    assert!(credential_used(&mut tx, &known.id, Timestamp(1), &use_of).await.unwrap());
+    tx.commit().await.unwrap();
+    assert!(test.app.sign_in_key(&lead.id, &begun.state, &answer, &Whence::default()).await.is_err());
     assert!(test.actor("lead").has_few_keys());
     let by = |token: &str| test.app.actor_by_token(token, "192.0.2.9");
     assert!(by(&reader).is_none(), "it rests");
