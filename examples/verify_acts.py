@@ -29,16 +29,19 @@ def verify(cose, signature, signed):
     curve, digest = {-7: (ec.SECP256R1, hashes.SHA256), -35: (ec.SECP384R1, hashes.SHA384)}[key[3]]  # ES256, ES384
     ec.EllipticCurvePublicNumbers(number(key[-2]), number(key[-3]), curve()).public_key().verify(signature, signed, ec.ECDSA(digest()))
 
-keys, good, wrong, old, origin = {}, 0, 0, 0, sys.argv[2].rstrip("/")
-for seq, line in enumerate(open(sys.argv[1] + "/entries.ndjson", encoding="utf-8")):
-    entry = json.loads(line)
-    kind, data = entry["kind"], entry["data"]
+origin, host = sys.argv[2].rstrip("/"), lambda url: urllib.parse.urlsplit(url).hostname
+entries = [json.loads(line) for line in open(sys.argv[1] + "/entries.ndjson", encoding="utf-8")]
+moves = [(n, e["data"]["from"]) for n, e in enumerate(entries) if e["kind"] == "installation.rp_id_changed"]
+keys, good, wrong, old = {}, 0, 0, 0
+for seq, entry in enumerate(entries):
+    kind, data, before = entry["kind"], entry["data"], [rp for n, rp in moves if seq < n]  # host names that the installation left later
     signed = data.get("signed") or (kind == "act.signed" and data["by"]) or {"assertions": []}
     for a in signed["assertions"]:
         try:
             auth, client, (owner, cose) = raw(a["authenticator_data"]), raw(a["client_data"]), keys[a["credential"]]
-            said, rp = json.loads(client), urllib.parse.urlsplit(origin).hostname
-            assert said["type"] == "webauthn.get" and said["origin"] == origin and owner == a["user"], "type, origin or owner"
+            said, rp = json.loads(client), before[0] if before else host(origin)
+            at_home = host(said["origin"]) == rp if before else said["origin"].rstrip("/") == origin
+            assert said["type"] == "webauthn.get" and at_home and owner == a["user"], "type, origin or owner"
             assert raw(said["challenge"]) == hashlib.sha256(raw(signed["act"])).digest(), "another act"
             assert auth[:32] == hashlib.sha256(rp.encode()).digest() and auth[32] & 5 == 5, "relying party or user verification"
             assert entry["actor"] == {"t": "user", "id": signed["assertions"][-1]["user"]}, "who acted did not sign"
@@ -49,7 +52,10 @@ for seq, line in enumerate(open(sys.argv[1] + "/entries.ndjson", encoding="utf-8
             print(f"WRONG  entry {seq}: {error!r}")
     if kind == "credential.added":
         keys[data["credential"]] = (data["user"], data.get("cose"))
-    elif kind in ("credential.removed", "credential.suspended"):
-        keys.pop(data["credential"], None)
+    elif kind == "installation.rp_id_changed":
+        keys.clear()
+    elif kind in ("credential.removed", "credential.suspended", "recovery.keys_removed"):
+        for credential in data.get("credentials") or [data["credential"]]:
+            keys.pop(credential, None)
 print(f"{good} signatures good, {wrong} wrong, {old} not checked: by keys of an earlier version, which did not record them as COSE")
 sys.exit(1 if wrong or not good else 0)

@@ -228,6 +228,42 @@ on_both!(each_planted_fault_is_found, |fresh: Fresh| async move {
     }
 });
 
+/// What one of the examples in Python says of a sink.
+fn python(script: &str, folder: &Path, argument: &str) -> (Option<i32>, String) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(script);
+    let python = std::env::var("ANDON_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+    let run = std::process::Command::new(python).arg(script).arg(folder).arg(argument).output();
+    let run = run.expect("python3 with the package cryptography is needed, see tests/run.sh");
+    (run.status.code(), String::from_utf8_lossy(&run.stdout).into_owned())
+}
+
+on_both!(the_acts_in_a_sink_are_verified_across_the_ends_of_keys, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    test.open_log().await;
+    test.app.leave_rp_id("root", "localhost", "andon.example.org").await.unwrap();
+    test.app.feed_sink().await.unwrap();
+    let folder = sink::find(test.log_settings().sink.as_ref().unwrap()).unwrap();
+    let good = format!("{} signatures good, 0 wrong", test.log_is_good().await.signatures);
+    let (code, said) = python("verify_acts.py", &folder, "https://andon.example.org");
+    assert!(code == Some(0) && said.contains(&good), "what was signed under the former host name stays good: {said}");
+    // The newest signed act once more, after its key's end.
+    let text = fs::read_to_string(folder.join(sink::ENTRIES)).unwrap();
+    let signed = text.lines().rfind(|line| line.contains(r#""assertions":[{"#)).unwrap();
+    let key = signed.split_once(r#""credential":""#).unwrap().1.split_once('"').unwrap().0;
+    let ends = [
+        r#"{"kind":"installation.rp_id_changed","data":{"from":"localhost"}}"#.to_owned(),
+        format!(r#"{{"kind":"recovery.keys_removed","data":{{"credentials":["{key}"]}}}}"#),
+        format!(r#"{{"kind":"credential.removed","data":{{"credential":"{key}"}}}}"#),
+    ];
+    let until_signed = &text[..text.find(signed).unwrap() + signed.len()];
+    for end in ends {
+        let again = tempfile::tempdir().unwrap();
+        fs::write(again.path().join(sink::ENTRIES), format!("{until_signed}\n{end}\n{signed}\n")).unwrap();
+        let (code, said) = python("verify_acts.py", again.path(), ORIGIN);
+        assert!(code == Some(1) && said.contains(" 1 wrong"), "{end}: {said}");
+    }
+});
+
 on_both!(the_sink_is_verified_without_a_database, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     test.open_log().await;
@@ -240,24 +276,13 @@ on_both!(the_sink_is_verified_without_a_database, |fresh: Fresh| async move {
     let found = examine(&given(vec![vkey.clone()])).await.unwrap();
     assert!(found.is_good() && found.checked.iter().any(|line| line.contains("signatures of acts in the sink")), "{found:#?}");
     // Software that shares nothing with ours says the same.
-    let by_python = |vkey: &VerifierKey| {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/verify_log.py");
-        let python = std::env::var("ANDON_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
-        let run = std::process::Command::new(python).arg(script).arg(&folder).arg(vkey.to_string()).output();
-        let run = run.expect("python3 with the package cryptography is needed, see tests/run.sh");
-        (run.status.code(), String::from_utf8_lossy(&run.stdout).into_owned())
-    };
+    let by_python = |vkey: &VerifierKey| python("verify_log.py", &folder, &vkey.to_string());
     let (code, said) = by_python(&vkey);
     assert!(code == Some(0) && said.contains("1 of 1 checkpoints good"), "{said}");
-    let acts_by_python = |origin: &str| {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/verify_acts.py");
-        let python = std::env::var("ANDON_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
-        let run = std::process::Command::new(python).arg(script).arg(&folder).arg(origin).output().unwrap();
-        (run.status.code(), String::from_utf8_lossy(&run.stdout).into_owned())
-    };
+    let acts_by_python = |origin: &str| python("verify_acts.py", &folder, origin);
     let report = test.log_is_good().await;
     let (code, said) = acts_by_python(ORIGIN);
-    assert!(code == Some(0) && said.contains(&format!("{} signatures good, 0 wrong, 0 by keys", report.signatures)), "{said}");
+    assert!(code == Some(0) && said.contains(&format!("{} signatures good, 0 wrong, 0 not checked", report.signatures)), "{said}");
     assert_eq!(acts_by_python("http://localhost:9999").0, Some(1), "made at another origin");
     let stranger = SigningKey::from_seed(vkey.name(), [5; 32].into()).unwrap().verifier().clone();
     // The log's own word for its key is not enough for whoever brought another.
