@@ -3,6 +3,7 @@
 
 use super::{
     App, AppError, Invalid,
+    acts::ActView,
     holds::{Placed, Press},
 };
 use crate::audit::Event;
@@ -13,7 +14,7 @@ use crate::crypto::{
     token::{self, TokenDigest},
 };
 use crate::domain::{
-    Audience, DeviceId, Notice, NoticeKind, Role, Secret, UserId,
+    ActKind, Audience, DeviceId, Notice, NoticeKind, Role, Secret, UserId,
     text::{self, text_enum},
 };
 use crate::storage::{self, Lane, stop_devices::DeviceLink};
@@ -57,6 +58,9 @@ fn signed_bytes(press: &Press) -> Vec<u8> {
     format!("andon stop device 1\n{}\n{}\n{scope}", press.idempotency_key, press.level).into_bytes()
 }
 
+/// Why there is no link.
+pub(super) const OFF: &str = "stop devices are off here; an admin allows them";
+
 fn may_stop(owner: &Actor) -> bool {
     authz::check(owner, Action::PlaceHold, &Resource::Installation).is_ok()
 }
@@ -97,32 +101,18 @@ impl App {
         Ok(all)
     }
 
-    /// Makes the one-time link that turns a phone into a stop device of this person. Earlier ones of theirs end.
+    /// Prepares the one-time link that turns a phone into a stop device of this person.
     ///
     /// # Errors
     /// `Denied`, also for somebody who may not stop bots; `Invalid` for the name; `Conflict` while stop devices are off.
-    pub async fn make_device_link(&self, actor: &Actor, name: &str) -> Result<Secret<String>, AppError> {
-        let owner = actor.user().ok_or(AppError::NotFound("person"))?.clone();
-        let permit = authz::check(actor, Action::OwnDevices, &Resource::User(owner.clone()))?;
-        authz::check(actor, Action::PlaceHold, &Resource::Installation)?;
+    pub async fn prepare_device_link(&self, actor: &Actor, name: &str) -> Result<ActView, AppError> {
+        let user = actor.user().ok_or(AppError::NotFound("person"))?.clone();
         if !self.allows_stop_devices() {
-            return Err(AppError::conflict("stop devices are off here; an admin allows them"));
+            return Err(AppError::conflict(OFF));
         }
         let mut invalid = Invalid::default();
         let Some(name) = invalid.check("name", "The phone's name", text::name(name)) else { return Err(invalid.into()) };
-        let secret = token::new_token("phone")?;
-        let mut act = self.begin(permit, Lane::Normal).await?;
-        let now = act.now();
-        let link = DeviceLink {
-            token_hash: TokenDigest::of(secret.expose()).hex(),
-            user_id: owner.clone(),
-            name: name.clone(),
-            made_at: now,
-            expires_at: now.plus_ms(LINK_LIVES_MS),
-        };
-        storage::stop_devices::device_link_insert(act.tx(), &link).await?;
-        act.commit(Event::DeviceLinkMade { user: owner, name }).await?;
-        Ok(Secret::new(format!("{}stop-device/enrol/{}", self.origin, secret.expose())))
+        self.prepare_single(actor, ActKind::StopDeviceLink { user, name }).await
     }
 
     /// Looks at a link; uses nothing up. With the name of whose phone it makes.

@@ -186,7 +186,7 @@ pub enum Event {
     #[serde(rename = "stop_devices.set")]
     StopDevicesSet { allowed: bool, signed: SignedAct },
     #[serde(rename = "stop_device.link_made")]
-    DeviceLinkMade { user: UserId, name: String },
+    DeviceLinkMade { user: UserId, name: String, signed: SignedAct },
     #[serde(rename = "stop_device.enrolled")]
     DeviceEnrolled { device: DeviceId, user: UserId, name: String, has_key: bool },
     #[serde(rename = "stop_device.used")]
@@ -248,6 +248,7 @@ impl Event {
             | Self::HoldReleased { signed, .. }
             | Self::CredentialRemoved { signed, .. }
             | Self::StopDevicesSet { signed, .. }
+            | Self::DeviceLinkMade { signed, .. }
             | Self::TokenCreated { signed, .. } => Some(signed),
             Self::RecoveryApproved { signed, .. } | Self::RecoveryLinkMade { signed, .. } | Self::RecoveryVetoed { signed, .. } => {
                 Some(signed)

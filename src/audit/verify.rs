@@ -380,6 +380,9 @@ fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
             let names_one = act.get("address").is_some_and(serde_json::Value::is_string);
             field("kind") == "mail_address" && field("user") == user.as_str() && names_one == *is_set
         }
+        Event::DeviceLinkMade { user, name, .. } => {
+            field("kind") == "stop_device_link" && field("user") == user.as_str() && field("name") == *name
+        }
         Event::TokenCreated { name, .. } => field("kind") == "token_create" && field("name") == *name,
         _ => true,
     };

@@ -188,11 +188,15 @@ fn works_when_idle(action: Action) -> bool {
 
 /// What a person keeps who has fewer than two security keys that count: reading, stopping, and mending that.
 fn works_with_few_keys(action: Action) -> bool {
-    matches!(action, Action::SeeCounts | Action::See | Action::PlaceHold | Action::OwnKeys | Action::OwnSessions | Action::StopRecovery)
+    reads_or_stops(action) || action == Action::OwnKeys
 }
 
 /// What a person keeps for a day after their account was recovered: seeing, stopping, and a veto of the next recovery.
 fn works_when_frozen(action: Action) -> bool {
+    reads_or_stops(action)
+}
+
+fn reads_or_stops(action: Action) -> bool {
     let sees = matches!(action, Action::SeeCounts | Action::See | Action::SeeAudit | Action::SeeCheckpoint | Action::SeeMatrix);
     sees || matches!(action, Action::PlaceHold | Action::ExplainHold | Action::StopRecovery | Action::OwnSessions)
 }

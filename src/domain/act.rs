@@ -174,6 +174,13 @@ pub enum ActKind {
         /// True: people may enrol phones of theirs. False: every one ends.
         allowed: bool,
     },
+    /// Make the one-time link that turns a phone of one's own into a stop device.
+    StopDeviceLink {
+        /// The person.
+        user: UserId,
+        /// What the phone is to be called.
+        name: String,
+    },
 }
 
 fn ninety() -> u32 {
@@ -202,6 +209,7 @@ impl ActKind {
             Self::MailAddress { .. } => "mail_address",
             Self::TokenCreate { .. } => "token_create",
             Self::StopDevices { .. } => "stop_devices",
+            Self::StopDeviceLink { .. } => "stop_device_link",
         }
     }
 }

@@ -161,7 +161,7 @@ routes! {
     POST "/stop-devices/allow" Access::Person(Action::ManageDevices) => super::pages::stop_devices::allow;
     POST "/stop-devices/{id}/end" Access::Person(Action::OwnDevices) => super::pages::stop_devices::end;
     GET "/me/stop-devices" Access::Person(Action::OwnDevices) => super::pages::stop_devices::mine;
-    POST "/me/stop-devices" Access::Person(Action::OwnDevices) => super::pages::stop_devices::make_link;
+    POST "/me/stop-devices" Access::Person(Action::OwnDevices) => super::pages::stop_devices::ask_link;
     GET "/matrix" Access::Person(Action::SeeMatrix) => super::pages::matrix::show;
     GET "/system" Access::Person(Action::See) => super::pages::system::show;
     POST "/system/mail" Access::Person(Action::See) => super::pages::mail::test;

@@ -43,7 +43,8 @@ async fn a_phone_is_enrolled_and_stops_also_while_the_database_takes_nothing() {
     desktop.sees("Stop devices are allowed").await;
     desktop.goto(&format!("{origin}/me/stop-devices")).await;
     desktop.fill("#name", "my phone").await;
-    desktop.press("Make a link for 1 phone").await;
+    desktop.press("Go on to sign for 1 phone").await;
+    sign(&desktop).await;
     desktop.sees("It works once").await;
     let link = desktop.find("code.command").await.text().await.unwrap();
     assert!(desktop.find(".qr svg").await.is_displayed().await.unwrap());

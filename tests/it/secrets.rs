@@ -202,8 +202,9 @@ async fn stop_device(ground: &mut Ground, admin: &mut Browser, phone: &mut Brows
     signed(admin, key).await;
     admin.get("/me/stop-devices").await;
     admin.post("/me/stop-devices", &[("name", "my phone")]).await;
+    signed(admin, key).await;
     let link = shown(admin);
-    ground.plant("a phone's link", id(&link), &["answer to admin: POST /me/stop-devices", "answer to phone: GET /stop-device/enrol"]);
+    ground.plant("a phone's link", id(&link), &["answer to admin: POST /acts/", "answer to phone: GET /stop-device/enrol"]);
     phone.get(link.strip_prefix(&ground.origin).unwrap()).await;
     phone.post("/stop-device/enrol", &[("link", &id(&link)), ("public_key", MISTYPED)]).await;
     let cookie = phone.cookies["andon-stop-local"].clone();

@@ -1,11 +1,15 @@
-//! Carrying out what is about tokens and stop devices: a new API token, and whether phones may be stop devices at all.
+//! Carrying out what is about tokens and stop devices: a new API token, a link for a phone, and whether phones may be stop devices.
 
 use super::{ActView, Outcome, carry_out::Effect, sign::signed_act};
-use crate::app::{App, AppError, stop_devices::ended_notice, tx::Act as OpenAct};
+use crate::app::{
+    App, AppError,
+    stop_devices::{LINK_LIVES_MS, OFF, ended_notice},
+    tx::Act as OpenAct,
+};
 use crate::audit::Event;
 use crate::crypto::token::{self, TokenDigest};
-use crate::domain::{Audience, Notice, NoticeKind, TeamId, TokenId, TokenScope};
-use crate::storage::{self, settings, tokens::StoredToken};
+use crate::domain::{Audience, Notice, NoticeKind, Secret, TeamId, TokenId, TokenScope, UserId};
+use crate::storage::{self, settings, stop_devices::DeviceLink, tokens::StoredToken};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -77,5 +81,31 @@ impl App {
         open.tell(&Audience::admins(), &notice).await?;
         let event = Event::StopDevicesSet { allowed, signed: signed_act(act)? };
         Ok(Effect { event, outcome: Outcome::Done("/stop-devices".into()), after: None })
+    }
+
+    /// The link for one phone. Earlier ones of theirs end.
+    pub(super) async fn carry_device_link(
+        &self,
+        open: &mut OpenAct<'_>,
+        act: &ActView,
+        (owner, name): (&UserId, &str),
+    ) -> Result<Effect, AppError> {
+        if !settings::setting_is_on(open.tx(), settings::STOP_DEVICES).await? {
+            return Err(AppError::conflict(OFF));
+        }
+        let secret = token::new_token("phone")?;
+        let now = open.now();
+        let link = DeviceLink {
+            token_hash: TokenDigest::of(secret.expose()).hex(),
+            user_id: owner.clone(),
+            name: name.to_owned(),
+            made_at: now,
+            expires_at: now.plus_ms(LINK_LIVES_MS),
+        };
+        storage::stop_devices::device_link_insert(open.tx(), &link).await?;
+        let event = Event::DeviceLinkMade { user: owner.clone(), name: name.to_owned(), signed: signed_act(act)? };
+        let secret = Secret::new(format!("{}stop-device/enrol/{}", self.origin, secret.expose()));
+        let outcome = Outcome::Secret { title: "Link for 1 phone", secret, next: "/me/stop-devices".into() };
+        Ok(Effect { event, outcome, after: None })
     }
 }

@@ -202,6 +202,10 @@ impl App {
                 permit
             }
             ActKind::StopDevices { .. } => authz::check(actor, Action::ManageDevices, &Resource::Installation)?,
+            ActKind::StopDeviceLink { user, .. } => {
+                authz::check(actor, Action::PlaceHold, &Resource::Installation)?;
+                authz::check(actor, Action::OwnDevices, &Resource::User(user.clone()))?
+            }
         })
     }
 

@@ -50,12 +50,12 @@ fn tried() -> (Vec<String>, Vec<TriedRoute>) {
     ((0..columns).map(head).collect(), routes.collect())
 }
 
-/// A thing to ask for: its words, the action, and what it is about, given a team.
-type Asked = (&'static str, Action, fn(&TeamId) -> Resource);
+/// A thing to ask for: its words, the action, and what it is about, given a team and who asks.
+type Asked = (&'static str, Action, fn(&TeamId, &UserId) -> Resource);
 
 /// What may be asked for, in the order of a day's work.
 fn asked() -> Vec<Asked> {
-    fn all(_: &TeamId) -> Resource {
+    fn all(_: &TeamId, _: &UserId) -> Resource {
         Resource::Installation
     }
     fn bot(team: &TeamId, stage: Stage) -> Resource {
@@ -70,65 +70,83 @@ fn asked() -> Vec<Asked> {
         Resource::Recovery { user: UserId::new(), grants, asked_by: None, approved_by: Vec::new() }
     }
     vec![
-        ("See states and counts", Action::SeeCounts, |team| Resource::Team(team.clone())),
-        ("See bots, agents, holds, people, acts", Action::See, |team| Resource::Team(team.clone())),
+        ("See states and counts", Action::SeeCounts, |team, _| Resource::Team(team.clone())),
+        ("See bots, agents, holds, people, acts", Action::See, |team, _| Resource::Team(team.clone())),
         ("See the audit log", Action::SeeAudit, all),
+        ("See the audit log's checkpoints", Action::SeeCheckpoint, all),
         ("See this page", Action::SeeMatrix, all),
-        ("Pause or reduce anything", Action::PlaceHold, |_| Resource::Scope { scope: Scope::Fleet, team: None }),
-        ("Pause or reduce one bot", Action::PlaceHold, |team| Resource::Scope {
+        ("Pause or reduce anything", Action::PlaceHold, |_, _| Resource::Scope { scope: Scope::Fleet, team: None }),
+        ("Pause or reduce one bot", Action::PlaceHold, |team, _| Resource::Scope {
             scope: Scope::Bot(BotId::new()),
             team: Some(team.clone()),
         }),
         ("Add the reason to a hold", Action::ExplainHold, all),
-        ("Release a hold on one bot, first signer", Action::ReleaseHold, |team| {
+        ("Release a hold on one bot, first signer", Action::ReleaseHold, |team, _| {
             hold(team, Scope::Bot(BotId::new()), PlacerKind::User, false)
         }),
-        ("Release a hold that risk placed on one bot, first signer", Action::ReleaseHold, |team| {
+        ("Release a hold that risk placed on one bot, first signer", Action::ReleaseHold, |team, _| {
             hold(team, Scope::Bot(BotId::new()), PlacerKind::User, true)
         }),
-        ("Release a wider hold, first signer", Action::ReleaseHold, |team| hold(team, Scope::Fleet, PlacerKind::User, false)),
-        ("Release a hold of a trigger on one bot, second signer", Action::SecondRelease, |team| {
+        ("Release a wider hold, first signer", Action::ReleaseHold, |team, _| hold(team, Scope::Fleet, PlacerKind::User, false)),
+        ("Release a hold of a trigger on one bot, second signer", Action::SecondRelease, |team, _| {
             hold(team, Scope::Bot(BotId::new()), PlacerKind::Trigger, false)
         }),
-        ("Release a wider hold, second signer", Action::SecondRelease, |team| hold(team, Scope::Fleet, PlacerKind::User, false)),
-        ("Start bots, first signer", Action::StartBot, |team| bot(team, Stage::Sandbox)),
+        ("Release a wider hold, second signer", Action::SecondRelease, |team, _| hold(team, Scope::Fleet, PlacerKind::User, false)),
+        ("Start bots, first signer", Action::StartBot, |team, _| bot(team, Stage::Sandbox)),
         ("Start several bots, second signer", Action::SecondStart, all),
-        ("Make, move or edit a bot, take it to sandbox", Action::EditBot, |team| bot(team, Stage::Sandbox)),
-        ("Take a bot down to a lower stage", Action::SetStage, |team| bot(team, Stage::Sandbox)),
-        ("Enrol, confirm, revoke an agent, up to sandbox", Action::EnrolAgent, |team| bot(team, Stage::Sandbox)),
-        ("Enrol, confirm, revoke an agent, above sandbox", Action::EnrolAgent, |team| bot(team, Stage::Live)),
+        ("Make, move or edit a bot, take it to sandbox", Action::EditBot, |team, _| bot(team, Stage::Sandbox)),
+        ("Take a bot down to a lower stage", Action::SetStage, |team, _| bot(team, Stage::Sandbox)),
+        ("Enrol, confirm, revoke an agent, up to sandbox", Action::EnrolAgent, |team, _| bot(team, Stage::Sandbox)),
+        ("Enrol, confirm, revoke an agent, above sandbox", Action::EnrolAgent, |team, _| bot(team, Stage::Live)),
         ("Make a team", Action::CreateTeam, all),
         ("Invite, set roles, disable, end sessions of others", Action::ManagePeople, all),
         ("Ask for the recovery of somebody's account", Action::AskRecovery, all),
-        ("Approve the recovery of an operator", Action::ApproveRecovery, |team| recovery(team, Role::Operator)),
-        ("Approve the recovery of a lead", Action::ApproveRecovery, |team| recovery(team, Role::Lead)),
-        ("Approve the recovery of an admin or risk", Action::ApproveRecovery, |team| recovery(team, Role::Admin)),
+        ("Approve the recovery of an operator", Action::ApproveRecovery, |team, _| recovery(team, Role::Operator)),
+        ("Approve the recovery of a lead", Action::ApproveRecovery, |team, _| recovery(team, Role::Lead)),
+        ("Approve the recovery of an admin or risk", Action::ApproveRecovery, |team, _| recovery(team, Role::Admin)),
+        ("Make the link of a recovery that one approved", Action::LinkRecovery, |team, own| Resource::Recovery {
+            user: UserId::new(),
+            grants: vec![Grant { role: Role::Operator, team: Some(team.clone()) }],
+            asked_by: Some(UserId::new()),
+            approved_by: vec![own.clone()],
+        }),
+        ("Veto the recovery of one's own account", Action::StopRecovery, |_, own| Resource::Recovery {
+            user: own.clone(),
+            grants: Vec::new(),
+            asked_by: Some(UserId::new()),
+            approved_by: Vec::new(),
+        }),
         ("Recover an account past every approval", Action::RecoverOnHost, all),
         ("Allow stop devices, end anybody's", Action::ManageDevices, all),
-        ("Make and revoke tokens of a team", Action::ManageTokens, |team| Resource::Team(team.clone())),
+        ("Make and revoke tokens of a team", Action::ManageTokens, |team, _| Resource::Team(team.clone())),
         ("Make and revoke tokens of the installation", Action::ManageTokens, all),
+        ("Add and remove one's own keys", Action::OwnKeys, |_, own| Resource::User(own.clone())),
+        ("See and end one's own sessions", Action::OwnSessions, |_, own| Resource::User(own.clone())),
+        ("Enrol and end one's own stop devices", Action::OwnDevices, |_, own| Resource::User(own.clone())),
+        ("Set where one's own notices go", Action::OwnAddress, |_, own| Resource::User(own.clone())),
     ]
 }
 
 /// Who may ask: one actor of each kind, in team `own` where it belongs to one.
 fn askers(own: &TeamId) -> Vec<(&'static str, Actor)> {
-    let with = |role: Role, stop_only: bool, few_keys: bool| {
+    let with = |role: Role, (stop_only, few_keys, frozen): (bool, bool, bool)| {
         let grants = vec![Grant { role, team: role.is_of_team().then(|| own.clone()) }];
-        Actor::User { id: UserId::new(), name: String::new(), grants, stop_only, few_keys, frozen: false }
+        Actor::User { id: UserId::new(), name: String::new(), grants, stop_only, few_keys, frozen }
     };
-    let person = |role: Role, stop_only: bool| with(role, stop_only, false);
+    let person = |role: Role| with(role, (false, false, false));
     let token = |scope| Actor::Token { id: TokenId::new(), name: String::new(), scope, team: Some(own.clone()) };
     let device =
         Actor::Device { id: DeviceId::new(), name: String::new(), owner: UserId::new(), owner_name: String::new(), as_risk: false };
     let agent = Actor::Agent { id: crate::domain::AgentId::new(), bot: BotId::new(), name: String::new() };
     vec![
-        ("Operator", person(Role::Operator, false)),
-        ("Lead", person(Role::Lead, false)),
-        ("Risk", person(Role::Risk, false)),
-        ("Admin", person(Role::Admin, false)),
-        ("Auditor", person(Role::Auditor, false)),
-        ("Idle session of a lead", person(Role::Lead, true)),
-        ("Lead with one key", with(Role::Lead, false, true)),
+        ("Operator", person(Role::Operator)),
+        ("Lead", person(Role::Lead)),
+        ("Risk", person(Role::Risk)),
+        ("Admin", person(Role::Admin)),
+        ("Auditor", person(Role::Auditor)),
+        ("Idle session of a lead", with(Role::Lead, (true, false, false))),
+        ("Lead with one key", with(Role::Lead, (false, true, false))),
+        ("Lead recovered within a day", with(Role::Lead, (false, false, true))),
         ("Stop device", device),
         ("Token stop-only of a team", token(TokenScope::StopOnly)),
         ("Token read of a team", token(TokenScope::Read)),
@@ -143,7 +161,8 @@ fn rows() -> (Vec<&'static str>, Vec<Row>) {
     let askers = askers(&own);
     let row = |(words, action, of): Asked| {
         let cell = |actor: &Actor| {
-            let may = |team: &TeamId| authz::check(actor, action, &of(team)).is_ok();
+            let asks = actor.user().cloned().unwrap_or_default();
+            let may = |team: &TeamId| authz::check(actor, action, &of(team, &asks)).is_ok();
             match (may(&own), may(&other)) {
                 (true, true) => "yes",
                 (true, false) => "own team",
@@ -210,5 +229,14 @@ mod tests {
         let may: Vec<_> = rows.iter().filter(|row| row.cells[at] != "no").map(|row| row.words).collect();
         assert_eq!(may, ["See states and counts", "Pause or reduce anything", "Pause or reduce one bot"]);
         assert_eq!(cell("Pause or reduce one bot", "Token stop-only of a team"), "own team");
+        for who in ["Lead with one key", "Lead recovered within a day"] {
+            let reads = ["See the audit log", "Pause or reduce anything", "Add the reason to a hold", "See and end one's own sessions"];
+            assert!(reads.iter().all(|words| cell(words, who) == "yes"), "{who} reads, stops and says why");
+            assert_eq!(cell("Start bots, first signer", who), "no");
+        }
+        assert_eq!(cell("Add and remove one's own keys", "Lead with one key"), "yes");
+        assert_eq!(cell("Add and remove one's own keys", "Lead recovered within a day"), "no");
+        assert_eq!(cell("Make the link of a recovery that one approved", "Lead"), "yes");
+        assert_eq!(cell("Veto the recovery of one's own account", "Operator"), "yes");
     }
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::app::{App, AppError};
 use crate::authn::Facts;
-use crate::authz::Actor;
+use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{CredentialId, KEYS_NEEDED, Timestamp, UserId};
 use crate::web::{
     Answer, Shared, WebError,
@@ -59,6 +59,8 @@ struct Me {
     can_sign: bool,
     must_be_bound: bool,
     is_asleep: bool,
+    may_set_address: bool,
+    may_have_devices: bool,
     sessions: Option<Vec<sessions::Line>>,
     mail: OwnMail,
     // As typed; what stands when nothing was typed.
@@ -137,6 +139,8 @@ async fn draw(app: &App, person: &Person, typed: Option<String>, problems: Probl
     let mut frame = frame::of(app, &person.visitor, "My account").await;
     frame.path = "/me".to_owned();
     frame.is_error = !problems.is_empty();
+    let own = Resource::User(person.user.clone());
+    let may = |action| !is_asleep && authz::check(&person.actor, action, &own).is_ok();
     let mail = if is_asleep { OwnMail::default() } else { mail::own(app, &person.actor).await? };
     let page = Me {
         frame,
@@ -151,6 +155,8 @@ async fn draw(app: &App, person: &Person, typed: Option<String>, problems: Probl
         can_sign: app.people().keys(&person.user).able > 0,
         must_be_bound: app.must_be_bound(&person.user),
         is_asleep,
+        may_set_address: may(Action::OwnAddress),
+        may_have_devices: may(Action::OwnDevices),
         sessions: if is_asleep { None } else { sessions::lines(app, person, &person.user).await? },
     };
     frame::page_with(status, &page)
@@ -254,6 +260,8 @@ pub fn samples() -> Vec<(String, String)> {
             can_sign: true,
             must_be_bound: true,
             is_asleep,
+            may_set_address: !is_asleep,
+            may_have_devices: !is_asleep,
             sessions: (!is_asleep).then(|| sessions::samples(now)),
             mail: OwnMail { address: "sato@people.example".to_owned(), last: "none yet".to_owned(), is_sent: true },
             address: "sato@people.example".to_owned(),

@@ -167,16 +167,20 @@ pub struct NewPhone {
     name: String,
 }
 
-/// Makes the link and shows it, once, with its picture for the phone's camera.
-pub async fn make_link(State(app): Shared, person: Person, Posted(new): Posted<NewPhone>) -> Answer {
-    let link = match app.make_device_link(&person.actor, &new.name).await {
-        Ok(link) => link,
-        Err(error) => return draw_mine(&app, &person, new.name, Problems::of_error(error)?).await,
-    };
-    let mut frame = frame::of(&app, &person.visitor, "Link for 1 phone").await;
+/// Prepares the link, which is then signed for.
+pub async fn ask_link(State(app): Shared, person: Person, Posted(new): Posted<NewPhone>) -> Answer {
+    match app.prepare_device_link(&person.actor, &new.name).await {
+        Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
+        Err(error) => draw_mine(&app, &person, new.name, Problems::of_error(error)?).await,
+    }
+}
+
+/// Shows the link, once, with its picture for the phone's camera.
+pub async fn show_link(app: &App, person: &Person, name: &str, link: Secret<String>) -> Answer {
+    let mut frame = frame::of(app, &person.visitor, "Link for 1 phone").await;
     frame.path = "/me/stop-devices".to_owned();
     let qr = picture(link.expose());
-    frame::page(&Link { frame, name: new.name.trim().to_owned(), link, qr, minutes: LINK_LIVES_MS / 60_000 })
+    frame::page(&Link { frame, name: name.to_owned(), link, qr, minutes: LINK_LIVES_MS / 60_000 })
 }
 
 /// A QR code in black on white, whatever the theme: cameras expect that. Empty when the text does not fit; the link stands below all the same.

@@ -247,7 +247,8 @@ impl TestApp {
 
     /// The secret of a link that makes a phone of somebody's a stop device.
     pub async fn phone_link(&self, whose: &str) -> String {
-        let link = self.app.make_device_link(&self.actor(whose), "my phone").await.unwrap();
+        let act = self.app.prepare_device_link(&self.actor(whose), "my phone").await.unwrap();
+        let Outcome::Secret { secret: link, .. } = self.sign(whose, &act).await.unwrap() else { panic!("no link") };
         link.expose().rsplit('/').next().unwrap().to_owned()
     }
 

@@ -59,7 +59,7 @@ on_both!(a_phone_is_enrolled_by_its_owner_once_and_stops_the_fleet, |fresh: Fres
     test.bot("arb-1", "arb").await;
     let mut operator = Browser::signed_in(&test, "operator").await;
     operator.get("/me/stop-devices").await;
-    assert!(operator.page.contains("Stop devices are off here") && !operator.page.contains("Make a link"));
+    assert!(operator.page.contains("Stop devices are off here") && !operator.page.contains("for 1 phone"));
     operator.post("/me/stop-devices", &[("name", "my phone")]).await;
     assert_eq!(operator.status, StatusCode::UNPROCESSABLE_ENTITY);
     let mut admin = Browser::signed_in(&test, "admin").await;
@@ -72,6 +72,10 @@ on_both!(a_phone_is_enrolled_by_its_owner_once_and_stops_the_fleet, |fresh: Fres
 
     operator.get("/me/stop-devices").await;
     operator.post("/me/stop-devices", &[("name", "my phone")]).await;
+    let act = operator.leads_to().to_owned();
+    operator.get(&act).await;
+    assert!(operator.page.contains("Make the phone my phone of operator a stop device"), "{}", operator.page);
+    operator.touch(&test, "operator", &format!("{act}/sign")).await;
     assert!(operator.page.contains("<svg role=\"img\"") && operator.status.is_success(), "{}", operator.page);
     let link = operator.between(r#"<code class="command">"#, "</code>").unwrap();
     let link = link.strip_prefix(ORIGIN).unwrap().to_owned();
@@ -168,7 +172,7 @@ async fn a_phone_s_press_is_its_owner_s_and_as_wide_as_they_may() {
     of_risk.post("/stop-device/holds", &[("scope", "fleet"), ("level", "kill"), ("key", "k")]).await;
     assert!(test.app.fleet.view().open_holds().all(|hold| hold.level < Level::Kill));
     // Whoever may not stop has no phone that does.
-    assert!(test.app.make_device_link(&test.actor("auditor"), "phone").await.is_err());
+    assert!(test.app.prepare_device_link(&test.actor("auditor"), "phone").await.is_err());
 }
 
 #[tokio::test]

@@ -36,6 +36,24 @@ pub struct Enrolled {
     pub token: String,
 }
 
+/// A key that signs nothing here; with two of them a person has their rights.
+fn key(n: usize, user: &UserId) -> Credential {
+    Credential {
+        id: CredentialId(format!("key-{n}")),
+        user_id: user.clone(),
+        nickname: format!("key {n}"),
+        passkey: "{}".into(),
+        created_at: Timestamp(1),
+        last_used_at: None,
+        aaguid: None,
+        attestation: None,
+        cose: None,
+        backup_eligible: false,
+        suspended_at: None,
+        suspended_why: None,
+    }
+}
+
 impl Stage {
     pub async fn new() -> Self {
         Self::on(fresh(Kind::Sqlite).await).await
@@ -71,23 +89,8 @@ impl Stage {
         };
         storage::users::user_insert(&mut tx, &admin_row).await.unwrap();
         storage::users::user_set_grants(&mut tx, &admin, &admin_row.grants).await.unwrap();
-        // Two keys each, which sign nothing here.
         for (n, user) in [&lead, &lead, &admin, &admin].into_iter().enumerate() {
-            let key = Credential {
-                id: CredentialId(format!("key-{n}")),
-                user_id: user.clone(),
-                nickname: format!("key {n}"),
-                passkey: "{}".into(),
-                created_at: Timestamp(1),
-                last_used_at: None,
-                aaguid: None,
-                attestation: None,
-                cose: None,
-                backup_eligible: false,
-                suspended_at: None,
-                suspended_why: None,
-            };
-            storage::credentials::credential_insert(&mut tx, &key).await.unwrap();
+            storage::credentials::credential_insert(&mut tx, &key(n, user)).await.unwrap();
         }
         for (word, scope, team) in [
             ("stop", "stop-only", None),

@@ -7,7 +7,7 @@ use crate::app::{
     acts::{ALONE_WAITS_MS, ActView, Outcome},
 };
 use crate::domain::{ActId, ActKind, Secret, StartLeaf, Timestamp};
-use crate::web::pages::bots::enrol;
+use crate::web::pages::{bots::enrol, stop_devices};
 use crate::web::{
     Answer, Shared, WebError,
     chip::Chip,
@@ -202,6 +202,9 @@ async fn answer(app: &Arc<App>, person: &Person, act: ActView, done: Result<Outc
     let error = match done {
         Ok(Outcome::Waits) => return Ok(frame::see(&format!("/acts/{}", act.stored.id))),
         Ok(Outcome::Done(path)) => return Ok(frame::see(&path)),
+        Ok(Outcome::Secret { secret, .. }) if let ActKind::StopDeviceLink { name, .. } = &act.act.kind => {
+            return stop_devices::show_link(app, person, name, secret).await;
+        }
         Ok(Outcome::Secret { title, secret, next }) => return once(app, person, &act, (title, secret, next)).await,
         Err(error) => error,
     };

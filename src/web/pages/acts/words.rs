@@ -41,6 +41,7 @@ pub fn sentence(app: &App, act: &ActView) -> String {
         }
         ActKind::StopDevices { allowed: true } => "Allow stop devices".to_owned(),
         ActKind::StopDevices { allowed: false } => "Turn stop devices off, which ends every one of them".to_owned(),
+        ActKind::StopDeviceLink { user, name } => format!("Make the phone {name} of {} a stop device", person(app, user)),
     }
 }
 
@@ -66,6 +67,7 @@ pub fn button(act: &ActView) -> String {
         ActKind::MailAddress { .. } => "Sign for 1 change of address".to_owned(),
         ActKind::TokenCreate { .. } => "Sign for 1 API token".to_owned(),
         ActKind::StopDevices { .. } => "Sign 1 change for everybody".to_owned(),
+        ActKind::StopDeviceLink { .. } => "Sign for 1 phone".to_owned(),
     }
 }
 
@@ -120,6 +122,9 @@ pub fn effect(act: &ActView) -> &'static str {
             "Whoever may stop bots may enrol phones of their own. Such a phone pauses and reduces, for 90 days, and does nothing else."
         }
         ActKind::StopDevices { allowed: false } => "Every stop device ends at once. Holds that they placed stand.",
+        ActKind::StopDeviceLink { .. } => {
+            "A link is shown once, to you, and works once within 5 minutes. The phone that opens it may pause bots for 90 days, and nothing else."
+        }
     }
 }
 
@@ -166,7 +171,7 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         }
         // The address itself is shown to whoever signs, and to nobody else.
         ActKind::MailAddress { address, .. } => address.iter().map(|digest| ("Salted digest of the address", digest.clone())).collect(),
-        ActKind::TokenCreate { .. } | ActKind::StopDevices { .. } => Vec::new(),
+        ActKind::TokenCreate { .. } | ActKind::StopDevices { .. } | ActKind::StopDeviceLink { .. } => Vec::new(),
     }
 }
 
@@ -202,7 +207,7 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         ActKind::RecoveryApprove { .. } => "another person who did not ask for it and stands no lower; no auditor".to_owned(),
         ActKind::RecoveryLink { .. } => "an admin, or somebody who approved it".to_owned(),
         ActKind::RecoveryVeto { .. } => "the person themselves".to_owned(),
-        ActKind::MailAddress { .. } => "the person themselves".to_owned(),
+        ActKind::MailAddress { .. } | ActKind::StopDeviceLink { .. } => "the person themselves".to_owned(),
         ActKind::TokenCreate { .. } => "an admin, or a lead for their own team".to_owned(),
     }
 }
