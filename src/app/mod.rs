@@ -32,6 +32,7 @@ pub mod quorum;
 pub mod receipts;
 pub mod recoveries;
 pub mod recovery_host;
+pub mod recovery_rounds;
 pub mod refresh;
 pub mod said;
 pub mod sessions;
@@ -93,6 +94,8 @@ pub struct App {
     /// Every open stream as something that can be told.
     pub mouths: Mouths,
     pub(crate) is_fanning_out: AtomicBool,
+    // Keys of another host name are still to be left behind.
+    pub(crate) are_keys_closed: AtomicBool,
     pub(crate) agent_book: agent_book::AgentBook,
     pub(crate) people_book: people::PeopleBook,
     pub(crate) recovery_book: recoveries::RecoveryBook,
@@ -149,6 +152,7 @@ impl App {
             lines: Lines::default(),
             mouths: Mouths::default(),
             is_fanning_out: AtomicBool::new(true),
+            are_keys_closed: AtomicBool::new(false),
             agent_book: agent_book::AgentBook::default(),
             people_book: people::PeopleBook::default(),
             recovery_book: recoveries::RecoveryBook::default(),

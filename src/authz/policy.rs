@@ -49,7 +49,7 @@ text_enum! {
         ApproveRecovery = "approve a recovery",
         /// Make the link of a recovery that was approved.
         LinkRecovery = "make the link of a recovery",
-        /// Veto the recovery of one's own account; take back what one asked for.
+        /// Veto the recovery of one's own account; take a recovery back before its link is used.
         StopRecovery = "stop a recovery",
         /// Recover an account past every approval.
         RecoverOnHost = "recover an account on the server's host",
@@ -223,12 +223,15 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         },
         (Action::ManagePeople | Action::AskRecovery, _) => holds(Role::Admin),
         (Action::ApproveRecovery, Resource::Recovery { user, grants, asked_by, .. }) => may_approve(actor, user, grants, asked_by.as_ref()),
-        (Action::LinkRecovery, Resource::Recovery { user, approved_by, .. }) => {
+        // Whoever asked never sees the link; that of a recovery on the server's host is made there alone.
+        (Action::LinkRecovery, Resource::Recovery { user, asked_by: Some(asked_by), approved_by, .. }) => {
             let has_approved = actor.user().is_some_and(|own| approved_by.contains(own));
-            actor.user() != Some(user) && (holds(Role::Admin) || has_approved)
+            let is_concerned = actor.user() == Some(user) || actor.user() == Some(asked_by);
+            !is_concerned && (holds(Role::Admin) || has_approved)
         }
         (Action::StopRecovery, Resource::Recovery { user, asked_by, .. }) => {
-            actor.user() == Some(user) || (asked_by.is_some() && actor.user() == asked_by.as_ref())
+            let is_askers = asked_by.is_some() && (holds(Role::Admin) || actor.user() == asked_by.as_ref());
+            actor.user() == Some(user) || is_askers
         }
         (Action::ManageTokens, Resource::Team(team)) => holds(Role::Admin) || actor.holds_in(Role::Lead, team),
         (Action::ManageTokens, _) => holds(Role::Admin),
@@ -308,8 +311,8 @@ fn who_may(action: Action) -> &'static str {
         Action::EnrolAgent => "an operator (to sandbox) or a lead of the bot's team",
         Action::CreateTeam | Action::ManagePeople | Action::AskRecovery | Action::ManageDevices => "an admin",
         Action::ApproveRecovery => "another person who stands no lower and did not ask for it; no auditor",
-        Action::LinkRecovery => "an admin, or somebody who approved it",
-        Action::StopRecovery => "the person themselves, or whoever asked for it",
+        Action::LinkRecovery => "an admin, or somebody who approved it; never whoever asked, nor the person",
+        Action::StopRecovery => "the person themselves, whoever asked for it, or an admin",
         Action::RecoverOnHost => "whoever runs the server, on its host",
         Action::ManageTokens => "an admin, or a lead for their own team",
         Action::OwnKeys | Action::OwnAddress | Action::OwnDevices | Action::OwnSessions => "the person themselves",

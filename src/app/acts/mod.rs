@@ -152,7 +152,7 @@ impl App {
         let first = act.signatures.is_empty();
         let user = actor.user().ok_or_else(|| AppError::conflict("only a person signs"))?;
         let signed_already = act.signatures.iter().any(|s| s.user_id == *user);
-        if signed_already && self.people_book.enabled_with_rights() > 1 {
+        if signed_already && !self.people_book.is_alone() {
             return Err(AppError::conflict("you have signed this; a second person must"));
         }
         if let (true, Some(last)) = (signed_already, act.signatures.last()) {
