@@ -167,6 +167,15 @@ impl App {
         Ok(links.into_iter().map(|link| (link.user_id.clone(), link)).collect())
     }
 
+    /// The names of those who hold lead, risk or admin and have no address: a notice reaches them by no other channel than the page.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn without_address(&self, actor: &Actor) -> Result<Vec<String>, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        Ok(storage::notices::address_missing(&mut *self.db.read().await?).await?)
+    }
+
     /// Ends every right of a person and their sessions. Giving them back is an act that is signed. It is a stop: what it leaves without enough
     /// people is told to everyone who administers, loudly, and is no reason to refuse it.
     ///

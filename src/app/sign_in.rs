@@ -8,7 +8,7 @@ use super::{
     whence::note_browser,
 };
 use crate::audit::{Event, SignedAct};
-use crate::authn::{Ceremony, KeyError, NewKey, Signed, Trying};
+use crate::authn::{Ceremony, KeyError, NewKey, Signed, Step, Trying};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::{
     password,
@@ -369,6 +369,7 @@ impl App {
     /// # Errors
     /// `Key` when the answer does not verify; `Conflict` when the key was used elsewhere, suspended or removed in the same moment.
     pub async fn sign_in_key(&self, user: &UserId, state: &str, response: &str, whence: &Whence) -> Result<Touched, AppError> {
+        self.throttle.check_step(Step::Key, user, &whence.place).map_err(AppError::TooMany)?;
         let signed = match self.keys.finish_sign_in(state, &self.passkeys_of(user).await?, response) {
             Ok(signed) => signed,
             Err(error) => {
@@ -393,6 +394,7 @@ impl App {
                 false
             }
         };
+        self.throttle.step_was_good(Step::Key, user, &whence.place);
         Ok(Touched { key: signed.credential, recorded })
     }
 

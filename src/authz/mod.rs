@@ -5,4 +5,4 @@ pub mod actor;
 pub mod policy;
 
 pub use actor::Actor;
-pub use policy::{Action, Denied, Permit, Resource, check, may_give_token, sees_team};
+pub use policy::{Action, Denied, Permit, Resource, check, may_give_token, may_release_together, sees_team};

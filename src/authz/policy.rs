@@ -242,7 +242,8 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
     }
 }
 
-/// Ruling C7, first signer. One bot: operator or lead of its team (placed by `risk`: a risk too). Wider: lead of a covered team, or risk.
+/// Ruling C7, first signer. One bot: operator or lead of its team (placed by `risk`: a risk too, whom a lead of the team then seconds). Wider:
+/// lead of a covered team, or risk.
 fn may_release(actor: &Actor, scope: &Scope, teams: &[TeamId], placed_by: &PlacedBy) -> bool {
     let leads = teams.iter().any(|team| actor.holds_in(Role::Lead, team));
     let operates = teams.iter().any(|team| actor.holds_in(Role::Operator, team));
@@ -253,12 +254,36 @@ fn may_release(actor: &Actor, scope: &Scope, teams: &[TeamId], placed_by: &Place
     }
 }
 
-/// Ruling C7, second signer. One bot placed by a trigger: another operator of its team, a lead or risk. Everything else: a lead or risk;
-/// that one of the two holds `risk` when `risk` placed it is checked with the first signer at hand.
+/// Ruling C7, second signer. One bot placed by `risk`: a risk; a lead of its team where the first signer is a risk. One bot placed by a trigger:
+/// another operator of its team, a lead or risk. Everything else: a lead or risk. What the two must hold together is in [`may_release_together`].
 fn may_second_release(actor: &Actor, scope: &Scope, teams: &[TeamId], placed_by: &PlacedBy) -> bool {
+    let leads = teams.iter().any(|team| actor.holds_in(Role::Lead, team));
     let operates = teams.iter().any(|team| actor.holds_in(Role::Operator, team));
-    let by_trigger = matches!(scope, Scope::Bot(_)) && placed_by.kind == PlacerKind::Trigger;
-    actor.holds(Role::Lead) || actor.holds(Role::Risk) || (by_trigger && operates)
+    match scope {
+        Scope::Bot(_) if placed_by.as_risk => leads || actor.holds(Role::Risk),
+        Scope::Bot(_) if placed_by.kind == PlacerKind::Trigger => operates || actor.holds(Role::Lead) || actor.holds(Role::Risk),
+        _ => actor.holds(Role::Lead) || actor.holds(Role::Risk),
+    }
+}
+
+/// What two signers of a release must hold together (ruling C7), by what each of them holds: one of them `risk` where `risk` placed it; and of a
+/// hold on one bot, the other one of its team.
+///
+/// # Errors
+/// The reason in words.
+pub fn may_release_together(first: &[Grant], second: &[Grant], hold: &Resource) -> Result<(), &'static str> {
+    let Resource::Hold { scope, teams, placed_by } = hold else { return Ok(()) };
+    if !placed_by.as_risk {
+        return Ok(());
+    }
+    let is_risk = |grants: &[Grant]| grants.iter().any(|grant| grant.role == Role::Risk);
+    let is_of_team = |grants: &[Grant]| grants.iter().any(|grant| grant.team.as_ref().is_some_and(|team| teams.contains(team)));
+    if !matches!(scope, Scope::Bot(_)) {
+        let has_risk = is_risk(first) || is_risk(second);
+        return if has_risk { Ok(()) } else { Err("risk placed this hold: one of the two signers must hold risk") };
+    }
+    let is_pair = (is_of_team(first) && is_risk(second)) || (is_risk(first) && is_of_team(second));
+    if is_pair { Ok(()) } else { Err("risk placed this hold on one bot: one signer must be of the bot's team, and the other hold risk") }
 }
 
 /// Of a recovery: somebody else than the person and whoever asked, not below the person, and no auditor. That the two who approve are not

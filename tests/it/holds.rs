@@ -8,7 +8,7 @@ use crate::harness::{
 use andon::{
     app::{AppError, acts::Outcome, holds::Kept, holds::Press},
     authz::Actor,
-    domain::{Epoch, HoldId, Level, Scope, Stage, State, Step},
+    domain::{Epoch, Grant, HoldId, Level, Role, Scope, Stage, State, Step},
     protocol::HoldFrame,
     storage::{Conn, Lane},
 };
@@ -227,6 +227,32 @@ on_both!(risk_placed_it_and_risk_must_sign, |fresh: Fresh| async move {
     let refused = test.sign("lead", &act).await.unwrap_err();
     assert!(refused.to_string().contains("risk"), "{refused}");
     assert!(matches!(test.sign("risk", &act).await.unwrap(), Outcome::Done(_)));
+});
+
+on_both!(what_risk_placed_on_one_bot_takes_risk_and_somebody_of_its_team, |fresh: Fresh| async move {
+    let mut test = TestApp::new(fresh).await;
+    let other = test.invite("second risk", vec![Grant { role: Role::Risk, team: None }]).await;
+    test.people.insert("second risk", other);
+    let (bot, _) = trading(&test).await;
+    for (first, second, is_pair) in [
+        ("operator", "risk", true),
+        ("lead", "second risk", true),
+        ("risk", "lead", true),
+        ("risk", "grid lead", false),
+        ("risk", "second risk", false),
+        ("risk", "operator", false),
+        ("operator", "lead", false),
+        ("lead", "grid lead", false),
+    ] {
+        let placed = test.press("risk", Scope::Bot(bot.id.clone()), Level::Pause).await;
+        let act = test.app.prepare_release(&test.actor(first), &placed.hold.id, "over").await.unwrap();
+        assert!(matches!(test.sign(first, &act).await.unwrap(), Outcome::Waits), "{first}");
+        assert_eq!(test.sign(second, &act).await.is_ok(), is_pair, "{first} and {second}");
+    }
+    for first in ["grid lead", "grid operator", "admin"] {
+        let placed = test.press("risk", Scope::Bot(bot.id.clone()), Level::Pause).await;
+        assert!(test.app.prepare_release(&test.actor(first), &placed.hold.id, "over").await.is_err(), "{first}");
+    }
 });
 
 on_both!(an_agent_stops_its_own_bot_once_and_nothing_else, |fresh: Fresh| async move {

@@ -46,6 +46,8 @@ struct People {
     /// Policies with too few people, in words.
     gaps: Vec<String>,
     is_small: bool,
+    /// Lead, risk and admin whom no notice reaches but in the page.
+    no_address: Vec<String>,
     /// The day of the list below, as typed.
     as_of: String,
     as_of_problem: &'static str,
@@ -153,6 +155,7 @@ pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked
         frame: frame::of(&app, &person.visitor, "People").await,
         gaps: app.quorum_gaps().iter().map(|gap| app.gap_words(gap)).collect(),
         is_small: quorum::is_small(app.people().enabled()),
+        no_address: app.without_address(&person.actor).await?,
         as_of: asked.as_of.chars().take(20).collect(),
         as_of_problem: if is_bad { "Enter a day as 2026-11-23. Shown is today." } else { "" },
         holders: holders.collect(),

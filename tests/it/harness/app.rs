@@ -167,7 +167,16 @@ impl TestApp {
             let somebody = this.invite(name, grants).await;
             this.people.insert(name, somebody);
         }
+        this.forget_notices().await;
         this
+    }
+
+    /// Nobody was told anything yet: of the keys made at the door everybody was.
+    async fn forget_notices(&self) {
+        let mut tx = self.fresh.db.write(Lane::Normal).await.unwrap();
+        while storage::notices::notice_forget(&mut tx, Timestamp(i64::MAX), 50).await.unwrap() > 0 {}
+        tx.commit().await.unwrap();
+        self.app.refresh_unread().await.unwrap();
     }
 
     pub async fn invite(&self, name: &str, grants: Vec<Grant>) -> Somebody {
