@@ -164,9 +164,7 @@ impl App {
     /// Everybody who could be asked to sign something: enabled, with two keys that count, not frozen.
     pub fn members(&self) -> Vec<Party> {
         let now = self.clock.now();
-        let may_sign = |user: &Arc<User>| {
-            self.people_book.has_two_keys(&user.id) && self.recovery_book.freeze_of(&user.id, now).is_none()
-        };
+        let may_sign = |user: &Arc<User>| self.people_book.has_two_keys(&user.id) && self.recovery_book.freeze_of(&user.id, now).is_none();
         self.people_book.users().iter().filter(|user| may_sign(user)).map(|user| party(user)).collect()
     }
 

@@ -67,7 +67,9 @@ impl App {
 
     async fn drop_approvals_of(&self, row: &Recovery) -> Result<(), AppError> {
         let mut open = self.begin(self.server_permit()?, Lane::Normal).await?;
-        let Some(row) = storage::recoveries::recovery_by_id(open.tx(), &row.id).await?.filter(|row| row.state.is_open()) else { return Ok(()) };
+        let Some(row) = storage::recoveries::recovery_by_id(open.tx(), &row.id).await?.filter(|row| row.state.is_open()) else {
+            return Ok(());
+        };
         match self.drop_approvals(&mut open, &row).await? {
             true => open.finish().await,
             false => Ok(()),

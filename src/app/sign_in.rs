@@ -97,7 +97,7 @@ impl App {
                 admin
             }
             [only] => {
-                if storage::credentials::credential_ever(act.tx(), &only.id).await? >= KEYS_NEEDED as i64 {
+                if self.has_come_in(act.tx(), &only.id).await? {
                     return Ok(None);
                 }
                 only.clone()
@@ -125,7 +125,7 @@ impl App {
         Ok(match users.as_slice() {
             [] => false,
             // Whoever ever had two is in, also once their keys are gone: a recovery helps them, no set-up.
-            [only] => storage::credentials::credential_ever(&mut tx, &only.id).await? >= KEYS_NEEDED as i64,
+            [only] => self.has_come_in(&mut tx, &only.id).await?,
             _ => true,
         })
     }

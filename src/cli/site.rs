@@ -103,7 +103,10 @@ pub async fn open(wanted: Wanted<'_>) -> Result<Site, Failure> {
 async fn leave_keys(app: &Arc<App>, from: String, to: String) {
     app.close_keys();
     if let Err(error) = try_to_leave(app, &from, &to).await {
-        tracing::error!(error = &error as &dyn std::error::Error, "the keys of {from} could not be left behind yet; nobody signs in meanwhile");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the keys of {from} could not be left behind yet; nobody signs in meanwhile"
+        );
         let app = Arc::downgrade(app);
         tokio::spawn(async move {
             loop {

@@ -10,9 +10,8 @@ use andon::{
     authz::Actor,
     domain::{Epoch, Grant, HoldId, Level, Role, Scope, Stage, State, Step},
     protocol::HoldFrame,
-    storage::{Conn, Lane},
+    storage::Lane,
 };
-use sqlx::AssertSqlSafe;
 
 /// A bot that trades.
 async fn trading(test: &TestApp) -> (andon::domain::BotFacts, Agent) {
@@ -22,16 +21,6 @@ async fn trading(test: &TestApp) -> (andon::domain::BotFacts, Agent) {
     agent.settle(&test.app).await;
     assert_eq!(agent.state, State::Active);
     (bot, agent)
-}
-
-async fn execute(test: &TestApp, sql: &str) {
-    let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
-    match &mut *tx {
-        Conn::Sqlite(tx) => sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut **tx).await.map(drop),
-        Conn::Postgres(tx) => sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut **tx).await.map(drop),
-    }
-    .unwrap();
-    tx.commit().await.unwrap();
 }
 
 on_both!(a_press_stops_and_only_release_and_start_let_it_trade_again, |fresh: Fresh| async move {
@@ -141,7 +130,7 @@ on_both!(a_database_that_is_gone_does_not_either_and_a_restart_finds_the_spool, 
 on_both!(a_log_that_refuses_keeps_no_hold_from_the_other_replicas, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let (bot, _) = trading(&test).await;
-    execute(&test, "UPDATE audit_log SET state = 'frozen'").await;
+    test.execute("UPDATE audit_log SET state = 'frozen'").await;
     let placed = test.press("operator", Scope::Bot(bot.id.clone()), Level::Pause).await;
     assert_eq!(placed.kept, Kept::Recorded, "the row is committed at once");
     assert_eq!(placed.hold.entry, None, "its entry waits");
@@ -149,7 +138,7 @@ on_both!(a_log_that_refuses_keeps_no_hold_from_the_other_replicas, |fresh: Fresh
     assert!(other.fleet.view().open_hold(&placed.hold.id).is_some(), "every replica has it");
     let refused = test.release(&placed.hold.id, &["operator"]).await.unwrap_err();
     assert!(matches!(refused, AppError::Frozen(_)), "nothing loosens meanwhile: {refused}");
-    execute(&test, "UPDATE audit_log SET state = 'open'").await;
+    test.execute("UPDATE audit_log SET state = 'open'").await;
     assert_eq!(test.app.append_missing_entries().await.unwrap(), 1);
     test.log_is_good().await;
 });

@@ -15,7 +15,7 @@ use crate::app::{
 use crate::audit::Event;
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
-    NoticeKind, RecoveryId, Secret, Timestamp, UserId,
+    NoticeKind, RecoveryId, Role, Secret, Timestamp, UserId,
     recovery::{self, APPROVALS_NEEDED, LINK_LIVES_MS, RecoveryState},
 };
 use crate::storage::{self, Conn, invitations::Invitation, recoveries::Approval, users::User};
@@ -35,6 +35,11 @@ async fn person(conn: &mut Conn, user: &UserId) -> Result<User, AppError> {
 
 fn signer(act: &ActView) -> Result<&UserId, AppError> {
     act.signatures.last().map(|signature| &signature.user_id).ok_or_else(|| AppError::conflict("nobody has signed this"))
+}
+
+/// Whoever signs is disabled, frozen or short of keys by what the transaction sees.
+fn counts_no_more() -> AppError {
+    AppError::conflict("your signature counts for nothing now: it takes an enabled account, two security keys, and no recovery under way")
 }
 
 fn at(id: &RecoveryId) -> Outcome {
@@ -66,12 +71,14 @@ impl App {
         }
         let person = person(open.tx(), &row.user_id).await?;
         let by = signer(act)?.clone();
-        let approver = storage::users::user_by_id(open.tx(), &by).await?.ok_or(AppError::NotFound("person"))?;
+        let members = self.members_in(open.tx()).await?;
+        let approver = members.iter().find(|member| member.id == by).ok_or_else(counts_no_more)?;
         let before = storage::recoveries::recovery_approvals(open.tx(), id).await?;
-        let parties = still_here(&before, &self.members_in(open.tx()).await?);
-        recovery::may_approve(&party(&person), row.asked_by.as_ref(), &party(&approver), &parties)
+        let parties = still_here(&before, &members);
+        recovery::may_approve(&party(&person), row.asked_by.as_ref(), approver, &parties)
             .map_err(|why| AppError::conflict(why.to_string()))?;
         let now = open.now();
+        let name = self.people_book.name(&by).unwrap_or_default();
         let approval = Approval { recovery_id: id.clone(), user_id: by, at: now };
         storage::recoveries::recovery_approve(open.tx(), &approval, &act.stored.id).await?;
         let n = before.len() + 1;
@@ -80,7 +87,7 @@ impl App {
         if let Some(ready_at) = ready_at {
             storage::recoveries::recovery_ready(open.tx(), id, ready_at).await?;
         }
-        self.tell_of_approval(open, act, &row, (n, &approver.display_name), ready_at).await?;
+        self.tell_of_approval(open, act, &row, (n, &name), ready_at).await?;
         open.changes_books();
         let event = Event::RecoveryApproved {
             recovery: id.clone(),
@@ -151,12 +158,14 @@ impl App {
             return Err(AppError::conflict("whoever asked for a recovery does not make its link"));
         }
         let approvals = storage::recoveries::recovery_approvals(open.tx(), &row.id).await?;
-        let parties = still_here(&approvals, &self.members_in(open.tx()).await?);
+        let members = self.members_in(open.tx()).await?;
+        let own = members.iter().find(|member| member.id == *by).ok_or_else(counts_no_more)?;
+        let parties = still_here(&approvals, &members);
         if !recovery::is_approved(&party(person), row.asked_by.as_ref(), &parties) {
             let why = "an approval no longer counts, since roles changed or somebody was disabled; it waits for another in a moment";
             return Err(AppError::conflict(why));
         }
-        let is_admin = self.people_book.holds(by, crate::domain::Role::Admin);
+        let is_admin = own.grants.iter().any(|grant| grant.role == Role::Admin);
         if !is_admin && !approvals.iter().any(|approval| approval.user_id == *by) {
             return Err(AppError::conflict("an admin makes the link, or somebody who approved it"));
         }
@@ -238,4 +247,3 @@ async fn open_recovery(open: &mut OpenAct<'_>, id: &RecoveryId) -> Result<Recove
     }
     Ok(row)
 }
-

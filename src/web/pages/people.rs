@@ -209,10 +209,7 @@ async fn draw_with(app: &App, person: &Person, id: &UserId, typed: (Option<Vec<S
             true => app.quorum_gaps_without(id).iter().map(|gap| app.gap_words(gap)).collect(),
             false => Vec::new(),
         },
-        may_ask_recovery: may_manage(&person.actor)
-            && user.enabled
-            && (user.password_hash.is_some() || has_come_in)
-            && *id != person.user,
+        may_ask_recovery: may_manage(&person.actor) && user.enabled && (user.password_hash.is_some() || has_come_in) && *id != person.user,
         recovery: app.recovery_book().open_of(id).map(|view| format!("/recoveries/{}", view.row.id)),
         why: typed_why,
         may_manage: may_manage(&person.actor),

@@ -58,9 +58,10 @@ impl Shop {
     fn lead(&self) -> Grant {
         Grant { role: Role::Lead, team: Some(self.team.clone()) }
     }
-    /// Pauses the fleet and signs its release twice, as far apart as somebody alone must.
+    /// Pauses the team and signs its release twice, as far apart as somebody alone must.
     async fn release_alone(&self) -> Result<Outcome, AppError> {
-        let press = Press { scope: Scope::Fleet, level: Level::Pause, why: String::new(), idempotency_key: String::new() };
+        let press =
+            Press { scope: Scope::Team(self.team.clone()), level: Level::Pause, why: String::new(), idempotency_key: String::new() };
         let hold = self.app.place(self.actor(&self.admin), press).await.unwrap().hold.id;
         let act = self.app.prepare_release(&self.actor(&self.admin), &hold, "it is over").await?;
         assert!(matches!(self.sign(&self.admin, &act).await?, Outcome::Waits));
@@ -131,10 +132,7 @@ on_both!(an_admin_who_can_act_remains, |fresh: Fresh| async move {
     let own = shop.admin.id.clone();
     // An invitation is nobody yet, in a small installation too.
     let link = shop.invite("second", vec![admin()]).await;
-    for said in [
-        why(shop.grants(&own, vec![shop.lead()]).await),
-        why(shop.app.disable(&shop.actor(&shop.admin), &own).await),
-    ] {
+    for said in [why(shop.grants(&own, vec![shop.lead()]).await), why(shop.app.disable(&shop.actor(&shop.admin), &own).await)] {
         assert!(said.contains("an admin who can act"), "{said}");
     }
     join(&shop.app, &link, "S. Second").await;

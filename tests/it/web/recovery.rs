@@ -209,6 +209,8 @@ async fn pages_lead_to_a_recovery_and_name_whom_no_mail_reaches() {
         storage::credentials::credential_suspend(&mut tx, &key.id, test.app.clock.now(), "a test").await.unwrap();
         tx.commit().await.unwrap();
     }
+    // Any act that changes who may speak has memory read again.
+    test.allow_stop_devices().await;
     operator.get("/me").await;
     assert!(operator.page.contains("None of your keys can sign") && operator.page.contains("I lost my keys"), "{}", operator.page);
     assert!(!operator.page.contains("let you in anew"));

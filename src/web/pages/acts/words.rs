@@ -181,7 +181,9 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
             let of_one_by_risk = of_one && hold.placed_by.as_risk;
             let one_is_risk = if hold.placed_by.as_risk { "; one of the two holds risk, since risk placed it" } else { "" };
             match seat {
-                1 if of_one_by_risk => "an operator or lead of the bot's team, or risk; one of the two holds risk, the other is of the team".to_owned(),
+                1 if of_one_by_risk => {
+                    "an operator or lead of the bot's team, or risk; one of the two holds risk, the other is of the team".to_owned()
+                }
                 1 if of_one => "an operator or lead of the bot's team".to_owned(),
                 1 => format!("a lead of a covered team, or risk{one_is_risk}"),
                 _ if of_one_by_risk => "another person who holds risk; where risk signed first, a lead of the bot's team".to_owned(),
