@@ -49,8 +49,10 @@ text_enum! {
         ApproveRecovery = "approve a recovery",
         /// Make the link of a recovery that was approved.
         LinkRecovery = "make the link of a recovery",
-        /// Veto the recovery of one's own account; take a recovery back before its link is used.
-        StopRecovery = "stop a recovery",
+        /// Take a recovery back before its link is used.
+        StopRecovery = "take a recovery back",
+        /// Veto the recovery of one's own account, with a key of one's own.
+        VetoRecovery = "veto a recovery",
         /// Recover an account past every approval.
         RecoverOnHost = "recover an account on the server's host",
         /// Make and revoke API tokens.
@@ -188,13 +190,13 @@ fn works_when_idle(action: Action) -> bool {
 
 /// What a person keeps who has fewer than two security keys that count: reading, stopping, and mending that.
 fn works_with_few_keys(action: Action) -> bool {
-    matches!(action, Action::SeeCounts | Action::See | Action::PlaceHold | Action::OwnKeys | Action::OwnSessions | Action::StopRecovery)
+    matches!(action, Action::SeeCounts | Action::See | Action::PlaceHold | Action::OwnKeys | Action::OwnSessions | Action::VetoRecovery)
 }
 
 /// What a person keeps for a day after their account was recovered: seeing, stopping, and a veto of the next recovery.
 fn works_when_frozen(action: Action) -> bool {
     let sees = matches!(action, Action::SeeCounts | Action::See | Action::SeeAudit | Action::SeeCheckpoint | Action::SeeMatrix);
-    sees || matches!(action, Action::PlaceHold | Action::ExplainHold | Action::StopRecovery | Action::OwnSessions)
+    sees || matches!(action, Action::PlaceHold | Action::ExplainHold | Action::VetoRecovery | Action::OwnSessions)
 }
 
 fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
@@ -233,6 +235,7 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
             let is_askers = asked_by.is_some() && (holds(Role::Admin) || actor.user() == asked_by.as_ref());
             actor.user() == Some(user) || is_askers
         }
+        (Action::VetoRecovery, Resource::Recovery { user, .. }) => actor.user() == Some(user),
         (Action::ManageTokens, Resource::Team(team)) => holds(Role::Admin) || actor.holds_in(Role::Lead, team),
         (Action::ManageTokens, _) => holds(Role::Admin),
         (Action::OwnDevices, Resource::User(id)) => actor.user() == Some(id),
@@ -338,6 +341,7 @@ fn who_may(action: Action) -> &'static str {
         Action::ApproveRecovery => "another person who stands no lower and did not ask for it; no auditor",
         Action::LinkRecovery => "an admin, or somebody who approved it; never whoever asked, nor the person",
         Action::StopRecovery => "the person themselves, whoever asked for it, or an admin",
+        Action::VetoRecovery => "the person themselves",
         Action::RecoverOnHost => "whoever runs the server, on its host",
         Action::ManageTokens => "an admin, or a lead for their own team",
         Action::OwnKeys | Action::OwnAddress | Action::OwnDevices | Action::OwnSessions => "the person themselves",

@@ -190,7 +190,7 @@ impl App {
             ActKind::RecoveryAsk { .. } => authz::check(actor, Action::AskRecovery, &Resource::Installation)?,
             ActKind::RecoveryApprove { recovery, .. } => self.may_of_recovery(actor, Action::ApproveRecovery, recovery)?,
             ActKind::RecoveryLink { recovery, .. } => self.may_of_recovery(actor, Action::LinkRecovery, recovery)?,
-            ActKind::RecoveryVeto { recovery, .. } => self.may_of_recovery(actor, Action::StopRecovery, recovery)?,
+            ActKind::RecoveryVeto { recovery, .. } => self.may_of_recovery(actor, Action::VetoRecovery, recovery)?,
             ActKind::CredentialAdd { user, .. } | ActKind::CredentialRemove { user, .. } => {
                 authz::check(actor, Action::OwnKeys, &Resource::User(user.clone()))?
             }
