@@ -33,6 +33,7 @@ pub mod quorum;
 pub mod receipts;
 pub mod recoveries;
 pub mod recovery_host;
+pub mod recovery_rounds;
 pub mod refresh;
 pub mod said;
 pub mod sessions;
@@ -51,7 +52,10 @@ use crate::authn::{DeviceBook, Keys, SessionStore, Throttle, TokenBook};
 use crate::domain::{Clock, Timestamp};
 use crate::fleet::{Book, Fleet, Lines, Spool};
 use crate::storage::{Db, installation::Installation};
-use std::sync::{Arc, OnceLock, atomic::AtomicU64};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicU64},
+};
 use tokio::sync::{mpsc, watch};
 
 /// Everything that a request needs.
@@ -89,6 +93,8 @@ pub struct App {
     /// The watch over the audit log; it watches nothing before `open_log`.
     pub log: log::LogWatch,
     pub(crate) device_presses: device_uses::Seen,
+    // Keys of another host name are still to be left behind.
+    pub(crate) are_keys_closed: AtomicBool,
     pub(crate) agent_book: agent_book::AgentBook,
     pub(crate) people_book: people::PeopleBook,
     pub(crate) recovery_book: recoveries::RecoveryBook,
@@ -144,6 +150,7 @@ impl App {
             book: Book::default(),
             lines: Lines::default(),
             device_presses: device_uses::Seen::default(),
+            are_keys_closed: AtomicBool::new(false),
             agent_book: agent_book::AgentBook::default(),
             people_book: people::PeopleBook::default(),
             recovery_book: recoveries::RecoveryBook::default(),

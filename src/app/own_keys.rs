@@ -16,6 +16,8 @@ use crate::storage::{self, Lane, credentials::Credential};
 pub(crate) enum KeyNews<'a> {
     /// It was added.
     Added(&'a CredentialId, &'a str),
+    /// It was made with the one-time link that let the person in.
+    Made(&'a CredentialId, &'a str),
     /// It was removed.
     Removed(&'a CredentialId, &'a str),
     /// It must not be trusted any more.
@@ -84,6 +86,7 @@ impl App {
     /// # Errors
     /// `Denied`; `Conflict` with too many keys.
     pub async fn own_key_options(&self, actor: &Actor) -> Result<Ceremony, AppError> {
+        self.keys_are_open()?;
         let user = own(actor)?;
         let row = self.people_book.user(&user).ok_or(AppError::NotFound("person"))?;
         let keys = storage::credentials::credential_of_user(&mut *self.db.read().await?, &user).await?;
@@ -171,6 +174,12 @@ impl App {
                     "The key “{nickname}” was added, signed with a key that was there before. Whoever holds it can sign for this account."
                 ),
             ),
+            KeyNews::Made(id, nickname) => (
+                NoticeKind::KeyAdded,
+                id,
+                "made",
+                format!("The key “{nickname}” was made with the one-time link of this account. Whoever holds it can sign for it."),
+            ),
             KeyNews::Removed(id, nickname) => {
                 (NoticeKind::KeyRemoved, id, "removed", format!("The key “{nickname}” was removed, and sessions signed in with it ended."))
             }
@@ -187,7 +196,7 @@ impl App {
         let told = Notice::new(kind, id.as_str(), format!("A security key of yours was {what}"), own).at("/me");
         act.tell(&Audience::person(user), &told).await?;
         let told = Notice::new(kind, id.as_str(), format!("A security key of {who} was {what}"), text).at(format!("/people/{user}"));
-        act.tell(&Audience::admins(), &told).await.map(drop)
+        self.tell_admins_but(act, user, &told).await
     }
 
     /// False for the answer that the key gave last, come twice: it says nothing of the key.

@@ -5,7 +5,8 @@ use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{Audience, Grant, KEYS_NEEDED, KeyCount, Notice, NoticeKind, Role, TeamId, UserId};
 pub use crate::storage::credentials::Credential;
-use crate::storage::{self, Lane, credentials::Tally, invitations::Invitation, teams::Team, users::User};
+pub use crate::storage::users::User;
+use crate::storage::{self, Conn, Lane, credentials::Tally, invitations::Invitation, teams::Team};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, PoisonError, RwLock},
@@ -18,6 +19,22 @@ struct People {
     keys: HashMap<UserId, KeyCount>,
     // Who has put the first-run list away.
     first_run_away: HashSet<UserId>,
+    // A second person had two keys once.
+    is_in_company: bool,
+}
+
+/// What the book is read from.
+pub(crate) struct Rows {
+    /// Everybody.
+    pub users: Vec<User>,
+    /// Every team.
+    pub teams: Vec<Team>,
+    /// How many keys each can sign with.
+    pub keys: Vec<Tally>,
+    /// Who has put the first-run list away.
+    pub first_run_away: Vec<UserId>,
+    /// Whether a second person ever had two keys.
+    pub is_in_company: bool,
 }
 
 /// Everybody and every team.
@@ -25,12 +42,12 @@ struct People {
 pub struct PeopleBook(RwLock<People>);
 
 impl PeopleBook {
-    pub(crate) fn reload(&self, users: Vec<User>, teams: Vec<Team>, keys: Vec<Tally>, first_run_away: Vec<UserId>) {
+    pub(crate) fn reload(&self, rows: Rows) {
+        let Rows { users, teams, keys, first_run_away, is_in_company } = rows;
         let users = users.into_iter().map(|user| (user.id.clone(), Arc::new(user))).collect();
-        let count = |n: i64| usize::try_from(n).unwrap_or_default();
-        let keys = keys.into_iter().map(|tally| (tally.user_id, KeyCount { able: count(tally.able), bound: count(tally.bound) })).collect();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) =
-            People { users, teams, keys, first_run_away: first_run_away.into_iter().collect() };
+        let keys = key_counts(keys);
+        let first_run_away = first_run_away.into_iter().collect();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = People { users, teams, keys, first_run_away, is_in_company };
     }
     fn read<T>(&self, look: impl FnOnce(&People) -> T) -> T {
         look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
@@ -73,7 +90,16 @@ impl PeopleBook {
     pub fn keys(&self, id: &UserId) -> KeyCount {
         self.read(|people| people.keys.get(id).copied().unwrap_or_default())
     }
-    /// How many enabled people have two keys that count: with fewer than two of them a person is alone (ruling C8).
+    /// True while no second person has ever had two keys: then the same person signs twice (ruling C8). It ends for good, whoever is disabled
+    /// later.
+    pub fn is_alone(&self) -> bool {
+        self.read(|people| !people.is_in_company)
+    }
+    /// How many people are enabled: what makes an installation small (ruling C8).
+    pub fn enabled(&self) -> usize {
+        self.read(|people| people.users.values().filter(|user| user.enabled).count())
+    }
+    /// How many enabled people have two keys that count.
     pub fn enabled_with_rights(&self) -> usize {
         self.read(|people| people.users.values().filter(|user| people.has_two_keys(user)).count())
     }
@@ -89,6 +115,12 @@ impl People {
     }
 }
 
+/// The keys of each person, by what they count for.
+pub(crate) fn key_counts(keys: Vec<Tally>) -> HashMap<UserId, KeyCount> {
+    let count = |n: i64| usize::try_from(n).unwrap_or_default();
+    keys.into_iter().map(|tally| (tally.user_id, KeyCount { able: count(tally.able), bound: count(tally.bound) })).collect()
+}
+
 impl App {
     /// Everybody and every team.
     pub fn people(&self) -> &PeopleBook {
@@ -99,7 +131,7 @@ impl App {
     pub fn actor_of(&self, id: &UserId, stop_only: bool) -> Option<Actor> {
         let user = self.people_book.user(id).filter(|user| user.enabled)?;
         let few_keys = self.people_book.keys(id).for_grants(&user.grants) < KEYS_NEEDED;
-        let frozen = self.recovery_book.frozen_until(id, self.clock.now()).is_some();
+        let frozen = self.recovery_book.freeze_of(id, self.clock.now()).is_some();
         Some(Actor::User { id: id.clone(), name: user.display_name.clone(), grants: user.grants.clone(), stop_only, few_keys, frozen })
     }
 
@@ -133,6 +165,15 @@ impl App {
         authz::check(actor, Action::See, &Resource::Installation)?;
         let links = storage::invitations::invitation_latest(&mut *self.db.read().await?).await?;
         Ok(links.into_iter().map(|link| (link.user_id.clone(), link)).collect())
+    }
+
+    /// The names of those who hold lead, risk or admin and have no address: a notice reaches them by no other channel than the page.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn without_address(&self, actor: &Actor) -> Result<Vec<String>, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        Ok(storage::notices::address_missing(&mut *self.db.read().await?).await?)
     }
 
     /// Ends every right of a person and their sessions. Giving them back is an act that is signed. It is a stop: what it leaves without enough
@@ -170,10 +211,37 @@ impl App {
         self.tell_admins_but(act, id, &told.at(format!("/people/{id}"))).await
     }
 
-    /// Refuses an act that would leave nobody who can look after people.
+    /// Refuses an act that would leave nobody who can look after people: an admin who is enabled, not frozen, and has two keys that count.
     pub(crate) async fn an_admin_remains(&self, act: &mut Act<'_>) -> Result<(), AppError> {
-        let users = storage::users::user_all(act.tx()).await?;
-        let is_admin = |user: &User| user.enabled && user.grants.iter().any(|g: &Grant| g.role == Role::Admin);
-        if users.iter().any(is_admin) { Ok(()) } else { Err(AppError::conflict("somebody must remain an admin")) }
+        let members = self.members_in(act.tx()).await?;
+        if members.iter().any(|member| member.grants.iter().any(|g: &Grant| g.role == Role::Admin)) {
+            return Ok(());
+        }
+        Err(AppError::conflict("somebody must remain an admin who can act: enabled, with two security keys that count, not just recovered"))
+    }
+
+    /// True when somebody came in once, or was to be let in anew: no invitation opens anything for them any more, a recovery does.
+    pub(crate) async fn has_come_in(&self, conn: &mut Conn, user: &UserId) -> Result<bool, AppError> {
+        let keys = storage::credentials::credential_ever(conn, user).await?;
+        Ok(keys >= KEYS_NEEDED as i64 || storage::recoveries::recovery_ever(conn, user).await? > 0)
+    }
+
+    /// Refuses another invitation for whoever has come in.
+    pub(crate) async fn check_not_in(&self, conn: &mut Conn, user: &UserId) -> Result<(), AppError> {
+        if self.has_come_in(conn, user).await? {
+            return Err(AppError::conflict(
+                "this person has come in once: they have, or had, two security keys. Who lost theirs is recovered, which two others approve",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The same as a question: whether an invitation can still let somebody in.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn takes_invitation(&self, actor: &Actor, user: &UserId) -> Result<bool, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        Ok(!self.has_come_in(&mut *self.db.read().await?, user).await?)
     }
 }

@@ -1,14 +1,18 @@
 //! Quorum safety where it meets acts. Taking roles away is refused when a policy would be left with too few people, unless the installation is
 //! small; disabling somebody is a stop and never is. Whatever is missing already is said on the page of people, with how to mend it.
 
-use super::{App, AppError, recoveries::party, tx::Act};
+use super::{
+    App, AppError,
+    people::key_counts,
+    recoveries::{freeze_of, party},
+    tx::Act,
+};
 use crate::domain::{
-    Audience, Grant, KEYS_NEEDED, KeyCount, Notice, NoticeKind, UserId,
+    Audience, Grant, KEYS_NEEDED, Notice, NoticeKind, UserId,
     quorum::{self, Gap, Policy},
     recovery::Party,
 };
 use crate::storage::{self, Conn, users::User};
-use std::collections::HashMap;
 
 impl App {
     /// Policies that cannot be met now.
@@ -49,9 +53,10 @@ impl App {
         format!("{what}: {} of {} people. To mend it, {mend}", gap.have, gap.need)
     }
 
-    /// Refuses a change of roles after which a policy could not be met that can be met now, unless the installation is small.
-    pub(crate) fn keeps_quorum(&self, before: &[Party], user: &UserId, grants: &[Grant]) -> Result<(), AppError> {
-        if quorum::is_small(before) {
+    /// Refuses a change of roles after which a policy could not be met that can be met now, unless the installation is small by its enabled
+    /// people.
+    pub(crate) fn keeps_quorum(&self, (before, enabled): (&[Party], usize), user: &UserId, grants: &[Grant]) -> Result<(), AppError> {
+        if quorum::is_small(enabled) {
             return Ok(());
         }
         let change = |member: &Party| if member.id == *user { Party { id: user.clone(), grants: grants.to_vec() } } else { member.clone() };
@@ -64,15 +69,17 @@ impl App {
         Err(AppError::Conflict(broken.iter().map(words).collect()))
     }
 
-    /// Everybody who could be asked to sign something, as this transaction sees them.
+    /// Everybody who could be asked to sign something, as this transaction sees them: enabled, with two keys that count, not frozen.
     pub(crate) async fn members_in(&self, conn: &mut Conn) -> Result<Vec<Party>, AppError> {
-        let count = |n: i64| usize::try_from(n).unwrap_or_default();
-        let tally = storage::credentials::credential_tally(conn).await?;
-        let keys: HashMap<_, _> =
-            tally.into_iter().map(|tally| (tally.user_id, KeyCount { able: count(tally.able), bound: count(tally.bound) })).collect();
-        let has_two = |user: &User| keys.get(&user.id).copied().unwrap_or_default().for_grants(&user.grants) >= KEYS_NEEDED;
+        let now = self.clock.now();
+        let keys = key_counts(storage::credentials::credential_tally(conn).await?);
+        let recoveries = self.recent_recoveries(conn).await?;
+        let may_sign = |user: &User| {
+            let keys = keys.get(&user.id).copied().unwrap_or_default().for_grants(&user.grants);
+            user.enabled && keys >= KEYS_NEEDED && freeze_of(recoveries.iter(), &user.id, now).is_none()
+        };
         let users = storage::users::user_all(conn).await?;
-        Ok(users.iter().filter(|user| user.enabled && has_two(user)).map(party).collect())
+        Ok(users.iter().filter(|user| may_sign(user)).map(party).collect())
     }
 
     /// Tells everyone who administers what is missing without somebody who is being disabled.

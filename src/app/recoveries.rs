@@ -1,12 +1,12 @@
-//! Recovery of accounts whose security keys are lost: asked for, seen, taken back, and what the clock does to it. Approvals, vetoes and links
-//! are acts (`acts/recovery.rs`); past every approval goes only the server's host (`recovery_host.rs`).
+//! Recovery of accounts whose security keys are lost: asked for, seen, taken back. Approvals, vetoes and links are acts (`acts/recovery.rs`);
+//! what the clock does to it is in `recovery_rounds.rs`; past every approval goes only the server's host (`recovery_host.rs`).
 
-use super::{App, AppError, Invalid, sign_in::LINK_SESSION_MS, tx::Act};
+use super::{App, AppError, Invalid, recovery_rounds::still_here, sign_in::LINK_SESSION_MS, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{
     Audience, Notice, NoticeKind, RecoveryId, Timestamp, UserId,
-    recovery::{self, EXPIRES_MS, FROZEN_MS, HOST_TOLD_MS, Party, RecoveryState},
+    recovery::{self, EXPIRES_MS, FROZEN_MS, HOST_TOLD_MS, OWN_ASKS, OWN_WITHIN_MS, Party, RecoveryState},
     text,
 };
 pub use crate::storage::recoveries::{Approval, Recovery};
@@ -21,6 +21,46 @@ const REMEMBERED_MS: i64 = EXPIRES_MS + HOST_TOLD_MS + FROZEN_MS;
 /// How far back the page of recoveries goes.
 const LISTED_MS: i64 = 400 * 24 * 60 * 60 * 1_000;
 
+/// How long the rights of a person are frozen by a recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freeze {
+    /// Its link was used, and not for two new keys yet: until there are two, and longer.
+    UntilDone,
+    /// Until this moment.
+    Until(Timestamp),
+}
+
+impl Freeze {
+    /// In words, for a sentence that begins with *until*.
+    pub fn words(self) -> String {
+        match self {
+            Self::UntilDone => "24 hours after a recovery with two new keys".to_owned(),
+            Self::Until(at) => at.plain(),
+        }
+    }
+    /// True when it is over by now.
+    pub fn is_over(self, now: Timestamp) -> bool {
+        matches!(self, Self::Until(at) if at <= now)
+    }
+}
+
+/// How the rights of a person are frozen by their recoveries, given newest first; none: they are not. What one of them began and did not end
+/// freezes until a later one is done.
+pub(crate) fn freeze_of<'a>(newest_first: impl Iterator<Item = &'a RecoveryView>, user: &UserId, now: Timestamp) -> Option<Freeze> {
+    let mut found = None;
+    for view in newest_first.filter(|view| view.row.user_id == *user) {
+        match view.freeze() {
+            Some(Freeze::UntilDone) => return Some(Freeze::UntilDone),
+            Some(freeze) if !freeze.is_over(now) => found = found.or(Some(freeze)),
+            _ => {}
+        }
+        if view.row.state == RecoveryState::Done {
+            break;
+        }
+    }
+    found
+}
+
 /// A recovery and who has approved it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveryView {
@@ -31,21 +71,31 @@ pub struct RecoveryView {
 }
 
 impl RecoveryView {
-    /// Until when the rights of the person are frozen by it; none: they are not.
-    pub fn frozen_until(&self) -> Option<Timestamp> {
-        match self.row.state {
-            RecoveryState::Linked => self.row.link_until.map(|until| until.plus_ms(LINK_SESSION_MS)),
-            RecoveryState::Done => self.row.closed_at.map(|at| at.plus_ms(FROZEN_MS)),
+    /// How the rights of the person are frozen by it; none: they are not.
+    pub fn freeze(&self) -> Option<Freeze> {
+        let (row, has_begun) = (&self.row, self.row.began_at.is_some());
+        match row.state {
+            RecoveryState::Linked | RecoveryState::Expired if has_begun => Some(Freeze::UntilDone),
+            RecoveryState::Linked => self.link_lives_until().map(Freeze::Until),
+            RecoveryState::Done => row.closed_at.map(|at| Freeze::Until(at.plus_ms(FROZEN_MS))),
             _ => None,
         }
+    }
+    /// Until when whoever opened its link may go on with it.
+    fn link_lives_until(&self) -> Option<Timestamp> {
+        self.row.link_until.filter(|_| self.row.state == RecoveryState::Linked).map(|until| until.plus_ms(LINK_SESSION_MS))
+    }
+    /// True while somebody may still go on with its link.
+    pub(crate) fn has_live_link(&self, now: Timestamp) -> bool {
+        self.link_lives_until().is_some_and(|until| until > now)
     }
     /// True when it was done on the server's host.
     pub fn is_by_host(&self) -> bool {
         self.row.asked_by.is_none()
     }
-    /// True while a link may be made.
+    /// True while a link may be made here. That of a recovery on the server's host is made there alone.
     pub fn takes_link(&self, now: Timestamp) -> bool {
-        let is_ready = self.row.ready_at.is_some_and(|at| at <= now) || self.is_by_host();
+        let is_ready = self.row.ready_at.is_some_and(|at| at <= now) && !self.is_by_host();
         matches!(self.row.state, RecoveryState::Approved | RecoveryState::Linked) && is_ready && now <= self.row.expires_at
     }
 }
@@ -70,10 +120,14 @@ impl RecoveryBook {
     pub fn open_of(&self, user: &UserId) -> Option<Arc<RecoveryView>> {
         self.all().into_iter().find(|one| one.row.user_id == *user && one.row.state.is_open())
     }
-    /// Until when a person's rights are frozen; none: they are not.
-    pub fn frozen_until(&self, user: &UserId, now: Timestamp) -> Option<Timestamp> {
+    /// True when there is one of a person, open or not.
+    pub fn knows(&self, user: &UserId) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().any(|one| one.row.user_id == *user)
+    }
+    /// How a person's rights are frozen; none: they are not.
+    pub fn freeze_of(&self, user: &UserId, now: Timestamp) -> Option<Freeze> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        all.iter().filter(|one| one.row.user_id == *user).filter_map(|one| one.frozen_until()).max().filter(|until| *until > now)
+        freeze_of(all.iter().map(Arc::as_ref), user, now)
     }
     /// Those that every page tells of: done on the server's host, and not long ago.
     pub fn by_host(&self, now: Timestamp) -> Vec<Arc<RecoveryView>> {
@@ -107,9 +161,17 @@ impl App {
         read(conn, self.clock.now().plus_ms(-REMEMBERED_MS)).await
     }
 
-    /// Everybody who could be asked to sign something: enabled, with two keys that count.
+    /// Everybody who could be asked to sign something: enabled, with two keys that count, not frozen.
     pub fn members(&self) -> Vec<Party> {
-        self.people_book.users().iter().filter(|user| self.people_book.has_two_keys(&user.id)).map(|user| party(user)).collect()
+        let now = self.clock.now();
+        let may_sign = |user: &Arc<User>| self.people_book.has_two_keys(&user.id) && self.recovery_book.freeze_of(&user.id, now).is_none();
+        self.people_book.users().iter().filter(|user| may_sign(user)).map(|user| party(user)).collect()
+    }
+
+    /// Who approved a recovery and could be asked again now, in order.
+    pub(crate) fn approvers_now(&self, view: &RecoveryView) -> Vec<Party> {
+        let members = self.members();
+        still_here(&view.approvals, &members)
     }
 
     /// What a recovery is to the policy.
@@ -224,6 +286,11 @@ impl App {
         if let Some(found) = storage::recoveries::recovery_open_of(open.tx(), user).await? {
             return Ok(found.id);
         }
+        let since = open.now().plus_ms(-OWN_WITHIN_MS);
+        if storage::recoveries::recovery_own_since(open.tx(), user, since).await? >= OWN_ASKS {
+            let why = "you asked three times within a day, and everyone who administers was told each time; an admin can ask for you";
+            return Err(AppError::conflict(why));
+        }
         let id = RecoveryId::new();
         self.insert_recovery(&mut open, &id, (&person, user), &why).await?;
         open.commit(Event::RecoveryAsked { recovery: id.clone(), user: user.clone(), why, signed: None }).await?;
@@ -240,35 +307,42 @@ impl App {
         Ok(Some(RecoveryView { approvals: storage::recoveries::recovery_approvals(&mut tx, &row.id).await?, row }))
     }
 
-    /// Takes back a recovery that this person asked for.
+    /// Takes back a recovery whose link was not used yet: the person themselves, whoever asked for it, or any admin.
     ///
     /// # Errors
-    /// `Denied` for everybody else; `NotFound`; `Conflict` when it is over or used.
+    /// `Denied` for everybody else; `NotFound`; `Conflict` when it is over, used, or made on the server's host.
     pub async fn withdraw_recovery(&self, actor: &Actor, id: &RecoveryId) -> Result<(), AppError> {
         let view = self.recovery(actor, id).await?;
         let permit = authz::check(actor, Action::StopRecovery, &self.recovery_resource(&view))?;
-        if view.row.asked_by.as_ref() != actor.user() {
-            return Err(AppError::conflict("only whoever asked takes it back; whose account it is vetoes it, signed with a key"));
+        if view.is_by_host() {
+            return Err(AppError::conflict("it was made on the server's host; whose account it is vetoes it, signed with a key"));
         }
         let open = self.begin(permit, Lane::Normal).await?;
         self.withdraw(open, id).await
     }
 
-    /// The same for somebody who has given the right password and has no key.
+    /// The same for somebody who has given the right password and no key: that is not enough once anybody has approved it.
     ///
     /// # Errors
-    /// `NotFound` when they asked for none; `Conflict` when it is over or used.
+    /// `NotFound` when there is none; `Conflict` when somebody approved it, or it was made on the server's host.
     pub async fn withdraw_own_recovery(&self, user: &UserId) -> Result<(), AppError> {
-        let found = self.own_recovery(user).await?.filter(|view| view.row.asked_by.as_ref() == Some(user));
-        let id = found.ok_or(AppError::NotFound("recovery"))?.row.id;
-        let open = self.begin(self.server_permit()?, Lane::Normal).await?;
-        self.withdraw(open, &id).await
+        let mut open = self.begin(self.server_permit()?, Lane::Normal).await?;
+        let row = storage::recoveries::recovery_open_of(open.tx(), user).await?.ok_or(AppError::NotFound("recovery"))?;
+        if row.asked_by.is_none() || !storage::recoveries::recovery_approvals(open.tx(), &row.id).await?.is_empty() {
+            let why = "it was approved, so a password alone takes it back no more: a key of yours vetoes it, and any admin can withdraw it";
+            return Err(AppError::conflict(why));
+        }
+        self.withdraw(open, &row.id).await
     }
 
     async fn withdraw(&self, mut open: Act<'_>, id: &RecoveryId) -> Result<(), AppError> {
         let row = self.stop_recovery(&mut open, id, RecoveryState::Withdrawn).await?;
         let whose = self.people_book.name(&row.user_id).unwrap_or_default();
-        let text = "Whoever asked for it took it back. Nothing was changed; a link that was made is over.";
+        let by = match open.actor() {
+            Actor::User { name, .. } => name.clone(),
+            _ => format!("{whose}, with their password,"),
+        };
+        let text = &format!("{by} took it back. Nothing was changed; a link that was made is over.");
         self.tell_of_recovery(&mut open, &row, (NoticeKind::RecoveryStopped, ""), ("Recovery withdrawn", &whose), text).await?;
         open.commit_stop(Event::RecoveryWithdrawn { recovery: row.id, user: row.user_id }).await?;
         Ok(())
@@ -289,53 +363,24 @@ impl App {
         Ok(row)
     }
 
-    /// What time does to recoveries: those whose time is over end, and everyone is told once a link may be made. Safe to run twice.
-    ///
-    /// # Errors
-    /// When the database is gone: what is left is done by the next round.
-    pub async fn tend_recoveries(&self) -> Result<(), AppError> {
-        let now = self.clock.now();
-        let open = read(&mut *self.db.read().await?, now).await?;
-        for view in open.into_iter().filter(|view| view.row.state.is_open()) {
-            let has_link = view.row.state == RecoveryState::Linked && view.frozen_until().is_some_and(|until| until > now);
-            if now > view.row.expires_at && !has_link {
-                self.expire_recovery(&view.row).await?;
-            } else if view.row.state == RecoveryState::Approved && view.row.told_at.is_none() && view.takes_link(now) {
-                self.tell_ready(&view.row).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn expire_recovery(&self, row: &Recovery) -> Result<(), AppError> {
-        let mut open = self.begin(self.server_permit()?, Lane::Normal).await?;
-        let row = match self.stop_recovery(&mut open, &row.id, RecoveryState::Expired).await {
-            Err(AppError::Conflict(_)) => return Ok(()),
-            other => other?,
-        };
-        let whose = self.people_book.name(&row.user_id).unwrap_or_default();
-        let text = "It was not completed within 7 days. Nothing goes on by itself: ask again if it is still needed.";
-        self.tell_of_recovery(&mut open, &row, (NoticeKind::RecoveryStopped, ""), ("Recovery expired", &whose), text).await?;
-        open.commit_stop(Event::RecoveryExpired { recovery: row.id, user: row.user_id }).await?;
-        Ok(())
-    }
-
-    async fn tell_ready(&self, row: &Recovery) -> Result<(), AppError> {
-        let mut open = self.begin(self.server_permit()?, Lane::Normal).await?;
-        let now = open.now();
-        if !storage::recoveries::recovery_told(open.tx(), &row.id, now).await? {
+    /// Takes back what was made with the link of a recovery: the keys since then, and the password. Before it there are none left.
+    pub(crate) async fn undo_begun(&self, open: &mut Act<'_>, row: &Recovery) -> Result<(), AppError> {
+        if row.began_at.is_none() {
             return Ok(());
         }
-        let whose = self.people_book.name(&row.user_id).unwrap_or_default();
-        let text = "The 24 hours in which it could be vetoed are over. An admin, or somebody who approved it, can make the link now. A key that is \
-                    not lost still vetoes it until the link is used.";
-        self.tell_of_recovery(&mut open, row, (NoticeKind::RecoveryApproved, ":ready"), ("Recovery can go on", &whose), text).await?;
-        for approval in storage::recoveries::recovery_approvals(open.tx(), &row.id).await? {
-            let told = Notice::new(NoticeKind::RecoveryApproved, format!("{}:ready", row.id), format!("Recovery can go on: {whose}"), text);
-            open.tell(&Audience::person(&approval.user_id), &told.at(format!("/recoveries/{}", row.id))).await?;
+        let now = open.now();
+        let mut credentials = Vec::new();
+        for key in storage::credentials::credential_of_user(open.tx(), &row.user_id).await? {
+            storage::credentials::credential_remove(open.tx(), &key.id, now).await?;
+            credentials.push(key.id);
         }
+        storage::users::user_end_password(open.tx(), &row.user_id).await?;
+        if !credentials.is_empty() {
+            let (recovery, user) = (row.id.clone(), row.user_id.clone());
+            open.record_stop(Event::RecoveryKeysRemoved { recovery, user, credentials }).await?;
+        }
+        open.record_stop(Event::PasswordEnded { user: row.user_id.clone() }).await?;
         open.changes_books();
-        open.commit(Event::RecoveryReady { recovery: row.id.clone(), user: row.user_id.clone() }).await?;
         Ok(())
     }
 }

@@ -14,6 +14,7 @@ use crate::domain::{
     text,
 };
 use crate::storage::{self, Lane};
+use std::sync::atomic::Ordering;
 
 /// What the host gets.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl App {
         if !row.enabled {
             return Err(AppError::conflict(format!("{} is disabled; an admin enables people", row.display_name)));
         }
-        let (person, members) = (party(&row), self.members());
+        let (person, members) = (party(&row), self.members_in(open.tx()).await?);
         let could_approve = recovery::eligible(&person, Some(&row.id), &members).len();
         if recovery::can_be_approved(&person, Some(&row.id), &members) && forced.is_none() {
             return Err(AppError::conflict(format!(
@@ -48,8 +49,9 @@ impl App {
         }
         let now = open.now();
         if let Some(found) = storage::recoveries::recovery_open_of(open.tx(), &row.id).await? {
+            self.undo_begun(&mut open, &found).await?;
             storage::recoveries::recovery_close(open.tx(), &found.id, RecoveryState::Withdrawn, now).await?;
-            open.record(Event::RecoveryWithdrawn { recovery: found.id, user: row.id.clone() }).await?;
+            open.record_stop(Event::RecoveryWithdrawn { recovery: found.id, user: row.id.clone() }).await?;
         }
         let why = forced.clone().unwrap_or_else(|| "too few people could approve a recovery".to_owned());
         let recovery = Recovery {
@@ -77,7 +79,8 @@ impl App {
         let told =
             Notice::new(NoticeKind::RecoveryDone, &recovery.id, format!("Recovered on the server's host: {}", row.display_name), text);
         open.tell(&Audience { people: everybody, admins: true }, &told.at(format!("/recoveries/{}", recovery.id))).await?;
-        open.commit(Event::RecoveredByHost {
+        // Whoever is kept out comes in and stops, also while the log is frozen (ruling C4): the entry waits then.
+        open.commit_stop(Event::RecoveredByHost {
             recovery: recovery.id,
             user: row.id.clone(),
             could_approve: could_approve as u64,
@@ -89,10 +92,26 @@ impl App {
         Ok(HostLink { link: secret, whose: row.display_name })
     }
 
+    /// Says that keys made for another host name are still to be left behind: until then no key signs in and none is made.
+    pub fn close_keys(&self) {
+        self.are_keys_closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Refuses what takes a security key while those of another host name are still to be left behind.
+    pub(crate) fn keys_are_open(&self) -> Result<(), AppError> {
+        match self.are_keys_closed.load(Ordering::SeqCst) {
+            true => Err(AppError::conflict(
+                "security keys of the host name before are being left behind, which the database did not take yet; stops on the host and by \
+                 tokens work",
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// Leaves the keys of another relying party behind: none of them signs here any more. Says how many there were.
     ///
     /// # Errors
-    /// When the database or the log does not take it: nothing was changed.
+    /// When the database does not take it: nothing was changed.
     pub async fn leave_rp_id(&self, host_user: &str, from: &str, to: &str) -> Result<u64, AppError> {
         let permit = authz::check(&Actor::Host { user: host_user.to_owned() }, Action::RecoverOnHost, &Resource::Installation)?;
         let mut open = self.begin(permit, Lane::Normal).await?;
@@ -111,7 +130,9 @@ impl App {
         let told = Notice::new(NoticeKind::PolicyChanged, format!("rp:{now:?}"), "All security keys must be made anew", text);
         open.tell(&Audience { people, admins: true }, &told).await?;
         open.changes_books();
-        open.commit(Event::RpIdChanged { from: from.to_owned(), to: to.to_owned(), keys }).await?;
+        // It only takes away, and a frozen log keeps nobody's server from starting: the entry waits then.
+        open.commit_stop(Event::RpIdChanged { from: from.to_owned(), to: to.to_owned(), keys }).await?;
+        self.are_keys_closed.store(false, Ordering::SeqCst);
         Ok(keys)
     }
 }

@@ -1,7 +1,7 @@
 //! Bringing the snapshot up to date. Every fact takes an epoch and the epoch row is locked first, so "what came after the epoch I know"
 //! is complete. Going up is answered only after a read that began after the question came (ruling H1).
 
-use super::{App, AppError};
+use super::{App, AppError, people::Rows};
 use crate::domain::{Epoch, Timestamp};
 use crate::fleet::{View, view::Changes};
 use crate::storage::{self, Conn};
@@ -61,6 +61,7 @@ impl App {
         let away = storage::first_run::first_run_away(conn).await?;
         let (users, teams) = (storage::users::user_all(conn).await?, storage::teams::team_all(conn).await?);
         let tokens = storage::tokens::token_all(conn).await?;
+        let is_in_company = storage::settings::setting_is_on(conn, storage::settings::SECOND_PERSON).await?;
         let allowed = storage::settings::setting_is_on(conn, storage::settings::STOP_DEVICES).await?;
         let devices = storage::stop_devices::device_all(conn).await?;
         let recoveries = self.recent_recoveries(conn).await?;
@@ -71,7 +72,7 @@ impl App {
             }
             *books = version;
             self.agent_book.reload(agents);
-            self.people_book.reload(users, teams, keys, away);
+            self.people_book.reload(Rows { users, teams, keys, first_run_away: away, is_in_company });
             self.recovery_book.reload(recoveries);
             self.device_book.reload(allowed, devices);
             self.token_book.reload(&tokens);

@@ -3,11 +3,12 @@
 pub use super::whence::Whence;
 use super::{
     App, AppError, Invalid,
+    own_keys::KeyNews,
     tx::{Act, Entered},
     whence::note_browser,
 };
 use crate::audit::{Event, SignedAct};
-use crate::authn::{Ceremony, KeyError, NewKey, Signed, Trying};
+use crate::authn::{Ceremony, KeyError, NewKey, Signed, Step, Trying};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::{
     password,
@@ -18,7 +19,7 @@ use crate::domain::{
     recovery::{FROZEN_MS, RecoveryState},
     text,
 };
-use crate::storage::{self, Lane, credentials::Credential, invitations::Invitation, users::User};
+use crate::storage::{self, Lane, credentials::Credential, invitations::Invitation, recoveries::Recovery, users::User};
 use data_encoding::BASE64URL_NOPAD;
 
 /// How long the first set-up link lives.
@@ -97,7 +98,7 @@ impl App {
                 admin
             }
             [only] => {
-                if storage::credentials::credential_ever(act.tx(), &only.id).await? >= KEYS_NEEDED as i64 {
+                if self.has_come_in(act.tx(), &only.id).await? {
                     return Ok(None);
                 }
                 only.clone()
@@ -125,7 +126,7 @@ impl App {
         Ok(match users.as_slice() {
             [] => false,
             // Whoever ever had two is in, also once their keys are gone: a recovery helps them, no set-up.
-            [only] => storage::credentials::credential_ever(&mut tx, &only.id).await? >= KEYS_NEEDED as i64,
+            [only] => self.has_come_in(&mut tx, &only.id).await?,
             _ => true,
         })
     }
@@ -157,6 +158,8 @@ impl App {
                 let found = storage::recoveries::recovery_open_of(&mut tx, &row.user_id).await?;
                 Some(found.filter(|found| found.state == RecoveryState::Linked).ok_or_else(gone)?)
             }
+            // Whoever came in once comes back by a recovery, which others approve, and by nothing that one admin makes alone.
+            _ if self.has_come_in(&mut tx, &row.user_id).await? => return Err(gone()),
             _ => None,
         };
         let user = storage::users::user_by_id(&mut tx, &row.user_id).await?.filter(|user| user.enabled).ok_or_else(gone)?;
@@ -182,15 +185,31 @@ impl App {
         let (Some(display_name), true) = (display_name, invalid.0.is_empty()) else { return Err(invalid.into()) };
         let hash = tokio::task::spawn_blocking(move || password::hash(&password)).await.map_err(AppError::internal)?;
         let hash = hash.map_err(AppError::internal)?;
+        let user = welcomed.user.id.clone();
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
-        if let Some(recovery) = &welcomed.recovery {
-            begin_recovery(&mut act, link, (recovery, &welcomed.user.id)).await?;
+        let recovery = self.still_welcome(&mut act, link, &welcomed).await?;
+        if let Some(recovery) = &recovery {
+            begin_recovery(&mut act, recovery).await?;
         }
-        storage::users::user_set_password(act.tx(), &welcomed.user.id, &hash, &display_name).await?;
-        self.welcome_address(&mut act, &welcomed.user.id, address).await?;
+        storage::users::user_set_password(act.tx(), &user, &hash, &display_name).await?;
+        self.welcome_address(&mut act, &user, address).await?;
         act.changes_books();
-        act.commit(Event::PasswordSet { user: welcomed.user.id.clone() }).await?;
+        commit(act, recovery.as_ref(), Event::PasswordSet { user: user.clone() }).await?;
+        if recovery.is_some() {
+            self.sessions.end_all_of(&user).await;
+        }
         self.welcome_by_digest(link).await
+    }
+
+    /// Looks inside the transaction whether a link still leads to what it led to; answers with the recovery that it belongs to.
+    async fn still_welcome(&self, act: &mut Act<'_>, link: &str, welcomed: &Welcomed) -> Result<Option<Recovery>, AppError> {
+        let open_at = act.now().plus_ms(-LINK_SESSION_MS);
+        storage::invitations::invitation_open(act.tx(), link, open_at).await?.ok_or_else(gone)?;
+        let Some(id) = &welcomed.recovery else {
+            return if self.has_come_in(act.tx(), &welcomed.user.id).await? { Err(gone()) } else { Ok(None) };
+        };
+        let row = storage::recoveries::recovery_by_id(act.tx(), id).await?;
+        row.filter(|row| row.state == RecoveryState::Linked).ok_or_else(gone).map(Some)
     }
 
     /// Takes the address that a newcomer gave. One that stands is changed with a key only, whoever holds a link.
@@ -204,7 +223,7 @@ impl App {
         let text = "Your notices come to this address: when a security key is added or your roles change, for example.";
         let told = Notice::new(NoticeKind::AddressChanged, format_args!("welcome:{}", now.0), "Your notices come here", text).at("/me");
         act.tell(&Audience::person(user), &told).await?;
-        act.record(Event::AddressSet { user: user.clone() }).await.map(drop)
+        act.record_stop(Event::AddressSet { user: user.clone() }).await.map(drop)
     }
 
     /// What the browser needs to make a new key for somebody who holds a link.
@@ -212,6 +231,7 @@ impl App {
     /// # Errors
     /// `NotFound` for a dead link.
     pub async fn welcome_key_options(&self, link: &str) -> Result<Ceremony, AppError> {
+        self.keys_are_open()?;
         let welcomed = self.welcome_by_digest(link).await?;
         let keys = storage::credentials::credential_of_user(&mut *self.db.read().await?, &welcomed.user.id).await?;
         let known: Vec<CredentialId> = keys.into_iter().map(|key| key.id).collect();
@@ -243,39 +263,34 @@ impl App {
         let user = &welcomed.user.id;
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
         let now = act.now();
-        let event = insert_key(&mut act, user, key, nickname, None).await?;
-        let keys = storage::credentials::credential_of_user(act.tx(), user).await?.len();
-        let open_at = now.plus_ms(-LINK_SESSION_MS);
-        if keys < KEYS_NEEDED {
-            // A link that ended meanwhile, by a veto or by a newer one, gives no key.
-            storage::invitations::invitation_open(act.tx(), link, open_at).await?.ok_or_else(gone)?;
-        } else if !storage::invitations::invitation_use(act.tx(), link, now, open_at).await? {
+        // A link that ended meanwhile, by a veto or by a newer one, gives no key; nor does one whose recovery begins anew.
+        let recovery = self.still_welcome(&mut act, link, welcomed).await?;
+        if recovery.as_ref().is_some_and(|recovery| recovery.began_at.is_none()) {
             return Err(gone());
         }
-        match welcomed.recovery.as_ref().filter(|_| keys >= KEYS_NEEDED) {
-            None => {
-                act.commit(event).await?;
-            }
-            Some(recovery) => {
-                act.record(event).await?;
-                self.finish_recovery(&mut act, recovery, &welcomed.user).await?;
-                act.commit(Event::RecoveryDone {
-                    recovery: recovery.clone(),
-                    user: user.clone(),
-                    frozen_until_us: now.plus_ms(FROZEN_MS).0,
-                })
-                .await?;
-                self.sessions.end_all_of(user).await;
-            }
+        if recovery.is_none() {
+            self.tell_of_key(&mut act, user, KeyNews::Made(&key.id, &nickname)).await?;
         }
+        let event = insert_key(&mut act, user, key, nickname, None).await?;
+        let keys = storage::credentials::credential_of_user(act.tx(), user).await?.len();
+        if keys >= KEYS_NEEDED && !storage::invitations::invitation_use(act.tx(), link, now, now.plus_ms(-LINK_SESSION_MS)).await? {
+            return Err(gone());
+        }
+        let Some(row) = recovery.as_ref().filter(|_| keys >= KEYS_NEEDED) else {
+            return commit(act, recovery.as_ref(), event).await;
+        };
+        act.record_stop(event).await?;
+        self.finish_recovery(&mut act, row, &welcomed.user).await?;
+        let done = Event::RecoveryDone { recovery: row.id.clone(), user: user.clone(), frozen_until_us: now.plus_ms(FROZEN_MS).0 };
+        commit(act, Some(row), done).await?;
+        self.sessions.end_all_of(user).await;
         Ok(())
     }
 
     /// New keys are there: the recovery is over, its person and everyone who administers are told.
-    async fn finish_recovery(&self, act: &mut super::tx::Act<'_>, id: &RecoveryId, user: &User) -> Result<(), AppError> {
+    async fn finish_recovery(&self, act: &mut Act<'_>, row: &Recovery, user: &User) -> Result<(), AppError> {
         let now = act.now();
-        let row = storage::recoveries::recovery_by_id(act.tx(), id).await?.ok_or_else(gone)?;
-        if !storage::recoveries::recovery_close(act.tx(), id, RecoveryState::Done, now).await? {
+        if !storage::recoveries::recovery_close(act.tx(), &row.id, RecoveryState::Done, now).await? {
             return Err(gone());
         }
         act.changes_books();
@@ -284,7 +299,7 @@ impl App {
              else. If this was not you, or you do not know of it, tell an admin at once: they disable the account.",
             now.plus_ms(FROZEN_MS).plain()
         );
-        self.tell_of_recovery(act, &row, (NoticeKind::RecoveryDone, ":done"), ("Recovered", &user.display_name), &text).await
+        self.tell_of_recovery(act, row, (NoticeKind::RecoveryDone, ":done"), ("Recovered", &user.display_name), &text).await
     }
 
     /// First half of signing in. Whoever has this name or nobody: the same question to the database, the same work on the password, the same
@@ -338,9 +353,15 @@ impl App {
         Ok(self.keys.begin_assertion(&self.passkeys_of(user).await?, None)?)
     }
 
-    /// What the library knows of the keys with which a person may sign now.
+    /// What the library knows of the keys with which a person may sign now. Those made with a recovery's link sign nothing before it is done:
+    /// until then nobody has what it takes.
     pub(crate) async fn passkeys_of(&self, user: &UserId) -> Result<Vec<String>, AppError> {
-        let keys = storage::credentials::credential_of_user(&mut *self.db.read().await?, user).await?;
+        self.keys_are_open()?;
+        let mut tx = self.db.read().await?;
+        if storage::recoveries::recovery_open_of(&mut tx, user).await?.is_some_and(|row| row.began_at.is_some()) {
+            return Ok(Vec::new());
+        }
+        let keys = storage::credentials::credential_of_user(&mut tx, user).await?;
         Ok(self.usable(user, keys).into_iter().map(|key| key.passkey).collect())
     }
 
@@ -349,6 +370,7 @@ impl App {
     /// # Errors
     /// `Key` when the answer does not verify; `Conflict` when the key was used elsewhere, suspended or removed in the same moment.
     pub async fn sign_in_key(&self, user: &UserId, state: &str, response: &str, whence: &Whence) -> Result<Touched, AppError> {
+        self.throttle.check_step(Step::Key, user, &whence.place).map_err(AppError::TooMany)?;
         let signed = match self.keys.finish_sign_in(state, &self.passkeys_of(user).await?, response) {
             Ok(signed) => signed,
             Err(error) => {
@@ -373,6 +395,7 @@ impl App {
                 false
             }
         };
+        self.throttle.step_was_good(Step::Key, user, &whence.place);
         Ok(Touched { key: signed.credential, recorded })
     }
 
@@ -415,28 +438,36 @@ fn gone() -> AppError {
 }
 
 /// The link of a recovery is used: the keys from before it are gone from here on, and no veto comes any more.
-async fn begin_recovery(act: &mut super::tx::Act<'_>, link: &str, (id, user): (&RecoveryId, &UserId)) -> Result<(), AppError> {
-    let now = act.now();
-    let row = storage::recoveries::recovery_by_id(act.tx(), id).await?.filter(|row| row.state == RecoveryState::Linked).ok_or_else(gone)?;
-    storage::invitations::invitation_open(act.tx(), link, now.plus_ms(-LINK_SESSION_MS)).await?.ok_or_else(gone)?;
+async fn begin_recovery(act: &mut Act<'_>, row: &Recovery) -> Result<(), AppError> {
     if row.began_at.is_some() {
         return Ok(());
     }
-    storage::recoveries::recovery_began(act.tx(), id, now).await?;
+    let now = act.now();
+    storage::recoveries::recovery_began(act.tx(), &row.id, now).await?;
     let mut credentials = Vec::new();
-    for key in storage::credentials::credential_of_user(act.tx(), user).await? {
+    for key in storage::credentials::credential_of_user(act.tx(), &row.user_id).await? {
         storage::credentials::credential_remove(act.tx(), &key.id, now).await?;
         credentials.push(key.id);
     }
     if !credentials.is_empty() {
-        act.record(Event::RecoveryKeysRemoved { recovery: id.clone(), user: user.clone(), credentials }).await?;
+        let (recovery, user) = (row.id.clone(), row.user_id.clone());
+        act.record_stop(Event::RecoveryKeysRemoved { recovery, user, credentials }).await?;
     }
     Ok(())
 }
 
+/// Commits a step at the door. A recovery on the server's host goes on while the log is frozen, so that somebody can come in and stop (ruling
+/// C4): its entries wait. Everything else is refused then.
+async fn commit(act: Act<'_>, recovery: Option<&Recovery>, event: Event) -> Result<(), AppError> {
+    match recovery.is_some_and(|row| row.asked_by.is_none()) {
+        true => act.commit_stop(event).await.map(drop),
+        false => act.commit(event).await.map(drop),
+    }
+}
+
 /// Writes a new key; answers with its entry.
 pub(crate) async fn insert_key(
-    act: &mut super::tx::Act<'_>,
+    act: &mut Act<'_>,
     user: &UserId,
     key: NewKey,
     nickname: String,
@@ -460,6 +491,7 @@ pub(crate) async fn insert_key(
         Err(storage::Error::Duplicate(_)) => return Err(AppError::conflict("this key is known already; nothing was saved")),
         other => other?,
     }
+    note_second_person(act).await?;
     act.changes_books();
     Ok(Event::CredentialAdded {
         user: user.clone(),
@@ -475,8 +507,18 @@ pub(crate) async fn insert_key(
     })
 }
 
+/// Remembers for good that a second person has two keys: from here on nobody signs twice (ruling C8).
+async fn note_second_person(act: &mut Act<'_>) -> Result<(), AppError> {
+    const NAME: &str = storage::settings::SECOND_PERSON;
+    let now = act.now();
+    if !storage::settings::setting_is_on(act.tx(), NAME).await? && storage::credentials::credential_people_with_two(act.tx()).await? >= 2 {
+        storage::settings::setting_turn(act.tx(), NAME, true, now).await?;
+    }
+    Ok(())
+}
+
 /// Writes down that a key was used, provided that it is as it was when its signature was checked.
-pub(crate) async fn note_use(act: &mut super::tx::Act<'_>, signed: &Signed) -> Result<(), AppError> {
+pub(crate) async fn note_use(act: &mut Act<'_>, signed: &Signed) -> Result<(), AppError> {
     let now = act.now();
     let signature = BASE64URL_NOPAD.encode(&signed.assertion.signature);
     let use_of = storage::credentials::Use { before: &signed.before, after: &signed.passkey, signature: &signature };

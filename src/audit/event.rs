@@ -59,6 +59,9 @@ pub enum Event {
     },
     #[serde(rename = "user.password_set")]
     PasswordSet { user: UserId },
+    /// The password that was set with a recovery's link ended with what else was made with it.
+    #[serde(rename = "user.password_ended")]
+    PasswordEnded { user: UserId },
     #[serde(rename = "user.address_set")]
     AddressSet { user: UserId },
     #[serde(rename = "user.address_changed")]
@@ -102,6 +105,9 @@ pub enum Event {
     RecoveryAsked { recovery: RecoveryId, user: UserId, why: String, signed: Option<SignedAct> },
     #[serde(rename = "recovery.approved")]
     RecoveryApproved { recovery: RecoveryId, user: UserId, approvals: u64, ready_at_us: Option<i64>, signed: SignedAct },
+    /// Approvals that no longer count: it waits for others.
+    #[serde(rename = "recovery.approvals_dropped")]
+    RecoveryApprovalsDropped { recovery: RecoveryId, user: UserId, dropped: Vec<UserId> },
     #[serde(rename = "recovery.ready")]
     RecoveryReady { recovery: RecoveryId, user: UserId },
     #[serde(rename = "recovery.link_made")]

@@ -13,6 +13,6 @@ pub use devices::{DeviceBook, KnownDevice};
 pub use keys::{Assertion, Ceremony, Facts, KeyError, Keys, NewKey, Signed};
 pub use sessions::{SessionStore, Standing};
 pub use soft::SoftKey;
-pub use throttle::{Throttle, Trying};
+pub use throttle::{Step, Throttle, Trying};
 pub use tokens::{KnownToken, TokenBook};
 pub use uses::{LastUse, Uses};

@@ -1,8 +1,8 @@
-//! Rate limits on sign-in, by name and by address: a few tries are free, then each waits twice as long as the one before. A browser that a
+//! Rate limits on sign-in, by name and by address, of this process alone: a few tries are free, then each waits twice as long as the one before. A browser that a
 //! person has signed in from before has tries of its own, so that whoever guesses at a name does not keep its owner out. Stopping has no
 //! limit: nothing on that path asks here.
 
-use crate::domain::{Clock, Timestamp};
+use crate::domain::{Clock, Timestamp, UserId};
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
@@ -10,6 +10,8 @@ use std::{
 
 /// Tries of a name, or of a known browser, before it must wait.
 const FREE_OF_NAME: u32 = 5;
+/// Tries of a step after the password, by person and address.
+const FREE_OF_STEP: u32 = 10;
 /// Tries of an address: an office shares one.
 const FREE_OF_ADDRESS: u32 = 40;
 /// The first wait; it doubles with every try.
@@ -51,6 +53,21 @@ pub struct Trying<'a> {
     pub known_browser: Option<&'a str>,
 }
 
+/// A step that takes the right password first.
+#[derive(Debug, Clone, Copy)]
+pub enum Step {
+    /// The answer of a security key.
+    Key,
+    /// A recovery asked for or taken back.
+    Lost,
+}
+
+impl Step {
+    fn key(self, user: &UserId, from: &str) -> String {
+        format!("{self:?}:{user}:{from}")
+    }
+}
+
 impl Trying<'_> {
     fn keys(&self) -> Vec<(String, u32)> {
         let name = self.name.trim().to_lowercase();
@@ -78,12 +95,28 @@ impl Throttle {
     /// # Errors
     /// The seconds to wait when name, browser or address must; that was no try.
     pub fn check(&self, who: Trying<'_>) -> Result<u32, u64> {
+        self.take(who.keys())
+    }
+
+    /// Takes one try of a step after the right password, by person and address: whoever has it too, elsewhere, keeps nobody out.
+    ///
+    /// # Errors
+    /// The seconds to wait; that was no try.
+    pub fn check_step(&self, step: Step, user: &UserId, from: &str) -> Result<u32, u64> {
+        self.take(vec![(step.key(user, from), FREE_OF_STEP)])
+    }
+
+    /// The step was good: its tries do not count.
+    pub fn step_was_good(&self, step: Step, user: &UserId, from: &str) {
+        self.tries.lock().unwrap_or_else(PoisonError::into_inner).remove(&step.key(user, from));
+    }
+
+    fn take(&self, keys: Vec<(String, u32)>) -> Result<u32, u64> {
         let now = self.clock.now();
         let mut all = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() > KEPT {
             all.retain(|_, tries| !tries.is_forgotten(now) && now.ms_since(tries.at) < tries.wait_ms());
         }
-        let keys = who.keys();
         let known = |key: &str| all.get(key).copied().filter(|tries| !tries.is_forgotten(now));
         let left = |tries: Tries| tries.wait_ms() - now.ms_since(tries.at).max(0);
         let wait = keys.iter().filter_map(|(key, _)| known(key)).map(left).max().unwrap_or(0);
@@ -175,6 +208,23 @@ mod tests {
         }
         assert_eq!(throttle.check(home), Err(1));
         assert_eq!(throttle.check(Trying { name: "okafor", ..home }), Ok(1));
+    }
+
+    #[test]
+    fn a_step_after_the_password_waits_by_person_and_address() {
+        let (throttle, pass) = throttle();
+        let (sato, okafor) = (UserId::new(), UserId::new());
+        for _ in 0..FREE_OF_STEP {
+            throttle.check_step(Step::Key, &sato, "10.0.0.1").unwrap();
+        }
+        assert_eq!(throttle.check_step(Step::Key, &sato, "10.0.0.1"), Err(1));
+        for (step, who, from) in [(Step::Lost, &sato, "10.0.0.1"), (Step::Key, &okafor, "10.0.0.1"), (Step::Key, &sato, "10.0.0.2")] {
+            assert_eq!(throttle.check_step(step, who, from), Ok(1));
+        }
+        pass(1_000);
+        assert_eq!(throttle.check_step(Step::Key, &sato, "10.0.0.1"), Ok(FREE_OF_STEP + 1));
+        throttle.step_was_good(Step::Key, &sato, "10.0.0.1");
+        assert_eq!(throttle.check_step(Step::Key, &sato, "10.0.0.1"), Ok(1));
     }
 
     #[test]

@@ -49,8 +49,10 @@ text_enum! {
         ApproveRecovery = "approve a recovery",
         /// Make the link of a recovery that was approved.
         LinkRecovery = "make the link of a recovery",
-        /// Veto the recovery of one's own account; take back what one asked for.
-        StopRecovery = "stop a recovery",
+        /// Take a recovery back before its link is used.
+        StopRecovery = "take a recovery back",
+        /// Veto the recovery of one's own account, with a key of one's own.
+        VetoRecovery = "veto a recovery",
         /// Recover an account past every approval.
         RecoverOnHost = "recover an account on the server's host",
         /// Make and revoke API tokens.
@@ -198,7 +200,7 @@ fn works_when_frozen(action: Action) -> bool {
 
 fn reads_or_stops(action: Action) -> bool {
     let sees = matches!(action, Action::SeeCounts | Action::See | Action::SeeAudit | Action::SeeCheckpoint | Action::SeeMatrix);
-    sees || matches!(action, Action::PlaceHold | Action::ExplainHold | Action::StopRecovery | Action::OwnSessions)
+    sees || matches!(action, Action::PlaceHold | Action::ExplainHold | Action::VetoRecovery | Action::OwnSessions)
 }
 
 fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
@@ -227,13 +229,17 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         },
         (Action::ManagePeople | Action::AskRecovery, _) => holds(Role::Admin),
         (Action::ApproveRecovery, Resource::Recovery { user, grants, asked_by, .. }) => may_approve(actor, user, grants, asked_by.as_ref()),
-        (Action::LinkRecovery, Resource::Recovery { user, approved_by, .. }) => {
+        // Whoever asked never sees the link; that of a recovery on the server's host is made there alone.
+        (Action::LinkRecovery, Resource::Recovery { user, asked_by: Some(asked_by), approved_by, .. }) => {
             let has_approved = actor.user().is_some_and(|own| approved_by.contains(own));
-            actor.user() != Some(user) && (holds(Role::Admin) || has_approved)
+            let is_concerned = actor.user() == Some(user) || actor.user() == Some(asked_by);
+            !is_concerned && (holds(Role::Admin) || has_approved)
         }
         (Action::StopRecovery, Resource::Recovery { user, asked_by, .. }) => {
-            actor.user() == Some(user) || (asked_by.is_some() && actor.user() == asked_by.as_ref())
+            let is_askers = asked_by.is_some() && (holds(Role::Admin) || actor.user() == asked_by.as_ref());
+            actor.user() == Some(user) || is_askers
         }
+        (Action::VetoRecovery, Resource::Recovery { user, .. }) => actor.user() == Some(user),
         (Action::ManageTokens, Resource::Team(team)) => holds(Role::Admin) || actor.holds_in(Role::Lead, team),
         (Action::ManageTokens, _) => holds(Role::Admin),
         (Action::OwnDevices, Resource::User(id)) => actor.user() == Some(id),
@@ -243,7 +249,8 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
     }
 }
 
-/// Ruling C7, first signer. One bot: operator or lead of its team (placed by `risk`: a risk too). Wider: lead of a covered team, or risk.
+/// Ruling C7, first signer. One bot: operator or lead of its team (placed by `risk`: a risk too, whom a lead of the team then seconds). Wider:
+/// lead of a covered team, or risk.
 fn may_release(actor: &Actor, scope: &Scope, teams: &[TeamId], placed_by: &PlacedBy) -> bool {
     let leads = teams.iter().any(|team| actor.holds_in(Role::Lead, team));
     let operates = teams.iter().any(|team| actor.holds_in(Role::Operator, team));
@@ -254,12 +261,36 @@ fn may_release(actor: &Actor, scope: &Scope, teams: &[TeamId], placed_by: &Place
     }
 }
 
-/// Ruling C7, second signer. One bot placed by a trigger: another operator of its team, a lead or risk. Everything else: a lead or risk;
-/// that one of the two holds `risk` when `risk` placed it is checked with the first signer at hand.
+/// Ruling C7, second signer. One bot placed by `risk`: a risk; a lead of its team where the first signer is a risk. One bot placed by a trigger:
+/// another operator of its team, a lead or risk. Everything else: a lead or risk. What the two must hold together is in [`may_release_together`].
 fn may_second_release(actor: &Actor, scope: &Scope, teams: &[TeamId], placed_by: &PlacedBy) -> bool {
+    let leads = teams.iter().any(|team| actor.holds_in(Role::Lead, team));
     let operates = teams.iter().any(|team| actor.holds_in(Role::Operator, team));
-    let by_trigger = matches!(scope, Scope::Bot(_)) && placed_by.kind == PlacerKind::Trigger;
-    actor.holds(Role::Lead) || actor.holds(Role::Risk) || (by_trigger && operates)
+    match scope {
+        Scope::Bot(_) if placed_by.as_risk => leads || actor.holds(Role::Risk),
+        Scope::Bot(_) if placed_by.kind == PlacerKind::Trigger => operates || actor.holds(Role::Lead) || actor.holds(Role::Risk),
+        _ => actor.holds(Role::Lead) || actor.holds(Role::Risk),
+    }
+}
+
+/// What two signers of a release must hold together (ruling C7), by what each of them holds: one of them `risk` where `risk` placed it; and of a
+/// hold on one bot, the other one of its team.
+///
+/// # Errors
+/// The reason in words.
+pub fn may_release_together(first: &[Grant], second: &[Grant], hold: &Resource) -> Result<(), &'static str> {
+    let Resource::Hold { scope, teams, placed_by } = hold else { return Ok(()) };
+    if !placed_by.as_risk {
+        return Ok(());
+    }
+    let is_risk = |grants: &[Grant]| grants.iter().any(|grant| grant.role == Role::Risk);
+    let is_of_team = |grants: &[Grant]| grants.iter().any(|grant| grant.team.as_ref().is_some_and(|team| teams.contains(team)));
+    if !matches!(scope, Scope::Bot(_)) {
+        let has_risk = is_risk(first) || is_risk(second);
+        return if has_risk { Ok(()) } else { Err("risk placed this hold: one of the two signers must hold risk") };
+    }
+    let is_pair = (is_of_team(first) && is_risk(second)) || (is_risk(first) && is_of_team(second));
+    if is_pair { Ok(()) } else { Err("risk placed this hold on one bot: one signer must be of the bot's team, and the other hold risk") }
 }
 
 /// Of a recovery: somebody else than the person and whoever asked, not below the person, and no auditor. That the two who approve are not
@@ -331,8 +362,9 @@ fn who_may(action: Action) -> &'static str {
         Action::EnrolAgent => "an operator (to sandbox) or a lead of the bot's team",
         Action::CreateTeam | Action::ManagePeople | Action::AskRecovery | Action::ManageDevices => "an admin",
         Action::ApproveRecovery => "another person who stands no lower and did not ask for it; no auditor",
-        Action::LinkRecovery => "an admin, or somebody who approved it",
-        Action::StopRecovery => "the person themselves, or whoever asked for it",
+        Action::LinkRecovery => "an admin, or somebody who approved it; never whoever asked, nor the person",
+        Action::StopRecovery => "the person themselves, whoever asked for it, or an admin",
+        Action::VetoRecovery => "the person themselves",
         Action::RecoverOnHost => "whoever runs the server, on its host",
         Action::ManageTokens => "an admin, or a lead for their own team",
         Action::OwnKeys | Action::OwnAddress | Action::OwnDevices | Action::OwnSessions => "the person themselves",

@@ -13,6 +13,9 @@ use std::{
     sync::Arc,
 };
 
+/// How long keys that could not be left behind are waited with.
+const LEAVE_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// An installation, open.
 pub struct Site {
     /// The application.
@@ -90,12 +93,37 @@ pub async fn open(wanted: Wanted<'_>) -> Result<Site, Failure> {
         tracing::error!(error = &error as &dyn std::error::Error, "the audit log could not be compared with its tide mark yet");
     }
     if let Some(from) = left {
-        let keys = app.leave_rp_id(&host_user(), &from, &rp_id).await?;
-        println!(
-            "{keys} security keys made for {from} were left behind. Nobody can sign in; new keys are made by: andon user recover NAME"
-        );
+        leave_keys(&app, from, rp_id).await;
     }
     Ok(Site { app, control: wanted.state_dir.join("control"), _locks: locks })
+}
+
+/// Leaves the keys of another relying party behind. Where the database does not take that yet, the server starts all the same, since it stops
+/// bots: keys are closed meanwhile, and it is tried again.
+async fn leave_keys(app: &Arc<App>, from: String, to: String) {
+    app.close_keys();
+    if let Err(error) = try_to_leave(app, &from, &to).await {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the keys of {from} could not be left behind yet; nobody signs in meanwhile"
+        );
+        let app = Arc::downgrade(app);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LEAVE_AGAIN).await;
+                match app.upgrade() {
+                    Some(app) if try_to_leave(&app, &from, &to).await.is_err() => {}
+                    _ => return,
+                }
+            }
+        });
+    }
+}
+
+async fn try_to_leave(app: &App, from: &str, to: &str) -> Result<(), crate::app::AppError> {
+    let keys = app.leave_rp_id(&host_user(), from, to).await?;
+    println!("{keys} security keys made for {from} were left behind. Nobody can sign in; new keys are made by: andon user recover NAME");
+    Ok(())
 }
 
 impl Wanted<'_> {

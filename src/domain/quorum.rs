@@ -7,8 +7,8 @@ use super::{
 };
 use std::collections::BTreeSet;
 
-/// With fewer people than this an installation is small (ruling C8): nothing is refused for want of people, and the pages say what is missing.
-pub const SMALL: usize = 4;
+/// With fewer enabled people than this an installation is small (ruling C8).
+const SMALL: usize = 4;
 
 /// A policy that needs people.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -36,9 +36,10 @@ pub struct Gap {
     pub need: usize,
 }
 
-/// True for an installation of few people.
-pub fn is_small(members: &[Party]) -> bool {
-    members.len() < SMALL
+/// True for a small installation, by its enabled people (ruling C8). This is the one meaning of the word: admin and lead may be combined, no
+/// change of roles is refused for want of people, and the pages say what is missing.
+pub fn is_small(enabled_people: usize) -> bool {
+    enabled_people < SMALL
 }
 
 /// The teams in which anybody holds a role.
@@ -133,7 +134,7 @@ mod tests {
         let lost = policies(broken(&desk, &one_signer, &desk[3].id));
         assert!(lost.contains(&Policy::ReleaseFleet) && lost.contains(&Policy::ReleaseTeam(TeamId::from_stored("t0".into()))), "{lost:?}");
         let alone = members(&[vec![5, 2]]);
-        assert!(is_small(&alone) && gaps(&alone, &teams(&alone)).len() == 4, "{:?}", gaps(&alone, &teams(&alone)));
+        assert!(is_small(3) && !is_small(4) && gaps(&alone, &teams(&alone)).len() == 4, "{:?}", gaps(&alone, &teams(&alone)));
     }
 
     #[test]

@@ -16,6 +16,10 @@ pub const DELAY_MS: i64 = 24 * 60 * 60 * 1_000;
 pub const LINK_LIVES_MS: i64 = 60 * 60 * 1_000;
 /// How long the rights of a recovered person stay frozen.
 pub const FROZEN_MS: i64 = 24 * 60 * 60 * 1_000;
+/// How often somebody asks for their own recovery within [`OWN_WITHIN_MS`]: each time is told to everyone who administers.
+pub const OWN_ASKS: i64 = 3;
+/// See [`OWN_ASKS`].
+pub const OWN_WITHIN_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How long every page tells of a recovery on the server's host.
 pub const HOST_TOLD_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 
@@ -128,6 +132,19 @@ pub fn may_approve(person: &Party, asked_by: Option<&UserId>, approver: &Party, 
     if is_last && !has_outside { Err(CannotApprove::NobodyOutside) } else { Ok(()) }
 }
 
+/// Of these approvals, by these people as they are now and in this order, those that still count.
+pub fn counting<'a>(person: &Party, asked_by: Option<&UserId>, approvers: &'a [Party]) -> Vec<&'a Party> {
+    let mut kept: Vec<Party> = Vec::new();
+    let mut counts = |one: &&'a Party| {
+        let fits = may_approve(person, asked_by, one, &kept).is_ok();
+        if fits {
+            kept.push((*one).clone());
+        }
+        fits
+    };
+    approvers.iter().filter(|one| counts(one)).collect()
+}
+
 /// True when these approvals, by these people as they are now, are enough.
 pub fn is_approved(person: &Party, asked_by: Option<&UserId>, approvers: &[Party]) -> bool {
     let fits = |(n, one): (usize, &Party)| may_approve(person, asked_by, one, approvers.get(..n).unwrap_or_default()).is_ok();
@@ -214,6 +231,16 @@ mod tests {
             let pair = |one: &Party, other: &Party| is_approved(person, asked_by, &[one.clone(), other.clone()]);
             let found = all.iter().any(|one| all.iter().any(|other| pair(one, other)));
             prop_assert_eq!(can_be_approved(person, asked_by, &all), found);
+        }
+
+        /// What still counts is what would be approved now, and all of it where all are fit.
+        #[test]
+        fn what_still_counts_is_approved_exactly_when_all_of_it_would_be(drawn in anybody()) {
+            let all = everybody(&drawn);
+            let (person, pair) = (&all[0], [all[1].clone(), all[all.len() - 1].clone()]);
+            let kept: Vec<Party> = counting(person, None, &pair).into_iter().cloned().collect();
+            prop_assert_eq!(kept.len() == 2, is_approved(person, None, &pair));
+            prop_assert!(kept.iter().all(|one| may_approve(person, None, one, &[]).is_ok()));
         }
 
         /// No approval counts that the rules forbid.

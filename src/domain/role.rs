@@ -1,6 +1,6 @@
 //! Roles: `operator` and `lead` in a team; `risk`, `admin`, `auditor` for the installation.
 
-use super::{TeamId, text::text_enum};
+use super::{TeamId, quorum::is_small, text::text_enum};
 
 text_enum! {
     /// What a person is here.
@@ -83,8 +83,7 @@ pub fn check_grants(grants: &[Grant], enabled_people: usize) -> Result<(), Toxic
     if has(Role::Auditor) && grants.iter().any(|g| g.role != Role::Auditor) {
         return Err(ToxicPair::AuditorWithOther);
     }
-    let small = enabled_people < 4;
-    if has(Role::Admin) && (has(Role::Operator) || has(Role::Risk) || (has(Role::Lead) && !small)) {
+    if has(Role::Admin) && (has(Role::Operator) || has(Role::Risk) || (has(Role::Lead) && !is_small(enabled_people))) {
         return Err(ToxicPair::AdminWithTrading);
     }
     Ok(())

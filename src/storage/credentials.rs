@@ -16,6 +16,7 @@ statements! {
     SUSPEND = "UPDATE credential SET suspended_at = $2, suspended_why = $3 WHERE id = $1 AND removed_at IS NULL AND suspended_at IS NULL AND (last_signature IS NULL OR last_signature <> $4)";
     OF_OLD_RP = "UPDATE credential SET removed_at = $2, old_rp_id = $1 WHERE removed_at IS NULL";
     EVER = "SELECT COUNT(*) FROM credential WHERE user_id = $1";
+    WITH_TWO = "SELECT COUNT(*) FROM (SELECT user_id FROM credential WHERE removed_at IS NULL AND suspended_at IS NULL GROUP BY user_id HAVING COUNT(*) >= 2) AS two";
     REMOVE = "UPDATE credential SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
     TALLY = "SELECT user_id, COUNT(*) AS able, COUNT(*) FILTER (WHERE NOT backup_eligible) AS bound FROM credential WHERE removed_at IS NULL AND suspended_at IS NULL GROUP BY user_id";
 }
@@ -174,6 +175,14 @@ pub async fn credential_tally(conn: &mut Conn) -> Result<Vec<Tally>> {
 /// When the database is gone.
 pub async fn credential_of_old_rp(tx: &mut WriteTx, rp_id: &str, at: Timestamp) -> Result<u64> {
     Ok(on!(&mut **tx, |c| sqlx::query(OF_OLD_RP).bind(rp_id).bind(at).execute(c).await.map(|r| r.rows_affected()))?)
+}
+
+/// How many people have two keys that can sign, whoever is enabled.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn credential_people_with_two(conn: &mut Conn) -> Result<i64> {
+    Ok(on!(conn, |c| sqlx::query_scalar(WITH_TWO).fetch_one(c).await)?)
 }
 
 /// How many keys a person ever had, removed ones included.

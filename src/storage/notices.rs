@@ -18,6 +18,7 @@ statements! {
     FORGET_DELIVERIES = "DELETE FROM delivery WHERE notice_id = $1";
     FORGET = "DELETE FROM notice WHERE id = $1";
     ADDRESS = "SELECT address FROM mail_address WHERE user_id = $1";
+    ADDRESS_MISSING = "SELECT DISTINCT u.display_name FROM user_account u JOIN user_grant g ON g.user_id = u.id WHERE u.enabled AND g.role IN ('lead', 'risk', 'admin') AND NOT EXISTS (SELECT 1 FROM mail_address a WHERE a.user_id = u.id) ORDER BY u.display_name";
     SET_ADDRESS = "INSERT INTO mail_address (user_id, address, set_at) VALUES ($1, $2, $3) ON CONFLICT (user_id) DO UPDATE SET address = excluded.address, set_at = excluded.set_at";
     NO_ADDRESS = "DELETE FROM mail_address WHERE user_id = $1";
 }
@@ -148,4 +149,12 @@ pub async fn address_set(tx: &mut WriteTx, user: &UserId, address: Option<&MailA
         None => on!(&mut **tx, |c| sqlx::query(NO_ADDRESS).bind(user).execute(c).await.map(drop))?,
     }
     Ok(())
+}
+
+/// The names of enabled people who hold lead, risk or admin and have no address: no notice reaches them but in the page.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn address_missing(conn: &mut Conn) -> Result<Vec<String>> {
+    Ok(on!(conn, |c| sqlx::query_scalar(ADDRESS_MISSING).fetch_all(c).await)?)
 }

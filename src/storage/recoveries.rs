@@ -1,4 +1,4 @@
-//! Recoveries of accounts, and who approved them. Rows are never deleted.
+//! Recoveries of accounts, and who approved them. A recovery is never deleted; an approval is once it no longer counts, with its entry.
 
 use super::{
     Conn, Result, WriteTx,
@@ -10,7 +10,7 @@ statements! {
     INSERT = "INSERT INTO recovery (id, user_id, asked_by, why, state, asked_at, expires_at) VALUES ($1, $2, $3, $4, 'asked', $5, $6)";
     BY_ID = "SELECT id, user_id, asked_by, why, state, asked_at, expires_at, ready_at, told_at, link_until, began_at, closed_at FROM recovery WHERE id = $1";
     OPEN_OF = "SELECT id, user_id, asked_by, why, state, asked_at, expires_at, ready_at, told_at, link_until, began_at, closed_at FROM recovery WHERE user_id = $1 AND state IN ('asked', 'approved', 'linked')";
-    SINCE = "SELECT id, user_id, asked_by, why, state, asked_at, expires_at, ready_at, told_at, link_until, began_at, closed_at FROM recovery WHERE asked_at > $1 OR state IN ('asked', 'approved', 'linked') ORDER BY asked_at DESC, id DESC LIMIT 500";
+    SINCE = "SELECT id, user_id, asked_by, why, state, asked_at, expires_at, ready_at, told_at, link_until, began_at, closed_at FROM recovery WHERE asked_at > $1 OR state IN ('asked', 'approved', 'linked') OR (state = 'expired' AND began_at IS NOT NULL) ORDER BY asked_at DESC, id DESC LIMIT 500";
     APPROVALS = "SELECT a.recovery_id, a.user_id, a.at FROM recovery_approval a JOIN recovery r ON r.id = a.recovery_id WHERE r.asked_at > $1 OR r.state IN ('asked', 'approved', 'linked') ORDER BY a.at, a.user_id";
     APPROVALS_OF = "SELECT recovery_id, user_id, at FROM recovery_approval WHERE recovery_id = $1 ORDER BY at, user_id";
     APPROVE = "INSERT INTO recovery_approval (recovery_id, user_id, act_id, at) VALUES ($1, $2, $3, $4)";
@@ -18,6 +18,11 @@ statements! {
     TOLD = "UPDATE recovery SET told_at = $2 WHERE id = $1 AND told_at IS NULL";
     LINKED = "UPDATE recovery SET state = 'linked', link_until = $2 WHERE id = $1 AND state IN ('asked', 'approved', 'linked')";
     BEGAN = "UPDATE recovery SET began_at = $2 WHERE id = $1 AND began_at IS NULL AND state = 'linked'";
+    UNBEGUN = "UPDATE recovery SET began_at = NULL WHERE id = $1";
+    EVER = "SELECT COUNT(*) FROM recovery WHERE user_id = $1";
+    OWN_SINCE = "SELECT COUNT(*) FROM recovery WHERE user_id = $1 AND asked_by = $1 AND asked_at > $2";
+    DISAPPROVE = "DELETE FROM recovery_approval WHERE recovery_id = $1 AND user_id = $2";
+    AGAIN = "UPDATE recovery SET state = 'asked', ready_at = NULL, told_at = NULL, link_until = NULL WHERE id = $1 AND state IN ('asked', 'approved', 'linked')";
     CLOSE = "UPDATE recovery SET state = $2, closed_at = $3 WHERE id = $1 AND state IN ('asked', 'approved', 'linked')";
 }
 
@@ -95,7 +100,7 @@ pub async fn recovery_open_of(conn: &mut Conn, user: &UserId) -> Result<Option<R
     Ok(on!(conn, |c| sqlx::query_as(OPEN_OF).bind(user).fetch_optional(c).await)?)
 }
 
-/// Every recovery that is open or was asked for since, newest first; at most 500.
+/// Every recovery that is open, was asked for since, or ended after its link was used, newest first; at most 500.
 ///
 /// # Errors
 /// When the database is gone.
@@ -160,6 +165,49 @@ pub async fn recovery_linked(tx: &mut WriteTx, id: &RecoveryId, until: Timestamp
 /// When the database is gone.
 pub async fn recovery_began(tx: &mut WriteTx, id: &RecoveryId, at: Timestamp) -> Result<()> {
     on!(&mut **tx, |c| sqlx::query(BEGAN).bind(id).bind(at).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// What was made with the link is taken back: whoever has the next one begins anew.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn recovery_unbegun(tx: &mut WriteTx, id: &RecoveryId) -> Result<()> {
+    on!(&mut **tx, |c| sqlx::query(UNBEGUN).bind(id).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// How many recoveries there ever were of a person.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn recovery_ever(conn: &mut Conn, user: &UserId) -> Result<i64> {
+    Ok(on!(conn, |c| sqlx::query_scalar(EVER).bind(user).fetch_one(c).await)?)
+}
+
+/// How many a person asked for themselves since a moment.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn recovery_own_since(conn: &mut Conn, user: &UserId, since: Timestamp) -> Result<i64> {
+    Ok(on!(conn, |c| sqlx::query_scalar(OWN_SINCE).bind(user).bind(since).fetch_one(c).await)?)
+}
+
+/// Drops an approval that no longer counts.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn recovery_disapprove(tx: &mut WriteTx, id: &RecoveryId, by: &UserId) -> Result<()> {
+    on!(&mut **tx, |c| sqlx::query(DISAPPROVE).bind(id).bind(by).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Takes an open recovery back to where it waits for approvals.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn recovery_asked_again(tx: &mut WriteTx, id: &RecoveryId) -> Result<()> {
+    on!(&mut **tx, |c| sqlx::query(AGAIN).bind(id).execute(c).await.map(drop))?;
     Ok(())
 }
 

@@ -13,6 +13,8 @@ statements! {
 
 /// Whether people may enrol stop devices.
 pub const STOP_DEVICES: &str = "stop_devices";
+/// Whether a second person ever had two keys: from then on nobody signs twice.
+pub const SECOND_PERSON: &str = "second_person";
 const ON: &str = "on";
 
 /// True when a setting is on.

@@ -15,6 +15,7 @@ statements! {
     ENABLED = "SELECT COUNT(*) FROM user_account WHERE enabled";
     ANYBODY = "SELECT COUNT(*) FROM user_account";
     SET_PASSWORD = "UPDATE user_account SET password_hash = $2, display_name = $3, generation = generation + 1 WHERE id = $1";
+    END_PASSWORD = "UPDATE user_account SET password_hash = NULL, generation = generation + 1 WHERE id = $1";
     SET_ENABLED = "UPDATE user_account SET enabled = $2, generation = generation + 1 WHERE id = $1";
     GRANTS = "SELECT user_id, role, team_id FROM user_grant";
     GRANTS_OF = "SELECT user_id, role, team_id FROM user_grant WHERE user_id = $1";
@@ -123,6 +124,15 @@ pub async fn user_set_grants(tx: &mut WriteTx, id: &UserId, grants: &[Grant]) ->
 /// When the database is gone.
 pub async fn user_set_password(tx: &mut WriteTx, id: &UserId, hash: &str, display_name: &str) -> Result<()> {
     on!(&mut **tx, |c| sqlx::query(SET_PASSWORD).bind(id).bind(hash).bind(display_name).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Takes a person's password away.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn user_end_password(tx: &mut WriteTx, id: &UserId) -> Result<()> {
+    on!(&mut **tx, |c| sqlx::query(END_PASSWORD).bind(id).execute(c).await.map(drop))?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::app::{App, AppError, first_run::TASKS, first_run::Task};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotId, Grant, Hold, Role, Scope, Step, UserId, quorum::SMALL};
+use crate::domain::{BotId, Grant, Hold, Role, Scope, Step, UserId, quorum::is_small};
 use askama::Template;
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -132,7 +132,7 @@ fn people(app: &App, actor: &Actor) -> Vec<PeopleStrip> {
     let enabled: Vec<_> = app.people().users().into_iter().filter(|user| user.enabled).collect();
     let holds = |grants: &[Grant], role: Role| grants.iter().any(|grant| grant.role == role);
     for user in enabled.iter().filter(|user| holds(&user.grants, Role::Admin) && holds(&user.grants, Role::Lead)) {
-        let is_over = enabled.len() >= SMALL;
+        let is_over = !is_small(enabled.len());
         let text = match is_over {
             true => format!(
                 "There are {} people now, so the two must be parted: an admin signs new roles. Nothing ends by itself.",
@@ -163,11 +163,11 @@ fn own_recovery(app: &App, user: &UserId) -> Option<PeopleStrip> {
             link: "Look at it",
         });
     }
-    let until = book.frozen_until(user, now)?;
+    let freeze = book.freeze_of(user, now)?;
     Some(PeopleStrip {
         is_urgent: false,
         bold: "Your account was recovered.".to_owned(),
-        text: format!("Until {} you may see and stop, nothing else.", until.plain()),
+        text: format!("Until {} you may see and stop, nothing else.", freeze.words()),
         href: "/me".to_owned(),
         link: "My account",
     })

@@ -143,7 +143,7 @@ routes! {
     GET "/recoveries/{id}" Access::Person(Action::See) => super::pages::recoveries::show;
     POST "/recoveries/{id}/approve" Access::Person(Action::ApproveRecovery) => super::pages::recoveries::approve;
     POST "/recoveries/{id}/link" Access::Person(Action::LinkRecovery) => super::pages::recoveries::link;
-    POST "/recoveries/{id}/veto" Access::Person(Action::StopRecovery) => super::pages::recoveries::veto;
+    POST "/recoveries/{id}/veto" Access::Person(Action::VetoRecovery) => super::pages::recoveries::veto;
     POST "/recoveries/{id}/withdraw" Access::Person(Action::StopRecovery) => super::pages::recoveries::withdraw;
     POST "/people/{id}/disable" Access::Person(Action::ManagePeople) => super::pages::people::disable;
     POST "/people/{id}/enable" Access::Person(Action::ManagePeople) => super::pages::people::enable;

@@ -129,6 +129,7 @@ async fn a_whole_installation_is_found_whole_and_left_as_it_was() {
         ("ok", "control socket", ""),
         ("ok", "database", "schema version"),
         ("ok", "audit log", "agree with its head"),
+        ("warn", "addresses", "N. Adebayo, grid lead, lead, risk hold lead, risk or admin and have no mail address"),
         ("ok", "boot clock", ""),
         ("ok", "open files", "0 agents"),
     ] {

@@ -8,11 +8,10 @@ use crate::harness::{
 use andon::{
     app::{AppError, acts::Outcome, holds::Kept, holds::Press},
     authz::Actor,
-    domain::{Epoch, HoldId, Level, Scope, Stage, State, Step},
+    domain::{Epoch, Grant, HoldId, Level, Role, Scope, Stage, State, Step},
     protocol::HoldFrame,
-    storage::{Conn, Lane},
+    storage::Lane,
 };
-use sqlx::AssertSqlSafe;
 
 /// A bot that trades.
 async fn trading(test: &TestApp) -> (andon::domain::BotFacts, Agent) {
@@ -22,16 +21,6 @@ async fn trading(test: &TestApp) -> (andon::domain::BotFacts, Agent) {
     agent.settle(&test.app).await;
     assert_eq!(agent.state, State::Active);
     (bot, agent)
-}
-
-async fn execute(test: &TestApp, sql: &str) {
-    let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
-    match &mut *tx {
-        Conn::Sqlite(tx) => sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut **tx).await.map(drop),
-        Conn::Postgres(tx) => sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut **tx).await.map(drop),
-    }
-    .unwrap();
-    tx.commit().await.unwrap();
 }
 
 on_both!(a_press_stops_and_only_release_and_start_let_it_trade_again, |fresh: Fresh| async move {
@@ -141,7 +130,7 @@ on_both!(a_database_that_is_gone_does_not_either_and_a_restart_finds_the_spool, 
 on_both!(a_log_that_refuses_keeps_no_hold_from_the_other_replicas, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let (bot, _) = trading(&test).await;
-    execute(&test, "UPDATE audit_log SET state = 'frozen'").await;
+    test.execute("UPDATE audit_log SET state = 'frozen'").await;
     let placed = test.press("operator", Scope::Bot(bot.id.clone()), Level::Pause).await;
     assert_eq!(placed.kept, Kept::Recorded, "the row is committed at once");
     assert_eq!(placed.hold.entry, None, "its entry waits");
@@ -149,7 +138,7 @@ on_both!(a_log_that_refuses_keeps_no_hold_from_the_other_replicas, |fresh: Fresh
     assert!(other.fleet.view().open_hold(&placed.hold.id).is_some(), "every replica has it");
     let refused = test.release(&placed.hold.id, &["operator"]).await.unwrap_err();
     assert!(matches!(refused, AppError::Frozen(_)), "nothing loosens meanwhile: {refused}");
-    execute(&test, "UPDATE audit_log SET state = 'open'").await;
+    test.execute("UPDATE audit_log SET state = 'open'").await;
     assert_eq!(test.app.append_missing_entries().await.unwrap(), 1);
     test.log_is_good().await;
 });
@@ -227,6 +216,32 @@ on_both!(risk_placed_it_and_risk_must_sign, |fresh: Fresh| async move {
     let refused = test.sign("lead", &act).await.unwrap_err();
     assert!(refused.to_string().contains("risk"), "{refused}");
     assert!(matches!(test.sign("risk", &act).await.unwrap(), Outcome::Done(_)));
+});
+
+on_both!(what_risk_placed_on_one_bot_takes_risk_and_somebody_of_its_team, |fresh: Fresh| async move {
+    let mut test = TestApp::new(fresh).await;
+    let other = test.invite("second risk", vec![Grant { role: Role::Risk, team: None }]).await;
+    test.people.insert("second risk", other);
+    let (bot, _) = trading(&test).await;
+    for (first, second, is_pair) in [
+        ("operator", "risk", true),
+        ("lead", "second risk", true),
+        ("risk", "lead", true),
+        ("risk", "grid lead", false),
+        ("risk", "second risk", false),
+        ("risk", "operator", false),
+        ("operator", "lead", false),
+        ("lead", "grid lead", false),
+    ] {
+        let placed = test.press("risk", Scope::Bot(bot.id.clone()), Level::Pause).await;
+        let act = test.app.prepare_release(&test.actor(first), &placed.hold.id, "over").await.unwrap();
+        assert!(matches!(test.sign(first, &act).await.unwrap(), Outcome::Waits), "{first}");
+        assert_eq!(test.sign(second, &act).await.is_ok(), is_pair, "{first} and {second}");
+    }
+    for first in ["grid lead", "grid operator", "admin"] {
+        let placed = test.press("risk", Scope::Bot(bot.id.clone()), Level::Pause).await;
+        assert!(test.app.prepare_release(&test.actor(first), &placed.hold.id, "over").await.is_err(), "{first}");
+    }
 });
 
 on_both!(an_agent_stops_its_own_bot_once_and_nothing_else, |fresh: Fresh| async move {

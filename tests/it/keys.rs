@@ -311,3 +311,16 @@ on_both!(enabling_is_signed_by_an_admin, |fresh: Fresh| async move {
     assert!(test.app.actor_of(&id, false).is_some());
     test.log_is_good().await;
 });
+
+on_both!(keys_made_at_the_door_are_told_to_their_person_and_who_administers, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let grants = vec![Grant { role: Role::Operator, team: Some(test.team("arb")) }];
+    let (sato, _) = somebody(&test, "sato", grants, &[false]).await;
+    let titles = async |who: &UserId| {
+        let actor = test.app.actor_of(who, false).unwrap();
+        test.app.notices_of(&actor, None).await.unwrap().0.into_iter().map(|notice| notice.title).collect::<Vec<_>>()
+    };
+    assert_eq!(titles(&sato).await, ["A security key of yours was made"], "the first one already");
+    assert_eq!(titles(&test.people["admin"].id).await, ["A security key of sato was made"]);
+    assert!(titles(&test.people["lead"].id).await.is_empty());
+});

@@ -5,8 +5,8 @@ use crate::app::{App, AppError, own_keys, tx::Act as OpenAct};
 use crate::audit::{Event, tree};
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
-    ActKind, AgentId, Audience, BotFacts, BotId, CredentialId, Epoch, Grant, HoldId, KEYS_NEEDED, Notice, NoticeKind, StopFact, StopKind,
-    UserId, hold::Release, role,
+    ActKind, AgentId, Audience, BotFacts, BotId, CredentialId, Epoch, Grant, HoldId, Notice, NoticeKind, StopFact, StopKind, UserId,
+    hold::Release, role,
 };
 use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, users::User};
 use data_encoding::BASE64URL_NOPAD;
@@ -37,8 +37,18 @@ pub(super) enum After {
     Sessions(UserId),
 }
 
+/// Refuses two signatures of one person once there was a second one here, by what the transaction sees.
+async fn check_alone(open: &mut OpenAct<'_>, act: &ActView) -> Result<(), AppError> {
+    let is_alone = act.signatures.iter().any(|signature| signature.alone);
+    if is_alone && storage::settings::setting_is_on(open.tx(), storage::settings::SECOND_PERSON).await? {
+        return Err(AppError::conflict("somebody else has two security keys by now: a second person must sign; prepare it again"));
+    }
+    Ok(())
+}
+
 impl App {
     pub(super) async fn carry_out(&self, open: &mut OpenAct<'_>, act: &ActView, epoch: Epoch) -> Result<Effect, AppError> {
+        check_alone(open, act).await?;
         match &act.act.kind {
             ActKind::Release { hold, why, .. } => self.carry_release(open, act, epoch, (hold, why)).await,
             ActKind::Start { root, .. } => self.carry_start(open, act, epoch, root).await,
@@ -216,9 +226,7 @@ impl App {
         if !row.enabled {
             return Err(AppError::conflict("this person is disabled; enable them first"));
         }
-        if storage::credentials::credential_of_user(open.tx(), user).await?.len() >= KEYS_NEEDED {
-            return Err(AppError::conflict("this person has come in: they have two security keys"));
-        }
+        self.check_not_in(open.tx(), user).await?;
         let now = open.now();
         storage::invitations::invitation_end(open.tx(), user, "invite", now).await?;
         let event = Event::UserInvitedAgain { user: user.clone(), signed: signed_act(act)? };
@@ -246,7 +254,8 @@ impl App {
         let row = storage::users::user_by_id(open.tx(), user).await?.ok_or(AppError::NotFound("person"))?;
         let keys = storage::credentials::credential_of_user(open.tx(), user).await?;
         own_keys::check_keys_fit(&row.display_name, &row.grants, grants, &keys)?;
-        self.keeps_quorum(&self.members_in(open.tx()).await?, user, grants)?;
+        let enabled = usize::try_from(storage::users::user_count_enabled(open.tx()).await?).unwrap_or_default();
+        self.keeps_quorum((&self.members_in(open.tx()).await?, enabled), user, grants)?;
         storage::users::user_set_grants(open.tx(), user, grants).await?;
         self.an_admin_remains(open).await?;
         self.tell_of_grants(open, act, user).await?;

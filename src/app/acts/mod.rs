@@ -12,7 +12,7 @@ pub mod sign;
 use super::{App, AppError, Invalid};
 use crate::authn::NewKey;
 use crate::authz::{self, Action, Actor, Permit, Resource};
-use crate::domain::{Act, ActId, ActKind, Role, StartLeaf, TeamId, TokenScope, act, token::TOKEN_DAYS};
+use crate::domain::{Act, ActId, ActKind, StartLeaf, TeamId, TokenScope, act, token::TOKEN_DAYS};
 use crate::storage::{
     self,
     acts::{StoredAct, StoredSignature},
@@ -152,7 +152,7 @@ impl App {
         let first = act.signatures.is_empty();
         let user = actor.user().ok_or_else(|| AppError::conflict("only a person signs"))?;
         let signed_already = act.signatures.iter().any(|s| s.user_id == *user);
-        if signed_already && self.people_book.enabled_with_rights() > 1 {
+        if signed_already && !self.people_book.is_alone() {
             return Err(AppError::conflict("you have signed this; a second person must"));
         }
         if let (true, Some(last)) = (signed_already, act.signatures.last()) {
@@ -190,7 +190,7 @@ impl App {
             ActKind::RecoveryAsk { .. } => authz::check(actor, Action::AskRecovery, &Resource::Installation)?,
             ActKind::RecoveryApprove { recovery, .. } => self.may_of_recovery(actor, Action::ApproveRecovery, recovery)?,
             ActKind::RecoveryLink { recovery, .. } => self.may_of_recovery(actor, Action::LinkRecovery, recovery)?,
-            ActKind::RecoveryVeto { recovery, .. } => self.may_of_recovery(actor, Action::StopRecovery, recovery)?,
+            ActKind::RecoveryVeto { recovery, .. } => self.may_of_recovery(actor, Action::VetoRecovery, recovery)?,
             ActKind::CredentialAdd { user, .. } | ActKind::CredentialRemove { user, .. } => {
                 authz::check(actor, Action::OwnKeys, &Resource::User(user.clone()))?
             }
@@ -219,11 +219,12 @@ impl App {
         match &act.act.kind {
             ActKind::Release { hold, .. } => {
                 let hold = view.open_hold(hold).ok_or_else(|| AppError::conflict("this hold is released already"))?;
-                let permit = authz::check(actor, Action::SecondRelease, &self.hold_resource(hold))?;
-                let first_is_risk = act.signatures.first().is_some_and(|s| self.people_book.holds(&s.user_id, Role::Risk));
-                if hold.placed_by.as_risk && !first_is_risk && !actor.holds(Role::Risk) {
-                    return Err(AppError::conflict("risk placed this hold: one of the two signers must hold risk"));
-                }
+                let resource = self.hold_resource(hold);
+                let permit = authz::check(actor, Action::SecondRelease, &resource)?;
+                let grants = |id| self.people_book.user(id).map(|user| user.grants.clone()).unwrap_or_default();
+                let first = act.signatures.first().map(|signature| grants(&signature.user_id)).unwrap_or_default();
+                let second = actor.user().map(grants).unwrap_or_default();
+                authz::may_release_together(&first, &second, &resource).map_err(AppError::conflict)?;
                 Ok(permit)
             }
             ActKind::Start { .. } => Ok(authz::check(actor, Action::SecondStart, &Resource::Installation)?),

@@ -1,6 +1,6 @@
 //! Preparing an act: what is asked for is checked, written canonically and stored, so that every signer signs the same bytes.
 
-use super::{ACT_LIVES_MS, ActView, Detail, recovery};
+use super::{ACT_LIVES_MS, ActView, Detail};
 use crate::app::{App, AppError, Invalid, own_keys, recoveries::party};
 use crate::audit::{Event, tree};
 use crate::authz::Actor;
@@ -84,7 +84,7 @@ impl App {
     async fn is_sound(&self, actor: &Actor, kind: &ActKind) -> Result<(), AppError> {
         match kind {
             ActKind::Grants { user, grants } => {
-                self.keeps_quorum(&self.members(), user, grants)?;
+                self.keeps_quorum((&self.members(), self.people_book.enabled()), user, grants)?;
                 let Some(row) = self.people_book.user(user) else { return Err(AppError::NotFound("person")) };
                 let keys = storage::credentials::credential_of_user(&mut *self.db.read().await?, user).await?;
                 own_keys::check_keys_fit(&row.display_name, &row.grants, grants, &keys)
@@ -94,13 +94,16 @@ impl App {
                 if row.enabled {
                     return Err(AppError::conflict(format!("{} is enabled already", row.display_name)));
                 }
-                let people = self.people_book.users().iter().filter(|user| user.enabled).count() + 1;
-                role::check_grants(&row.grants, people).map_err(|toxic| enabled_again(&row.display_name, &toxic))
+                role::check_grants(&row.grants, self.people_book.enabled() + 1).map_err(|toxic| enabled_again(&row.display_name, &toxic))
+            }
+            ActKind::InviteAgain { user } => {
+                self.people_book.user(user).ok_or(AppError::NotFound("person"))?;
+                self.check_not_in(&mut *self.db.read().await?, user).await
             }
             ActKind::RecoveryAsk { user, .. } => {
                 let row = self.people_book.user(user).ok_or(AppError::NotFound("person"))?;
                 let by = actor.user().ok_or(AppError::NotFound("person"))?;
-                recovery::check_askable(&row, by)?;
+                self.check_askable(&mut *self.db.read().await?, &row, by).await?;
                 if self.recovery_book.open_of(user).is_some() {
                     return Err(AppError::conflict("a recovery of this account is under way already"));
                 }
@@ -132,7 +135,7 @@ impl App {
             return Err(AppError::conflict("this recovery takes no approval now"));
         }
         let of = |id: &UserId| self.people_book.user(id).map(|user| party(&user)).ok_or(AppError::NotFound("person"));
-        let before = view.approvals.iter().map(|one| of(&one.user_id)).collect::<Result<Vec<_>, _>>()?;
+        let before = self.approvers_now(&view);
         let approver = of(actor.user().ok_or(AppError::NotFound("person"))?)?;
         rules::may_approve(&of(&view.row.user_id)?, view.row.asked_by.as_ref(), &approver, &before)
             .map_err(|why| AppError::conflict(why.to_string()))

@@ -9,13 +9,14 @@ use super::{
 use crate::app::{
     App, AppError,
     recoveries::{Recovery, party},
+    recovery_rounds::still_here,
     tx::Act as OpenAct,
 };
 use crate::audit::Event;
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
-    NoticeKind, RecoveryId, Secret, Timestamp, UserId,
-    recovery::{self, APPROVALS_NEEDED, LINK_LIVES_MS, Party, RecoveryState},
+    NoticeKind, RecoveryId, Role, Secret, Timestamp, UserId,
+    recovery::{self, APPROVALS_NEEDED, LINK_LIVES_MS, RecoveryState},
 };
 use crate::storage::{self, Conn, invitations::Invitation, recoveries::Approval, users::User};
 
@@ -32,18 +33,13 @@ async fn person(conn: &mut Conn, user: &UserId) -> Result<User, AppError> {
     if row.enabled { Ok(row) } else { Err(AppError::conflict("this person is disabled; enable them first")) }
 }
 
-/// Who approved, as they are now: whoever is disabled or has too few keys counts for nothing.
-async fn approvers(conn: &mut Conn, approvals: &[Approval]) -> Result<Vec<Party>, AppError> {
-    let mut all = Vec::new();
-    for approval in approvals {
-        let row = storage::users::user_by_id(conn, &approval.user_id).await?;
-        all.extend(row.filter(|row| row.enabled).map(|row| party(&row)));
-    }
-    Ok(all)
-}
-
 fn signer(act: &ActView) -> Result<&UserId, AppError> {
     act.signatures.last().map(|signature| &signature.user_id).ok_or_else(|| AppError::conflict("nobody has signed this"))
+}
+
+/// Whoever signs is disabled, frozen or short of keys by what the transaction sees.
+fn counts_no_more() -> AppError {
+    AppError::conflict("your signature counts for nothing now: it takes an enabled account, two security keys, and no recovery under way")
 }
 
 fn at(id: &RecoveryId) -> Outcome {
@@ -59,28 +55,30 @@ impl App {
     ) -> Result<Effect, AppError> {
         let row = person(open.tx(), user).await?;
         let by = signer(act)?.clone();
-        check_askable(&row, &by)?;
+        self.check_askable(open.tx(), &row, &by).await?;
         self.insert_recovery(open, id, (&row, &by), why).await?;
         let event = Event::RecoveryAsked { recovery: id.clone(), user: user.clone(), why: why.to_owned(), signed: Some(signed_act(act)?) };
         Ok(Effect { event, outcome: at(id), after: None })
     }
 
     pub(super) async fn carry_recovery_approve(&self, open: &mut OpenAct<'_>, act: &ActView, id: &RecoveryId) -> Result<Effect, AppError> {
-        let row = open_recovery(open, id).await?;
+        let mut row = open_recovery(open, id).await?;
+        if self.drop_approvals(open, &row).await? {
+            row = open_recovery(open, id).await?;
+        }
         if row.state != RecoveryState::Asked {
             return Err(AppError::conflict("enough people have approved this"));
         }
         let person = person(open.tx(), &row.user_id).await?;
         let by = signer(act)?.clone();
-        let approver = storage::users::user_by_id(open.tx(), &by).await?.ok_or(AppError::NotFound("person"))?;
+        let members = self.members_in(open.tx()).await?;
+        let approver = members.iter().find(|member| member.id == by).ok_or_else(counts_no_more)?;
         let before = storage::recoveries::recovery_approvals(open.tx(), id).await?;
-        let parties = approvers(open.tx(), &before).await?;
-        if parties.len() < before.len() {
-            return Err(AppError::conflict("somebody who approved this was disabled; whoever asked takes it back and asks anew"));
-        }
-        recovery::may_approve(&party(&person), row.asked_by.as_ref(), &party(&approver), &parties)
+        let parties = still_here(&before, &members);
+        recovery::may_approve(&party(&person), row.asked_by.as_ref(), approver, &parties)
             .map_err(|why| AppError::conflict(why.to_string()))?;
         let now = open.now();
+        let name = self.people_book.name(&by).unwrap_or_default();
         let approval = Approval { recovery_id: id.clone(), user_id: by, at: now };
         storage::recoveries::recovery_approve(open.tx(), &approval, &act.stored.id).await?;
         let n = before.len() + 1;
@@ -89,7 +87,7 @@ impl App {
         if let Some(ready_at) = ready_at {
             storage::recoveries::recovery_ready(open.tx(), id, ready_at).await?;
         }
-        self.tell_of_approval(open, &row, (n, &approver.display_name), ready_at).await?;
+        self.tell_of_approval(open, act, &row, (n, &name), ready_at).await?;
         open.changes_books();
         let event = Event::RecoveryApproved {
             recovery: id.clone(),
@@ -108,6 +106,7 @@ impl App {
     async fn tell_of_approval(
         &self,
         open: &mut OpenAct<'_>,
+        act: &ActView,
         row: &Recovery,
         (n, by): (usize, &str),
         ready_at: Option<Timestamp>,
@@ -122,7 +121,8 @@ impl App {
             "{by} approved it, the approval {n} of {APPROVALS_NEEDED}. {then} If this is your account and a key of yours is not lost, that key \
              vetoes it until the link is used."
         );
-        self.tell_of_recovery(open, row, (NoticeKind::RecoveryApproved, &format!(":{n}")), ("Recovery approved", &whose), &text).await
+        let step = format!(":{n}:{}", act.stored.id);
+        self.tell_of_recovery(open, row, (NoticeKind::RecoveryApproved, &step), ("Recovery approved", &whose), &text).await
     }
 
     pub(super) async fn carry_recovery_link(&self, open: &mut OpenAct<'_>, act: &ActView, id: &RecoveryId) -> Result<Effect, AppError> {
@@ -132,21 +132,7 @@ impl App {
         }
         let person = person(open.tx(), &row.user_id).await?;
         let by = signer(act)?.clone();
-        if row.asked_by.is_some() {
-            let approvals = storage::recoveries::recovery_approvals(open.tx(), id).await?;
-            let parties = approvers(open.tx(), &approvals).await?;
-            if !recovery::is_approved(&party(&person), row.asked_by.as_ref(), &parties) {
-                let why = "an approval no longer counts, since roles changed or somebody was disabled; take this back and ask anew";
-                return Err(AppError::conflict(why));
-            }
-            let is_admin = self.people_book.holds(&by, crate::domain::Role::Admin);
-            if !is_admin && !approvals.iter().any(|approval| approval.user_id == by) {
-                return Err(AppError::conflict("an admin makes the link, or somebody who approved it"));
-            }
-            if let Some(ready_at) = row.ready_at.filter(|at| *at > open.now()) {
-                return Err(AppError::conflict(format!("its link can be made from {} on, so that it can be vetoed", ready_at.plain())));
-            }
-        }
+        self.check_link(open, (&row, &person), &by).await?;
         let NewLink { secret, acts_ended } = self.make_recovery_link(open, &row).await?;
         let text = format!(
             "The link to new security keys was made and shown once to {}. It works for an hour. Every session of the account has ended, its open \
@@ -161,6 +147,32 @@ impl App {
         let event = Event::RecoveryLinkMade { recovery: id.clone(), user: user.clone(), acts_ended, signed: signed_act(act)? };
         let outcome = Outcome::Secret { title: "Recovery link", secret, next: format!("/recoveries/{id}") };
         Ok(Effect { event, outcome, after: Some(After::Sessions(user)) })
+    }
+
+    /// Refuses a link that this person does not make, or not now: whoever asked never sees it, and that of the host is made there.
+    async fn check_link(&self, open: &mut OpenAct<'_>, (row, person): (&Recovery, &User), by: &UserId) -> Result<(), AppError> {
+        let Some(asked_by) = &row.asked_by else {
+            return Err(AppError::conflict("this recovery was made on the server's host, and so is another link of it"));
+        };
+        if asked_by == by || row.user_id == *by {
+            return Err(AppError::conflict("whoever asked for a recovery does not make its link"));
+        }
+        let approvals = storage::recoveries::recovery_approvals(open.tx(), &row.id).await?;
+        let members = self.members_in(open.tx()).await?;
+        let own = members.iter().find(|member| member.id == *by).ok_or_else(counts_no_more)?;
+        let parties = still_here(&approvals, &members);
+        if !recovery::is_approved(&party(person), row.asked_by.as_ref(), &parties) {
+            let why = "an approval no longer counts, since roles changed or somebody was disabled; it waits for another in a moment";
+            return Err(AppError::conflict(why));
+        }
+        let is_admin = own.grants.iter().any(|grant| grant.role == Role::Admin);
+        if !is_admin && !approvals.iter().any(|approval| approval.user_id == *by) {
+            return Err(AppError::conflict("an admin makes the link, or somebody who approved it"));
+        }
+        match row.ready_at.filter(|at| *at > open.now()) {
+            Some(at) => Err(AppError::conflict(format!("its link can be made from {} on, so that it can be vetoed", at.plain()))),
+            None => Ok(()),
+        }
     }
 
     pub(super) async fn carry_recovery_veto(
@@ -184,9 +196,26 @@ impl App {
         Ok(Effect { event, outcome: at(id), after: None })
     }
 
-    /// Makes the one-use link of a recovery. Links before it, and the person's open acts and signatures, end; the rights freeze.
+    /// Refuses a request that another page is for.
+    pub(crate) async fn check_askable(&self, conn: &mut Conn, row: &User, by: &UserId) -> Result<(), AppError> {
+        if row.id == *by {
+            return Err(AppError::conflict("ask for your own recovery on the sign-in page, after your password: I lost my keys"));
+        }
+        if !row.enabled {
+            return Err(AppError::conflict("this person is disabled; enable them first"));
+        }
+        if row.password_hash.is_none() && !self.has_come_in(conn, &row.id).await? {
+            return Err(AppError::conflict("this person has not come in yet; make a new link instead"));
+        }
+        Ok(())
+    }
+
+    /// Makes the one-use link of a recovery. Links before it, what was made with them, and the person's open acts and signatures end; the rights
+    /// freeze.
     pub(crate) async fn make_recovery_link(&self, open: &mut OpenAct<'_>, row: &Recovery) -> Result<NewLink, AppError> {
         let now = open.now();
+        self.undo_begun(open, row).await?;
+        storage::recoveries::recovery_unbegun(open.tx(), &row.id).await?;
         for kind in ["recovery", "invite"] {
             storage::invitations::invitation_end(open.tx(), &row.user_id, kind, now).await?;
         }
@@ -217,18 +246,4 @@ async fn open_recovery(open: &mut OpenAct<'_>, id: &RecoveryId) -> Result<Recove
         )));
     }
     Ok(row)
-}
-
-/// Refuses a request that another page is for.
-pub(crate) fn check_askable(row: &User, by: &UserId) -> Result<(), AppError> {
-    if row.id == *by {
-        return Err(AppError::conflict("ask for your own recovery on the sign-in page, after your password: I lost my keys"));
-    }
-    if !row.enabled {
-        return Err(AppError::conflict("this person is disabled; enable them first"));
-    }
-    if row.password_hash.is_none() {
-        return Err(AppError::conflict("this person has not come in yet; make a new link instead"));
-    }
-    Ok(())
 }

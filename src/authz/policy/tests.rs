@@ -29,7 +29,7 @@ fn with_one_key_a_person_reads_stops_and_adds_keys() {
             .any(|resource| check(&actor, action, resource).is_ok())
     };
     let allowed: Vec<Action> = Action::ALL.iter().copied().filter(|action| may(*action)).collect();
-    assert_eq!(allowed, [Action::SeeCounts, Action::See, Action::PlaceHold, Action::StopRecovery, Action::OwnKeys, Action::OwnSessions]);
+    assert_eq!(allowed, [Action::SeeCounts, Action::See, Action::PlaceHold, Action::VetoRecovery, Action::OwnKeys, Action::OwnSessions]);
     let denied = check(&actor, Action::StartBot, &bot).unwrap_err().to_string();
     assert!(denied.contains("two security keys"), "{denied}");
 }
@@ -137,7 +137,7 @@ fn after_a_recovery_a_person_sees_and_stops() {
         Action::SeeMatrix,
         Action::PlaceHold,
         Action::ExplainHold,
-        Action::StopRecovery,
+        Action::VetoRecovery,
         Action::OwnSessions,
     ];
     assert_eq!(allowed, expected);

@@ -1,6 +1,6 @@
 //! The demo's people: an admin from the set-up link, everybody else invited by a signed act; each with a password and two software keys.
 
-use crate::app::{App, AppError, acts::Outcome, sign_in::Chosen};
+use crate::app::{App, AppError, acts::Outcome, notices::ReadNotices, sign_in::Chosen};
 use crate::authn::SoftKey;
 use crate::authz::Actor;
 use crate::cli::Failure;
@@ -55,7 +55,20 @@ pub async fn hire(app: &Arc<App>) -> Result<Staff, Failure> {
         people.push((role, shown, join(app, &secret, shown).await?));
     }
     people.insert(3, ("admin", "N. Adebayo", admin));
+    for (.., user) in &people {
+        read_all(app, user).await?;
+    }
     Ok(Staff { teams, people })
+}
+
+/// Somebody has read what they were told of their own coming in: who looks at a demo sees what happens from then on.
+async fn read_all(app: &App, user: &UserId) -> Result<(), Failure> {
+    let Some(actor) = app.actor_of(user, false) else { return Ok(()) };
+    let (notices, _) = app.notices_of(&actor, None).await?;
+    if let Some(newest) = notices.first() {
+        app.read_notices(&actor, ReadNotices::UpTo(&newest.id)).await?;
+    }
+    Ok(())
 }
 
 /// Follows a welcome link: a password, then two keys, which stay in this process.

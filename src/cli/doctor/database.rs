@@ -121,6 +121,7 @@ async fn examine(db: &Db, name: &str, rp_id: Option<&str>, lines: &mut Vec<Line>
     let agents = storage::agents::agent_live(&mut tx).await?;
     let since = Clock::system().now().plus_ms(-GIVEN_UP_SHOWN_MS);
     lines.push(outbox(&storage::deliveries::delivery_counts(&mut tx, since).await?, Clock::system().now()));
+    lines.push(addresses(&storage::notices::address_missing(&mut tx).await?));
     lines.push(match check_tail(&mut tx, LAST).await {
         Ok(tail) => log(&tail),
         Err(error) => Line::bad("audit log", format!("it cannot be read: {}", causes(&error)), "run `andon audit verify`"),
@@ -139,6 +140,15 @@ fn log(tail: &crate::app::audit_tail::TailReport) -> Line {
         return Line::bad("audit log", "it is frozen: nothing may start or be loosened; stopping works", "run `andon audit verify`");
     }
     Line::ok("audit log", format!("{} entries; the last {} agree with its head", tail.size, tail.read))
+}
+
+/// Who holds much and is told of it by no other channel than the page.
+fn addresses(missing: &[String]) -> Line {
+    if missing.is_empty() {
+        return Line::ok("addresses", "everybody who holds lead, risk or admin has a mail address");
+    }
+    let said = format!("{} hold lead, risk or admin and have no mail address: notices reach them in the page only", missing.join(", "));
+    Line::warn("addresses", said, "each gives one under My account")
 }
 
 /// Mail that does not get away.

@@ -288,8 +288,7 @@ fn before_the_bot(app: &App, person: &Person) -> Step {
     let Some(team) = app.people().teams().into_iter().next() else { return Step::Team };
     let mut grants = app.people().user(&person.user).map(|user| user.grants.clone()).unwrap_or_default();
     grants.push(Grant { role: Role::Lead, team: Some(team.id) });
-    let people = app.people().users().iter().filter(|user| user.enabled).count();
-    let can_combine = role::check_grants(&grants, people).is_ok();
+    let can_combine = role::check_grants(&grants, app.people().enabled()).is_ok();
     Step::Role { me: person.user.to_string(), grants: roles::ticked(&grants), can_combine, team: team.name }
 }
 

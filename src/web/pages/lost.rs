@@ -2,14 +2,15 @@
 //! back. It signs nobody in and shows nothing of anybody else.
 
 use super::sign_in::Nothing;
-use crate::app::{App, recoveries::RecoveryView};
+use crate::app::{App, AppError, recoveries::RecoveryView};
+use crate::authn::Step;
 use crate::domain::{
     UserId,
     recovery::{APPROVALS_NEEDED, delay_ms},
 };
 use crate::web::{
     Answer, Shared, WebError,
-    extract::{Posted, Visitor},
+    extract::{CameFrom, Posted, Visitor},
     format::{self, OutOf},
     frame,
     page::Frame,
@@ -27,7 +28,7 @@ struct Lost {
     why: String,
     found: Option<RecoveryView>,
     approvals: OutOf,
-    is_own: bool,
+    may_withdraw: bool,
     waits_a_day: bool,
 }
 
@@ -61,7 +62,8 @@ async fn draw(app: &App, visitor: &Visitor, user: &UserId, why: String, problems
         name: row.as_ref().map(|row| row.display_name.clone()).unwrap_or_default(),
         why,
         approvals: OutOf { n: found.as_ref().map_or(0, |view| view.approvals.len()), of: APPROVALS_NEEDED },
-        is_own: found.as_ref().is_some_and(|view| view.row.asked_by.as_ref() == Some(user)),
+        // A password alone takes back what nobody approved yet.
+        may_withdraw: found.as_ref().is_some_and(|view| !view.is_by_host() && view.approvals.is_empty()),
         found,
         waits_a_day: row.is_some_and(|row| delay_ms(&row.grants) > 0),
     };
@@ -75,9 +77,15 @@ pub struct Said {
     why: String,
 }
 
+fn not_too_often(app: &App, user: &UserId, from: &CameFrom) -> Result<(), WebError> {
+    app.throttle.check_step(Step::Lost, user, &from.whence.place).map_err(AppError::TooMany)?;
+    Ok(())
+}
+
 /// Asks for the recovery.
-pub async fn ask(State(app): Shared, visitor: Visitor, Posted(said): Posted<Said>) -> Answer {
+pub async fn ask(State(app): Shared, visitor: Visitor, from: CameFrom, Posted(said): Posted<Said>) -> Answer {
     let user = who(&visitor).ok_or_else(nobody)?;
+    not_too_often(&app, &user, &from)?;
     match app.ask_own_recovery(&user, &said.why).await {
         Ok(_) => Ok(frame::see("/sign-in/lost")),
         Err(error) => draw(&app, &visitor, &user, said.why, Problems::of_error(error)?).await,
@@ -85,8 +93,9 @@ pub async fn ask(State(app): Shared, visitor: Visitor, Posted(said): Posted<Said
 }
 
 /// Takes it back.
-pub async fn withdraw(State(app): Shared, visitor: Visitor, _: Posted<Nothing>) -> Answer {
+pub async fn withdraw(State(app): Shared, visitor: Visitor, from: CameFrom, _: Posted<Nothing>) -> Answer {
     let user = who(&visitor).ok_or_else(nobody)?;
+    not_too_often(&app, &user, &from)?;
     match app.withdraw_own_recovery(&user).await {
         Ok(()) => Ok(frame::see("/sign-in/lost")),
         Err(error) => draw(&app, &visitor, &user, String::new(), Problems::of_error(error)?).await,

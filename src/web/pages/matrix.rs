@@ -91,6 +91,9 @@ fn asked() -> Vec<Asked> {
         ("Release a hold of a trigger on one bot, second signer", Action::SecondRelease, |team, _| {
             hold(team, Scope::Bot(BotId::new()), PlacerKind::Trigger, false)
         }),
+        ("Release a hold that risk placed on one bot, second signer", Action::SecondRelease, |team, _| {
+            hold(team, Scope::Bot(BotId::new()), PlacerKind::User, true)
+        }),
         ("Release a wider hold, second signer", Action::SecondRelease, |team, _| hold(team, Scope::Fleet, PlacerKind::User, false)),
         ("Start bots, first signer", Action::StartBot, |team, _| bot(team, Stage::Sandbox)),
         ("Start several bots, second signer", Action::SecondStart, all),
@@ -110,7 +113,7 @@ fn asked() -> Vec<Asked> {
             asked_by: Some(UserId::new()),
             approved_by: vec![own.clone()],
         }),
-        ("Veto the recovery of one's own account", Action::StopRecovery, |_, own| Resource::Recovery {
+        ("Veto the recovery of one's own account", Action::VetoRecovery, |_, own| Resource::Recovery {
             user: own.clone(),
             grants: Vec::new(),
             asked_by: Some(UserId::new()),
@@ -216,6 +219,9 @@ mod tests {
         assert_eq!(cell("Pause or reduce anything", "Idle session of a lead"), "yes");
         assert_eq!(cell("Pause or reduce anything", "Auditor"), "no");
         assert_eq!(cell("Release a hold on one bot, first signer", "Operator"), "own team");
+        for (who, may) in [("Risk", "yes"), ("Lead", "own team"), ("Operator", "no"), ("Admin", "no")] {
+            assert_eq!(cell("Release a hold that risk placed on one bot, second signer", who), may, "{who}");
+        }
         assert_eq!(cell("Start several bots, second signer", "Risk"), "yes");
         assert_eq!(cell("Start bots, first signer", "Admin"), "no");
         assert_eq!(cell("See bots, agents, holds, people, acts", "Idle session of a lead"), "no");

@@ -5,7 +5,7 @@ use super::{
     roles::{self, Choices},
     sessions,
 };
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, people::User};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{ActKind, KEYS_NEEDED, Timestamp, UserId, quorum, text};
 use crate::web::{
@@ -46,6 +46,8 @@ struct People {
     /// Policies with too few people, in words.
     gaps: Vec<String>,
     is_small: bool,
+    /// Lead, risk and admin whom no notice reaches but in the page.
+    no_address: Vec<String>,
     /// The day of the list below, as typed.
     as_of: String,
     as_of_problem: &'static str,
@@ -109,8 +111,10 @@ fn may_manage(actor: &Actor) -> bool {
     authz::check(actor, Action::ManagePeople, &Resource::Installation).is_ok()
 }
 
-fn chip(is_enabled: bool, has_password: bool, keys: usize) -> Chip {
-    match (is_enabled, has_password, keys) {
+fn chip(app: &App, user: &User, keys: usize) -> Chip {
+    // A recovery may have taken a password away: that is nobody who never came in.
+    let has_password = user.password_hash.is_some() || app.recovery_book().knows(&user.id);
+    match (user.enabled, has_password, keys) {
         (false, ..) => Chip::new(Tone::Plain, "Disabled"),
         (true, false, _) => Chip::new(Tone::Open, "Invited"),
         (true, true, 0) => Chip::new(Tone::Low, "No key"),
@@ -134,7 +138,7 @@ pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked
             roles: super::acts::words::roles(&app, &user.grants),
             last_used: keys.iter().filter_map(|key| key.last_used_at).max(),
             keys: keys.len(),
-            chip: if is_over { Chip::new(Tone::Low, "Link is over") } else { chip(user.enabled, user.password_hash.is_some(), keys.len()) },
+            chip: if is_over { Chip::new(Tone::Low, "Link is over") } else { chip(&app, &user, keys.len()) },
         });
     }
     let day = Timestamp::parse_day(asked.as_of.trim());
@@ -150,12 +154,13 @@ pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked
     let page = People {
         frame: frame::of(&app, &person.visitor, "People").await,
         gaps: app.quorum_gaps().iter().map(|gap| app.gap_words(gap)).collect(),
-        is_small: quorum::is_small(&app.members()),
+        is_small: quorum::is_small(app.people().enabled()),
+        no_address: app.without_address(&person.actor).await?,
         as_of: asked.as_of.chars().take(20).collect(),
         as_of_problem: if is_bad { "Enter a day as 2026-11-23. Shown is today." } else { "" },
         holders: holders.collect(),
         open_recoveries: app.recovery_book().all().iter().filter(|view| view.row.state.is_open()).count(),
-        is_alone: app.people().enabled_with_rights() < 2,
+        is_alone: app.people().is_alone(),
         may_manage: may_manage(&person.actor),
         rows,
     };
@@ -180,7 +185,7 @@ async fn draw_with(app: &App, person: &Person, id: &UserId, typed: (Option<Vec<S
     let user = app.people().user(id).ok_or(AppError::NotFound("person"))?;
     let keys = own_keys::keys(app, &person.actor, id).await?;
     let now = app.clock.now();
-    let has_come_in = !user.enabled || keys.len() >= KEYS_NEEDED;
+    let has_come_in = !user.enabled || !app.takes_invitation(&person.actor, id).await?;
     let links = if has_come_in { HashMap::new() } else { app.invitations(&person.actor).await? };
     let link = (!has_come_in).then(|| links.get(id).map(|link| link.expires_at).filter(|until| *until > now));
     let mut frame = frame::of(app, &person.visitor, user.display_name.clone()).await;
@@ -195,7 +200,7 @@ async fn draw_with(app: &App, person: &Person, id: &UserId, typed: (Option<Vec<S
         sign_in_name: user.name.clone(),
         roles: super::acts::words::roles(app, &user.grants),
         since: user.created_at,
-        chip: chip(user.enabled, user.password_hash.is_some(), keys.len()),
+        chip: chip(app, &user, keys.len()),
         keys,
         link,
         is_enabled: user.enabled,
@@ -204,7 +209,7 @@ async fn draw_with(app: &App, person: &Person, id: &UserId, typed: (Option<Vec<S
             true => app.quorum_gaps_without(id).iter().map(|gap| app.gap_words(gap)).collect(),
             false => Vec::new(),
         },
-        may_ask_recovery: may_manage(&person.actor) && user.enabled && user.password_hash.is_some() && *id != person.user,
+        may_ask_recovery: may_manage(&person.actor) && user.enabled && (user.password_hash.is_some() || has_come_in) && *id != person.user,
         recovery: app.recovery_book().open_of(id).map(|view| format!("/recoveries/{}", view.row.id)),
         why: typed_why,
         may_manage: may_manage(&person.actor),
@@ -241,10 +246,6 @@ pub async fn set_roles(State(app): Shared, person: Person, Path(id): Path<String
 pub async fn prepare_link(State(app): Shared, person: Person, Path(id): Path<String>, _: Posted<super::sign_in::Nothing>) -> Answer {
     let id = id_of(&id)?;
     app.people().user(&id).ok_or(AppError::NotFound("person"))?;
-    if may_manage(&person.actor) && app.keys_of(&person.actor, &id).await?.len() >= KEYS_NEEDED {
-        let problems = Problems::one("", "This person has come in: they have two security keys.");
-        return draw(&app, &person, &id, None, problems).await;
-    }
     match app.prepare_single(&person.actor, ActKind::InviteAgain { user: id.clone() }).await {
         Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
         Err(error) => draw(&app, &person, &id, None, Problems::of_error(error)?).await,

@@ -2,7 +2,10 @@
 //! and signed as an act; taking back what one asked for is a press.
 
 use super::{acts::words, sign_in::Nothing};
-use crate::app::{App, AppError, recoveries::RecoveryView};
+use crate::app::{
+    App, AppError,
+    recoveries::{Freeze, RecoveryView},
+};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{
     RecoveryId, Timestamp, UserId,
@@ -65,7 +68,7 @@ struct One {
     may_veto: bool,
     may_withdraw: bool,
     waits_a_day: bool,
-    frozen_until: Option<Timestamp>,
+    freeze: Option<Freeze>,
 }
 
 /// How a recovery stands, in a word or two.
@@ -137,7 +140,6 @@ async fn draw(app: &App, person: &Person, id: &RecoveryId, problems: Problems) -
         Err(error) if waits_for_approval => WebError::from(error).reasons.join(" "),
         _ => String::new(),
     };
-    let is_requester = view.row.asked_by.as_ref() == Some(&person.user);
     let has_begun = view.row.began_at.is_some();
     let mut frame = frame::of(app, &person.visitor, format!("Recovery of {}", user.display_name)).await;
     frame.path = format!("/recoveries/{id}");
@@ -158,9 +160,9 @@ async fn draw(app: &App, person: &Person, id: &RecoveryId, problems: Problems) -
         obstacle,
         may_link: view.takes_link(now) && may(&person.actor, Action::LinkRecovery, &resource),
         may_veto: is_open && !has_begun && person.user == user.id,
-        may_withdraw: is_open && !has_begun && is_requester,
+        may_withdraw: is_open && !has_begun && !view.is_by_host() && may(&person.actor, Action::StopRecovery, &resource),
         waits_a_day: delay_ms(&user.grants) > 0,
-        frozen_until: view.frozen_until().filter(|until| *until > now),
+        freeze: view.freeze().filter(|freeze| !freeze.is_over(now)),
         view,
     };
     frame::page_with(status, &page)

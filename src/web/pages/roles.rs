@@ -84,7 +84,7 @@ pub fn read(app: &App, ticked: &[String], joining: usize, problems: &mut Problem
     if ticked.is_empty() {
         problems.add("grant", "Choose at least one role");
     }
-    let people = app.people().users().iter().filter(|user| user.enabled).count() + joining;
+    let people = app.people().enabled() + joining;
     if let Err(toxic) = role::check_grants(&grants, people) {
         problems.add("grant", crate::web::error::sentence(&toxic.to_string()));
     }

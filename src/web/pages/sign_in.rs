@@ -167,6 +167,7 @@ pub async fn key(State(app): Shared, visitor: Visitor, mut from: CameFrom, Poste
     };
     let done = match done.await {
         Ok(done) => done,
+        Err(error @ AppError::TooMany(_)) => return Err(error.into()),
         Err(error) => return key_page(&app, &visitor, touched.next, Problems::of_error(error)?).await,
     };
     let came = session::CameIn {

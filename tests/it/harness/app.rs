@@ -11,8 +11,9 @@ use andon::{
         ActKind, BotFacts, BotId, Clock, Grant, HoldId, InstallationId, Level, Role, Scope, Secret, Stage, TeamId, Timestamp, UserId,
     },
     fleet::Spool,
-    storage::{self, Db, Lane, installation::Installation, teams::Team},
+    storage::{self, Conn, Db, Lane, installation::Installation, teams::Team},
 };
+use sqlx::AssertSqlSafe;
 use std::{
     collections::HashMap,
     path::PathBuf,
@@ -167,7 +168,27 @@ impl TestApp {
             let somebody = this.invite(name, grants).await;
             this.people.insert(name, somebody);
         }
+        this.forget_notices().await;
         this
+    }
+
+    /// Runs a statement on the database, past the application.
+    pub async fn execute(&self, sql: &str) {
+        let mut tx = self.fresh.db.write(Lane::Normal).await.unwrap();
+        match &mut *tx {
+            Conn::Sqlite(tx) => sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut **tx).await.map(drop),
+            Conn::Postgres(tx) => sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut **tx).await.map(drop),
+        }
+        .unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// As if nobody had been told anything yet: of keys made at the door their people and the admins are.
+    pub async fn forget_notices(&self) {
+        let mut tx = self.fresh.db.write(Lane::Normal).await.unwrap();
+        while storage::notices::notice_forget(&mut tx, Timestamp(i64::MAX), 50).await.unwrap() > 0 {}
+        tx.commit().await.unwrap();
+        self.app.refresh_unread().await.unwrap();
     }
 
     pub async fn invite(&self, name: &str, grants: Vec<Grant>) -> Somebody {

@@ -184,8 +184,23 @@ impl Scene {
         code_act(&self.test, &self.of(whose).bot, self.of(whose).operator).await
     }
 
+    /// No recovery of the team's operator is open, and none was asked for within a day.
+    pub async fn no_recovery(&self, whose: Whose) {
+        let user = &self.test.people[self.of(whose).operator].id;
+        let closed = "UPDATE recovery SET state = 'withdrawn', closed_at = asked_at WHERE state IN ('asked', 'approved', 'linked')";
+        self.test.execute(&format!("{closed} AND user_id = '{user}'")).await;
+        self.long_ago(user).await;
+    }
+
+    /// What a person asked for before and is over was long ago.
+    async fn long_ago(&self, user: &UserId) {
+        let over = "UPDATE recovery SET asked_at = asked_at - 864000000000 WHERE closed_at IS NOT NULL";
+        self.test.execute(&format!("{over} AND user_id = '{user}'")).await;
+    }
+
     /// The recovery of the team's operator, asked for by themselves, that waits for approvals.
     pub async fn recovery(&self, whose: Whose) -> RecoveryId {
+        self.long_ago(&self.test.people[self.of(whose).operator].id).await;
         let user = &self.test.people[self.of(whose).operator].id;
         self.test.app.ask_own_recovery(user, "left on a train").await.unwrap()
     }

@@ -1,8 +1,11 @@
 //! Recovery of accounts whose security keys are lost: who may approve, what time does, what the link leads to, and the host's own command.
 
+mod attacks;
 mod flow;
+mod frozen;
 mod host;
 mod quorum;
+mod small;
 
 use crate::harness::app::{Somebody, TestApp, chosen};
 use andon::{

@@ -5,8 +5,12 @@ use crate::harness::{
     browser::{Browser, PASSWORD},
     db::{Kind, fresh},
 };
-use andon::{authn::SoftKey, domain::ActKind};
-use axum::http::StatusCode;
+use andon::{
+    authn::SoftKey,
+    domain::ActKind,
+    storage::{self, Lane},
+};
+use axum::http::{StatusCode, header};
 
 /// Signs the act that the last answer led to.
 async fn sign(browser: &mut Browser, test: &TestApp, who: &str) -> String {
@@ -159,4 +163,65 @@ async fn people_without_enough_others_are_named_with_how_to_mend_it() {
     assert!(refused.is_err());
     admin.get("/matrix").await;
     assert!(admin.page.contains("Every address, found out by trying") && admin.page.contains("POST /recoveries/{id}/approve of arb"));
+}
+
+#[tokio::test]
+async fn steps_after_the_password_wait_by_person_and_address_and_stopping_never_does() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    let mut thief = Browser::new(&test);
+    thief.get("/sign-in").await;
+    thief.post("/sign-in", &[("name", "operator"), ("password", PASSWORD)]).await;
+    for _ in 0..10 {
+        thief.get("/sign-in/lost").await;
+        thief.post("/sign-in/lost", &[("why", "")]).await;
+        assert_eq!(thief.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    for path in ["/sign-in/lost", "/sign-in/lost/withdraw"] {
+        thief.get("/sign-in/lost").await;
+        thief.post(path, &[("why", "both are gone")]).await;
+        assert_eq!(thief.status, StatusCode::TOO_MANY_REQUESTS, "{path}");
+        assert!(thief.headers.contains_key(header::RETRY_AFTER));
+    }
+    assert!(test.app.recovery_book().all().is_empty());
+    let stranger = SoftKey::new(ORIGIN.parse().unwrap());
+    for n in 0..11 {
+        thief.get("/sign-in/key").await;
+        let mine = thief.page.clone();
+        let options = thief.between("data-options=\"", "\"").unwrap();
+        assert!(stranger.sign(&options).is_err());
+        thief.page = mine;
+        thief.post("/sign-in/key", &[("response", "{}")]).await;
+        let expected = if n < 10 { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::TOO_MANY_REQUESTS };
+        assert_eq!(thief.status, expected, "try {n}");
+    }
+    let mut lead = Browser::signed_in(&test, "lead").await;
+    lead.get("/pause").await;
+    lead.post("/holds", &[("scope", "fleet"), ("level", "pause"), ("key", "k1")]).await;
+    assert!(lead.leads_to().starts_with("/holds/"), "{}", lead.page);
+}
+
+#[tokio::test]
+async fn pages_lead_to_a_recovery_and_name_whom_no_mail_reaches() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    let mut operator = Browser::signed_in(&test, "operator").await;
+    for key in test.keys("operator").await {
+        let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
+        storage::credentials::credential_suspend(&mut tx, &key.id, test.app.clock.now(), "a test", "").await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    // Any act that changes who may speak has memory read again.
+    test.allow_stop_devices().await;
+    operator.get("/me").await;
+    assert!(operator.page.contains("None of your keys can sign") && operator.page.contains("I lost my keys"), "{}", operator.page);
+    assert!(!operator.page.contains("let you in anew"));
+
+    test.give_address("lead", "lead@people.example").await;
+    let mut risk = Browser::signed_in(&test, "risk").await;
+    risk.get("/people").await;
+    assert!(risk.page.contains("No mail address: N. Adebayo, grid lead, risk<"), "{}", risk.page);
+    for who in ["admin", "grid lead", "risk"] {
+        test.give_address(who, "somebody@people.example").await;
+    }
+    risk.get("/people").await;
+    assert!(!risk.page.contains("No mail address"));
 }

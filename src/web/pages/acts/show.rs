@@ -134,7 +134,7 @@ async fn draw(app: &Arc<App>, person: &Person, act: ActView, mut problems: Probl
         options,
         obstacle,
         is_open,
-        is_alone: seats(&act) > 1 && app.people().enabled_with_rights() < 2,
+        is_alone: seats(&act) > 1 && app.people().is_alone(),
         alone_min: ALONE_WAITS_MS / 60_000,
         has_demo_key,
         act,

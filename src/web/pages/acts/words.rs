@@ -183,11 +183,15 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
             let Some(hold) = view.open_hold(hold) else { return "nobody any more: the hold is over".to_owned() };
             let of_one = matches!(hold.scope, Scope::Bot(_));
             let by_trigger = of_one && hold.placed_by.kind == PlacerKind::Trigger;
+            let of_one_by_risk = of_one && hold.placed_by.as_risk;
             let one_is_risk = if hold.placed_by.as_risk { "; one of the two holds risk, since risk placed it" } else { "" };
             match seat {
-                1 if of_one && hold.placed_by.as_risk => format!("an operator or lead of the bot's team, or risk{one_is_risk}"),
+                1 if of_one_by_risk => {
+                    "an operator or lead of the bot's team, or risk; one of the two holds risk, the other is of the team".to_owned()
+                }
                 1 if of_one => "an operator or lead of the bot's team".to_owned(),
                 1 => format!("a lead of a covered team, or risk{one_is_risk}"),
+                _ if of_one_by_risk => "another person who holds risk; where risk signed first, a lead of the bot's team".to_owned(),
                 _ if by_trigger => "another operator of the bot's team, a lead, or risk".to_owned(),
                 _ => format!("another lead, or risk{one_is_risk}"),
             }
@@ -205,7 +209,7 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         ActKind::CredentialAdd { .. } | ActKind::CredentialRemove { .. } => "the person themselves, with a key that they have".to_owned(),
         ActKind::RecoveryAsk { .. } => "an admin, for somebody else".to_owned(),
         ActKind::RecoveryApprove { .. } => "another person who did not ask for it and stands no lower; no auditor".to_owned(),
-        ActKind::RecoveryLink { .. } => "an admin, or somebody who approved it".to_owned(),
+        ActKind::RecoveryLink { .. } => "an admin, or somebody who approved it; never whoever asked".to_owned(),
         ActKind::RecoveryVeto { .. } => "the person themselves".to_owned(),
         ActKind::MailAddress { .. } | ActKind::StopDeviceLink { .. } => "the person themselves".to_owned(),
         ActKind::TokenCreate { .. } => "an admin, or a lead for their own team".to_owned(),
