@@ -258,13 +258,13 @@ impl App {
             Some(recovery) => {
                 act.record(event).await?;
                 self.finish_recovery(&mut act, recovery, &welcomed.user).await?;
+                act.end_sessions_of(user, None, "the account was recovered").await?;
                 act.commit(Event::RecoveryDone {
                     recovery: recovery.clone(),
                     user: user.clone(),
                     frozen_until_us: now.plus_ms(FROZEN_MS).0,
                 })
                 .await?;
-                self.sessions.end_all_of(user).await;
             }
         }
         Ok(())

@@ -17,6 +17,7 @@ statements! {
     OF_OLD_RP = "UPDATE credential SET removed_at = $2, old_rp_id = $1 WHERE removed_at IS NULL";
     EVER = "SELECT COUNT(*) FROM credential WHERE user_id = $1";
     REMOVE = "UPDATE credential SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
+    DEAD = "SELECT id FROM credential WHERE removed_at IS NOT NULL OR suspended_at IS NOT NULL";
     TALLY = "SELECT user_id, COUNT(*) AS able, COUNT(*) FILTER (WHERE NOT backup_eligible) AS bound FROM credential WHERE removed_at IS NULL AND suspended_at IS NULL GROUP BY user_id";
 }
 
@@ -162,4 +163,12 @@ pub async fn credential_of_old_rp(tx: &mut WriteTx, rp_id: &str, at: Timestamp) 
 /// When the database is gone.
 pub async fn credential_ever(conn: &mut Conn, user: &UserId) -> Result<i64> {
     Ok(on!(conn, |c| sqlx::query_scalar(EVER).bind(user).fetch_one(c).await)?)
+}
+
+/// Every key that signs nothing any more: removed or suspended.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn credential_dead(conn: &mut Conn) -> Result<Vec<CredentialId>> {
+    Ok(on!(conn, |c| sqlx::query_scalar(DEAD).fetch_all(c).await)?)
 }

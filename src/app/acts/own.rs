@@ -2,7 +2,7 @@
 
 use super::{
     ActView, Outcome,
-    carry_out::{After, Effect},
+    carry_out::Effect,
     prepare::enabled_again,
     sign::signed_act,
 };
@@ -67,13 +67,13 @@ impl App {
         let now = open.now();
         storage::credentials::credential_remove(open.tx(), id, now).await?;
         open.changes_books();
-        let (user, credential) = (user.clone(), id.clone());
+        open.end_sessions_with(user, id, "the security key that they were signed in with was removed").await?;
         let event = Event::CredentialRemoved {
             user: user.clone(),
-            credential: credential.clone(),
+            credential: id.clone(),
             nickname: key.nickname.clone(),
             signed: signed_act(act)?,
         };
-        Ok(Effect { event, outcome: Outcome::Done("/me".into()), after: Some(After::SessionsWithKey(user, credential)) })
+        Ok(Effect { event, outcome: Outcome::Done("/me".into()), after: None })
     }
 }

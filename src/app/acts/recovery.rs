@@ -3,7 +3,7 @@
 
 use super::{
     ActView, Outcome,
-    carry_out::{After, Effect},
+    carry_out::Effect,
     sign::signed_act,
 };
 use crate::app::{
@@ -157,10 +157,9 @@ impl App {
         let step = format!(":link:{}", act.stored.id);
         self.tell_of_recovery(open, &row, (NoticeKind::RecoveryApproved, &step), ("Recovery link made", &person.display_name), &text)
             .await?;
-        let user = row.user_id.clone();
-        let event = Event::RecoveryLinkMade { recovery: id.clone(), user: user.clone(), acts_ended, signed: signed_act(act)? };
+        let event = Event::RecoveryLinkMade { recovery: id.clone(), user: row.user_id.clone(), acts_ended, signed: signed_act(act)? };
         let outcome = Outcome::Secret { title: "Recovery link", secret, next: format!("/recoveries/{id}") };
-        Ok(Effect { event, outcome, after: Some(After::Sessions(user)) })
+        Ok(Effect { event, outcome, after: None })
     }
 
     pub(super) async fn carry_recovery_veto(
@@ -202,6 +201,7 @@ impl App {
         storage::recoveries::recovery_linked(open.tx(), &row.id, link.expires_at).await?;
         let why = "the account of somebody who asked for it or signed it is being recovered";
         let acts_ended = storage::acts::act_withdraw_of(open.tx(), &row.user_id, now, why).await?;
+        open.end_sessions_of(&row.user_id, None, "the account is being recovered").await?;
         open.changes_books();
         Ok(NewLink { secret: Secret::new(format!("{}welcome/{}", self.origin, token.expose())), acts_ended })
     }

@@ -9,7 +9,7 @@ use crate::domain::{ActKind, DeviceId, Secret, Timestamp};
 use crate::web::{
     Answer, Shared,
     chip::{Chip, Tone},
-    extract::{Person, Posted},
+    extract::{ByTouch, Person, Posted},
     format, frame,
     html::Html,
     page::Frame,
@@ -137,9 +137,8 @@ pub async fn allow(State(app): Shared, person: Person, Posted(form): Posted<Allo
 /// Ends a device at once: one's own, or as an admin anybody's.
 pub async fn end(
     State(app): Shared,
-    person: Person,
     crate::web::query::Named(id): crate::web::query::Named,
-    _: Posted<super::sign_in::Nothing>,
+    ByTouch(person, _): ByTouch<super::sign_in::Nothing>,
 ) -> Answer {
     let id = DeviceId::parse(&id).map_err(|_| AppError::NotFound("stop device"))?;
     app.end_device(&person.actor, &id).await?;
@@ -168,7 +167,7 @@ pub struct NewPhone {
 }
 
 /// Makes the link and shows it, once, with its picture for the phone's camera.
-pub async fn make_link(State(app): Shared, person: Person, Posted(new): Posted<NewPhone>) -> Answer {
+pub async fn make_link(State(app): Shared, ByTouch(person, new): ByTouch<NewPhone>) -> Answer {
     let link = match app.make_device_link(&person.actor, &new.name).await {
         Ok(link) => link,
         Err(error) => return draw_mine(&app, &person, new.name, Problems::of_error(error)?).await,
