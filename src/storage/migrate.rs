@@ -32,6 +32,7 @@ const VERSIONS: &[Version] = versions! {
     12 "0012_security_keys";
     13 "0013_recovery";
     14 "0014_tokens_and_stop_devices";
+    15 "0015_sessions_end";
 };
 
 /// How a database's schema stands to this program.

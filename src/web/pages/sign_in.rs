@@ -220,12 +220,14 @@ pub async fn key(State(app): Shared, visitor: Visitor, mut from: CameFrom, Poste
         let said = "The audit log could not record the touch. Nothing was changed; what stops works.";
         return key_page(&app, &visitor, touched.next, touched.then, Problems::one("", said)).await;
     }
+    // Whoever is disabled gets no session that would be theirs once they are enabled again.
+    let actor = app.actor_of(&user, false).ok_or_else(|| WebError::unauthorized("This account is disabled. Ask an admin."))?;
     let came = session::CameIn {
         recorded: done.recorded,
         key: Some(done.key),
         device: from.whence.device.clone(),
         place: from.whence.place.clone(),
-        rights: app.actor_of(&user, false).as_ref().map(session::rights_of).unwrap_or_default(),
+        rights: session::rights_of(&actor),
     };
     if is_pending {
         session::sign_in(&visitor.session, &user, &came, now).await?;

@@ -52,7 +52,9 @@ impl Scene {
     /// Forms: each gets a thing of its own where sending it uses the thing up.
     pub(super) async fn of_writers(&self, route: &Route, whose: Whose, caller: &Caller) -> Option<Ask> {
         Some(match route.path {
-            "/sign-in" | "/sign-in/key" | "/sign-out" | "/welcome/password" | "/welcome/key" => self.at_the_door(route, caller).await,
+            "/sign-in" | "/sign-in/key" | "/sign-out" | "/welcome/{link}" | "/welcome/password" | "/welcome/key" => {
+                self.at_the_door(route, caller).await
+            }
             "/sign-in/lost" | "/sign-in/lost/withdraw" => {
                 self.recovery(Whose::Arbs).await;
                 // As after the right password; somebody without a session cannot have given it.
@@ -214,6 +216,7 @@ impl Scene {
                 let answer = self.test.people[person].key.sign(&ceremony.options).unwrap();
                 Ask::form("/sign-in/key", &[("response", &answer)])
             }
+            "/welcome/{link}" => Ask::form(&format!("/welcome/{}", self.link), &[]),
             "/welcome/password" => {
                 let fields =
                     [("display_name", "S. Guest"), ("password", PASSWORD), ("again", PASSWORD), ("address", "guest@people.example")];
