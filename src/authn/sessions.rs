@@ -185,7 +185,10 @@ impl SessionStore {
         let id = digest(asked);
         let mut data = Data::clone(&copy.data);
         if copy.id == id {
-            if copy.has_before && copy.presented_at.is_none() && let Some(kept) = self.copies_mut().named_mut(&copy.handle) {
+            if copy.has_before
+                && copy.presented_at.is_none()
+                && let Some(kept) = self.copies_mut().named_mut(&copy.handle)
+            {
                 kept.presented_at.get_or_insert(now);
             }
         } else if copy.under_old_id(now) == UnderOldId::Stops {
@@ -311,7 +314,9 @@ impl Store for SessionStore {
             let seen = copy.data.get(SEEN).cloned();
             copy.take(record, self.now());
             // Under an id from before it only seems idle.
-            if copy.id != id && let Some(seen) = seen {
+            if copy.id != id
+                && let Some(seen) = seen
+            {
                 Arc::make_mut(&mut copy.data).insert(SEEN.to_owned(), seen);
             }
             copy.clone()

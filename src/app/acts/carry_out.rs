@@ -5,8 +5,8 @@ use crate::app::{App, AppError, own_keys, tx::Act as OpenAct};
 use crate::audit::{Event, tree};
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
-    ActKind, AgentId, Audience, BotFacts, BotId, Epoch, Grant, HoldId, KEYS_NEEDED, Notice, NoticeKind, StopFact, StopKind,
-    UserId, hold::Release, role,
+    ActKind, AgentId, Audience, BotFacts, BotId, Epoch, Grant, HoldId, KEYS_NEEDED, Notice, NoticeKind, StopFact, StopKind, UserId,
+    hold::Release, role,
 };
 use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, users::User};
 use data_encoding::BASE64URL_NOPAD;

@@ -1,11 +1,6 @@
 //! What the acts about people and their keys do: a person enabled, a key added, a key removed.
 
-use super::{
-    ActView, Outcome,
-    carry_out::Effect,
-    prepare::enabled_again,
-    sign::signed_act,
-};
+use super::{ActView, Outcome, carry_out::Effect, prepare::enabled_again, sign::signed_act};
 use crate::app::{
     App, AppError,
     own_keys::{self, KeyNews},

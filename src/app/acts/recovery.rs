@@ -1,11 +1,7 @@
 //! What the acts of a recovery do: a request for somebody else, an approval, a veto, the link. Each is checked again inside the transaction of
 //! its signature, by the rules of `domain/recovery.rs` and by what people hold then.
 
-use super::{
-    ActView, Outcome,
-    carry_out::Effect,
-    sign::signed_act,
-};
+use super::{ActView, Outcome, carry_out::Effect, sign::signed_act};
 use crate::app::{
     App, AppError,
     recoveries::{Recovery, party},

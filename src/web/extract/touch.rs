@@ -38,7 +38,8 @@ impl<T> MayNeedTouch<T> {
         if person.visitor.held.is_touched(app.clock.now()) || app.demo_can_sign(&person.user) {
             return Ok(ByTouch(person, fields));
         }
-        let carried = url::form_urlencoded::parse(&bytes).filter(|(name, _)| name != "csrf").map(|(name, value)| (name.into(), value.into()));
+        let carried =
+            url::form_urlencoded::parse(&bytes).filter(|(name, _)| name != "csrf").map(|(name, value)| (name.into(), value.into()));
         let then = Then { path, carried: carried.collect() };
         Err(sign_in::ask_for_touch(app, &person.visitor, then).await.into_response())
     }

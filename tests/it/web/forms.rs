@@ -102,7 +102,10 @@ async fn a_form_is_taken_from_its_own_session_and_origin_only_and_what_it_does_i
         let database = fresh(Kind::Sqlite).await;
         let scene = if is_demo { Scene::demo(database).await } else { Scene::new(database).await };
         let tables = Tables::of(&scene.test.fresh).await;
-        for route in ROUTES.iter().filter(|route| route.method == "POST" && is_of_demos(route) == is_demo) {
+        for route in ROUTES
+            .iter()
+            .filter(|route| route.method == "POST" && is_of_demos(route) == is_demo && !route.path.starts_with("/sign-in/lost"))
+        {
             one(&scene, &tables, route).await;
         }
         scene.test.log_is_good().await;

@@ -50,7 +50,10 @@ async fn sign(test: &TestApp, who: &str, kind: ActKind) {
 async fn entries(test: &TestApp, why: &str) -> usize {
     let (ended, why) = (data_encoding::HEXLOWER.encode(b"session.ended"), data_encoding::HEXLOWER.encode(why.as_bytes()));
     let rows = Tables::of(&test.fresh).await.rows("audit_record").await;
-    rows.iter().map(|row| row.to_lowercase()).filter(|row| row.contains(&why) && (row.contains("session.ended") || row.contains(&ended))).count()
+    rows.iter()
+        .map(|row| row.to_lowercase())
+        .filter(|row| row.contains(&why) && (row.contains("session.ended") || row.contains(&ended)))
+        .count()
 }
 
 on_both!(a_session_written_after_its_persons_end_is_none, |fresh: Fresh| async move {
@@ -71,7 +74,8 @@ on_both!(a_session_of_a_key_that_was_removed_or_suspended_is_none_wherever_it_co
     test.sign("operator", &act).await.unwrap();
     let keys = test.keys("operator").await;
     let id = |name: &str| keys.iter().find(|key| key.nickname == name).unwrap().id.clone();
-    let (by_third, by_first) = (unwritten(&test, "operator", Some(id("third"))).await, unwritten(&test, "operator", Some(id("first"))).await);
+    let (by_third, by_first) =
+        (unwritten(&test, "operator", Some(id("third"))).await, unwritten(&test, "operator", Some(id("first"))).await);
     let mut browser = Browser::new(&test);
     browser.sign_in("operator", &third).await;
     let act = test.app.prepare_key_removal(&test.actor("operator"), &id("third")).await.unwrap();

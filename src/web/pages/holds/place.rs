@@ -4,11 +4,7 @@ use super::super::pause;
 use crate::app::{App, holds::Press};
 use crate::authz::Actor;
 use crate::domain::{Level, Scope};
-use crate::web::{
-    Answer, Shared, WebError,
-    extract::Pressing,
-    frame,
-};
+use crate::web::{Answer, Shared, WebError, extract::Pressing, frame};
 use axum::{extract::State, http::StatusCode};
 use futures_util::future::join_all;
 use std::sync::Arc;

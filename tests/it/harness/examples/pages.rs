@@ -138,7 +138,7 @@ impl Scene {
             "/people/{id}/sessions/end" => {
                 let member = &self.of(whose).member;
                 let session = self.session();
-                sign_in(&self.test, &session, member, self.test.app.clock.now()).await;
+                sign_in(&self.test, &session, member).await;
                 session.save().await.unwrap();
                 let handle = session::read(&session).await.handle.unwrap();
                 Ask::form(format!("/people/{member}/sessions/end"), &[("which", &handle)])
@@ -216,7 +216,7 @@ impl Scene {
                 let answer = self.test.people[person].key.sign(&ceremony.options).unwrap();
                 Ask::form("/sign-in/key", &[("response", &answer)])
             }
-            "/welcome/{link}" => Ask::form(&format!("/welcome/{}", self.link), &[]),
+            "/welcome/{link}" => Ask::form(format!("/welcome/{}", self.link), &[]),
             "/welcome/password" => {
                 let fields =
                     [("display_name", "S. Guest"), ("password", PASSWORD), ("again", PASSWORD), ("address", "guest@people.example")];
