@@ -209,8 +209,8 @@ impl App {
         let nickname = storage::credentials::credential_by_id(act.tx(), id).await?.map(|key| key.nickname).unwrap_or_default();
         self.tell_of_key(&mut act, user, KeyNews::Suspended(id, &nickname, why)).await?;
         act.changes_books();
+        act.end_sessions_with(user, id, "the security key that they were signed in with was suspended").await?;
         act.commit_stop(Event::CredentialSuspended { user: user.clone(), credential: id.clone(), why: why.to_owned() }).await?;
-        self.sessions.end_all_with_key(user, id).await;
         Ok(true)
     }
 }

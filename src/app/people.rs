@@ -190,8 +190,8 @@ impl App {
         self.tell_of_gaps(&mut act, id).await?;
         self.tell_of_enabling(&mut act, id, false).await?;
         act.changes_books();
+        act.end_sessions_of(id, None, "the account was disabled").await?;
         act.commit_stop(Event::UserDisabled { user: id.clone() }).await?;
-        self.sessions.end_all_of(id).await;
         Ok(())
     }
 

@@ -88,7 +88,6 @@ impl App {
             acts_ended,
         })
         .await?;
-        self.sessions.end_all_of(&row.id).await;
         Ok(HostLink { link: secret, whose: row.display_name })
     }
 
@@ -126,6 +125,7 @@ impl App {
         );
         for user in &people {
             storage::acts::act_withdraw_of(open.tx(), user, now, "the relying party changed").await?;
+            open.end_sessions_of(user, None, "the address of this installation changed, and with it every security key").await?;
         }
         let told = Notice::new(NoticeKind::PolicyChanged, format!("rp:{now:?}"), "All security keys must be made anew", text);
         open.tell(&Audience { people, admins: true }, &told).await?;

@@ -7,7 +7,7 @@ use crate::fleet::{View, view::Changes};
 use crate::storage::{self, Conn};
 use std::sync::{
     Arc, PoisonError,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 use tokio::sync::Mutex;
 
@@ -19,6 +19,8 @@ pub struct Turn {
     served: Mutex<u64>,
     // The version of the books as they were last read.
     books: std::sync::Mutex<i64>,
+    // Something was committed here that could not be read again.
+    is_stale: AtomicBool,
 }
 
 /// Reads what changed since a view.
@@ -65,6 +67,7 @@ impl App {
         let allowed = storage::settings::setting_is_on(conn, storage::settings::STOP_DEVICES).await?;
         let devices = storage::stop_devices::device_all(conn).await?;
         let recoveries = self.recent_recoveries(conn).await?;
+        let (ends, dead_keys) = (storage::users::user_session_ends(conn).await?, storage::credentials::credential_dead(conn).await?);
         {
             let mut books = self.refreshing.books.lock().unwrap_or_else(PoisonError::into_inner);
             if *books > version {
@@ -76,6 +79,7 @@ impl App {
             self.recovery_book.reload(recoveries);
             self.device_book.reload(allowed, devices);
             self.token_book.reload(&tokens);
+            self.sessions.take_rules(ends, dead_keys);
         }
         self.sessions.reread();
         self.rights_moved();
@@ -104,6 +108,46 @@ impl App {
         }
         *served = covers;
         Ok(())
+    }
+
+    /// Reads again what an act has just changed. What cannot be read now is read until it can (`mend`): the act has happened.
+    pub(crate) async fn read_after_commit(&self, books: bool, told: bool) {
+        let fleet = self.refresh().await;
+        // Whatever became of the fleet: who may speak no longer must not go on speaking for it.
+        let books = if books { self.read_books().await } else { Ok(()) };
+        let unread = if told { self.refresh_unread().await } else { Ok(()) };
+        for error in [fleet, books, unread].into_iter().filter_map(Result::err) {
+            self.refreshing.is_stale.store(true, Ordering::SeqCst);
+            tracing::warn!(%error, "committed, but it could not be read again yet");
+        }
+    }
+
+    async fn read_books(&self) -> Result<(), AppError> {
+        self.reload_books(&mut *self.db.read().await?).await
+    }
+
+    /// Reads again what could not be read after a commit. Asks the database nothing when there is nothing.
+    ///
+    /// # Errors
+    /// When the database is gone: to be called again.
+    pub async fn mend(&self) -> Result<(), AppError> {
+        if !self.refreshing.is_stale.swap(false, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let read = async {
+            self.refresh().await?;
+            self.read_books().await?;
+            self.refresh_unread().await
+        };
+        let read = read.await;
+        self.refreshing.is_stale.fetch_or(read.is_err(), Ordering::SeqCst);
+        read
+    }
+
+    /// Reads the books within a transaction when they moved since they were last read: for decisions that must not miss a right that was taken
+    /// away before them. Before the transaction changes anything of them.
+    pub(crate) async fn books_in(&self, conn: &mut Conn) -> Result<(), AppError> {
+        if self.are_books_old(conn).await? { self.reload_books(conn).await } else { Ok(()) }
     }
 
     async fn are_books_old(&self, conn: &mut Conn) -> Result<bool, AppError> {

@@ -194,10 +194,10 @@ impl App {
         storage::users::user_set_password(act.tx(), &user, &hash, &display_name).await?;
         self.welcome_address(&mut act, &user, address).await?;
         act.changes_books();
-        commit(act, recovery.as_ref(), Event::PasswordSet { user: user.clone() }).await?;
         if recovery.is_some() {
-            self.sessions.end_all_of(&user).await;
+            act.end_sessions_of(&user, None, "the account is being recovered").await?;
         }
+        commit(act, recovery.as_ref(), Event::PasswordSet { user: user.clone() }).await?;
         self.welcome_by_digest(link).await
     }
 
@@ -282,8 +282,8 @@ impl App {
         act.record_stop(event).await?;
         self.finish_recovery(&mut act, row, &welcomed.user).await?;
         let done = Event::RecoveryDone { recovery: row.id.clone(), user: user.clone(), frozen_until_us: now.plus_ms(FROZEN_MS).0 };
+        act.end_sessions_of(user, None, "the account was recovered").await?;
         commit(act, Some(row), done).await?;
-        self.sessions.end_all_of(user).await;
         Ok(())
     }
 

@@ -2,8 +2,9 @@
 
 use super::{App, AppError};
 use crate::audit::{Canonical, Event, Record};
+use crate::authn::{SessionStore, sessions::Over};
 use crate::authz::{Actor, Permit};
-use crate::domain::{Epoch, Timestamp};
+use crate::domain::{Epoch, Timestamp, UserId};
 use crate::storage::{self, Lane, WriteTx};
 
 /// An open act: rolled back when dropped.
@@ -16,6 +17,7 @@ pub struct Act<'a> {
     books: bool,
     told: bool,
     weighty: bool,
+    sessions_over: Vec<(UserId, Over)>,
 }
 
 /// Where a stop's entry is.
@@ -34,7 +36,7 @@ impl App {
     /// When the database is gone.
     pub(crate) async fn begin(&self, permit: Permit, lane: Lane) -> Result<Act<'_>, AppError> {
         let tx = self.db.write(lane).await?;
-        Ok(Act { app: self, permit, tx, now: self.clock.now(), books: false, told: false, weighty: false })
+        Ok(Act { app: self, permit, tx, now: self.clock.now(), books: false, told: false, weighty: false, sessions_over: Vec::new() })
     }
 }
 
@@ -58,6 +60,15 @@ impl Act<'_> {
     /// Says that this act tells somebody something.
     pub(crate) fn has_told(&mut self) {
         self.told = true;
+    }
+    /// The sessions of this process.
+    pub(crate) fn sessions(&self) -> &SessionStore {
+        &self.app.sessions
+    }
+    /// Says that this act ends sessions: here they end with its commit, elsewhere with what it wrote.
+    pub(crate) fn ends_sessions(&mut self, user: &UserId, over: Over) {
+        self.books = true;
+        self.sessions_over.push((user.clone(), over));
     }
     /// Takes the next epoch. First of all, so that what is read after it is the truth.
     ///
@@ -150,15 +161,12 @@ impl Act<'_> {
         if self.told {
             app.notices.wake();
         }
-        let read = async {
-            app.refresh().await?;
-            if self.books {
-                app.reload_books(&mut *app.db.read().await?).await?;
-            }
-            if self.told { app.refresh_unread().await } else { Ok(()) }
-        };
-        if let Err(error) = read.await {
-            tracing::warn!(%error, "committed, but the snapshot could not be read again yet");
+        for (user, over) in &self.sessions_over {
+            app.sessions.end_here(user, over);
+        }
+        app.read_after_commit(self.books, self.told).await;
+        if !self.sessions_over.is_empty() {
+            app.rights_moved();
         }
         Ok(())
     }

@@ -100,7 +100,14 @@ pub enum Event {
     SignedOut { user: UserId },
     /// Sessions of a person that were ended by their names, by the person or by an admin.
     #[serde(rename = "session.ended")]
-    SessionsEnded { user: UserId, sessions: Vec<String> },
+    SessionsEnded {
+        user: UserId,
+        // Their names outside of the cookie: as many as ended.
+        sessions: Vec<String>,
+        // None in logs of versions that wrote down only what somebody ended by hand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
     #[serde(rename = "recovery.asked")]
     RecoveryAsked { recovery: RecoveryId, user: UserId, why: String, signed: Option<SignedAct> },
     #[serde(rename = "recovery.approved")]

@@ -1,24 +1,32 @@
 //! Browser sessions for tower-sessions, on both databases, with a copy in memory: a signed-in person can still stop the fleet when the
-//! database is gone. The database keeps only a digest of the cookie's id. A session that was ended anywhere is never written back.
+//! database is gone. The database keeps only a digest of the cookie's id. A session that was ended anywhere is never written back, and one
+//! whose id was changed is not lost when the answer with the new id does not arrive.
 
+mod copies;
 mod ended;
+mod press;
+mod saving;
 mod standing;
 
+pub use ended::{Over, is_by_key};
+pub use press::PressSessions;
 pub use standing::Standing;
 
 use crate::crypto::token;
 use crate::domain::{Clock, Timestamp, UserId};
-use crate::storage::{self, Db, Lane, sessions::StoredSession};
+use crate::storage::{self, Db, sessions::LoadedSession};
 use async_trait::async_trait;
+use copies::{Copies, Copy};
+use ended::Rules;
+use saving::{PATIENCE, PATIENCE_AT_FIRST};
 use sha2::{Digest, Sha256};
 use std::{
     collections::{HashMap, HashSet},
     fmt,
     sync::{
-        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
 };
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{self, SessionStore as Store};
@@ -27,7 +35,7 @@ use tower_sessions::session_store::{self, SessionStore as Store};
 pub const USER: &str = "user";
 /// The key under which the moment stands at which the session ends whatever happens, microseconds since 1970.
 pub const UNTIL: &str = "until";
-/// The key under which the id of the security key stands that the session was signed in with.
+/// The key under which the id of the security key stands that the session was signed in or woken with.
 pub const KEY: &str = "key";
 /// The key under which the session's name outside of the cookie stands. It is given by the store and opens nothing.
 pub const HANDLE: &str = "handle";
@@ -39,45 +47,31 @@ pub const SINCE: &str = "since";
 pub const DEVICE: &str = "device";
 /// The key under which the address stands that the sign-in came from.
 pub const PLACE: &str = "place";
-/// How long a session waits for the database before memory answers.
-const PATIENCE: Duration = Duration::from_millis(250);
 /// A copy younger than this is used without asking, in case word of an end elsewhere was lost.
 const COPY_FRESH_MS: i64 = 1_000;
-/// How long an id that was changed still stops bots: a press that was on its way with it is not refused.
-const OLD_ID_STOPS_MS: i64 = 10_000;
+/// The longest that any session lives.
+const LONGEST_MS: i64 = 24 * 60 * 60 * 1_000;
 
 type Data = HashMap<String, serde_json::Value>;
 
-#[derive(Clone)]
-struct Copy {
-    data: Arc<Data>,
-    user: Option<UserId>,
-    // Its name outside of the cookie; empty when only its id is known.
-    handle: String,
-    created_at: Timestamp,
-    expires_at: Timestamp,
-    read_at: Timestamp,
-    // The database has not got it yet, as it is now.
-    unsaved: bool,
-    // The database has got it, as it was once: if it is gone from there, it was ended.
-    in_database: bool,
-    // It was ended; stays until the database has forgotten it too.
-    ended: bool,
-}
-
-/// An id that was changed.
-struct Replaced {
-    by: String,
-    at: Timestamp,
+/// What an id opens that a session had before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum UnderOldId {
+    Stops,
+    Nothing,
 }
 
 struct Inner {
     db: Db,
     clock: Clock,
-    copies: RwLock<HashMap<String, Copy>>,
+    copies: RwLock<Copies>,
+    rules: RwLock<Rules>,
     // Ids that are about to be changed: their session goes on.
     turning: Mutex<HashSet<String>>,
-    replaced: RwLock<HashMap<String, Replaced>>,
+    // By the session's name the id that it had before it was changed: it keeps that one when the new one cannot be written.
+    turned_from: Mutex<HashMap<String, Id>>,
+    // Ids whose sessions ended while neither memory nor database could say whose they were, and when they are over anyway.
+    ends_by_id: Mutex<HashMap<String, Timestamp>>,
     // Copies read before this moment are read again.
     reread_before: AtomicI64,
 }
@@ -115,239 +109,245 @@ fn user_of(data: &Data) -> Option<UserId> {
 impl SessionStore {
     /// An empty store over a database.
     pub fn new(db: Db, clock: Clock) -> Self {
-        let (copies, turning, replaced) = (RwLock::default(), Mutex::default(), RwLock::default());
-        Self(Arc::new(Inner { db, clock, copies, turning, replaced, reread_before: AtomicI64::new(i64::MIN) }))
+        Self(Arc::new(Inner {
+            db,
+            clock,
+            copies: RwLock::default(),
+            rules: RwLock::default(),
+            turning: Mutex::default(),
+            turned_from: Mutex::default(),
+            ends_by_id: Mutex::default(),
+            reread_before: AtomicI64::new(i64::MIN),
+        }))
     }
 
     /// Says that the id of a session is about to be changed: the end of the old one, which follows, does not end the session.
-    pub fn turns(&self, id: &Id) {
-        self.0.turning.lock().unwrap_or_else(PoisonError::into_inner).insert(digest(id));
+    pub fn turns(&self, id: &Id, handle: &str) {
+        self.turning().insert(digest(id));
+        self.turned_from().insert(handle.to_owned(), *id);
     }
 
-    /// Says that it is not changed after all.
+    /// Says that it is not being changed any more.
     pub fn turns_not(&self, id: &Id) {
-        self.0.turning.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest(id));
+        self.turning().remove(&digest(id));
     }
 
     /// What is remembered is read again at its next use: something was ended elsewhere.
     pub fn reread(&self) {
-        self.0.reread_before.store(self.0.clock.now().0, Ordering::SeqCst);
+        self.0.reread_before.store(self.now().0, Ordering::SeqCst);
     }
 
-    /// Forgets sessions that are over, and saves those that a dead database could not take.
-    pub async fn prune(&self) {
-        let now = self.0.clock.now();
-        self.copies_mut().retain(|_, copy| copy.expires_at > now);
-        self.0.replaced.write().unwrap_or_else(PoisonError::into_inner).retain(|_, old| now.ms_since(old.at) < OLD_ID_STOPS_MS);
-        let unsaved: Vec<(String, Copy)> = {
-            let copies = self.copies();
-            copies.iter().filter(|(_, copy)| copy.unsaved || copy.ended).map(|(id, copy)| (id.clone(), copy.clone())).collect()
-        };
-        let tidy = async {
-            for (id, copy) in unsaved {
-                self.write(&id, &copy).await?;
-            }
-            let mut tx = self.0.db.write(Lane::Normal).await?;
-            storage::sessions::session_prune(&mut tx, now).await?;
-            tx.commit().await
-        };
-        if let Err(error) = tidy.await {
-            tracing::warn!(%error, "sessions could not be tidied");
-        }
+    /// What stands in a session under this key as it is now, which another request may have changed since it was read.
+    pub fn now_under(&self, handle: &str, key: &str) -> Option<serde_json::Value> {
+        self.copies().named(handle)?.data.get(key).cloned()
     }
 
-    fn copies(&self) -> RwLockReadGuard<'_, HashMap<String, Copy>> {
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+    fn copies(&self) -> RwLockReadGuard<'_, Copies> {
         self.0.copies.read().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn copies_mut(&self) -> RwLockWriteGuard<'_, HashMap<String, Copy>> {
+    fn copies_mut(&self) -> RwLockWriteGuard<'_, Copies> {
         self.0.copies.write().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn copy(&self, id: &str) -> Option<Copy> {
-        self.copies().get(id).cloned()
+    fn rules_mut(&self) -> RwLockWriteGuard<'_, Rules> {
+        self.0.rules.write().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn turning(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.turning.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn turned_from(&self) -> MutexGuard<'_, HashMap<String, Id>> {
+        self.0.turned_from.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn ends_by_id(&self) -> MutexGuard<'_, HashMap<String, Timestamp>> {
+        self.0.ends_by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, id: String, copy: Copy) {
-        self.copies_mut().insert(id, copy);
-    }
-
-    /// Keeps what was read, unless the session was changed or ended here while it was read; answers with what counts.
-    fn remember(&self, id: String, read: Copy) -> Copy {
-        let mut copies = self.copies_mut();
-        match copies.get(&id).filter(|copy| copy.ended || copy.unsaved) {
-            Some(newer) => newer.clone(),
-            None => {
-                copies.insert(id, read.clone());
-                read
-            }
-        }
-    }
-
-    /// Brings the database in line with a copy.
-    async fn write(&self, id: &str, copy: &Copy) -> storage::Result<()> {
-        let mut tx = self.0.db.write(Lane::Normal).await?;
-        let mut is_over = copy.ended;
+    /// True for a session that was ended, here or by what the books say. It is remembered as ended from then on.
+    fn is_over(&self, copy: &Copy) -> bool {
         if copy.ended {
-            storage::sessions::session_delete(&mut tx, id, &copy.handle).await?;
-            if copy.user.is_some() {
-                ended::tell_others(&mut tx).await?;
+            return true;
+        }
+        let is_over = self.0.rules.read().unwrap_or_else(PoisonError::into_inner).refuse(copy);
+        if is_over && let Some(kept) = self.copies_mut().named_mut(&copy.handle) {
+            kept.ended = true;
+        }
+        is_over
+    }
+
+    /// A session under an id that it has, or had before: then it stops, as after 15 idle minutes, and does nothing else.
+    fn answer(&self, asked: &Id, copy: &Copy) -> Option<Record> {
+        let now = self.now();
+        if copy.expires_at <= now || self.is_over(copy) {
+            return None;
+        }
+        let id = digest(asked);
+        let mut data = Data::clone(&copy.data);
+        if copy.id == id {
+            if copy.has_before
+                && copy.presented_at.is_none()
+                && let Some(kept) = self.copies_mut().named_mut(&copy.handle)
+            {
+                kept.presented_at.get_or_insert(now);
             }
+        } else if copy.under_old_id(now) == UnderOldId::Stops {
+            data.insert(SEEN.to_owned(), 0.into());
         } else {
-            let data = serde_json::to_vec(copy.data.as_ref()).map_err(|error| storage::Error::Unreadable(error.to_string()))?;
-            let row = StoredSession {
-                id: id.to_owned(),
-                handle: copy.handle.clone(),
-                user_id: copy.user.clone(),
-                data,
-                created_at: copy.created_at,
-                expires_at: copy.expires_at,
-            };
-            if copy.in_database {
-                is_over = !storage::sessions::session_update(&mut tx, &row).await?;
-            } else {
-                storage::sessions::session_insert(&mut tx, &row).await?;
-            }
+            return None;
         }
-        tx.commit().await?;
-        let mut copies = self.copies_mut();
-        if is_over {
-            copies.remove(id);
-        } else if let Some(kept) = copies.get_mut(id) {
-            // What was changed while this was written is not written yet.
-            kept.unsaved &= !Arc::ptr_eq(&kept.data, &copy.data);
-            kept.in_database = true;
-        }
-        Ok(())
+        Some(Record { id: *asked, data, expiry_date: date(copy.expires_at) })
     }
 
-    /// Writes within the patience of a request; what does not fit stays in memory and is written by `prune`.
-    async fn write_soon(&self, id: &str, copy: &Copy) {
-        match tokio::time::timeout(PATIENCE, self.write(id, copy)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "a session is kept in memory only"),
-            Err(_) => tracing::warn!("the database is slow; a session is kept in memory only"),
-        }
+    /// What memory knows of an id, whatever its age. None: nothing; `Some(None)`: it is over.
+    fn remembered(&self, id: &Id) -> Option<Option<Record>> {
+        let copy = self.copies().find(&digest(id)).cloned()?;
+        Some(self.answer(id, &copy))
     }
 
-    async fn read(&self, id: &str) -> storage::Result<Option<(String, Vec<u8>, Timestamp)>> {
+    /// True for a copy that counts without asking the database.
+    fn counts(&self, copy: &Copy) -> bool {
+        let is_young = self.now().ms_since(copy.read_at) < COPY_FRESH_MS && copy.read_at.0 > self.0.reread_before.load(Ordering::SeqCst);
+        copy.ended || copy.unsaved || is_young || self.0.db.is_embedded()
+    }
+
+    /// The same of an id that is remembered.
+    fn is_current(&self, id: &str) -> bool {
+        self.copies().find(id).is_some_and(|copy| self.counts(copy))
+    }
+
+    async fn read(&self, id: &str) -> storage::Result<Option<LoadedSession>> {
         storage::sessions::session_load(&mut *self.0.db.read().await?, id).await
     }
 
-    /// Gives a session another id: its copy goes over to that, and the old one only stops from now on. One that was ended meanwhile stays so.
-    fn replace(&self, handle: &str, id: &str) {
-        let now = self.0.clock.now();
+    /// Keeps what was read, unless the session was changed or ended here while it was read; answers with what counts.
+    fn remember(&self, asked: String, read: Copy) -> Copy {
         let mut copies = self.copies_mut();
-        let old = copies.iter().find(|(_, copy)| copy.handle == handle).map(|(old, _)| old.clone());
-        let Some((old, copy)) = old.and_then(|old| copies.remove_entry(&old)) else { return };
-        copies.insert(id.to_owned(), copy);
-        self.0.replaced.write().unwrap_or_else(PoisonError::into_inner).insert(old, Replaced { by: id.to_owned(), at: now });
+        let mut read = match copies.named(&read.handle) {
+            // An id that it had before is one that it never has again: what was read is older.
+            Some(newer) if newer.ended || newer.unsaved || newer.before.contains(&read.id) => newer.clone(),
+            // What was read under its present id is as old as what is known of it, or newer.
+            Some(known) if known.id == read.id => Copy { before: known.before.clone(), presented_at: known.presented_at, ..read },
+            Some(known) => {
+                let before = known.before.iter().chain([&known.id]).filter(|id| **id != read.id).cloned().collect();
+                Copy { before, ..read }
+            }
+            None => read,
+        };
+        if !read.has_before {
+            read.before.clear();
+        }
+        if read.has_before && asked != read.id && !read.before.contains(&asked) {
+            read.before.push(asked);
+        }
+        copies.put(read.clone());
+        read
     }
 
-    /// The id under which a session goes on whose id was changed a moment ago.
-    fn successor(&self, id: &str) -> Option<String> {
-        let now = self.0.clock.now();
-        let replaced = self.0.replaced.read().unwrap_or_else(PoisonError::into_inner);
-        replaced.get(id).filter(|old| now.ms_since(old.at) < OLD_ID_STOPS_MS).map(|old| old.by.clone())
+    /// A session that begins.
+    async fn begin(&self, new: &mut Record) -> session_store::Result<()> {
+        let handle = token::random::<16>().map_err(|error| session_store::Error::Backend(error.to_string()))?;
+        new.data.insert(HANDLE.to_owned(), handle.clone().into());
+        let copy = Copy::new(digest(&new.id), handle, new, self.now());
+        self.copies_mut().put(copy.clone());
+        self.write_soon(&copy, PATIENCE_AT_FIRST).await;
+        Ok(())
     }
-}
 
-/// A session as the layer knows it, while it lives.
-fn record(id: &Id, data: Data, expires_at: Timestamp, now: Timestamp) -> Option<Record> {
-    (expires_at > now).then(|| Record { id: *id, data, expiry_date: date(expires_at) })
+    /// The same session under another id. The one before stops until the new one has come back from the browser. When that cannot be written
+    /// the session keeps the id that it had: no other replica would know the new one.
+    async fn turn(&self, handle: &str, new: &mut Record) -> session_store::Result<()> {
+        let from = self.turned_from().remove(handle);
+        // Ended meanwhile: it stays so.
+        let Some(known) = self.copies().named(handle).filter(|copy| !copy.ended).cloned() else { return Ok(()) };
+        let mut changed = known.clone();
+        changed.take(new, self.now());
+        let id = digest(&new.id);
+        match tokio::time::timeout(PATIENCE_AT_FIRST, self.write_turned(&changed, &id)).await {
+            Ok(Ok(true)) => {
+                let before = known.before.iter().chain([&known.id]).cloned().collect();
+                let turned = Copy { id, before, has_before: true, presented_at: None, unsaved: false, ..changed };
+                let mut copies = self.copies_mut();
+                if copies.named(handle).is_some_and(|copy| !copy.ended) {
+                    copies.put(turned);
+                }
+            }
+            Ok(Ok(false)) => {
+                if let Some(copy) = self.copies_mut().named_mut(handle) {
+                    copy.ended = true;
+                }
+            }
+            failed => {
+                tracing::warn!(?failed, "a session keeps its id: the database does not take another one");
+                if let Some(from) = from {
+                    new.id = from;
+                }
+                let mut copies = self.copies_mut();
+                if let Some(copy) = copies.named_mut(handle).filter(|copy| !copy.ended) {
+                    copy.take(new, self.now());
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl Store for SessionStore {
     async fn create(&self, new: &mut Record) -> session_store::Result<()> {
         // 128 random bits do not meet twice; the check costs nothing.
-        while self.copy(&digest(&new.id)).is_some() {
+        while self.copies().find(&digest(&new.id)).is_some() {
             new.id = Id::default();
         }
         match text(&new.data, HANDLE).map(str::to_owned) {
-            Some(handle) => self.replace(&handle, &digest(&new.id)),
-            None => {
-                let handle = token::random::<16>().map_err(|error| session_store::Error::Backend(error.to_string()))?;
-                new.data.insert(HANDLE.to_owned(), handle.clone().into());
-                let now = self.0.clock.now();
-                let copy = Copy {
-                    data: Arc::default(),
-                    user: None,
-                    handle,
-                    created_at: now,
-                    expires_at: moment(new.expiry_date),
-                    read_at: now,
-                    unsaved: true,
-                    in_database: false,
-                    ended: false,
-                };
-                self.keep(digest(&new.id), copy);
-            }
+            Some(handle) => self.turn(&handle, new).await,
+            None => self.begin(new).await,
         }
-        self.save(new).await
     }
 
     async fn save(&self, record: &Record) -> session_store::Result<()> {
         let id = digest(&record.id);
-        let (user, data) = (user_of(&record.data), Arc::new(record.data.clone()));
-        let expires_at = record.data.get(UNTIL).and_then(serde_json::Value::as_i64).map_or(moment(record.expiry_date), Timestamp);
         let changed = {
             let mut copies = self.copies_mut();
-            // One that is not remembered was ended or is over; under an old id there is nothing to save.
-            let Some(copy) = copies.get_mut(&id).filter(|copy| !copy.ended) else { return Ok(()) };
-            *copy = Copy { user, data, expires_at, read_at: self.0.clock.now(), unsaved: true, ..copy.clone() };
+            // One that is not remembered was ended or is over.
+            let Some(copy) = copies.find_mut(&id).filter(|copy| !copy.ended) else { return Ok(()) };
+            let seen = copy.data.get(SEEN).cloned();
+            copy.take(record, self.now());
+            // Under an id from before it only seems idle.
+            if copy.id != id
+                && let Some(seen) = seen
+            {
+                Arc::make_mut(&mut copy.data).insert(SEEN.to_owned(), seen);
+            }
             copy.clone()
         };
-        self.write_soon(&id, &changed).await;
+        self.write_soon(&changed, PATIENCE).await;
         Ok(())
     }
 
     async fn load(&self, session_id: &Id) -> session_store::Result<Option<Record>> {
         let id = digest(session_id);
-        let now = self.0.clock.now();
-        if let Some(copy) = self.successor(&id).and_then(|by| self.copy(&by)).filter(|copy| !copy.ended) {
-            // As after 15 idle minutes: it stops, and nothing else.
-            let mut data = Data::clone(&copy.data);
-            data.insert(SEEN.to_owned(), 0.into());
-            return Ok(record(session_id, data, copy.expires_at, now));
+        if self.ends_by_id().contains_key(&id) {
+            return Ok(None);
         }
-        let copy = self.copy(&id);
-        if let Some(copy) = &copy {
-            let is_young = now.ms_since(copy.read_at) < COPY_FRESH_MS && copy.read_at.0 > self.0.reread_before.load(Ordering::SeqCst);
-            if copy.ended {
-                return Ok(None);
-            }
-            if self.0.db.is_embedded() || copy.unsaved || is_young {
-                return Ok(record(session_id, Data::clone(&copy.data), copy.expires_at, now));
-            }
+        let copy = self.copies().find(&id).cloned();
+        if let Some(copy) = copy.as_ref().filter(|copy| self.counts(copy)) {
+            return Ok(self.answer(session_id, copy));
         }
         match tokio::time::timeout(PATIENCE, self.read(&id)).await {
-            Ok(Ok(Some((handle, data, expires_at)))) => {
-                let mut data: Data = serde_json::from_slice(&data).map_err(|error| session_store::Error::Decode(error.to_string()))?;
-                data.entry(HANDLE.to_owned()).or_insert_with(|| handle.clone().into());
-                let (user, created_at) = (user_of(&data), copy.map_or(now, |copy| copy.created_at));
-                let copy = Copy {
-                    data: Arc::new(data),
-                    user,
-                    handle,
-                    created_at,
-                    expires_at,
-                    read_at: now,
-                    unsaved: false,
-                    in_database: true,
-                    ended: false,
-                };
-                let copy = self.remember(id, copy);
-                Ok((!copy.ended).then(|| record(session_id, Data::clone(&copy.data), copy.expires_at, now)).flatten())
+            Ok(Ok(Some(row))) => {
+                let data: Data = serde_json::from_slice(&row.data).map_err(|error| session_store::Error::Decode(error.to_string()))?;
+                let copy = self.remember(id, Copy::read(row, data, self.now()));
+                Ok(self.answer(session_id, &copy))
             }
             Ok(Ok(None)) => {
-                self.copies_mut().remove(&id);
+                self.copies_mut().forget(&id);
                 Ok(None)
             }
             // The database is gone: what is remembered counts. What is not may be there all the same: a session that is said to be none would
             // lose its cookie, and its person would have to sign in again, password and key, because of a moment's trouble.
             Ok(Err(_)) | Err(_) => match copy {
-                Some(copy) => Ok(record(session_id, Data::clone(&copy.data), copy.expires_at, now)),
+                Some(copy) => Ok(self.answer(session_id, &copy)),
                 None => Err(session_store::Error::Backend("the database does not answer".to_owned())),
             },
         }
@@ -355,26 +355,23 @@ impl Store for SessionStore {
 
     async fn delete(&self, session_id: &Id) -> session_store::Result<()> {
         let id = digest(session_id);
-        if self.0.turning.lock().unwrap_or_else(PoisonError::into_inner).remove(&id) {
+        if self.turning().remove(&id) {
             return Ok(());
         }
-        // Whoever signs out with an id that was changed a moment ago means the session.
-        let id = self.successor(&id).unwrap_or(id);
-        let now = self.0.clock.now();
-        let copy = self.copy(&id).unwrap_or(Copy {
-            data: Arc::default(),
-            user: None,
-            handle: String::new(),
-            created_at: now,
-            expires_at: now.plus_ms(24 * 60 * 60 * 1_000),
-            read_at: now,
-            unsaved: false,
-            in_database: true,
-            ended: true,
+        // Whoever signs out with an id from before means the session.
+        let ended = self.copies_mut().find_mut(&id).map(|copy| {
+            copy.ended = true;
+            copy.clone()
         });
-        let ended = Copy { ended: true, ..copy };
-        self.keep(id.clone(), ended.clone());
-        self.write_soon(&id, &ended).await;
+        match ended {
+            Some(ended) => self.write_soon(&ended, PATIENCE).await,
+            None => {
+                self.ends_by_id().insert(id.clone(), self.now().plus_ms(LONGEST_MS));
+                if !matches!(tokio::time::timeout(PATIENCE, self.write_end_by_id(&id)).await, Ok(Ok(()))) {
+                    tracing::warn!("a session was ended here but not in the database yet");
+                }
+            }
+        }
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ statements! {
     EVER = "SELECT COUNT(*) FROM credential WHERE user_id = $1";
     WITH_TWO = "SELECT COUNT(*) FROM (SELECT user_id FROM credential WHERE removed_at IS NULL AND suspended_at IS NULL GROUP BY user_id HAVING COUNT(*) >= 2) AS two";
     REMOVE = "UPDATE credential SET removed_at = $2 WHERE id = $1 AND removed_at IS NULL";
+    DEAD = "SELECT id FROM credential WHERE removed_at IS NOT NULL OR suspended_at IS NOT NULL";
     TALLY = "SELECT user_id, COUNT(*) AS able, COUNT(*) FILTER (WHERE NOT backup_eligible) AS bound FROM credential WHERE removed_at IS NULL AND suspended_at IS NULL GROUP BY user_id";
 }
 
@@ -191,4 +192,12 @@ pub async fn credential_people_with_two(conn: &mut Conn) -> Result<i64> {
 /// When the database is gone.
 pub async fn credential_ever(conn: &mut Conn, user: &UserId) -> Result<i64> {
     Ok(on!(conn, |c| sqlx::query_scalar(EVER).bind(user).fetch_one(c).await)?)
+}
+
+/// Every key that signs nothing any more: removed or suspended.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn credential_dead(conn: &mut Conn) -> Result<Vec<CredentialId>> {
+    Ok(on!(conn, |c| sqlx::query_scalar(DEAD).fetch_all(c).await)?)
 }

@@ -32,6 +32,7 @@ const VERSIONS: &[Version] = versions! {
     12 "0012_security_keys";
     13 "0013_recovery";
     14 "0014_tokens_and_stop_devices";
+    15 "0015_sessions_end";
     16 "0016_second_person";
     17 "0017_last_signature";
 };

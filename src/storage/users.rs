@@ -20,6 +20,9 @@ statements! {
     GRANTS = "SELECT user_id, role, team_id FROM user_grant";
     GRANTS_OF = "SELECT user_id, role, team_id FROM user_grant WHERE user_id = $1";
     GRANT = "INSERT INTO user_grant (user_id, role, team_id) VALUES ($1, $2, $3)";
+    SESSIONS_ENDED = "UPDATE user_account SET sessions_ended_at = $2, sessions_kept = $3 WHERE id = $1 AND sessions_ended_at <= $2";
+    SESSION_ENDS = "SELECT id AS user_id, sessions_ended_at AS at, sessions_kept AS kept FROM user_account WHERE sessions_ended_at > 0";
+    HOLD_STILL = "UPDATE user_account SET generation = generation WHERE id = $1";
     UNGRANT = "DELETE FROM user_grant WHERE user_id = $1";
 }
 
@@ -227,4 +230,41 @@ pub async fn user_count_enabled(conn: &mut Conn) -> Result<i64> {
 /// When the database is gone.
 pub async fn user_count(conn: &mut Conn) -> Result<i64> {
     Ok(on!(conn, |c| sqlx::query_scalar(ANYBODY).fetch_one(c).await)?)
+}
+
+/// The end of all sessions of a person, but one at most.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct SessionsEnd {
+    /// Whose.
+    pub user_id: UserId,
+    /// Sessions that began before are over.
+    pub at: Timestamp,
+    /// But not the one of this name.
+    pub kept: Option<String>,
+}
+
+/// Says that sessions of a person that began before a moment are over, wherever they are remembered.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn user_sessions_ended(tx: &mut WriteTx, end: &SessionsEnd) -> Result<()> {
+    on!(&mut **tx, |c| sqlx::query(SESSIONS_ENDED).bind(&end.user_id).bind(end.at).bind(&end.kept).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Everybody whose sessions were ever ended.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn user_session_ends(conn: &mut Conn) -> Result<Vec<SessionsEnd>> {
+    Ok(on!(conn, |c| sqlx::query_as(SESSION_ENDS).fetch_all(c).await)?)
+}
+
+/// Keeps everybody else from changing this person until the transaction ends, and waits for whoever does.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn user_hold_still(tx: &mut WriteTx, id: &UserId) -> Result<()> {
+    on!(&mut **tx, |c| sqlx::query(HOLD_STILL).bind(id).execute(c).await.map(drop))?;
+    Ok(())
 }

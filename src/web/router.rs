@@ -75,6 +75,7 @@ routes! {
     POST "/sign-in/lost/withdraw" Access::Public => super::pages::lost::withdraw;
     POST "/sign-out" Access::Public => super::pages::sign_in::out;
     GET "/welcome/{link}" Access::Link => super::pages::welcome::open;
+    POST "/welcome/{link}" Access::Link => super::pages::welcome::leave_and_open;
     GET "/welcome" Access::Link => super::pages::welcome::show;
     POST "/welcome/password" Access::Link => super::pages::welcome::password;
     POST "/welcome/key" Access::Link => super::pages::welcome::key;

@@ -1,9 +1,9 @@
-//! What a browser session holds: who is signed in, since when, when they last acted, the token of their forms, and ceremonies under way.
-//! The cookie names the session and nothing else. The id changes at sign-in, when a key wakes the session, and at every change of what its
-//! person may do.
+//! What a browser session holds: who is signed in, since when, when they last acted and last touched a key, the token of their forms, and
+//! ceremonies under way. The cookie names the session and nothing else. The id changes with answers to what a person sends, which are carried
+//! through when the browser goes away: at sign-in, when a key is touched after a while, and when its person may do something else than before.
 
 use super::WebError;
-use crate::app::{AppError, sign_in::LINK_SESSION_MS};
+use crate::app::{App, AppError, sign_in::LINK_SESSION_MS};
 use crate::authn::{
     KeyError, SessionStore,
     keys::CEREMONY_MS,
@@ -21,12 +21,15 @@ pub const LIVES_MS: i64 = 12 * 60 * 60 * 1_000;
 const ARRIVING_MS: i64 = 30 * 60 * 1_000;
 /// After so long without an act of the person the session may only stop.
 pub const IDLE_MS: i64 = 15 * 60 * 1_000;
+/// So long after a touch of a key changes are taken that no signature goes with (ruling C15).
+pub const TOUCH_COUNTS_MS: i64 = 10 * 60 * 1_000;
 /// An act of the person is written down at most so often.
 const SEEN_EVERY_MS: i64 = 60 * 1_000;
 /// How many ceremonies of one session are remembered: one for each tab that a person may have open.
 const CEREMONIES: usize = 8;
 
 const CSRF: &str = "csrf";
+const TOUCHED: &str = "touched";
 const RIGHTS: &str = "rights";
 const UNRECORDED: &str = "unrecorded";
 const PENDING: &str = "pending";
@@ -46,6 +49,8 @@ pub struct Held {
     pub csrf: Option<String>,
     /// When the person last acted.
     pub seen: Timestamp,
+    /// When the person last touched a key.
+    pub touched: Timestamp,
     /// The sign-in could not be recorded: the session may only stop.
     pub unrecorded: bool,
     /// The session's name outside of the cookie.
@@ -84,6 +89,11 @@ impl Held {
     /// True when the person has not acted for so long that the session may only stop.
     pub fn is_idle(&self, now: Timestamp) -> bool {
         now.ms_since(self.seen) > IDLE_MS
+    }
+
+    /// True while a touch of a key still counts for changes that are not signed.
+    pub fn is_touched(&self, now: Timestamp) -> bool {
+        now.ms_since(self.touched) <= TOUCH_COUNTS_MS
     }
 }
 
@@ -128,6 +138,7 @@ pub async fn read(session: &Session) -> Held {
         link: get(session, LINK).await,
         csrf: get(session, CSRF).await,
         seen: Timestamp(get(session, SEEN).await.unwrap_or_default()),
+        touched: Timestamp(get(session, TOUCHED).await.unwrap_or_default()),
         unrecorded: get(session, UNRECORDED).await.unwrap_or_default(),
         handle: get(session, HANDLE).await,
         rights: get(session, RIGHTS).await,
@@ -174,7 +185,7 @@ pub async fn sign_in(session: &Session, user: &UserId, came: &CameIn, now: Times
     note(session, came, now).await
 }
 
-/// Wakes a session that only stops, after a key was touched, under another id. When it ends stays as it was, and so does the token of its
+/// Wakes a session after a key was touched, under another id: one that only stops, or one whose last touch is long ago. When it ends stays as it was, and so does the token of its
 /// forms: a page that is open in another tab goes on.
 ///
 /// # Errors
@@ -186,19 +197,47 @@ pub async fn wake(store: &SessionStore, session: &Session, came: &CameIn, now: T
     note(session, came, now).await
 }
 
-/// Gives a session another id, since its person may do something else now.
+/// Notes that the person touched a key. One whose last touch no longer counted may do more from now on, under another id.
 ///
 /// # Errors
 /// When the session cannot be written.
-pub async fn renew(store: &SessionStore, session: &Session, rights: &str) -> Result<(), WebError> {
-    turn(store, session).await?;
-    set(session, RIGHTS, rights).await
+pub async fn touched(store: &SessionStore, session: &Session, held: &Held, now: Timestamp) -> Result<(), WebError> {
+    if !held.is_touched(now) {
+        turn(store, session).await?;
+    }
+    set(session, TOUCHED, now.0).await
 }
 
-/// Another id for the same session: nobody who had the old one goes on with it.
+/// Gives a session another id when its person may do something else than when it was given: once, whatever comes beside it.
+pub async fn keep_to_rights(app: &App, session: &Session) {
+    // Without an id it has just ended, or gets another one anyway.
+    if session.id().is_none() {
+        return;
+    }
+    let held = read(session).await;
+    let (Some(user), Some(handle)) = (&held.user, &held.handle) else { return };
+    if held.unrecorded || held.is_idle(app.clock.now()) {
+        return;
+    }
+    let Some(actor) = app.actor_of(user, false) else { return };
+    let rights = rights_of(&actor);
+    let given = app.sessions.now_under(handle, RIGHTS);
+    if held.rights.as_deref() == Some(&rights) || given.as_ref().and_then(serde_json::Value::as_str) == Some(&rights) {
+        return;
+    }
+    let turned = async {
+        turn(&app.sessions, session).await?;
+        set(session, RIGHTS, rights).await
+    };
+    if let Err(error) = turned.await {
+        tracing::warn!(?error, "a session kept its id though its person's rights changed");
+    }
+}
+
+/// Another id for the same session. The one before only stops from now on, and is over once the new one has come back from the browser.
 async fn turn(store: &SessionStore, session: &Session) -> Result<(), WebError> {
-    let Some(id) = session.id() else { return Ok(()) };
-    store.turns(&id);
+    let (Some(id), Some(handle)) = (session.id(), get::<String>(session, HANDLE).await) else { return Ok(()) };
+    store.turns(&id, &handle);
     let turned = session.cycle_id().await;
     store.turns_not(&id);
     turned.map_err(broken)
@@ -206,6 +245,7 @@ async fn turn(store: &SessionStore, session: &Session) -> Result<(), WebError> {
 
 async fn note(session: &Session, came: &CameIn, now: Timestamp) -> Result<(), WebError> {
     set(session, SEEN, now.0).await?;
+    set(session, TOUCHED, now.0).await?;
     set(session, RIGHTS, &came.rights).await?;
     set(session, DEVICE, &came.device).await?;
     set(session, PLACE, &came.place).await?;

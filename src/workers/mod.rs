@@ -10,6 +10,7 @@ pub mod prune;
 pub mod publisher;
 pub mod recoveries;
 pub mod rehash;
+pub mod sessions;
 pub mod sink;
 pub mod starts;
 pub mod sync;
@@ -34,6 +35,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(sink::run(app.clone()));
     all.spawn(recoveries::run(app.clone()));
     all.spawn(rehash::run(app.clone()));
+    all.spawn(sessions::run(app.clone()));
     all
 }
 

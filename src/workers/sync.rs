@@ -1,4 +1,5 @@
-//! Keeps the snapshot up to date with what other replicas commit: by notice, and every 500 ms in case one was lost.
+//! Keeps the snapshot up to date with what other replicas commit: by notice, and every 500 ms in case one was lost. What this process itself
+//! committed and could not read again is read until it can.
 
 use crate::app::App;
 use std::{sync::Arc, time::Duration};
@@ -7,10 +8,11 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Unread notices are read again every so many rounds, in case word of one was lost.
 const UNREAD_EVERY: u32 = 20;
 
-/// Runs until the server stops. On the embedded database this process is the only writer and there is nothing to follow.
+/// Runs until the server stops. On the embedded database this process is the only writer: it follows nobody but itself.
 pub async fn run(app: Arc<App>) {
-    if app.db.is_embedded() {
-        return;
+    while app.db.is_embedded() {
+        tokio::time::sleep(EVERY).await;
+        mend(&app).await;
     }
     loop {
         let mut listener = app.db.listener().await.ok().flatten();
@@ -30,6 +32,13 @@ pub async fn run(app: Arc<App>) {
                 // How many notices are unread is only shown: what could not be read now is read with the next.
                 let _ = app.refresh_unread().await;
             }
+            mend(&app).await;
         }
+    }
+}
+
+async fn mend(app: &App) {
+    if let Err(error) = app.mend().await {
+        tracing::error!(%error, "what was committed here cannot be read again; it is tried every half second");
     }
 }

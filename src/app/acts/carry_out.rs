@@ -5,7 +5,7 @@ use crate::app::{App, AppError, own_keys, tx::Act as OpenAct};
 use crate::audit::{Event, tree};
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
-    ActKind, AgentId, Audience, BotFacts, BotId, CredentialId, Epoch, Grant, HoldId, Notice, NoticeKind, StopFact, StopKind, UserId,
+    ActKind, AgentId, Audience, BotFacts, BotId, Epoch, Grant, HoldId, Notice, NoticeKind, StopFact, StopKind, UserId,
     hold::Release, role,
 };
 use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, users::User};
@@ -31,10 +31,6 @@ pub(super) struct Effect {
 pub(super) enum After {
     /// An agent was revoked: end its stream once its bot stands.
     Agent(Arc<BotFacts>, AgentId, Epoch),
-    /// A key was removed: end the sessions that were signed in with it.
-    SessionsWithKey(UserId, CredentialId),
-    /// An account is being recovered: end every session of its person.
-    Sessions(UserId),
 }
 
 /// Refuses two signatures of one person once there was a second one here, by what the transaction sees.
@@ -72,12 +68,9 @@ impl App {
         }
     }
 
-    pub(super) async fn after(self: &Arc<Self>, after: Option<After>) {
-        match after {
-            Some(After::Agent(bot, agent, epoch)) => self.end_revoked(bot, agent, epoch),
-            Some(After::SessionsWithKey(user, key)) => self.sessions.end_all_with_key(&user, &key).await,
-            Some(After::Sessions(user)) => self.sessions.end_all_of(&user).await,
-            None => {}
+    pub(super) fn after(self: &Arc<Self>, after: Option<After>) {
+        if let Some(After::Agent(bot, agent, epoch)) = after {
+            self.end_revoked(bot, agent, epoch);
         }
     }
 

@@ -1,11 +1,6 @@
 //! What the acts about people and their keys do: a person enabled, a key added, a key removed.
 
-use super::{
-    ActView, Outcome,
-    carry_out::{After, Effect},
-    prepare::enabled_again,
-    sign::signed_act,
-};
+use super::{ActView, Outcome, carry_out::Effect, prepare::enabled_again, sign::signed_act};
 use crate::app::{
     App, AppError,
     own_keys::{self, KeyNews},
@@ -25,6 +20,8 @@ impl App {
         let people = usize::try_from(storage::users::user_count_enabled(open.tx()).await?).unwrap_or_default() + 1;
         role::check_grants(&row.grants, people).map_err(|toxic| enabled_again(&row.display_name, &toxic))?;
         storage::users::user_set_enabled(open.tx(), user, true).await?;
+        // Whoever signed in in the very moment in which they were disabled.
+        open.end_sessions_of(user, None, "the account was disabled before").await?;
         let by = self.people_book.name(&act.stored.made_by).unwrap_or_else(|| "somebody".to_owned());
         let text = format!("{by} enabled it, signed with a security key. Roles and keys are as they were.");
         let told = Notice::new(NoticeKind::Enabled, &act.stored.id, "Your account was enabled again", &text).at("/me");
@@ -67,13 +64,13 @@ impl App {
         let now = open.now();
         storage::credentials::credential_remove(open.tx(), id, now).await?;
         open.changes_books();
-        let (user, credential) = (user.clone(), id.clone());
+        open.end_sessions_with(user, id, "the security key that they were signed in with was removed").await?;
         let event = Event::CredentialRemoved {
             user: user.clone(),
-            credential: credential.clone(),
+            credential: id.clone(),
             nickname: key.nickname.clone(),
             signed: signed_act(act)?,
         };
-        Ok(Effect { event, outcome: Outcome::Done("/me".into()), after: Some(After::SessionsWithKey(user, credential)) })
+        Ok(Effect { event, outcome: Outcome::Done("/me".into()), after: None })
     }
 }

@@ -1,11 +1,7 @@
 //! What the acts of a recovery do: a request for somebody else, an approval, a veto, the link. Each is checked again inside the transaction of
 //! its signature, by the rules of `domain/recovery.rs` and by what people hold then.
 
-use super::{
-    ActView, Outcome,
-    carry_out::{After, Effect},
-    sign::signed_act,
-};
+use super::{ActView, Outcome, carry_out::Effect, sign::signed_act};
 use crate::app::{
     App, AppError,
     recoveries::{Recovery, party},
@@ -143,10 +139,9 @@ impl App {
         let step = format!(":link:{}", act.stored.id);
         self.tell_of_recovery(open, &row, (NoticeKind::RecoveryApproved, &step), ("Recovery link made", &person.display_name), &text)
             .await?;
-        let user = row.user_id.clone();
-        let event = Event::RecoveryLinkMade { recovery: id.clone(), user: user.clone(), acts_ended, signed: signed_act(act)? };
+        let event = Event::RecoveryLinkMade { recovery: id.clone(), user: row.user_id.clone(), acts_ended, signed: signed_act(act)? };
         let outcome = Outcome::Secret { title: "Recovery link", secret, next: format!("/recoveries/{id}") };
-        Ok(Effect { event, outcome, after: Some(After::Sessions(user)) })
+        Ok(Effect { event, outcome, after: None })
     }
 
     /// Refuses a link that this person does not make, or not now: whoever asked never sees it, and that of the host is made there.
@@ -231,6 +226,7 @@ impl App {
         storage::recoveries::recovery_linked(open.tx(), &row.id, link.expires_at).await?;
         let why = "the account of somebody who asked for it or signed it is being recovered";
         let acts_ended = storage::acts::act_withdraw_of(open.tx(), &row.user_id, now, why).await?;
+        open.end_sessions_of(&row.user_id, None, "the account is being recovered").await?;
         open.changes_books();
         Ok(NewLink { secret: Secret::new(format!("{}welcome/{}", self.origin, token.expose())), acts_ended })
     }

@@ -6,7 +6,7 @@ use crate::app::{App, AppError, sign_in::note_use, tx::Act};
 use crate::audit::{Event, SignedAct};
 use crate::authn::{Ceremony, KeyError, Keys};
 use crate::authz::Actor;
-use crate::domain::ActId;
+use crate::domain::{ActId, UserId};
 use crate::storage::{self, Lane, acts::StoredSignature};
 use std::sync::Arc;
 
@@ -31,6 +31,21 @@ impl App {
             return Err(AppError::conflict("this act has expired; prepare it again"));
         }
         Ok(())
+    }
+
+    /// Whoever signs, with what they may do as this transaction sees it. Nobody changes them, or whoever signed before, until it ends.
+    async fn signer_in(&self, open: &mut Act<'_>, actor: &Actor, act: &ActView) -> Result<Actor, AppError> {
+        let user = actor.user().ok_or(AppError::NotFound("person"))?;
+        let mut people: Vec<&UserId> = act.signatures.iter().map(|signature| &signature.user_id).chain([user]).collect();
+        // In one order, so that two who wait for each other never do so for ever.
+        people.sort();
+        people.dedup();
+        for person in people {
+            storage::users::user_hold_still(open.tx(), person).await?;
+        }
+        self.books_in(open.tx()).await?;
+        let gone = || AppError::conflict("your account was disabled a moment ago; nothing was signed");
+        self.actor_of(user, actor.is_stop_only()).ok_or_else(gone)
     }
 
     /// Who signed first must still hold that right when the last one signs, and the key they signed with must still be theirs.
@@ -64,12 +79,13 @@ impl App {
         let permit = self.may_sign(actor, &shown)?;
         let mut open = self.begin(permit, Lane::Normal).await?;
         let epoch = open.epoch().await?;
-        // Everything again, under the lock: a hold, a signature or an edit that came first wins.
+        // Everything again, under the lock: a hold, a signature, an edit or a right taken away that came first wins.
         let stored = storage::acts::act_by_id(open.tx(), id).await?.ok_or(AppError::NotFound("act"))?;
         let signatures = storage::acts::act_signatures(open.tx(), id).await?;
         let mut act = ActView::of(stored, signatures)?;
         self.still_open(&act)?;
-        self.may_sign(actor, &act)?;
+        let actor = self.signer_in(&mut open, actor, &act).await?;
+        self.may_sign(&actor, &act)?;
         self.first_still_may(&mut open, &act).await?;
         let n = act.signatures.len() as i64 + 1;
         let signature = StoredSignature {
@@ -100,7 +116,7 @@ impl App {
         failpoint!("act:before_commit");
         open.commit(event).await?;
         failpoint!("act:committed");
-        self.after(after).await;
+        self.after(after);
         Ok(outcome)
     }
 }

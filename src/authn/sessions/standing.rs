@@ -1,6 +1,6 @@
 //! The sessions of a person that stand, for the pages that list and end them. Nothing here opens anything.
 
-use super::{DEVICE, Data, HANDLE, KEY, PLACE, SEEN, SINCE, SessionStore, UNTIL, text};
+use super::{Copy, DEVICE, Data, HANDLE, KEY, PLACE, SEEN, SINCE, SessionStore, UNTIL, text};
 use crate::domain::{CredentialId, Timestamp, UserId};
 use crate::storage;
 
@@ -45,20 +45,25 @@ impl SessionStore {
     /// # Errors
     /// When the database is gone.
     pub async fn of_user(&self, user: &UserId) -> storage::Result<Vec<Standing>> {
-        let now = self.0.clock.now();
+        let now = self.now();
         let stored = storage::sessions::session_of_user(&mut *self.0.db.read().await?, user).await?;
-        let mut all = Vec::new();
         let copies = self.copies();
-        for (id, handle, data) in stored {
-            let copy = copies.get(&id);
+        let mut all = Vec::new();
+        for (handle, data) in &stored {
+            let copy = copies.named(handle);
             if copy.is_some_and(|copy| copy.ended) {
                 continue;
             }
             let newer = copy.filter(|copy| copy.unsaved).map(|copy| Data::clone(&copy.data));
-            let Some(mut data) = newer.or_else(|| serde_json::from_slice(&data).ok()) else { continue };
-            data.entry(HANDLE.to_owned()).or_insert_with(|| handle.into());
+            let Some(mut data) = newer.or_else(|| serde_json::from_slice(data).ok()) else { continue };
+            data.entry(HANDLE.to_owned()).or_insert_with(|| handle.clone().into());
             all.extend(Standing::of(&data));
         }
+        // What the database has not got yet stands as well.
+        let is_only_here = |copy: &&Copy| {
+            copy.unsaved && !copy.ended && copy.user.as_ref() == Some(user) && !stored.iter().any(|(handle, _)| *handle == copy.handle)
+        };
+        all.extend(copies.all().filter(is_only_here).filter_map(|copy| Standing::of(&copy.data)));
         drop(copies);
         all.retain(|one| one.until > now);
         all.sort_by(|a, b| b.seen.cmp(&a.seen).then_with(|| a.handle.cmp(&b.handle)));

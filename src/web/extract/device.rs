@@ -58,7 +58,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for FromDevice<T> {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, WebError> {
         let (mut parts, body) = request.into_parts();
         let by = ByDevice::from_request_parts(&mut parts, app).await?;
-        let read = form::read(Request::from_parts(parts, body), app, Some(&by.token)).await?;
-        Ok(Self(by, read))
+        let bytes = form::checked(Request::from_parts(parts, body), app, form::Vouches::Token(Some(&by.token))).await?;
+        Ok(Self(by, form::fields(&bytes)?))
     }
 }

@@ -1,12 +1,14 @@
-//! The only way to what a form holds: first that it came from a page of ours and carries the session's token, then its fields.
+//! The only way to what a form holds: first that it came from a page of ours and carries the session's token, then its fields. A press of
+//! somebody signed in is taken from any page of ours, also one that was loaded in a session before: a stop is not refused for the page's age.
 
-use super::{Visitor, csrf};
+use super::{Person, StopOnly, Visitor, csrf};
 use crate::app::App;
 use crate::web::WebError;
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
     http::{StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -21,15 +23,39 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Posted<T> {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, WebError> {
         let (mut parts, body) = request.into_parts();
         let Ok(visitor) = Visitor::from_request_parts(&mut parts, app).await;
-        read(Request::from_parts(parts, body), app, visitor.token()).await.map(Self)
+        fields(&checked(Request::from_parts(parts, body), app, Vouches::Token(visitor.token())).await?).map(Self)
     }
 }
 
-/// Checks that a form came from a page of ours and carries this token, and reads it.
+/// A press, checked and read, by somebody signed in whose session may be one that only stops.
+#[derive(Debug, Clone)]
+pub struct Pressing<T>(pub Person, pub T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Pressing<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let StopOnly(person) = StopOnly::from_request_parts(&mut parts, app).await.map_err(IntoResponse::into_response)?;
+        let bytes = checked(Request::from_parts(parts, body), app, Vouches::Origin).await.map_err(IntoResponse::into_response)?;
+        Ok(Self(person, fields(&bytes).map_err(IntoResponse::into_response)?))
+    }
+}
+
+/// What vouches for a form beside the word of the browser that it came from a page of ours.
+#[derive(Clone, Copy)]
+pub(super) enum Vouches<'a> {
+    /// The token of the session that it was loaded in.
+    Token(Option<&'a str>),
+    /// Nothing.
+    Origin,
+}
+
+/// The bytes of a form that came from a page of ours and has what vouches for it.
 ///
 /// # Errors
-/// 403 for another page's form or token; 415, 413, 400, 422 for what is no form.
-pub(super) async fn read<T: DeserializeOwned>(request: Request, app: &Arc<App>, token: Option<&str>) -> Result<T, WebError> {
+/// 403 for another page's form or token; 415, 413, 400 for what is no form.
+pub(super) async fn checked(request: Request, app: &Arc<App>, vouches: Vouches<'_>) -> Result<Bytes, WebError> {
     let (parts, body) = request.into_parts();
     if !csrf::is_same_origin(&parts.headers, &app.origin) {
         let said = format!("This request did not come from a page of {}. Nothing was changed.", app.origin.origin().ascii_serialization());
@@ -42,13 +68,24 @@ pub(super) async fn read<T: DeserializeOwned>(request: Request, app: &Arc<App>, 
     }
     let bytes = Bytes::from_request(Request::from_parts(parts, body), app).await.map_err(|error| unreadable(error.status()))?;
     let carried = url::form_urlencoded::parse(&bytes).find(|(name, _)| name == "csrf").map(|(_, value)| value);
-    let is_right = carried.zip(token).is_some_and(|(carried, token)| csrf::is_right(&carried, token));
+    let is_right = match vouches {
+        Vouches::Token(token) => carried.zip(token).is_some_and(|(carried, token)| csrf::is_right(&carried, token)),
+        Vouches::Origin => true,
+    };
     if !is_right {
         let said =
             "The page with this form was loaded in another session, or the session has ended. Nothing was changed. Load the page again.";
         return Err(WebError::new(StatusCode::FORBIDDEN, "form-token", "This form is too old", said));
     }
-    serde_html_form::from_bytes(&bytes).map_err(|error| {
+    Ok(bytes)
+}
+
+/// Reads the fields of a form.
+///
+/// # Errors
+/// 422 for fields that do not fit.
+pub(super) fn fields<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WebError> {
+    serde_html_form::from_bytes(bytes).map_err(|error| {
         let said = format!("The form could not be read: {error}. Nothing was changed.");
         WebError::new(StatusCode::UNPROCESSABLE_ENTITY, "form", "Something needs a change", said)
     })

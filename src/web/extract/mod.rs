@@ -5,12 +5,14 @@ pub mod csrf;
 pub mod device;
 pub mod form;
 pub mod next;
+pub mod touch;
 pub mod visitor;
 pub mod whence;
 
 pub use caller::Caller;
 pub use device::{ByDevice, FromDevice};
-pub use form::Posted;
+pub use form::{Posted, Pressing};
 pub use next::Next;
+pub use touch::{ByTouch, MayNeedTouch};
 pub use visitor::{Person, StopOnly, Visitor};
 pub use whence::CameFrom;

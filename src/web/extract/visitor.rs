@@ -68,17 +68,6 @@ impl Visitor {
         Self { session, held, actor, asleep, is_stop_device, path, early }
     }
 
-    /// Changes the session's id when its person may do something else than when it was given.
-    async fn keep_to_rights(&self, app: &App, actor: &Actor) {
-        let rights = session::rights_of(actor);
-        if self.held.rights.as_deref() == Some(&rights) {
-            return;
-        }
-        if let Err(error) = session::renew(&app.sessions, &self.session, &rights).await {
-            tracing::warn!(?error, "a session kept its id though its person's rights changed");
-        }
-    }
-
     /// The token of this visitor's forms; none before the first page.
     pub(super) fn token(&self) -> Option<&str> {
         self.held.csrf.as_deref().or(self.early.as_deref())
@@ -129,12 +118,8 @@ impl FromRequestParts<Arc<App>> for Visitor {
         let session = parts.extensions.get::<Session>().cloned();
         let session = session.unwrap_or_else(|| Session::new(None, Arc::new(app.sessions.clone()), None));
         let visitor = Self::load(app, session, &parts.headers, &parts.uri).await;
-        if let Some(actor) = visitor.actor.as_ref().filter(|_| is_act(parts)) {
+        if visitor.actor.is_some() && is_act(parts) {
             session::note_act(&visitor.session, &visitor.held, app.clock.now()).await;
-            // With a page, not with a press: what stops does nothing beside it.
-            if visitor.asleep.is_none() && parts.method == Method::GET {
-                visitor.keep_to_rights(app, actor).await;
-            }
         }
         parts.extensions.insert(visitor.clone());
         Ok(visitor)

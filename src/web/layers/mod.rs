@@ -21,6 +21,7 @@ pub fn around(routes: Router<Arc<App>>, app: &Arc<App>) -> Router<Arc<App>> {
     routes
         .layer(from_fn(limits::within))
         .layer(from_fn_with_state(app.clone(), render::bodies))
+        .layer(from_fn_with_state(app.clone(), sessions::beside))
         .layer(sessions::layer(app))
         .layer(RequestBodyTimeoutLayer::new(limits::BODY_PATIENCE))
         .layer(from_fn_with_state(app.clone(), origin::check))

@@ -12,7 +12,7 @@ use crate::domain::{CredentialId, KEYS_NEEDED, Timestamp, UserId};
 use crate::web::{
     Answer, Shared, WebError,
     chip::{Chip, Tone},
-    extract::{Person, Posted, StopOnly},
+    extract::{ByTouch, Person, Posted, StopOnly},
     format, frame,
     page::{Frame, Scripts},
     problems::Problems,
@@ -214,7 +214,7 @@ pub struct Named {
 }
 
 /// Gives one of one's own keys another name.
-pub async fn rename(State(app): Shared, person: Person, Path(id): Path<String>, Posted(named): Posted<Named>) -> Answer {
+pub async fn rename(State(app): Shared, Path(id): Path<String>, ByTouch(person, named): ByTouch<Named>) -> Answer {
     match app.rename_key(&person.actor, &CredentialId(id), &named.nickname).await {
         Ok(()) => Ok(frame::see("/me#keys")),
         Err(error) => refused(&app, &person, error).await,

@@ -11,7 +11,7 @@ use crate::domain::{ActKind, KEYS_NEEDED, Timestamp, UserId, quorum, text};
 use crate::web::{
     Answer, Shared, WebError,
     chip::{Chip, Tone},
-    extract::{Person, Posted},
+    extract::{ByTouch, Person, Posted},
     format, frame,
     page::Frame,
     problems::Problems,
@@ -270,7 +270,7 @@ pub async fn prepare_recovery(State(app): Shared, person: Person, Path(id): Path
 }
 
 /// Ends every right of a person. It only takes away: no key is asked for.
-pub async fn disable(State(app): Shared, person: Person, Path(id): Path<String>, _: Posted<super::sign_in::Nothing>) -> Answer {
+pub async fn disable(State(app): Shared, Path(id): Path<String>, ByTouch(person, _): ByTouch<super::sign_in::Nothing>) -> Answer {
     let id = id_of(&id)?;
     match app.disable(&person.actor, &id).await {
         Ok(()) => Ok(frame::see(&format!("/people/{id}"))),

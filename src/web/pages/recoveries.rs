@@ -14,7 +14,7 @@ use crate::domain::{
 use crate::web::{
     Answer, Shared, WebError,
     chip::{Chip, Tone},
-    extract::{Person, Posted},
+    extract::{ByTouch, Person, Posted},
     format::{self, OutOf},
     frame,
     page::Frame,
@@ -200,7 +200,7 @@ pub async fn veto(State(app): Shared, person: Person, Path(id): Path<String>, _:
 }
 
 /// Takes back what one asked for.
-pub async fn withdraw(State(app): Shared, person: Person, Path(id): Path<String>, _: Posted<Nothing>) -> Answer {
+pub async fn withdraw(State(app): Shared, Path(id): Path<String>, ByTouch(person, _): ByTouch<Nothing>) -> Answer {
     let id = id_of(&id)?;
     match app.withdraw_recovery(&person.actor, &id).await {
         Ok(()) => Ok(frame::see(&format!("/recoveries/{id}"))),

@@ -1,15 +1,23 @@
 //! Sessions of a person on My account and on a person's page: where they are, with which key, when they last acted; one or all others end
 //! with one press, which takes nothing but a session that is awake.
 
-use crate::app::{App, AppError, sessions::Which};
+use crate::app::{
+    App, AppError,
+    sessions::{Ended, Which},
+};
 use crate::domain::UserId;
 use crate::web::{
     Answer, Shared, WebError,
-    extract::{Person, Posted},
+    extract::{ByTouch, MayNeedTouch, Person, Posted},
     format, frame,
     html::Html,
+    page::Frame,
 };
-use axum::extract::{Path, State};
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
 
 /// A session as pages show it.
 pub struct Line {
@@ -72,20 +80,44 @@ impl Chosen {
     }
 }
 
-/// Ends some of one's own sessions.
+/// Ends some of one's own sessions. No touch of a key is asked for: whoever finds a stranger there ends them at once.
 pub async fn end_own(State(app): Shared, person: Person, Posted(chosen): Posted<Chosen>) -> Answer {
     let this = person.visitor.held.handle.as_deref().unwrap_or_default();
-    app.end_sessions(&person.actor, &person.user, chosen.which(this)).await?;
-    Ok(frame::see("/me#sessions"))
+    let ended = app.end_sessions(&person.actor, &person.user, chosen.which(this)).await?;
+    after(&app, &person, ended, "/me#sessions").await
 }
 
 /// Ends some of somebody's sessions, as an admin.
-pub async fn end_of(State(app): Shared, person: Person, Path(id): Path<String>, Posted(chosen): Posted<Chosen>) -> Answer {
+pub async fn end_of(State(app): Shared, Path(id): Path<String>, asked: MayNeedTouch<Chosen>) -> Answer {
     let id = UserId::parse(&id).map_err(|_| AppError::NotFound("person"))?;
     app.people().user(&id).ok_or(AppError::NotFound("person"))?;
+    let (person, chosen) = match asked.person.user == id {
+        true => (asked.person, asked.fields),
+        false => match asked.touched(&app).await {
+            Ok(ByTouch(person, chosen)) => (person, chosen),
+            Err(page) => return Ok(page),
+        },
+    };
     let this = person.visitor.held.handle.as_deref().unwrap_or_default();
-    app.end_sessions(&person.actor, &id, chosen.which(this)).await?;
-    Ok(frame::see(&format!("/people/{id}#sessions")))
+    let ended = app.end_sessions(&person.actor, &id, chosen.which(this)).await?;
+    after(&app, &person, ended, &format!("/people/{id}#sessions")).await
+}
+
+#[derive(Template)]
+#[template(path = "sessions_ended.html")]
+struct EndedHere {
+    frame: Frame,
+    back: String,
+}
+
+async fn after(app: &App, person: &Person, ended: Ended, back: &str) -> Answer {
+    match ended {
+        Ended::Everywhere(_) => Ok(frame::see(back)),
+        Ended::HereFirst => {
+            let frame = frame::of(app, &person.visitor, "Ended on this server").await;
+            frame::page_with(StatusCode::ACCEPTED, &EndedHere { frame, back: back.to_owned() })
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Signing in: name and password, then a security key. The same second page wakes a session that was idle. Signing out.
+//! Signing in: name and password, then a security key. The same second page wakes a session that was idle, and asks for a touch before a change
+//! that is not signed; what was typed then goes on with it. Signing out.
 
 use crate::app::AppError;
 use crate::authn::KeyError;
@@ -15,7 +16,7 @@ use askama::Template;
 use axum::{
     extract::{Query, State},
     http::{HeaderValue, StatusCode, header},
-    response::Response,
+    response::{IntoResponse, Redirect, Response},
 };
 
 /// What the session keeps a sign-in's ceremony under.
@@ -29,6 +30,18 @@ pub struct Onwards {
     // The two keys of an invitation are there.
     #[serde(default)]
     welcome: Option<String>,
+    // A change waits for the touch, on another page.
+    #[serde(default)]
+    touch: Option<String>,
+}
+
+/// A form that waits for a touch of the key.
+#[derive(Debug, Clone, Default)]
+pub struct Then {
+    /// Where it goes.
+    pub path: String,
+    /// What it holds, without its token.
+    pub carried: Vec<(String, String)>,
 }
 
 #[derive(Template)]
@@ -50,6 +63,8 @@ struct SignInKey {
     next: Next,
     asleep: Option<Asleep>,
     name: String,
+    then: Then,
+    again: &'static str,
 }
 
 /// `/`: the fleet, or the door.
@@ -116,21 +131,28 @@ pub async fn password(State(app): Shared, visitor: Visitor, from: CameFrom, Post
     Ok(response)
 }
 
-/// Whose key is asked for: of who just gave the password, or of whose session is asleep.
+/// Whose key is asked for: of who just gave the password, or of who is signed in.
 fn who(visitor: &Visitor) -> Option<crate::domain::UserId> {
-    visitor.held.pending.clone().or_else(|| visitor.held.user.clone().filter(|_| visitor.actor.is_some() && visitor.asleep.is_some()))
+    visitor.held.pending.clone().or_else(|| visitor.held.user.clone().filter(|_| visitor.actor.is_some()))
 }
 
 /// The second page: the key.
 pub async fn show_key(State(app): Shared, visitor: Visitor, Query(asked): Query<Onwards>) -> Answer {
+    let is_awake = visitor.held.pending.is_none() && visitor.actor.is_some() && visitor.asleep.is_none();
     match who(&visitor) {
-        Some(_) => key_page(&app, &visitor, asked.next, Problems::none()).await,
-        None if visitor.actor.is_some() => Ok(frame::see(asked.next.path())),
+        // What waits there stands on the page that asks; this one only gives it another challenge.
+        Some(_) if !is_awake || asked.touch.is_some() => key_page(&app, &visitor, asked.next, Then::default(), Problems::none()).await,
+        Some(_) => Ok(frame::see(asked.next.path())),
         None => Ok(frame::see(&asked.next.on("/sign-in"))),
     }
 }
 
-async fn key_page(app: &crate::app::App, visitor: &Visitor, next: Next, problems: Problems) -> Answer {
+/// Asks for a touch of the key before a change that is not signed. Nothing was done yet; it is done with the touch.
+pub async fn ask_for_touch(app: &crate::app::App, visitor: &Visitor, then: Then) -> Answer {
+    key_page(app, visitor, Next::default(), then, Problems::none()).await
+}
+
+async fn key_page(app: &crate::app::App, visitor: &Visitor, next: Next, then: Then, problems: Problems) -> Answer {
     let user = who(visitor).ok_or_else(|| WebError::unauthorized("Give name and password first."))?;
     let ceremony = match app.sign_in_key_options(&user).await {
         // Who has none left has one way: their recovery.
@@ -142,23 +164,46 @@ async fn key_page(app: &crate::app::App, visitor: &Visitor, next: Next, problems
     frame.scripts = Scripts::Keys;
     frame.csrf = visitor.csrf();
     frame.is_error = !problems.is_empty();
-    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let waits = !then.path.is_empty();
+    let status = match (problems.is_empty(), waits) {
+        (false, _) => StatusCode::UNPROCESSABLE_ENTITY,
+        (true, true) => StatusCode::UNAUTHORIZED,
+        (true, false) => StatusCode::OK,
+    };
     let name = app.people().name(&user).unwrap_or_default();
     let asleep = visitor.asleep.filter(|_| visitor.actor.is_some());
-    frame::page_with(status, &SignInKey { frame, problems, options: ceremony.options, next, asleep, name })
+    let again = if visitor.held.pending.is_none() && asleep.is_none() { "/sign-in/key?touch=1" } else { "/sign-in/key" };
+    frame::page_with(status, &SignInKey { frame, problems, options: ceremony.options, next, asleep, name, then, again })
 }
 
-/// The key's answer.
-#[derive(Debug, serde::Deserialize)]
-pub struct Touched {
+/// The key's answer, and the form that waits for it.
+#[derive(Debug, Default)]
+struct Touched {
     response: String,
-    #[serde(default)]
     next: Next,
+    then: Then,
+}
+
+impl From<Vec<(String, String)>> for Touched {
+    fn from(fields: Vec<(String, String)>) -> Self {
+        let mut this = Self::default();
+        for (name, value) in fields {
+            match name.as_str() {
+                "csrf" => {}
+                "response" => this.response = value,
+                "next" => this.next = Next::of(&value),
+                "then" => this.then.path = Next::of(&value).path().to_owned(),
+                _ => this.then.carried.push((name, value)),
+            }
+        }
+        this
+    }
 }
 
 /// Takes the key's answer. With the log unable to take the entry the session may only stop, which every page then says.
-pub async fn key(State(app): Shared, visitor: Visitor, mut from: CameFrom, Posted(touched): Posted<Touched>) -> Answer {
+pub async fn key(State(app): Shared, visitor: Visitor, mut from: CameFrom, Posted(fields): Posted<Vec<(String, String)>>) -> Answer {
     let now = app.clock.now();
+    let touched = Touched::from(fields);
     let user = who(&visitor).ok_or_else(|| WebError::unauthorized("Give name and password first. Nothing was changed."))?;
     from.known_from_now_on()?;
     let done = async {
@@ -168,21 +213,33 @@ pub async fn key(State(app): Shared, visitor: Visitor, mut from: CameFrom, Poste
     let done = match done.await {
         Ok(done) => done,
         Err(error @ AppError::TooMany(_)) => return Err(error.into()),
-        Err(error) => return key_page(&app, &visitor, touched.next, Problems::of_error(error)?).await,
+        Err(error) => return key_page(&app, &visitor, touched.next, touched.then, Problems::of_error(error)?).await,
     };
+    let is_pending = visitor.held.pending.is_some();
+    if !done.recorded && !is_pending && visitor.asleep.is_none() {
+        // Whoever is awake stays so.
+        let said = "The audit log could not record the touch. Nothing was changed; what stops works.";
+        return key_page(&app, &visitor, touched.next, touched.then, Problems::one("", said)).await;
+    }
+    // Whoever is disabled gets no session that would be theirs once they are enabled again.
+    let actor = app.actor_of(&user, false).ok_or_else(|| WebError::unauthorized("This account is disabled. Ask an admin."))?;
     let came = session::CameIn {
         recorded: done.recorded,
         key: Some(done.key),
         device: from.whence.device.clone(),
         place: from.whence.place.clone(),
-        rights: app.actor_of(&user, false).as_ref().map(session::rights_of).unwrap_or_default(),
+        rights: session::rights_of(&actor),
     };
-    if visitor.held.pending.is_some() {
+    if is_pending {
         session::sign_in(&visitor.session, &user, &came, now).await?;
     } else {
         session::wake(&app.sessions, &visitor.session, &came, now).await?;
     }
-    let mut response = frame::see(touched.next.path());
+    let mut response = match touched.then.path.as_str() {
+        "" => frame::see(touched.next.path()),
+        // The browser sends the same form on, with everything that was typed.
+        path => Redirect::temporary(path).into_response(),
+    };
     from.remember(&mut response);
     Ok(response)
 }

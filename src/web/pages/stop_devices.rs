@@ -9,7 +9,7 @@ use crate::domain::{ActKind, DeviceId, Secret, Timestamp};
 use crate::web::{
     Answer, Shared,
     chip::{Chip, Tone},
-    extract::{Person, Posted},
+    extract::{ByTouch, Person, Posted},
     format, frame,
     html::Html,
     page::Frame,
@@ -137,9 +137,8 @@ pub async fn allow(State(app): Shared, person: Person, Posted(form): Posted<Allo
 /// Ends a device at once: one's own, or as an admin anybody's.
 pub async fn end(
     State(app): Shared,
-    person: Person,
     crate::web::query::Named(id): crate::web::query::Named,
-    _: Posted<super::sign_in::Nothing>,
+    ByTouch(person, _): ByTouch<super::sign_in::Nothing>,
 ) -> Answer {
     let id = DeviceId::parse(&id).map_err(|_| AppError::NotFound("stop device"))?;
     app.end_device(&person.actor, &id).await?;

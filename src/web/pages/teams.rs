@@ -5,7 +5,7 @@ use crate::authz::{self, Action, Resource};
 use crate::domain::Role;
 use crate::web::{
     Answer, Shared,
-    extract::{Person, Posted},
+    extract::{ByTouch, Person},
     frame,
     page::Frame,
     problems::Problems,
@@ -44,7 +44,7 @@ pub async fn index(State(app): Shared, person: Person) -> Answer {
 }
 
 /// Makes a team.
-pub async fn create(State(app): Shared, person: Person, Posted(typed): Posted<NewTeam>) -> Answer {
+pub async fn create(State(app): Shared, ByTouch(person, typed): ByTouch<NewTeam>) -> Answer {
     match app.create_team(&person.actor, &typed.name).await {
         Ok(_) => Ok(frame::see("/teams")),
         Err(error) => draw(&app, &person, typed, Problems::of_error(error)?).await,

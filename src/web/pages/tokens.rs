@@ -7,7 +7,7 @@ use crate::domain::{ActKind, Role, TeamId, Timestamp, TokenId, TokenScope, text,
 use crate::web::{
     Answer, Shared,
     chip::{Chip, Tone},
-    extract::{Person, Posted},
+    extract::{ByTouch, Person, Posted},
     format, frame,
     page::Frame,
     problems::Problems,
@@ -150,7 +150,7 @@ pub async fn create(State(app): Shared, person: Person, Posted(typed): Posted<Ne
 }
 
 /// Ends a token at once.
-pub async fn revoke(State(app): Shared, person: Person, Path(id): Path<String>, _: Posted<super::sign_in::Nothing>) -> Answer {
+pub async fn revoke(State(app): Shared, Path(id): Path<String>, ByTouch(person, _): ByTouch<super::sign_in::Nothing>) -> Answer {
     let id = TokenId::parse(&id).map_err(|_| AppError::NotFound("token"))?;
     match app.revoke_token(&person.actor, &id).await {
         Ok(()) => Ok(frame::see("/tokens")),

@@ -38,9 +38,38 @@ struct Welcome {
     must_be_bound: bool,
 }
 
-/// Takes the link into the session and its secret out of the address bar.
+#[derive(Template)]
+#[template(path = "welcome_ask.html")]
+struct Ask {
+    frame: Frame,
+    whose: String,
+    here: String,
+    action: String,
+}
+
+/// Takes the link into the session and its secret out of the address bar. Whoever is signed in is asked first: a link that somebody sent them
+/// ends nobody's session.
 pub async fn open(State(app): Shared, visitor: Visitor, Path(link): Path<String>) -> Answer {
     let welcomed = app.welcome(&link).await?;
+    let Some(user) = visitor.held.user.as_ref().filter(|_| visitor.actor.is_some()) else {
+        return hold(&app, &visitor, &welcomed).await;
+    };
+    let here = app.people().name(user).unwrap_or_default();
+    let frame = frame::of(&app, &visitor, "Leave this session?").await;
+    frame::page(&Ask { frame, whose: welcomed.user.display_name, here, action: format!("/welcome/{link}") })
+}
+
+/// Leaves the session of whoever is signed in and opens the link.
+pub async fn leave_and_open(State(app): Shared, visitor: Visitor, Path(link): Path<String>, _: Posted<super::sign_in::Nothing>) -> Answer {
+    let welcomed = app.welcome(&link).await?;
+    let answer = hold(&app, &visitor, &welcomed).await?;
+    if let Some(user) = &visitor.held.user {
+        app.signed_out(user).await;
+    }
+    Ok(answer)
+}
+
+async fn hold(app: &App, visitor: &Visitor, welcomed: &Welcomed) -> Answer {
     session::hold_link(&visitor.session, &welcomed.link, app.clock.now()).await?;
     Ok(frame::see("/welcome"))
 }

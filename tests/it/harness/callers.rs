@@ -2,8 +2,9 @@
 
 use super::{app::TestApp, scene::Scene};
 use andon::{
+    authn::sessions::SEEN,
     crypto::token::{self, TokenDigest},
-    domain::{Timestamp, UserId},
+    domain::UserId,
     web::{
         extract::{csrf, device::device_cookie, visitor::early_cookie},
         layers::sessions::cookie_name,
@@ -133,10 +134,10 @@ impl Caller {
 }
 
 /// Signs somebody in, in a session that their browser keeps.
-pub async fn sign_in(test: &TestApp, session: &Session, user: &UserId, since: Timestamp) {
+pub async fn sign_in(test: &TestApp, session: &Session, user: &UserId) {
     let rights = test.app.actor_of(user, false).as_ref().map(session::rights_of).unwrap_or_default();
     let came = session::CameIn { recorded: true, rights, ..session::CameIn::default() };
-    session::sign_in(session, user, &came, since).await.unwrap();
+    session::sign_in(session, user, &came, test.app.clock.now()).await.unwrap();
 }
 
 impl Scene {
@@ -154,8 +155,10 @@ impl Scene {
             _ => match who.person() {
                 Some(person) => {
                     let session = self.session();
-                    let since = if who == Who::Idle { now.plus_ms(-16 * 60 * 1_000) } else { now };
-                    sign_in(&self.test, &session, &self.test.people[person].id, since).await;
+                    sign_in(&self.test, &session, &self.test.people[person].id).await;
+                    if who == Who::Idle {
+                        session.insert(SEEN, now.plus_ms(-16 * 60 * 1_000).0).await.unwrap();
+                    }
                     Some(session)
                 }
                 None => None,

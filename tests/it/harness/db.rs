@@ -56,6 +56,20 @@ pub async fn fresh(kind: Kind) -> Fresh {
     Fresh { db, kind, place, dir }
 }
 
+/// Does something to a database from beside the program.
+pub async fn beside(place: &Place, sql: &'static str) {
+    match place {
+        Place::File(file) => {
+            let mut conn = sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+            sqlx::query(sql).execute(&mut conn).await.unwrap();
+        }
+        Place::Url(url) => {
+            let mut conn = PgConnection::connect(url).await.unwrap();
+            sqlx::query(sql).execute(&mut conn).await.unwrap();
+        }
+    }
+}
+
 /// Opens the same database again, as a process that starts anew would.
 pub async fn reopen(place: &Place) -> Db {
     match place {

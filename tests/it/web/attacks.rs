@@ -267,7 +267,7 @@ async fn stopping_has_no_limit() {
     let wait = guesser.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap();
     assert!(wait > 0);
     let session = Session::new(None, Arc::new(test.app.sessions.clone()), None);
-    crate::harness::callers::sign_in(&test, &session, &test.people["operator"].id, test.app.clock.now()).await;
+    crate::harness::callers::sign_in(&test, &session, &test.people["operator"].id).await;
     session.save().await.unwrap();
     let mut operator = Browser::new(&test);
     operator.cookies.insert(COOKIE.to_owned(), session.id().unwrap().to_string());

@@ -1,5 +1,5 @@
-//! Every form of the program, by the router's own table: refused without the token of its session and from any other origin, and nothing is
-//! changed by that; taken with them, and what it does is in the log.
+//! Every form of the program, by the router's own table: refused without the token of its session (but for a press) and from any other origin,
+//! and nothing is changed by that; taken with them, and what it does is in the log.
 
 use crate::harness::{
     app::ORIGIN,
@@ -20,7 +20,8 @@ use axum::{
 };
 
 /// Routes that write and leave no entry, with the reason.
-const WITHOUT_ENTRY: [(&str, &str); 5] = [
+const WITHOUT_ENTRY: [(&str, &str); 6] = [
+    ("/welcome/{link}", "a link taken into the session: the entry comes with the password"),
     ("/first-run", "a person's own list put away or brought back: a preference, no act"),
     ("/sign-in", "half a sign-in: the entry comes with the key"),
     ("/agent/v1/check-in", "an observation; a new boot or a lapse is an entry, which other tests see"),
@@ -65,8 +66,8 @@ fn refused(route: &Route, trick: &str, reply: &Reply) {
     assert!(!reply.headers.contains_key(header::SET_COOKIE), "{of}");
 }
 
-/// Tries to trick a route's form in, then sends it as it should be sent.
-async fn one(scene: &Scene, tables: &Tables, route: &Route) {
+/// Tries to trick a route's form in, then sends it as it should be sent. Says when that leaves an entry and should not, or the other way round.
+async fn one(scene: &Scene, tables: &Tables, route: &Route) -> Option<String> {
     let whose = rows(route)[0];
     let who = sender(route, whose);
     let caller = scene.caller(who).await;
@@ -74,7 +75,9 @@ async fn one(scene: &Scene, tables: &Tables, route: &Route) {
     let ask = scene.example(route, whose, &caller).await;
     if !is_of_programs(route) {
         let before = tables.digest(SESSIONS).await;
-        for trick in TRICKS {
+        // A press of a live session needs no token of it: the page may have been loaded before the last sign-in.
+        let needs_token = route.path != "/holds";
+        for trick in TRICKS.into_iter().filter(|trick| needs_token || !trick.contains("token")) {
             let reply = scene.answer(tricked(scene, trick, &caller, &other, &ask)).await;
             refused(route, trick, &reply);
         }
@@ -87,10 +90,12 @@ async fn one(scene: &Scene, tables: &Tables, route: &Route) {
     }
     let entries = tables.entries().await;
     let reply = scene.send(route, &caller, &ask).await;
-    assert!(reply.status.is_success() || reply.status == StatusCode::SEE_OTHER, "{}: {} {:.2000}", route.path, reply.status, reply.text);
+    if !(reply.status.is_success() || reply.status == StatusCode::SEE_OTHER) {
+        return Some(format!("{}: {} {:.2000}", route.path, reply.status, reply.text));
+    }
     let new = tables.entries().await - entries;
     let without = WITHOUT_ENTRY.iter().find(|(path, _)| *path == route.path);
-    assert_eq!(new > 0, without.is_none(), "{} left {new} entries ({without:?})", route.path);
+    ((new > 0) != without.is_none()).then(|| format!("{} left {new} entries ({without:?})", route.path))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,9 +104,11 @@ async fn a_form_is_taken_from_its_own_session_and_origin_only_and_what_it_does_i
         let database = fresh(Kind::Sqlite).await;
         let scene = if is_demo { Scene::demo(database).await } else { Scene::new(database).await };
         let tables = Tables::of(&scene.test.fresh).await;
+        let mut wrong = Vec::new();
         for route in ROUTES.iter().filter(|route| route.method == "POST" && is_of_demos(route) == is_demo) {
-            one(&scene, &tables, route).await;
+            wrong.extend(one(&scene, &tables, route).await);
         }
+        assert!(wrong.is_empty(), "{wrong:#?}");
         scene.test.log_is_good().await;
     }
 }

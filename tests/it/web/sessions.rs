@@ -7,7 +7,7 @@ use crate::harness::{
     tables::Tables,
 };
 use andon::{
-    app::{App, Parts, acts::Outcome},
+    app::{App, Parts, acts::Outcome, sessions::Ended},
     domain::{ActKind, Grant, Role},
     fleet::Spool,
     web::session::IDLE_MS,
@@ -16,7 +16,9 @@ use axum::{body::Body, http::Response, http::StatusCode};
 use http_body_util::BodyExt;
 use std::{sync::Arc, time::Duration};
 
-const COOKIE: &str = "andon-local";
+pub(super) const COOKIE: &str = "andon-local";
+/// An end is known everywhere within a second; a test waits for twice that.
+const SOON: Duration = Duration::from_secs(2);
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 const PHONE: &str = "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36";
 
@@ -27,9 +29,16 @@ async fn signed_in_with(test: &TestApp, who: &str, agent: &'static str) -> Brows
     browser
 }
 
-async fn is_out(browser: &mut Browser) -> bool {
+pub(super) async fn is_out(browser: &mut Browser) -> bool {
     browser.get("/people").await;
     browser.leads_to() == "/sign-in?next=%2Fpeople"
+}
+
+/// A browser that sends nothing but this session's cookie.
+pub(super) fn with_cookie(test: &TestApp, value: &str) -> Browser {
+    let mut browser = Browser::new(test);
+    browser.cookies.insert(COOKIE.to_owned(), value.to_owned());
+    browser
 }
 
 async fn titles(test: &TestApp, who: &str) -> Vec<String> {
@@ -50,8 +59,9 @@ async fn told(test: &TestApp, who: &str, title: &str, times: usize) {
 
 /// Reads a stream to its end.
 async fn ends(mut stream: Response<Body>) {
+    // The clock of these tests stands still, so that no copy of a session grows old: only word of its end reaches the stream, and soon.
     let read = async { while let Some(Ok(_)) = stream.body_mut().frame().await {} };
-    tokio::time::timeout(Duration::from_secs(10), read).await.expect("the stream goes on");
+    tokio::time::timeout(SOON, read).await.expect("the stream goes on");
 }
 
 /// Reads a stream until it has said something.
@@ -218,16 +228,14 @@ on_both!(a_key_wakes_a_session_under_another_id_and_open_pages_still_press, |fre
     assert!(browser.page.contains("Sessions: 1"), "it is the same session: {}", browser.page);
 
     // A press that was on its way with the old id is not refused; nothing else is done with it, and soon not even that.
-    let mut late = Browser::new(&test);
-    late.cookies.insert(COOKIE.to_owned(), old.clone());
+    let mut late = with_cookie(&test, &old);
     late.get("/people").await;
     assert!(late.leads_to().starts_with("/sign-in/key"), "{}", late.status);
     late.page = open.clone();
     late.post("/holds", &[("scope", "fleet"), ("key", "late")]).await;
     assert!(late.leads_to().starts_with("/holds/"), "{}", late.page);
     test.hand.forward_ms(11_000);
-    late.cookies.insert(COOKIE.to_owned(), old);
-    assert!(is_out(&mut late).await);
+    assert!(is_out(&mut with_cookie(&test, &old)).await);
 
     // A page that was open in another tab before still presses.
     browser.page = open;
@@ -236,7 +244,7 @@ on_both!(a_key_wakes_a_session_under_another_id_and_open_pages_still_press, |fre
 });
 
 /// Sets somebody's roles as the admin.
-async fn set_roles(test: &TestApp, who: &str, grants: Vec<Grant>) {
+pub(super) async fn set_roles(test: &TestApp, who: &str, grants: Vec<Grant>) {
     let kind = ActKind::Grants { user: test.people[who].id.clone(), grants };
     let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
     assert!(matches!(test.sign("admin", &act).await.unwrap(), Outcome::Done(_)));
@@ -255,17 +263,18 @@ on_both!(other_rights_are_another_id_and_count_from_the_next_request_on, |fresh:
     assert_eq!(browser.cookies[COOKIE], old, "what stops does nothing beside it");
     browser.get("/pause").await;
     assert!(browser.page.contains("You may not pause bots"));
+    assert_eq!(browser.cookies[COOKIE], old, "a page may not arrive, so that it changes nothing");
+    browser.get("/notices").await;
+    browser.post("/notices/read", &[]).await;
     let renewed = browser.cookies[COOKIE].clone();
     assert_ne!(renewed, old);
     browser.get("/audit").await;
     assert_eq!((browser.status, &browser.cookies[COOKIE]), (StatusCode::OK, &renewed), "once");
-    let mut thief = Browser::new(&test);
-    thief.cookies.insert(COOKIE.to_owned(), old);
+    let mut thief = with_cookie(&test, &old);
     thief.get("/audit").await;
     assert!(thief.leads_to().starts_with("/sign-in/key"), "whoever has the old id gains nothing");
     test.hand.forward_ms(11_000);
-    thief.get("/audit").await;
-    assert!(thief.leads_to().starts_with("/sign-in"), "{}", thief.status);
+    assert!(is_out(&mut with_cookie(&test, &old)).await);
     browser.page = open;
     browser.post("/holds", &[("scope", "fleet")]).await;
     assert_eq!(browser.status, StatusCode::FORBIDDEN);
@@ -274,7 +283,7 @@ on_both!(other_rights_are_another_id_and_count_from_the_next_request_on, |fresh:
 });
 
 /// Another replica over the same database, with connections of its own, that hears of what the first commits.
-async fn replica(test: &TestApp) -> Arc<App> {
+pub(super) async fn replica(test: &TestApp) -> Arc<App> {
     let db = reopen(&test.fresh.place).await;
     let (spool, spooled) = Spool::open(&test.fresh.dir.path().join("spool-of-another")).unwrap();
     let (clock, installation) = (test.hand.clock(), test.app.installation.clone());
@@ -306,7 +315,8 @@ async fn what_one_replica_takes_away_is_gone_on_the_others() {
             "disabled" => test.app.disable(&test.actor("admin"), &test.people[who].id).await.unwrap(),
             "session ended" => {
                 let which = andon::app::sessions::Which::All;
-                assert_eq!(test.app.end_sessions(&test.actor("admin"), &test.people[who].id, which).await.unwrap(), 1);
+                let ended = test.app.end_sessions(&test.actor("admin"), &test.people[who].id, which).await.unwrap();
+                assert_eq!(ended, Ended::Everywhere(1));
             }
             "roles" => set_roles(&test, who, vec![Grant { role: Role::Operator, team: Some(test.team("arb")) }]).await,
             _ => {

@@ -199,6 +199,10 @@ pub async fn sign_demo(
 }
 
 async fn answer(app: &Arc<App>, person: &Person, act: ActView, done: Result<Outcome, AppError>) -> Answer {
+    if done.is_ok() {
+        let visitor = &person.visitor;
+        session::touched(&app.sessions, &visitor.session, &visitor.held, app.clock.now()).await?;
+    }
     let error = match done {
         Ok(Outcome::Waits) => return Ok(frame::see(&format!("/acts/{}", act.stored.id))),
         Ok(Outcome::Done(path)) => return Ok(frame::see(&path)),

@@ -6,7 +6,7 @@ use crate::authz::{self, Action};
 use crate::domain::TeamId;
 use crate::web::{
     Answer, Shared,
-    extract::{Person, Posted},
+    extract::{ByTouch, Person},
     frame,
     page::Frame,
     problems::Problems,
@@ -52,7 +52,7 @@ pub struct Wanted {
 }
 
 /// Moves the bot.
-pub async fn go(State(app): Shared, person: Person, Named(id): Named, Posted(wanted): Posted<Wanted>) -> Answer {
+pub async fn go(State(app): Shared, Named(id): Named, ByTouch(person, wanted): ByTouch<Wanted>) -> Answer {
     let Ok(team) = TeamId::parse(&wanted.team) else {
         return draw(&app, &person, &id, "", Problems::one("team", "Choose a team.")).await;
     };

@@ -5,7 +5,7 @@ use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::TeamId;
 use crate::web::{
     Answer, Shared, WebError,
-    extract::{Person, Posted},
+    extract::{ByTouch, Person},
     frame,
     page::Frame,
     problems::Problems,
@@ -65,7 +65,7 @@ async fn draw(app: &App, person: &Person, typed: NewBot, problems: Problems) -> 
 }
 
 /// Makes the bot.
-pub async fn create(State(app): Shared, person: Person, Posted(typed): Posted<NewBot>) -> Answer {
+pub async fn create(State(app): Shared, ByTouch(person, typed): ByTouch<NewBot>) -> Answer {
     match app.create_bot(&person.actor, &typed).await {
         Ok(bot) => Ok(frame::see(&format!("/bots/{}", bot.id))),
         Err(error) => draw(&app, &person, typed, Problems::of_error(error)?).await,

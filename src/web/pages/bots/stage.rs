@@ -4,7 +4,7 @@ use super::id_of;
 use crate::domain::Stage;
 use crate::web::{
     Answer, Shared, WebError,
-    extract::{Person, Posted},
+    extract::{ByTouch, MayNeedTouch},
     frame,
     query::Named,
 };
@@ -55,11 +55,20 @@ pub struct Wanted {
 }
 
 /// Sets the stage.
-pub async fn set(State(app): Shared, person: Person, Named(id): Named, Posted(wanted): Posted<Wanted>) -> Answer {
+pub async fn set(State(app): Shared, Named(id): Named, asked: MayNeedTouch<Wanted>) -> Answer {
     let id = id_of(&id)?;
-    let to: Stage = wanted.stage.parse().map_err(|error: crate::domain::text::UnknownWord| {
+    let to: Stage = asked.fields.stage.parse().map_err(|error: crate::domain::text::UnknownWord| {
         WebError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Something needs a change", format!("{error}. Nothing was changed."))
     })?;
+    // Down is a stop: no touch is asked for.
+    let is_down = app.fleet.view().bot(&id).is_some_and(|bot| to < bot.stage || to == Stage::Retired);
+    let person = match is_down {
+        true => asked.person,
+        false => match asked.touched(&app).await {
+            Ok(ByTouch(person, _)) => person,
+            Err(page) => return Ok(page),
+        },
+    };
     app.set_stage(&person.actor, &id, to).await?;
     Ok(frame::see(&format!("/bots/{id}")))
 }

@@ -4,11 +4,7 @@ use super::super::pause;
 use crate::app::{App, holds::Press};
 use crate::authz::Actor;
 use crate::domain::{Level, Scope};
-use crate::web::{
-    Answer, Shared, WebError,
-    extract::{Posted, StopOnly},
-    frame,
-};
+use crate::web::{Answer, Shared, WebError, extract::Pressing, frame};
 use axum::{extract::State, http::StatusCode};
 use futures_util::future::join_all;
 use std::sync::Arc;
@@ -33,7 +29,7 @@ pub struct Pressed {
 }
 
 /// Takes the press and leads to its receipt.
-pub async fn place(State(app): Shared, StopOnly(person): StopOnly, Posted(pressed): Posted<Pressed>) -> Answer {
+pub async fn place(State(app): Shared, Pressing(person, pressed): Pressing<Pressed>) -> Answer {
     let scopes = pause::scopes(&pressed.scope, &pressed.bot)?;
     let level = if pressed.level == "reduce" { Level::Reduce } else { Level::Pause };
     let presses = scopes.into_iter().map(|scope| one(&app, &person.actor, &pressed, scope, level));

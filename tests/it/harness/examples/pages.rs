@@ -52,7 +52,9 @@ impl Scene {
     /// Forms: each gets a thing of its own where sending it uses the thing up.
     pub(super) async fn of_writers(&self, route: &Route, whose: Whose, caller: &Caller) -> Option<Ask> {
         Some(match route.path {
-            "/sign-in" | "/sign-in/key" | "/sign-out" | "/welcome/password" | "/welcome/key" => self.at_the_door(route, caller).await,
+            "/sign-in" | "/sign-in/key" | "/sign-out" | "/welcome/{link}" | "/welcome/password" | "/welcome/key" => {
+                self.at_the_door(route, caller).await
+            }
             "/sign-in/lost" | "/sign-in/lost/withdraw" => {
                 // The limit of these two is tried elsewhere.
                 let operator = &self.test.people["operator"].id;
@@ -142,7 +144,7 @@ impl Scene {
             "/people/{id}/sessions/end" => {
                 let member = &self.of(whose).member;
                 let session = self.session();
-                sign_in(&self.test, &session, member, self.test.app.clock.now()).await;
+                sign_in(&self.test, &session, member).await;
                 session.save().await.unwrap();
                 let handle = session::read(&session).await.handle.unwrap();
                 Ask::form(format!("/people/{member}/sessions/end"), &[("which", &handle)])
@@ -220,6 +222,7 @@ impl Scene {
                 let answer = self.test.people[person].key.sign(&ceremony.options).unwrap();
                 Ask::form("/sign-in/key", &[("response", &answer)])
             }
+            "/welcome/{link}" => Ask::form(format!("/welcome/{}", self.link), &[]),
             "/welcome/password" => {
                 let fields =
                     [("display_name", "S. Guest"), ("password", PASSWORD), ("again", PASSWORD), ("address", "guest@people.example")];
