@@ -20,7 +20,10 @@ use axum::{
 };
 
 /// Routes that write and leave no entry, with the reason.
-const WITHOUT_ENTRY: [(&str, &str); 6] = [
+const WITHOUT_ENTRY: [(&str, &str); 9] = [
+    ("/notices/read", "one's own notices were read: nothing that anybody may do changes"),
+    ("/notices/{id}/read", "the same of one"),
+    ("/system/mail", "a test message to whoever asks for it"),
     ("/welcome/{link}", "a link taken into the session: the entry comes with the password"),
     ("/first-run", "a person's own list put away or brought back: a preference, no act"),
     ("/sign-in", "half a sign-in: the entry comes with the key"),
