@@ -59,7 +59,8 @@ impl App {
 
     pub(super) async fn carry_recovery_approve(&self, open: &mut OpenAct<'_>, act: &ActView, id: &RecoveryId) -> Result<Effect, AppError> {
         let mut row = open_recovery(open, id).await?;
-        if self.drop_approvals(open, &row).await? {
+        // A link that was made stands until it is over: then the next round looks.
+        if row.state != RecoveryState::Linked && self.drop_approvals(open, &row).await? {
             row = open_recovery(open, id).await?;
         }
         if row.state != RecoveryState::Asked {
