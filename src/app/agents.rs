@@ -5,7 +5,7 @@ use super::{
     agent_book::{AgentBook, LiveAgent},
 };
 use crate::audit::Event;
-use crate::authz::{self, Action, Actor, Resource};
+use crate::authz::Resource;
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{AgentId, BotFacts, Hold, HoldId, Level, PlacedBy, PlacerKind, Scope, StopFact, StopKind, text};
 use crate::protocol::{CarriedHold, EnrolRequest, EnrolResponse, HoldFrame, NamedBot, NamedInstallation};
@@ -49,7 +49,7 @@ impl App {
         let (Some(name), true) = (name, invalid.0.is_empty()) else { return Err(invalid.into()) };
         let refused = || AppError::NotFound("enrolment code");
         let hash = token::code_digest(&asked.code).hex();
-        let permit = authz::check(&Actor::Server, Action::Record, &Resource::Installation)?;
+        let permit = self.server_permit()?;
         let mut act = self.begin(permit, Lane::Normal).await?;
         let epoch = act.epoch().await?;
         let code = storage::agents::code_by_hash(act.tx(), &hash).await?.ok_or_else(refused)?;
@@ -134,7 +134,7 @@ impl App {
         if known {
             return Ok(());
         }
-        let permit = authz::check(&Actor::Server, Action::Record, &Resource::Installation)?;
+        let permit = self.server_permit()?;
         let mut act = self.begin(permit, Lane::Normal).await?;
         let epoch = act.epoch().await?;
         let there = storage::holds::hold_by_id(act.tx(), &carried.id).await?.is_some();

@@ -198,7 +198,7 @@ impl App {
     }
 
     async fn record_apply_within(&self, id: &BotId, apply_within_ms: i64) -> Result<(), AppError> {
-        let permit = authz::check(&Actor::Server, Action::Record, &Resource::Installation)?;
+        let permit = self.server_permit()?;
         let mut act = self.begin(permit, Lane::Normal).await?;
         let epoch = act.epoch().await?;
         storage::bots::bot_set_apply_within(act.tx(), id, apply_within_ms, epoch).await?;

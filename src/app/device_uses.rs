@@ -4,7 +4,6 @@
 use super::{App, AppError, holds::Placed, stop_devices::Proof};
 use crate::audit::Event;
 use crate::authn::KnownDevice;
-use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{Audience, DeviceId, Hold, HoldId, Notice, NoticeKind, UserId};
 use crate::storage::{self, Lane};
 use std::{
@@ -90,7 +89,7 @@ impl App {
         let seen = self.device_presses.of(&hold.id);
         let (proof, from) = seen.map_or((Proof::Unknown, None), |(proof, from)| (proof, Some(from)));
         let one = Use { name, hold, proof, from: from.as_deref() };
-        let permit = authz::check(&Actor::Server, Action::Record, &Resource::Installation)?;
+        let permit = self.server_permit()?;
         let mut act = self.begin(permit, Lane::Normal).await?;
         if storage::holds::hold_by_id(act.tx(), &hold.id).await?.is_none() {
             return Ok(());

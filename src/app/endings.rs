@@ -3,11 +3,9 @@
 
 use super::{App, AppError, stop_devices::ended_notice};
 use crate::audit::Event;
-use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{Audience, Notice, NoticeKind, Timestamp};
+use crate::authz::{self, Action, Resource};
+use crate::domain::{Audience, Notice, NoticeKind, Timestamp, time::DAY_MS};
 use crate::storage::{self, Lane, stop_devices::StoredDevice, tokens::StoredToken};
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// True when it is time to say that something ends: a week before; a day before for what lives no longer than two weeks.
 fn is_near_its_end(from: Timestamp, until: Timestamp, now: Timestamp) -> bool {
@@ -69,13 +67,9 @@ impl App {
         Ok(ended)
     }
 
-    fn by_the_server(&self) -> Result<authz::Permit, AppError> {
-        Ok(authz::check(&Actor::Server, Action::Record, &Resource::Installation)?)
-    }
-
     async fn end_token(&self, token: &StoredToken) -> Result<(), AppError> {
         let why = "whoever made it is disabled or lost the rights that it takes";
-        let mut act = self.begin(self.by_the_server()?, Lane::Normal).await?;
+        let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
         act.epoch().await?;
         let now = act.now();
         if !storage::tokens::token_revoke(act.tx(), &token.id, now).await? {
@@ -92,7 +86,7 @@ impl App {
 
     async fn end_device_of_who_may_not(&self, device: &StoredDevice) -> Result<(), AppError> {
         let why = "its owner is disabled or may not stop bots any more";
-        let mut act = self.begin(self.by_the_server()?, Lane::Normal).await?;
+        let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
         act.epoch().await?;
         let now = act.now();
         if !storage::stop_devices::device_end(act.tx(), &device.id, now, why).await? {

@@ -3,7 +3,6 @@
 
 use super::{App, AppError};
 use crate::audit::Event;
-use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{AgentId, BootId, BotId, Epoch, StopFact, StopKind};
 use crate::storage::{self, Lane};
 use std::sync::{Arc, Weak};
@@ -64,7 +63,7 @@ pub(crate) async fn run(app: Weak<App>, mut facts: mpsc::Receiver<Fact>) {
 
 impl App {
     async fn record_batch(&self, batch: &[Fact]) -> Result<Vec<bool>, AppError> {
-        let permit = authz::check(&Actor::Server, Action::Record, &Resource::Installation)?;
+        let permit = self.server_permit()?;
         let mut act = self.begin(permit, Lane::Normal).await?;
         let epoch = act.epoch().await?;
         let mut newest = Vec::with_capacity(batch.len());

@@ -132,6 +132,10 @@ pub struct Parts {
 }
 
 impl App {
+    /// True when pages are reached over TLS.
+    pub fn is_https(&self) -> bool {
+        self.origin.scheme() == "https"
+    }
     /// Puts the application together, reads the whole fleet once, and starts the writers of observations, facts and notices.
     /// Holds found in the spool stop their bots before anything else is served.
     ///

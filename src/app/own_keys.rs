@@ -164,7 +164,7 @@ impl App {
 
     /// Tells the person and everybody who administers, within the act.
     pub(crate) async fn tell_of_key(&self, act: &mut Act<'_>, user: &UserId, news: KeyNews<'_>) -> Result<(), AppError> {
-        let who = self.people_book.name(user).unwrap_or_else(|| "somebody".to_owned());
+        let who = self.people_book.who(user);
         let (kind, id, what, text) = match news {
             KeyNews::Added(id, nickname) => (
                 NoticeKind::KeyAdded,

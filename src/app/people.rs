@@ -66,6 +66,10 @@ impl PeopleBook {
     pub fn name(&self, id: &UserId) -> Option<String> {
         self.read(|people| people.users.get(id).map(|user| user.display_name.clone()))
     }
+    /// The same for a sentence, in which somebody must be named.
+    pub fn who(&self, id: &UserId) -> String {
+        self.name(id).unwrap_or_else(|| "somebody who is gone".to_owned())
+    }
     /// True when an enabled person holds a role.
     pub fn holds(&self, id: &UserId, role: Role) -> bool {
         self.read(|people| people.users.get(id).is_some_and(|user| user.enabled && user.grants.iter().any(|g| g.role == role)))
@@ -197,7 +201,7 @@ impl App {
 
     async fn tell_of_enabling(&self, act: &mut Act<'_>, id: &UserId, enabled: bool) -> Result<(), AppError> {
         let (kind, word) = if enabled { (NoticeKind::Enabled, "enabled again") } else { (NoticeKind::Disabled, "disabled") };
-        let who = self.people_book.name(id).unwrap_or_else(|| "somebody".to_owned());
+        let who = self.people_book.who(id);
         let by = act.actor().as_placer().name;
         let about = format!("{id}:{}", act.now().0);
         let told = Notice::new(

@@ -45,7 +45,7 @@ impl App {
                 format!("it takes an operator or lead of {}, and another person who is lead or risk", team(id)),
             ),
             Policy::Recovery(id) => (
-                format!("recovering the account of {}", self.people_book.name(id).unwrap_or_default()),
+                format!("recovering the account of {}", self.people_book.who(id)),
                 "it takes two others who stand no lower, one of them outside of their teams; until then only the server's host can"
                     .to_owned(),
             ),
@@ -88,7 +88,7 @@ impl App {
         if gaps.is_empty() {
             return Ok(());
         }
-        let whose = self.people_book.name(user).unwrap_or_default();
+        let whose = self.people_book.who(user);
         let lines: Vec<String> = gaps.iter().map(|gap| self.gap_words(gap)).collect();
         let text = format!("{whose} was disabled. That leaves too few people for:\n\n{}", lines.join("\n"));
         let title = format!("Too few people are left without {whose}");

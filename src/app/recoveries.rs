@@ -337,7 +337,7 @@ impl App {
 
     async fn withdraw(&self, mut open: Act<'_>, id: &RecoveryId) -> Result<(), AppError> {
         let row = self.stop_recovery(&mut open, id, RecoveryState::Withdrawn).await?;
-        let whose = self.people_book.name(&row.user_id).unwrap_or_default();
+        let whose = self.people_book.who(&row.user_id);
         let by = match open.actor() {
             Actor::User { name, .. } => name.clone(),
             _ => format!("{whose}, with their password,"),

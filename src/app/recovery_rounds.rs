@@ -45,7 +45,7 @@ impl App {
             other => other?,
         };
         self.undo_begun(&mut open, &row).await?;
-        let whose = self.people_book.name(&row.user_id).unwrap_or_default();
+        let whose = self.people_book.who(&row.user_id);
         let text = match row.began_at {
             None => "It was not completed within 7 days. Nothing goes on by itself: ask again if it is still needed.",
             Some(_) => {
@@ -92,8 +92,8 @@ impl App {
         let now = open.now();
         storage::invitations::invitation_end(open.tx(), &row.user_id, "recovery", now).await?;
         open.changes_books();
-        let whose = self.people_book.name(&row.user_id).unwrap_or_default();
-        let who: Vec<String> = dropped.iter().map(|by| self.people_book.name(by).unwrap_or_default()).collect();
+        let whose = self.people_book.who(&row.user_id);
+        let who: Vec<String> = dropped.iter().map(|by| self.people_book.who(by)).collect();
         let text = format!(
             "The approval of {} no longer counts: they were disabled or recovered, lost keys, or roles changed. It waits for approvals again.",
             who.join(" and ")
@@ -119,7 +119,7 @@ impl App {
         if !storage::recoveries::recovery_told(open.tx(), &row.id, now).await? {
             return Ok(());
         }
-        let whose = self.people_book.name(&row.user_id).unwrap_or_default();
+        let whose = self.people_book.who(&row.user_id);
         let text = "The 24 hours in which it could be vetoed are over. An admin, or somebody who approved it, can make the link now. A key that is \
                     not lost still vetoes it until the link is used.";
         let step = format!(":ready:{}", row.ready_at.map_or(0, |at| at.0));

@@ -109,9 +109,13 @@ impl App {
     /// The sessions of a person that stand, the one that acted last first.
     ///
     /// # Errors
-    /// `Denied` for whoever is neither the person nor an admin; when the database is gone.
+    /// `Denied` for whoever is neither the person nor an admin or auditor; when the database is gone.
     pub async fn sessions_of(&self, actor: &Actor, user: &UserId) -> Result<Vec<Standing>, AppError> {
-        may_end(actor, user)?;
+        if actor.user() == Some(user) {
+            authz::check(actor, Action::OwnSessions, &Resource::User(user.clone()))?;
+        } else {
+            authz::check(actor, Action::SeeAccess, &Resource::Installation)?;
+        }
         Ok(self.sessions.of_user(user).await?)
     }
 

@@ -9,7 +9,6 @@ use super::{
 };
 use crate::audit::{Event, SignedAct};
 use crate::authn::{Ceremony, KeyError, NewKey, Signed, Step, Trying};
-use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::{
     password,
     token::{self, TokenDigest},
@@ -65,10 +64,6 @@ pub struct Chosen {
 }
 
 impl App {
-    pub(crate) fn server_permit(&self) -> Result<crate::authz::Permit, AppError> {
-        Ok(authz::check(&Actor::Server, Action::Record, &Resource::Installation)?)
-    }
-
     /// On an installation that nobody has entered yet: a fresh one-time link to the first admin's set-up. Ends earlier ones.
     ///
     /// # Errors

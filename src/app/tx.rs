@@ -3,7 +3,7 @@
 use super::{App, AppError};
 use crate::audit::{Canonical, Event, Record};
 use crate::authn::{SessionStore, sessions::Over};
-use crate::authz::{Actor, Permit};
+use crate::authz::{self, Action, Actor, Permit, Resource};
 use crate::domain::{Epoch, Timestamp, UserId};
 use crate::storage::{self, Lane, WriteTx};
 
@@ -30,6 +30,10 @@ pub enum Entered {
 }
 
 impl App {
+    /// For what the server records itself.
+    pub(crate) fn server_permit(&self) -> Result<Permit, AppError> {
+        Ok(authz::check(&Actor::Server, Action::Record, &Resource::Installation)?)
+    }
     /// Begins an act.
     ///
     /// # Errors

@@ -57,9 +57,11 @@ text_enum! {
         RecoverOnHost = "recover an account on the server's host",
         /// Make and revoke API tokens.
         ManageTokens = "manage tokens",
+        /// See everybody's stop devices and sessions.
+        SeeAccess = "see everybody's stop devices and sessions",
         /// Enrol and end stop devices of one's own.
         OwnDevices = "manage own stop devices",
-        /// Allow stop devices; see and end anybody's.
+        /// Allow stop devices; end anybody's.
         ManageDevices = "manage stop devices",
         /// Add and remove one's own keys.
         OwnKeys = "manage own keys",
@@ -199,8 +201,9 @@ fn works_when_frozen(action: Action) -> bool {
 }
 
 fn reads_or_stops(action: Action) -> bool {
-    let sees = matches!(action, Action::SeeCounts | Action::See | Action::SeeAudit | Action::SeeCheckpoint | Action::SeeMatrix);
-    sees || matches!(action, Action::PlaceHold | Action::ExplainHold | Action::VetoRecovery | Action::OwnSessions)
+    let sees = matches!(action, Action::SeeCounts | Action::See | Action::SeeAccess);
+    let audits = matches!(action, Action::SeeAudit | Action::SeeCheckpoint | Action::SeeMatrix);
+    sees || audits || matches!(action, Action::PlaceHold | Action::ExplainHold | Action::VetoRecovery | Action::OwnSessions)
 }
 
 fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
@@ -212,7 +215,7 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::SeeAudit | Action::SeeCheckpoint, _) => {
             holds(Role::Auditor) || holds(Role::Admin) || holds(Role::Risk) || holds(Role::Lead)
         }
-        (Action::SeeMatrix, _) => holds(Role::Auditor) || holds(Role::Admin),
+        (Action::SeeMatrix | Action::SeeAccess, _) => holds(Role::Auditor) || holds(Role::Admin),
         (Action::PlaceHold | Action::ExplainHold, _) => {
             holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin)
         }
@@ -353,7 +356,7 @@ fn who_may(action: Action) -> &'static str {
     match action {
         Action::SeeCounts | Action::See => "anyone with a role who is signed in",
         Action::SeeAudit | Action::SeeCheckpoint => "an auditor, admin, risk or lead",
-        Action::SeeMatrix => "an auditor or admin",
+        Action::SeeMatrix | Action::SeeAccess => "an auditor or admin",
         Action::PlaceHold | Action::ExplainHold => "an operator, lead, risk or admin",
         Action::ReleaseHold => "an operator or lead of the bot's team (a wide hold: a lead of a covered team, or risk)",
         Action::SecondRelease | Action::SecondStart => "another lead, or risk",

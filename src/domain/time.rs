@@ -2,6 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
+/// A day, milliseconds.
+pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// A moment: microseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);

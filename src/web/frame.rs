@@ -116,12 +116,7 @@ fn people(app: &App, actor: &Actor) -> Vec<PeopleStrip> {
         strips.push(PeopleStrip {
             is_urgent: true,
             bold: "Recovered on the server's host.".to_owned(),
-            text: format!(
-                "{} at {}, without approvals: {}",
-                app.people().name(&view.row.user_id).unwrap_or_default(),
-                view.row.asked_at.plain(),
-                view.row.why
-            ),
+            text: format!("{} at {}, without approvals: {}", app.people().who(&view.row.user_id), view.row.asked_at.plain(), view.row.why),
             href: format!("/recoveries/{}", view.row.id),
             link: "Look at it",
         });

@@ -158,7 +158,7 @@ routes! {
     GET "/stop-device/holds/{id}" Access::Device(Action::SeeCounts) => super::pages::stop_device::receipt;
     GET "/stop-device/enrol/{link}" Access::Link => super::pages::stop_device::enrol::show;
     POST "/stop-device/enrol" Access::Link => super::pages::stop_device::enrol::take;
-    GET "/stop-devices" Access::Person(Action::ManageDevices) => super::pages::stop_devices::index;
+    GET "/stop-devices" Access::Person(Action::SeeAccess) => super::pages::stop_devices::index;
     POST "/stop-devices/allow" Access::Person(Action::ManageDevices) => super::pages::stop_devices::allow;
     POST "/stop-devices/{id}/end" Access::Person(Action::OwnDevices) => super::pages::stop_devices::end;
     GET "/me/stop-devices" Access::Person(Action::OwnDevices) => super::pages::stop_devices::mine;

@@ -10,7 +10,7 @@ const DOWN: Duration = Duration::from_secs(30);
 /// Runs until the server stops.
 pub async fn run(app: Arc<App>) {
     loop {
-        let wait = if super::is_mine(&app, "outbox", DOWN).await {
+        let wait = if super::is_mine(&app, "outbox", EVERY).await {
             match app.deliver_due().await {
                 Ok(Round::More) => continue,
                 Ok(Round::Quiet) => EVERY,

@@ -361,7 +361,10 @@ impl Adapter for Puppet {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     async fn report(&self) -> Result<Option<Report>, AdapterError> {
-        let (resting, takes) = (self.at().resting(), self.at().report_takes);
+        let (resting, takes) = {
+            let at = self.at();
+            (at.resting(), at.report_takes)
+        };
         tokio::time::sleep(takes).await;
         Ok(Some(Report { entry_orders: resting.entry, open_orders: resting.all, ..Report::default() }))
     }

@@ -62,7 +62,7 @@ impl App {
         }
         let address = opening.map(|opening| opening.address.parse::<MailAddress>()).transpose();
         let address = address.map_err(|why| AppError::conflict(format!("the address {why}")))?;
-        let name = self.people().name(user).unwrap_or_default();
+        let name = self.people().who(user);
         // First to where notices went until now: whoever still reads there must hear of it.
         let before = "Your notices do not come to the address any more that they came to until now. If it was you, there is nothing to do. \
                       If it was not, somebody has one of your security keys and your password: tell an administrator at once.";

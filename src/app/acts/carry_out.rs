@@ -5,8 +5,7 @@ use crate::app::{App, AppError, own_keys, tx::Act as OpenAct};
 use crate::audit::{Event, tree};
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
-    ActKind, AgentId, Audience, BotFacts, BotId, Epoch, Grant, HoldId, Notice, NoticeKind, StopFact, StopKind, UserId,
-    hold::Release, role,
+    ActKind, AgentId, Audience, BotFacts, BotId, Epoch, Grant, HoldId, Notice, NoticeKind, StopFact, StopKind, UserId, hold::Release, role,
 };
 use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, users::User};
 use data_encoding::BASE64URL_NOPAD;
@@ -258,7 +257,7 @@ impl App {
     }
 
     async fn tell_of_grants(&self, open: &mut OpenAct<'_>, act: &ActView, user: &UserId) -> Result<(), AppError> {
-        let name = |id: &UserId| self.people().name(id).unwrap_or_else(|| "somebody".to_owned());
+        let name = |id: &UserId| self.people().who(id);
         let (who, by) = (name(user), name(&act.stored.made_by));
         let text = format!("{by} changed what you may do, signed with a security key. The roles that you have now are on My account.");
         let told = Notice::new(NoticeKind::RolesChanged, &act.stored.id, "Your roles were changed", text).at("/me");

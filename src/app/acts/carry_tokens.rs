@@ -8,10 +8,8 @@ use crate::app::{
 };
 use crate::audit::Event;
 use crate::crypto::token::{self, TokenDigest};
-use crate::domain::{Audience, Notice, NoticeKind, Secret, TeamId, TokenId, TokenScope, UserId};
+use crate::domain::{Audience, Notice, NoticeKind, Secret, TeamId, TokenId, TokenScope, UserId, time::DAY_MS};
 use crate::storage::{self, settings, stop_devices::DeviceLink, tokens::StoredToken};
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 impl App {
     pub(super) async fn carry_token(
@@ -39,7 +37,7 @@ impl App {
         };
         storage::tokens::token_insert(open.tx(), &row).await?;
         open.changes_books();
-        let maker = self.people().name(&row.made_by).unwrap_or_default();
+        let maker = self.people().who(&row.made_by);
         let of = team.map_or_else(|| "the whole installation".to_owned(), |team| self.people().team_name(team).unwrap_or_default());
         let said = format!("{maker} made the API token {name}: {scope}, in {of}, for {days} days. Revoke it if nobody should have it.");
         let notice = Notice::new(NoticeKind::TokenMade, &row.id, format!("API token {name} was made"), said).at("/tokens");
@@ -55,7 +53,7 @@ impl App {
             return Err(AppError::conflict(if allowed { "stop devices are allowed already" } else { "stop devices are off already" }));
         }
         settings::setting_turn(open.tx(), settings::STOP_DEVICES, allowed, now).await?;
-        let who = self.people().name(&act.stored.made_by).unwrap_or_default();
+        let who = self.people().who(&act.stored.made_by);
         let mut ended = 0;
         if !allowed {
             let why = format!("{who} turned stop devices off");

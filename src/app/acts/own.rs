@@ -22,7 +22,7 @@ impl App {
         storage::users::user_set_enabled(open.tx(), user, true).await?;
         // Whoever signed in in the very moment in which they were disabled.
         open.end_sessions_of(user, None, "the account was disabled before").await?;
-        let by = self.people_book.name(&act.stored.made_by).unwrap_or_else(|| "somebody".to_owned());
+        let by = self.people_book.who(&act.stored.made_by);
         let text = format!("{by} enabled it, signed with a security key. Roles and keys are as they were.");
         let told = Notice::new(NoticeKind::Enabled, &act.stored.id, "Your account was enabled again", &text).at("/me");
         open.tell(&Audience::person(user), &told).await?;

@@ -75,7 +75,7 @@ impl App {
         recovery::may_approve(&party(&person), row.asked_by.as_ref(), approver, &parties)
             .map_err(|why| AppError::conflict(why.to_string()))?;
         let now = open.now();
-        let name = self.people_book.name(&by).unwrap_or_default();
+        let name = self.people_book.who(&by);
         let approval = Approval { recovery_id: id.clone(), user_id: by, at: now };
         storage::recoveries::recovery_approve(open.tx(), &approval, &act.stored.id).await?;
         let n = before.len() + 1;
@@ -108,7 +108,7 @@ impl App {
         (n, by): (usize, &str),
         ready_at: Option<Timestamp>,
     ) -> Result<(), AppError> {
-        let whose = self.people_book.name(&row.user_id).unwrap_or_default();
+        let whose = self.people_book.who(&row.user_id);
         let then = match ready_at {
             None => "One more must approve.".to_owned(),
             Some(at) if at > open.now() => format!("Its link can be made from {} on.", at.plain()),
@@ -135,7 +135,7 @@ impl App {
             "The link to new security keys was made and shown once to {}. It works for an hour. Every session of the account has ended, its open \
              acts are withdrawn, and until 24 hours after the new keys its person may see and stop only. A key that is not lost still vetoes it \
              until the link is used.",
-            self.people_book.name(&by).unwrap_or_default()
+            self.people_book.who(&by)
         );
         let step = format!(":link:{}", act.stored.id);
         self.tell_of_recovery(open, &row, (NoticeKind::RecoveryApproved, &step), ("Recovery link made", &person.display_name), &text)
@@ -184,7 +184,7 @@ impl App {
         if row.user_id != *user {
             return Err(AppError::conflict("this is the recovery of somebody else's account"));
         }
-        let whose = self.people_book.name(user).unwrap_or_default();
+        let whose = self.people_book.who(user);
         let text =
             format!("{whose} vetoed it with a security key of theirs. Nothing of the account was changed; a link that was made is over.");
         self.tell_of_recovery(open, &row, (NoticeKind::RecoveryStopped, ""), ("Recovery vetoed", &whose), &text).await?;

@@ -4,7 +4,6 @@
 use super::{Frozen, FrozenKind, Keeper, LogSettings, LogStatus, Mark, Rehash, files};
 use crate::app::{App, AppError};
 use crate::audit::{Event, Frontier, Note, VerifierKey};
-use crate::authz::{self, Action, Actor, Resource};
 use crate::storage::{self, Conn, Lane, audit::Head, checkpoints::StoredCheckpoint};
 use std::sync::Arc;
 
@@ -102,7 +101,7 @@ impl App {
         if is_key_recorded || vkey.is_empty() || self.log.gate.frozen().is_some() {
             return Ok(());
         }
-        let permit = authz::check(&Actor::Server, Action::Record, &Resource::Installation)?;
+        let permit = self.server_permit()?;
         let key_id = VerifierKey::parse(&vkey).map_err(AppError::internal)?.id();
         let mut act = self.begin(permit, Lane::Normal).await?;
         let now = act.now();

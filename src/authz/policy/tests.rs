@@ -29,7 +29,20 @@ fn with_one_key_a_person_reads_stops_and_adds_keys() {
             .any(|resource| check(&actor, action, resource).is_ok())
     };
     let allowed: Vec<Action> = Action::ALL.iter().copied().filter(|action| may(*action)).collect();
-    assert_eq!(allowed, [Action::SeeCounts, Action::See, Action::PlaceHold, Action::VetoRecovery, Action::OwnKeys, Action::OwnSessions]);
+    let expected = [
+        Action::SeeCounts,
+        Action::See,
+        Action::SeeAudit,
+        Action::SeeCheckpoint,
+        Action::SeeMatrix,
+        Action::PlaceHold,
+        Action::ExplainHold,
+        Action::VetoRecovery,
+        Action::SeeAccess,
+        Action::OwnKeys,
+        Action::OwnSessions,
+    ];
+    assert_eq!(allowed, expected);
     let denied = check(&actor, Action::StartBot, &bot).unwrap_err().to_string();
     assert!(denied.contains("two security keys"), "{denied}");
 }
@@ -138,6 +151,7 @@ fn after_a_recovery_a_person_sees_and_stops() {
         Action::PlaceHold,
         Action::ExplainHold,
         Action::VetoRecovery,
+        Action::SeeAccess,
         Action::OwnSessions,
     ];
     assert_eq!(allowed, expected);

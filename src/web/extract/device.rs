@@ -38,7 +38,7 @@ impl FromRequestParts<Arc<App>> for ByDevice {
     /// # Errors
     /// 401 for a browser that is no stop device, or none any more.
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, WebError> {
-        let sent = cookie(&parts.headers, device_cookie(app.origin.scheme() == "https"));
+        let sent = cookie(&parts.headers, device_cookie(app.is_https()));
         let found = sent.and_then(|sent| Some(Self { pressing: app.by_device(&sent)?, token: csrf::of_secret(&sent) }));
         found.ok_or_else(|| {
             let said = "This browser is no stop device: it was never enrolled, it has ended after 90 days, or somebody ended it. \

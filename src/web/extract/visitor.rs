@@ -61,8 +61,8 @@ impl Visitor {
             _ => None,
         };
         let actor = held.user.as_ref().and_then(|user| app.actor_of(user, asleep.is_some()));
-        let early = cookie(headers, early_cookie(app.origin.scheme() == "https")).filter(|text| csrf::is_token(text));
-        let phone = cookie(headers, device_cookie(app.origin.scheme() == "https"));
+        let early = cookie(headers, early_cookie(app.is_https())).filter(|text| csrf::is_token(text));
+        let phone = cookie(headers, device_cookie(app.is_https()));
         let is_stop_device = phone.is_some_and(|phone| app.by_device(&phone).is_some());
         let path = shown_path(uri.path_and_query().map_or("/", |path| path.as_str()));
         Self { session, held, actor, asleep, is_stop_device, path, early }
@@ -85,7 +85,7 @@ impl Visitor {
             return Ok(None);
         }
         let token = crate::crypto::token::random::<16>().map_err(crate::app::AppError::from)?;
-        let is_secure = app.origin.scheme() == "https";
+        let is_secure = app.is_https();
         let secure = if is_secure { "; Secure" } else { "" };
         let set = format!("{}={token}; Path=/; HttpOnly; SameSite=Lax{secure}", early_cookie(is_secure));
         self.early = Some(token);

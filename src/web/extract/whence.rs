@@ -37,7 +37,7 @@ impl FromRequestParts<Arc<App>> for CameFrom {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
         let Ok(Caller(place)) = Caller::from_request_parts(parts, app).await;
-        let is_secure = app.origin.scheme() == "https";
+        let is_secure = app.is_https();
         let token = cookie(&parts.headers, browser_cookie(is_secure)).filter(|text| is_token(text));
         let browser = token.as_deref().map(|token| TokenDigest::of(token).hex());
         Ok(Self { whence: Whence { place, device: device(&parts.headers), browser }, token, is_secure })

@@ -33,7 +33,7 @@ pub async fn set(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if app.origin.scheme() == "https" {
+    if app.is_https() {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     if !headers.contains_key(header::CACHE_CONTROL) {

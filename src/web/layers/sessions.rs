@@ -23,7 +23,7 @@ pub fn cookie_name(origin: &url::Url) -> &'static str {
 pub fn layer(app: &App) -> SessionManagerLayer<SessionStore> {
     SessionManagerLayer::new(app.sessions.clone())
         .with_name(cookie_name(&app.origin))
-        .with_secure(app.origin.scheme() == "https")
+        .with_secure(app.is_https())
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
         .with_path("/")

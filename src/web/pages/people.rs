@@ -7,7 +7,7 @@ use super::{
 };
 use crate::app::{App, AppError, people::User};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{ActKind, KEYS_NEEDED, Timestamp, UserId, quorum, text};
+use crate::domain::{ActKind, KEYS_NEEDED, Timestamp, UserId, quorum, text, time::DAY_MS};
 use crate::web::{
     Answer, Shared, WebError,
     chip::{Chip, Tone},
@@ -22,9 +22,6 @@ use axum::{
     http::StatusCode,
 };
 use std::collections::HashMap;
-
-/// Length of a day.
-const DAY_MS: i64 = 86_400_000;
 
 struct Row {
     href: String,
@@ -94,6 +91,7 @@ struct One {
     may_ask_recovery: bool,
     why: String,
     may_manage: bool,
+    may_see_access: bool,
     choices: Choices,
     sessions: Option<Vec<sessions::Line>>,
 }
@@ -147,7 +145,7 @@ pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked
     let holders = app.critical_holders(&person.actor, at).await?;
     let holders = holders.into_iter().map(|holder| HolderRow {
         href: format!("/people/{}", holder.user),
-        shown_name: app.people().name(&holder.user).unwrap_or_default(),
+        shown_name: app.people().who(&holder.user),
         roles: super::acts::words::roles(&app, &holder.grants),
         since: holder.since,
     });
@@ -192,6 +190,7 @@ async fn draw_with(app: &App, person: &Person, id: &UserId, typed: (Option<Vec<S
     frame.path = format!("/people/{id}");
     frame.is_error = !problems.is_empty();
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let may_see_access = authz::check(&person.actor, Action::SeeAccess, &Resource::Installation).is_ok();
     let page = One {
         frame,
         problems,
@@ -213,7 +212,8 @@ async fn draw_with(app: &App, person: &Person, id: &UserId, typed: (Option<Vec<S
         recovery: app.recovery_book().open_of(id).map(|view| format!("/recoveries/{}", view.row.id)),
         why: typed_why,
         may_manage: may_manage(&person.actor),
-        sessions: if may_manage(&person.actor) { sessions::lines(app, person, id).await? } else { None },
+        sessions: if may_see_access { sessions::lines(app, person, id).await? } else { None },
+        may_see_access,
         choices: Choices::new(app, &ticked.unwrap_or_else(|| roles::ticked(&user.grants))),
     };
     frame::page_with(status, &page)

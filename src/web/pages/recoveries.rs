@@ -90,7 +90,7 @@ fn chip(view: &RecoveryView, now: Timestamp) -> Chip {
 }
 
 fn name(app: &App, user: &UserId) -> String {
-    app.people().name(user).unwrap_or_else(|| "somebody who is gone".to_owned())
+    app.people().who(user)
 }
 
 fn asked_by(app: &App, view: &RecoveryView) -> String {

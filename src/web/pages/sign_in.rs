@@ -170,7 +170,7 @@ async fn key_page(app: &crate::app::App, visitor: &Visitor, next: Next, then: Th
         (true, true) => StatusCode::UNAUTHORIZED,
         (true, false) => StatusCode::OK,
     };
-    let name = app.people().name(&user).unwrap_or_default();
+    let name = app.people().who(&user);
     let asleep = visitor.asleep.filter(|_| visitor.actor.is_some());
     let again = if visitor.held.pending.is_none() && asleep.is_none() { "/sign-in/key?touch=1" } else { "/sign-in/key" };
     frame::page_with(status, &SignInKey { frame, problems, options: ceremony.options, next, asleep, name, then, again })

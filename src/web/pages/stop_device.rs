@@ -71,7 +71,7 @@ pub async fn show(State(app): Shared, by: ByDevice) -> Answer {
         installation: app.installation.name.clone(),
         is_demo: app.is_demo(),
         name: pressing.known.name.clone(),
-        owner: app.people().name(&pressing.known.owner).unwrap_or_default(),
+        owner: app.people().who(&pressing.known.owner),
         expires_at: pressing.known.expires_at,
         now,
         csrf: by.csrf(),

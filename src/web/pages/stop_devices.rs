@@ -50,7 +50,7 @@ impl Row {
             None => Chip::new(Tone::Plain, "Valid"),
         };
         Self {
-            owner: app.people().name(&device.user_id).unwrap_or_default(),
+            owner: app.people().who(&device.user_id),
             is_live: device.ended_at.is_none() && device.expires_at > now,
             until: device.ended_at.unwrap_or(device.expires_at),
             last_used: device.last_used_at.map(|at| (at, device.last_used_from.unwrap_or_default())),
@@ -95,6 +95,7 @@ struct Index {
     frame: Frame,
     problems: Problems,
     is_allowed: bool,
+    may_manage: bool,
     live: usize,
     rows: Vec<Row>,
 }
@@ -111,7 +112,10 @@ async fn draw(app: &App, person: &Person, problems: Problems) -> Answer {
     frame.is_error = !problems.is_empty();
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let live = rows.iter().filter(|row| row.is_live).count();
-    frame::page_with(status, &Index { frame, problems, is_allowed: app.allows_stop_devices(), live, rows })
+    frame::page_with(
+        status,
+        &Index { frame, problems, is_allowed: app.allows_stop_devices(), may_manage: manages(&person.actor), live, rows },
+    )
 }
 
 /// What the admin chose.

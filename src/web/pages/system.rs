@@ -81,7 +81,7 @@ struct System {
     keeping: Keeping,
     // How far the first run has come; none in a demo.
     first_run: Option<format::OutOf>,
-    may_manage_devices: bool,
+    may_see_devices: bool,
 }
 
 #[derive(Template)]
@@ -123,7 +123,7 @@ pub async fn show(State(app): Shared, arrival: Option<Extension<Arrival>>, perso
         times: Times::usual(),
         slowest,
         keeping,
-        may_manage_devices: authz::check(&person.actor, Action::ManageDevices, &Resource::Installation).is_ok(),
+        may_see_devices: authz::check(&person.actor, Action::SeeAccess, &Resource::Installation).is_ok(),
         first_run: first_run.map(|run| format::OutOf { n: run.count(), of: TASKS }),
     };
     frame::page(&page)

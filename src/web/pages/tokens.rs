@@ -96,7 +96,7 @@ async fn draw(app: &App, person: &Person, typed: NewToken, problems: Problems) -
             last_used_from: token.last_used_from.clone().filter(|_| looks_after).unwrap_or_default(),
             may: words::token_words(&token.scope),
             of,
-            made_by: app.people().name(&token.made_by).unwrap_or_default(),
+            made_by: app.people().who(&token.made_by),
             made_at: token.made_at,
             expires_at: token.expires_at,
             chip,

@@ -54,7 +54,7 @@ pub async fn open(State(app): Shared, visitor: Visitor, Path(link): Path<String>
     let Some(user) = visitor.held.user.as_ref().filter(|_| visitor.actor.is_some()) else {
         return hold(&app, &visitor, &welcomed).await;
     };
-    let here = app.people().name(user).unwrap_or_default();
+    let here = app.people().who(user);
     let frame = frame::of(&app, &visitor, "Leave this session?").await;
     frame::page(&Ask { frame, whose: welcomed.user.display_name, here, action: format!("/welcome/{link}") })
 }

@@ -27,6 +27,8 @@ pub enum Who {
     Risk,
     Admin,
     Auditor,
+    FewKeys,
+    Frozen,
     Device,
     StopToken,
     ReadToken,
@@ -37,7 +39,7 @@ pub enum Who {
 }
 
 impl Who {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Nobody,
         Self::Invited,
         Self::Idle,
@@ -48,6 +50,8 @@ impl Who {
         Self::Risk,
         Self::Admin,
         Self::Auditor,
+        Self::FewKeys,
+        Self::Frozen,
         Self::Device,
         Self::StopToken,
         Self::ReadToken,
@@ -70,6 +74,8 @@ impl Who {
             Self::Risk => ["risk", ""],
             Self::Admin => ["admin", ""],
             Self::Auditor => ["auditor", ""],
+            Self::FewKeys => ["lead with", "one key"],
+            Self::Frozen => ["recovered", "lead"],
             Self::Device => ["stop", "device"],
             Self::StopToken => ["stop-only", "token"],
             Self::ReadToken => ["read", "token"],
@@ -90,6 +96,8 @@ impl Who {
             Self::Risk => Some("risk"),
             Self::Admin => Some("admin"),
             Self::Auditor => Some("auditor"),
+            Self::FewKeys => Some("lead with one key"),
+            Self::Frozen => Some("recovered lead"),
             _ => None,
         }
     }

@@ -11,9 +11,10 @@ use super::{
 use andon::{
     app::acts::{ActView, Outcome},
     domain::{
-        ActKind, Audience, BotFacts, DeviceId, Grant, Hold, Level, Notice, NoticeId, NoticeKind, RecoveryId, Role, Scope, TeamId, TokenId,
-        UserId,
+        ActKind, Audience, BotFacts, DeviceId, Grant, Hold, Level, Notice, NoticeId, NoticeKind, RecoveryId, Role, Scope, TeamId,
+        Timestamp, TokenId, UserId, recovery::RecoveryState,
     },
+    storage::{self, Lane, WriteTx, recoveries::Recovery},
     web::router::{Access, Route, router},
 };
 use axum::{
@@ -122,7 +123,7 @@ impl Scene {
         Self::on(TestApp::demo(fresh).await).await
     }
 
-    async fn on(test: TestApp) -> Self {
+    async fn on(mut test: TestApp) -> Self {
         let count = AtomicUsize::new(0);
         let arb = things(&test, "arb", "operator").await;
         let grid = things(&test, "grid", "grid operator").await;
@@ -150,6 +151,15 @@ impl Scene {
         for who in ["lead", "grid lead", "risk", "admin", "auditor"] {
             test.give_address(who, &format!("{}@people.example", who.replace(' ', "-"))).await;
         }
+        for name in ["lead with one key", "recovered lead"] {
+            let somebody = test.invite(name, vec![Grant { role: Role::Lead, team: Some(test.team("arb")) }]).await;
+            test.people.insert(name, somebody);
+        }
+        let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
+        let spare = test.keys("lead with one key").await.remove(1).id;
+        storage::credentials::credential_suspend(&mut tx, &spare, Timestamp(1), "a copy", "").await.unwrap();
+        recovered(&mut tx, &test.people["recovered lead"].id, test.app.clock.now()).await;
+        tx.commit().await.unwrap();
         let link = invitation(&test, "guest").await;
         let invited = invitation(&test, "visitor").await;
         test.allow_stop_devices().await;
@@ -323,6 +333,26 @@ async fn invite(test: &TestApp, name: &str, team: TeamId) -> (UserId, String) {
     let grants = vec![Grant { role: Role::Operator, team: Some(team) }];
     let link = secret_of(test, ActKind::Invite { user: user.clone(), name: name.into(), grants }).await;
     (user, link)
+}
+
+/// A recovery of somebody's account that was done a moment ago.
+async fn recovered(tx: &mut WriteTx, user: &UserId, now: Timestamp) {
+    let row = Recovery {
+        id: RecoveryId::new(),
+        user_id: user.clone(),
+        asked_by: None,
+        why: "keys lost".into(),
+        state: RecoveryState::Asked,
+        asked_at: now,
+        expires_at: now,
+        ready_at: None,
+        told_at: None,
+        link_until: None,
+        began_at: None,
+        closed_at: None,
+    };
+    storage::recoveries::recovery_insert(tx, &row).await.unwrap();
+    storage::recoveries::recovery_close(tx, &row.id, RecoveryState::Done, now).await.unwrap();
 }
 
 /// The token of a fresh link for an operator.

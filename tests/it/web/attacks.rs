@@ -235,7 +235,7 @@ on_both!(a_name_that_nobody_has_costs_and_says_what_one_that_somebody_has_does, 
     let (_, status, heads, page, done) = &seen[0];
     assert_eq!(*status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(done.iter().filter(|line| line.contains("argon2")).count(), 1, "{done:?}");
-    assert_eq!(done.iter().filter(|line| line.contains("user_account")).count(), 1, "{done:?}");
+    assert_eq!(done.iter().filter(|line| line.contains("password_hash")).count(), 1, "{done:?}");
     for other in &seen[1..] {
         assert_eq!((&other.1, &other.2, &other.3, &other.4), (status, heads, page, done), "{}", other.0);
     }

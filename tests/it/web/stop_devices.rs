@@ -173,6 +173,9 @@ async fn a_phone_s_press_is_its_owner_s_and_as_wide_as_they_may() {
     assert!(test.app.fleet.view().open_holds().all(|hold| hold.level < Level::Kill));
     // Whoever may not stop has no phone that does.
     assert!(test.app.prepare_device_link(&test.actor("auditor"), "phone").await.is_err());
+    let mut auditor = Browser::signed_in(&test, "auditor").await;
+    auditor.get("/stop-devices").await;
+    assert!(auditor.page.contains("Stop devices are allowed") && !auditor.page.contains("<form class=\"panel\""), "{}", auditor.page);
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ fn state(app: &App, act: &ActView) -> Chip {
 }
 
 fn name(app: &App, user: &crate::domain::UserId) -> String {
-    app.people().name(user).unwrap_or_else(|| "somebody who is gone".to_owned())
+    app.people().who(user)
 }
 
 /// Why this person may not sign, as a sentence; none: they may.

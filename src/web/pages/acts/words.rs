@@ -250,7 +250,7 @@ fn scope_of(app: &App, text: &str) -> String {
 }
 
 fn person(app: &App, id: &crate::domain::UserId) -> String {
-    app.people().name(id).unwrap_or_else(|| "somebody".to_owned())
+    app.people().who(id)
 }
 
 fn bot(app: &App, id: &crate::domain::BotId) -> String {

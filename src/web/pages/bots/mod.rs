@@ -200,7 +200,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
         id: bot.id.clone(),
         name: bot.name.clone(),
         team: (team, format!("/teams/{}", bot.team)),
-        owner: app.people().name(&bot.owner).unwrap_or_default(),
+        owner: app.people().who(&bot.owner),
         strategy: bot.strategy.clone(),
         stage: bot.stage.to_string(),
         exits: exits_words(bot.exits),

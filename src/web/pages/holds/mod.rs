@@ -102,7 +102,7 @@ fn past_line(app: &App, hold: &Hold) -> Option<Past> {
         by: hold.placed_by.name.clone(),
         at: hold.at,
         lasted: duration(release.at.ms_since(hold.at)),
-        released_by: app.people().name(&release.by).unwrap_or_else(|| "somebody who is gone".to_owned()),
+        released_by: app.people().who(&release.by),
         released_at: release.at,
         why: release.why.clone(),
     })

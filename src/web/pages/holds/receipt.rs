@@ -119,7 +119,7 @@ fn line(app: &App, receipt: &Receipt, bot: &BotReceipt) -> Line {
         applied: ms(bot.applied_ms),
         idle: ms(bot.idle_ms),
         age: Age::new(bot.seen_at, receipt.at, bot.bot.timings),
-        owner: app.people().name(&bot.bot.owner).unwrap_or_default(),
+        owner: app.people().who(&bot.bot.owner),
         next: next_step(bot, app.agents().of_bot(&bot.bot.id).is_some(), receipt),
     }
 }
@@ -237,11 +237,7 @@ async fn draw(app: &App, actor: &Actor, visitor: &Visitor, id: &HoldId, typed: T
         part: Part::of(app, &receipt),
         may_explain: hold.why.is_empty() && authz::check(actor, Action::ExplainHold, &Resource::Installation).is_ok(),
         release: hold.is_open().then(|| may_release(app, actor, hold)),
-        ended: hold.released.as_ref().map(|release| Ended {
-            at: release.at,
-            by: app.people().name(&release.by).unwrap_or_else(|| "somebody who is gone".to_owned()),
-            why: release.why.clone(),
-        }),
+        ended: hold.released.as_ref().map(|release| Ended { at: release.at, by: app.people().who(&release.by), why: release.why.clone() }),
         typed: typed.release,
         problems: typed.problems,
         sees_all: visitor.asleep.is_none(),

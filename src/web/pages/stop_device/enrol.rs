@@ -51,7 +51,7 @@ pub struct Taken {
 /// Makes this browser a stop device. The cookie is all that it is known by; it lives as long as the device.
 pub async fn take(State(app): Shared, Caller(from): Caller, Posted(taken): Posted<Taken>) -> Answer {
     let secret = app.enrol_device(taken.link.expose(), &taken.public_key, &from).await?;
-    let is_secure = app.origin.scheme() == "https";
+    let is_secure = app.is_https();
     let (name, secure, age) = (device_cookie(is_secure), if is_secure { "; Secure" } else { "" }, DEVICE_LIVES_MS / 1_000);
     let set = format!("{name}={}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}", secret.expose());
     let mut response = frame::see("/stop-device");

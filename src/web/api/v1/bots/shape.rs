@@ -141,7 +141,7 @@ impl BotShape {
             name: bot.name.clone(),
             team: Named { id: bot.team.to_string(), name: app.people().team_name(&bot.team).unwrap_or_default() },
             strategy: bot.strategy.clone(),
-            owner: Named { id: bot.owner.to_string(), name: app.people().name(&bot.owner).unwrap_or_default() },
+            owner: Named { id: bot.owner.to_string(), name: app.people().who(&bot.owner) },
             stage: bot.stage.as_str(),
             exits: bot.exits.as_str(),
             directive: row.directive.into(),
