@@ -158,6 +158,10 @@ impl Scene {
         let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
         let spare = test.keys("lead with one key").await.remove(1).id;
         storage::credentials::credential_suspend(&mut tx, &spare, Timestamp(1), "a copy", "").await.unwrap();
+        for name in ["lead with one key", "recovered lead"] {
+            let address = "lead@people.example".parse().unwrap();
+            storage::notices::address_set(&mut tx, &test.people[name].id, Some(&address), Timestamp(1)).await.unwrap();
+        }
         recovered(&mut tx, &test.people["recovered lead"].id, test.app.clock.now()).await;
         tx.commit().await.unwrap();
         let link = invitation(&test, "guest").await;
