@@ -7,6 +7,7 @@ pub mod api;
 pub mod assets;
 pub mod bearer;
 pub mod chip;
+pub mod cookie;
 pub mod error;
 pub mod extract;
 pub mod format;

@@ -1,9 +1,9 @@
 //! A phone that is a stop device: known by its cookie, from memory alone, so that it stops with the database gone. Its forms carry a token that
 //! is made of the cookie and lives as long: a page that stood open for weeks still stops. Nothing here looks at a session.
 
-use super::{csrf, form, visitor::cookie};
+use super::{csrf, form};
 use crate::app::{App, stop_devices::Pressing};
-use crate::web::WebError;
+use crate::web::{WebError, cookie};
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
     http::{StatusCode, request::Parts},
@@ -38,7 +38,7 @@ impl FromRequestParts<Arc<App>> for ByDevice {
     /// # Errors
     /// 401 for a browser that is no stop device, or none any more.
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, WebError> {
-        let sent = cookie(&parts.headers, device_cookie(app.is_https()));
+        let sent = cookie::sent(&parts.headers, device_cookie(app.is_https()));
         let found = sent.and_then(|sent| Some(Self { pressing: app.by_device(&sent)?, token: csrf::of_secret(&sent) }));
         found.ok_or_else(|| {
             let said = "This browser is no stop device: it was never enrolled, it has ended after 90 days, or somebody ended it. \

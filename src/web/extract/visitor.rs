@@ -6,13 +6,13 @@ use crate::app::App;
 use crate::authz::Actor;
 use crate::domain::UserId;
 use crate::web::{
-    WebError,
+    WebError, cookie,
     layers::render::is_machine,
     session::{self, Held},
 };
 use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts},
-    http::{HeaderMap, Method, StatusCode, Uri, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
 use std::{convert::Infallible, sync::Arc};
@@ -61,8 +61,8 @@ impl Visitor {
             _ => None,
         };
         let actor = held.user.as_ref().and_then(|user| app.actor_of(user, asleep.is_some()));
-        let early = cookie(headers, early_cookie(app.is_https())).filter(|text| csrf::is_token(text));
-        let phone = cookie(headers, device_cookie(app.is_https()));
+        let early = cookie::sent(headers, early_cookie(app.is_https())).filter(|text| csrf::is_token(text));
+        let phone = cookie::sent(headers, device_cookie(app.is_https()));
         let is_stop_device = phone.is_some_and(|phone| app.by_device(&phone).is_some());
         let path = shown_path(uri.path_and_query().map_or("/", |path| path.as_str()));
         Self { session, held, actor, asleep, is_stop_device, path, early }
@@ -80,24 +80,15 @@ impl Visitor {
     ///
     /// # Errors
     /// When the operating system gives no random bytes.
-    pub fn early_token(&mut self, app: &App) -> Result<Option<String>, WebError> {
+    pub fn early_token(&mut self, app: &App) -> Result<Option<HeaderValue>, WebError> {
         if self.token().is_some() {
             return Ok(None);
         }
         let token = crate::crypto::token::random::<16>().map_err(crate::app::AppError::from)?;
-        let is_secure = app.is_https();
-        let secure = if is_secure { "; Secure" } else { "" };
-        let set = format!("{}={token}; Path=/; HttpOnly; SameSite=Lax{secure}", early_cookie(is_secure));
+        let set = cookie::set(early_cookie(app.is_https()), &token, None, app.is_https()).map_err(crate::app::AppError::internal)?;
         self.early = Some(token);
         Ok(Some(set))
     }
-}
-
-/// The value of a cookie.
-pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|line| line.split(';'));
-    let mut named = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(given, _)| *given == name);
-    named.next().map(|(_, value)| value.to_owned())
 }
 
 /// True for what a person does with the browser, false for what a page does by itself: live figures must not keep a session awake.

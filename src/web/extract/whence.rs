@@ -1,19 +1,19 @@
 //! Where somebody who signs in comes from: address, browser and system in words, and the long-lived cookie by which a browser is known again.
 //! The cookie opens nothing: it only keeps its person from being told of a new browser, and from waiting for somebody else's guesses.
 
-use super::{Caller, visitor::cookie};
+use super::Caller;
 use crate::app::{App, AppError, sign_in::Whence};
 use crate::crypto::token::{self, TokenDigest};
-use crate::web::WebError;
+use crate::web::{WebError, cookie};
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderValue, header, request::Parts},
+    http::{HeaderMap, header, request::Parts},
     response::Response,
 };
 use std::{convert::Infallible, sync::Arc};
 
 /// How long a browser is known, seconds: as long as browsers keep a cookie at most.
-const KNOWN_S: u32 = 400 * 24 * 60 * 60;
+const KNOWN_S: i64 = 400 * 24 * 60 * 60;
 /// Letters of the cookie's value: 256 bits.
 const LEN: usize = 43;
 
@@ -38,7 +38,7 @@ impl FromRequestParts<Arc<App>> for CameFrom {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
         let Ok(Caller(place)) = Caller::from_request_parts(parts, app).await;
         let is_secure = app.is_https();
-        let token = cookie(&parts.headers, browser_cookie(is_secure)).filter(|text| is_token(text));
+        let token = cookie::sent(&parts.headers, browser_cookie(is_secure)).filter(|text| is_token(text));
         let browser = token.as_deref().map(|token| TokenDigest::of(token).hex());
         Ok(Self { whence: Whence { place, device: device(&parts.headers), browser }, token, is_secure })
     }
@@ -61,10 +61,7 @@ impl CameFrom {
     /// Sets the cookie with an answer, for another 400 days.
     pub fn remember(&self, response: &mut Response) {
         let Some(token) = &self.token else { return };
-        let secure = if self.is_secure { "; Secure" } else { "" };
-        let name = browser_cookie(self.is_secure);
-        let set = format!("{name}={token}; Path=/; Max-Age={KNOWN_S}; HttpOnly; SameSite=Lax{secure}");
-        if let Ok(set) = HeaderValue::try_from(set) {
+        if let Ok(set) = cookie::set(browser_cookie(self.is_secure), token, Some(KNOWN_S), self.is_secure) {
             response.headers_mut().append(header::SET_COOKIE, set);
         }
     }

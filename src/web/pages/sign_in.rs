@@ -89,7 +89,7 @@ pub async fn show(State(app): Shared, mut visitor: Visitor, Query(asked): Query<
         is_welcome: asked.welcome.is_some(),
     };
     let mut response = frame::page(&page)?;
-    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
+    if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)

@@ -4,7 +4,7 @@
 use crate::app::stop_devices::DEVICE_LIVES_MS;
 use crate::domain::{Secret, Timestamp};
 use crate::web::{
-    Answer, Shared,
+    Answer, Shared, cookie,
     extract::{Caller, Posted, Visitor, device::device_cookie},
     frame,
     page::Frame,
@@ -12,7 +12,7 @@ use crate::web::{
 use askama::Template;
 use axum::{
     extract::{Path, State},
-    http::{HeaderValue, header},
+    http::header,
 };
 
 #[derive(Template)]
@@ -33,7 +33,7 @@ pub async fn show(State(app): Shared, mut visitor: Visitor, Path(link): Path<Str
     frame.csrf = visitor.csrf();
     let page = Enrol { frame, link: Secret::new(link), name: row.name, owner, expires_at: row.expires_at };
     let mut response = frame::page(&page)?;
-    if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
+    if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
@@ -51,12 +51,9 @@ pub struct Taken {
 /// Makes this browser a stop device. The cookie is all that it is known by; it lives as long as the device.
 pub async fn take(State(app): Shared, Caller(from): Caller, Posted(taken): Posted<Taken>) -> Answer {
     let secret = app.enrol_device(taken.link.expose(), &taken.public_key, &from).await?;
-    let is_secure = app.is_https();
-    let (name, secure, age) = (device_cookie(is_secure), if is_secure { "; Secure" } else { "" }, DEVICE_LIVES_MS / 1_000);
-    let set = format!("{name}={}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}", secret.expose());
+    let (name, age_s) = (device_cookie(app.is_https()), DEVICE_LIVES_MS / 1_000);
+    let set = cookie::set(name, secret.expose(), Some(age_s), app.is_https()).map_err(crate::app::AppError::internal)?;
     let mut response = frame::see("/stop-device");
-    let mut value = HeaderValue::try_from(set).map_err(crate::app::AppError::internal)?;
-    value.set_sensitive(true);
-    response.headers_mut().append(header::SET_COOKIE, value);
+    response.headers_mut().append(header::SET_COOKIE, set);
     Ok(response)
 }
