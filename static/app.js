@@ -63,6 +63,12 @@
     }
   }, true);
   doc.addEventListener("superseded", () => { moved = true; }, true);
+  // The session ended or fell asleep: said at once, and nothing asks for figures any more.
+  doc.addEventListener("over", event => {
+    show(event.detail && event.detail.data === "idle" ? "idle" : "ended", true);
+    show("lost", false);
+    live()?.remove();
+  }, true);
   const watch = () => {
     if (!live() || doc.hidden) return;
     const lost = !moved && Date.now() - lastBeat > BEAT_LOST_MS;

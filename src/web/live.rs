@@ -174,10 +174,13 @@ async fn run(app: Arc<App>, mut ticket: Ticket, ending: Option<Ending>, mut feed
                 let _ = to.try_send(Ok(Event::default().event("superseded").data("1")));
                 return;
             }
-            () = &mut ends => return,
+            () = &mut ends => return say_over(&to, Over::Ended),
             () = to.closed() => return,
         }
-        let Some(actor) = watcher(&app, ticket.session, feed.is_for_sleepers()).await else { return };
+        let actor = match watcher(&app, ticket.session, feed.is_for_sleepers()).await {
+            Ok(actor) => actor,
+            Err(over) => return say_over(&to, over),
+        };
         if n % BEAT_EVERY == 0 {
             let now = (app.clock.now().0 / 1_000).to_string();
             let _ = to.try_send(Ok(Event::default().event("beat").data(now)));
@@ -202,13 +205,31 @@ async fn run(app: Arc<App>, mut ticket: Ticket, ending: Option<Ending>, mut feed
     }
 }
 
-/// Whoever watches, with the roles they have now; none once the session is over, asleep (where that matters) or its person disabled.
-async fn watcher(app: &App, session: Id, for_sleepers: bool) -> Option<Actor> {
+/// Why nobody watches any more.
+#[derive(Debug, Clone, Copy)]
+enum Over {
+    /// The session ended, or its person was disabled.
+    Ended,
+    /// It was idle.
+    Idle,
+}
+
+/// The last word of a stream, by which the page says what it is no longer. A browser that does not read loses it with the stream.
+fn say_over(to: &Out, over: Over) {
+    let why = match over {
+        Over::Ended => "ended",
+        Over::Idle => "idle",
+    };
+    let _ = to.try_send(Ok(Event::default().event("over").data(why)));
+}
+
+/// Whoever watches, with the roles they have now; nobody once the session is over, asleep (where that matters) or its person disabled.
+async fn watcher(app: &App, session: Id, for_sleepers: bool) -> Result<Actor, Over> {
     let session = Session::new(Some(session), Arc::new(app.sessions.clone()), None);
     let held = session::read(&session).await;
     let asleep = held.unrecorded || held.is_idle(app.clock.now());
-    let actor = app.actor_of(held.user.as_ref()?, asleep)?;
-    (for_sleepers || !asleep).then_some(actor)
+    let actor = held.user.as_ref().and_then(|user| app.actor_of(user, asleep)).ok_or(Over::Ended)?;
+    if for_sleepers || !asleep { Ok(actor) } else { Err(Over::Idle) }
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ struct People {
     frame: Frame,
     rows: Vec<Row>,
     may_manage: bool,
+    may_see_matrix: bool,
     is_alone: bool,
     /// Policies with too few people, in words.
     gaps: Vec<String>,
@@ -160,6 +161,7 @@ pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked
         open_recoveries: app.recovery_book().all().iter().filter(|view| view.row.state.is_open()).count(),
         is_alone: app.people().is_alone(),
         may_manage: may_manage(&person.actor),
+        may_see_matrix: authz::check(&person.actor, Action::SeeMatrix, &Resource::Installation).is_ok(),
         rows,
     };
     frame::page(&page)

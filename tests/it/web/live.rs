@@ -16,13 +16,16 @@ use std::time::Duration;
 
 /// Reads a stream to its end, which comes at once: nobody's rights are looked at again only with the next beat.
 async fn ends(stream: &mut Response<Body>, why: &str) {
+    let mut last = String::new();
     let read = async {
         while let Some(Ok(frame)) = stream.body_mut().frame().await {
             let said = frame.into_data().map(|data| String::from_utf8_lossy(&data).into_owned()).unwrap_or_default();
             assert!(!said.contains("event: beat"), "it had gone on for another beat: {why}");
+            last = said;
         }
     };
     tokio::time::timeout(Duration::from_secs(2), read).await.unwrap_or_else(|_| panic!("the stream goes on: {why}"));
+    assert!(last.contains("event: over"), "the page is told that its figures are the last: {why}: {last}");
 }
 
 /// Reads a stream until it says one of these words, or ends; answers with everything it said.
@@ -127,7 +130,8 @@ async fn a_stream_ends_with_its_session_and_with_its_persons_rights() {
     let (mut fleet, mut counts) = (browser.stream("/live/fleet?bots=").await, browser.stream(&receipt).await);
     read_until(&mut fleet, &["event: beat"]).await;
     test.hand.forward_ms(16 * 60 * 1_000);
-    assert!(read_until(&mut fleet, &["nothing more"]).await.1, "an idle session sees no figures");
+    let (said, ended) = read_until(&mut fleet, &["nothing more"]).await;
+    assert!(ended && said.contains("event: over\ndata: idle"), "an idle session sees no figures, and the page says so: {said}");
     read_until(&mut counts, &["event: beat"]).await;
     read_until(&mut counts, &["event: beat"]).await;
 }

@@ -144,7 +144,10 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         ActKind::EnrolmentCode { bot } => vec![("Bot", bot.to_string())],
         ActKind::AgentConfirm { agent, bot, .. } => vec![("Agent", agent.to_string()), ("Bot", bot.to_string())],
         ActKind::AgentRevoke { agent, bot, why } => vec![("Reason", why.clone()), ("Agent", agent.to_string()), ("Bot", bot.to_string())],
-        ActKind::Invite { user, .. } | ActKind::InviteAgain { user } => vec![("Person", user.to_string())],
+        ActKind::Invite { user, name, grants } => {
+            vec![("Signs in as", name.clone()), ("Roles", roles(app, grants)), ("Person", user.to_string())]
+        }
+        ActKind::InviteAgain { user } => vec![("Person", user.to_string())],
         ActKind::Grants { user, .. } => {
             let now = app.people().user(user).map(|user| roles(app, &user.grants)).unwrap_or_default();
             vec![("Roles now", now), ("Person", user.to_string())]
@@ -171,7 +174,8 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         }
         // The address itself is shown to whoever signs, and to nobody else.
         ActKind::MailAddress { address, .. } => address.iter().map(|digest| ("Salted digest of the address", digest.clone())).collect(),
-        ActKind::TokenCreate { .. } | ActKind::StopDevices { .. } | ActKind::StopDeviceLink { .. } => Vec::new(),
+        ActKind::StopDeviceLink { user, name } => vec![("Phone", name.clone()), ("Person", user.to_string())],
+        ActKind::TokenCreate { .. } | ActKind::StopDevices { .. } => Vec::new(),
     }
 }
 
