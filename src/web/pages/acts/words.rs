@@ -116,7 +116,7 @@ pub fn effect(act: &ActView) -> &'static str {
         }
         ActKind::MailAddress { .. } => "Mail goes there from then on. The address before it and every admin are told.",
         ActKind::TokenCreate { .. } => {
-            "The token is shown once, to you. It ends when its days are over, when somebody revokes it, or when you may not give it any more."
+            "The token is shown once, to you. It ends when its days are over, when somebody revokes it, or when you lose the rights that it takes."
         }
         ActKind::StopDevices { allowed: true } => {
             "Whoever may stop bots may enrol phones of their own. Such a phone pauses and reduces, for 90 days, and does nothing else."
