@@ -113,6 +113,8 @@ async fn add_bot(tx: &mut WriteTx, n: usize, team: &TeamId, owner: &UserId, now:
         timings: Timings::default(),
         limits: Limits::default(),
         limits_waiting: false,
+        limits_at: Timestamp(0),
+        seat: None,
         start_epoch: andon::domain::Epoch(0),
         stop: None,
         fact_epoch: epoch,

@@ -52,6 +52,8 @@ struct Told {
     state: State,
     orders: Orders,
     exits: Exits,
+    // It may add nothing in some symbol. No adapter tells symbols apart, so it adds nothing at all (ruling M3).
+    blocks: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +113,7 @@ impl Brain {
         self.tick(now_ms);
         let known = self.memory.start_after;
         self.memory.start_after = Some(known.unwrap_or_else(|| frame.epoch.max(self.memory.highest)));
-        let told = Told { state: frame.state, orders: frame.orders, exits: frame.exits };
+        let told = Told { state: frame.state, orders: frame.orders, exits: frame.exits, blocks: !frame.blocked.is_empty() };
         if frame.epoch >= self.memory.highest {
             self.memory.highest = frame.epoch;
             self.memory.exits = Some(frame.exits);
@@ -201,7 +203,7 @@ impl Brain {
         }
         let heard = |state: State| [self.told, self.behind].iter().flatten().any(|told| told.state == state);
         let carried = self.carried_level();
-        let reduce = heard(State::Reducing) || self.behind.is_some() || carried == Some(Level::Reduce);
+        let reduce = heard(State::Reducing) || self.behind.is_some() || self.is_blocked() || carried == Some(Level::Reduce);
         if heard(State::Halted) {
             self.latch("the server says halted");
         } else if carried.is_some_and(Level::latches) {
@@ -212,7 +214,11 @@ impl Brain {
             self.state = State::Halted;
         } else if reduce || (self.powers.can_reduce && self.is_stale(now_ms)) {
             self.state = State::Reducing;
-            self.because = if reduce { "the server says reducing" } else { "no renewal lately" };
+            self.because = match reduce {
+                _ if self.is_blocked() => "a symbol is held, and this kind of bot cannot leave out one alone",
+                true => "the server says reducing",
+                false => "no renewal lately",
+            };
         } else {
             self.state = State::Active;
             self.because = "started";
@@ -227,6 +233,10 @@ impl Brain {
         self.memory.start_after = self.memory.start_after.map(|after| after.max(self.memory.highest));
         self.start = None;
         self.state = State::Halted;
+    }
+
+    fn is_blocked(&self) -> bool {
+        [self.told, self.behind].iter().flatten().any(|told| told.blocks)
     }
 
     fn is_stale(&self, now_ms: i64) -> bool {
@@ -248,7 +258,7 @@ impl Brain {
             _ if carried == Some(Level::Kill) => Orders::CancelAll,
             State::Halted => said.max(Orders::CancelEntries),
             // Staleness alone refuses what is new and leaves what rests: ten seconds of silence must not empty the book (ruling H11).
-            State::Reducing if self.behind.is_some() || carried.is_some() => said.max(Orders::CancelEntries),
+            State::Reducing if self.behind.is_some() || carried.is_some() || self.is_blocked() => said.max(Orders::CancelEntries),
             State::Reducing => said,
         };
         let managed = self.powers.can_manage_exits

@@ -160,6 +160,8 @@ impl App {
             idempotency_key: format!("import:{}", carried.id),
             origin: Some(carried.id.to_string()),
             entry: None,
+            not_before: None,
+            press: None,
         };
         storage::holds::hold_insert(act.tx(), &hold).await?;
         let imported = Event::HoldImported { hold: hold.id.clone(), origin: carried.id.clone(), bot: agent.bot.clone() };
@@ -213,6 +215,7 @@ impl App {
             level: frame.level,
             why: frame.why.clone(),
             idempotency_key: frame.id.to_string(),
+            terms: Default::default(),
         };
         self.place(agent.as_actor(), press).await
     }

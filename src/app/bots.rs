@@ -1,9 +1,12 @@
 //! Teams and bots: made, edited, moved between stages. Moving a bot is a stop, and takes the holds it was under along.
 
-use super::{App, AppError, Invalid};
+use super::{
+    App, AppError, Invalid,
+    venues::{check_not_killed, keep_holds},
+};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BootId, BotFacts, BotId, Epoch, Exits, Limits, Stage, StopFact, StopKind, TeamId, Timings, UserId, text};
+use crate::domain::{BootId, BotFacts, BotId, Epoch, Exits, Limits, Stage, StopFact, StopKind, TeamId, Timestamp, Timings, UserId, text};
 use crate::storage::{self, Lane, teams::Team};
 
 /// What is asked for a new bot.
@@ -84,6 +87,8 @@ impl App {
             timings: Timings::default(),
             limits: Limits::default(),
             limits_waiting: false,
+            limits_at: Timestamp(0),
+            seat: None,
             start_epoch: Epoch(0),
             stop: None,
             fact_epoch: epoch,
@@ -130,9 +135,16 @@ impl App {
         if !allowed {
             return Err(AppError::conflict(format!("from {from} to {to} needs a go-live approval; a person cannot set it")));
         }
+        if to > from && to != Stage::Retired {
+            check_not_killed(&self.view_in(act.tx()).await?, &bot)?;
+            self.check_environment(&bot.seat, to)?;
+        }
         bot.stage = to;
         bot.fact_epoch = epoch;
-        storage::bots::bot_edit(act.tx(), &bot).await?;
+        match storage::bots::bot_edit(act.tx(), &bot).await {
+            Err(storage::Error::Duplicate(_)) => return Err(AppError::conflict("another bot has its subaccount by now; take it away from one of them first")),
+            other => other?,
+        }
         let stop = StopFact { epoch, kind: StopKind::Stage, why: format!("stage changed from {from} to {to}"), at: act.now() };
         storage::bots::bot_stop(act.tx(), id, &stop).await?;
         let event = Event::StageChanged { bot: id.clone(), from, to };
@@ -163,9 +175,7 @@ impl App {
         if bot.team == *to {
             return Err(AppError::conflict("it is in that team already"));
         }
-        for hold in view.open_holds().filter(|hold| view.covers(hold, &bot)) {
-            storage::holds::hold_keep(act.tx(), &hold.id, id).await?;
-        }
+        keep_holds(&mut act, &view, &bot).await?;
         let from = std::mem::replace(&mut bot.team, to.clone());
         bot.fact_epoch = epoch;
         storage::bots::bot_edit(act.tx(), &bot).await?;

@@ -8,9 +8,9 @@ use super::{
     observations::{Observation, OnDisk},
     said,
 };
-use crate::domain::{BootId, BotFacts, BotId, Directive, Epoch, HoldId, State, StopKind, Timestamp, directive};
+use crate::domain::{Blocked, BootId, BotFacts, BotId, Directive, Epoch, HoldId, State, StopKind, Timestamp, directive};
 use crate::fleet::{AckSeen, AgentSeen, BootStanding, View};
-use crate::protocol::{AckFrame, CarriedHold, CheckIn, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
+use crate::protocol::{AckFrame, BlockedFrame, CarriedHold, CheckIn, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
 use std::sync::Arc;
 
 /// Why an agent gets no answer.
@@ -70,6 +70,7 @@ impl App {
         }
         can_renew &= self.import_carried(agent, &said.holds).await;
         let carries = Carries { holds: said.holds.iter().map(|h| h.id.clone()).collect(), limits_version: said.limits_version };
+        self.note_limits_taken(&agent.bot, said.limits_version).await;
         let (bot, directive) = self.decide(agent, said).await?;
         self.watch_for_refusal(&bot, &directive, said).await;
         let frame = self.frame(&bot, &directive, &carries).await?;
@@ -310,12 +311,18 @@ impl App {
             limits: LimitsFrame { version: bot.limits.version, values },
             lease_ms: bot.timings.lapse_after_ms,
             holds: directive.holds.clone(),
+            blocked: directive.blocked.iter().map(|blocked| self.blocked_frame(blocked)).collect(),
             released: told.released,
             recorded: told.recorded,
             unrecorded: unrecorded.collect(),
             start: told.start,
             sent_at: self.clock.now(),
         }
+    }
+
+    fn blocked_frame(&self, blocked: &Blocked) -> BlockedFrame {
+        let venue = blocked.venue.as_ref().map(|id| self.venues().venue(id).map_or_else(|| id.to_string(), |venue| venue.name));
+        BlockedFrame { venue, symbol: blocked.symbol.to_string() }
     }
 
     /// Takes an acknowledgement into memory at once; whoever needs it durable waits for what is returned. `requested` and `verified` are not

@@ -4,7 +4,8 @@
 use super::{App, AppError, Invalid, hold_record};
 use crate::audit::{Actor as Author, Event};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{Epoch, Hold, HoldId, Level, PlacedBy, PlacerKind, Scope, text};
+use crate::domain::{BotFacts, Epoch, Hold, HoldId, Level, PlacedBy, PlacerKind, PressId, Scope, Symbol, Timestamp, text};
+use crate::fleet::View;
 use crate::storage::{self, Lane};
 use std::{
     collections::HashMap,
@@ -33,7 +34,21 @@ pub struct Press {
     pub why: String,
     /// The same press sent again carries the same key; empty: none given.
     pub idempotency_key: String,
+    /// What goes beyond that.
+    pub terms: Terms,
 }
+
+/// What a press may say beyond what is to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// Nobody may release it before this moment.
+    pub not_before: Option<Timestamp>,
+    /// The press that places other holds as well.
+    pub with: Option<PressId>,
+}
+
+/// The longest that a press can put its release off: a slip of the hand must not hold a fleet for a year.
+const NOT_BEFORE_AT_MOST_MS: i64 = 7 * crate::domain::time::DAY_MS;
 
 /// How a press is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,20 +106,37 @@ impl App {
     /// Places a hold. Never refused for want of a database, a log, a disk or a reason.
     ///
     /// # Errors
-    /// `Denied` for who may not stop this; `Invalid` for a level or scope that does not exist.
+    /// `Denied` for who may not stop this, or not as strictly; `NotFound` for a scope that does not exist.
     pub async fn place(self: &Arc<Self>, actor: Actor, press: Press) -> Result<Placed, AppError> {
         let app = self.clone();
         let task = tokio::spawn(async move { app.place_now(actor, press).await });
         task.await.map_err(AppError::internal)?
     }
 
+    /// Places one hold for each of several scopes, as one press. None waits for another, and one that is refused keeps none of the others from
+    /// standing.
+    pub async fn place_several(self: &Arc<Self>, actor: &Actor, scopes: Vec<Scope>, press: &Press) -> Vec<(Scope, Result<Placed, AppError>)> {
+        let with = (scopes.len() > 1).then(PressId::new);
+        let each = scopes.into_iter().map(|scope| {
+            let terms = Terms { with: with.clone(), ..press.terms.clone() };
+            let one = Press { scope: scope.clone(), terms, ..press.clone() };
+            let (app, actor) = (self.clone(), actor.clone());
+            async move { (scope, app.place(actor, one).await) }
+        });
+        futures_util::future::join_all(each).await
+    }
+
     async fn place_now(&self, actor: Actor, mut press: Press) -> Result<Placed, AppError> {
         let view = self.fleet.view();
         let resource = self.scope_resource(&press.scope)?;
-        authz::check(&actor, Action::PlaceHold, &resource)?;
-        if press.level == Level::Kill {
-            return Err(Invalid::one("level", "level must be reduce or pause").into());
+        let action = if press.level == Level::Kill { Action::PlaceKill } else { Action::PlaceHold };
+        authz::check(&actor, action, &resource)?;
+        if press.scope.is_symbol() {
+            // What one symbol's hold says is the same at every level: add nothing there.
+            press.level = Level::Reduce;
         }
+        let (now, terms) = (self.clock.now(), &mut press.terms);
+        terms.not_before = terms.not_before.filter(|at| *at > now).map(|at| at.min(now.plus_ms(NOT_BEFORE_AT_MOST_MS)));
         press.why = text::why_lenient(&press.why);
         let by = actor.as_placer();
         let id = HoldId::new();
@@ -114,7 +146,7 @@ impl App {
         let same = |hold: &&Arc<Hold>| {
             hold.placed_by.kind == by.kind && hold.placed_by.id == by.id && hold.scope == press.scope && hold.level == press.level
         };
-        let beside: Vec<Arc<Hold>> = view.open_holds().filter(|h| covers_whole(h, &press.scope, &resource)).cloned().collect();
+        let beside: Vec<Arc<Hold>> = view.open_holds().filter(|h| covers_whole(&view, h, &press.scope)).cloned().collect();
         if let Some(hold) = view.open_holds().find(same) {
             let kept = if view.unrecorded().iter().any(|h| h.id == hold.id) { Kept::Spooled } else { Kept::Recorded };
             let beside = beside.into_iter().filter(|h| h.id != hold.id).collect();
@@ -159,7 +191,8 @@ impl App {
             return;
         }
         let id = HoldId::new();
-        let press = Press { scope: Scope::Fleet, level: Level::Pause, why: text::why_lenient(why), idempotency_key: id.to_string() };
+        let why = text::why_lenient(why);
+        let press = Press { scope: Scope::Fleet, level: Level::Pause, why, idempotency_key: id.to_string(), terms: Terms::default() };
         let app = self.clone();
         // A task of its own, as with every press: nothing that ends its caller takes it back.
         let placed = tokio::spawn(async move { app.place_once(Author::placer(&by), by, id, press, Vec::new()).await });
@@ -182,6 +215,8 @@ impl App {
             idempotency_key: press.idempotency_key,
             origin: None,
             entry: None,
+            not_before: press.terms.not_before,
+            press: press.terms.with,
         };
         failpoint!("place:before");
         let recording = hold_record::spawn(self.recording_parts(), author, hold.clone());
@@ -219,9 +254,22 @@ impl App {
     /// # Errors
     /// `NotFound` when its bot is gone.
     pub fn holds_beside(&self, hold: &Hold) -> Result<Vec<Arc<Hold>>, AppError> {
-        let resource = self.scope_resource(&hold.scope)?;
         let view = self.fleet.view();
-        Ok(view.open_holds().filter(|other| other.id != hold.id && covers_whole(other, &hold.scope, &resource)).cloned().collect())
+        if let Scope::Bot(bot) = &hold.scope {
+            view.bot(bot).ok_or(AppError::NotFound("bot"))?;
+        }
+        Ok(view.open_holds().filter(|other| other.id != hold.id && covers_whole(&view, other, &hold.scope)).cloned().collect())
+    }
+
+    /// The other holds that the same press placed, those that are over included.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn holds_with(&self, hold: &Hold) -> Result<Vec<Hold>, AppError> {
+        let Some(press) = &hold.press else { return Ok(Vec::new()) };
+        let mut all = storage::holds::hold_of_press(&mut *self.db.read().await?, press).await?;
+        all.retain(|other| other.id != hold.id);
+        Ok(all)
     }
 
     /// How a hold is kept now.
@@ -233,11 +281,13 @@ impl App {
         }
     }
 
-    /// The scope that words describe: `fleet`, or `team` or `bot` with a name (whatever its case) or an id.
+    /// The scope that words describe: `fleet`, or a kind with a name (whatever its case) or an id. A subaccount may be written `VENUE/NAME`, a
+    /// symbol `SYMBOL` or `SYMBOL@VENUE`.
     ///
     /// # Errors
-    /// `Invalid` for an unknown kind; `NotFound` for a team or bot that is not there.
+    /// `Invalid` for an unknown kind; `NotFound` for what is not there.
     pub fn scope_named(&self, kind: &str, name: &str) -> Result<Scope, AppError> {
+        let view = self.fleet.view();
         match kind {
             "fleet" => Ok(Scope::Fleet),
             "team" => {
@@ -246,21 +296,38 @@ impl App {
                 let team = team.or_else(|| teams.iter().find(|team| team.name.eq_ignore_ascii_case(name)));
                 team.map(|team| Scope::Team(team.id.clone())).ok_or(AppError::NotFound("team"))
             }
+            "venue" => self.venues().named(name).map(|venue| Scope::Venue(venue.id)).ok_or(AppError::NotFound("venue")),
+            "subaccount" => {
+                let found = self.venues().subaccount_named(name);
+                found.map(|subaccount| Scope::Subaccount(subaccount.id)).ok_or(AppError::NotFound("subaccount"))
+            }
+            "strategy" => {
+                let strategies = || view.bots().map(|bot| &bot.strategy);
+                let found = strategies().find(|one| *one == name).or_else(|| strategies().find(|one| one.eq_ignore_ascii_case(name)));
+                found.map(|name| Scope::Strategy(name.clone())).ok_or(AppError::NotFound("strategy"))
+            }
             "bot" => {
-                let view = self.fleet.view();
                 let bot = view.bots().find(|bot| bot.id.as_str() == name || bot.name == name);
                 let bot = bot.or_else(|| view.bots().find(|bot| bot.name.eq_ignore_ascii_case(name)));
                 bot.map(|bot| Scope::Bot(bot.id.clone())).ok_or(AppError::NotFound("bot"))
             }
-            _ => Err(Invalid::one("scope", "scope must be fleet, team or bot").into()),
+            "symbol" => {
+                let (symbol, venue) = name.split_once('@').map_or((name, None), |(symbol, venue)| (symbol, Some(venue)));
+                let symbol = Symbol::parse(symbol).map_err(|bad| Invalid::one("symbol", format!("{symbol} {bad}")))?;
+                let venue = venue.map(|venue| self.venues().named(venue).ok_or(AppError::NotFound("venue"))).transpose()?;
+                Ok(Scope::Symbol(symbol, venue.map(|venue| venue.id)))
+            }
+            _ => Err(Invalid::one("scope", format!("scope must be one of {}", Scope::KINDS.join(", "))).into()),
         }
     }
 
-    /// What a scope is to the policy. An unknown bot or team is refused: there is nothing to stop.
+    /// What a scope is to the policy. What is not there is refused: there is nothing to stop.
     pub(crate) fn scope_resource(&self, scope: &Scope) -> Result<Resource, AppError> {
+        let view = self.fleet.view();
         let team = match scope {
-            Scope::Bot(id) => Some(self.fleet.view().bot(id).ok_or(AppError::NotFound("bot"))?.team.clone()),
-            Scope::Fleet | Scope::Team(_) => None,
+            Scope::Bot(id) => Some(view.bot(id).ok_or(AppError::NotFound("bot"))?.team.clone()),
+            Scope::Subaccount(_) => view.bots().find(|bot| scope.covers(bot)).map(|bot| bot.team.clone()),
+            Scope::Fleet | Scope::Team(_) | Scope::Venue(_) | Scope::Strategy(_) | Scope::Symbol(..) => None,
         };
         Ok(Resource::Scope { scope: scope.clone(), team })
     }
@@ -302,10 +369,7 @@ fn key_of(press: &Press, anew: &str) -> String {
 }
 
 /// True when a hold already covers all of a scope.
-fn covers_whole(hold: &Hold, scope: &Scope, resource: &Resource) -> bool {
-    match (&hold.scope, scope) {
-        (Scope::Fleet, _) => true,
-        (Scope::Team(held), Scope::Bot(_)) => matches!(resource, Resource::Scope { team: Some(team), .. } if team == held),
-        (held, pressed) => held == pressed,
-    }
+fn covers_whole(view: &View, hold: &Hold, scope: &Scope) -> bool {
+    let bot: Option<&BotFacts> = if let Scope::Bot(id) = scope { view.bot(id).map(AsRef::as_ref) } else { None };
+    hold.scope.includes(scope, bot) || bot.is_some_and(|bot| !hold.scope.is_symbol() && view.covers(hold, bot))
 }

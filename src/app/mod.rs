@@ -21,6 +21,8 @@ pub mod health;
 pub mod hold_record;
 pub mod holders;
 pub mod holds;
+pub mod kills;
+pub mod limits;
 pub mod listings;
 pub mod log;
 pub mod names;
@@ -44,6 +46,7 @@ pub mod starts;
 pub mod stop_devices;
 pub mod tokens;
 pub mod tx;
+pub mod venues;
 pub mod whence;
 
 pub use error::{AppError, Invalid};
@@ -97,6 +100,7 @@ pub struct App {
     pub(crate) are_keys_closed: AtomicBool,
     pub(crate) agent_book: agent_book::AgentBook,
     pub(crate) people_book: people::PeopleBook,
+    pub(crate) venue_book: venues::VenueBook,
     pub(crate) recovery_book: recoveries::RecoveryBook,
     pub(crate) spool: Arc<Spool>,
     pub(crate) presses: holds::Presses,
@@ -158,6 +162,7 @@ impl App {
             are_keys_closed: AtomicBool::new(false),
             agent_book: agent_book::AgentBook::default(),
             people_book: people::PeopleBook::default(),
+            venue_book: venues::VenueBook::default(),
             recovery_book: recoveries::RecoveryBook::default(),
             presses: holds::Presses::default(),
             refreshing: refresh::Turn::default(),

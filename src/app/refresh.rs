@@ -66,6 +66,7 @@ impl App {
         let is_in_company = storage::settings::setting_is_on(conn, storage::settings::SECOND_PERSON).await?;
         let allowed = storage::settings::setting_is_on(conn, storage::settings::STOP_DEVICES).await?;
         let devices = storage::stop_devices::device_all(conn).await?;
+        let venues = super::venues::read(conn).await?;
         let recoveries = self.recent_recoveries(conn).await?;
         let (ends, dead_keys) = (storage::users::user_session_ends(conn).await?, storage::credentials::credential_dead(conn).await?);
         {
@@ -76,6 +77,7 @@ impl App {
             *books = version;
             self.agent_book.reload(agents);
             self.people_book.reload(Rows { users, teams, keys, first_run_away: away, is_in_company });
+            self.venue_book.reload(venues);
             self.recovery_book.reload(recoveries);
             self.device_book.reload(allowed, devices);
             self.token_book.reload(&tokens);

@@ -1,8 +1,8 @@
 //! What an entry can say: a closed list with named fields. No free-form map, no request body, no header ever gets in here.
 
 use crate::domain::{
-    ActId, AgentId, BotId, CredentialId, DeviceId, Grant, Hold, HoldId, InstallationId, Level, RecoveryId, Stage, StopKind, TeamId,
-    TokenId, UserId,
+    ActId, AgentId, BotId, CredentialId, DeviceId, Environment, Grant, Hold, HoldId, InstallationId, Level, PressId, RecoveryId, Stage,
+    StopKind, SubaccountId, TeamId, TokenId, UserId, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -176,6 +176,14 @@ pub enum Event {
         late: bool,
         bot: Option<BotId>,
         team: Option<TeamId>,
+        /// What the scope names, where that is neither a bot nor a team.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        named: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before_us: Option<i64>,
+        /// The press, where it placed other holds as well.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        press: Option<PressId>,
     },
     #[serde(rename = "hold.imported")]
     HoldImported { hold: HoldId, origin: HoldId, bot: BotId },
@@ -210,6 +218,22 @@ pub enum Event {
     LogKeyAdded { key_id: String, vkey: String },
     #[serde(rename = "log.replica_joined")]
     ReplicaJoined { key_id: String, vkey: String, size: u64, root: String, checkpoint: String },
+    #[serde(rename = "bots.killed")]
+    BotsKilled { count: u64, sha256_of_ids: String, bots: Vec<BotId> },
+    #[serde(rename = "venue.created")]
+    VenueCreated { venue: VenueId, name: String, environment: Environment },
+    #[serde(rename = "subaccount.created")]
+    SubaccountCreated { subaccount: SubaccountId, venue: VenueId, name: String },
+    #[serde(rename = "bot.seated")]
+    BotSeated { bot: BotId, from: Option<SubaccountId>, to: Option<SubaccountId> },
+    #[serde(rename = "bots.linked")]
+    BotsLinked { bot: BotId, other: BotId, why: String },
+    #[serde(rename = "bots.unlinked")]
+    BotsUnlinked { bot: BotId, other: BotId },
+    #[serde(rename = "limits.tightened")]
+    LimitsTightened { bot: BotId, version: i64, values: String, why: String },
+    #[serde(rename = "limits.taken")]
+    LimitsTaken { bot: BotId, version: i64 },
 }
 
 /// The most ids that an entry lists; beyond it count and digest stand for them (a leaf holds 65,535 bytes).
@@ -229,22 +253,25 @@ impl Event {
             late: hold.late,
             bot: if let Scope::Bot(bot) = &hold.scope { Some(bot.clone()) } else { None },
             team: if let Scope::Team(team) = &hold.scope { Some(team.clone()) } else { None },
+            named: match &hold.scope {
+                Scope::Fleet | Scope::Team(_) | Scope::Bot(_) => None,
+                other => Some(other.id().into_owned()),
+            },
+            not_before_us: hold.not_before.map(|at| at.0),
+            press: hold.press.clone(),
         }
     }
 
     /// The one entry of many bots that stopped together: count, digest of the sorted ids, and the ids while they fit.
     pub fn bots_stopped<'a>(bots: impl Iterator<Item = &'a BotId>) -> Self {
-        let mut bots: Vec<BotId> = bots.cloned().collect();
-        bots.sort();
-        let mut hash = Sha256::new();
-        for bot in &bots {
-            hash.update(bot.as_str());
-            hash.update(b"\n");
-        }
-        let sha256_of_ids = data_encoding::HEXLOWER.encode(&hash.finalize());
-        let count = bots.len() as u64;
-        bots.truncate(if bots.len() > IDS_LISTED { 0 } else { IDS_LISTED });
+        let (count, sha256_of_ids, bots) = listed(bots);
         Self::BotsStopped { count, sha256_of_ids, bots }
+    }
+
+    /// The same of bots that a kill took back to draft.
+    pub fn bots_killed<'a>(bots: impl Iterator<Item = &'a BotId>) -> Self {
+        let (count, sha256_of_ids, bots) = listed(bots);
+        Self::BotsKilled { count, sha256_of_ids, bots }
     }
 
     /// The signed act in this entry, if its kind has one.
@@ -271,4 +298,17 @@ impl Event {
             _ => None,
         }
     }
+}
+
+fn listed<'a>(bots: impl Iterator<Item = &'a BotId>) -> (u64, String, Vec<BotId>) {
+    let mut bots: Vec<BotId> = bots.cloned().collect();
+    bots.sort();
+    let mut hash = Sha256::new();
+    for bot in &bots {
+        hash.update(bot.as_str());
+        hash.update(b"\n");
+    }
+    let count = bots.len() as u64;
+    bots.truncate(if bots.len() > IDS_LISTED { 0 } else { IDS_LISTED });
+    (count, data_encoding::HEXLOWER.encode(&hash.finalize()), bots)
 }

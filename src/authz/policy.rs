@@ -3,7 +3,7 @@
 
 use super::Actor;
 use crate::domain::{
-    BotId, Grant, PlacedBy, PlacerKind, Role, Scope, Stage, TeamId, TokenScope, UserId,
+    BotId, Grant, Level, PlacedBy, PlacerKind, Role, Scope, Stage, TeamId, TokenScope, UserId,
     recovery::{self, Party},
     text::text_enum,
 };
@@ -73,6 +73,12 @@ text_enum! {
         CheckIn = "check in",
         /// Record what was observed: lapses, boots, merges.
         Record = "record",
+        /// Place a `kill`.
+        PlaceKill = "kill",
+        /// Write down venues and their subaccounts.
+        EditVenues = "write down a venue",
+        /// Tighten a bot's limits.
+        TightenLimits = "tighten limits",
     }
 }
 
@@ -92,7 +98,7 @@ pub enum Resource {
         /// Its stage.
         stage: Stage,
     },
-    /// What a hold is to cover; for a bot with its team.
+    /// What a hold is to cover; for a bot, or the bot of a subaccount, with its team.
     Scope {
         /// The scope.
         scope: Scope,
@@ -103,6 +109,8 @@ pub enum Resource {
     Hold {
         /// What it covers.
         scope: Scope,
+        /// How strict it is.
+        level: Level,
         /// The teams of the bots it covers.
         teams: Vec<TeamId>,
         /// Who placed it.
@@ -174,7 +182,7 @@ pub fn check(actor: &Actor, action: Action, resource: &Resource) -> Result<Permi
             (Action::PlaceHold, Resource::Scope { scope: Scope::Bot(id), .. }) => id == bot,
             _ => false,
         },
-        Actor::Host { .. } => matches!(action, Action::PlaceHold | Action::SeeCounts | Action::RecoverOnHost),
+        Actor::Host { .. } => matches!(action, Action::PlaceHold | Action::PlaceKill | Action::SeeCounts | Action::RecoverOnHost),
         Actor::Server => matches!(action, Action::Record | Action::PlaceHold),
     };
     if allowed { Ok(Permit { actor: actor.clone(), action }) } else { Err(Denied { action, who: who_may(action) }) }
@@ -219,12 +227,16 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::PlaceHold | Action::ExplainHold, _) => {
             holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin)
         }
-        (Action::ReleaseHold, Resource::Hold { scope, teams, placed_by }) => may_release(actor, scope, teams, placed_by),
-        (Action::SecondRelease, Resource::Hold { scope, teams, placed_by }) => may_second_release(actor, scope, teams, placed_by),
+        (Action::PlaceKill, Resource::Scope { scope, team }) => holds(Role::Risk) || may_kill_own(actor, scope, team.as_ref()),
+        (Action::PlaceKill, Resource::Installation) => holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk),
+        (Action::ReleaseHold, Resource::Hold { teams, placed_by, .. }) => may_release(actor, is_of_one(resource), teams, placed_by),
+        (Action::SecondRelease, Resource::Hold { teams, placed_by, .. }) => may_second_release(actor, is_of_one(resource), teams, placed_by),
         (Action::StartBot, Resource::Bot { team, .. }) => trades_in(team),
         (Action::SecondStart, _) => holds(Role::Lead) || holds(Role::Risk),
         (Action::CreateTeam, _) => holds(Role::Admin),
         (Action::EditBot, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team),
+        (Action::EditVenues, _) => holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin),
+        (Action::TightenLimits, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::SetStage, Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::EnrolAgent, Resource::Bot { team, stage, .. }) => match stage {
             Stage::Draft | Stage::Sandbox => trades_in(team),
@@ -252,27 +264,39 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
     }
 }
 
-/// Ruling C7, first signer. One bot: operator or lead of its team (placed by `risk`: a risk too, whom a lead of the team then seconds). Wider:
-/// lead of a covered team, or risk.
-fn may_release(actor: &Actor, scope: &Scope, teams: &[TeamId], placed_by: &PlacedBy) -> bool {
+/// Ruling C7, kill: one bot by an operator or lead of its team, a team by its lead. Anything wider is for risk.
+fn may_kill_own(actor: &Actor, scope: &Scope, team: Option<&TeamId>) -> bool {
+    match (scope, team) {
+        (Scope::Bot(_), Some(team)) => actor.holds_in(Role::Operator, team) || actor.holds_in(Role::Lead, team),
+        (Scope::Team(team), _) => actor.holds_in(Role::Lead, team),
+        _ => false,
+    }
+}
+
+/// True for a hold that is released like one on one bot: scope `bot`, and no kill.
+fn is_of_one(hold: &Resource) -> bool {
+    matches!(hold, Resource::Hold { scope: Scope::Bot(_), level, .. } if *level < Level::Kill)
+}
+
+/// Ruling C7, first signer. One bot: operator or lead of its team (placed by `risk`: a risk too, whom a lead of the team then seconds). Wider,
+/// or a kill: lead of a covered team, or risk.
+fn may_release(actor: &Actor, is_of_one: bool, teams: &[TeamId], placed_by: &PlacedBy) -> bool {
     let leads = teams.iter().any(|team| actor.holds_in(Role::Lead, team));
     let operates = teams.iter().any(|team| actor.holds_in(Role::Operator, team));
     let risk = actor.holds(Role::Risk);
-    match scope {
-        Scope::Bot(_) => leads || operates || (placed_by.as_risk && risk),
-        Scope::Fleet | Scope::Team(_) => leads || risk,
-    }
+    if is_of_one { leads || operates || (placed_by.as_risk && risk) } else { leads || risk }
 }
 
 /// Ruling C7, second signer. One bot placed by `risk`: a risk; a lead of its team where the first signer is a risk. One bot placed by a trigger:
 /// another operator of its team, a lead or risk. Everything else: a lead or risk. What the two must hold together is in [`may_release_together`].
-fn may_second_release(actor: &Actor, scope: &Scope, teams: &[TeamId], placed_by: &PlacedBy) -> bool {
+fn may_second_release(actor: &Actor, is_of_one: bool, teams: &[TeamId], placed_by: &PlacedBy) -> bool {
     let leads = teams.iter().any(|team| actor.holds_in(Role::Lead, team));
     let operates = teams.iter().any(|team| actor.holds_in(Role::Operator, team));
-    match scope {
-        Scope::Bot(_) if placed_by.as_risk => leads || actor.holds(Role::Risk),
-        Scope::Bot(_) if placed_by.kind == PlacerKind::Trigger => operates || actor.holds(Role::Lead) || actor.holds(Role::Risk),
-        _ => actor.holds(Role::Lead) || actor.holds(Role::Risk),
+    let risk = actor.holds(Role::Risk);
+    match is_of_one {
+        true if placed_by.as_risk => leads || risk,
+        true if placed_by.kind == PlacerKind::Trigger => operates || actor.holds(Role::Lead) || risk,
+        _ => actor.holds(Role::Lead) || risk,
     }
 }
 
@@ -282,13 +306,13 @@ fn may_second_release(actor: &Actor, scope: &Scope, teams: &[TeamId], placed_by:
 /// # Errors
 /// The reason in words.
 pub fn may_release_together(first: &[Grant], second: &[Grant], hold: &Resource) -> Result<(), &'static str> {
-    let Resource::Hold { scope, teams, placed_by } = hold else { return Ok(()) };
+    let Resource::Hold { teams, placed_by, .. } = hold else { return Ok(()) };
     if !placed_by.as_risk {
         return Ok(());
     }
     let is_risk = |grants: &[Grant]| grants.iter().any(|grant| grant.role == Role::Risk);
     let is_of_team = |grants: &[Grant]| grants.iter().any(|grant| grant.team.as_ref().is_some_and(|team| teams.contains(team)));
-    if !matches!(scope, Scope::Bot(_)) {
+    if !is_of_one(hold) {
         let has_risk = is_risk(first) || is_risk(second);
         return if has_risk { Ok(()) } else { Err("risk placed this hold: one of the two signers must hold risk") };
     }
@@ -311,7 +335,8 @@ fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource:
         Resource::Bot { team: of, .. } => team.is_none_or(|own| own == of),
         Resource::Scope { scope: Scope::Fleet, .. } => team.is_none(),
         Resource::Scope { scope: Scope::Team(id), .. } => team.is_none_or(|own| own == id),
-        Resource::Scope { scope: Scope::Bot(_), team: of } => team.is_none_or(|own| Some(own) == of.as_ref()),
+        Resource::Scope { scope: Scope::Bot(_) | Scope::Subaccount(_), team: of } => team.is_none_or(|own| Some(own) == of.as_ref()),
+        Resource::Scope { scope: Scope::Venue(_) | Scope::Strategy(_) | Scope::Symbol(..), .. } => team.is_none(),
         Resource::Hold { .. } | Resource::User(_) | Resource::Recovery { .. } => team.is_none(),
     };
     within
@@ -361,7 +386,7 @@ fn who_may(action: Action) -> &'static str {
         Action::ReleaseHold => "an operator or lead of the bot's team (a wide hold: a lead of a covered team, or risk)",
         Action::SecondRelease | Action::SecondStart => "another lead, or risk",
         Action::StartBot | Action::EditBot => "an operator or lead of the bot's team",
-        Action::SetStage => "an operator or lead of the bot's team, or risk",
+        Action::SetStage | Action::TightenLimits => "an operator or lead of the bot's team, or risk",
         Action::EnrolAgent => "an operator (to sandbox) or a lead of the bot's team",
         Action::CreateTeam | Action::ManagePeople | Action::AskRecovery | Action::ManageDevices => "an admin",
         Action::ApproveRecovery => "another person who stands no lower and did not ask for it; no auditor",
@@ -373,6 +398,8 @@ fn who_may(action: Action) -> &'static str {
         Action::OwnKeys | Action::OwnAddress | Action::OwnDevices | Action::OwnSessions => "the person themselves",
         Action::CheckIn => "the bot's agent",
         Action::Record => "the server",
+        Action::PlaceKill => "an operator or lead of the bot's team, its lead for a whole team, and risk for anything wider",
+        Action::EditVenues => "a lead, risk or an admin",
     }
 }
 

@@ -2,7 +2,7 @@
 //! It knows stopping, and the recovery of an account past every approval.
 
 use super::Failure;
-use crate::app::{App, AppError, holds::Press};
+use crate::app::{App, AppError, holds::{Press, Terms}};
 use crate::authz::Actor;
 use crate::domain::Level;
 use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
@@ -20,18 +20,21 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What is asked.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Asked {
-    /// `fleet`, `team` or `bot`.
+    /// `fleet`, or the kind of what is named.
     pub scope: String,
-    /// Name or id of the team or bot; empty for the fleet.
+    /// Its name or id; empty for the fleet.
     #[serde(default)]
     pub name: String,
-    /// `reduce` or `pause`.
+    /// `reduce`, `pause` or `kill`.
     pub level: Level,
     /// Why.
     #[serde(default)]
     pub why: String,
     /// The same press sent again carries the same key.
     pub idempotency_key: String,
+    /// Nobody may release it for so many hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before_hours: Option<i64>,
 }
 
 /// What else can be asked: new keys for somebody.
@@ -131,7 +134,9 @@ async fn recover(app: &Arc<App>, user: &str, asked: &Recover) -> Answered {
 
 async fn place(app: &Arc<App>, user: String, asked: Asked) -> Result<Answered, AppError> {
     let scope = app.scope_named(&asked.scope, &asked.name)?;
-    let press = Press { scope: scope.clone(), level: asked.level, why: asked.why, idempotency_key: asked.idempotency_key };
+    let hours = asked.not_before_hours.filter(|hours| (1..=168).contains(hours));
+    let terms = Terms { not_before: hours.map(|hours| app.clock.now().plus_ms(hours * 3_600_000)), with: None };
+    let press = Press { scope: scope.clone(), level: asked.level, why: asked.why, idempotency_key: asked.idempotency_key, terms };
     let placed = app.place(Actor::Host { user }, press).await?;
     let bots = app.fleet.view().in_scope(&scope).len();
     Ok(Answered::Placed { hold: placed.hold.id.to_string(), kept: placed.kept.as_str().to_owned(), bots })

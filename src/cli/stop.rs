@@ -5,7 +5,8 @@ use super::{
     control::{Answered, Asked},
 };
 use crate::agent::link::trust::Trust;
-use crate::domain::{HoldId, Level, Secret};
+use crate::domain::{Clock, HoldId, Level, Secret};
+use futures_util::future::join_all;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -21,14 +22,18 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Stop bots, now.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  andon stop --all --why \"venue outage\"\n  andon stop --team arb --level reduce\n  \
+#[command(after_help = "Examples:\n  andon stop --all --why \"venue outage\"\n  andon stop --team arb --level reduce\n  andon stop --venue binance --symbol ETH/USDT@kraken\n  \
     ANDON_SERVER=https://andon.example.org andon stop --bot grid-btc --token-file stop.token")]
 pub struct Args {
     #[command(flatten)]
     what: What,
-    /// `pause`: no new risk, latched until it is released and started. `reduce`: add nothing until it is released.
-    #[arg(long, default_value = "pause", value_parser = ["reduce", "pause"])]
+    /// `pause`: no new risk, latched until it is released and started. `reduce`: add nothing until it is released. `kill`: cancel every order,
+    /// drop the keys, back to draft; on the server's host only.
+    #[arg(long, default_value = "pause", value_parser = ["reduce", "pause", "kill"])]
     level: String,
+    /// Nobody may release it for so many hours, at most 168.
+    #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(i64).range(1..=168))]
+    not_before: Option<i64>,
     /// Why; asked for, never demanded.
     #[arg(long, default_value = "")]
     why: String,
@@ -46,19 +51,48 @@ pub struct Args {
     control: PathBuf,
 }
 
-/// What to stop.
+/// What to stop. Each may be given several times, and several kinds together: they are stopped at once.
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
+#[group(required = true, multiple = true)]
 struct What {
     /// Every bot.
     #[arg(long)]
     all: bool,
     /// Every bot of a team, by name or id.
     #[arg(long, value_name = "TEAM")]
-    team: Option<String>,
+    team: Vec<String>,
+    /// Every bot at a venue, by name or id.
+    #[arg(long, value_name = "VENUE")]
+    venue: Vec<String>,
+    /// Whichever bot has a subaccount: VENUE/NAME or id.
+    #[arg(long, value_name = "SUBACCOUNT")]
+    subaccount: Vec<String>,
+    /// Every bot that runs a strategy.
+    #[arg(long, value_name = "STRATEGY")]
+    strategy: Vec<String>,
     /// One bot, by name or id.
     #[arg(long, value_name = "BOT")]
-    bot: Option<String>,
+    bot: Vec<String>,
+    /// One symbol, everywhere or at one venue (BTC/USDT@VENUE): bots add nothing in it and go on elsewhere.
+    #[arg(long, value_name = "SYMBOL")]
+    symbol: Vec<String>,
+}
+
+impl What {
+    /// Kinds and names.
+    fn scopes(self) -> Vec<(&'static str, String)> {
+        let fleet = self.all.then(|| ("fleet", String::new()));
+        let named = [
+            ("team", self.team),
+            ("venue", self.venue),
+            ("subaccount", self.subaccount),
+            ("strategy", self.strategy),
+            ("bot", self.bot),
+            ("symbol", self.symbol),
+        ];
+        let named = named.into_iter().flat_map(|(kind, names)| names.into_iter().map(move |name| (kind, name)));
+        fleet.into_iter().chain(named).collect()
+    }
 }
 
 /// Runs the command.
@@ -67,12 +101,16 @@ struct What {
 /// When nobody took the stop: the text begins with NOT STOPPED.
 pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     let level: Level = args.level.parse()?;
-    let (scope, name) = match args.what {
-        What { team: Some(team), .. } => ("team", team),
-        What { bot: Some(bot), .. } => ("bot", bot),
-        What { .. } => ("fleet", String::new()),
-    };
-    let asked = Asked { scope: scope.into(), name, level, why: args.why, idempotency_key: HoldId::new().to_string() };
+    let key = HoldId::new().to_string();
+    let asked = args.what.scopes().into_iter().map(|(scope, name)| Asked {
+        scope: scope.into(),
+        name,
+        level,
+        why: args.why.clone(),
+        idempotency_key: key.clone(),
+        not_before_hours: args.not_before,
+    });
+    let asked: Vec<Asked> = asked.collect();
     let token = match &args.token_file {
         Some(file) => {
             let text = std::fs::read_to_string(file).map_err(|error| format!("NOT STOPPED: {}: {error}", file.display()))?;
@@ -80,19 +118,32 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         }
         None => std::env::var("ANDON_TOKEN").ok().map(Secret::new),
     };
-    let answered = match (&args.server, token) {
-        (Some(server), Some(token)) => over_http((server, args.ca.as_deref()), &token, &asked).await,
-        (Some(_), None) => return Err("NOT STOPPED: --server needs a token: --token-file FILE, or the variable ANDON_TOKEN".into()),
-        (None, _) => over_socket(&args.control, &asked).await,
-    };
-    match answered.map_err(|error| format!("NOT STOPPED: {error}"))? {
-        Answered::Placed { hold, kept, bots } => {
-            println!("STOPPED: {bots} bots told to {level}, hold {hold} ({kept})");
-            Ok(ExitCode::SUCCESS)
+    let answers = match (&args.server, token) {
+        (Some(server), Some(token)) => {
+            let client = client(args.ca.as_deref())?;
+            join_all(asked.iter().map(|asked| over_http(&client, server, &token, asked))).await
         }
-        Answered::Recovered { .. } => Err("NOT STOPPED: the server answered something else than was asked".into()),
-        Answered::Refused { error } => Err(format!("NOT STOPPED: {error}").into()),
+        (Some(_), None) => return Err("NOT STOPPED: --server needs a token: --token-file FILE, or the variable ANDON_TOKEN".into()),
+        (None, _) => join_all(asked.iter().map(|asked| over_socket(&args.control, asked))).await,
+    };
+    let mut failed = Vec::new();
+    for (one, answered) in asked.iter().zip(answers) {
+        // One stop needs no name; of several each has its own.
+        let what = if asked.len() == 1 { String::new() } else { format!(" {} {}", one.scope, one.name) };
+        let what = what.trim_end();
+        match answered {
+            Ok(Answered::Placed { hold, kept, bots }) => println!("STOPPED{what}: {bots} bots told to {level}, hold {hold} ({kept})"),
+            Ok(Answered::Refused { error }) => failed.push(format!("NOT STOPPED{what}: {error}")),
+            Ok(Answered::Recovered { .. }) => failed.push(format!("NOT STOPPED{what}: the server answered something else than was asked")),
+            Err(error) => failed.push(format!("NOT STOPPED{what}: {error}")),
+        }
     }
+    if failed.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(failed.join("\n").into()) }
+}
+
+fn client(ca: Option<&Path>) -> Result<reqwest::Client, Failure> {
+    let trust = ca.map(Trust::read).transpose()?.map_or(Trust::System, |(trust, _)| trust);
+    Ok(reqwest::Client::builder().tls_backend_preconfigured(trust.client_config()?).timeout(PATIENCE).build()?)
 }
 
 async fn over_socket(path: &Path, asked: &Asked) -> Result<Answered, Failure> {
@@ -110,15 +161,20 @@ async fn over_socket(path: &Path, asked: &Asked) -> Result<Answered, Failure> {
     tokio::time::timeout(PATIENCE, ask).await.map_err(|_| "the server did not answer")?
 }
 
-async fn over_http((server, ca): (&url::Url, Option<&Path>), token: &Secret<String>, asked: &Asked) -> Result<Answered, Failure> {
+async fn over_http(
+    client: &reqwest::Client,
+    server: &url::Url,
+    token: &Secret<String>,
+    asked: &Asked,
+) -> Result<Answered, Failure> {
+    // The server's clock counts, and this one may be off by a little.
+    let not_before = asked.not_before_hours.map(|hours| Clock::system().now().plus_ms(hours * 3_600_000).rfc3339());
     let mut body = serde_json::json!({
-        "scope": asked.scope, "level": asked.level, "why": asked.why, "idempotency_key": asked.idempotency_key,
+        "scope": asked.scope, "level": asked.level, "why": asked.why, "idempotency_key": asked.idempotency_key, "not_before": not_before,
     });
     if let (Some(body), false) = (body.as_object_mut(), asked.name.is_empty()) {
         body.insert(asked.scope.clone(), asked.name.clone().into());
     }
-    let trust = ca.map(Trust::read).transpose()?.map_or(Trust::System, |(trust, _)| trust);
-    let client = reqwest::Client::builder().tls_backend_preconfigured(trust.client_config()?).timeout(PATIENCE).build()?;
     let answer = client.post(server.join("/api/v1/holds")?).bearer_auth(token.expose()).json(&body).send().await?;
     let status = answer.status();
     let text = answer.text().await?;

@@ -1,6 +1,6 @@
 //! A bot: its stage, what it may do while halted, its timings, and the facts from which its directive is computed.
 
-use super::{BotId, Epoch, Limits, TeamId, Timestamp, UserId, text::text_enum};
+use super::{BotId, Epoch, Limits, SubaccountId, TeamId, Timestamp, UserId, VenueId, text::text_enum};
 
 text_enum! {
     /// How far a bot has been let. Up needs a person (above `sandbox`: an approval), down is immediate and a stop.
@@ -35,7 +35,7 @@ text_enum! {
         Boot = "boot",
         /// The lease ran out.
         Lapse = "lapse",
-        /// Stage, team or strategy changed, or the bot is new.
+        /// Stage, team, subaccount or strategy changed, or the bot is new.
         Stage = "stage",
         /// A tightening of the limits was not acknowledged in time.
         LimitsNotAcknowledged = "limits_not_acknowledged",
@@ -114,6 +114,15 @@ pub enum Freshness {
     Unknown,
 }
 
+/// Where a bot trades: its subaccount, and the venue that is at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Seat {
+    /// The subaccount; no other bot has it.
+    pub subaccount: SubaccountId,
+    /// The venue of that subaccount.
+    pub venue: VenueId,
+}
+
 /// Everything about one bot that its directive depends on, holds aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BotFacts {
@@ -125,6 +134,8 @@ pub struct BotFacts {
     pub team: TeamId,
     /// The strategy it runs.
     pub strategy: String,
+    /// Where it trades; none: not said yet.
+    pub seat: Option<Seat>,
     /// The accountable person.
     pub owner: UserId,
     /// How far it has been let.
@@ -137,6 +148,8 @@ pub struct BotFacts {
     pub limits: Limits,
     /// A tightening of its limits is not acknowledged yet.
     pub limits_waiting: bool,
+    /// When this version of its limits was set.
+    pub limits_at: Timestamp,
     /// The epoch of its latest start; 0 when it never was started.
     pub start_epoch: Epoch,
     /// Its latest stop that was no hold.

@@ -32,6 +32,11 @@ impl Decimal {
     pub fn abs(self) -> Self {
         Self(self.0.abs())
     }
+    /// Half of it, towards zero in the last place.
+    #[must_use]
+    pub fn half(self) -> Self {
+        Self(self.0 / 2)
+    }
     /// The sum; stays at the largest number there is rather than wrap.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {

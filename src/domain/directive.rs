@@ -1,7 +1,7 @@
 //! The heart: what a bot may do, as a pure function of facts. Nothing here reads a clock, a database or a network.
 //! The rules are those of the model's section "What a bot may do" as corrected by rulings C1 and C10.
 
-use super::{BotFacts, Epoch, Exits, Hold, HoldId, Level, Stage, StopFact, Timestamp, text::text_enum};
+use super::{BotFacts, Epoch, Exits, Hold, HoldId, Level, Scope, Stage, StopFact, Symbol, Timestamp, VenueId, text::text_enum};
 use std::hash::{Hash, Hasher};
 
 text_enum! {
@@ -47,6 +47,15 @@ pub struct Reason {
     pub at: Option<Timestamp>,
 }
 
+/// A symbol in which a bot adds nothing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Blocked {
+    /// The symbol.
+    pub symbol: Symbol,
+    /// The venue; none: wherever it is traded.
+    pub venue: Option<VenueId>,
+}
+
 /// What holds mean for one bot.
 #[derive(Debug, Clone, Default)]
 pub struct Cover<'a> {
@@ -75,6 +84,8 @@ pub struct Directive {
     pub reasons: Vec<Reason>,
     /// The unreleased holds that cover it.
     pub holds: Vec<HoldId>,
+    /// The symbols in which it adds nothing and cancels its entries, whatever it may do elsewhere. Each once, in order.
+    pub blocked: Vec<Blocked>,
 }
 
 /// The epoch of the latest stop of any kind: what a start must be newer than.
@@ -149,7 +160,7 @@ impl<'a> Posture<'a> {
 
     /// What bots of this posture are told.
     pub fn directive(&self) -> Directive {
-        let level = self.open.iter().map(|hold| hold.0.level).max();
+        let level = self.whole().map(|hold| hold.level).max();
         let is_asleep = self.is_asleep();
         let state = if is_asleep || self.is_stopped || level.is_some_and(Level::latches) {
             State::Halted
@@ -171,7 +182,24 @@ impl<'a> Posture<'a> {
             drop_keys: is_killed,
             reasons: if state == State::Active { Vec::new() } else { self.reasons() },
             holds: self.open.iter().map(|hold| hold.0.id.clone()).collect(),
+            blocked: self.blocked(),
         }
+    }
+
+    /// The holds that are about all that the bot does.
+    fn whole(&self) -> impl Iterator<Item = &'a Hold> {
+        self.open.iter().map(|hold| hold.0).filter(|hold| !hold.scope.is_symbol())
+    }
+
+    fn blocked(&self) -> Vec<Blocked> {
+        let symbol = |hold: &Same<'_, Hold>| match &hold.0.scope {
+            Scope::Symbol(symbol, venue) => Some(Blocked { symbol: symbol.clone(), venue: venue.clone() }),
+            _ => None,
+        };
+        let mut all: Vec<Blocked> = self.open.iter().filter_map(symbol).collect();
+        all.sort();
+        all.dedup();
+        all
     }
 
     fn is_asleep(&self) -> bool {
@@ -180,7 +208,7 @@ impl<'a> Posture<'a> {
 
     fn reasons(&self) -> Vec<Reason> {
         let plain = |kind, why: &str, at| Reason { kind, hold: None, level: None, scope: None, by: None, why: why.to_owned(), at };
-        let mut all: Vec<Reason> = self.open.iter().map(|hold| Reason::of(hold.0)).collect();
+        let mut all: Vec<Reason> = self.whole().map(Reason::of).collect();
         if self.is_asleep() {
             all.push(plain("stage", &format!("stage is {}", self.stage), None));
         }

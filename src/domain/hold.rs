@@ -1,6 +1,10 @@
 //! Holds: latched stops. A hold lasts until a person releases it, and covers whatever its scope covers, bots enrolled later included.
 
-use super::{BotFacts, BotId, Epoch, HoldId, TeamId, Timestamp, UserId, text::text_enum};
+use super::{
+    BotFacts, BotId, Epoch, HoldId, PressId, SubaccountId, Symbol, TeamId, Timestamp, UserId, VenueId,
+    text::{self, text_enum},
+};
+use std::borrow::Cow;
 
 text_enum! {
     /// How strict a hold is; later is stricter.
@@ -28,25 +32,45 @@ pub enum Scope {
     Fleet,
     /// Every bot of a team.
     Team(TeamId),
+    /// Every bot at a venue.
+    Venue(VenueId),
+    /// Whichever bot has a subaccount.
+    Subaccount(SubaccountId),
+    /// Every bot that runs a strategy, by its name.
+    Strategy(String),
     /// One bot.
     Bot(BotId),
+    /// One symbol, everywhere or at one venue: every bot there adds nothing in it and goes on elsewhere.
+    Symbol(Symbol, Option<VenueId>),
 }
 
 impl Scope {
+    /// The words of the kinds, as forms, programs and the database write them.
+    pub const KINDS: &'static [&'static str] = &["fleet", "team", "venue", "subaccount", "strategy", "bot", "symbol"];
+
     /// The word for the kind of scope.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Fleet => "fleet",
             Self::Team(_) => "team",
+            Self::Venue(_) => "venue",
+            Self::Subaccount(_) => "subaccount",
+            Self::Strategy(_) => "strategy",
             Self::Bot(_) => "bot",
+            Self::Symbol(..) => "symbol",
         }
     }
-    /// The id within the kind; empty for the fleet.
-    pub fn id(&self) -> &str {
+    /// The id within the kind: empty for the fleet, the name of a strategy, `SYMBOL` or `SYMBOL@VENUE-ID` for a symbol.
+    pub fn id(&self) -> Cow<'_, str> {
         match self {
-            Self::Fleet => "",
-            Self::Team(team) => team.as_str(),
-            Self::Bot(bot) => bot.as_str(),
+            Self::Fleet => "".into(),
+            Self::Team(team) => team.as_str().into(),
+            Self::Venue(venue) => venue.as_str().into(),
+            Self::Subaccount(subaccount) => subaccount.as_str().into(),
+            Self::Strategy(name) => name.into(),
+            Self::Bot(bot) => bot.as_str().into(),
+            Self::Symbol(symbol, None) => symbol.as_str().into(),
+            Self::Symbol(symbol, Some(venue)) => format!("{symbol}@{venue}").into(),
         }
     }
     /// Reads the two columns, or the two form fields, back.
@@ -54,16 +78,68 @@ impl Scope {
         match kind {
             "fleet" => Some(Self::Fleet),
             "team" => TeamId::parse(id).ok().map(Self::Team),
+            "venue" => VenueId::parse(id).ok().map(Self::Venue),
+            "subaccount" => SubaccountId::parse(id).ok().map(Self::Subaccount),
+            "strategy" => text::name(id).ok().map(Self::Strategy),
             "bot" => BotId::parse(id).ok().map(Self::Bot),
+            "symbol" => {
+                let (symbol, venue) = id.split_once('@').map_or((id, None), |(symbol, venue)| (symbol, Some(venue)));
+                let venue = venue.map(VenueId::parse).transpose().ok()?;
+                Symbol::parse(symbol).ok().map(|symbol| Self::Symbol(symbol, venue))
+            }
             _ => None,
         }
     }
+    /// Both parts as one text: `fleet`, `team:ID`.
+    pub fn in_one(&self) -> String {
+        if *self == Self::Fleet { self.kind().to_owned() } else { format!("{}:{}", self.kind(), self.id()) }
+    }
+    /// Reads that text back.
+    pub fn from_one(text: &str) -> Option<Self> {
+        let (kind, id) = text.split_once(':').unwrap_or((text, ""));
+        Self::from_parts(kind, id)
+    }
     /// True when the scope takes this bot in now.
     pub fn covers(&self, bot: &BotFacts) -> bool {
+        let at = |id: &VenueId| bot.seat.as_ref().is_some_and(|seat| seat.venue == *id);
         match self {
-            Self::Fleet => true,
+            Self::Fleet | Self::Symbol(_, None) => true,
             Self::Team(team) => *team == bot.team,
+            Self::Venue(venue) | Self::Symbol(_, Some(venue)) => at(venue),
+            Self::Subaccount(subaccount) => bot.seat.as_ref().is_some_and(|seat| seat.subaccount == *subaccount),
+            Self::Strategy(name) => *name == bot.strategy,
             Self::Bot(id) => *id == bot.id,
+        }
+    }
+    /// The scope that takes in the same bots: of a symbol, the fleet or its venue.
+    pub fn reach(&self) -> Cow<'_, Self> {
+        match self {
+            Self::Symbol(_, None) => Cow::Owned(Self::Fleet),
+            Self::Symbol(_, Some(venue)) => Cow::Owned(Self::Venue(venue.clone())),
+            other => Cow::Borrowed(other),
+        }
+    }
+    /// The scopes that could cover a bot as it is now, symbols aside.
+    pub fn around(bot: &BotFacts) -> impl Iterator<Item = Self> {
+        let seat = bot.seat.iter().flat_map(|seat| [Self::Venue(seat.venue.clone()), Self::Subaccount(seat.subaccount.clone())]);
+        let own = [Self::Fleet, Self::Team(bot.team.clone()), Self::Strategy(bot.strategy.clone()), Self::Bot(bot.id.clone())];
+        own.into_iter().chain(seat)
+    }
+    /// True for a symbol: what is held is one thing that is traded, not what the bots do elsewhere.
+    pub fn is_symbol(&self) -> bool {
+        matches!(self, Self::Symbol(..))
+    }
+    /// True when whatever this scope takes in, by these facts of the other one, is taken in by it as well: it holds the whole of it already.
+    pub fn includes(&self, other: &Self, bot: Option<&BotFacts>) -> bool {
+        match (self, other) {
+            (held, pressed) if held == pressed => true,
+            (Self::Symbol(held, None), Self::Symbol(pressed, _)) => held == pressed,
+            // Whoever holds one symbol alone holds nothing else.
+            (Self::Symbol(..), _) => false,
+            (Self::Fleet, _) => true,
+            (Self::Venue(venue), Self::Symbol(_, Some(at))) => venue == at,
+            (held, Self::Bot(_)) => bot.is_some_and(|bot| held.covers(bot)),
+            _ => false,
         }
     }
 }
@@ -143,6 +219,10 @@ pub struct Hold {
     pub origin: Option<String>,
     /// Position of its entry in the audit log; none while the log could not take it.
     pub entry: Option<i64>,
+    /// It may not be released before this moment; none: at any.
+    pub not_before: Option<Timestamp>,
+    /// The press that placed it together with others; none: it alone.
+    pub press: Option<PressId>,
 }
 
 impl Hold {
@@ -152,10 +232,74 @@ impl Hold {
     }
     /// True for a drill: a real hold like any other, placed to measure how long the stop takes.
     pub fn is_drill(&self) -> bool {
-        self.level.latches() && self.why.trim().eq_ignore_ascii_case(DRILL)
+        self.latches() && self.why.trim().eq_ignore_ascii_case(DRILL)
+    }
+    /// True when every bot under it must have been started after it: a latching level, and not of one symbol alone.
+    pub fn latches(&self) -> bool {
+        self.level.latches() && !self.scope.is_symbol()
     }
     /// The latest epoch at which it changed: placing, or release.
     pub fn touched(&self) -> Epoch {
         self.released.as_ref().map_or(self.epoch, |r| r.epoch.max(self.epoch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Seat, samples};
+
+    fn every(venue: &VenueId) -> Vec<Scope> {
+        let symbol = Symbol::parse("BTC/USDT").unwrap();
+        vec![
+            Scope::Fleet,
+            Scope::Team(TeamId::new()),
+            Scope::Venue(venue.clone()),
+            Scope::Subaccount(SubaccountId::new()),
+            Scope::Strategy("market making".into()),
+            Scope::Bot(BotId::new()),
+            Scope::Symbol(symbol.clone(), None),
+            Scope::Symbol(symbol, Some(venue.clone())),
+        ]
+    }
+
+    #[test]
+    fn a_scope_reads_back_what_it_writes() {
+        for scope in every(&VenueId::new()) {
+            assert!(Scope::KINDS.contains(&scope.kind()));
+            assert_eq!(Scope::from_parts(scope.kind(), &scope.id()), Some(scope.clone()));
+            assert_eq!(Scope::from_one(&scope.in_one()), Some(scope));
+        }
+        for bad in ["team:", "venue:binance", "symbol:BTC USDT", "symbol:BTC/USDT@nowhere", "strategy:", "planet:x"] {
+            assert_eq!(Scope::from_one(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_scopes_around_a_bot_are_those_that_cover_it() {
+        let seat = Seat { subaccount: SubaccountId::new(), venue: VenueId::new() };
+        let bot = BotFacts { seat: Some(seat.clone()), ..samples::bot() };
+        let around: Vec<Scope> = Scope::around(&bot).collect();
+        assert_eq!(around.len(), 6);
+        assert!(around.iter().all(|scope| scope.covers(&bot)));
+        assert!(every(&VenueId::new()).iter().filter(|scope| scope.covers(&bot)).all(|scope| scope.reach().as_ref() == &Scope::Fleet));
+        let elsewhere = samples::bot();
+        assert!(!Scope::Venue(seat.venue.clone()).covers(&elsewhere) && !Scope::Subaccount(seat.subaccount).covers(&elsewhere));
+        let symbol = Symbol::parse("ETH/USDT").unwrap();
+        assert!(Scope::Symbol(symbol.clone(), Some(seat.venue.clone())).covers(&bot) && Scope::Symbol(symbol, None).covers(&elsewhere));
+    }
+
+    #[test]
+    fn a_hold_on_one_symbol_stands_for_no_other_stop() {
+        let venue = VenueId::new();
+        let [btc, eth] = ["BTC/USDT", "ETH/USDT"].map(|text| Symbol::parse(text).unwrap());
+        let (everywhere, there) = (Scope::Symbol(btc.clone(), None), Scope::Symbol(btc, Some(venue.clone())));
+        assert!(everywhere.includes(&there, None) && !there.includes(&everywhere, None));
+        assert!(!everywhere.includes(&Scope::Symbol(eth, None), None) && !everywhere.includes(&Scope::Fleet, None));
+        let bot = samples::bot();
+        assert!(!everywhere.includes(&Scope::Bot(bot.id.clone()), Some(&bot)));
+        assert!(Scope::Fleet.includes(&everywhere, None) && Scope::Venue(venue).includes(&there, None));
+        let strategy = Scope::Strategy(bot.strategy.clone());
+        assert!(strategy.includes(&Scope::Bot(bot.id.clone()), Some(&bot)) && !strategy.includes(&Scope::Team(bot.team.clone()), None));
     }
 }

@@ -86,6 +86,12 @@ ids! {
     TokenId = "token";
     /// A stop device.
     DeviceId = "stop device";
+    /// An exchange in one environment.
+    VenueId = "venue";
+    /// An account of its own at a venue.
+    SubaccountId = "subaccount";
+    /// One press, which may have placed several holds.
+    PressId = "press";
 }
 
 /// A security key's credential id: base64url without padding.

@@ -1,4 +1,8 @@
 //! Limits: what a bot may do at most. Versioned; agents acknowledge the version. Values are kept as the protocol names them.
+//! Tightening is for one person at once, so what tightens is decided here; everything else loosens.
+
+use super::Decimal;
+use serde_json::{Map, Value};
 
 /// One version of a bot's limits. Version 0 with no values means that none were set.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -7,5 +11,208 @@ pub struct Limits {
     pub version: i64,
     /// Names and values as in the protocol, decimal strings for money.
     #[serde(default)]
-    pub values: serde_json::Map<String, serde_json::Value>,
+    pub values: Map<String, Value>,
+}
+
+/// How a limit is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A decimal string.
+    Amount,
+    /// A whole number.
+    Count,
+}
+
+/// A limit that is a number: the smaller, the tighter.
+#[derive(Debug, Clone, Copy)]
+pub struct Named {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// Its name on a page.
+    pub words: &'static str,
+    /// How it is written.
+    pub kind: Kind,
+    /// *Tighten by half* halves it: it bounds how much is at stake, not how the bot behaves.
+    pub is_size: bool,
+}
+
+const fn amount(name: &'static str, words: &'static str, is_size: bool) -> Named {
+    Named { name, words, kind: Kind::Amount, is_size }
+}
+const fn count(name: &'static str, words: &'static str, is_size: bool) -> Named {
+    Named { name, words, kind: Kind::Count, is_size }
+}
+
+/// Every limit that is a number (ruling C13).
+pub const NUMBERS: &[Named] = &[
+    amount("max_order_notional", "Largest order", true),
+    amount("max_position_notional", "Largest position", true),
+    amount("max_leverage", "Leverage", true),
+    amount("max_daily_loss", "Loss in a day", true),
+    amount("max_drawdown", "Drawdown", true),
+    count("max_open_orders", "Open orders", true),
+    count("max_orders_per_minute", "Orders a minute", true),
+    count("max_messages_per_minute", "Messages a minute", false),
+    count("max_consecutive_errors", "Errors in a row", false),
+    count("max_market_data_age_ms", "Age of market data, ms", false),
+    amount("max_reject_rate", "Share of rejected orders", false),
+    amount("max_slippage_bps", "Slippage, bps", false),
+];
+
+/// A change that one person may not make at once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotTighter {
+    /// No number of the right kind.
+    #[error("is no number; amounts have a point, counts are whole, neither is negative")]
+    NoNumber,
+    /// It is larger than what stands, or takes it away.
+    #[error("would loosen it from {0}: that needs a request")]
+    Loosens(String),
+}
+
+impl Limits {
+    /// One numeric limit as text; none: not set.
+    pub fn number(&self, named: &Named) -> Option<String> {
+        self.values.get(named.name).and_then(text_of)
+    }
+
+    /// These limits with others that are tighter; a limit that was not set may be set. Empty texts leave what stands. The version grows when
+    /// anything changes.
+    ///
+    /// # Errors
+    /// The names of those that are no numbers or would loosen, each with what is wrong.
+    pub fn tightened<'a>(&self, asked: impl IntoIterator<Item = (&'a Named, &'a str)>) -> Result<Self, Vec<(&'static str, NotTighter)>> {
+        let (mut next, mut wrong) = (self.clone(), Vec::new());
+        for (named, text) in asked {
+            let text = text.trim();
+            if text.is_empty() {
+                continue;
+            }
+            match tighter(named, self.number(named), text) {
+                Ok(Some(value)) => drop(next.values.insert(named.name.to_owned(), value)),
+                Ok(None) => {}
+                Err(why) => wrong.push((named.name, why)),
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        next.version += i64::from(next.values != self.values);
+        Ok(next)
+    }
+
+    /// These limits with everything that bounds a size halved, those of single symbols too; none when none is set. Counts are halved downwards
+    /// and stay at least 1.
+    #[must_use]
+    pub fn halved(&self) -> Option<Self> {
+        let mut values = self.values.clone();
+        halve(&mut values);
+        if let Some(Value::Object(symbols)) = values.get_mut("symbols") {
+            symbols.values_mut().filter_map(Value::as_object_mut).for_each(halve);
+        }
+        (values != self.values).then(|| Self { version: self.version + 1, values })
+    }
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The value to be set; none: it says what stands already.
+fn tighter(named: &Named, stands: Option<String>, text: &str) -> Result<Option<Value>, NotTighter> {
+    let asked = Decimal::parse(text).filter(|asked| *asked >= Decimal::default()).ok_or(NotTighter::NoNumber)?;
+    let value = match named.kind {
+        Kind::Amount => Value::String(asked.shortest()),
+        Kind::Count => Value::from(text.parse::<u32>().map_err(|_| NotTighter::NoNumber)?),
+    };
+    match stands.as_deref().map(|stands| (stands, Decimal::parse(stands))) {
+        None => Ok(Some(value)),
+        Some((_, Some(now))) if asked == now => Ok(None),
+        Some((_, Some(now))) if asked < now => Ok(Some(value)),
+        Some((stands, _)) => Err(NotTighter::Loosens(stands.to_owned())),
+    }
+}
+
+fn halve(values: &mut Map<String, Value>) {
+    for named in NUMBERS.iter().filter(|named| named.is_size) {
+        let Some(value) = values.get_mut(named.name) else { continue };
+        let half = match named.kind {
+            Kind::Amount => text_of(value).and_then(|text| Decimal::parse(&text)).map(|amount| Value::String(amount.half().shortest())),
+            Kind::Count => value.as_u64().filter(|count| *count > 1).map(|count| Value::from(count / 2)),
+        };
+        if let Some(half) = half {
+            *value = half;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn limits(values: Value) -> Limits {
+        Limits { version: 3, values: values.as_object().unwrap().clone() }
+    }
+    fn named(name: &str) -> &'static Named {
+        NUMBERS.iter().find(|named| named.name == name).unwrap()
+    }
+
+    #[test]
+    fn half_is_half_of_every_size_and_of_nothing_else() {
+        let before = limits(serde_json::json!({
+            "max_order_notional": "2000.5", "max_open_orders": 7, "max_orders_per_minute": 1, "max_market_data_age_ms": 500,
+            "allowed_symbols": ["BTC/USDT"], "symbols": {"BTC/USDT": {"max_position_notional": "100"}},
+        }));
+        let after = before.halved().unwrap();
+        let expected = serde_json::json!({
+            "max_order_notional": "1000.25", "max_open_orders": 3, "max_orders_per_minute": 1, "max_market_data_age_ms": 500,
+            "allowed_symbols": ["BTC/USDT"], "symbols": {"BTC/USDT": {"max_position_notional": "50"}},
+        });
+        assert_eq!((after.version, Value::Object(after.values)), (4, expected));
+        assert_eq!(Limits::default().halved(), None);
+        assert_eq!(limits(serde_json::json!({"max_open_orders": 1, "max_slippage_bps": "4"})).halved(), None, "nothing changes, so nothing is news");
+    }
+
+    #[test]
+    fn what_loosens_or_is_no_number_changes_nothing() {
+        let before = limits(serde_json::json!({"max_leverage": "2", "max_open_orders": 10}));
+        let ask = |name: &str, text: &str| before.tightened([(named(name), text)]);
+        for (name, text) in [("max_leverage", "2.1"), ("max_open_orders", "11")] {
+            assert!(matches!(ask(name, text).unwrap_err().as_slice(), [(_, NotTighter::Loosens(_))]), "{name} {text}");
+        }
+        for (name, text) in [("max_leverage", "-1"), ("max_leverage", "much"), ("max_open_orders", "2.5"), ("max_drawdown", "NaN")] {
+            assert!(matches!(ask(name, text).unwrap_err().as_slice(), [(_, NotTighter::NoNumber)]), "{name} {text}");
+        }
+        assert_eq!(ask("max_leverage", " ").unwrap(), before);
+        assert_eq!(ask("max_leverage", "2.0").unwrap(), before, "the same number is no new version");
+        let set = ask("max_drawdown", "500").unwrap();
+        assert_eq!((set.version, set.number(named("max_drawdown")).as_deref()), (4, Some("500")), "what was not set may be set");
+    }
+
+    proptest! {
+        /// However often limits are tightened, none ever grows.
+        #[test]
+        fn tightening_never_loosens(steps in proptest::collection::vec((0..NUMBERS.len(), 0u32..2_000, any::<bool>()), 0..30)) {
+            let mut now = Limits::default();
+            for (n, number, halve) in steps {
+                let next = match halve {
+                    true => now.halved().unwrap_or_else(|| now.clone()),
+                    false => now.tightened([(&NUMBERS[n], number.to_string().as_str())]).unwrap_or_else(|_| now.clone()),
+                };
+                for named in NUMBERS {
+                    let value = |limits: &Limits| limits.number(named).and_then(|text| Decimal::parse(&text));
+                    if let Some(before) = value(&now) {
+                        prop_assert!(value(&next).is_some_and(|after| after <= before), "{}", named.name);
+                    }
+                }
+                prop_assert_eq!(next.version > now.version, next.values != now.values);
+                now = next;
+            }
+        }
+    }
 }

@@ -20,14 +20,16 @@ pub mod secret;
 pub mod text;
 pub mod time;
 pub mod token;
+pub mod venue;
 
 pub use act::{Act, ActKind, StartLeaf};
-pub use bot::{BotFacts, Exits, Freshness, Stage, StopFact, StopKind, Timings};
+pub use bot::{BotFacts, Exits, Freshness, Seat, Stage, StopFact, StopKind, Timings};
 pub use decimal::Decimal;
-pub use directive::{Directive, Orders, Reason, State};
+pub use directive::{Blocked, Directive, Orders, Reason, State};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{
-    ActId, AgentId, BootId, BotId, CredentialId, DeviceId, HoldId, InstallationId, NoticeId, RecoveryId, StopId, TeamId, TokenId, UserId,
+    ActId, AgentId, BootId, BotId, CredentialId, DeviceId, HoldId, InstallationId, NoticeId, PressId, RecoveryId, StopId, SubaccountId,
+    TeamId, TokenId, UserId, VenueId,
 };
 pub use limits::Limits;
 pub use notice::{Audience, MailAddress, Notice, NoticeKind};
@@ -36,3 +38,4 @@ pub use role::{Grant, KEYS_NEEDED, KeyCount, Role};
 pub use secret::Secret;
 pub use time::{Clock, Epoch, Timestamp};
 pub use token::TokenScope;
+pub use venue::{Environment, Symbol};

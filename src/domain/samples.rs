@@ -11,12 +11,14 @@ pub(crate) fn bot() -> BotFacts {
         name: "grid".into(),
         team: TeamId::new(),
         strategy: "grid".into(),
+        seat: None,
         owner: UserId::new(),
         stage: Stage::Sandbox,
         exits: Exits::Managed,
         timings: Timings::default(),
         limits: Limits::default(),
         limits_waiting: false,
+        limits_at: Timestamp(0),
         start_epoch: Epoch(0),
         stop: None,
         fact_epoch: Epoch(1),
@@ -38,5 +40,7 @@ pub(crate) fn hold(scope: Scope, level: Level, epoch: i64) -> Hold {
         idempotency_key: String::new(),
         origin: None,
         entry: None,
+        not_before: None,
+        press: None,
     }
 }

@@ -74,7 +74,12 @@ fn proves(ack: &AckSeen, hold: &Hold) -> bool {
 }
 
 fn stops(state: State, hold: &Hold) -> bool {
-    if hold.level.latches() { state == State::Halted } else { state != State::Active }
+    match hold.level.latches() {
+        // What a bot does elsewhere says nothing of one symbol: having applied the directive that names it does.
+        _ if hold.scope.is_symbol() => true,
+        true => state == State::Halted,
+        false => state != State::Active,
+    }
 }
 
 /// One bot under a hold, from its acknowledgements since the hold's epoch.

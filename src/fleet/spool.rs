@@ -1,7 +1,7 @@
 //! The spool: where a hold is kept while no database takes it. One file, preallocated when the server starts so that a full disk cannot
 //! refuse a stop; fixed slots, each written whole and fsynced. Blocking: callers run it off the async threads.
 
-use crate::domain::{Epoch, Hold, HoldId, Level, PlacedBy, Scope, Timestamp};
+use crate::domain::{Epoch, Hold, HoldId, Level, PlacedBy, PressId, Scope, Timestamp};
 use sha2::{Digest, Sha256};
 use std::{
     fs::{File, OpenOptions},
@@ -43,6 +43,10 @@ struct Spooled {
     at_us: i64,
     epoch: Epoch,
     idempotency_key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_before_us: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    press: Option<PressId>,
 }
 
 impl From<&Hold> for Spooled {
@@ -50,13 +54,15 @@ impl From<&Hold> for Spooled {
         Self {
             id: hold.id.clone(),
             scope_kind: hold.scope.kind().to_owned(),
-            scope_id: hold.scope.id().to_owned(),
+            scope_id: hold.scope.id().into_owned(),
             level: hold.level,
             why: hold.why.clone(),
             placed_by: hold.placed_by.clone(),
             at_us: hold.at.0,
             epoch: hold.epoch,
             idempotency_key: hold.idempotency_key.clone(),
+            not_before_us: hold.not_before.map(|at| at.0),
+            press: hold.press.clone(),
         }
     }
 }
@@ -76,6 +82,8 @@ impl Spooled {
             idempotency_key: self.idempotency_key,
             origin: None,
             entry: None,
+            not_before: self.not_before_us.map(Timestamp),
+            press: self.press,
         })
     }
 }
@@ -263,6 +271,8 @@ mod tests {
             idempotency_key: "k".into(),
             origin: None,
             entry: None,
+            not_before: Some(Timestamp(1_000_002)),
+            press: Some(PressId::new()),
         }
     }
 

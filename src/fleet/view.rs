@@ -21,7 +21,7 @@ struct Marks {
 impl Marks {
     fn add(&mut self, hold: &Hold) {
         self.touched = self.touched.max(hold.touched());
-        if hold.level.latches() {
+        if hold.latches() {
             self.latched = self.latched.max(hold.touched());
         }
     }
@@ -95,7 +95,7 @@ impl View {
     }
 
     fn take_hold(&mut self, hold: Arc<Hold>) {
-        Arc::make_mut(&mut self.scope_marks).entry(hold.scope.clone()).or_default().add(&hold);
+        Arc::make_mut(&mut self.scope_marks).entry(hold.scope.reach().into_owned()).or_default().add(&hold);
         Arc::make_mut(&mut self.hold_marks).entry(hold.id.clone()).or_default().add(&hold);
         let open = Arc::make_mut(&mut self.open);
         open.retain(|h| h.id != hold.id);
@@ -116,7 +116,7 @@ impl View {
             return (next, known);
         }
         hold.epoch = self.highest().next().max(hold.epoch);
-        Arc::make_mut(&mut next.scope_marks).entry(hold.scope.clone()).or_default().add(&hold);
+        Arc::make_mut(&mut next.scope_marks).entry(hold.scope.reach().into_owned()).or_default().add(&hold);
         Arc::make_mut(&mut next.unrecorded).push(Arc::new(hold.clone()));
         (next, hold)
     }
@@ -171,7 +171,7 @@ impl View {
     /// What holds mean for a bot.
     pub fn cover<'a>(&'a self, bot: &BotFacts) -> Cover<'a> {
         let mut marks = Marks::default();
-        for scope in [Scope::Fleet, Scope::Team(bot.team.clone()), Scope::Bot(bot.id.clone())] {
+        for scope in Scope::around(bot) {
             marks.join(self.scope_marks.get(&scope).copied().unwrap_or_default());
         }
         for hold in self.kept.get(&bot.id).into_iter().flatten() {

@@ -28,6 +28,9 @@ pub struct DirectiveFrame {
     /// The unreleased holds that cover it.
     #[serde(default)]
     pub holds: Vec<HoldId>,
+    /// Symbols in which it adds nothing and cancels its entries, whatever it may do elsewhere.
+    #[serde(default)]
+    pub blocked: Vec<BlockedFrame>,
     /// Those of the reported holds that are released.
     #[serde(default)]
     pub released: Vec<HoldId>,
@@ -46,6 +49,16 @@ pub struct DirectiveFrame {
 
 fn strict_exits() -> Exits {
     Exits::None
+}
+
+/// A symbol in which a bot adds nothing (ruling M3).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BlockedFrame {
+    /// The venue's name; absent: wherever it is traded.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub venue: Option<String>,
+    /// The symbol, `BTC/USDT`.
+    pub symbol: String,
 }
 
 /// One reason.

@@ -10,7 +10,7 @@ pub use check_in::{
     AckFrame, AdapterSaid, CarriedHold, CheckIn, EventFrame, Hello, HelloAgent, HelloBot, HoldFrame, Position, PositionsRest, Report,
     Totals,
 };
-pub use directive::{DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
+pub use directive::{BlockedFrame, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
 pub use enrol::{EnrolAgent, EnrolRequest, EnrolResponse, NamedBot, NamedInstallation};
 pub use frames::{FromAgent, FromServer, PollAnswer, PollCheckIn, Welcome};
 

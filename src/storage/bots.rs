@@ -4,17 +4,23 @@ use super::{
     Conn, Error, Result, WriteTx,
     db::{on, statements},
 };
-use crate::domain::{BotFacts, BotId, Epoch, Exits, Limits, Stage, StopFact, StopId, StopKind, TeamId, Timestamp, Timings, UserId};
+use crate::domain::{
+    BotFacts, BotId, Epoch, Exits, Limits, Seat, Stage, StopFact, StopId, StopKind, SubaccountId, TeamId, Timestamp, Timings, UserId, VenueId,
+};
 
 statements! {
-    INSERT = "INSERT INTO bot (id, name, team_id, strategy, owner_id, stage, exits, check_in_ms, stale_after_ms, lapse_after_ms, apply_within_ms, limits_version, limits, limits_waiting, start_epoch, fact_epoch, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
-    EDIT = "UPDATE bot SET name = $2, team_id = $3, strategy = $4, owner_id = $5, stage = $6, exits = $7, check_in_ms = $8, stale_after_ms = $9, lapse_after_ms = $10, apply_within_ms = $11, fact_epoch = $12 WHERE id = $1";
-    BY_ID = "SELECT * FROM bot WHERE id = $1";
-    BY_NAME = "SELECT * FROM bot WHERE name = $1";
-    SINCE = "SELECT * FROM bot WHERE fact_epoch > $1 ORDER BY id";
+    INSERT = "INSERT INTO bot (id, name, team_id, strategy, owner_id, stage, exits, check_in_ms, stale_after_ms, lapse_after_ms, apply_within_ms, limits_version, limits, limits_waiting, start_epoch, fact_epoch, created_at, subaccount_id, limits_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
+    EDIT = "UPDATE bot SET name = $2, team_id = $3, strategy = $4, owner_id = $5, stage = $6, exits = $7, check_in_ms = $8, stale_after_ms = $9, lapse_after_ms = $10, apply_within_ms = $11, fact_epoch = $12, subaccount_id = $13 WHERE id = $1";
+    BY_ID = "SELECT bot.*, subaccount.venue_id FROM bot LEFT JOIN subaccount ON subaccount.id = bot.subaccount_id WHERE bot.id = $1";
+    BY_NAME = "SELECT bot.*, subaccount.venue_id FROM bot LEFT JOIN subaccount ON subaccount.id = bot.subaccount_id WHERE bot.name = $1";
+    SINCE = "SELECT bot.*, subaccount.venue_id FROM bot LEFT JOIN subaccount ON subaccount.id = bot.subaccount_id WHERE bot.fact_epoch > $1 ORDER BY bot.id";
     STOP = "UPDATE bot SET stop_epoch = $2, stop_kind = $3, stop_why = $4, stop_at = $5, fact_epoch = $2 WHERE id = $1";
     STOP_INSERT = "INSERT INTO bot_stop (id, bot_id, epoch, kind, why, at) VALUES ($1, $2, $3, $4, $5, $6)";
     START = "UPDATE bot SET start_epoch = $2, fact_epoch = $2 WHERE id = $1";
+    LIMITS = "UPDATE bot SET limits_version = $2, limits = $3, limits_waiting = $4, limits_at = $5, fact_epoch = $6 WHERE id = $1";
+    LIMITS_INSERT = "INSERT INTO bot_limits (bot_id, version, epoch, limits, why, set_by, set_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    LIMITS_TAKEN = "UPDATE bot SET limits_waiting = $3, fact_epoch = $4 WHERE id = $1 AND limits_version = $2";
+    LIMITS_OF = "SELECT * FROM bot_limits WHERE bot_id = $1 ORDER BY version DESC LIMIT 100";
     TIMINGS = "UPDATE bot SET apply_within_ms = $2, fact_epoch = $3 WHERE id = $1";
 }
 
@@ -24,6 +30,8 @@ struct Row {
     name: String,
     team_id: TeamId,
     strategy: String,
+    subaccount_id: Option<SubaccountId>,
+    venue_id: Option<VenueId>,
     owner_id: UserId,
     stage: Stage,
     exits: Exits,
@@ -34,6 +42,7 @@ struct Row {
     limits_version: i64,
     limits: String,
     limits_waiting: bool,
+    limits_at: Timestamp,
     start_epoch: Epoch,
     stop_epoch: Option<Epoch>,
     stop_kind: Option<StopKind>,
@@ -56,6 +65,7 @@ impl TryFrom<Row> for BotFacts {
             name: row.name,
             team: row.team_id,
             strategy: row.strategy,
+            seat: row.subaccount_id.zip(row.venue_id).map(|(subaccount, venue)| Seat { subaccount, venue }),
             owner: row.owner_id,
             stage: row.stage,
             exits: row.exits,
@@ -67,6 +77,7 @@ impl TryFrom<Row> for BotFacts {
             },
             limits: Limits { version: row.limits_version, values },
             limits_waiting: row.limits_waiting,
+            limits_at: row.limits_at,
             start_epoch: row.start_epoch,
             stop,
             fact_epoch: row.fact_epoch,
@@ -98,16 +109,18 @@ pub async fn bot_insert(tx: &mut WriteTx, facts: &BotFacts, at: Timestamp) -> Re
         .bind(facts.start_epoch)
         .bind(facts.fact_epoch)
         .bind(at)
+        .bind(facts.seat.as_ref().map(|seat| &seat.subaccount))
+        .bind(facts.limits_at)
         .execute(c)
         .await
         .map(drop))?;
     Ok(())
 }
 
-/// Writes name, team, strategy, owner, stage, exits and timings of a bot; `facts.fact_epoch` is the epoch of this transaction.
+/// Writes name, team, strategy, owner, stage, exits, timings and subaccount of a bot; `facts.fact_epoch` is the epoch of this transaction.
 ///
 /// # Errors
-/// `Duplicate` when the name is taken.
+/// `Duplicate` when the name, or the subaccount, is taken.
 pub async fn bot_edit(tx: &mut WriteTx, facts: &BotFacts) -> Result<()> {
     on!(&mut **tx, |c| sqlx::query(EDIT)
         .bind(&facts.id)
@@ -122,6 +135,7 @@ pub async fn bot_edit(tx: &mut WriteTx, facts: &BotFacts) -> Result<()> {
         .bind(facts.timings.lapse_after_ms)
         .bind(facts.timings.apply_within_ms)
         .bind(facts.fact_epoch)
+        .bind(facts.seat.as_ref().map(|seat| &seat.subaccount))
         .execute(c)
         .await
         .map(drop))?;
@@ -198,4 +212,76 @@ pub async fn bot_set_start(tx: &mut WriteTx, bot: &BotId, epoch: Epoch) -> Resul
 pub async fn bot_set_apply_within(tx: &mut WriteTx, bot: &BotId, apply_within_ms: i64, epoch: Epoch) -> Result<()> {
     on!(&mut **tx, |c| sqlx::query(TIMINGS).bind(bot).bind(apply_within_ms).bind(epoch).execute(c).await.map(drop))?;
     Ok(())
+}
+
+/// One version of a bot's limits.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct LimitsRow {
+    /// Whose.
+    pub bot_id: BotId,
+    /// Grows by one.
+    pub version: i64,
+    /// The epoch it took.
+    pub epoch: Epoch,
+    /// The values as JSON.
+    pub limits: String,
+    /// The reason given.
+    pub why: String,
+    /// Who set it.
+    pub set_by: String,
+    /// When.
+    pub set_at: Timestamp,
+}
+
+/// Writes a version of a bot's limits and makes it the one that counts. `waits`: it is a tightening that its agent has to acknowledge.
+///
+/// # Errors
+/// `Duplicate` when that version is there already.
+pub async fn bot_set_limits(tx: &mut WriteTx, row: &LimitsRow, waits: bool) -> Result<()> {
+    on!(&mut **tx, |c| sqlx::query(LIMITS_INSERT)
+        .bind(&row.bot_id)
+        .bind(row.version)
+        .bind(row.epoch)
+        .bind(&row.limits)
+        .bind(&row.why)
+        .bind(&row.set_by)
+        .bind(row.set_at)
+        .execute(c)
+        .await
+        .map(drop))?;
+    on!(&mut **tx, |c| sqlx::query(LIMITS)
+        .bind(&row.bot_id)
+        .bind(row.version)
+        .bind(&row.limits)
+        .bind(waits)
+        .bind(row.set_at)
+        .bind(row.epoch)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// Notes that the agent has taken over this version; false when it is not the one that counts any more.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn bot_limits_taken(tx: &mut WriteTx, bot: &BotId, version: i64, epoch: Epoch) -> Result<bool> {
+    let rows = on!(&mut **tx, |c| sqlx::query(LIMITS_TAKEN)
+        .bind(bot)
+        .bind(version)
+        .bind(false)
+        .bind(epoch)
+        .execute(c)
+        .await
+        .map(|r| r.rows_affected()))?;
+    Ok(rows == 1)
+}
+
+/// The last versions of a bot's limits, newest first, at most 100.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn bot_limits_of(conn: &mut Conn, bot: &BotId) -> Result<Vec<LimitsRow>> {
+    Ok(on!(conn, |c| sqlx::query_as(LIMITS_OF).bind(bot).fetch_all(c).await)?)
 }

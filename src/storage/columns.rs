@@ -1,8 +1,9 @@
 //! How domain types stand in columns: words and ids as text, moments and epochs as integers. One macro serves both drivers.
 
 use crate::domain::{
-    ActId, AgentId, BotId, CredentialId, DeviceId, Epoch, Exits, HoldId, InstallationId, Level, MailAddress, NoticeId, NoticeKind,
-    PlacerKind, RecoveryId, Role, Stage, State, Step, StopId, StopKind, TeamId, Timestamp, TokenId, UserId, recovery::RecoveryState,
+    ActId, AgentId, BotId, CredentialId, DeviceId, Environment, Epoch, Exits, HoldId, InstallationId, Level, MailAddress, NoticeId,
+    NoticeKind, PlacerKind, PressId, RecoveryId, Role, Stage, State, Step, StopId, StopKind, SubaccountId, TeamId, Timestamp, TokenId,
+    UserId, VenueId, recovery::RecoveryState,
 };
 use sqlx::{Database, Decode, Encode, Type, encode::IsNull, error::BoxDynError};
 
@@ -38,8 +39,11 @@ macro_rules! words {
     ($($name:ident),*) => { column! { String: $($name = |word| word.as_str().to_owned(), |stored| Ok(stored.parse::<$name>()?);)* } };
 }
 
-ids!(ActId, AgentId, BotId, DeviceId, HoldId, InstallationId, MailAddress, NoticeId, RecoveryId, StopId, TeamId, TokenId, UserId);
-words!(Exits, Level, NoticeKind, PlacerKind, RecoveryState, Role, Stage, State, Step, StopKind);
+ids!(
+    ActId, AgentId, BotId, DeviceId, HoldId, InstallationId, MailAddress, NoticeId, PressId, RecoveryId, StopId, SubaccountId, TeamId,
+    TokenId, UserId, VenueId
+);
+words!(Environment, Exits, Level, NoticeKind, PlacerKind, RecoveryState, Role, Stage, State, Step, StopKind);
 column! { String: CredentialId = |id| id.0.clone(), |stored| Ok(CredentialId(stored)); }
 column! { i64:
     Epoch = |epoch| epoch.0, |stored| Ok(Epoch(stored));

@@ -4,10 +4,10 @@ use super::{
     Conn, Error, Result, WriteTx,
     db::{on, statements},
 };
-use crate::domain::{BotId, Epoch, Hold, HoldId, Level, PlacedBy, PlacerKind, Scope, Timestamp, UserId, hold::Release};
+use crate::domain::{BotId, Epoch, Hold, HoldId, Level, PlacedBy, PlacerKind, PressId, Scope, Timestamp, UserId, hold::Release};
 
 statements! {
-    INSERT = "INSERT INTO hold (id, scope_kind, scope_id, level, why, by_kind, by_id, by_name, by_risk, at, epoch, late, idempotency_key, origin) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    INSERT = "INSERT INTO hold (id, scope_kind, scope_id, level, why, by_kind, by_id, by_name, by_risk, at, epoch, late, idempotency_key, origin, not_before, press) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     SET_ENTRY = "UPDATE hold SET entry = $2 WHERE id = $1 AND entry IS NULL";
     SET_WHY = "UPDATE hold SET why = $2 WHERE id = $1 AND why = ''";
     RELEASE = "UPDATE hold SET released_epoch = $2, released_at = $3, released_by = $4, release_why = $5 WHERE id = $1 AND released_epoch IS NULL";
@@ -18,6 +18,7 @@ statements! {
     SINCE = "SELECT * FROM hold WHERE epoch > $1 OR released_epoch > $1 ORDER BY epoch";
     WITHOUT_ENTRY = "SELECT * FROM hold WHERE entry IS NULL ORDER BY epoch LIMIT 100";
     RECENT = "SELECT * FROM hold WHERE released_epoch IS NOT NULL ORDER BY released_epoch DESC LIMIT $1";
+    OF_PRESS = "SELECT * FROM hold WHERE press = $1 ORDER BY epoch, id";
     KEEP = "INSERT INTO hold_bot (hold_id, bot_id) VALUES ($1, $2) ON CONFLICT (hold_id, bot_id) DO NOTHING";
     KEPT = "SELECT hold_id, bot_id FROM hold_bot";
 }
@@ -43,6 +44,8 @@ struct Row {
     released_at: Option<Timestamp>,
     released_by: Option<UserId>,
     release_why: Option<String>,
+    not_before: Option<Timestamp>,
+    press: Option<PressId>,
 }
 
 impl TryFrom<Row> for Hold {
@@ -68,6 +71,8 @@ impl TryFrom<Row> for Hold {
             idempotency_key: row.idempotency_key,
             origin: row.origin,
             entry: row.entry,
+            not_before: row.not_before,
+            press: row.press,
         })
     }
 }
@@ -84,7 +89,7 @@ pub async fn hold_insert(tx: &mut WriteTx, hold: &Hold) -> Result<()> {
     on!(&mut **tx, |c| sqlx::query(INSERT)
         .bind(&hold.id)
         .bind(hold.scope.kind())
-        .bind(hold.scope.id())
+        .bind(&*hold.scope.id())
         .bind(hold.level)
         .bind(&hold.why)
         .bind(hold.placed_by.kind)
@@ -96,6 +101,8 @@ pub async fn hold_insert(tx: &mut WriteTx, hold: &Hold) -> Result<()> {
         .bind(hold.late)
         .bind(&hold.idempotency_key)
         .bind(&hold.origin)
+        .bind(hold.not_before)
+        .bind(&hold.press)
         .execute(c)
         .await
         .map(drop))?;
@@ -172,7 +179,7 @@ pub async fn hold_same_open(conn: &mut Conn, by: &PlacedBy, scope: &Scope, level
         .bind(by.kind)
         .bind(&by.id)
         .bind(scope.kind())
-        .bind(scope.id())
+        .bind(&*scope.id())
         .bind(level)
         .fetch_optional(c)
         .await)?;
@@ -201,6 +208,14 @@ pub async fn hold_without_entry(conn: &mut Conn) -> Result<Vec<Hold>> {
 /// When the database is gone.
 pub async fn hold_recent(conn: &mut Conn, most: i64) -> Result<Vec<Hold>> {
     whole(on!(conn, |c| sqlx::query_as(RECENT).bind(most).fetch_all(c).await)?)
+}
+
+/// The holds that one press placed together.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn hold_of_press(conn: &mut Conn, press: &PressId) -> Result<Vec<Hold>> {
+    whole(on!(conn, |c| sqlx::query_as(OF_PRESS).bind(press).fetch_all(c).await)?)
 }
 
 /// Keeps a bot covered by a hold whose scope it leaves.

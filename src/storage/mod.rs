@@ -33,6 +33,7 @@ pub mod stop_devices;
 pub mod teams;
 pub mod tokens;
 pub mod users;
+pub mod venues;
 pub mod workers;
 
 pub use db::{Conn, Db, Lane, ReadTx, WriteTx};
@@ -40,7 +41,7 @@ pub use error::{Error, Result};
 
 /// Every named statement of this room, so that one test can prepare all of them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files: [(&str, &[(&str, &str)]); 28] = [
+    let files: [(&str, &[(&str, &str)]); 29] = [
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
@@ -68,6 +69,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("teams", teams::STATEMENTS),
         ("tokens", tokens::STATEMENTS),
         ("users", users::STATEMENTS),
+        ("venues", venues::STATEMENTS),
         ("workers", workers::STATEMENTS),
     ];
     files.iter().flat_map(|(file, all)| all.iter().map(|(name, sql)| (*file, *name, *sql))).collect()

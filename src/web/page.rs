@@ -218,7 +218,14 @@ impl Frame {
     }
     /// The links under *More*.
     pub fn more_links(&self) -> Vec<NavLink> {
-        let links = [("/agents", "Agents"), ("/people", "People"), ("/teams", "Teams"), ("/tokens", "Tokens"), ("/system", "System")];
+        let links = [
+            ("/agents", "Agents"),
+            ("/people", "People"),
+            ("/teams", "Teams"),
+            ("/venues", "Venues"),
+            ("/tokens", "Tokens"),
+            ("/system", "System"),
+        ];
         links.map(|(href, word)| self.link((href, word, 0))).into()
     }
     /// True when the place we are at stands under *More*.

@@ -86,6 +86,7 @@ routes! {
     GET "/fleet" Access::Person(Action::See) => super::pages::fleet::index;
     GET "/pause" Access::StopOnly(Action::SeeCounts) => super::pages::pause::show;
     POST "/holds" Access::StopOnly(Action::PlaceHold) => super::pages::holds::place::place;
+    GET "/kill" Access::Person(Action::PlaceKill) => super::pages::kill::show;
     GET "/holds" Access::Person(Action::See) => super::pages::holds::index;
     GET "/holds/{id}" Access::StopOnly(Action::SeeCounts) => super::pages::holds::receipt::show;
     POST "/holds/{id}/why" Access::Person(Action::ExplainHold) => super::pages::holds::receipt::explain;
@@ -97,6 +98,13 @@ routes! {
     POST "/bots/{id}/stage" Access::Person(Action::SetStage) => super::pages::bots::stage::set;
     GET "/bots/{id}/move" Access::Person(Action::See) => super::pages::bots::moving::show;
     POST "/bots/{id}/move" Access::Person(Action::EditBot) => super::pages::bots::moving::go;
+    GET "/bots/{id}/seat" Access::Person(Action::See) => super::pages::bots::seat::show;
+    POST "/bots/{id}/seat" Access::Person(Action::EditBot) => super::pages::bots::seat::set;
+    POST "/bots/{id}/links" Access::Person(Action::EditBot) => super::pages::bots::seat::link;
+    POST "/bots/{id}/links/end" Access::Person(Action::EditBot) => super::pages::bots::seat::unlink;
+    GET "/bots/{id}/limits" Access::Person(Action::See) => super::pages::bots::limits::show;
+    POST "/bots/{id}/limits" Access::Person(Action::TightenLimits) => super::pages::bots::limits::tighten;
+    POST "/bots/{id}/limits/half" Access::Person(Action::TightenLimits) => super::pages::bots::limits::halve;
     GET "/bots/{id}/enrol" Access::Person(Action::See) => super::pages::bots::enrol::show;
     POST "/bots/{id}/enrol" Access::Person(Action::EnrolAgent) => super::pages::bots::enrol::prepare_code;
     POST "/bots/{id}/confirm" Access::Person(Action::EnrolAgent) => super::pages::bots::enrol::prepare_confirm;
@@ -150,6 +158,10 @@ routes! {
     POST "/people/{id}/enable" Access::Person(Action::ManagePeople) => super::pages::people::enable;
     GET "/teams" Access::Person(Action::See) => super::pages::teams::index;
     POST "/teams" Access::Person(Action::CreateTeam) => super::pages::teams::create;
+    POST "/teams/{id}/limits/half" Access::Person(Action::TightenLimits) => super::pages::team::halve;
+    GET "/venues" Access::Person(Action::See) => super::pages::venues::index;
+    POST "/venues" Access::Person(Action::EditVenues) => super::pages::venues::create;
+    POST "/venues/subaccounts" Access::Person(Action::EditVenues) => super::pages::venues::create_subaccount;
     GET "/tokens" Access::Person(Action::See) => super::pages::tokens::index;
     POST "/tokens" Access::Person(Action::ManageTokens) => super::pages::tokens::create;
     POST "/tokens/{id}/revoke" Access::Person(Action::ManageTokens) => super::pages::tokens::revoke;
@@ -189,6 +201,7 @@ routes! {
     GET "/api/v1/holds/{id}" Access::Token(Action::SeeCounts) => super::api::v1::holds::show;
     GET "/api/v1/holds/{id}/receipt" Access::Token(Action::SeeCounts) => super::api::v1::receipts::show;
     GET "/api/v1/audit/checkpoint" Access::Token(Action::SeeCheckpoint) => super::api::v1::audit::checkpoint;
+    POST "/api/v1/presses" Access::Token(Action::PlaceHold) => super::api::v1::presses::create;
     GET "/api/v1/openapi.json" Access::Public => super::api::openapi::show;
 }
 

@@ -42,6 +42,8 @@ pub fn bot(n: usize, name: &str) -> BotFacts {
         timings: Timings::default(),
         limits: Limits::default(),
         limits_waiting: false,
+        limits_at: Timestamp(0),
+        seat: None,
         start_epoch: Epoch(5),
         stop: None,
         fact_epoch: Epoch(5),
@@ -90,6 +92,8 @@ pub fn hold() -> Hold {
         idempotency_key: "k".to_owned(),
         origin: None,
         entry: Some(99),
+        not_before: None,
+        press: None,
     }
 }
 
@@ -114,8 +118,8 @@ pub fn receipt(of: usize, waiting: usize) -> Receipt {
 
 /// Every page, drawn from samples: a name and the page.
 fn all() -> Vec<(String, String)> {
-    use super::pages::{agents, audit, bots, first_run, fleet, holds, own_keys, pause, starts, stop_device, team};
-    let stopping = [fleet::samples(), team::samples(), pause::samples(), stop_device::samples(), holds::samples()];
+    use super::pages::{agents, audit, bots, first_run, fleet, holds, kill, own_keys, pause, starts, stop_device, team, venues};
+    let stopping = [fleet::samples(), team::samples(), pause::samples(), kill::samples(), venues::samples(), stop_device::samples(), holds::samples()];
     let others = [bots::samples(), starts::samples(), agents::samples(), audit::samples(), first_run::samples(), own_keys::samples()];
     stopping.into_iter().chain(others).flatten().collect()
 }

@@ -3,7 +3,9 @@
 
 pub mod drills;
 pub mod endings;
+pub mod kills;
 pub mod lapses;
+pub mod limits;
 pub mod merge;
 pub mod outbox;
 pub mod prune;
@@ -26,6 +28,8 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(sync::run(app.clone()));
     all.spawn(merge::run(app.clone()));
     all.spawn(lapses::run(app.clone()));
+    all.spawn(limits::run(app.clone()));
+    all.spawn(kills::run(app.clone()));
     all.spawn(starts::run(app.clone()));
     all.spawn(drills::run(app.clone()));
     all.spawn(endings::run(app.clone()));

@@ -245,6 +245,8 @@ fn hold() -> Hold {
         idempotency_key: "k".into(),
         origin: None,
         entry: None,
+        not_before: None,
+        press: None,
     }
 }
 

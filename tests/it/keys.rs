@@ -153,6 +153,7 @@ on_both!(with_one_key_a_person_reads_and_stops_and_nothing_else, |fresh: Fresh| 
         level: Level::Pause,
         why: String::new(),
         idempotency_key: String::new(),
+        terms: Default::default(),
     };
     let hold = test.app.place(actor.clone(), press).await.unwrap().hold;
     assert!(!test.app.keys_of(&actor, &id).await.unwrap().is_empty());

@@ -15,6 +15,7 @@ mod keys;
 mod log;
 mod notices;
 mod recovery;
+mod scopes;
 mod secrets;
 mod shell_agent;
 mod starts;

@@ -117,6 +117,8 @@ fn bot(name: &str, team: &Team, user: &User, epoch: Epoch) -> BotFacts {
         timings: Timings::default(),
         limits: Limits::default(),
         limits_waiting: false,
+        limits_at: Timestamp(0),
+        seat: None,
         start_epoch: Epoch(0),
         stop: None,
         fact_epoch: epoch,

@@ -20,6 +20,7 @@ fn frame(epoch: i64, state: State, start: Option<i64>) -> DirectiveFrame {
         limits: LimitsFrame { version: 7, values: None },
         lease_ms: 30_000,
         holds: Vec::new(),
+        blocked: Vec::new(),
         released: Vec::new(),
         recorded: Vec::new(),
         unrecorded: Vec::new(),

@@ -67,6 +67,7 @@ pub fn frame(epoch: i64, state: State, start: Option<i64>) -> DirectiveFrame {
         limits: LimitsFrame { version: 0, values: None },
         lease_ms: 30_000,
         holds: Vec::new(),
+        blocked: Vec::new(),
         released: Vec::new(),
         recorded: Vec::new(),
         unrecorded: Vec::new(),

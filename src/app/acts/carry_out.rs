@@ -1,6 +1,6 @@
 //! Carrying an act out, inside the transaction of its last signature: the effect, the entry, and what is to be done once it is committed.
 
-use super::{ActView, Outcome, sign::signed_act};
+use super::{ActView, Outcome, prepare::may_end_now, sign::signed_act};
 use crate::app::{App, AppError, own_keys, tx::Act as OpenAct};
 use crate::audit::{Event, tree};
 use crate::crypto::token::{self, TokenDigest};
@@ -84,6 +84,8 @@ impl App {
         if !hold.is_open() {
             return Err(AppError::conflict("this hold was released a moment ago"));
         }
+        may_end_now(&hold, open.now())?;
+        Self::kill_is_settled(&self.view_in(open.tx()).await?, &hold)?;
         let by = act.stored.made_by.clone();
         let release = Release { epoch, at: open.now(), by, why: why.to_owned() };
         storage::holds::hold_release(open.tx(), id, &release).await?;

@@ -235,6 +235,6 @@ impl App {
     /// What a hold is to the policy.
     pub(crate) fn hold_resource(&self, hold: &crate::domain::Hold) -> Resource {
         let teams = self.fleet.view().teams_under(hold);
-        Resource::Hold { scope: hold.scope.clone(), teams, placed_by: hold.placed_by.clone() }
+        Resource::Hold { scope: hold.scope.clone(), level: hold.level, teams, placed_by: hold.placed_by.clone() }
     }
 }

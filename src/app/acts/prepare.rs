@@ -6,11 +6,22 @@ use crate::audit::{Event, tree};
 use crate::authz::Actor;
 use crate::crypto::token;
 use crate::domain::{
-    Act, ActId, ActKind, BotId, HoldId, Level, PlacerKind, RecoveryId, Scope, StartLeaf, Timestamp, UserId, act, recovery as rules, role,
+    Act, ActId, ActKind, BotId, Hold, HoldId, Level, PlacerKind, RecoveryId, Scope, StartLeaf, Timestamp, UserId, act, recovery as rules, role,
     text,
 };
 use crate::storage::{self, Lane, acts::StoredAct};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+
+/// Refuses the end of a hold before the moment that its press named.
+pub(super) fn may_end_now(hold: &Hold, now: Timestamp) -> Result<(), AppError> {
+    match hold.not_before {
+        Some(at) if at > now => {
+            let (by, at) = (&hold.placed_by.name, at.plain());
+            Err(AppError::conflict(format!("{by} placed it so that it may not end before {at}; nobody can shorten that")))
+        }
+        _ => Ok(()),
+    }
+}
 
 impl App {
     /// Prepares the end of a hold.
@@ -28,10 +39,9 @@ impl App {
         if view.unrecorded().iter().any(|h| h.id == hold.id) {
             return Err(AppError::conflict("this hold is not recorded yet; it can be released once the database is back"));
         }
-        let scope = match &hold.scope {
-            Scope::Fleet => "fleet".to_owned(),
-            other => format!("{}:{}", other.kind(), other.id()),
-        };
+        may_end_now(hold, self.clock.now())?;
+        Self::kill_is_settled(&view, hold)?;
+        let scope = hold.scope.in_one();
         // One bot: one signature. Wider, or kill, or placed by risk or by a trigger: two.
         let plain = matches!(hold.scope, Scope::Bot(_)) && hold.level < Level::Kill;
         let signers = if plain && !hold.placed_by.as_risk && hold.placed_by.kind != PlacerKind::Trigger { 1 } else { 2 };

@@ -1,7 +1,7 @@
 //! The rows of ruling C7, one by one.
 
 use super::*;
-use crate::domain::Grant;
+use crate::domain::{Grant, SubaccountId, VenueId};
 
 fn person(roles: &[(Role, Option<&TeamId>)]) -> Actor {
     Actor::User {
@@ -48,7 +48,7 @@ fn with_one_key_a_person_reads_stops_and_adds_keys() {
 }
 
 fn hold(scope: Scope, team: &TeamId, kind: PlacerKind, as_risk: bool) -> Resource {
-    Resource::Hold { scope, teams: vec![team.clone()], placed_by: PlacedBy { kind, id: "x".into(), name: "x".into(), as_risk } }
+    Resource::Hold { scope, level: Level::Pause, teams: vec![team.clone()], placed_by: PlacedBy { kind, id: "x".into(), name: "x".into(), as_risk } }
 }
 
 #[test]
@@ -183,4 +183,52 @@ fn nothing_is_allowed_that_no_rule_allows() {
     {
         assert!(check(&admin, action, resource).is_err(), "{action}");
     }
+}
+
+#[test]
+fn a_kill_is_for_the_team_up_to_a_team_and_for_risk_beyond() {
+    let (own, other) = (TeamId::new(), TeamId::new());
+    let bot = Resource::Scope { scope: Scope::Bot(BotId::new()), team: Some(own.clone()) };
+    let theirs = Resource::Scope { scope: Scope::Bot(BotId::new()), team: Some(other.clone()) };
+    let team = Resource::Scope { scope: Scope::Team(own.clone()), team: None };
+    let wide = [Scope::Fleet, Scope::Team(other), Scope::Venue(VenueId::new()), Scope::Subaccount(SubaccountId::new())];
+    let may = |actor: &Actor, resource: &Resource| check(actor, Action::PlaceKill, resource).is_ok();
+    let operator = person(&[(Role::Operator, Some(&own))]);
+    let lead = person(&[(Role::Lead, Some(&own))]);
+    assert!(may(&operator, &bot) && !may(&operator, &team) && !may(&operator, &theirs));
+    assert!(may(&lead, &bot) && may(&lead, &team) && !may(&lead, &theirs));
+    let host = Actor::Host { user: "root".into() };
+    let risk = person(&[(Role::Risk, None)]);
+    for scope in wide {
+        let resource = Resource::Scope { scope, team: Some(own.clone()) };
+        assert!(may(&risk, &resource) && may(&host, &resource), "{resource:?}");
+        assert!(!may(&operator, &resource) && !may(&lead, &resource), "{resource:?}");
+    }
+    let token = Actor::Token { id: crate::domain::TokenId::new(), name: "t".into(), scope: TokenScope::Operate, team: None };
+    let admin = person(&[(Role::Admin, None)]);
+    let idle = match risk.clone() {
+        Actor::User { id, name, grants, .. } => Actor::User { id, name, grants, stop_only: true, few_keys: false, frozen: false },
+        other => other,
+    };
+    for nobody in [token, admin, idle, Actor::Server, person(&[(Role::Auditor, None)])] {
+        assert!(!may(&nobody, &bot), "{nobody:?}");
+    }
+}
+
+#[test]
+fn a_kill_of_one_bot_is_released_like_a_wide_hold() {
+    let team = TeamId::new();
+    let kill = |as_risk| Resource::Hold {
+        scope: Scope::Bot(BotId::new()),
+        level: Level::Kill,
+        teams: vec![team.clone()],
+        placed_by: PlacedBy { kind: PlacerKind::User, id: "x".into(), name: "x".into(), as_risk },
+    };
+    let operator = person(&[(Role::Operator, Some(&team))]);
+    let lead = person(&[(Role::Lead, Some(&team))]);
+    assert!(check(&operator, Action::ReleaseHold, &kill(false)).is_err() && check(&operator, Action::SecondRelease, &kill(false)).is_err());
+    assert!(check(&lead, Action::ReleaseHold, &kill(false)).is_ok() && check(&lead, Action::SecondRelease, &kill(false)).is_ok());
+    let of = |role, team: Option<&TeamId>| vec![Grant { role, team: team.cloned() }];
+    assert!(may_release_together(&of(Role::Lead, Some(&team)), &of(Role::Lead, Some(&team)), &kill(true)).is_err());
+    assert!(may_release_together(&of(Role::Lead, Some(&team)), &of(Role::Risk, None), &kill(true)).is_ok());
 }

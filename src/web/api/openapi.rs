@@ -56,6 +56,7 @@ impl Modify for Tokens {
         v1::holds::index,
         v1::holds::create,
         v1::holds::show,
+        v1::presses::create,
         v1::receipts::show,
         v1::audit::checkpoint,
     )

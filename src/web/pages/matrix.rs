@@ -2,7 +2,7 @@
 
 use crate::app::AppError;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotId, DeviceId, Grant, PlacedBy, PlacerKind, Role, Scope, Stage, TeamId, TokenId, TokenScope, UserId};
+use crate::domain::{BotId, DeviceId, Grant, Level, PlacedBy, PlacerKind, Role, Scope, Stage, TeamId, TokenId, TokenScope, UserId};
 use crate::web::{Answer, Shared, extract::Person, frame, page::Frame};
 use askama::Template;
 use axum::extract::State;
@@ -63,7 +63,11 @@ fn asked() -> Vec<Asked> {
     }
     fn hold(team: &TeamId, scope: Scope, kind: PlacerKind, as_risk: bool) -> Resource {
         let placed_by = PlacedBy { kind, id: String::new(), name: String::new(), as_risk };
-        Resource::Hold { scope, teams: vec![team.clone()], placed_by }
+        Resource::Hold { scope, level: Level::Pause, teams: vec![team.clone()], placed_by }
+    }
+    fn kill(team: &TeamId, _: &UserId) -> Resource {
+        let placed_by = PlacedBy { kind: PlacerKind::User, id: String::new(), name: String::new(), as_risk: false };
+        Resource::Hold { scope: Scope::Bot(BotId::new()), level: Level::Kill, teams: vec![team.clone()], placed_by }
     }
     fn recovery(team: &TeamId, role: Role) -> Resource {
         let grants = vec![Grant { role, team: role.is_of_team().then(|| team.clone()) }];
@@ -80,6 +84,9 @@ fn asked() -> Vec<Asked> {
             scope: Scope::Bot(BotId::new()),
             team: Some(team.clone()),
         }),
+        ("Kill one bot", Action::PlaceKill, |team, _| Resource::Scope { scope: Scope::Bot(BotId::new()), team: Some(team.clone()) }),
+        ("Kill a team", Action::PlaceKill, |team, _| Resource::Scope { scope: Scope::Team(team.clone()), team: None }),
+        ("Kill anything wider", Action::PlaceKill, |_, _| Resource::Scope { scope: Scope::Fleet, team: None }),
         ("Add the reason to a hold", Action::ExplainHold, all),
         ("Release a hold on one bot, first signer", Action::ReleaseHold, |team, _| {
             hold(team, Scope::Bot(BotId::new()), PlacerKind::User, false)
@@ -95,13 +102,17 @@ fn asked() -> Vec<Asked> {
             hold(team, Scope::Bot(BotId::new()), PlacerKind::User, true)
         }),
         ("Release a wider hold, second signer", Action::SecondRelease, |team, _| hold(team, Scope::Fleet, PlacerKind::User, false)),
+        ("Release a kill, first signer", Action::ReleaseHold, kill),
+        ("Release a kill, second signer", Action::SecondRelease, kill),
         ("Start bots, first signer", Action::StartBot, |team, _| bot(team, Stage::Sandbox)),
         ("Start several bots, second signer", Action::SecondStart, all),
         ("Make, move or edit a bot, take it to sandbox", Action::EditBot, |team, _| bot(team, Stage::Sandbox)),
         ("Take a bot down to a lower stage", Action::SetStage, |team, _| bot(team, Stage::Sandbox)),
+        ("Tighten a bot's limits", Action::TightenLimits, |team, _| bot(team, Stage::Sandbox)),
         ("Enrol, confirm, revoke an agent, up to sandbox", Action::EnrolAgent, |team, _| bot(team, Stage::Sandbox)),
         ("Enrol, confirm, revoke an agent, above sandbox", Action::EnrolAgent, |team, _| bot(team, Stage::Live)),
         ("Make a team", Action::CreateTeam, all),
+        ("Write down a venue or subaccount", Action::EditVenues, all),
         ("Invite, set roles, disable, end sessions of others", Action::ManagePeople, all),
         ("Ask for the recovery of somebody's account", Action::AskRecovery, all),
         ("Approve the recovery of an operator", Action::ApproveRecovery, |team, _| recovery(team, Role::Operator)),

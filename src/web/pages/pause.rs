@@ -1,10 +1,10 @@
 //! What should stop? The second of two presses, as a choice of scope. Plain HTML: no script, nothing that could fail to load. The counts are
 //! those of the moment it was loaded; what the press covers is counted again by the server.
 
-use crate::app::listings::Census;
+use crate::app::{App, listings::Census};
 use crate::authz::{self, Action, Resource};
 use crate::crypto::token;
-use crate::domain::{BotId, Level, Role, TeamId};
+use crate::domain::{BotId, Level, Role, Scope, TeamId};
 use crate::web::{
     Answer, Shared, WebError,
     extract::StopOnly,
@@ -18,6 +18,8 @@ use axum::extract::State;
 
 /// Marked bots, at most.
 const MARKED: usize = 100;
+/// Venues and strategies, at most.
+const NARROWER: usize = 60;
 /// People named to somebody who may not pause, at most.
 const NAMED: usize = 12;
 
@@ -40,8 +42,16 @@ pub(super) struct Pause {
     pub(super) key: String,
     pub(super) all: Choice,
     pub(super) teams: Vec<Choice>,
+    /// Venues and strategies; of subaccounts, the bots that have them stand under their own names.
+    pub(super) narrower: Vec<Choice>,
+    /// Ids and names of the venues at which one symbol alone can be held.
+    pub(super) venues: Vec<(String, String)>,
     /// Ids and the button.
     pub(super) marked: Option<(Vec<BotId>, Choice)>,
+    /// The bots bound to the marked ones, with them: a button that stops the whole set.
+    pub(super) linked: Option<(Vec<BotId>, Choice)>,
+    /// They may kill something.
+    pub(super) may_kill: bool,
     pub(super) nothing_runs: bool,
     pub(super) held: usize,
     /// `2 bots may send nothing at all meanwhile`; empty: none.
@@ -65,7 +75,11 @@ pub async fn show(State(app): Shared, StopOnly(person): StopOnly, params: Params
         level,
         key: token::random::<16>().map_err(crate::app::AppError::from)?,
         teams: by_team.iter().filter(|(.., census)| census.bots > 0).map(|(id, name, census)| words.team(id, name, census)).collect(),
+        narrower: words.narrower(&app),
+        venues: app.venues().venues().into_iter().map(|venue| (venue.id.to_string(), venue.name)).collect(),
+        linked: words.linked(&app, &marked),
         marked: words.marked(&app, marked),
+        may_kill: authz::check(&person.actor, Action::PlaceKill, &Resource::Installation).is_ok(),
         nothing_runs: all.running == 0,
         held: all.halted,
         without_exits: match all.without_exits {
@@ -141,6 +155,35 @@ impl Words {
         [first, stake, silent].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
     }
 
+    /// Every venue and every strategy that bots have.
+    fn narrower(&self, app: &App) -> Vec<Choice> {
+        let mut strategies: Vec<String> = app.fleet.view().bots().map(|bot| bot.strategy.clone()).collect();
+        strategies.sort();
+        strategies.dedup();
+        let venues = app.venues().venues().into_iter().map(|venue| Scope::Venue(venue.id));
+        let all = venues.chain(strategies.into_iter().map(Scope::Strategy));
+        let choice = |scope: Scope| {
+            let n = count_in(app, &scope);
+            let words = format!("{} {}: {}", verb(self.level), frame::scope_words(app, &scope), bots(n));
+            (n > 0).then(|| Choice { scope: scope.in_one(), words, note: String::new() })
+        };
+        all.filter_map(choice).take(NARROWER).collect()
+    }
+
+    /// The marked bots with everything that is bound to them; none when nothing is.
+    fn linked(&self, app: &App, marked: &[BotId]) -> Option<(Vec<BotId>, Choice)> {
+        let mut all = marked.to_vec();
+        for other in marked.iter().flat_map(|bot| app.venues().linked(bot)) {
+            if !all.contains(&other) {
+                all.push(other);
+            }
+        }
+        let view = app.fleet.view();
+        let names: Vec<String> = all.iter().skip(marked.len()).filter_map(|id| view.bot(id)).map(|bot| bot.name.clone()).collect();
+        let words = format!("{} these and {} bound to them", verb(self.level), bots(names.len()));
+        (!names.is_empty()).then(|| (all, Choice { scope: "bots".to_owned(), words, note: names.join(", ") }))
+    }
+
     fn marked(&self, app: &crate::app::App, ids: Vec<BotId>) -> Option<(Vec<BotId>, Choice)> {
         let view = app.fleet.view();
         let known: Vec<_> = ids.iter().filter_map(|id| view.bot(id)).collect();
@@ -150,6 +193,11 @@ impl Words {
         let choice = Choice { scope: "bots".to_owned(), words, note: names.join(", ") };
         (n > 0).then(|| (known.iter().map(|bot| bot.id.clone()).collect(), choice))
     }
+}
+
+/// Bots in a scope, in words: `3 bots`.
+fn count_in(app: &App, scope: &Scope) -> usize {
+    app.fleet.view().bots().filter(|bot| bot.stage != crate::domain::Stage::Retired && scope.covers(bot)).count()
 }
 
 /// People who may pause, with what they are.
@@ -166,22 +214,30 @@ fn who_may(app: &crate::app::App) -> Vec<String> {
         .collect()
 }
 
-/// Reads what a pause button sends: `fleet`, `team:ID`, `bot:ID`, or `bots` with the marked ones beside it.
+/// Reads what a pause button sends: `fleet`, `KIND:ID`, `bots` with the marked ones beside it, or `several` with the ticked ones.
 ///
 /// # Errors
 /// 422 for anything else.
-pub(super) fn scopes(scope: &str, marked: &[String]) -> Result<Vec<crate::domain::Scope>, WebError> {
-    use crate::domain::Scope;
-    let unknown = || {
-        let said = "What was pressed names nothing that can be stopped.";
-        WebError::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, "scope", "Not understood", said)
+pub(super) fn scopes(scope: &str, marked: &[String], ticked: &[String]) -> Result<Vec<Scope>, WebError> {
+    let unknown = |said: &str| WebError::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, "scope", "Not understood", said);
+    let nothing = "What was pressed names nothing that can be stopped.";
+    let all: Vec<Scope> = match scope {
+        "bots" => marked.iter().take(MARKED).filter_map(|id| BotId::parse(id).ok()).map(Scope::Bot).collect(),
+        "several" => ticked.iter().take(MARKED).filter_map(|one| Scope::from_one(one)).collect(),
+        _ => Scope::from_one(scope).into_iter().collect(),
     };
-    if scope == "bots" {
-        let all: Vec<Scope> = marked.iter().take(MARKED).filter_map(|id| BotId::parse(id).ok()).map(Scope::Bot).collect();
-        return if all.is_empty() || all.len() < marked.len() { Err(unknown()) } else { Ok(all) };
+    let asked = match scope {
+        "bots" => marked.len(),
+        "several" => ticked.len(),
+        _ => 1,
+    };
+    match all.len() {
+        0 if scope.starts_with("symbol:") => Err(unknown("Write the symbol as its venue's library does, for example BTC/USDT.")),
+        0 if scope == "several" && asked == 0 => Err(unknown("Tick what is to stop.")),
+        0 => Err(unknown(nothing)),
+        n if n < asked => Err(unknown(nothing)),
+        _ => Ok(all),
     }
-    let (kind, id) = scope.split_once(':').unwrap_or((scope, ""));
-    Scope::from_parts(kind, id).map(|scope| vec![scope]).ok_or_else(unknown)
 }
 
 #[cfg(test)]
@@ -214,6 +270,16 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
                 vec![BotId::from_stored(samples::id(1)), BotId::from_stored(samples::id(2))],
                 choice("bots", &format!("{verb} 2 marked bots"), "arb-01, grid-07"),
             )),
+            narrower: vec![
+                choice("venue:1", &format!("{verb} venue binance: 22 bots"), ""),
+                choice("strategy:grid", &format!("{verb} strategy grid: 13 bots"), ""),
+            ],
+            venues: vec![(samples::id(60), "binance".to_owned())],
+            linked: Some((
+                vec![BotId::from_stored(samples::id(1)), BotId::from_stored(samples::id(3))],
+                choice("bots", &format!("{verb} these and 1 bot bound to them"), "arb-01 hedge"),
+            )),
+            may_kill: true,
             nothing_runs,
             held: 40,
             without_exits: "2 bots may send no order at all meanwhile, closing ones included; resting protective orders stay.".to_owned(),

@@ -22,6 +22,10 @@ pub struct Agent {
     pub carried: Vec<CarriedHold>,
     pub behind: bool,
     pub lapsed: bool,
+    /// The limits version that it has taken over.
+    pub limits: i64,
+    /// The one that it says instead.
+    pub limits_version: Option<i64>,
 }
 
 pub fn boot() -> BootId {
@@ -52,6 +56,8 @@ pub fn of(enrolled: EnrolResponse) -> Agent {
         carried: Vec::new(),
         behind: false,
         lapsed: false,
+        limits: 0,
+        limits_version: None,
     }
 }
 
@@ -85,7 +91,7 @@ impl Agent {
             seq: self.seq,
             epoch: Some(self.seen),
             state: Some(self.state),
-            limits_version: Some(0),
+            limits_version: Some(self.limits_version.unwrap_or(self.limits)),
             start_after: Some(self.start_after),
             holds: self.carried.clone(),
             server_behind: self.behind,
@@ -113,6 +119,7 @@ impl Agent {
                 self.carried.push(CarriedHold { id: hold.id.clone(), level: hold.level, by, why, at: Some(hold.at) });
             }
         }
+        self.limits = told.limits.version;
         self.behind = told.epoch < self.seen;
         let news = told.epoch > self.seen;
         self.seen = self.seen.max(told.epoch);
@@ -127,7 +134,7 @@ impl Agent {
                 self.start_after = self.seen;
             }
         }
-        if news && self.state == State::Halted {
+        if news && (self.state == State::Halted || !told.blocked.is_empty()) {
             for step in [Step::Received, Step::Applied, Step::Idle] {
                 self.ack(app, told.epoch, step).await;
             }

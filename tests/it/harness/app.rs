@@ -279,7 +279,7 @@ impl TestApp {
     }
 
     pub async fn press(&self, by: &str, scope: Scope, level: Level) -> Placed {
-        let press = Press { scope, level, why: String::new(), idempotency_key: String::new() };
+        let press = Press { scope, level, why: String::new(), idempotency_key: String::new(), terms: Default::default() };
         self.app.place(self.actor(by), press).await.unwrap()
     }
 

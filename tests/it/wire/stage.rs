@@ -167,6 +167,8 @@ impl Stage {
             timings: Timings::default(),
             limits,
             limits_waiting: false,
+            limits_at: Timestamp(0),
+            seat: None,
             start_epoch: Epoch(0),
             stop: None,
             fact_epoch: storage::epoch::epoch_take(&mut tx).await.unwrap(),
@@ -281,7 +283,7 @@ impl Stage {
 
     /// Presses, as the lead.
     pub async fn place(&self, scope: Scope, level: Level) -> Placed {
-        let press = Press { scope, level, why: "venue outage".into(), idempotency_key: String::new() };
+        let press = Press { scope, level, why: "venue outage".into(), idempotency_key: String::new(), terms: Default::default() };
         self.app.place(self.actor(), press).await.unwrap()
     }
 }

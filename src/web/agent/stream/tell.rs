@@ -129,7 +129,15 @@ fn due(told: Option<&Directive>, directive: &Directive, said: State) -> Due {
         return Due::Nothing;
     }
     let now = told.map_or(said, |told| told.state);
-    if may_come_from_memory(directive.state, now) { Due::Stop } else { Due::Rise }
+    let is_stop = may_come_from_memory(directive.state, now) || told.is_some_and(|told| only_blocks(told, directive));
+    if is_stop { Due::Stop } else { Due::Rise }
+}
+
+/// True when an agent that was told `active` is to leave out more symbols and that is all: a stop, which waits for no database. What it is told
+/// names no start, so that one which stands meanwhile is not freed by it.
+fn only_blocks(told: &Directive, directive: &Directive) -> bool {
+    let both_active = told.state == State::Active && directive.state == State::Active;
+    both_active && directive.blocked.len() > told.blocked.len() && told.blocked.iter().all(|one| directive.blocked.contains(one))
 }
 
 /// Ruling H1: nothing goes up from memory. `active` stays out altogether: it stands on a start that only the database has.
@@ -148,6 +156,20 @@ mod tests {
         directive::{Cover, directive},
         samples,
     };
+
+    #[test]
+    fn a_symbol_is_blocked_from_memory_and_freed_by_a_fresh_read() {
+        let bot = crate::domain::BotFacts { start_epoch: Epoch(3), ..samples::bot() };
+        let btc = crate::domain::Symbol::parse("BTC/USDT").unwrap();
+        let hold = samples::hold(crate::domain::Scope::Symbol(btc, None), crate::domain::Level::Reduce, 4);
+        let free = directive(&bot, &Cover::default());
+        let blocked = directive(&bot, &Cover { open: vec![&hold], latched: Epoch(0), touched: Epoch(4) });
+        assert_eq!((free.state, blocked.state), (State::Active, State::Active), "it goes on elsewhere");
+        assert_eq!(due(Some(&free), &blocked, State::Active), Due::Stop);
+        let freed = Directive { epoch: Epoch(5), ..free.clone() };
+        assert_eq!(due(Some(&blocked), &freed, State::Active), Due::Rise);
+        assert_eq!(due(None, &blocked, State::Halted), Due::Rise, "who was told nothing yet is freed by nothing from memory");
+    }
 
     #[test]
     fn nothing_goes_up_from_memory() {

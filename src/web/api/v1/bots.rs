@@ -112,6 +112,6 @@ pub async fn set_stage(State(app): Shared, caller: ByToken, Named(name): Named, 
 fn named(app: &App, name: &str) -> Result<BotId, WebError> {
     match app.scope_named("bot", name)? {
         Scope::Bot(id) => Ok(id),
-        Scope::Fleet | Scope::Team(_) => Err(WebError::not_found()),
+        _ => Err(WebError::not_found()),
     }
 }

@@ -1,9 +1,9 @@
 //! `/api/v1/holds`: placing one, listing them. Placing has no limit of any kind: not of rate, not of size of scope, not for want of a
 //! database. Releasing is a person's signed act and has no route here.
 
-use crate::app::holds::{Placed, Press};
+use crate::app::holds::{Placed, Press, Terms};
 use crate::authz::Action;
-use crate::domain::{Hold, HoldId, Level, Scope};
+use crate::domain::{Hold, HoldId, Level, Scope, Timestamp};
 use crate::web::{
     Answer, Shared, WebError,
     api::{ByToken, Listing, listing::Piece, openapi::Problem},
@@ -22,13 +22,21 @@ use serde::Serialize;
 #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
-    /// `fleet`, `team` or `bot`.
+    /// `fleet`, `team`, `venue`, `subaccount`, `strategy`, `bot` or `symbol`.
     scope: String,
     /// With scope `team`: its id or name.
     team: Option<String>,
+    /// With scope `venue`: its id or name.
+    venue: Option<String>,
+    /// With scope `subaccount`: its id, its name where only one venue has it, or `VENUE/NAME`.
+    subaccount: Option<String>,
+    /// With scope `strategy`: its name.
+    strategy: Option<String>,
     /// With scope `bot`: its id or name.
     bot: Option<String>,
-    /// `pause` (the usual) or `reduce`.
+    /// With scope `symbol`: `BTC/USDT` everywhere, or `BTC/USDT@VENUE`. Bots add nothing in it and go on elsewhere.
+    symbol: Option<String>,
+    /// `pause` (the usual) or `reduce`. A symbol's hold is always `reduce`; `kill` is for people.
     #[serde(default = "pause")]
     #[schema(value_type = String)]
     level: Level,
@@ -38,9 +46,12 @@ pub struct Asked {
     /// The same press sent again carries the same key; the header `Idempotency-Key` does as well.
     #[serde(default)]
     idempotency_key: String,
+    /// Nobody may release it before this moment, at most seven days ahead. What cannot be read, or lies behind, is left aside: a stop is not
+    /// refused for it, and the answer says what counts.
+    not_before: Option<String>,
 }
 
-fn pause() -> Level {
+pub(super) fn pause() -> Level {
     Level::Pause
 }
 
@@ -50,12 +61,20 @@ fn pause() -> Level {
 pub struct HoldShape {
     /// Its id.
     pub id: String,
-    /// `fleet`, `team` or `bot`.
+    /// `fleet`, `team`, `venue`, `subaccount`, `strategy`, `bot` or `symbol`.
     scope: &'static str,
     /// The team, with scope `team`.
     team: Option<String>,
+    /// The venue, with scope `venue`, or with a symbol that is held at one venue.
+    venue: Option<String>,
+    /// The subaccount, with scope `subaccount`.
+    subaccount: Option<String>,
+    /// The strategy's name, with scope `strategy`.
+    strategy: Option<String>,
     /// The bot, with scope `bot`.
     bot: Option<String>,
+    /// The symbol, with scope `symbol`.
+    symbol: Option<String>,
     /// `reduce`, `pause` or `kill`.
     level: &'static str,
     /// The reason, possibly empty.
@@ -66,6 +85,8 @@ pub struct HoldShape {
     at: String,
     /// The epoch it took.
     epoch: i64,
+    /// Nobody may release it before this moment.
+    not_before: Option<String>,
     /// It was recorded after it had been pushed.
     late: bool,
     /// Position of its entry in the audit log.
@@ -122,12 +143,20 @@ impl From<&Hold> for HoldShape {
             id: hold.id.to_string(),
             scope: hold.scope.kind(),
             team: if let Scope::Team(team) = &hold.scope { Some(team.to_string()) } else { None },
+            venue: match &hold.scope {
+                Scope::Venue(venue) | Scope::Symbol(_, Some(venue)) => Some(venue.to_string()),
+                _ => None,
+            },
+            subaccount: if let Scope::Subaccount(subaccount) = &hold.scope { Some(subaccount.to_string()) } else { None },
+            strategy: if let Scope::Strategy(name) = &hold.scope { Some(name.clone()) } else { None },
             bot: if let Scope::Bot(bot) = &hold.scope { Some(bot.to_string()) } else { None },
+            symbol: if let Scope::Symbol(symbol, _) = &hold.scope { Some(symbol.to_string()) } else { None },
             level: hold.level.as_str(),
             why: hold.why.clone(),
             by: PlacerShape { kind: hold.placed_by.kind.as_str(), id: hold.placed_by.id.clone(), name: hold.placed_by.name.clone() },
             at: hold.at.rfc3339(),
             epoch: hold.epoch.0,
+            not_before: hold.not_before.map(|at| at.rfc3339()),
             late: hold.late,
             entry: hold.entry,
             released: hold.released.as_ref().map(|release| ReleaseShape {
@@ -172,10 +201,10 @@ pub async fn show(State(app): Shared, caller: ByToken, Named(id): Named) -> Answ
     Ok(Json(HoldShape::from(&app.hold(actor, &id).await?)).into_response())
 }
 
-/// Stops: a fleet, a team or one bot. 201 for a new hold, 200 when this press had been taken before.
+/// Stops: the fleet, a team, a venue, a subaccount, a strategy, one bot or one symbol. 201 for a new hold, 200 when this press had been taken before.
 ///
 /// # Errors
-/// 403 for a scope that this token may not stop; 404 for a team or bot that is not there; 422 for fields that do not fit.
+/// 403 for a scope or level that is not this token's to stop; 404 for what is not there; 422 for fields that do not fit.
 #[utoipa::path(post, path = "/api/v1/holds", tag = "holds", security(("token" = [])), request_body = Asked,
     params(("Idempotency-Key" = Option<String>, Header, description = "the same press sent again carries the same key")),
     responses((status = 201, body = PlacedShape), (status = 200, body = PlacedShape),
@@ -186,7 +215,8 @@ pub async fn create(State(app): Shared, caller: ByToken, headers: HeaderMap, Raw
     let scope = app.scope_named(&asked.scope, named(&asked)?)?;
     let in_header = headers.get("idempotency-key").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let idempotency_key = in_header.unwrap_or(asked.idempotency_key);
-    let press = Press { scope, level: asked.level, why: asked.why, idempotency_key };
+    let terms = Terms { not_before: asked.not_before.as_deref().and_then(Timestamp::parse), with: None };
+    let press = Press { scope, level: asked.level, why: asked.why, idempotency_key, terms };
     let placed = app.place(actor, press).await?;
     let bots = app.fleet.view().under(&placed.hold).len();
     let status = if placed.repeated { StatusCode::OK } else { StatusCode::CREATED };
@@ -194,7 +224,7 @@ pub async fn create(State(app): Shared, caller: ByToken, headers: HeaderMap, Raw
     Ok((status, at, Json(shape(&placed, bots))).into_response())
 }
 
-fn shape(placed: &Placed, bots: usize) -> PlacedShape {
+pub(super) fn shape(placed: &Placed, bots: usize) -> PlacedShape {
     PlacedShape {
         hold: (&placed.hold).into(),
         kept: placed.kept.as_str(),
@@ -207,17 +237,28 @@ fn shape(placed: &Placed, bots: usize) -> PlacedShape {
 
 /// The one name that belongs to the scope. Another one beside it is refused: what was meant is not clear.
 fn named(asked: &Asked) -> Result<&str, WebError> {
+    let given: [(&'static str, &Option<String>); 6] = [
+        ("team", &asked.team),
+        ("venue", &asked.venue),
+        ("subaccount", &asked.subaccount),
+        ("strategy", &asked.strategy),
+        ("bot", &asked.bot),
+        ("symbol", &asked.symbol),
+    ];
     let unfit = |field: &'static str, said: String| WebError {
         fields: vec![(field, said.clone())],
         ..WebError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Something needs a change", said)
     };
-    match (asked.scope.as_str(), &asked.team, &asked.bot) {
-        ("team", Some(name), None) | ("bot", None, Some(name)) => Ok(name),
-        ("team", None, None) => Err(unfit("team", "Name the team.".into())),
-        ("bot", None, None) => Err(unfit("bot", "Name the bot.".into())),
-        ("fleet" | "bot", Some(_), _) => Err(unfit("team", "A team goes with scope team only.".into())),
-        ("fleet" | "team", _, Some(_)) => Err(unfit("bot", "A bot goes with scope bot only.".into())),
-        // An unknown scope is refused by whoever knows them all.
-        _ => Ok(""),
+    // An unknown scope is refused by whoever knows them all.
+    if !Scope::KINDS.contains(&asked.scope.as_str()) {
+        return Ok("");
+    }
+    if let Some((field, _)) = given.iter().find(|(field, name)| name.is_some() && *field != asked.scope) {
+        return Err(unfit(field, format!("`{field}` goes with scope {field} only.")));
+    }
+    match given.iter().find(|(field, _)| *field == asked.scope) {
+        Some((_, Some(name))) => Ok(name),
+        Some((field, None)) => Err(unfit(field, format!("Name the {field}."))),
+        None => Ok(""),
     }
 }

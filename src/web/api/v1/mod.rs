@@ -5,6 +5,7 @@ pub mod agents;
 pub mod audit;
 pub mod bots;
 pub mod holds;
+pub mod presses;
 pub mod receipts;
 pub mod teams;
 

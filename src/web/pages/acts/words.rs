@@ -185,7 +185,7 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         ActKind::Release { hold, .. } => {
             let view = app.fleet.view();
             let Some(hold) = view.open_hold(hold) else { return "nobody any more: the hold is over".to_owned() };
-            let of_one = matches!(hold.scope, Scope::Bot(_));
+            let of_one = matches!(hold.scope, Scope::Bot(_)) && hold.level < Level::Kill;
             let by_trigger = of_one && hold.placed_by.kind == PlacerKind::Trigger;
             let of_one_by_risk = of_one && hold.placed_by.as_risk;
             let one_is_risk = if hold.placed_by.as_risk { "; one of the two holds risk, since risk placed it" } else { "" };
@@ -249,8 +249,7 @@ fn placed(app: &App, id: &HoldId) -> Vec<(&'static str, String)> {
 
 /// A scope as an act writes it, in words.
 fn scope_of(app: &App, text: &str) -> String {
-    let (kind, id) = text.split_once(':').unwrap_or((text, ""));
-    Scope::from_parts(kind, id).map_or_else(|| text.to_owned(), |scope| frame::scope_words(app, &scope))
+    Scope::from_one(text).map_or_else(|| text.to_owned(), |scope| frame::scope_words(app, &scope))
 }
 
 fn person(app: &App, id: &crate::domain::UserId) -> String {

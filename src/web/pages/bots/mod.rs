@@ -3,14 +3,16 @@
 
 pub mod enrol;
 pub mod enrol_live;
+pub mod limits;
 pub mod moving;
 pub mod new;
+pub mod seat;
 pub mod stage;
 
 use crate::app::{App, AppError, listings::BotRow, starts::Obstacle};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::token;
-use crate::domain::{BotFacts, BotId, Exits, State as Doing, Timestamp, Timings};
+use crate::domain::{BotFacts, BotId, Exits, Scope, State as Doing, Timestamp, Timings};
 use crate::fleet::DrillSeen;
 use crate::protocol::{AdapterSaid, Report};
 use crate::web::{
@@ -116,6 +118,18 @@ pub(super) struct May {
     pub(super) edit: bool,
     pub(super) stage: bool,
     pub(super) enrol: bool,
+    pub(super) kill: bool,
+    pub(super) tighten: bool,
+}
+
+/// Where it trades, and what it is bound to.
+pub(super) struct Place {
+    /// Venue and subaccount in words; none: not said.
+    pub(super) seat: Option<String>,
+    /// Symbols in which it adds nothing now.
+    pub(super) blocked: Vec<String>,
+    /// The bots bound to it: id, name.
+    pub(super) linked: Vec<(BotId, String)>,
 }
 
 #[derive(Template)]
@@ -140,6 +154,9 @@ pub(super) struct Bot {
     pub(super) reported: Reported,
     pub(super) limits: Vec<(String, String)>,
     pub(super) limits_version: i64,
+    /// Its agent has not taken this version over.
+    pub(super) limits_wait: bool,
+    pub(super) place: Place,
     pub(super) timings: Times,
     /// The last measured stop: its steps in words, when it was pressed, its receipt.
     pub(super) drill: Option<(String, Timestamp, String)>,
@@ -215,6 +232,8 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
         reported: reported(&app, &row, frame.now),
         limits: limits(bot),
         limits_version: bot.limits.version,
+        limits_wait: bot.limits_waiting,
+        place: place(&app, &row),
         timings: Times::of(bot.timings, row.seen.as_ref().and_then(|seen| seen.adapter.as_ref())),
         drill: app.last_drill(&bot.id).map(|drill| (drill_words(&drill), drill.at, format!("/holds/{}", drill.hold))),
         agent: agent(&row, frame.now),
@@ -250,6 +269,23 @@ fn may(actor: &Actor, bot: &BotFacts) -> May {
         edit: ok(Action::EditBot, &resource),
         stage: ok(Action::SetStage, &resource),
         enrol: ok(Action::EnrolAgent, &resource),
+        kill: ok(Action::PlaceKill, &Resource::Scope { scope: Scope::Bot(bot.id.clone()), team: Some(bot.team.clone()) }),
+        tighten: ok(Action::TightenLimits, &resource),
+    }
+}
+
+fn place(app: &App, row: &BotRow) -> Place {
+    let view = app.fleet.view();
+    let name = |id: &BotId| view.bot(id).map_or_else(|| id.to_string(), |bot| bot.name.clone());
+    let seat = row.bot.seat.as_ref().and_then(|seat| app.venues().subaccount(&seat.subaccount));
+    let blocked = row.directive.blocked.iter().map(|one| frame::scope_words(app, &Scope::Symbol(one.symbol.clone(), one.venue.clone())));
+    Place {
+        seat: seat.map(|subaccount| {
+            let environment = app.venues().venue(&subaccount.venue_id).map_or("", |venue| venue.environment.as_str());
+            format!("{} ({environment})", app.venues().label(&subaccount))
+        }),
+        blocked: blocked.collect(),
+        linked: app.venues().linked(&row.bot.id).into_iter().map(|id| (id.clone(), name(&id))).collect(),
     }
 }
 

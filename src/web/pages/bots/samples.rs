@@ -79,6 +79,12 @@ fn bot(age_s: Option<i64>) -> Bot {
         drill: Some(("idle after 412 ms (received 3 ms, applied 40 ms)".to_owned(), now, "/holds/0193".to_owned())),
         limits: vec![("max position notional".to_owned(), "25000".to_owned())],
         limits_version: 7,
+        limits_wait: false,
+        place: Place {
+            seat: Some("binance/grid-7 (test)".to_owned()),
+            blocked: vec!["SOL/USDT everywhere".to_owned()],
+            linked: vec![(BotId::from_stored(samples::id(8)), "grid-07 hedge".to_owned())],
+        },
         timings: Times::of(timings, Some(&AdapterSaid { name: "freqtrade".to_owned(), dies_with_agent: false })),
         agent: Some(AgentCard {
             name: "host-7".to_owned(),
@@ -92,7 +98,7 @@ fn bot(age_s: Option<i64>) -> Bot {
         start: Start::NotNeeded,
         steps: stage::steps(Stage::Sandbox, true),
         events: Some(events(now)),
-        may: May { pause: true, start: true, edit: true, stage: true, enrol: true },
+        may: May { pause: true, start: true, edit: true, stage: true, enrol: true, kill: true, tighten: true },
         frame,
     }
 }
@@ -140,7 +146,9 @@ fn strange() -> Bot {
     page.limits = Vec::new();
     page.start = Start::Unknown;
     page.events = None;
-    page.may = May { pause: false, start: false, edit: false, stage: false, enrol: false };
+    page.place = Place { seat: None, blocked: Vec::new(), linked: Vec::new() };
+    page.limits_wait = true;
+    page.may = May { pause: false, start: false, edit: false, stage: false, enrol: false, kill: false, tighten: false };
     page
 }
 
@@ -184,5 +192,6 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         ("bot-enrol-pending", enrol(pending, None)),
         ("bot-enrol-confirmed", enrol(confirmed, Some("an operator (to sandbox) or a lead of the bot's team"))),
     ];
-    all.map(|(name, page)| (name.to_owned(), page)).into()
+    let own: Vec<_> = all.map(|(name, page)| (name.to_owned(), page)).into();
+    own.into_iter().chain(seat::samples()).chain(limits::samples()).collect()
 }

@@ -1,21 +1,21 @@
 //! The press. It takes effect on arrival; the answer leads to its receipt. Works in a session that may only stop.
 
 use super::super::pause;
-use crate::app::{App, holds::Press};
-use crate::authz::Actor;
+use crate::app::holds::{Press, Terms};
 use crate::domain::{Level, Scope};
 use crate::web::{Answer, Shared, WebError, extract::Pressing, frame};
 use axum::{extract::State, http::StatusCode};
-use futures_util::future::join_all;
-use std::sync::Arc;
+
+/// The longest a press can put its release off by this form. Hours.
+const HOURS: i64 = 7 * 24;
 
 /// What a pause button sends.
 #[derive(Debug, serde::Deserialize)]
 pub struct Pressed {
-    /// `fleet`, `team:ID`, `bot:ID` or `bots`.
+    /// `fleet`, `KIND:ID`, `bots` with the marked ones beside it, `several` with the ticked ones, or `symbol` with what was typed.
     #[serde(default)]
     scope: String,
-    /// `pause` or `reduce`; anything else is a pause, since a stop is not refused over a word.
+    /// `pause`, `reduce` or `kill`; anything else is a pause, since a stop is not refused over a word.
     #[serde(default)]
     level: String,
     /// The same rendering of a page sends the same key.
@@ -23,40 +23,57 @@ pub struct Pressed {
     key: String,
     #[serde(default)]
     why: String,
+    /// Hours before which it may not be released; anything else: none.
+    #[serde(default)]
+    hours: String,
     /// The marked bots.
     #[serde(default)]
     bot: Vec<String>,
+    /// The ticked scopes, each `KIND:ID`.
+    #[serde(default)]
+    also: Vec<String>,
+    /// The symbol as typed, and the venue's id; empty: everywhere.
+    #[serde(default)]
+    symbol: String,
+    #[serde(default)]
+    venue: String,
 }
 
 /// Takes the press and leads to its receipt.
 pub async fn place(State(app): Shared, Pressing(person, pressed): Pressing<Pressed>) -> Answer {
-    let scopes = pause::scopes(&pressed.scope, &pressed.bot)?;
-    let level = if pressed.level == "reduce" { Level::Reduce } else { Level::Pause };
-    let presses = scopes.into_iter().map(|scope| one(&app, &person.actor, &pressed, scope, level));
-    let outcomes = join_all(presses).await;
-    if let [one] = outcomes.as_slice() {
-        return match one {
-            Ok(href) => Ok(frame::see(href)),
-            Err((_, error)) => Err(error.clone()),
-        };
+    let named = match pressed.scope.as_str() {
+        "symbol" if pressed.venue.is_empty() => format!("symbol:{}", pressed.symbol.trim()),
+        "symbol" => format!("symbol:{}@{}", pressed.symbol.trim(), pressed.venue),
+        other => other.to_owned(),
+    };
+    let scopes = pause::scopes(&named, &pressed.bot, &pressed.also)?;
+    let level = pressed.level.parse().unwrap_or(Level::Pause);
+    let hours = pressed.hours.parse::<i64>().ok().filter(|hours| (1..=HOURS).contains(hours));
+    let not_before = hours.map(|hours| app.clock.now().plus_ms(hours * 3_600_000));
+    let press = Press {
+        scope: Scope::Fleet,
+        level,
+        why: pressed.why,
+        idempotency_key: pressed.key,
+        terms: Terms { not_before, ..Terms::default() },
+    };
+    let outcomes = app.place_several(&person.actor, scopes, &press).await;
+    let asked = outcomes.len();
+    let (mut receipt, mut failed) = (None, Vec::new());
+    for (scope, outcome) in outcomes {
+        match outcome {
+            Ok(placed) => drop(receipt.get_or_insert(format!("/holds/{}", placed.hold.id))),
+            Err(error) => failed.push((frame::scope_words(&app, &scope), WebError::from(error))),
+        }
     }
-    let failed: Vec<String> =
-        outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).map(|(name, e)| format!("{name}: {}", e.reasons.join(" "))).collect();
-    if failed.is_empty() {
-        return Ok(frame::see("/holds"));
-    }
-    let mut error = WebError::new(StatusCode::CONFLICT, "partly", "Some bots were not stopped", "");
-    error.reasons = failed;
-    error.reasons.push(format!("The other {} are stopped; their receipts are under Holds.", outcomes.len() + 1 - error.reasons.len()));
-    Err(error)
-}
-
-/// Places one hold. The path of its receipt, or the scope's name and why not.
-async fn one(app: &Arc<App>, actor: &Actor, pressed: &Pressed, scope: Scope, level: Level) -> Result<String, (String, WebError)> {
-    let name = frame::scope_words(app, &scope);
-    let press = Press { scope, level, why: pressed.why.clone(), idempotency_key: pressed.key.clone() };
-    match app.place(actor.clone(), press).await {
-        Ok(placed) => Ok(format!("/holds/{}", placed.hold.id)),
-        Err(error) => Err((name, error.into())),
+    match (receipt, failed.as_slice()) {
+        (Some(receipt), []) => Ok(frame::see(&receipt)),
+        (None, [(_, error)]) if asked == 1 => Err(error.clone()),
+        (_, failed) => {
+            let mut error = WebError::new(StatusCode::CONFLICT, "partly", "Not everything was stopped", "");
+            error.reasons = failed.iter().map(|(name, error)| format!("{name}: {}", error.reasons.join(" "))).collect();
+            error.reasons.push(format!("The other {} are stopped; their receipts are under Holds.", asked - failed.len()));
+            Err(error)
+        }
     }
 }

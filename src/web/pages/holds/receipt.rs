@@ -25,6 +25,8 @@ use axum::{
 
 /// Rows of each table, at most.
 const ROWS: usize = 100;
+/// How long a receipt waits for what only the database knows.
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(250);
 
 /// A bot that is not idle yet, or is.
 pub struct Line {
@@ -191,6 +193,12 @@ pub(super) struct ReceiptPage {
     pub(super) kept: Option<NotAsUsual>,
     /// Titles and paths of holds that cover the same.
     pub(super) beside: Vec<(String, String, Timestamp)>,
+    /// Titles and paths of holds that the same press placed.
+    pub(super) with: Vec<(String, String)>,
+    /// Nobody may release it before this moment.
+    pub(super) not_before: Option<Timestamp>,
+    pub(super) is_kill: bool,
+    pub(super) is_symbol: bool,
     pub(super) part: Part,
     pub(super) may_explain: bool,
     pub(super) release: Option<MayRelease>,
@@ -231,9 +239,13 @@ async fn draw(app: &App, actor: &Actor, visitor: &Visitor, id: &HoldId, typed: T
         by: hold.placed_by.name.clone(),
         at: hold.at,
         why: hold.why.clone(),
-        starts_by_release: !hold.level.latches(),
+        starts_by_release: !hold.latches(),
         kept: kept(app, hold),
         beside: beside(app, hold),
+        with: with(app, hold).await,
+        not_before: hold.not_before.filter(|at| hold.is_open() && *at > frame.now),
+        is_kill: hold.level == Level::Kill,
+        is_symbol: hold.scope.is_symbol(),
         part: Part::of(app, &receipt),
         may_explain: hold.why.is_empty() && authz::check(actor, Action::ExplainHold, &Resource::Installation).is_ok(),
         release: hold.is_open().then(|| may_release(app, actor, hold)),
@@ -282,6 +294,12 @@ fn beside(app: &App, hold: &Hold) -> Vec<(String, String, Timestamp)> {
         .iter()
         .map(|other| (format!("{} by {}", title(app, other), other.placed_by.name), format!("/holds/{}", other.id), other.at))
         .collect()
+}
+
+/// The holds that the same press placed; without a database nobody knows them here, and each has its line under Holds.
+async fn with(app: &App, hold: &Hold) -> Vec<(String, String)> {
+    let others = tokio::time::timeout(PATIENCE, app.holds_with(hold)).await.ok().and_then(Result::ok).unwrap_or_default();
+    others.iter().map(|other| (title(app, other), format!("/holds/{}", other.id))).collect()
 }
 
 fn may_release(app: &App, actor: &Actor, hold: &Hold) -> MayRelease {
@@ -379,6 +397,10 @@ pub(super) fn samples() -> Vec<(String, String)> {
             starts_by_release: false,
             kept: None,
             beside: Vec::new(),
+            with: vec![("Pause of team grid".to_owned(), "/holds/0194".to_owned())],
+            not_before: Some(samples::now().plus_ms(3_600_000)),
+            is_kill: false,
+            is_symbol: false,
             part,
             may_explain: true,
             release: Some(MayRelease::Yes("It takes your key and a second person's: another lead, or risk.")),

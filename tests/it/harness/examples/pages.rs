@@ -22,7 +22,7 @@ impl Scene {
         let of = self.of(whose);
         let path = match route.path {
             "/healthz" | "/readyz" | "/" | "/sign-in" | "/sign-in/key" | "/sign-in/lost" | "/recoveries" | "/welcome" | "/fleet"
-            | "/pause" | "/holds" | "/live/fleet" | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams"
+            | "/pause" | "/holds" | "/live/fleet" | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams" | "/venues" | "/kill"
             | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new" | "/agents" | "/audit" | "/audit/checkpoint" | "/audit/verify"
             | "/first-run" | "/live/first-run" | "/notices" | "/demo/mail" | "/stop-device" | "/stop-devices" | "/me/stop-devices" => {
                 route.path.to_owned()
@@ -39,7 +39,7 @@ impl Scene {
             "/people/{id}" => format!("/people/{}", of.member),
             "/recoveries/{id}" => format!("/recoveries/{}", of.linked),
             "/teams/{id}" => format!("/teams/{}", of.team),
-            "/bots/{id}" | "/bots/{id}/move" | "/bots/{id}/enrol" | "/live/bots/{id}/enrol" => {
+            "/bots/{id}" | "/bots/{id}/move" | "/bots/{id}/seat" | "/bots/{id}/limits" | "/bots/{id}/enrol" | "/live/bots/{id}/enrol" => {
                 route.path.replace("{id}", of.bot.id.as_str())
             }
             "/starts/new" => format!("/starts/new?bot={}", of.bot.id),
@@ -111,6 +111,15 @@ impl Scene {
                 Ask::form("/me/sessions/end", &[("which", "others")])
             }
             "/teams" => Ask::form("/teams", &[("name", &self.name("team"))]),
+            "/teams/{id}/limits/half" => {
+                let bot = self.limited(whose).await;
+                Ask::form(format!("/teams/{}/limits/half", bot.team), &[])
+            }
+            "/venues" => Ask::form("/venues", &[("name", &self.name("venue")), ("environment", "test")]),
+            "/venues/subaccounts" => {
+                let fields = [("venue", self.venue().await), ("subaccount", self.name("sub"))];
+                Ask::form("/venues/subaccounts", &fields.each_ref().map(|(name, text)| (*name, text.as_str())))
+            }
             "/tokens" => {
                 let team = if whose == Whose::Everybodys { String::new() } else { self.of(whose).team.to_string() };
                 Ask::form("/tokens", &[("name", "pager"), ("scope", "stop-only"), ("team", &team), ("days", "30")])
@@ -167,6 +176,23 @@ impl Scene {
             "/bots" => Ask::form(path, &[("name", &self.name("bot")), ("team", of.team.as_str()), ("strategy", "grid"), ("owner", "")]),
             "/bots/{id}/stage" => Ask::form(at(self.bot(whose).await.id.as_str()), &[("stage", "draft")]),
             "/bots/{id}/move" => Ask::form(at(self.bot(whose).await.id.as_str()), &[("team", self.desk.as_str())]),
+            "/bots/{id}/seat" => {
+                let (venue, name) = (self.venue().await, self.name("sub"));
+                let one = self.test.app.create_subaccount(&self.test.actor("admin"), &venue, &name).await.unwrap();
+                Ask::form(at(self.bot(whose).await.id.as_str()), &[("subaccount", one.id.as_str())])
+            }
+            "/bots/{id}/links" => {
+                let other = self.bot(whose).await;
+                Ask::form(at(self.bot(whose).await.id.as_str()), &[("other", &other.name), ("why", "two legs of one hedge")])
+            }
+            "/bots/{id}/links/end" => {
+                let (bot, other) = (self.bot(whose).await, self.bot(whose).await);
+                let by = self.test.actor(of.operator);
+                self.test.app.link_bots(&by, &bot.id, &other.name, "two legs").await.unwrap();
+                Ask::form(at(bot.id.as_str()), &[("other", other.id.as_str())])
+            }
+            "/bots/{id}/limits" => Ask::form(at(self.bot(whose).await.id.as_str()), &[("max_leverage", "2"), ("why", "storm ahead")]),
+            "/bots/{id}/limits/half" => Ask::form(at(self.limited(whose).await.id.as_str()), &[]),
             "/bots/{id}/enrol" => Ask::form(at(of.bot.id.as_str()), &[]),
             "/bots/{id}/confirm" => {
                 let bot = self.bot(whose).await;
@@ -177,6 +203,19 @@ impl Scene {
             "/agents/{id}/revoke" => Ask::form(at(of.agent.id().as_str()), &[("why", "the host is gone")]),
             _ => return None,
         })
+    }
+
+    /// A venue, by its id.
+    async fn venue(&self) -> String {
+        self.test.app.create_venue(&self.test.actor("admin"), &self.name("venue"), "test").await.unwrap().id.to_string()
+    }
+
+    /// A bot with limits that can be halved.
+    async fn limited(&self, whose: Whose) -> andon::domain::BotFacts {
+        let bot = self.bot(whose).await;
+        let asked = [("max_order_notional".to_owned(), "2000".to_owned())];
+        self.test.app.tighten_limits(&self.test.actor(self.of(whose).operator), &bot.id, &asked, "").await.unwrap();
+        bot
     }
 
     /// One's own keys: a third one is made for whoever removes one.

@@ -1,0 +1,37 @@
+//! Stops bots whose agent is heard and does not take a tightening of its limits over (ruling C10).
+
+use super::is_mine;
+use crate::app::{App, facts::Observed};
+use crate::domain::{Freshness, State, StopKind};
+use std::{sync::Arc, time::Duration};
+
+const EVERY: Duration = Duration::from_secs(1);
+/// How long an agent that is heard may take. Milliseconds.
+const PATIENCE_MS: i64 = 5_000;
+
+/// Runs until the server stops.
+pub async fn run(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        if is_mine(&app, "limits", EVERY).await {
+            round(&app).await;
+        }
+    }
+}
+
+/// One round. An agent that is not heard lapses soon enough by its silence.
+pub async fn round(app: &Arc<App>) {
+    let (now, view) = (app.clock.now(), app.fleet.view());
+    let is_late = |bot: &&Arc<crate::domain::BotFacts>| {
+        let seen = app.book.seen(&bot.id);
+        let heard = seen.as_ref().is_some_and(|seen| bot.timings.freshness(Some(now.ms_since(seen.at))) <= Freshness::Late);
+        heard && now.ms_since(bot.limits_at) > PATIENCE_MS && seen.and_then(|seen| seen.limits_version) != Some(bot.limits.version)
+    };
+    let waiting = view.bots().filter(|bot| bot.limits_waiting && view.directive(bot).state != State::Halted);
+    for bot in waiting.filter(is_late) {
+        let why = format!("its agent did not take over limits version {} within 5 s", bot.limits.version);
+        if let Err(error) = app.record_fact(&bot.id, Observed::Stop(StopKind::LimitsNotAcknowledged, why)).await {
+            tracing::warn!(bot = %bot.id, %error, "limits that nobody took over could not be recorded as a stop yet");
+        }
+    }
+}
