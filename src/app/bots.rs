@@ -142,7 +142,9 @@ impl App {
         bot.stage = to;
         bot.fact_epoch = epoch;
         match storage::bots::bot_edit(act.tx(), &bot).await {
-            Err(storage::Error::Duplicate(_)) => return Err(AppError::conflict("another bot has its subaccount by now; take it away from one of them first")),
+            Err(storage::Error::Duplicate(_)) => {
+                return Err(AppError::conflict("another bot has its subaccount by now; take it away from one of them first"));
+            }
             other => other?,
         }
         let stop = StopFact { epoch, kind: StopKind::Stage, why: format!("stage changed from {from} to {to}"), at: act.now() };

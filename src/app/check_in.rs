@@ -10,7 +10,9 @@ use super::{
 };
 use crate::domain::{Blocked, BootId, BotFacts, BotId, Directive, Epoch, HoldId, State, StopKind, Timestamp, directive};
 use crate::fleet::{AckSeen, AgentSeen, BootStanding, View};
-use crate::protocol::{AckFrame, BlockedFrame, CarriedHold, CheckIn, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
+use crate::protocol::{
+    AckFrame, BlockedFrame, CarriedHold, CheckIn, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold,
+};
 use std::sync::Arc;
 
 /// Why an agent gets no answer.

@@ -115,7 +115,12 @@ impl App {
 
     /// Places one hold for each of several scopes, as one press. None waits for another, and one that is refused keeps none of the others from
     /// standing.
-    pub async fn place_several(self: &Arc<Self>, actor: &Actor, scopes: Vec<Scope>, press: &Press) -> Vec<(Scope, Result<Placed, AppError>)> {
+    pub async fn place_several(
+        self: &Arc<Self>,
+        actor: &Actor,
+        scopes: Vec<Scope>,
+        press: &Press,
+    ) -> Vec<(Scope, Result<Placed, AppError>)> {
         let with = (scopes.len() > 1).then(PressId::new);
         let each = scopes.into_iter().map(|scope| {
             let terms = Terms { with: with.clone(), ..press.terms.clone() };

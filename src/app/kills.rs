@@ -64,6 +64,10 @@ impl App {
     /// Refuses the end of a kill while a bot under it is not back in `draft`: it could else be started under its old stage.
     pub(crate) fn kill_is_settled(view: &View, hold: &crate::domain::Hold) -> Result<(), AppError> {
         let open = hold.level == Level::Kill && view.under(hold).iter().any(|bot| !matches!(bot.stage, Stage::Draft | Stage::Retired));
-        if open { Err(AppError::conflict("bots under this kill are still being taken back to draft; try again in a moment")) } else { Ok(()) }
+        if open {
+            Err(AppError::conflict("bots under this kill are still being taken back to draft; try again in a moment"))
+        } else {
+            Ok(())
+        }
     }
 }

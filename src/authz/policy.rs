@@ -230,7 +230,9 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::PlaceKill, Resource::Scope { scope, team }) => holds(Role::Risk) || may_kill_own(actor, scope, team.as_ref()),
         (Action::PlaceKill, Resource::Installation) => holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk),
         (Action::ReleaseHold, Resource::Hold { teams, placed_by, .. }) => may_release(actor, is_of_one(resource), teams, placed_by),
-        (Action::SecondRelease, Resource::Hold { teams, placed_by, .. }) => may_second_release(actor, is_of_one(resource), teams, placed_by),
+        (Action::SecondRelease, Resource::Hold { teams, placed_by, .. }) => {
+            may_second_release(actor, is_of_one(resource), teams, placed_by)
+        }
         (Action::StartBot, Resource::Bot { team, .. }) => trades_in(team),
         (Action::SecondStart, _) => holds(Role::Lead) || holds(Role::Risk),
         (Action::CreateTeam, _) => holds(Role::Admin),

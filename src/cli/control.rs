@@ -2,7 +2,10 @@
 //! It knows stopping, and the recovery of an account past every approval.
 
 use super::Failure;
-use crate::app::{App, AppError, holds::{Press, Terms}};
+use crate::app::{
+    App, AppError,
+    holds::{Press, Terms},
+};
 use crate::authz::Actor;
 use crate::domain::Level;
 use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};

@@ -22,8 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Stop bots, now.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  andon stop --all --why \"venue outage\"\n  andon stop --team arb --level reduce\n  andon stop --venue binance --symbol ETH/USDT@kraken\n  \
-    ANDON_SERVER=https://andon.example.org andon stop --bot grid-btc --token-file stop.token")]
+#[command(
+    after_help = "Examples:\n  andon stop --all --why \"venue outage\"\n  andon stop --team arb --level reduce\n  andon stop --venue binance --symbol ETH/USDT@kraken\n  \
+    ANDON_SERVER=https://andon.example.org andon stop --bot grid-btc --token-file stop.token"
+)]
 pub struct Args {
     #[command(flatten)]
     what: What,
@@ -161,12 +163,7 @@ async fn over_socket(path: &Path, asked: &Asked) -> Result<Answered, Failure> {
     tokio::time::timeout(PATIENCE, ask).await.map_err(|_| "the server did not answer")?
 }
 
-async fn over_http(
-    client: &reqwest::Client,
-    server: &url::Url,
-    token: &Secret<String>,
-    asked: &Asked,
-) -> Result<Answered, Failure> {
+async fn over_http(client: &reqwest::Client, server: &url::Url, token: &Secret<String>, asked: &Asked) -> Result<Answered, Failure> {
     // The server's clock counts, and this one may be off by a little.
     let not_before = asked.not_before_hours.map(|hours| Clock::system().now().plus_ms(hours * 3_600_000).rfc3339());
     let mut body = serde_json::json!({

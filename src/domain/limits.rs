@@ -175,7 +175,11 @@ mod tests {
         });
         assert_eq!((after.version, Value::Object(after.values)), (4, expected));
         assert_eq!(Limits::default().halved(), None);
-        assert_eq!(limits(serde_json::json!({"max_open_orders": 1, "max_slippage_bps": "4"})).halved(), None, "nothing changes, so nothing is news");
+        assert_eq!(
+            limits(serde_json::json!({"max_open_orders": 1, "max_slippage_bps": "4"})).halved(),
+            None,
+            "nothing changes, so nothing is news"
+        );
     }
 
     #[test]

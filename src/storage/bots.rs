@@ -5,7 +5,8 @@ use super::{
     db::{on, statements},
 };
 use crate::domain::{
-    BotFacts, BotId, Epoch, Exits, Limits, Seat, Stage, StopFact, StopId, StopKind, SubaccountId, TeamId, Timestamp, Timings, UserId, VenueId,
+    BotFacts, BotId, Epoch, Exits, Limits, Seat, Stage, StopFact, StopId, StopKind, SubaccountId, TeamId, Timestamp, Timings, UserId,
+    VenueId,
 };
 
 statements! {

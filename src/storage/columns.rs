@@ -40,8 +40,22 @@ macro_rules! words {
 }
 
 ids!(
-    ActId, AgentId, BotId, DeviceId, HoldId, InstallationId, MailAddress, NoticeId, PressId, RecoveryId, StopId, SubaccountId, TeamId,
-    TokenId, UserId, VenueId
+    ActId,
+    AgentId,
+    BotId,
+    DeviceId,
+    HoldId,
+    InstallationId,
+    MailAddress,
+    NoticeId,
+    PressId,
+    RecoveryId,
+    StopId,
+    SubaccountId,
+    TeamId,
+    TokenId,
+    UserId,
+    VenueId
 );
 words!(Environment, Exits, Level, NoticeKind, PlacerKind, RecoveryState, Role, Stage, State, Step, StopKind);
 column! { String: CredentialId = |id| id.0.clone(), |stored| Ok(CredentialId(stored)); }

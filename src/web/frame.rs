@@ -8,7 +8,7 @@ use super::{
 };
 use crate::app::{App, AppError, first_run::TASKS, first_run::Task};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotId, Grant, Hold, Role, Scope, Step, UserId, quorum::is_small, VenueId};
+use crate::domain::{BotId, Grant, Hold, Role, Scope, Step, UserId, VenueId, quorum::is_small};
 use askama::Template;
 use axum::{
     http::{HeaderValue, StatusCode, header},

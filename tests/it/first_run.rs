@@ -17,7 +17,13 @@ use std::{sync::Arc, time::Duration};
 
 /// Presses a pause of one bot for this reason; its agent obeys.
 async fn pause(test: &TestApp, bot: &BotFacts, agent: &mut Agent, why: &str) -> HoldId {
-    let press = Press { scope: Scope::Bot(bot.id.clone()), level: Level::Pause, why: why.into(), idempotency_key: String::new(), terms: Default::default() };
+    let press = Press {
+        scope: Scope::Bot(bot.id.clone()),
+        level: Level::Pause,
+        why: why.into(),
+        idempotency_key: String::new(),
+        terms: Default::default(),
+    };
     let hold = test.app.place(test.actor("operator"), press).await.unwrap().hold.id;
     test.hand.forward_ms(412);
     agent.settle(&test.app).await;
@@ -84,7 +90,13 @@ on_both!(a_drill_of_a_bot_that_did_not_trade_is_said_to_have_measured_nothing, |
     let bot = test.bot("arb-1", "arb").await;
     let mut agent = ready(&test, &bot, "operator").await;
     let mut lead = Browser::signed_in(&test, "lead").await;
-    let press = Press { scope: Scope::Bot(bot.id.clone()), level: Level::Pause, why: "drill".into(), idempotency_key: String::new(), terms: Default::default() };
+    let press = Press {
+        scope: Scope::Bot(bot.id.clone()),
+        level: Level::Pause,
+        why: "drill".into(),
+        idempotency_key: String::new(),
+        terms: Default::default(),
+    };
     test.app.place(test.actor("operator"), press).await.unwrap();
     lead.get("/first-run").await;
     assert!(lead.page.contains("The drill stands"), "{}", lead.page);

@@ -47,7 +47,8 @@ on_both!(a_press_stops_and_only_release_and_start_let_it_trade_again, |fresh: Fr
 on_both!(a_hundred_equal_presses_are_one_hold, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     test.bot("arb-1", "arb").await;
-    let press = Press { scope: Scope::Fleet, level: Level::Pause, why: "twice".into(), idempotency_key: "k-1".into(), terms: Default::default() };
+    let press =
+        Press { scope: Scope::Fleet, level: Level::Pause, why: "twice".into(), idempotency_key: "k-1".into(), terms: Default::default() };
     let presses = (0..100).map(|_| test.app.place(test.actor("risk"), press.clone()));
     let placed = futures_util::future::join_all(presses).await;
     let first = placed[0].as_ref().unwrap().hold.id.clone();
@@ -261,7 +262,8 @@ on_both!(an_agent_stops_its_own_bot_once_and_nothing_else, |fresh: Fresh| async 
 on_both!(who_may_not_stop_is_told_who_may_and_nothing_changes, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     test.bot("arb-1", "arb").await;
-    let press = Press { scope: Scope::Fleet, level: Level::Pause, why: String::new(), idempotency_key: String::new(), terms: Default::default() };
+    let press =
+        Press { scope: Scope::Fleet, level: Level::Pause, why: String::new(), idempotency_key: String::new(), terms: Default::default() };
     let refused = test.app.place(test.actor("auditor"), press.clone()).await.unwrap_err();
     assert!(matches!(&refused, AppError::Denied(denied) if denied.who.contains("operator")), "{refused}");
     let unknown = Press { scope: Scope::Bot(andon::domain::BotId::new()), ..press.clone() };

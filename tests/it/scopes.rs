@@ -9,6 +9,7 @@ use crate::harness::{
 use andon::{
     app::{
         AppError,
+        bots::NewBot,
         holds::{Press, Terms},
     },
     authz::Actor,
@@ -151,13 +152,8 @@ on_both!(a_kill_takes_bots_back_to_draft_and_two_people_end_it, |fresh: Fresh| a
     let mut two = Two::trading(fresh).await;
     let own = Scope::Bot(two.bots[0].id.clone());
     let grid = two.test.actor("grid operator");
-    let press = |scope: Scope| Press {
-        scope,
-        level: Level::Kill,
-        why: String::new(),
-        idempotency_key: String::new(),
-        terms: Terms::default(),
-    };
+    let press =
+        |scope: Scope| Press { scope, level: Level::Kill, why: String::new(), idempotency_key: String::new(), terms: Terms::default() };
     assert!(matches!(two.test.app.place(grid, press(own.clone())).await, Err(AppError::Denied(_))), "another team's");
     let operator = two.test.actor("operator");
     assert!(matches!(two.test.app.place(operator.clone(), press(Scope::Team(two.bots[0].team.clone()))).await, Err(AppError::Denied(_))));
@@ -186,19 +182,11 @@ on_both!(a_kill_takes_bots_back_to_draft_and_two_people_end_it, |fresh: Fresh| a
 
 on_both!(a_kill_of_the_fleet_reaches_bots_whose_database_row_comes_later, |fresh: Fresh| async move {
     let mut two = Two::trading(fresh).await;
-    let press = Press {
-        scope: Scope::Fleet,
-        level: Level::Kill,
-        why: "theft".into(),
-        idempotency_key: String::new(),
-        terms: Terms::default(),
-    };
+    let press =
+        Press { scope: Scope::Fleet, level: Level::Kill, why: "theft".into(), idempotency_key: String::new(), terms: Terms::default() };
     let placed = two.test.app.place(Actor::Host { user: "root".into() }, press).await.unwrap();
-    let late = two.test.app.create_bot(
-        &two.test.actor("operator"),
-        &andon::app::bots::NewBot { name: "late".into(), team: two.bots[0].team.to_string(), strategy: "grid".into(), ..Default::default() },
-    );
-    let late = late.await.unwrap();
+    let asked = NewBot { name: "late".into(), team: two.bots[0].team.to_string(), strategy: "grid".into(), ..NewBot::default() };
+    let late = two.test.app.create_bot(&two.test.actor("operator"), &asked).await.unwrap();
     let up = two.test.app.set_stage(&two.test.actor("operator"), &late.id, Stage::Sandbox).await;
     assert!(conflict(up).contains("kill covers it"), "a bot of tomorrow is covered too");
     two.settle().await;
@@ -234,15 +222,12 @@ on_both!(nobody_releases_before_the_moment_that_the_press_named, |fresh: Fresh| 
 on_both!(several_scopes_are_stopped_by_one_press_each_by_its_own_hold, |fresh: Fresh| async move {
     let mut two = Two::trading(fresh).await;
     let scopes = vec![two.scope("venue", "binance testnet"), two.scope("bot", "arb-2"), Scope::Bot(andon::domain::BotId::new())];
-    let press = Press {
-        scope: Scope::Fleet,
-        level: Level::Pause,
-        why: "both".into(),
-        idempotency_key: "one".into(),
-        terms: Terms::default(),
-    };
+    let press =
+        Press { scope: Scope::Fleet, level: Level::Pause, why: "both".into(), idempotency_key: "one".into(), terms: Terms::default() };
     let outcomes = two.test.app.place_several(&two.test.actor("operator"), scopes.clone(), &press).await;
-    let [Ok(first), Ok(second), Err(AppError::NotFound(_))] = [&outcomes[0].1, &outcomes[1].1, &outcomes[2].1] else { panic!("{outcomes:?}") };
+    let [Ok(first), Ok(second), Err(AppError::NotFound(_))] = [&outcomes[0].1, &outcomes[1].1, &outcomes[2].1] else {
+        panic!("{outcomes:?}")
+    };
     assert_eq!(first.hold.press, second.hold.press);
     assert_eq!(two.test.app.holds_with(&first.hold).await.unwrap().iter().map(|hold| &hold.id).collect::<Vec<_>>(), [&second.hold.id]);
     two.settle().await;
@@ -295,11 +280,10 @@ on_both!(a_tightening_reduces_until_the_agent_has_taken_it_over, |fresh: Fresh| 
     let halved = two.test.app.halve_limits_of_team(&two.test.actor("risk"), &two.bots[0].team).await.unwrap();
     assert_eq!((halved.bots, halved.without), (1, 1));
     let history = two.test.app.limits_history(&operator, &bot).await.unwrap();
-    assert_eq!(history.iter().map(|row| (row.version, row.why.as_str())).collect::<Vec<_>>(), [
-        (3, "tightened by half"),
-        (2, "tightened by half"),
-        (1, "first")
-    ]);
+    assert_eq!(
+        history.iter().map(|row| (row.version, row.why.as_str())).collect::<Vec<_>>(),
+        [(3, "tightened by half"), (2, "tightened by half"), (1, "first")]
+    );
     two.test.log_is_good().await;
 });
 

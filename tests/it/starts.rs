@@ -209,7 +209,13 @@ on_both!(going_up_is_never_answered_from_memory, |fresh: Fresh| async move {
     test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
     // Another replica commits a stop that this one has not heard of: its memory says active.
     let other = test.restarted().await;
-    let press = andon::app::holds::Press { scope: Scope::Fleet, level: Level::Pause, why: String::new(), idempotency_key: String::new(), terms: Default::default() };
+    let press = andon::app::holds::Press {
+        scope: Scope::Fleet,
+        level: Level::Pause,
+        why: String::new(),
+        idempotency_key: String::new(),
+        terms: Default::default(),
+    };
     other.place(other.actor_of(&test.people["risk"].id, false).unwrap(), press).await.unwrap();
     let view = test.app.fleet.view();
     assert_eq!(view.directive(view.bot(&bot.id).unwrap()).state, State::Active, "the lagging replica's memory");

@@ -6,8 +6,8 @@ use crate::audit::{Event, tree};
 use crate::authz::Actor;
 use crate::crypto::token;
 use crate::domain::{
-    Act, ActId, ActKind, BotId, Hold, HoldId, Level, PlacerKind, RecoveryId, Scope, StartLeaf, Timestamp, UserId, act, recovery as rules, role,
-    text,
+    Act, ActId, ActKind, BotId, Hold, HoldId, Level, PlacerKind, RecoveryId, Scope, StartLeaf, Timestamp, UserId, act, recovery as rules,
+    role, text,
 };
 use crate::storage::{self, Lane, acts::StoredAct};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};

@@ -48,7 +48,12 @@ fn with_one_key_a_person_reads_stops_and_adds_keys() {
 }
 
 fn hold(scope: Scope, team: &TeamId, kind: PlacerKind, as_risk: bool) -> Resource {
-    Resource::Hold { scope, level: Level::Pause, teams: vec![team.clone()], placed_by: PlacedBy { kind, id: "x".into(), name: "x".into(), as_risk } }
+    Resource::Hold {
+        scope,
+        level: Level::Pause,
+        teams: vec![team.clone()],
+        placed_by: PlacedBy { kind, id: "x".into(), name: "x".into(), as_risk },
+    }
 }
 
 #[test]

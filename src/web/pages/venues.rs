@@ -89,7 +89,11 @@ async fn draw(app: &App, person: &Person, typed: Typed, problems: Problems) -> A
         view.bots().find(has).map(|bot| (format!("/bots/{}", bot.id), bot.name.clone()))
     };
     let rows = app.venues().venues().into_iter().map(|venue| Row {
-        subaccounts: subaccounts.iter().filter(|one| one.venue_id == venue.id).map(|one| Sub { name: one.name.clone(), bot: bot_of(&one.id) }).collect(),
+        subaccounts: subaccounts
+            .iter()
+            .filter(|one| one.venue_id == venue.id)
+            .map(|one| Sub { name: one.name.clone(), bot: bot_of(&one.id) })
+            .collect(),
         id: venue.id.to_string(),
         name: venue.name,
         environment: venue.environment,

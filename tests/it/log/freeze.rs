@@ -44,7 +44,8 @@ async fn late(app: &App) -> Vec<storage::checkpoints::Late> {
 async fn stops_only(test: &TestApp, app: &Arc<App>) -> HoldId {
     let refused = app.create_team(&test.actor("admin"), "late team").await.unwrap_err();
     assert!(matches!(&refused, AppError::Frozen(why) if !why.is_empty()), "{refused:?}");
-    let press = Press { scope: Scope::Fleet, level: Level::Pause, why: "fire".into(), idempotency_key: String::new(), terms: Default::default() };
+    let press =
+        Press { scope: Scope::Fleet, level: Level::Pause, why: "fire".into(), idempotency_key: String::new(), terms: Default::default() };
     let placed = app.place(test.actor("operator"), press).await.unwrap();
     assert_eq!((placed.kept, placed.hold.entry), (Kept::Recorded, None), "the row is committed, the entry waits");
     let released = app.prepare_release(&test.actor("risk"), &placed.hold.id, "no").await;

@@ -119,7 +119,13 @@ async fn a_sink_whose_disk_hangs_delays_nothing() {
     while again.log.status().sink.behind_since.is_none() {
         tokio::task::yield_now().await;
     }
-    let press = andon::app::holds::Press { scope: Scope::Fleet, level: Level::Pause, why: String::new(), idempotency_key: String::new(), terms: Default::default() };
+    let press = andon::app::holds::Press {
+        scope: Scope::Fleet,
+        level: Level::Pause,
+        why: String::new(),
+        idempotency_key: String::new(),
+        terms: Default::default(),
+    };
     let placed = again.place(test.actor("risk"), press).await.unwrap();
     assert!(placed.hold.entry.is_some());
     again.publish(true).await.unwrap();

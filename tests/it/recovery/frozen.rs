@@ -33,7 +33,8 @@ async fn follow(app: &Arc<App>, link: &Secret<String>) -> Result<SoftKey, AppErr
 }
 
 async fn stops(app: &Arc<App>, user: &UserId) {
-    let press = Press { scope: Scope::Fleet, level: Level::Pause, why: String::new(), idempotency_key: String::new(), terms: Default::default() };
+    let press =
+        Press { scope: Scope::Fleet, level: Level::Pause, why: String::new(), idempotency_key: String::new(), terms: Default::default() };
     app.place(app.actor_of(user, false).unwrap(), press).await.unwrap();
 }
 

@@ -60,8 +60,13 @@ impl Shop {
     }
     /// Pauses the team and signs its release twice, as far apart as somebody alone must.
     async fn release_alone(&self) -> Result<Outcome, AppError> {
-        let press =
-            Press { scope: Scope::Team(self.team.clone()), level: Level::Pause, why: String::new(), idempotency_key: String::new(), terms: Default::default() };
+        let press = Press {
+            scope: Scope::Team(self.team.clone()),
+            level: Level::Pause,
+            why: String::new(),
+            idempotency_key: String::new(),
+            terms: Default::default(),
+        };
         let hold = self.app.place(self.actor(&self.admin), press).await.unwrap().hold.id;
         let act = self.app.prepare_release(&self.actor(&self.admin), &hold, "it is over").await?;
         assert!(matches!(self.sign(&self.admin, &act).await?, Outcome::Waits));

@@ -174,7 +174,13 @@ async fn the_first_run_says_what_its_agent_says_and_when_there_is_something_new_
     test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
     agent.settle(&test.app).await;
     agent.check_in(&test.app).await.unwrap();
-    let press = Press { scope: Scope::Bot(bot.id.clone()), level: Level::Pause, why: "drill".into(), idempotency_key: String::new(), terms: Default::default() };
+    let press = Press {
+        scope: Scope::Bot(bot.id.clone()),
+        level: Level::Pause,
+        why: "drill".into(),
+        idempotency_key: String::new(),
+        terms: Default::default(),
+    };
     test.app.place(test.actor("operator"), press).await.unwrap();
     read_until(&mut stream, &["The drill of bot arb-1: requested 0 ms, received —"]).await;
     test.hand.forward_ms(412);

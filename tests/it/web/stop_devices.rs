@@ -145,7 +145,8 @@ on_both!(a_hold_of_a_phone_leaves_its_trace_whoever_saw_the_press, |fresh: Fresh
     test.bot("arb-1", "arb").await;
     let cookie = test.phone("operator").await;
     // A process that ended right after the stop: the hold is there and nothing else of the press.
-    let press = Press { scope: Scope::Fleet, level: Level::Pause, why: String::new(), idempotency_key: "k".into(), terms: Default::default() };
+    let press =
+        Press { scope: Scope::Fleet, level: Level::Pause, why: String::new(), idempotency_key: "k".into(), terms: Default::default() };
     let placed = test.app.place(test.app.by_device(&cookie).unwrap().actor, press).await.unwrap();
     assert_eq!(test.app.trace_presses(true).await.unwrap(), 0, "whoever saw it has some time");
     test.hand.forward_ms(3 * MINUTE_MS);

@@ -107,7 +107,13 @@ on_both!(key_trouble_of_their_maker_ends_no_token_and_stops_no_stop_button, |fre
     let by = |token: &str| test.app.actor_by_token(token, "192.0.2.9");
     assert!(by(&reader).is_none(), "it rests");
     assert_eq!(test.app.end_and_warn().await.unwrap(), 0);
-    let press = Press { scope: Scope::Team(arb), level: Level::Pause, why: String::new(), idempotency_key: "button".into(), terms: Default::default() };
+    let press = Press {
+        scope: Scope::Team(arb),
+        level: Level::Pause,
+        why: String::new(),
+        idempotency_key: "button".into(),
+        terms: Default::default(),
+    };
     test.app.place(by(&button).expect("a stop is not refused"), press).await.unwrap();
     let (_, act) = test.make_key("lead", "new").await;
     test.sign_with("lead", &test.people["lead"].spare, &act).await.unwrap();

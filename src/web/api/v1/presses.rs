@@ -99,7 +99,11 @@ pub async fn create(State(app): Shared, caller: ByToken, Raw(body): Raw) -> Answ
             Ok(placed) => holds.push(super::holds::shape(&placed, app.fleet.view().under(&placed.hold).len())),
             Err(error) => {
                 let error = WebError::from(error);
-                refused.push(RefusedShape { scope: scope.kind().into(), name: frame::scope_words(&app, &scope), why: error.reasons.join(" ") });
+                refused.push(RefusedShape {
+                    scope: scope.kind().into(),
+                    name: frame::scope_words(&app, &scope),
+                    why: error.reasons.join(" "),
+                });
                 first.get_or_insert(error);
             }
         }

@@ -143,7 +143,9 @@ pub(super) fn samples() -> Vec<(String, String)> {
             problem: problems.of(named.name).to_owned(),
         });
         let (id, name, fields) = (samples::id(7), "grid-07".to_owned(), fields.collect());
-        LimitsPage { frame, id, name, may_tighten, may_halve: true, waits: true, fields, why: String::new(), versions, problems }.render().unwrap()
+        LimitsPage { frame, id, name, may_tighten, may_halve: true, waits: true, fields, why: String::new(), versions, problems }
+            .render()
+            .unwrap()
     };
     let version = |version| Version {
         version,

@@ -24,7 +24,6 @@ pub(super) struct SeatPage {
     pub(super) name: String,
     /// Subaccounts that no other bot has.
     pub(super) subaccounts: Vec<Choice>,
-    pub(super) is_seated: bool,
     /// Id, name, what binds them.
     pub(super) links: Vec<(String, String, String)>,
     pub(super) typed: NewLink,
@@ -55,16 +54,8 @@ async fn draw(app: &App, person: &Person, id: &str, typed: NewLink, problems: Pr
     let mut frame = frame::of(app, &person.visitor, format!("Where {} trades", bot.name)).await;
     frame.is_error = !problems.is_empty();
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let page = SeatPage {
-        frame,
-        problems,
-        id: bot.id.to_string(),
-        name: bot.name.clone(),
-        subaccounts: subaccounts.collect(),
-        is_seated: own.is_some(),
-        links,
-        typed,
-    };
+    let page =
+        SeatPage { frame, problems, id: bot.id.to_string(), name: bot.name.clone(), subaccounts: subaccounts.collect(), links, typed };
     frame::page_with(status, &page)
 }
 
@@ -129,7 +120,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
         let frame = Frame::sample("Where grid-07 trades", "/bots/7/seat");
         let (id, name) = (samples::id(7), "grid-07".to_owned());
         let typed = NewLink { other: "grid <8>".to_owned(), why: String::new() };
-        SeatPage { frame, problems, id, name, subaccounts, is_seated: true, links, typed }.render().unwrap()
+        SeatPage { frame, problems, id, name, subaccounts, links, typed }.render().unwrap()
     };
     let choice = Choice { value: samples::id(61), words: "binance/grid-7".to_owned(), is_chosen: true };
     let link = (samples::id(8), "grid-07 hedge".to_owned(), "two legs of one hedge".to_owned());

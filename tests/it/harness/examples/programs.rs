@@ -42,6 +42,10 @@ impl Scene {
             }
             ("POST", "/api/v1/holds") if whose == Whose::Everybodys => Ask::json(route.path, json!({"scope": "fleet"})),
             ("POST", "/api/v1/holds") => Ask::json(route.path, json!({"scope": "bot", "bot": self.bot(whose).await.id})),
+            ("POST", "/api/v1/presses") if whose == Whose::Everybodys => {
+                Ask::json(route.path, json!({"scopes": [{"scope": "fleet"}, {"scope": "symbol", "name": "BTC/USDT"}]}))
+            }
+            ("POST", "/api/v1/presses") => Ask::json(route.path, json!({"scopes": [{"scope": "bot", "name": self.bot(whose).await.id}]})),
             ("GET", "/api/v1/holds/{id}") => Ask::get(format!("/api/v1/holds/{}", of.hold.id)),
             ("GET", "/api/v1/holds/{id}/receipt") => Ask::get(format!("/api/v1/holds/{}/receipt", of.hold.id)),
             _ => return None,
