@@ -90,8 +90,8 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
             println!("STOPPED: {bots} bots told to {level}, hold {hold} ({kept})");
             Ok(ExitCode::SUCCESS)
         }
-        Answered::Recovered { .. } => Err("NOT STOPPED: the server answered something else than was asked".into()),
         Answered::Refused { error } => Err(format!("NOT STOPPED: {error}").into()),
+        _ => Err("NOT STOPPED: the server answered something else than was asked".into()),
     }
 }
 

@@ -27,7 +27,7 @@ pub use decimal::Decimal;
 pub use directive::{Directive, Orders, Reason, State};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{
-    ActId, AgentId, BootId, BotId, CredentialId, DeviceId, HoldId, InstallationId, NoticeId, RecoveryId, StopId, TeamId, TokenId, UserId,
+    ActId, AgentId, BootId, BotId, CredentialId, DeviceId, HoldId, InstallationId, NoticeId, RecoveryId, SiteRecoveryId, StopId, TeamId, TokenId, UserId,
 };
 pub use limits::Limits;
 pub use notice::{Audience, MailAddress, Notice, NoticeKind};
