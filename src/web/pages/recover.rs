@@ -211,7 +211,8 @@ pub struct Given {
 
 /// Takes name and password; shows exactly what is signed.
 pub async fn password(State(app): Shared, visitor: Visitor, from: CameFrom, Path(link): Path<String>, Posted(given): Posted<Given>) -> Answer {
-    let left_out: Vec<BotId> = given.left_out.iter().filter_map(|id| BotId::parse(id).ok()).collect();
+    let left_out: Result<Vec<BotId>, _> = given.left_out.iter().map(|id| BotId::parse(id)).collect();
+    let left_out = left_out.map_err(|_| WebError::bad_request("One of the bots is not known here. Nothing was changed."))?;
     match app.begin_site_signature(&link, (&given.name, given.password), &left_out, &from.whence).await {
         Ok((user, ceremony, act)) => {
             session::keep_ceremony(&visitor.session, &purpose(&act, &user), ceremony.state, app.clock.now()).await?;

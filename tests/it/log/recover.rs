@@ -55,7 +55,9 @@ async fn restored(fresh: Fresh) -> Restored {
     test.app.publish(true).await.unwrap();
     let place = copy(&test.fresh, "backup").await;
     // What the backup does not have: a press, and the agent that obeyed it.
-    test.press("operator", Scope::Bot(bot.id.clone()), Level::Pause).await;
+    for (who, level) in [("operator", Level::Pause), ("lead", Level::Pause), ("risk", Level::Reduce)] {
+        test.press(who, Scope::Bot(bot.id.clone()), level).await;
+    }
     agent.settle(&test.app).await;
     assert_eq!(agent.state, State::Halted);
     test.app.publish(true).await.unwrap();
