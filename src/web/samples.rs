@@ -116,7 +116,7 @@ pub fn receipt(of: usize, waiting: usize) -> Receipt {
 fn all() -> Vec<(String, String)> {
     use super::pages::{agents, audit, bots, first_run, fleet, holds, own_keys, pause, starts, stop_device, team};
     let stopping = [fleet::samples(), team::samples(), pause::samples(), stop_device::samples(), holds::samples()];
-    let others = [bots::samples(), starts::samples(), agents::samples(), audit::samples(), first_run::samples(), own_keys::samples(), recover::samples()];
+    let others = [bots::samples(), starts::samples(), agents::samples(), audit::samples(), first_run::samples(), own_keys::samples(), crate::web::pages::recover::samples()];
     stopping.into_iter().chain(others).flatten().collect()
 }
 

@@ -276,7 +276,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         };
         vec![line(1, 90_000_000_004_120, true), line(2, 4_188, false), line(3, 4_188, false), line(4, 4_120, false)]
     };
-    let draw = |signed: Vec<(String, Timestamp, bool)>, problems, is_done| {
+    let draw = |signed: Vec<(String, Timestamp, bool)>, problems, is_done: bool| {
         let page = Page {
             frame: Frame { is_log_frozen: !is_done, person: None, held: None, ..Frame::sample("Recover the site", "/recover") },
             problems,
