@@ -1,11 +1,14 @@
 //! The log for people: a page of entries, one entry with its proof and signatures, and the full verification.
 
 use super::{App, AppError};
-use crate::audit::{AssertionText, Assertions, Canonical, Report, Row, Verifier, tree};
+use crate::audit::{AssertionText, Assertions, Canonical, Report, Row, Verifier, number, tree};
 use crate::authn::{Assertion, Keys, keys::made};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{Timestamp, act};
-use crate::storage::{self, Conn, audit::Filter};
+use crate::storage::{
+    self, Conn,
+    audit::{Filter, Head},
+};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
 /// How many entries a page shows.
@@ -28,7 +31,7 @@ pub struct Query {
     pub from: Option<Timestamp>,
     /// To before this moment.
     pub to: Option<Timestamp>,
-    /// Only entries before this position.
+    /// Only entries before this number.
     pub before: Option<i64>,
 }
 
@@ -46,13 +49,13 @@ pub struct SignatureCheck {
 /// One entry with everything that proves it.
 #[derive(Debug, Clone)]
 pub struct EntryView {
-    /// As stored.
+    /// As stored, with its number as its position.
     pub row: Row,
     /// For people.
     pub pretty: String,
     /// The leaf hash, hex.
     pub leaf: String,
-    /// The tree's size and root (hex) that the proof leads to.
+    /// Its incarnation's size and root (hex), which the proof leads to.
     pub tree: (i64, String),
     /// The proof's hashes, hex.
     pub proof: Vec<String>,
@@ -108,10 +111,27 @@ pub async fn verify_log_noting(conn: &mut Conn, keys: &Keys, sizes: impl IntoIte
     let assertions = ByLibrary(keys);
     let mut verifier = Verifier::new(&assertions);
     verifier.note_roots_at(sizes);
+    let mut heads = storage::audit::audit_heads(conn).await?;
+    let last = heads.pop().ok_or_else(|| AppError::from(storage::Error::Unreadable("the log's head".into())))?;
+    for head in heads {
+        take_all(conn, &mut verifier, &head).await?;
+        let nodes = storage::audit::audit_nodes_of(conn, head.log).await?;
+        verifier.end(&nodes, head.size.unsigned_abs(), &head.frontier);
+    }
+    take_all(conn, &mut verifier, &last).await?;
+    let nodes = storage::audit::audit_nodes_of(conn, last.log).await?;
+    // Read again: a running server appends meanwhile.
+    let head = storage::audit::audit_head(conn).await?;
+    Ok(verifier.finish(&nodes, head.size.unsigned_abs(), &head.frontier))
+}
+
+/// Takes every entry of one incarnation.
+async fn take_all(conn: &mut Conn, verifier: &mut Verifier<'_>, head: &Head) -> Result<(), AppError> {
+    verifier.begin(&head.origin);
     let mut next = 0;
     loop {
-        let rows = storage::audit::audit_from(conn, next, CHUNK).await?;
-        let Some(last) = rows.last() else { break };
+        let rows = storage::audit::audit_of(conn, head.log, next, CHUNK).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
         next = last.seq as i64 + 1;
         for (n, row) in rows.into_iter().enumerate() {
             verifier.take(row);
@@ -121,9 +141,6 @@ pub async fn verify_log_noting(conn: &mut Conn, keys: &Keys, sizes: impl IntoIte
             }
         }
     }
-    let nodes = storage::audit::audit_nodes(conn).await?;
-    let head = storage::audit::audit_head(conn).await?;
-    Ok(verifier.finish(&nodes, head.size.unsigned_abs(), &head.frontier))
 }
 
 impl App {
@@ -146,16 +163,18 @@ impl App {
         Ok((storage::audit::audit_list(&mut tx, &filter).await?, storage::audit::audit_kinds(&mut tx).await?))
     }
 
-    /// One entry with its inclusion proof and its signatures checked.
+    /// One entry by its number, with its inclusion proof and its signatures checked.
     ///
     /// # Errors
     /// `Denied`, `NotFound`; when the database is gone.
-    pub async fn entry(&self, actor: &Actor, seq: i64) -> Result<EntryView, AppError> {
+    pub async fn entry(&self, actor: &Actor, number: i64) -> Result<EntryView, AppError> {
         authz::check(actor, Action::SeeAudit, &Resource::Installation)?;
         let mut tx = self.db.read().await?;
-        let row = storage::audit::audit_entry(&mut tx, seq).await?.ok_or(AppError::NotFound("entry"))?;
-        let head = storage::audit::audit_head(&mut tx).await?;
-        let leaves = storage::audit::audit_leaves(&mut tx, 0, head.size).await?;
+        let row = storage::audit::audit_entry(&mut tx, number).await?.ok_or(AppError::NotFound("entry"))?;
+        let (log, seq) = number::parts(number);
+        let heads = storage::audit::audit_heads(&mut tx).await?;
+        let head = heads.into_iter().find(|head| head.log == log).ok_or(AppError::NotFound("entry"))?;
+        let leaves = storage::audit::audit_leaves_of(&mut tx, log, 0, head.size).await?;
         let canonical = Canonical::from_stored(row.body.clone()).map_err(AppError::internal)?;
         let (leaf, root) = (canonical.leaf(), tree::root_of(&leaves));
         let proof = tree::inclusion_of(&leaves, usize::try_from(seq).unwrap_or(usize::MAX));

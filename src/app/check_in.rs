@@ -7,6 +7,7 @@ use super::{
     facts::Observed,
     observations::{Observation, OnDisk},
     said,
+    sites::ANOTHER_SITES_COPY,
 };
 use crate::domain::{Blocked, BootId, BotFacts, BotId, Directive, Epoch, HoldId, State, StopKind, Timestamp, directive};
 use crate::fleet::{AckSeen, AgentSeen, BootStanding, View};
@@ -24,6 +25,8 @@ pub enum Unheard {
     CredentialEnded,
     /// The server cannot see the truth: nothing is said about its state.
     ViewTooOld,
+    /// The server runs on another site's copy: nobody goes up here (ruling H14).
+    AnotherSite,
 }
 
 /// The answer to a check-in.
@@ -81,13 +84,15 @@ impl App {
         let knows = said.epoch.is_some_and(|epoch| epoch >= directive.epoch);
         let lease_ms = bot.timings.lapse_after_ms - age;
         let sees = age <= bot.timings.stale_after_ms && lease_ms > 0;
-        let renew = (can_renew && knows && sees).then(|| Renew {
+        let renew = (can_renew && knows && sees && !self.site.is_foreign()).then(|| Renew {
             seq: said.seq,
             epoch: said.epoch.unwrap_or_default(),
             lease_ms,
             server_time: now,
         });
-        let unsure = if !sees {
+        let unsure = if self.site.is_foreign() {
+            Some(ANOTHER_SITES_COPY)
+        } else if !sees {
             Some(VIEW_TOO_OLD)
         } else if !can_renew {
             Some(NOT_RECORDED)
@@ -102,6 +107,9 @@ impl App {
     /// # Errors
     /// `ViewTooOld` when the database cannot be read: the next check-in asks again.
     pub async fn risen(&self, bot: &BotId, carries: &Carries) -> Result<(Directive, DirectiveFrame), Unheard> {
+        if self.site.is_foreign() {
+            return Err(Unheard::AnotherSite);
+        }
         self.refresh().await.map_err(|_| Unheard::ViewTooOld)?;
         let view = self.fleet.view();
         let bot = view.bot(bot).cloned().ok_or(Unheard::CredentialEnded)?;
@@ -231,6 +239,9 @@ impl App {
         let (bot, directive) = look()?;
         let goes_up = said.state.is_none_or(|state| directive.state > state);
         let knows_more = said.epoch.is_some_and(|epoch| epoch > directive.epoch);
+        if self.site.is_foreign() && directive.state != State::Halted {
+            return Err(Unheard::AnotherSite);
+        }
         if !goes_up && !knows_more {
             return Ok((bot, directive));
         }

@@ -12,7 +12,8 @@ const PATIENCE: Duration = Duration::from_millis(1_000);
 pub struct Health {
     /// A stop can be taken: listener, snapshot and spool are there.
     pub can_stop: bool,
-    /// What does not work as it should: `database`, `audit_log`, `log_publisher`, `log_sink`, `unrecorded_holds`, `view`.
+    /// What does not work as it should: `database`, `audit_log`, `log_publisher`, `log_sink`, `site`,
+    /// `unrecorded_holds`, `view`.
     pub degraded: Vec<&'static str>,
     /// Open agent streams.
     pub agents_connected: usize,
@@ -45,6 +46,9 @@ impl App {
             Ok(Err(_)) | Err(_) => degraded.push("database"),
         }
         degraded.extend(self.log_degraded());
+        if self.site.is_foreign() {
+            degraded.push("site");
+        }
         let view = self.fleet.view();
         if !view.unrecorded().is_empty() {
             degraded.push("unrecorded_holds");

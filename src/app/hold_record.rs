@@ -24,12 +24,13 @@ impl App {
 
 /// Records a hold in a task of its own. Answers with the hold as recorded, which is an earlier one when the press came twice.
 pub(crate) fn spawn(parts: Parts, author: Author, hold: Hold) -> JoinHandle<storage::Result<Hold>> {
-    tokio::spawn(async move { parts.record(&author, hold).await })
+    tokio::spawn(async move { parts.record(&author, hold, None).await })
 }
 
 impl Parts {
-    async fn record(&self, author: &Author, hold: Hold) -> storage::Result<Hold> {
-        match self.try_record(author, &hold).await {
+    /// `gap`: of a merge, what is entered before the first of the holds that come late.
+    async fn record(&self, author: &Author, hold: Hold, gap: Option<&Event>) -> storage::Result<Hold> {
+        match self.try_record(author, &hold, gap).await {
             Err(Error::Duplicate(error)) => {
                 let mut tx = self.db.read().await?;
                 if let Some(earlier) = storage::holds::hold_by_id(&mut tx, &hold.id).await? {
@@ -42,7 +43,7 @@ impl Parts {
         }
     }
 
-    async fn try_record(&self, author: &Author, hold: &Hold) -> storage::Result<Hold> {
+    async fn try_record(&self, author: &Author, hold: &Hold, gap: Option<&Event>) -> storage::Result<Hold> {
         let mut tx = self.db.write(Lane::Stop).await?;
         if hold.epoch.0 > 0 {
             storage::epoch::epoch_raise(&mut tx, hold.epoch).await?;
@@ -50,6 +51,9 @@ impl Parts {
         let mut recorded = hold.clone();
         recorded.epoch = storage::epoch::epoch_take(&mut tx).await?;
         storage::holds::hold_insert(&mut tx, &recorded).await?;
+        if let Some(gap) = gap {
+            self.enter_gap(&mut tx, gap).await?;
+        }
         // Database and log are judged apart: whatever refuses the entry, the row is committed.
         tx.savepoint().await?;
         match self.enter(&mut tx, author, &recorded).await {
@@ -68,13 +72,28 @@ impl Parts {
     }
 
     async fn enter(&self, tx: &mut WriteTx, author: &Author, hold: &Hold) -> storage::Result<i64> {
-        self.gate.check()?;
-        let event = Event::hold_placed(hold);
-        let record = Record { actor: author.clone(), ts: self.clock.now(), happened_at: None, node: self.node.clone(), event };
-        let canonical = Canonical::new(&record).map_err(|error| Error::Unreadable(error.to_string()))?;
-        let seq = storage::audit::audit_append(tx, &canonical).await?;
+        let seq = self.append(tx, author.clone(), Event::hold_placed(hold)).await?;
         storage::holds::hold_set_entry(tx, &hold.id, seq).await?;
         Ok(seq)
+    }
+
+    /// Says in the log that there is a gap before this; when the log refuses, it is said when it is open again.
+    async fn enter_gap(&self, tx: &mut WriteTx, gap: &Event) -> storage::Result<()> {
+        tx.savepoint().await?;
+        match self.append(tx, Author::server(), gap.clone()).await {
+            Ok(_) => return Ok(()),
+            Err(Error::Frozen) => {}
+            Err(_) => tx.back_to_savepoint().await?,
+        }
+        let late = storage::checkpoints::Late::new(Author::server(), self.clock.now(), &self.node, gap.clone());
+        storage::checkpoints::late_add(tx, &late).await
+    }
+
+    async fn append(&self, tx: &mut WriteTx, actor: Author, event: Event) -> storage::Result<i64> {
+        self.gate.check()?;
+        let record = Record { actor, ts: self.clock.now(), happened_at: None, node: self.node.clone(), event };
+        let canonical = Canonical::new(&record).map_err(|error| Error::Unreadable(error.to_string()))?;
+        storage::audit::audit_append(tx, &canonical).await
     }
 }
 
@@ -84,16 +103,24 @@ pub(super) fn author_of(hold: &Hold) -> Author {
 }
 
 impl App {
-    /// Records every hold that no database had, oldest first; folds into each what agents had carried back meanwhile. Says how many.
+    /// Records every hold that no database had, oldest first, behind one entry that says from when to when presses were not recorded and how
+    /// many are recorded late; folds into each what agents had carried back meanwhile. Says how many.
     ///
     /// # Errors
     /// When the database still does not take them.
     pub async fn merge_unrecorded(&self) -> Result<usize, AppError> {
-        let waiting: Vec<Hold> = self.fleet.view().unrecorded().iter().map(|hold| Hold::clone(hold)).collect();
+        let mut waiting: Vec<Hold> = self.fleet.view().unrecorded().iter().map(|hold| Hold::clone(hold)).collect();
+        waiting.sort_by_key(|hold| (hold.at, hold.epoch));
         let parts = self.recording_parts();
         let mut merged = 0;
+        // Committed with the first of them that the database did not have after all.
+        let mut gap =
+            waiting.first().map(|first| Event::LogGap { from_us: first.at.0, to_us: self.clock.now().0, late: waiting.len() as u64 });
         for hold in waiting {
-            let recorded = parts.record(&author_of(&hold), hold.clone()).await?;
+            let recorded = parts.record(&author_of(&hold), hold.clone(), gap.as_ref()).await?;
+            if recorded.late && recorded.id == hold.id {
+                gap = None;
+            }
             failpoint!("merge:recorded");
             self.fleet.take_hold(recorded.clone());
             if recorded.id != hold.id {

@@ -40,6 +40,7 @@ pub mod refresh;
 pub mod said;
 pub mod sessions;
 pub mod sign_in;
+pub mod sites;
 pub mod start_frames;
 pub mod start_outlook;
 pub mod starts;
@@ -95,6 +96,8 @@ pub struct App {
     pub node: String,
     /// The watch over the audit log; it watches nothing before `open_log`.
     pub log: log::LogWatch,
+    /// Which site this process is; it is nobody's copy before `open_site`.
+    pub site: sites::SiteWatch,
     pub(crate) device_presses: device_uses::Seen,
     // Keys of another host name are still to be left behind.
     pub(crate) are_keys_closed: AtomicBool,
@@ -174,6 +177,7 @@ impl App {
             notices: notices::NoticeBook::default(),
             carrier: OnceLock::new(),
             log: log::LogWatch::default(),
+            site: sites::SiteWatch::default(),
             started_at: parts.clock.now(),
             db: parts.db,
             clock: parts.clock,

@@ -45,6 +45,9 @@ impl App {
         let cover = view.cover(bot);
         let now = self.clock.now();
         let mut open: Vec<Obstacle> = cover.open.iter().filter(|hold| hold.level >= Level::Pause).map(|hold| held(hold)).collect();
+        if self.site.is_foreign() {
+            open.push(obstacle("this server runs on another site's copy", "two people take the site over: andon recover --take-over"));
+        }
         if matches!(bot.stage, Stage::Draft | Stage::Retired) {
             open.push(obstacle(format!("its stage is {}", bot.stage), "an operator of its team moves it to sandbox"));
         }

@@ -234,6 +234,41 @@ pub enum Event {
     LimitsTightened { bot: BotId, version: i64, values: String, why: String },
     #[serde(rename = "limits.taken")]
     LimitsTaken { bot: BotId, version: i64 },
+    /// The first entry of an incarnation: the one before is closed as it was found, and this one goes on.
+    #[serde(rename = "log.recovered")]
+    LogRecovered {
+        /// The incarnation that is closed.
+        from: String,
+        /// This one.
+        to: String,
+        /// Why the log took nothing: `rollback`, `mismatch` and the like; `take_over` when it was open.
+        reason: String,
+        why: String,
+        /// Entries of the closed one in the database, and the root over their bytes as they were found, hex.
+        database_size: u64,
+        database_root: String,
+        /// The signed checkpoint that covers most of what was ever known; empty: there was none.
+        last_checkpoint: String,
+        /// The first and the last entry that only the sink has.
+        sink_from: Option<u64>,
+        sink_to: Option<u64>,
+        /// What the counter was raised to.
+        epoch: i64,
+        /// The fleet pause that was placed.
+        hold: HoldId,
+        /// The site that took over.
+        site: Option<String>,
+        /// One person signed twice, because there is no other.
+        alone: bool,
+        signed: SignedAct,
+    },
+    #[serde(rename = "site.recovery_asked")]
+    SiteRecoveryAsked { why: String, take_over: bool },
+    #[serde(rename = "site.recorded")]
+    SiteRecorded { site: String, node: String },
+    /// Presses that were pushed while the database was gone and are recorded after it: the log has a gap there.
+    #[serde(rename = "log.gap")]
+    LogGap { from_us: i64, to_us: i64, late: u64 },
 }
 
 /// The most ids that an entry lists; beyond it count and digest stand for them (a leaf holds 65,535 bytes).
@@ -289,6 +324,7 @@ impl Event {
             | Self::CredentialRemoved { signed, .. }
             | Self::StopDevicesSet { signed, .. }
             | Self::DeviceLinkMade { signed, .. }
+            | Self::LogRecovered { signed, .. }
             | Self::TokenCreated { signed, .. } => Some(signed),
             Self::RecoveryApproved { signed, .. } | Self::RecoveryLinkMade { signed, .. } | Self::RecoveryVetoed { signed, .. } => {
                 Some(signed)

@@ -4,6 +4,7 @@
 
 pub mod event;
 pub mod note;
+pub mod number;
 pub mod record;
 pub mod tree;
 pub mod verify;
@@ -12,4 +13,4 @@ pub use event::{AssertionText, Event, SignedAct};
 pub use note::{BadNote, Checkpoint, Note, SigningKey, VerifierKey};
 pub use record::{Actor, Canonical, Indexed, NotCanonical, Record};
 pub use tree::Frontier;
-pub use verify::{Assertions, Finding, Report, Row, Verifier};
+pub use verify::{Assertions, Earlier, Finding, Report, Row, Verifier};

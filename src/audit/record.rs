@@ -198,6 +198,13 @@ impl Canonical {
     }
 }
 
+/// True for stored bytes of an entry that was written later than what it tells of.
+pub fn is_late(bytes: &[u8]) -> bool {
+    let value: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let data = |name: &str| value.get("data").and_then(|data| data.get(name));
+    value.get("happened_at").is_some() || data("late").and_then(Value::as_bool) == Some(true)
+}
+
 /// RFC 6962 leaf hash.
 pub fn leaf_hash(bytes: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update([0]).chain_update(bytes).finalize().into()

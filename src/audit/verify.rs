@@ -2,7 +2,7 @@
 //! It trusts nothing but the bytes; keys come from the log's own enrolment entries.
 
 use super::{
-    AssertionText, Canonical, Event, Frontier, SignedAct,
+    AssertionText, Canonical, Event, Frontier, SignedAct, number,
     record::leaf_hash,
     tree::{self, Hash, Node},
 };
@@ -102,8 +102,40 @@ pub struct Report {
     pub more: u64,
     /// The root at each size that was asked for, as far as there are so many entries.
     pub roots: BTreeMap<u64, Hash>,
-    /// The verifier keys that the log itself records.
+    /// The verifier keys that the log itself records, in any incarnation.
     pub log_keys: Vec<String>,
+    /// The last incarnation's name; empty: nobody said it.
+    pub origin: String,
+    /// The incarnations before the last one, oldest first. What stands above of entries, root and roots is the last one's.
+    pub earlier: Vec<Earlier>,
+    /// What is wrong with an incarnation that was closed for it, exactly as it was found then.
+    pub known: Vec<Finding>,
+}
+
+/// An incarnation that a later one follows.
+#[derive(Debug, Clone, Default)]
+pub struct Earlier {
+    /// Its name.
+    pub origin: String,
+    /// Entries read.
+    pub entries: u64,
+    /// The root over them.
+    pub root: Hash,
+    /// The root at each size that was asked for.
+    pub roots: BTreeMap<u64, Hash>,
+    /// What the first entry of the next one says of it; none: it says nothing.
+    pub closed: Option<Closed>,
+}
+
+/// How an incarnation was closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// Why: `rollback`, `mismatch` and the like.
+    pub reason: String,
+    /// The signed checkpoint over most of what was ever known; empty: none.
+    pub last_checkpoint: String,
+    /// The first and the last entry that only the sink has.
+    pub only_sink: Option<(u64, u64)>,
 }
 
 impl Report {
@@ -139,6 +171,13 @@ pub struct Verifier<'a> {
     elsewhere: Vec<Elsewhere>,
     last_ts: i64,
     sizes: BTreeSet<u64>,
+    // The number of the incarnation's first entry, and its name.
+    base: u64,
+    origin: String,
+    // How many findings there were when it began, and between which lie those of the one before.
+    begun_with: usize,
+    closing: (usize, usize),
+    is_copy: bool,
     report: Report,
 }
 
@@ -154,6 +193,11 @@ impl<'a> Verifier<'a> {
             elsewhere: Vec::new(),
             last_ts: i64::MIN,
             sizes: BTreeSet::new(),
+            base: 0,
+            origin: String::new(),
+            begun_with: 0,
+            closing: (0, 0),
+            is_copy: false,
             report: Report::default(),
         }
     }
@@ -163,6 +207,53 @@ impl<'a> Verifier<'a> {
         self.sizes.extend(sizes);
         if self.sizes.contains(&0) {
             self.report.roots.insert(0, tree::empty_root());
+        }
+    }
+
+    /// Says that what is read is a copy that was made while the log grew: it may have more of an incarnation than the database had in the end.
+    pub fn of_a_copy(&mut self) {
+        self.is_copy = true;
+    }
+
+    /// Begins the next incarnation, of this name. What the log itself says of people's keys stays known.
+    pub fn begin(&mut self, origin: &str) {
+        if !self.origin.is_empty() {
+            let findings = self.report.findings.len();
+            self.report.earlier.push(Earlier {
+                origin: std::mem::take(&mut self.origin),
+                entries: std::mem::take(&mut self.report.entries),
+                root: self.frontier.root(),
+                roots: std::mem::take(&mut self.report.roots),
+                closed: None,
+            });
+            self.frontier = Frontier::default();
+            self.nodes = Vec::new();
+            // What was wrong with the one before lies between these.
+            self.closing = (self.begun_with, findings);
+            self.begun_with = findings;
+        }
+        self.base = number::of(number::incarnation(origin) as i64, 0).unsigned_abs();
+        self.origin = origin.to_owned();
+        if self.sizes.contains(&0) {
+            self.report.roots.insert(0, tree::empty_root());
+        }
+    }
+
+    /// Compares the incarnation that was read with its stored nodes, and with its head's size and frontier.
+    pub fn end(&mut self, nodes: &[Node], size: u64, frontier: &[u8]) {
+        if self.frontier.size() != size {
+            self.find(None, format!("the head says {size} entries; there are {}", self.frontier.size()));
+        }
+        if self.frontier.encode() != frontier {
+            self.find(None, "the head's frontier is not that of the entries");
+        }
+        let stored: HashMap<(u64, u64), _> = nodes.iter().map(|node| ((node.level, node.n), node.hash)).collect();
+        let wrong = self.nodes.iter().filter(|node| stored.get(&(node.level, node.n)) != Some(&node.hash)).count();
+        if wrong > 0 || stored.len() != self.nodes.len() {
+            self.find(None, "stored nodes of the tree are missing, wrong or too many");
+        }
+        if size == 0 && !self.report.earlier.is_empty() {
+            self.find(None, format!("{} has no entry: its first one says how it came to be", self.origin));
         }
     }
 
@@ -182,7 +273,8 @@ impl<'a> Verifier<'a> {
     /// Takes the next row, in order of position.
     pub fn take(&mut self, row: Row) {
         let expected = self.frontier.size();
-        let at = Some(row.seq);
+        let number = self.base + row.seq;
+        let at = Some(number);
         if row.seq != expected {
             self.find(at, format!("entry {expected} should stand here: entries are missing or out of order"));
         }
@@ -213,8 +305,44 @@ impl<'a> Verifier<'a> {
             self.find(at, "another entry has the same id");
         }
         match canonical.event() {
-            Ok(event) => self.take_event(row.seq, &actor, &event),
+            Ok(event) => {
+                self.follows(row.seq, &event);
+                self.take_event(number, &actor, &event);
+            }
             Err(error) => self.find(at, error.to_string()),
+        }
+    }
+
+    /// The first entry of a later incarnation says what the one before was, and no other entry does.
+    fn follows(&mut self, seq: u64, event: &Event) {
+        let at = Some(self.base + seq);
+        let Event::LogRecovered { from, to, reason, database_size, database_root, last_checkpoint, sink_from, sink_to, .. } = event else {
+            if seq == 0 && !self.report.earlier.is_empty() {
+                self.find(at, "the first entry of this incarnation does not say what the one before was");
+            }
+            return;
+        };
+        let last = self.report.earlier.last_mut().filter(|_| seq == 0);
+        let Some(last) = last.filter(|last| last.origin == *from && self.origin == *to) else {
+            return self.find(at, "a recovery of the log that closes no incarnation before this one");
+        };
+        last.closed = Some(Closed { reason: reason.clone(), last_checkpoint: last_checkpoint.clone(), only_sink: sink_from.zip(*sink_to) });
+        let hex = |root: &Hash| data_encoding::HEXLOWER.encode(root);
+        let is_whole = (last.entries, hex(&last.root)) == (*database_size, database_root.clone());
+        // A copy outside of the database may have what the database had lost.
+        let has_more = self.is_copy && last.roots.get(database_size).is_some_and(|root| hex(root) == *database_root);
+        if self.is_copy && !has_more && reason == "mismatch" {
+            let what = format!("{from} is not what the database had when it was closed, for being another than this copy");
+            self.report.known.push(Finding { seq: at, what });
+            return;
+        }
+        if !is_whole && !has_more {
+            return self.find(at, format!("{from} is not as it was found when this incarnation began: it was changed after that"));
+        }
+        // It was closed for what is wrong with it, and is byte for byte what two people saw then.
+        if reason == "mismatch" {
+            let (from, to) = self.closing;
+            self.report.known.extend(self.report.findings.drain(from..to));
         }
     }
 
@@ -279,6 +407,12 @@ impl<'a> Verifier<'a> {
                 return Err("the signed act names another public key than the entry".into());
             }
         }
+        if let Event::LogRecovered { alone, .. } = event {
+            let people: HashSet<&UserId> = signed.assertions.iter().map(|one| &one.user).collect();
+            if signed.assertions.len() < 2 || (people.len() < 2) != *alone {
+                return Err("a recovery of the log takes two people, or twice the one there is".into());
+            }
+        }
         let last = signed.assertions.last().ok_or("a signed act without a signature")?;
         if actor != format!("user:{}", last.user) {
             return Err("signed by somebody else than who acted".into());
@@ -305,7 +439,7 @@ impl<'a> Verifier<'a> {
                 return Err("signed by somebody else's key".into());
             }
             if let Some((seq, how)) = key.ended {
-                return Err(format!("signed by a key that had been {how} at entry {seq}"));
+                return Err(format!("signed by a key that had been {how} at entry {}", number::words(seq as i64)));
             }
             match self.assertions.check(&key.passkey, &challenge, assertion) {
                 Ok(()) => self.report.signatures += 1,
@@ -320,21 +454,12 @@ impl<'a> Verifier<'a> {
 
     /// Compares with the stored nodes, and with the head's size and frontier; answers with the report.
     pub fn finish(mut self, nodes: &[Node], size: u64, frontier: &[u8]) -> Report {
+        self.end(nodes, size, frontier);
         for one in std::mem::take(&mut self.elsewhere) {
             self.find(Some(one.seq), format!("a signature does not verify: {}", one.why));
         }
-        if self.frontier.size() != size {
-            self.find(None, format!("the head says {size} entries; there are {}", self.frontier.size()));
-        }
-        if self.frontier.encode() != frontier {
-            self.find(None, "the head's frontier is not that of the entries");
-        }
-        let stored: HashMap<(u64, u64), _> = nodes.iter().map(|node| ((node.level, node.n), node.hash)).collect();
-        let wrong = self.nodes.iter().filter(|node| stored.get(&(node.level, node.n)) != Some(&node.hash)).count();
-        if wrong > 0 || stored.len() != self.nodes.len() {
-            self.find(None, "stored nodes of the tree are missing, wrong or too many");
-        }
         self.report.root = data_encoding::HEXLOWER.encode(&self.frontier.root());
+        self.report.origin = self.origin;
         self.report
     }
 }
@@ -384,6 +509,10 @@ fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
             field("kind") == "stop_device_link" && field("user") == user.as_str() && field("name") == *name
         }
         Event::TokenCreated { name, .. } => field("kind") == "token_create" && field("name") == *name,
+        Event::LogRecovered { from, to, why, reason, .. } => {
+            let names = field("log") == *from && field("next") == *to && field("reason") == *reason && field("why") == *why;
+            field("kind") == "recover" && names
+        }
         _ => true,
     };
     if same { Ok(()) } else { Err("the signed act is about something else than the entry".into()) }

@@ -55,6 +55,8 @@ text_enum! {
         VetoRecovery = "veto a recovery",
         /// Recover an account past every approval.
         RecoverOnHost = "recover an account on the server's host",
+        /// Sign that a frozen log, or a copy, may go on.
+        RecoverSite = "sign the recovery of the site",
         /// Make and revoke API tokens.
         ManageTokens = "manage tokens",
         /// See everybody's stop devices and sessions.
@@ -245,6 +247,7 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
             Stage::Limited | Stage::Live | Stage::Retired => actor.holds_in(Role::Lead, team),
         },
         (Action::ManagePeople | Action::AskRecovery, _) => holds(Role::Admin),
+        (Action::RecoverSite, _) => holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin),
         (Action::ApproveRecovery, Resource::Recovery { user, grants, asked_by, .. }) => may_approve(actor, user, grants, asked_by.as_ref()),
         // Whoever asked never sees the link; that of a recovery on the server's host is made there alone.
         (Action::LinkRecovery, Resource::Recovery { user, asked_by: Some(asked_by), approved_by, .. }) => {
@@ -395,6 +398,7 @@ fn who_may(action: Action) -> &'static str {
         Action::LinkRecovery => "an admin, or somebody who approved it; never whoever asked, nor the person",
         Action::StopRecovery => "the person themselves, whoever asked for it, or an admin",
         Action::VetoRecovery => "the person themselves",
+        Action::RecoverSite => "a lead, risk or admin, two together, one of them risk or admin",
         Action::RecoverOnHost => "whoever runs the server, on its host",
         Action::ManageTokens => "an admin, or a lead for their own team",
         Action::OwnKeys | Action::OwnAddress | Action::OwnDevices | Action::OwnSessions => "the person themselves",

@@ -9,6 +9,7 @@ use crate::app::log::{
     examine::{Examination, Given, examine},
     files, sink,
 };
+use crate::audit::number;
 use crate::config::serve::Database;
 use crate::storage::{self, Db};
 use std::{
@@ -75,10 +76,11 @@ async fn verify(args: Verify) -> Result<ExitCode, Failure> {
     let state_dir = place.folders.state_dir_if(!is_alone);
     let usual = Some(place.folders.data().join("log")).filter(|dir| dir.exists());
     let folder = match sink.or(usual) {
-        Some(dir) if is_alone => Some(sink::find(&dir)?),
+        Some(dir) if is_alone => Some(dir),
         Some(dir) => {
             let db = db.as_ref().ok_or("there is no database")?;
             let head = storage::audit::audit_head(&mut *db.read().await?).await?;
+            // The newest incarnation's folder, with those of earlier ones beside it.
             Some(sink::folder(&dir, &head.origin)).filter(|folder| folder.exists())
         }
         None => None,
@@ -99,9 +101,12 @@ fn print(found: &Examination) {
     for line in &found.not_checked {
         println!("not checked  {line}");
     }
+    for finding in &found.known {
+        println!("KNOWN        {}; two people closed that incarnation of the log for it", finding.what);
+    }
     for finding in &found.findings {
         match finding.seq {
-            Some(seq) => println!("WRONG        entry {seq}: {}", finding.what),
+            Some(seq) => println!("WRONG        entry {}: {}", number::words(seq as i64), finding.what),
             None => println!("WRONG        {}", finding.what),
         }
     }

@@ -1,5 +1,5 @@
 //! The control socket: stops from the server's own host without a token, for whoever may open it (its owner). One line of JSON in, one out.
-//! It knows stopping, and the recovery of an account past every approval.
+//! It knows stopping, the recovery of an account past every approval, and the links by which two people recover the site.
 
 use super::Failure;
 use crate::app::{
@@ -50,6 +50,19 @@ pub struct Recover {
     pub forced: Option<String>,
 }
 
+/// What else can be asked: that the site is recovered.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct RecoverSite {
+    /// Why; it stands in the log.
+    pub recover_site: String,
+    /// This state folder becomes the installation's only site.
+    #[serde(default)]
+    pub take_over: bool,
+    /// Make the links; else say what is known.
+    #[serde(default)]
+    pub sign: bool,
+}
+
 /// What is answered.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
@@ -69,6 +82,18 @@ pub enum Answered {
         whose: String,
         /// The link, shown once.
         link: String,
+    },
+    /// What is known of the site.
+    Known {
+        /// A line each.
+        known: Vec<String>,
+        /// Why a recovery is needed; empty: it is not.
+        reason: String,
+    },
+    /// Links by which two people sign the recovery of the site.
+    Links {
+        /// Shown once.
+        links: Vec<String>,
     },
     /// It was refused.
     Refused {
@@ -116,6 +141,7 @@ async fn answer(app: Arc<App>, mut stream: UnixStream) {
             Ok(asked) => place(&app, user, asked).await.unwrap_or_else(|error| Answered::Refused { error: error.to_string() }),
             Err(error) => match serde_json::from_str::<Recover>(&line) {
                 Ok(asked) => recover(&app, &user, &asked).await,
+                Err(_) if let Ok(asked) = serde_json::from_str::<RecoverSite>(&line) => recover_site(&app, &user, &asked).await,
                 Err(_) => Answered::Refused { error: format!("not understood: {error}") },
             },
         },
@@ -133,6 +159,20 @@ async fn recover(app: &Arc<App>, user: &str, asked: &Recover) -> Answered {
         Ok(made) => Answered::Recovered { whose: made.whose, link: made.link.expose().clone() },
         Err(error) => Answered::Refused { error: error.to_string() },
     }
+}
+
+async fn recover_site(app: &Arc<App>, user: &str, asked: &RecoverSite) -> Answered {
+    let refused = |error: AppError| Answered::Refused { error: error.to_string() };
+    if asked.sign {
+        let links = app.ask_site_recovery(user, &asked.recover_site, asked.take_over).await;
+        let shown = |links: Vec<crate::domain::Secret<String>>| links.iter().map(|link| link.expose().clone()).collect();
+        return links.map_or_else(refused, |links| Answered::Links { links: shown(links) });
+    }
+    let said = |known: crate::app::log::known::Known| Answered::Known {
+        known: known.lines(),
+        reason: known.reason().unwrap_or_default().to_owned(),
+    };
+    app.site_outlook(user).await.map_or_else(refused, said)
 }
 
 async fn place(app: &Arc<App>, user: String, asked: Asked) -> Result<Answered, AppError> {

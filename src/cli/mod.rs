@@ -9,6 +9,7 @@ pub mod files;
 pub mod health;
 pub mod near;
 pub mod place;
+pub mod recover;
 pub mod replica;
 pub mod serve;
 pub mod site;
@@ -60,6 +61,8 @@ enum Command {
     /// Recover somebody's account on the server's host.
     #[command(subcommand)]
     User(user::Command),
+    /// After a restore or a freeze: say what is known, and print the links by which two people let the site go on.
+    Recover(recover::Args),
     /// A demo bot that is a process of its own.
     #[command(subcommand, hide = true)]
     DemoBot(demo::bot::Command),
@@ -122,6 +125,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Audit(command) => on_runtime(audit::run(command)),
         Command::Replica(command) => on_runtime(replica::run(command)),
         Command::User(command) => on_runtime(user::run(command)),
+        Command::Recover(args) => on_runtime(recover::run(args)),
         Command::Doctor(args) => on_runtime(doctor::run(args)),
         Command::DemoBot(command) => on_runtime(demo::bot::run(command)),
     }

@@ -136,6 +136,10 @@ fn say_of_the_log(app: &App) {
     if let Some(frozen) = app.log.gate().frozen() {
         println!("THE AUDIT LOG IS FROZEN: nothing may start or be loosened; stops work.\n  {}", frozen.why);
     }
+    if app.site.is_foreign() {
+        println!("THIS STATE FOLDER IS NOT A SITE OF THE INSTALLATION: no lease is renewed, nothing starts; stops work.");
+        println!("  If the installation moves here: andon recover --take-over --why TEXT");
+    }
     if status.is_one_volume {
         println!("Data and state lie on one volume: a restore of the whole volume cannot be noticed. Give --state-dir another volume.");
     }

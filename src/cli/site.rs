@@ -92,6 +92,10 @@ pub async fn open(wanted: Wanted<'_>) -> Result<Site, Failure> {
         // A server that does not start cannot stop anything. The publisher tries again; until then nothing may start or be loosened.
         tracing::error!(error = &error as &dyn std::error::Error, "the audit log could not be compared with its tide mark yet");
     }
+    if let Err(error) = app.open_site(wanted.state_dir).await {
+        // It counts as foreign until a round could look: stops are taken, no lease is renewed.
+        tracing::error!(error = &error as &dyn std::error::Error, "which site this is could not be compared with the database yet");
+    }
     if let Some(from) = left {
         leave_keys(&app, from, rp_id).await;
     }

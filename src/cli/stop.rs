@@ -136,7 +136,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         match answered {
             Ok(Answered::Placed { hold, kept, bots }) => println!("STOPPED{what}: {bots} bots told to {level}, hold {hold} ({kept})"),
             Ok(Answered::Refused { error }) => failed.push(format!("NOT STOPPED{what}: {error}")),
-            Ok(Answered::Recovered { .. }) => failed.push(format!("NOT STOPPED{what}: the server answered something else than was asked")),
+            Ok(_) => failed.push(format!("NOT STOPPED{what}: the server answered something else than was asked")),
             Err(error) => failed.push(format!("NOT STOPPED{what}: {error}")),
         }
     }

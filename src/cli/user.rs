@@ -53,7 +53,7 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
     let (whose, link) = match over_socket(&state_dir.join("control"), &asked).await? {
         Some(Answered::Recovered { whose, link }) => (whose, link),
         Some(Answered::Refused { error }) => return Err(error.into()),
-        Some(Answered::Placed { .. }) => return Err("the server answered something else than was asked".into()),
+        Some(_) => return Err("the server answered something else than was asked".into()),
         None => on_database(&args.place, &state_dir, &asked).await?,
     };
     println!(

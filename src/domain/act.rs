@@ -181,6 +181,31 @@ pub enum ActKind {
         /// What the phone is to be called.
         name: String,
     },
+    /// Let a log that was frozen, or a site that is another's copy, go on: under a new incarnation, with the fleet paused.
+    Recover {
+        /// The incarnation that is closed.
+        log: String,
+        /// The one that goes on.
+        next: String,
+        /// Why the log takes nothing: `rollback`, `mismatch` and the like; `take_over` when it is open.
+        reason: String,
+        /// Why it is done, in the words of whoever asked.
+        why: String,
+        /// Entries of the closed one in the database.
+        database_size: u64,
+        /// The most entries that a signed checkpoint or the sink ever showed.
+        known_size: u64,
+        /// SHA-256, hex, of the last known checkpoint; empty: there is none.
+        checkpoint: String,
+        /// The counter as the database has it.
+        database_epoch: Epoch,
+        /// The highest report of an agent that is believed; the database's where that is higher.
+        accepted_epoch: Epoch,
+        /// Bots whose agents report more than that and are not believed: they stay stopped until they are enrolled anew.
+        left_out: Vec<BotId>,
+        /// The site that becomes the installation's, ending every other; none: it stays.
+        site: Option<String>,
+    },
 }
 
 fn ninety() -> u32 {
@@ -210,6 +235,7 @@ impl ActKind {
             Self::TokenCreate { .. } => "token_create",
             Self::StopDevices { .. } => "stop_devices",
             Self::StopDeviceLink { .. } => "stop_device_link",
+            Self::Recover { .. } => "recover",
         }
     }
 }

@@ -80,6 +80,8 @@ ids! {
     NoticeId = "notice";
     /// A recovery of an account.
     RecoveryId = "recovery";
+    /// What a host asked for so that a frozen log, or a copy, may go on.
+    SiteRecoveryId = "site recovery";
     /// A prepared act that waits for signatures.
     ActId = "act";
     /// An API token.

@@ -28,8 +28,8 @@ pub use decimal::Decimal;
 pub use directive::{Blocked, Directive, Orders, Reason, State};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{
-    ActId, AgentId, BootId, BotId, CredentialId, DeviceId, HoldId, InstallationId, NoticeId, PressId, RecoveryId, StopId, SubaccountId,
-    TeamId, TokenId, UserId, VenueId,
+    ActId, AgentId, BootId, BotId, CredentialId, DeviceId, HoldId, InstallationId, NoticeId, PressId, RecoveryId, SiteRecoveryId, StopId,
+    SubaccountId, TeamId, TokenId, UserId, VenueId,
 };
 pub use limits::Limits;
 pub use notice::{Audience, MailAddress, Notice, NoticeKind};

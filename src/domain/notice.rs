@@ -58,6 +58,8 @@ text_enum! {
         PolicyChanged = "policy_changed",
         /// A person asked whether notices reach them.
         Test = "test",
+        /// The site was recovered after a restore or a freeze.
+        SiteRecovered = "site_recovered",
     }
 }
 

@@ -2,8 +2,7 @@
 //! that wait for it to open. Nothing here unfreezes a log.
 
 use super::{
-    Conn, Error, Result, WriteTx,
-    audit::CONTROL,
+    Conn, Error, Result, WriteTx, audit,
     db::{on, statements},
 };
 use crate::audit::{Actor, Event};
@@ -18,6 +17,7 @@ statements! {
     FREEZE = "UPDATE audit_log SET state = 'frozen' WHERE log_id = $1 AND state = 'open'";
     FREEZE_WHY = "INSERT INTO audit_freeze (n, log_id, kind, why, node, at) VALUES ($1, $2, $3, $4, $5, $6)";
     FROZEN = "SELECT n, kind, why, at FROM audit_freeze WHERE log_id = $1 ORDER BY n DESC LIMIT 1";
+    FREEZES = "SELECT coalesce(max(n), 0) FROM audit_freeze";
     LATE_ADD = "INSERT INTO audit_late (id, actor_kind, actor_id, happened_at, node, event) VALUES ($1, $2, $3, $4, $5, $6)";
     LATE = "SELECT id, actor_kind, actor_id, happened_at, node, event FROM audit_late WHERE (happened_at, id) > ($1, $2) ORDER BY happened_at, id LIMIT 100";
     LATE_DONE = "DELETE FROM audit_late WHERE id = $1";
@@ -88,11 +88,12 @@ struct LateRow {
 /// # Errors
 /// `Duplicate` when another replica keeps one of the same size at the same time; when the database is gone.
 pub async fn checkpoint_add(tx: &mut WriteTx, checkpoint: &StoredCheckpoint) -> Result<()> {
+    let log = audit::audit_head(tx).await?.log;
     if checkpoint_latest(tx).await?.is_some_and(|latest| latest.size >= checkpoint.size) {
         return Ok(());
     }
     on!(&mut **tx, |c| sqlx::query(ADD)
-        .bind(CONTROL)
+        .bind(log)
         .bind(checkpoint.size)
         .bind(&checkpoint.note)
         .bind(checkpoint.at)
@@ -107,7 +108,8 @@ pub async fn checkpoint_add(tx: &mut WriteTx, checkpoint: &StoredCheckpoint) -> 
 /// # Errors
 /// When the database is gone.
 pub async fn checkpoint_latest(conn: &mut Conn) -> Result<Option<StoredCheckpoint>> {
-    Ok(on!(conn, |c| sqlx::query_as(LATEST).bind(CONTROL).fetch_optional(c).await)?)
+    let log = audit::audit_head(conn).await?.log;
+    Ok(on!(conn, |c| sqlx::query_as(LATEST).bind(log).fetch_optional(c).await)?)
 }
 
 /// Checkpoints that cover more than `size`, smallest first.
@@ -115,7 +117,16 @@ pub async fn checkpoint_latest(conn: &mut Conn) -> Result<Option<StoredCheckpoin
 /// # Errors
 /// When the database is gone.
 pub async fn checkpoint_after(conn: &mut Conn, size: i64, most: i64) -> Result<Vec<StoredCheckpoint>> {
-    Ok(on!(conn, |c| sqlx::query_as(AFTER).bind(CONTROL).bind(size).bind(most).fetch_all(c).await)?)
+    let log = audit::audit_head(conn).await?.log;
+    checkpoint_of(conn, log, size, most).await
+}
+
+/// Checkpoints of one incarnation that cover more than `size`, smallest first.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn checkpoint_of(conn: &mut Conn, log: i64, size: i64, most: i64) -> Result<Vec<StoredCheckpoint>> {
+    Ok(on!(conn, |c| sqlx::query_as(AFTER).bind(log).bind(size).bind(most).fetch_all(c).await)?)
 }
 
 /// Notes a replica's verifier key.
@@ -123,16 +134,18 @@ pub async fn checkpoint_after(conn: &mut Conn, size: i64, most: i64) -> Result<V
 /// # Errors
 /// `Duplicate` when it is there.
 pub async fn log_key_add(tx: &mut WriteTx, vkey: &str, node: &str, at: Timestamp) -> Result<()> {
-    on!(&mut **tx, |c| sqlx::query(KEY_ADD).bind(vkey).bind(CONTROL).bind(node).bind(at).execute(c).await.map(drop))?;
+    let log = audit::audit_head(tx).await?.log;
+    on!(&mut **tx, |c| sqlx::query(KEY_ADD).bind(vkey).bind(log).bind(node).bind(at).execute(c).await.map(drop))?;
     Ok(())
 }
 
-/// Every verifier key of this installation.
+/// Every verifier key of the log as it goes on now.
 ///
 /// # Errors
 /// When the database is gone.
 pub async fn log_keys(conn: &mut Conn) -> Result<Vec<String>> {
-    Ok(on!(conn, |c| sqlx::query_scalar(KEYS).bind(CONTROL).fetch_all(c).await)?)
+    let log = audit::audit_head(conn).await?.log;
+    Ok(on!(conn, |c| sqlx::query_scalar(KEYS).bind(log).fetch_all(c).await)?)
 }
 
 /// Freezes the log, and says why. One that is frozen stays so for its first reason, unless it is found rolled back as well.
@@ -140,22 +153,24 @@ pub async fn log_keys(conn: &mut Conn) -> Result<Vec<String>> {
 /// # Errors
 /// When the database is gone.
 pub async fn log_freeze(tx: &mut WriteTx, kind: &str, why: &str, node: &str, at: Timestamp) -> Result<()> {
-    let fresh = on!(&mut **tx, |c| sqlx::query(FREEZE).bind(CONTROL).execute(c).await.map(|r| r.rows_affected()))?;
+    let log = audit::audit_head(tx).await?.log;
+    let fresh = on!(&mut **tx, |c| sqlx::query(FREEZE).bind(log).execute(c).await.map(|r| r.rows_affected()))?;
     let last = log_frozen(tx).await?;
     if fresh == 0 && last.as_ref().is_some_and(|last| last.kind == kind || kind != "rollback") {
         return Ok(());
     }
-    let n = last.map_or(1, |last| last.n + 1);
-    on!(&mut **tx, |c| sqlx::query(FREEZE_WHY).bind(n).bind(CONTROL).bind(kind).bind(why).bind(node).bind(at).execute(c).await.map(drop))?;
+    let n: i64 = on!(&mut **tx, |c| sqlx::query_scalar(FREEZES).fetch_one(c).await)?;
+    on!(&mut **tx, |c| sqlx::query(FREEZE_WHY).bind(n + 1).bind(log).bind(kind).bind(why).bind(node).bind(at).execute(c).await.map(drop))?;
     Ok(())
 }
 
-/// Why the log was last frozen.
+/// Why the log, as it goes on now, was last frozen.
 ///
 /// # Errors
 /// When the database is gone.
 pub async fn log_frozen(conn: &mut Conn) -> Result<Option<StoredFreeze>> {
-    Ok(on!(conn, |c| sqlx::query_as(FROZEN).bind(CONTROL).fetch_optional(c).await)?)
+    let log = audit::audit_head(conn).await?.log;
+    Ok(on!(conn, |c| sqlx::query_as(FROZEN).bind(log).fetch_optional(c).await)?)
 }
 
 /// Keeps an entry until the log is open.

@@ -2,8 +2,8 @@
 
 use crate::domain::{
     ActId, AgentId, BotId, CredentialId, DeviceId, Environment, Epoch, Exits, HoldId, InstallationId, Level, MailAddress, NoticeId,
-    NoticeKind, PlacerKind, PressId, RecoveryId, Role, Stage, State, Step, StopId, StopKind, SubaccountId, TeamId, Timestamp, TokenId,
-    UserId, VenueId, recovery::RecoveryState,
+    NoticeKind, PlacerKind, PressId, RecoveryId, Role, SiteRecoveryId, Stage, State, Step, StopId, StopKind, SubaccountId, TeamId,
+    Timestamp, TokenId, UserId, VenueId, recovery::RecoveryState,
 };
 use sqlx::{Database, Decode, Encode, Type, encode::IsNull, error::BoxDynError};
 
@@ -50,6 +50,7 @@ ids!(
     NoticeId,
     PressId,
     RecoveryId,
+    SiteRecoveryId,
     StopId,
     SubaccountId,
     TeamId,

@@ -28,6 +28,8 @@ pub mod recoveries;
 pub mod seen;
 pub mod sessions;
 pub mod settings;
+pub mod site_recoveries;
+pub mod sites;
 pub mod starts;
 pub mod stop_devices;
 pub mod teams;
@@ -41,7 +43,7 @@ pub use error::{Error, Result};
 
 /// Every named statement of this room, so that one test can prepare all of them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files: [(&str, &[(&str, &str)]); 29] = [
+    let files: Vec<(&str, &[(&str, &str)])> = vec![
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
@@ -64,6 +66,8 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("seen", seen::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("settings", settings::STATEMENTS),
+        ("site_recoveries", site_recoveries::STATEMENTS),
+        ("sites", sites::STATEMENTS),
         ("starts", starts::STATEMENTS),
         ("stop_devices", stop_devices::STATEMENTS),
         ("teams", teams::STATEMENTS),

@@ -9,6 +9,16 @@ use std::{borrow::Borrow, fmt};
 /// What stands where a value is not known.
 pub const UNKNOWN: &str = "—";
 
+/// The number of an entry as people read it: `17`, and `2/17` in the second incarnation of the log.
+pub fn entry(number: impl Borrow<u64>) -> String {
+    crate::audit::number::words(*number.borrow() as i64)
+}
+
+/// True for the first entry of an incarnation.
+pub fn is_first_entry(number: impl Borrow<u64>) -> bool {
+    crate::audit::number::parts(*number.borrow() as i64).1 == 0
+}
+
 /// A count in groups of three: `1,914`.
 pub fn count(n: impl Into<i128>) -> String {
     decimal(&n.into().to_string())

@@ -61,6 +61,7 @@ pub fn bare(app: &App, title: impl Into<String>, path: impl Into<String>) -> Fra
     frame.installation.clone_from(&app.installation.name);
     frame.is_demo = app.is_demo();
     frame.is_log_frozen = app.log.gate().frozen().is_some();
+    frame.is_foreign = app.site.is_foreign();
     frame
 }
 

@@ -130,6 +130,8 @@ pub struct Frame {
     pub keys_missing: String,
     /// The audit log is frozen: nothing may start or be loosened.
     pub is_log_frozen: bool,
+    /// This server runs on another site's copy: it renews no lease and starts nothing.
+    pub is_foreign: bool,
     /// What there is to say of people and their rights.
     pub people: Vec<PeopleStrip>,
     /// How far the first run has come, while this person should know.
@@ -166,6 +168,7 @@ impl Frame {
             held: None,
             keys_missing: String::new(),
             is_log_frozen: false,
+            is_foreign: false,
             people: Vec::new(),
             first_run: None,
             now,

@@ -79,6 +79,9 @@ routes! {
     GET "/welcome" Access::Link => super::pages::welcome::show;
     POST "/welcome/password" Access::Link => super::pages::welcome::password;
     POST "/welcome/key" Access::Link => super::pages::welcome::key;
+    GET "/recover/{link}" Access::Link => super::pages::recover::show;
+    POST "/recover/{link}" Access::Link => super::pages::recover::password;
+    POST "/recover/{link}/sign" Access::Link => super::pages::recover::sign;
 
     GET "/first-run" Access::Person(Action::See) => super::pages::first_run::show;
     POST "/first-run" Access::Person(Action::See) => super::pages::first_run::set;

@@ -128,6 +128,37 @@ on_both!(a_database_that_is_gone_does_not_either_and_a_restart_finds_the_spool, 
     assert_eq!(agent.state, State::Halted);
 });
 
+on_both!(presses_while_the_database_is_gone_are_merged_in_order_behind_a_marker, |fresh: Fresh| async move {
+    let mut test = TestApp::new(fresh).await;
+    let (bot, _) = trading(&test).await;
+    test.fresh.db.close().await;
+    let from = test.app.clock.now();
+    let mut pressed = Vec::new();
+    for (who, scope) in [("operator", Scope::Bot(bot.id.clone())), ("lead", Scope::Fleet), ("risk", Scope::Fleet)] {
+        let placed = test.press(who, scope, Level::Pause).await;
+        assert_eq!(placed.kept, Kept::Spooled);
+        pressed.push(placed.hold.id.to_string());
+        test.hand.forward_ms(1_000);
+    }
+    let db = crate::harness::db::reopen(&test.fresh.place).await;
+    test.app = crate::harness::app::assemble(db, &test.hand, &test.fresh.dir.path().join("spool")).await;
+    assert_eq!(test.app.merge_unrecorded().await.unwrap(), 3);
+    let (rows, _) = test.app.entries(&test.actor("auditor"), &andon::app::audit::Query::default()).await.unwrap();
+    let newest: Vec<_> = rows.iter().take(4).rev().collect();
+    let events: Vec<_> =
+        newest.iter().map(|row| andon::audit::Canonical::from_stored(row.body.clone()).unwrap().event().unwrap()).collect();
+    let andon::audit::Event::LogGap { from_us, to_us, late } = &events[0] else { panic!("{:?}", events[0]) };
+    assert_eq!((*from_us, *to_us, *late), (from.0, test.app.clock.now().0, 3), "from the first press until now");
+    let ids: Vec<String> = newest.iter().skip(1).map(|row| row.obj.clone().unwrap().replace("hold:", "")).collect();
+    assert_eq!(ids, pressed, "in the order of the presses");
+    let mut browser = crate::harness::browser::Browser::signed_in(&test, "auditor").await;
+    browser.get("/audit").await;
+    assert_eq!(browser.page.matches("recorded late").count(), 3, "{}", browser.page);
+    browser.get(&format!("/holds/{}", pressed[1])).await;
+    assert!(browser.page.contains("Recorded late"), "{}", browser.page);
+    assert_eq!(test.app.merge_unrecorded().await.unwrap(), 0, "once");
+});
+
 on_both!(a_log_that_refuses_keeps_no_hold_from_the_other_replicas, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let (bot, _) = trading(&test).await;

@@ -63,6 +63,9 @@ impl App {
             ActKind::MailAddress { user, address } => self.carry_address(open, act, (user, address.as_ref())).await,
             ActKind::TokenCreate { name, scope, team, days } => self.carry_token(open, act, (name, scope, team.as_ref(), *days)).await,
             ActKind::StopDevices { allowed } => self.carry_stop_devices(open, act, *allowed).await,
+            ActKind::Recover { .. } => {
+                Err(AppError::conflict("this is signed by the links that andon recover printed on the server's host"))
+            }
             ActKind::StopDeviceLink { user, name } => self.carry_device_link(open, act, (user, name)).await,
         }
     }

@@ -69,7 +69,7 @@ pub enum Outcome {
 }
 
 impl ActView {
-    fn of(stored: StoredAct, signatures: Vec<StoredSignature>) -> Result<Self, AppError> {
+    pub(crate) fn of(stored: StoredAct, signatures: Vec<StoredSignature>) -> Result<Self, AppError> {
         let unreadable = |_| AppError::from(storage::Error::Unreadable(format!("act {}", stored.id)));
         let act: Act = serde_json::from_slice(&stored.body).map_err(unreadable)?;
         let detail: Detail = serde_json::from_str(&stored.detail).map_err(unreadable)?;
@@ -200,6 +200,9 @@ impl App {
                 let permit = authz::check(actor, Action::ManageTokens, &resource)?;
                 may_give(actor, scope, team.as_ref(), *days)?;
                 permit
+            }
+            ActKind::Recover { .. } => {
+                return Err(AppError::conflict("this is signed by the links that andon recover printed on the server's host"));
             }
             ActKind::StopDevices { .. } => authz::check(actor, Action::ManageDevices, &Resource::Installation)?,
             ActKind::StopDeviceLink { user, .. } => {

@@ -23,7 +23,7 @@ impl App {
         Ok(self.keys.begin_assertion(&self.passkeys_of(user).await?, Some(act.challenge()))?)
     }
 
-    fn still_open(&self, act: &ActView) -> Result<(), AppError> {
+    pub(crate) fn still_open(&self, act: &ActView) -> Result<(), AppError> {
         if act.stored.state != "open" {
             return Err(AppError::conflict(format!("this act is over: {}", act.stored.state)));
         }
@@ -123,7 +123,7 @@ impl App {
 
 /// Refuses an assertion that this act has already: its challenge is the same for every signer, so that a key which does not count could not
 /// be told from a recording of it. Two keys that count alike are two.
-fn is_fresh(act: &ActView, response: &str) -> Result<(), AppError> {
+pub(crate) fn is_fresh(act: &ActView, response: &str) -> Result<(), AppError> {
     let (key, given) = Keys::assertion_of(response)?;
     let is_known = |s: &StoredSignature| {
         s.credential_id == key && s.authenticator_data == given.authenticator_data && s.client_data == given.client_data
@@ -132,7 +132,7 @@ fn is_fresh(act: &ActView, response: &str) -> Result<(), AppError> {
 }
 
 /// An act with its signatures as the log keeps it.
-pub(super) fn signed_act(act: &ActView) -> Result<SignedAct, AppError> {
+pub(crate) fn signed_act(act: &ActView) -> Result<SignedAct, AppError> {
     use data_encoding::BASE64URL_NOPAD;
     Ok(SignedAct {
         act: BASE64URL_NOPAD.encode(&act.stored.body),

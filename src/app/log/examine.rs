@@ -3,13 +3,18 @@
 
 use super::{
     files,
-    sink::{self, CheckpointLine, Lines},
+    sink::{self, CheckpointLine, Copy, Lines},
 };
 use crate::app::{
     AppError,
     audit::{ByLibrary, verify_log_noting},
 };
-use crate::audit::{Canonical, Note, Report, Row, Verifier, VerifierKey, record::leaf_hash, tree::Hash, verify::Finding};
+use crate::audit::{
+    Canonical, Event, Frontier, Note, Report, Row, Verifier, VerifierKey,
+    record::leaf_hash,
+    tree::{self, Hash},
+    verify::{Closed, Finding},
+};
 use crate::authn::Keys;
 use crate::storage::{self, Db};
 use std::{
@@ -43,6 +48,8 @@ pub struct Examination {
     pub checked: Vec<String>,
     /// What could not be looked at, and why.
     pub not_checked: Vec<String>,
+    /// What is wrong with an incarnation that two people closed for it.
+    pub known: Vec<Finding>,
     /// What is wrong.
     pub findings: Vec<Finding>,
     /// Findings beyond those told.
@@ -54,6 +61,15 @@ struct Kept {
     place: &'static str,
     size: u64,
     note: String,
+}
+
+/// An incarnation as it was read, and its copy in the sink.
+struct Incarnation {
+    origin: String,
+    entries: u64,
+    roots: BTreeMap<u64, Hash>,
+    closed: Option<Closed>,
+    copy: Option<(u64, BTreeMap<u64, Hash>)>,
 }
 
 impl Examination {
@@ -68,7 +84,15 @@ impl Examination {
             self.more += 1;
         }
     }
+    fn know(&mut self, what: impl Into<String>) {
+        self.known.push(Finding { seq: None, what: what.into() });
+    }
+    /// Of an incarnation that was closed for being another than its copies, this is what was known; of any other it is wrong.
+    fn find_in(&mut self, log: &Incarnation, what: String) {
+        if log.closed.as_ref().is_some_and(|closed| closed.reason == "mismatch") { self.know(what) } else { self.find(what) }
+    }
     fn take(&mut self, report: &Report) {
+        self.known.extend(report.known.iter().cloned());
         self.findings.extend(report.findings.iter().cloned());
         self.more += report.more;
     }
@@ -81,38 +105,58 @@ impl Examination {
 pub async fn examine(given: &Given<'_>) -> Result<Examination, AppError> {
     let mut found = Examination::default();
     let mut kept = kept(given, &mut found).await?;
-    let sinks = match given.sink {
-        Some(dir) => Some(read_sink(dir, &mut kept, &mut found)?),
-        None => None,
-    };
-    let sizes: BTreeSet<u64> = kept.iter().map(|kept| kept.size).chain(sinks.as_ref().map(|lines| *lines)).collect();
-    let report = match (given.db, given.sink) {
-        (Some(db), sink) => {
-            let report = verify_log_noting(&mut *db.read().await?, given.webauthn, sizes.clone()).await?;
-            found.take(&report);
-            say_log(&report, "the database", &mut found);
-            if let (Some(dir), Some(lines)) = (sink, sinks) {
-                compare_sink(dir, lines, &report, &mut found)?;
-            }
-            report
-        }
-        (None, Some(dir)) => {
-            let report = verify_sink(dir, given.webauthn, sizes.clone())?;
-            found.take(&report);
-            say_log(&report, "the sink", &mut found);
+    let copies = given.sink.map(sink::copies).transpose().map_err(AppError::internal)?.unwrap_or_default();
+    let mut lines = BTreeMap::new();
+    for copy in &copies {
+        lines.insert(copy.origin.clone(), read_sink(&copy.dir, &mut kept, &mut found)?);
+    }
+    let mut sizes: BTreeSet<u64> = kept.iter().map(|kept| kept.size).chain(lines.values().copied()).collect();
+    let (report, place) = match given.db {
+        Some(db) => (verify_log_noting(&mut *db.read().await?, given.webauthn, sizes.clone()).await?, "the database"),
+        None if copies.is_empty() => return Err(AppError::conflict("give a database or a sink to verify")),
+        None => {
             found.not_checked.push("the database: none was given".into());
-            report
+            (verify_copies(&copies, given.webauthn, sizes.clone())?, "the sink")
         }
-        (None, None) => return Err(AppError::conflict("give a database or a sink to verify")),
     };
-    check_kept(given, &kept, &report, &mut found);
+    found.take(&report);
+    say_log(&report, place, &mut found);
+    sizes.extend(report.earlier.iter().map(|log| log.entries));
+    let mut logs = incarnations(&report);
+    if given.db.is_some() {
+        for copy in &copies {
+            let Some(log) = logs.iter_mut().find(|log| log.origin == copy.origin) else {
+                found.find(format!("the sink has a log {} that the database does not have: it was rolled back", copy.origin));
+                continue;
+            };
+            compare_copy(&copy.dir, log, &sizes, &mut found)?;
+        }
+    }
+    check_kept(given, &kept, (&report, &logs), &mut found);
     Ok(found)
+}
+
+fn incarnations(report: &Report) -> Vec<Incarnation> {
+    let earlier = report.earlier.iter().map(|log| Incarnation {
+        origin: log.origin.clone(),
+        entries: log.entries,
+        roots: log.roots.clone(),
+        closed: log.closed.clone(),
+        copy: None,
+    });
+    let last =
+        Incarnation { origin: report.origin.clone(), entries: report.entries, roots: report.roots.clone(), closed: None, copy: None };
+    earlier.chain([last]).collect()
 }
 
 fn say_log(report: &Report, place: &str, found: &mut Examination) {
     if report.is_good() {
         let said = format!("{} entries and {} signatures of acts in {place}, root {}", report.entries, report.signatures, report.root);
         found.checked.push(said);
+    }
+    for log in &report.earlier {
+        let closed = log.closed.as_ref().map_or_else(|| "nothing says why".to_owned(), |closed| closed.reason.clone());
+        found.checked.push(format!("{} was closed by a recovery ({closed}) with {} entries in {place}", log.origin, log.entries));
     }
     if report.unsigned > 0 {
         let said = "entries: no assertion recorded (keys made with a one-time link, and entries of versions that asked for none)";
@@ -124,16 +168,18 @@ fn say_log(report: &Report, place: &str, found: &mut Examination) {
 async fn kept(given: &Given<'_>, found: &mut Examination) -> Result<Vec<Kept>, AppError> {
     let mut all = Vec::new();
     if let Some(db) = given.db {
-        let mut last = -1;
-        loop {
-            let more = storage::checkpoints::checkpoint_after(&mut *db.read().await?, last, 2_000).await?;
-            let Some(latest) = more.last() else { break };
-            last = latest.size;
-            all.extend(more.into_iter().map(|stored| Kept {
-                place: "in the database",
-                size: stored.size.unsigned_abs(),
-                note: stored.note,
-            }));
+        for head in storage::audit::audit_heads(&mut *db.read().await?).await? {
+            let mut last = -1;
+            loop {
+                let more = storage::checkpoints::checkpoint_of(&mut *db.read().await?, head.log, last, 2_000).await?;
+                let Some(latest) = more.last() else { break };
+                last = latest.size;
+                all.extend(more.into_iter().map(|stored| Kept {
+                    place: "in the database",
+                    size: stored.size.unsigned_abs(),
+                    note: stored.note,
+                }));
+            }
         }
         let head = storage::audit::audit_head(&mut *db.read().await?).await?;
         if !head.is_open {
@@ -141,13 +187,10 @@ async fn kept(given: &Given<'_>, found: &mut Examination) -> Result<Vec<Kept>, A
             found.find(format!("the log is frozen: {}", told.map_or_else(|| "nothing says why".to_owned(), |told| told.why)));
         }
     }
-    // Read once: a running server raises it meanwhile.
-    match given.state_dir.map(files::read_mark_as_written) {
-        Some(Ok(Some((note, text)))) => all.push(Kept { place: "in the tide mark", size: note.checkpoint.size, note: text }),
-        Some(Ok(None)) if all.is_empty() => found.not_checked.push("the tide mark: there is none, and no checkpoint either".into()),
-        Some(Ok(None)) => found.find("there are checkpoints and no tide mark in the state folder"),
-        Some(Err(error)) => found.find(format!("the tide mark cannot be read: {error}")),
-        None => found.not_checked.push("the tide mark: no state folder was given".into()),
+    if let Some(dir) = given.state_dir {
+        kept_marks(dir, &mut all, found);
+    } else {
+        found.not_checked.push("the tide mark: no state folder was given".into());
     }
     if let Some(note) = &given.checkpoint {
         match Note::parse(note) {
@@ -156,6 +199,22 @@ async fn kept(given: &Given<'_>, found: &mut Examination) -> Result<Vec<Kept>, A
         }
     }
     Ok(all)
+}
+
+/// The tide marks of every incarnation that this state folder has seen.
+fn kept_marks(dir: &Path, all: &mut Vec<Kept>, found: &mut Examination) {
+    let newest = files::newest(dir);
+    for incarnation in 1..=newest {
+        // Read once: a running server raises it meanwhile.
+        match files::read_mark_of(dir, incarnation) {
+            Ok(Some((note, text))) => all.push(Kept { place: "in the tide mark", size: note.checkpoint.size, note: text }),
+            // A replica that joined later has none of before.
+            Ok(None) if incarnation < newest => {}
+            Ok(None) if all.is_empty() => found.not_checked.push("the tide mark: there is none, and no checkpoint either".into()),
+            Ok(None) => found.find("there are checkpoints and no tide mark in the state folder"),
+            Err(error) => found.find(format!("the tide mark cannot be read: {error}")),
+        }
+    }
 }
 
 /// Adds the sink's checkpoints to those kept elsewhere; answers with how many whole entries the sink has.
@@ -172,40 +231,84 @@ fn read_sink(dir: &Path, kept: &mut Vec<Kept>, found: &mut Examination) -> Resul
     Ok(scan.frontier.size())
 }
 
-/// The sink's lines against the roots of the database.
-fn compare_sink(dir: &Path, lines: u64, report: &Report, found: &mut Examination) -> Result<(), AppError> {
-    if lines > report.entries {
-        found.find(format!("the sink has {lines} entries and the database {}: it was rolled back", report.entries));
+/// The roots of a copy at these sizes, and how many entries it has.
+fn roots_of(dir: &Path, sizes: &BTreeSet<u64>) -> Result<(u64, BTreeMap<u64, Hash>), AppError> {
+    let (mut frontier, mut roots) = (Frontier::default(), BTreeMap::from([(0, tree::empty_root())]));
+    if let Some(mut lines) = Lines::of(&dir.join(sink::ENTRIES)).map_err(AppError::internal)? {
+        while let Some(body) = lines.next_line().map_err(AppError::internal)? {
+            frontier.push(leaf_hash(&body));
+            if sizes.contains(&frontier.size()) {
+                roots.insert(frontier.size(), frontier.root());
+            }
+        }
+    }
+    roots.insert(frontier.size(), frontier.root());
+    Ok((frontier.size(), roots))
+}
+
+/// A copy's lines against the roots of the database.
+fn compare_copy(dir: &Path, log: &mut Incarnation, sizes: &BTreeSet<u64>, found: &mut Examination) -> Result<(), AppError> {
+    let mut wanted = sizes.clone();
+    wanted.insert(log.entries);
+    let (lines, roots) = roots_of(dir, &wanted)?;
+    let agree = lines.min(log.entries);
+    let last_lost = log.closed.as_ref().and_then(|closed| closed.only_sink).map(|(_, last)| last + 1);
+    if lines > log.entries && last_lost.is_none_or(|known| lines > known) {
+        found.find(format!("the sink has {lines} entries and the database {}: it was rolled back", log.entries));
         return Ok(());
     }
-    let scan = sink::scan(dir, lines).map_err(AppError::internal)?;
-    if report.roots.get(&lines) != Some(&scan.frontier.root()) {
-        found.find(format!("the sink's {lines} entries are not those of the database"));
+    if roots.get(&agree) != log.roots.get(&agree) {
+        found.find_in(log, format!("the sink's {lines} entries are not those of the database"));
         return Ok(());
     }
-    found.checked.push(format!("the sink's {lines} entries are the database's, byte for byte"));
-    if lines < report.entries {
-        found.not_checked.push(format!("{} entries that the sink does not have yet", report.entries - lines));
+    found.checked.push(format!("the sink's {agree} entries are the database's, byte for byte"));
+    if lines > log.entries {
+        let said = format!("{} has {} entries that only the sink has, as its recovery says", log.origin, lines - log.entries);
+        found.checked.push(said);
+    } else if lines < log.entries {
+        found.not_checked.push(format!("{} entries that the sink does not have yet", log.entries - lines));
     }
+    log.copy = Some((lines, roots));
     Ok(())
 }
 
 /// The sink alone, as a log of its own.
-fn verify_sink(dir: &Path, webauthn: &Keys, sizes: BTreeSet<u64>) -> Result<Report, AppError> {
+fn verify_copies(copies: &[Copy], webauthn: &Keys, mut sizes: BTreeSet<u64>) -> Result<Report, AppError> {
     let assertions = ByLibrary(webauthn);
     let mut verifier = Verifier::new(&assertions);
-    verifier.note_roots_at(sizes);
-    let mut nodes = crate::audit::Frontier::default();
-    let mut stored = Vec::new();
-    if let Some(mut lines) = Lines::of(&dir.join(sink::ENTRIES)).map_err(AppError::internal)? {
-        while let Some(body) = lines.next_line().map_err(AppError::internal)? {
-            let leaf = leaf_hash(&body);
-            stored.extend(nodes.push(leaf));
-            verifier.take(row_of(lines.count - 1, leaf, body));
-        }
+    verifier.of_a_copy();
+    for copy in copies.iter().skip(1) {
+        sizes.extend(lost_after(&copy.dir)?);
     }
-    let (size, frontier) = (nodes.size(), nodes.encode());
-    Ok(verifier.finish(&stored, size, &frontier))
+    verifier.note_roots_at(sizes);
+    let mut last = (Vec::new(), Frontier::default());
+    for (n, copy) in copies.iter().enumerate() {
+        if n > 0 {
+            verifier.end(&last.0, last.1.size(), &last.1.encode());
+        }
+        verifier.begin(&copy.origin);
+        let (mut stored, mut nodes) = (Vec::new(), Frontier::default());
+        if let Some(mut lines) = Lines::of(&copy.dir.join(sink::ENTRIES)).map_err(AppError::internal)? {
+            while let Some(body) = lines.next_line().map_err(AppError::internal)? {
+                let leaf = leaf_hash(&body);
+                stored.extend(nodes.push(leaf));
+                verifier.take(row_of(lines.count - 1, leaf, body));
+            }
+        }
+        last = (stored, nodes);
+    }
+    Ok(verifier.finish(&last.0, last.1.size(), &last.1.encode()))
+}
+
+/// How many entries the database had of the incarnation before this one, as the first entry of this one says.
+fn lost_after(dir: &Path) -> Result<Option<u64>, AppError> {
+    let Some(mut lines) = Lines::of(&dir.join(sink::ENTRIES)).map_err(AppError::internal)? else { return Ok(None) };
+    let first = lines.next_line().map_err(AppError::internal)?;
+    let event = first.and_then(|body| Canonical::from_stored(body).ok()).and_then(|canonical| canonical.event().ok());
+    Ok(match event {
+        Some(Event::LogRecovered { database_size, .. }) => Some(database_size),
+        _ => None,
+    })
 }
 
 /// A line as a row would hold it: its columns come from its bytes.
@@ -218,14 +321,8 @@ fn row_of(seq: u64, leaf: Hash, body: Vec<u8>) -> Row {
 }
 
 /// Every checkpoint: signed by a key that is trusted, and over the entries that are there.
-fn check_kept(given: &Given<'_>, kept: &[Kept], report: &Report, found: &mut Examination) {
-    let mut trusted = given.keys.clone();
-    let own = given.state_dir.map(files::read_key);
-    match own {
-        Some(Ok(Some(key))) if given.keys.is_empty() => trusted.push(key.verifier().clone()),
-        Some(Err(error)) => found.find(error.to_string()),
-        _ => {}
-    }
+fn check_kept(given: &Given<'_>, kept: &[Kept], (report, logs): (&Report, &[Incarnation]), found: &mut Examination) {
+    let trusted = trusted(given, found);
     let recorded: Vec<VerifierKey> = report.log_keys.iter().filter_map(|vkey| VerifierKey::parse(vkey).ok()).collect();
     if trusted.is_empty() {
         found.not_checked.push("who signed the checkpoints: no key was given; give --key as you wrote it down at the first start".into());
@@ -245,9 +342,17 @@ fn check_kept(given: &Given<'_>, kept: &[Kept], report: &Report, found: &mut Exa
             found.find(format!("a checkpoint {place} is filed under {size} entries and says {}", read.checkpoint.size));
             continue;
         }
-        let by_trusted = trusted.iter().map(|key| read.verify(key).map(drop)).find(|outcome| !is_by_another(outcome));
+        let has_one = trusted.iter().any(|key| key.name() == read.checkpoint.origin);
+        let mine = trusted.iter().filter(|key| !has_one || key.name() == read.checkpoint.origin);
+        let by_trusted = mine.map(|key| read.verify(key).map(drop)).find(|outcome| !is_by_another(outcome));
         match by_trusted {
             Some(Ok(())) => {}
+            // Another incarnation's key says nothing of this one.
+            Some(Err(crate::audit::BadNote::Checkpoint(_)))
+                if given.keys.is_empty() && recorded.iter().any(|key| read.verify(key).is_ok()) =>
+            {
+                by_recorded += 1;
+            }
             Some(Err(error)) => {
                 found.find(format!("the checkpoint over {size} entries {place}: {error}"));
                 continue;
@@ -263,10 +368,11 @@ fn check_kept(given: &Given<'_>, kept: &[Kept], report: &Report, found: &mut Exa
                 continue;
             }
         }
-        match report.roots.get(size) {
-            Some(root) if *root == read.checkpoint.root => *good.entry(place).or_default() += 1,
-            Some(_) => found.find(format!("the first {size} entries are not those of the checkpoint {place}: the log was changed")),
-            None => found.find(format!("a checkpoint {place} covers {size} entries and there are {}: the end was cut off", report.entries)),
+        let log = logs.iter().find(|log| log.origin == read.checkpoint.origin).or(logs.last());
+        if let Some(log) = log
+            && leads_to(log, (*size, read.checkpoint.root), place, found)
+        {
+            *good.entry(place).or_default() += 1;
         }
     }
     for (place, count) in good {
@@ -275,6 +381,41 @@ fn check_kept(given: &Given<'_>, kept: &[Kept], report: &Report, found: &mut Exa
     if by_recorded > 0 {
         found.not_checked.push(format!("the keys of {by_recorded} checkpoints by other replicas: the log itself records them"));
     }
+}
+
+/// The keys that are trusted: those that were given, else those of the state folder.
+fn trusted(given: &Given<'_>, found: &mut Examination) -> Vec<VerifierKey> {
+    let mut trusted = given.keys.clone();
+    let Some(dir) = given.state_dir else { return trusted };
+    for incarnation in 1..=files::newest(dir) {
+        match files::read_key_of(dir, incarnation) {
+            Ok(Some(key)) if given.keys.is_empty() => trusted.push(key.verifier().clone()),
+            Err(error) => found.find(error.to_string()),
+            Ok(_) => {}
+        }
+    }
+    trusted
+}
+
+/// True when the entries lead to a checkpoint's root; says what is wrong, or known, otherwise.
+fn leads_to(log: &Incarnation, (size, root): (u64, Hash), place: &str, found: &mut Examination) -> bool {
+    let in_copy = log.copy.as_ref().and_then(|(_, roots)| roots.get(&size));
+    let last_known = log.closed.as_ref().and_then(|closed| Note::parse(&closed.last_checkpoint).ok()).map(|note| note.checkpoint);
+    match (log.roots.get(&size), in_copy) {
+        (Some(here), _) if *here == root => return true,
+        (None, Some(copied)) if *copied == root => return true,
+        (Some(_), _) | (None, Some(_)) => {
+            found.find_in(log, format!("the first {size} entries are not those of the checkpoint {place}: the log was changed"));
+        }
+        (None, None) if last_known.is_some_and(|known| known.origin != log.origin || known.size >= size) => {
+            let said = format!("the checkpoint over {size} entries {place}: {} lost its end, as its recovery says", log.origin);
+            found.not_checked.push(said);
+        }
+        (None, None) => {
+            found.find(format!("a checkpoint {place} covers {size} entries and there are {}: the end was cut off", log.entries))
+        }
+    }
+    false
 }
 
 fn is_by_another(outcome: &Result<(), crate::audit::BadNote>) -> bool {

@@ -6,7 +6,7 @@ use super::{
     sink::{self, About, CheckpointLine, Lines, Scan, Sink, SinkError},
 };
 use crate::app::{App, AppError};
-use crate::audit::Note;
+use crate::audit::{Note, number};
 use crate::storage;
 use std::{path::PathBuf, sync::Arc};
 
@@ -16,6 +16,7 @@ const CHUNK: i64 = 2_000;
 /// A sink that was compared with the database and is open.
 pub struct Feeding {
     sink: Sink,
+    origin: String,
 }
 
 /// Runs what waits for a disk where waiting holds up nobody.
@@ -29,7 +30,7 @@ impl App {
     /// # Errors
     /// When the database or the disk would not do; the next call goes on from there. The status says so.
     pub async fn feed_sink(self: &Arc<Self>) -> Result<(), AppError> {
-        let Some(keeper) = self.log.keeper.get() else { return Ok(()) };
+        let Some(keeper) = self.log.keeper.load_full() else { return Ok(()) };
         let Some(dir) = &keeper.settings.sink else { return Ok(()) };
         if self.log.gate.frozen().is_some() {
             return Ok(());
@@ -38,7 +39,7 @@ impl App {
         // Noted before, so that a disk which never answers is told of as well.
         let now = self.clock.now();
         self.log.note(|status| status.sink.behind_since = status.sink.behind_since.or(Some(now)));
-        let done = self.feed(keeper, folder).await;
+        let done = self.feed(&keeper, folder).await;
         self.log.note(|status| {
             status.sink.error = done.as_ref().err().map(with_cause);
             if done.is_ok() {
@@ -52,17 +53,19 @@ impl App {
         let mut feeding = self.log.feeding.lock().await;
         // Taken out for as long as it works: after an error it is opened, and compared, anew.
         let mut open = match feeding.take() {
-            Some(open) => open,
-            None => match self.open_sink(keeper, folder).await? {
+            Some(open) if open.origin == keeper.origin => open,
+            _ => match self.open_sink(keeper, folder).await? {
                 Some(open) => open,
                 None => return Ok(()),
             },
         };
+        // Whatever the log goes on as meanwhile, this sink is of one incarnation.
+        let log = number::incarnation(&keeper.origin) as i64;
         loop {
             let (rows, notes) = {
                 let mut tx = self.db.read().await?;
-                let rows = storage::audit::audit_from(&mut tx, open.sink.count as i64, CHUNK).await?;
-                (rows, storage::checkpoints::checkpoint_after(&mut tx, open.sink.covered as i64, CHUNK).await?)
+                let rows = storage::audit::audit_of(&mut tx, log, open.sink.count as i64, CHUNK).await?;
+                (rows, storage::checkpoints::checkpoint_of(&mut tx, log, open.sink.covered as i64, CHUNK).await?)
             };
             let reaches = open.sink.count + rows.len() as u64;
             let notes: Vec<(u64, String)> =
@@ -122,7 +125,7 @@ impl App {
             (count, end) = (agreed.count, agreed.end);
         }
         let sink = on_disk(move || Sink::open(claimed, &folder, count, end)).await?;
-        Ok(Some(Feeding { sink }))
+        Ok(Some(Feeding { sink, origin: keeper.origin.clone() }))
     }
 
     /// What the sink's last checkpoint says of its beginning, when the database says the same; everything before it is compared when the whole
@@ -138,7 +141,7 @@ impl App {
     /// What is wrong with the sink, compared with the database from its first byte as far as this process knows that it is on disk. A sink
     /// that cannot be read is told of by whoever feeds it.
     pub(super) async fn examine_sink(&self) -> Result<Option<String>, AppError> {
-        let Some(keeper) = self.log.keeper.get() else { return Ok(None) };
+        let Some(keeper) = self.log.keeper.load_full() else { return Ok(None) };
         let (Some(dir), most) = (&keeper.settings.sink, self.log.status().sink.entries) else { return Ok(None) };
         let folder = sink::folder(dir, &keeper.origin);
         let Ok(scan) = on_disk(move || sink::scan(&folder, most)).await else { return Ok(None) };

@@ -6,7 +6,7 @@ use super::{
     files::{self, FileError},
 };
 use crate::app::{AppError, audit::verify_log_noting};
-use crate::audit::{Actor, Canonical, Event, Frontier, Note, Record, Report, SigningKey, VerifierKey};
+use crate::audit::{Actor, Canonical, Checkpoint, Event, Frontier, Note, Record, Report, SigningKey, VerifierKey, number};
 use crate::authn::Keys;
 use crate::domain::Clock;
 use crate::storage::{self, Db, Lane, checkpoints::StoredCheckpoint};
@@ -50,9 +50,13 @@ pub struct Joining<'a> {
 pub async fn join(joining: &Joining<'_>) -> Result<Joined, AppError> {
     let Joining { db, state_dir, clock, .. } = joining;
     let origin = storage::audit::audit_head(&mut *db.read().await?).await?.origin;
+    let incarnation = number::incarnation(&origin);
     let key = own_key(state_dir, &origin)?;
-    let before = mark_before(state_dir, key.as_ref())?;
-    let log = verified(joining, before.as_ref().map(|(note, _)| note)).await?;
+    let before = mark_before(state_dir, &origin, key.as_ref())?;
+    let earlier = earlier_mark(state_dir, &origin)?;
+    let marks: Vec<&Note> = before.iter().map(|(note, _)| note).chain(&earlier).collect();
+    let log = verified(joining, &marks).await?;
+    let (site, _) = files::site(state_dir).map_err(AppError::internal)?;
     let key = match key {
         Some(key) => key,
         None => files::make_key(state_dir, &origin).map_err(AppError::internal)?,
@@ -67,10 +71,16 @@ pub async fn join(joining: &Joining<'_>) -> Result<Joined, AppError> {
         Event::ReplicaJoined { key_id: key.verifier().id(), vkey: vkey.clone(), size, root: root.clone(), checkpoint: log.checkpoint };
     let record = Record { actor: Actor::host(joining.user), ts: clock.now(), happened_at: None, node: joining.node.to_owned(), event };
     storage::audit::audit_append(&mut tx, &Canonical::new(&record).map_err(AppError::internal)?).await?;
+    // Whoever joined with the whole log at hand is a site of this installation.
+    if storage::sites::site_record(&mut tx, &site, joining.node, clock.now()).await? {
+        let event = Event::SiteRecorded { site, node: joining.node.to_owned() };
+        let record = Record { actor: Actor::host(joining.user), ts: clock.now(), happened_at: None, node: joining.node.to_owned(), event };
+        storage::audit::audit_append(&mut tx, &Canonical::new(&record).map_err(AppError::internal)?).await?;
+    }
     // The mark first: no entry tells of a joining that a full disk prevented.
     files::write_mark(state_dir, &key, &log.mark).map_err(AppError::internal)?;
     if let Err(error) = tx.commit().await {
-        files::put_back_mark(state_dir, before.as_ref().map(|(_, text)| text.as_str())).map_err(AppError::internal)?;
+        files::put_back_mark(state_dir, incarnation, before.as_ref().map(|(_, text)| text.as_str())).map_err(AppError::internal)?;
         return Err(error.into());
     }
     Ok(Joined { vkey, size, root })
@@ -79,21 +89,51 @@ pub async fn join(joining: &Joining<'_>) -> Result<Joined, AppError> {
 /// The key of this log that lies in the state folder. One that cannot be understood is as good as none; one that cannot be read may be the
 /// right one.
 fn own_key(state_dir: &Path, origin: &str) -> Result<Option<SigningKey>, AppError> {
-    match files::read_key(state_dir) {
+    match files::read_key_of(state_dir, number::incarnation(origin)) {
         Ok(key) => Ok(key.filter(|key| key.verifier().name() == origin)),
         Err(FileError::Content { .. }) => Ok(None),
         Err(error) => Err(AppError::internal(error)),
     }
 }
 
+/// Refuses the mark of another log: whoever joined past it could not tell any more that the wrong database was given.
+fn of_this_log(note: Note, origin: &str) -> Result<Note, AppError> {
+    let found = &note.checkpoint.origin;
+    match number::are_of_one_log(found, origin) {
+        true => Ok(note),
+        false => Err(AppError::conflict(format!(
+            "the tide mark in this state folder is of another log, {found}, and this database has {origin}: give this replica a state folder of its \
+             own, or the right database"
+        ))),
+    }
+}
+
+/// The newest mark of an incarnation before this one.
+fn earlier_mark(state_dir: &Path, origin: &str) -> Result<Option<Note>, AppError> {
+    let (now, newest) = (number::incarnation(origin), files::newest(state_dir));
+    if newest > now {
+        return Err(AppError::conflict(format!(
+            "the tide mark here is of incarnation {newest} of the log and this database has {origin}: it was rolled back"
+        )));
+    }
+    for incarnation in (1..now).rev() {
+        match files::read_mark_of(state_dir, incarnation) {
+            Ok(Some((note, _))) => return of_this_log(note, origin).map(Some),
+            Ok(None) | Err(FileError::Content { .. }) => {}
+            Err(error) => return Err(AppError::internal(error)),
+        }
+    }
+    Ok(None)
+}
+
 /// The mark that lies in the state folder and does not do, with its text.
-fn mark_before(state_dir: &Path, key: Option<&SigningKey>) -> Result<Option<(Note, String)>, AppError> {
-    match files::read_mark_as_written(state_dir) {
+fn mark_before(state_dir: &Path, origin: &str, key: Option<&SigningKey>) -> Result<Option<(Note, String)>, AppError> {
+    match files::read_mark_of(state_dir, number::incarnation(origin)) {
         Ok(Some((note, _))) if key.is_some_and(|key| note.verify(key.verifier()).is_ok()) => {
             Err(AppError::conflict("this state folder has a tide mark already; a replica joins once"))
         }
-        Ok(found) => Ok(found),
-        Err(FileError::Content { .. }) => Ok(None),
+        Ok(Some((note, text))) => Ok(Some((of_this_log(note, origin)?, text))),
+        Ok(None) | Err(FileError::Content { .. }) => Ok(None),
         Err(error) => Err(AppError::internal(error)),
     }
 }
@@ -106,7 +146,7 @@ struct Whole {
 }
 
 /// Verifies the log from its first byte, with its newest checkpoint and the mark that lies here.
-async fn verified(joining: &Joining<'_>, before: Option<&Note>) -> Result<Whole, AppError> {
+async fn verified(joining: &Joining<'_>, marks: &[&Note]) -> Result<Whole, AppError> {
     let mut tx = joining.db.read().await?;
     let head = storage::audit::audit_head(&mut tx).await?;
     if !head.is_open {
@@ -118,8 +158,7 @@ async fn verified(joining: &Joining<'_>, before: Option<&Note>) -> Result<Whole,
     }
     let latest = storage::checkpoints::checkpoint_latest(&mut tx).await?;
     let covered = latest.as_ref().map(|latest| latest.size.unsigned_abs());
-    let marked = before.map(|note| &note.checkpoint).filter(|checkpoint| checkpoint.origin == head.origin);
-    let sizes = covered.into_iter().chain(marked.map(|checkpoint| checkpoint.size));
+    let sizes = covered.into_iter().chain(marks.iter().map(|note| note.checkpoint.size));
     let report = verify_log_noting(&mut tx, joining.webauthn, sizes).await?;
     let mut reasons: Vec<String> = report.findings.iter().take(10).map(|finding| finding.what.clone()).collect();
     match &latest {
@@ -129,13 +168,13 @@ async fn verified(joining: &Joining<'_>, before: Option<&Note>) -> Result<Whole,
             reasons.push("there is no checkpoint yet that your key could have signed: a running server signs one in five seconds".into())
         }
     }
-    if let Some(marked) = marked
-        && report.roots.get(&marked.size) != Some(&marked.root)
-    {
-        reasons.push(format!(
-            "the tide mark here covers {} entries that are not those of this database: it was rolled back or changed",
-            marked.size
-        ));
+    for marked in marks.iter().map(|note| &note.checkpoint) {
+        if !leads_to(&report, marked) {
+            reasons.push(format!(
+                "the tide mark here covers {} entries that are not those of this database: it was rolled back or changed",
+                marked.size
+            ));
+        }
     }
     let frontier = Frontier::decode(head.size.unsigned_abs(), &head.frontier).map_err(AppError::internal)?;
     if !reasons.is_empty() {
@@ -144,6 +183,20 @@ async fn verified(joining: &Joining<'_>, before: Option<&Note>) -> Result<Whole,
     Ok(Whole {
         mark: Mark { size: frontier.size(), root: frontier.root() },
         checkpoint: latest.map(|latest| latest.note).unwrap_or_default(),
+    })
+}
+
+/// True when the log leads to a mark, or a recovery that two people signed says that it does not any more.
+fn leads_to(report: &Report, marked: &Checkpoint) -> bool {
+    if marked.origin == report.origin {
+        return report.roots.get(&marked.size) == Some(&marked.root);
+    }
+    let earlier = report.earlier.iter().find(|log| log.origin == marked.origin);
+    earlier.is_some_and(|log| match (log.roots.get(&marked.size), &log.closed) {
+        (Some(root), _) if *root == marked.root => true,
+        (Some(_), Some(closed)) => closed.reason == "mismatch",
+        (None, Some(closed)) => Note::parse(&closed.last_checkpoint).is_ok_and(|last| last.checkpoint.size >= marked.size),
+        (_, None) => false,
     })
 }
 

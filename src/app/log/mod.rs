@@ -6,7 +6,9 @@ pub mod examine;
 pub mod feed;
 pub mod files;
 pub mod join;
+pub mod known;
 pub mod late;
+pub mod recover;
 pub mod round;
 pub mod sink;
 
@@ -100,6 +102,10 @@ impl Gate {
         }
         !stays
     }
+    /// Begins anew under another incarnation: what was wrong with the one before is over.
+    fn begin_anew(&self, frozen: Frozen) {
+        self.0.store(Some(Arc::new(frozen)));
+    }
     /// Opens it when nothing else closed it than that the database was not compared yet. Whatever was found wrong stays.
     fn compared(&self) {
         if self.0.load().as_ref().is_some_and(|now| now.kind == FrozenKind::NotCompared) {
@@ -183,7 +189,7 @@ pub struct LogStatus {
 pub struct LogWatch {
     gate: Gate,
     settings: OnceLock<LogSettings>,
-    keeper: OnceLock<Keeper>,
+    keeper: ArcSwapOption<Keeper>,
     status: Mutex<LogStatus>,
     wake: Notify,
     feeding: tokio::sync::Mutex<Option<feed::Feeding>>,

@@ -3,7 +3,7 @@
 
 use super::{Frozen, FrozenKind, Keeper, LogSettings, LogStatus, Mark, Rehash, files};
 use crate::app::{App, AppError};
-use crate::audit::{Event, Frontier, Note, VerifierKey};
+use crate::audit::{Event, Frontier, Note, VerifierKey, number};
 use crate::storage::{self, Conn, Lane, audit::Head, checkpoints::StoredCheckpoint};
 use std::sync::Arc;
 
@@ -54,16 +54,21 @@ impl App {
         let head = storage::audit::audit_head(&mut tx).await?;
         let keys = storage::checkpoints::log_keys(&mut tx).await?;
         let latest = storage::checkpoints::checkpoint_latest(&mut tx).await?;
-        let mark = files::read_mark(&settings.state_dir);
-        let is_first = latest.is_none() && keys.is_empty() && matches!(mark, Ok(None));
+        let incarnation = number::incarnation(&head.origin);
+        let mark = files::read_mark_of(&settings.state_dir, incarnation).map(|found| found.map(|(note, _)| note));
+        // A later incarnation comes with a key and a mark; whoever has none joins.
+        let may_be_missing = latest.is_none() && incarnation == 1;
+        let is_first = may_be_missing && keys.is_empty() && matches!(mark, Ok(None));
         // A key that cannot be read stops no server: it could not take a stop then.
-        let read = files::read_key(&settings.state_dir);
+        let read = files::read_key_of(&settings.state_dir, incarnation);
         let unreadable = read.as_ref().err().map(|error| format!("the signing key cannot be read: {error}"));
         let mut key = read.ok().flatten().filter(|key| key.verifier().name() == head.origin);
         if key.is_none() && unreadable.is_none() && is_first {
             key = Some(files::make_key(&settings.state_dir, &head.origin).map_err(AppError::internal)?);
         }
-        let found = own_mark(mark, key.as_ref().map(crate::audit::SigningKey::verifier), latest.is_none());
+        let found = own_mark(mark, key.as_ref().map(crate::audit::SigningKey::verifier), may_be_missing);
+        let newest = files::newest(&settings.state_dir);
+        let found = if newest > incarnation { Err(older_incarnation(&head.origin, newest)) } else { found };
         let found = match unreadable.map_or(found, |why| Err((FrozenKind::KeyChanged, why))) {
             Ok(mark) => compare(&mut tx, &head, mark.as_ref()).await?.map(|_| mark),
             Err(wrong) => Err(wrong),
@@ -80,7 +85,8 @@ impl App {
             status.mark = found.as_ref().ok().cloned().flatten();
         });
         // Nobody else sets it: whoever comes here has the turn.
-        let _ = self.log.keeper.set(Keeper { settings: settings.clone(), origin: head.origin, key: key.map(Arc::new) });
+        let keeper = Keeper { settings: settings.clone(), origin: head.origin, key: key.map(Arc::new) };
+        self.log.keeper.store(Some(Arc::new(keeper)));
         if let Err((kind, why)) = found {
             self.freeze(kind, why).await;
         }
@@ -119,17 +125,38 @@ impl App {
         let Some(settings) = self.log.settings.get() else { return Ok(()) };
         let _alone = self.log.publishing.lock().await;
         let done = async {
-            if self.log.keeper.get().is_none() {
+            if self.log.keeper.load().is_none() {
                 self.begin_watch(settings).await?;
             }
-            match self.log.keeper.get() {
-                Some(keeper) => self.round(keeper, signs).await,
+            self.look_at_site().await?;
+            self.follow_the_log(settings).await?;
+            match self.log.keeper.load_full() {
+                Some(keeper) => self.round(&keeper, signs).await,
                 None => Ok(()),
             }
         }
         .await;
         self.log.note(|status| status.error = done.as_ref().err().map(super::feed::with_cause));
         done
+    }
+
+    /// Begins anew when the log goes on under another incarnation than this process keeps: a recovery was carried out.
+    async fn follow_the_log(self: &Arc<Self>, settings: &LogSettings) -> Result<(), AppError> {
+        let head = storage::audit::audit_head(&mut *self.db.read().await?).await?;
+        if self.log.keeper.load().as_ref().is_some_and(|keeper| keeper.origin != head.origin) {
+            self.begin_anew(settings).await?;
+        }
+        Ok(())
+    }
+
+    /// The turn is the caller's.
+    pub(super) async fn begin_anew(self: &Arc<Self>, settings: &LogSettings) -> Result<(), AppError> {
+        let why = "the log goes on under a new incarnation, which was not compared with the tide mark yet".to_owned();
+        self.log.gate.begin_anew(Frozen { kind: FrozenKind::NotCompared, why, since: self.clock.now() });
+        self.log.note(|status| {
+            *status = LogStatus { is_one_volume: status.is_one_volume, ..LogStatus::default() };
+        });
+        self.begin_watch(settings).await
     }
 
     async fn round(self: &Arc<Self>, keeper: &Keeper, signs: bool) -> Result<(), AppError> {
@@ -258,7 +285,7 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn rehash(self: &Arc<Self>) -> Result<(), AppError> {
-        if self.log.keeper.get().is_none() || self.log.gate.frozen().is_some() {
+        if self.log.keeper.load().is_none() || self.log.gate.frozen().is_some() {
             return Ok(());
         }
         let (head, latest) = {
@@ -321,6 +348,11 @@ impl App {
         if kind.is_everybodys() {
             let kept = async {
                 let mut tx = self.db.write(Lane::Stop).await?;
+                // What was wrong with an incarnation that is closed by now freezes none that follows it.
+                let head = storage::audit::audit_lock(&mut tx).await?;
+                if self.log.keeper.load().as_ref().is_some_and(|keeper| keeper.origin != head.origin) {
+                    return Ok(());
+                }
                 storage::checkpoints::log_freeze(&mut tx, kind.as_str(), &why, &self.node, self.clock.now()).await?;
                 tx.commit().await
             };
@@ -347,6 +379,13 @@ async fn compare(conn: &mut Conn, head: &Head, mark: Option<&Mark>) -> Result<Re
         Err(storage::Error::Unreadable(why)) => Ok(Err((FrozenKind::Mismatch, why))),
         Err(error) => Err(error.into()),
     }
+}
+
+fn older_incarnation(origin: &str, newest: u64) -> Wrong {
+    let why = format!(
+        "the database has the log as {origin} and the tide mark is of incarnation {newest}: it was rolled back, and may have lost holds"
+    );
+    (FrozenKind::Rollback, why)
 }
 
 fn not_led_to(size: i64) -> String {

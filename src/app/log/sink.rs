@@ -2,7 +2,7 @@
 //! `checkpoints.ndjson` holds the signed notes, each written after the entries it covers are on disk. A last line that a crash tore is
 //! recognised, and completed or cut. No line that was whole is ever written again.
 
-use crate::audit::{Canonical, Frontier, record::leaf_hash, tree::Hash};
+use crate::audit::{Canonical, Frontier, number, record::leaf_hash, tree::Hash};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::VecDeque,
@@ -73,21 +73,56 @@ pub fn folder(dir: &Path, origin: &str) -> PathBuf {
     dir.join(parts.join("-"))
 }
 
-/// The one log's folder at or right below a folder.
+/// One incarnation's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copy {
+    /// The folder.
+    pub dir: PathBuf,
+    /// The incarnation's name; of a sink that does not say, the folder's.
+    pub origin: String,
+}
+
+/// The folders of one log's incarnations, oldest first: the one that is named with those of earlier incarnations beside it, or all that lie
+/// right below a folder.
 ///
 /// # Errors
-/// When there is none, or more than one.
-pub fn find(dir: &Path) -> Result<PathBuf, SinkError> {
+/// When there is none, or there are those of more than one log.
+pub fn copies(dir: &Path) -> Result<Vec<Copy>, SinkError> {
     let is_sink = |dir: &Path| dir.join(ENTRIES).is_file();
-    if is_sink(dir) {
-        return Ok(dir.to_owned());
+    let copy = |dir: PathBuf| -> Result<Copy, SinkError> {
+        let name = dir.file_name().map(|name| name.to_string_lossy().replace('-', "/")).unwrap_or_default();
+        Ok(Copy { origin: about(&dir)?.map_or(name, |about| about.origin), dir })
+    };
+    let below = |dir: &Path| -> Result<Vec<Copy>, SinkError> {
+        let found = fs::read_dir(dir).map_err(at(dir))?.flatten().map(|entry| entry.path()).filter(|at| is_sink(at));
+        found.map(copy).collect()
+    };
+    let mut all = if is_sink(dir) {
+        let this = copy(dir.to_owned())?;
+        let upto = number::incarnation(&this.origin);
+        let beside = dir.canonicalize().ok().and_then(|dir| dir.parent().map(below)).and_then(Result::ok).unwrap_or_default();
+        let is_earlier = |one: &Copy| number::are_of_one_log(&one.origin, &this.origin) && number::incarnation(&one.origin) < upto;
+        let mut all: Vec<Copy> = beside.into_iter().filter(is_earlier).collect();
+        all.push(this);
+        all
+    } else {
+        below(dir)?
+    };
+    all.sort_by_key(|one| number::incarnation(&one.origin));
+    let Some(first) = all.first().cloned() else { return Err(at(dir)(io::Error::other("there is no sink here"))) };
+    if all.iter().any(|one| !number::are_of_one_log(&one.origin, &first.origin)) {
+        return Err(at(dir)(io::Error::other("there are several logs here; name one of the folders")));
     }
-    let mut all: Vec<PathBuf> = fs::read_dir(dir).map_err(at(dir))?.flatten().map(|entry| entry.path()).filter(|at| is_sink(at)).collect();
-    match (all.pop(), all.is_empty()) {
-        (Some(one), true) => Ok(one),
-        (None, _) => Err(at(dir)(io::Error::other("there is no sink here"))),
-        (Some(_), false) => Err(at(dir)(io::Error::other("there are several logs here; name one of the folders"))),
-    }
+    Ok(all)
+}
+
+/// The folder of the newest incarnation at or right below a folder.
+///
+/// # Errors
+/// When there is none, or there are those of more than one log.
+pub fn find(dir: &Path) -> Result<PathBuf, SinkError> {
+    let newest = copies(dir)?.pop();
+    newest.map(|copy| copy.dir).ok_or_else(|| at(dir)(io::Error::other("there is no sink here")))
 }
 
 /// Reads whole lines of a file one after the other; a torn last one is not among them.

@@ -2,6 +2,7 @@
 
 use super::Line;
 use crate::app::audit_tail::check_tail;
+use crate::app::log::files;
 use crate::app::notices::GIVEN_UP_SHOWN_MS;
 use crate::domain::{Clock, Secret, Timestamp};
 use crate::storage::{self, Db, deliveries::OutboxCounts, migrate};
@@ -17,13 +18,13 @@ const OLDEST: i64 = 14;
 const LATE_MIN: i64 = 10;
 
 /// The embedded database. Answers with the number of enrolled agents, when it can be read.
-pub async fn embedded(file: &Path, rp_id: Option<&str>, lines: &mut Vec<Line>) -> Option<u64> {
+pub async fn embedded(file: &Path, (rp_id, state_dir): (Option<&str>, &Path), lines: &mut Vec<Line>) -> Option<u64> {
     if !file.exists() {
         lines.push(Line::ok("database", format!("{} is not there yet; the first start makes it", file.display())));
         return None;
     }
     match Db::open_sqlite_to_read(file).await {
-        Ok(db) => look(&db, &file.display().to_string(), rp_id, lines).await,
+        Ok(db) => look(&db, &file.display().to_string(), (rp_id, state_dir), lines).await,
         Err(error) => {
             let todo = "run the doctor as the user that runs the server; if the file is damaged, restore it";
             lines.push(Line::bad("database", format!("{} cannot be opened: {}", file.display(), causes(&error)), todo));
@@ -33,7 +34,7 @@ pub async fn embedded(file: &Path, rp_id: Option<&str>, lines: &mut Vec<Line>) -
 }
 
 /// PostgreSQL. Answers with the number of enrolled agents, when it can be read.
-pub async fn server(url: &Secret<String>, clock: &Clock, rp_id: Option<&str>, lines: &mut Vec<Line>) -> Option<u64> {
+pub async fn server(url: &Secret<String>, clock: &Clock, (rp_id, state_dir): (Option<&str>, &Path), lines: &mut Vec<Line>) -> Option<u64> {
     let looked = async {
         let db = Db::open_postgres(url.expose()).await?;
         let server = db.server().await?;
@@ -66,11 +67,11 @@ pub async fn server(url: &Secret<String>, clock: &Clock, rp_id: Option<&str>, li
         let said = format!("the clocks of the database's machine and of this one are {} s apart", apart.abs() / 1_000);
         lines.push(Line::warn("PostgreSQL", said, "keep both by NTP"));
     }
-    look(&db, "PostgreSQL", rp_id, lines).await
+    look(&db, "PostgreSQL", (rp_id, state_dir), lines).await
 }
 
-async fn look(db: &Db, name: &str, rp_id: Option<&str>, lines: &mut Vec<Line>) -> Option<u64> {
-    let agents = examine(db, name, rp_id, lines).await;
+async fn look(db: &Db, name: &str, (rp_id, state_dir): (Option<&str>, &Path), lines: &mut Vec<Line>) -> Option<u64> {
+    let agents = examine(db, name, (rp_id, state_dir), lines).await;
     db.close().await;
     agents.unwrap_or_else(|error| {
         lines.push(Line::bad("database", format!("{name} cannot be read: {}", causes(&error)), "if it is damaged, restore it"));
@@ -78,7 +79,7 @@ async fn look(db: &Db, name: &str, rp_id: Option<&str>, lines: &mut Vec<Line>) -
     })
 }
 
-async fn examine(db: &Db, name: &str, rp_id: Option<&str>, lines: &mut Vec<Line>) -> storage::Result<Option<u64>> {
+async fn examine(db: &Db, name: &str, (rp_id, state_dir): (Option<&str>, &Path), lines: &mut Vec<Line>) -> storage::Result<Option<u64>> {
     let schema = migrate::look(db).await?;
     let Some(version) = schema.version else {
         lines.push(Line::ok("database", format!("{name} is empty; the first start fills it")));
@@ -118,6 +119,7 @@ async fn examine(db: &Db, name: &str, rp_id: Option<&str>, lines: &mut Vec<Line>
             }
         });
     }
+    lines.push(site(&storage::sites::site_all(&mut tx).await?, state_dir));
     let agents = storage::agents::agent_live(&mut tx).await?;
     let since = Clock::system().now().plus_ms(-GIVEN_UP_SHOWN_MS);
     lines.push(outbox(&storage::deliveries::delivery_counts(&mut tx, since).await?, Clock::system().now()));
@@ -127,6 +129,26 @@ async fn examine(db: &Db, name: &str, rp_id: Option<&str>, lines: &mut Vec<Line>
         Err(error) => Line::bad("audit log", format!("it cannot be read: {}", causes(&error)), "run `andon audit verify`"),
     });
     Ok(Some(agents.len() as u64))
+}
+
+/// Whether this state folder is one of the installation's sites.
+fn site(all: &[storage::sites::Site], state_dir: &Path) -> Line {
+    let own = std::fs::read_to_string(files::site_path(state_dir)).unwrap_or_default();
+    let todo =
+        "if the installation moves here, two people take it over: andon recover --take-over; a new replica joins: andon replica join";
+    match (own.trim(), all.iter().find(|site| site.id == own.trim())) {
+        (_, Some(site)) if site.ended_at.is_none() => Line::ok("site", "this state folder is one of the installation's"),
+        (_, Some(_)) => {
+            Line::bad("site", "another site took over from this state folder: its server renews no lease and starts nothing", todo)
+        }
+        ("", None) if all.is_empty() => Line::ok("site", "none is on record yet; the first start of this version records it"),
+        ("", None) => {
+            Line::warn("site", "this state folder has no id yet and others are on record: a server here may find itself a copy", todo)
+        }
+        (_, None) => {
+            Line::bad("site", "this state folder is not one of the installation's: its server renews no lease and starts nothing", todo)
+        }
+    }
 }
 
 fn log(tail: &crate::app::audit_tail::TailReport) -> Line {

@@ -147,10 +147,10 @@ async fn examine(args: &ServeArgs) -> Vec<Line> {
     lines.push(folders::control(&state_dir.join("control"), is_running).await);
     let rp_id = origin.as_ref().map(site::rp_id);
     let agents = match database {
-        Ok(Database::Embedded(data)) => database::embedded(&site::database_file(&data), rp_id, &mut lines).await,
+        Ok(Database::Embedded(data)) => database::embedded(&site::database_file(&data), (rp_id, &state_dir), &mut lines).await,
         Ok(Database::Postgres(url)) => {
             lines.extend(args.database_url_file.as_deref().and_then(|file| folders::closed("database URL", file)));
-            database::server(&url, &Clock::system(), rp_id, &mut lines).await
+            database::server(&url, &Clock::system(), (rp_id, &state_dir), &mut lines).await
         }
         Err(error) => {
             lines.push(refused("database", &error));

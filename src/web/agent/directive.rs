@@ -61,7 +61,7 @@ async fn newer(app: &App, agent: &LiveAgent, after: Epoch, watch: &mut Watch) ->
     }
     match app.risen(&agent.bot, &Carries::default()).await {
         Ok((_, frame)) => Ok(Some(frame)),
-        Err(Unheard::ViewTooOld) => Ok(None),
+        Err(Unheard::ViewTooOld | Unheard::AnotherSite) => Ok(None),
         Err(other) => Err(other.into()),
     }
 }

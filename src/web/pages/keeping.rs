@@ -42,18 +42,21 @@ impl Keeping {
         let remedy = match frozen.as_ref().map(|frozen| frozen.kind) {
             None => "",
             Some(FrozenKind::Rollback) => {
-                "The fleet is paused. Put the newest copy of the database back and start the server again: the log then opens by itself."
+                "The fleet is paused. Put the newest copy of the database back and start the server again: the log then opens by itself. If there is \
+                 none, two people go on from here: andon recover --why TEXT on the server's host says what is known and how."
             }
             Some(FrozenKind::Mismatch) => {
                 "Keep a copy of database, state folder and sink as they are. Run andon audit verify: it names what was changed. Put back a whole \
-                 copy of the database that is as new, and start the server again."
+                 copy of the database that is as new, and start the server again. If there is none, two people go on from here under a new \
+                 incarnation of the log: andon recover --why TEXT on the server's host."
             }
             Some(FrozenKind::MarkLost) => {
-                "Stop the server, run andon replica join, start it again. It verifies the whole log first and is an entry."
+                "Stop the server, run andon replica join, start it again. It verifies the whole log first and is an entry. After a recovery of the \
+                 site every other replica does this once."
             }
             Some(FrozenKind::KeyChanged) => {
                 "Put back log.key and tide-mark of this replica's state folder together, and start the server again. If they are lost, run \
-                 andon replica join first."
+                 andon replica join first; if the key was stolen, andon recover --why TEXT begins a new incarnation of the log."
             }
             Some(FrozenKind::NotCompared) => {
                 "The server tries again every five seconds and opens the log by itself: see why it cannot read the database or the state folder."
@@ -103,7 +106,9 @@ pub fn parts(degraded: &[&'static str], keeping: &Keeping) -> Vec<Part> {
         || "Without it nothing may start or be loosened. Stopping works.".to_owned(),
         |(why, _)| format!("Frozen: {why}. Nothing may start or be loosened. Stopping works."),
     );
+    let site = "Each state folder has an id; a folder that the database does not name renews no lease. Stopping works.";
     vec![
+        Part::new("Site", is_well("site"), (Tone::Critical, "Another site's copy"), site),
         Part::new("Audit log", is_well("audit_log"), (Tone::Critical, "Takes no entry"), log),
         Part::new("Checkpoints", is_well("log_publisher"), (Tone::High, "Too old"), "Signed five seconds after an entry at the latest."),
         Part::new("Copy of the log", is_well("log_sink"), (Tone::High, "Behind"), "A folder that only grows, best on another volume."),

@@ -131,6 +131,7 @@ fn asked() -> Vec<Asked> {
             approved_by: Vec::new(),
         }),
         ("Recover an account past every approval", Action::RecoverOnHost, all),
+        ("Sign the recovery of the site, by a link from its host", Action::RecoverSite, all),
         ("See everybody's stop devices and sessions", Action::SeeAccess, all),
         ("Allow stop devices, end anybody's", Action::ManageDevices, all),
         ("Make and revoke tokens of a team", Action::ManageTokens, |team, _| Resource::Team(team.clone())),

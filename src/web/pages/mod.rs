@@ -36,6 +36,7 @@ pub mod notices;
 pub mod own_keys;
 pub mod pause;
 pub mod people;
+pub mod recover;
 pub mod recoveries;
 pub mod roles;
 pub mod sessions;

@@ -56,6 +56,8 @@ fn every_failpoint_of_the_program_is_in_the_deck() {
     points(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
     // A token is changed once a month, and mail needs a server: those kills have tests of their own.
     let elsewhere = super::tokens::STEPS.into_iter().map(|(point, _)| point).chain(["mail:before_send", "mail:sent"]);
+    // A recovery takes a restore first.
+    let elsewhere = elsewhere.chain(super::restored::STEPS.into_iter().map(|(point, _)| point));
     let planned: std::collections::BTreeSet<String> =
         deck().iter().filter_map(|plan| plan.point).chain(elsewhere).map(str::to_owned).collect();
     assert_eq!(found, planned);

@@ -20,6 +20,7 @@ mod line;
 mod presses;
 mod processes;
 mod reports;
+mod restored;
 mod space;
 mod tokens;
 

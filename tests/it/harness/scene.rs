@@ -11,9 +11,10 @@ use super::{
 use andon::{
     app::acts::{ActView, Outcome},
     domain::{
-        ActKind, Audience, BotFacts, DeviceId, Grant, Hold, Level, Notice, NoticeId, NoticeKind, RecoveryId, Role, Scope, TeamId,
+        ActKind, Audience, BotFacts, DeviceId, Epoch, Grant, Hold, Level, Notice, NoticeId, NoticeKind, RecoveryId, Role, Scope, TeamId,
         Timestamp, TokenId, UserId, recovery::RecoveryState,
     },
+    fleet::AgentSeen,
     storage::{self, Lane, WriteTx, recoveries::Recovery},
     web::router::{Access, Route, router},
 };
@@ -93,6 +94,8 @@ pub struct Scene {
     pub phone: String,
     /// The secret of a link that makes a phone of risk's a stop device.
     pub phone_link: String,
+    /// The secret of a link by which somebody signs the recovery of the site.
+    pub site_link: String,
     pub(super) bearers: HashMap<Who, String>,
     count: AtomicUsize,
 }
@@ -169,7 +172,8 @@ impl Scene {
         test.allow_stop_devices().await;
         let phone = test.phone("operator").await;
         let phone_link = test.phone_link("risk").await;
-        Self { test, router, arb, grid, desk, link, invited, demo_link, phone, phone_link, bearers, count }
+        let site_link = site_link(&test).await;
+        Self { test, router, arb, grid, desk, link, invited, demo_link, phone, phone_link, site_link, bearers, count }
     }
 
     /// The things that a try is about.
@@ -262,6 +266,16 @@ impl Scene {
         let bytes = if is_endless { Default::default() } else { axum::body::to_bytes(body, 8_000_000).await.unwrap() };
         Reply { status: head.status, headers: head.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
     }
+}
+
+/// The secret of a fresh link by which somebody signs the recovery of the site: an agent has seen more than this database.
+pub async fn site_link(test: &TestApp) -> String {
+    let app = &test.app;
+    let bot = app.fleet.view().bots().find(|bot| bot.name == "arb-1").cloned().unwrap();
+    let seen = app.book.seen(&bot.id).unwrap();
+    app.book.note(AgentSeen { epoch: Some(Epoch(1_000_000)), ..AgentSeen::clone(&seen) });
+    let links = app.ask_site_recovery("root", "a restore", false).await.unwrap();
+    links[0].expose().rsplit('/').next().unwrap().to_owned()
 }
 
 /// Which rows a route has: one for each team's things where it is about a team's, and one for everybody's where it can be.

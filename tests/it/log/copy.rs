@@ -49,9 +49,14 @@ impl Raw {
 
 /// A copy of a database, made while nobody looks.
 pub async fn copy(fresh: &Fresh, name: &str) -> Place {
-    match &fresh.place {
+    copy_of(&fresh.place, fresh.dir.path(), name).await
+}
+
+/// The same of any database; the embedded one's goes into this folder.
+pub async fn copy_of(place: &Place, dir: &Path, name: &str) -> Place {
+    match place {
         Place::File(file) => {
-            let to = fresh.dir.path().join(format!("{name}.db"));
+            let to = dir.join(format!("{name}.db"));
             let mut raw = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
             sqlx::query(AssertSqlSafe(format!("VACUUM INTO '{}'", to.display()))).execute(&mut raw).await.unwrap();
             Place::File(to)
@@ -80,6 +85,29 @@ pub async fn copy(fresh: &Fresh, name: &str) -> Place {
             }
             Place::Url(url.replace(&format!("/{from}?"), &format!("/{to}?")))
         }
+    }
+}
+
+/// Puts a copy back in the place of the database, as a restore does, while no server runs.
+pub async fn put_back(place: &Place, copy: &Place) {
+    match (place, copy) {
+        (Place::File(file), Place::File(copy)) => {
+            for rest in ["-wal", "-shm"] {
+                let _ = std::fs::remove_file(format!("{}{rest}", file.display()));
+            }
+            std::fs::copy(copy, file).unwrap();
+        }
+        (Place::Url(url), Place::Url(copy)) => {
+            let name = |url: &str| url::Url::parse(url).unwrap().path().trim_start_matches('/').to_owned();
+            let mut address = url::Url::parse(url).unwrap();
+            address.set_path("/postgres");
+            let mut admin = PgConnection::connect(address.as_str()).await.unwrap();
+            let (to, from) = (name(url), name(copy));
+            for sql in [format!("DROP DATABASE {to} WITH (FORCE)"), format!("CREATE DATABASE {to} TEMPLATE {from}")] {
+                sqlx::query(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
+            }
+        }
+        _ => panic!("a copy of another kind"),
     }
 }
 

@@ -4,4 +4,5 @@ mod commands;
 pub mod copy;
 mod freeze;
 mod publish;
+mod recover;
 mod verify;

@@ -20,12 +20,13 @@ use axum::{
 };
 
 /// Routes that write and leave no entry, with the reason.
-const WITHOUT_ENTRY: [(&str, &str); 9] = [
+const WITHOUT_ENTRY: [(&str, &str); 10] = [
     ("/notices/read", "one's own notices were read: nothing that anybody may do changes"),
     ("/notices/{id}/read", "the same of one"),
     ("/system/mail", "a test message to whoever asks for it"),
     ("/welcome/{link}", "a link taken into the session: the entry comes with the password"),
     ("/first-run", "a person's own list put away or brought back: a preference, no act"),
+    ("/recover/{link}", "half a signature: the entry comes with the key"),
     ("/sign-in", "half a sign-in: the entry comes with the key"),
     ("/agent/v1/check-in", "an observation; a new boot or a lapse is an entry, which other tests see"),
     ("/agent/v1/acks", "an observation"),

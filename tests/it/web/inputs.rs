@@ -147,7 +147,7 @@ fn is_ceremony(route: &Route) -> bool {
 
 /// A failed sign-in is in the log.
 fn leaves_its_mark(route: &Route) -> bool {
-    route.path.starts_with("/sign-in")
+    route.path.starts_with("/sign-in") || route.path == "/recover/{link}"
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

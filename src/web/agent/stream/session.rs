@@ -12,6 +12,7 @@ use crate::app::{
     agent_book::LiveAgent,
     check_in::{Carries, Heard, Unheard, VIEW_TOO_OLD},
     holds::Placed,
+    sites::ANOTHER_SITES_COPY,
 };
 use crate::domain::{BootId, Directive, HoldId};
 use crate::fleet::{BootStanding, Ended, lines::LineGuard, lines::Mouth as _};
@@ -247,6 +248,7 @@ impl<'a> Session<'a> {
             Ok(heard) => heard,
             Err(Unheard::Replaced) => return Err(End::replaced()),
             Err(Unheard::CredentialEnded) => return Err(End::credential()),
+            Err(Unheard::AnotherSite) => return self.mouth.error(ANOTHER_SITES_COPY, super::super::ANOTHER_SITE_SAID).await,
             Err(Unheard::ViewTooOld) => {
                 return self.mouth.error(VIEW_TOO_OLD, "The server cannot read its database; nothing is renewed. Go on as you are.").await;
             }

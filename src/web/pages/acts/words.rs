@@ -42,6 +42,8 @@ pub fn sentence(app: &App, act: &ActView) -> String {
         ActKind::StopDevices { allowed: true } => "Allow stop devices".to_owned(),
         ActKind::StopDevices { allowed: false } => "Turn stop devices off, which ends every one of them".to_owned(),
         ActKind::StopDeviceLink { user, name } => format!("Make the phone {name} of {} a stop device", person(app, user)),
+        ActKind::Recover { site: Some(_), .. } => "Take the site over, with the fleet paused".to_owned(),
+        ActKind::Recover { next, .. } => format!("Let the log go on as {next}, with the fleet paused"),
     }
 }
 
@@ -68,6 +70,7 @@ pub fn button(act: &ActView) -> String {
         ActKind::TokenCreate { .. } => "Sign for 1 API token".to_owned(),
         ActKind::StopDevices { .. } => "Sign 1 change for everybody".to_owned(),
         ActKind::StopDeviceLink { .. } => "Sign for 1 phone".to_owned(),
+        ActKind::Recover { .. } => "Sign 1 recovery of the site".to_owned(),
     }
 }
 
@@ -122,6 +125,10 @@ pub fn effect(act: &ActView) -> &'static str {
             "Whoever may stop bots may enrol phones of their own. Such a phone pauses and reduces, for 90 days, and does nothing else."
         }
         ActKind::StopDevices { allowed: false } => "Every stop device ends at once. Holds that they placed stand.",
+        ActKind::Recover { .. } => {
+            "The log goes on under a new incarnation, and the whole fleet is paused. Nothing starts by it. It is signed by the links that andon \
+             recover printed on the server's host."
+        }
         ActKind::StopDeviceLink { .. } => {
             "A link is shown once, to you, and works once within 5 minutes. The phone that opens it may pause bots for 90 days, and nothing else."
         }
@@ -174,6 +181,36 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         }
         // The address itself is shown to whoever signs, and to nobody else.
         ActKind::MailAddress { address, .. } => address.iter().map(|digest| ("Salted digest of the address", digest.clone())).collect(),
+        ActKind::Recover {
+            log,
+            next,
+            reason,
+            why,
+            database_size,
+            known_size,
+            checkpoint,
+            database_epoch,
+            accepted_epoch,
+            left_out,
+            site,
+        } => {
+            let bots: Vec<String> = left_out.iter().map(|id| bot(app, id)).collect();
+            let mut facts = vec![
+                ("Reason", why.clone()),
+                ("The log takes nothing because of", reason.clone()),
+                ("Closed", format!("{log}, with {database_size} entries in the database of {known_size} that are known")),
+                ("Goes on as", next.clone()),
+                ("Highest epoch of the database", database_epoch.to_string()),
+                ("Highest report that is believed", accepted_epoch.to_string()),
+                ("Not believed", if bots.is_empty() { "nobody".to_owned() } else { bots.join(", ") }),
+                (
+                    "SHA-256 of the last known checkpoint",
+                    if checkpoint.is_empty() { "there is none".to_owned() } else { checkpoint.clone() },
+                ),
+            ];
+            facts.extend(site.iter().map(|site| ("Site that takes over", site.clone())));
+            facts
+        }
         ActKind::StopDeviceLink { user, name } => vec![("Phone", name.clone()), ("Person", user.to_string())],
         ActKind::TokenCreate { .. } | ActKind::StopDevices { .. } => Vec::new(),
     }
@@ -217,6 +254,7 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         ActKind::RecoveryVeto { .. } => "the person themselves".to_owned(),
         ActKind::MailAddress { .. } | ActKind::StopDeviceLink { .. } => "the person themselves".to_owned(),
         ActKind::TokenCreate { .. } => "an admin, or a lead for their own team".to_owned(),
+        ActKind::Recover { .. } => "a lead, risk or admin, by a link from the server's host; one of the two is risk or an admin".to_owned(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{named, names};
 use crate::app::audit::EntryView;
+use crate::audit::number;
 use crate::domain::Timestamp;
 use crate::web::{Answer, Shared, WebError, extract::Person, frame, page::Frame, query::Named};
 use askama::Template;
@@ -19,6 +20,7 @@ pub(super) struct Signature {
 pub(super) struct Entry {
     pub(super) frame: Frame,
     pub(super) seq: u64,
+    pub(super) is_last: bool,
     pub(super) at: Timestamp,
     pub(super) kind: String,
     pub(super) who: String,
@@ -45,7 +47,8 @@ pub async fn show(State(app): Shared, person: Person, Named(seq): Named) -> Answ
         wrong: check.wrong,
     };
     frame::page(&Entry {
-        frame: frame::of(&app, &person.visitor, format!("Entry {seq}")).await,
+        frame: frame::of(&app, &person.visitor, format!("Entry {}", number::words(seq))).await,
+        is_last: number::parts(seq).1 + 1 >= tree.0,
         seq: row.seq,
         at: Timestamp(row.ts),
         who: named(&names, &row.actor),
@@ -69,6 +72,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
         let page = Entry {
             frame: Frame { held: None, ..Frame::sample("Entry 117", "/audit/117") },
             seq: 117,
+            is_last: false,
             at: samples::now(),
             kind: "bots.started".to_owned(),
             who: "L. Sato".to_owned(),

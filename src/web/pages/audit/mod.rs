@@ -64,6 +64,8 @@ pub(super) struct Line {
     pub(super) who: String,
     pub(super) kind: String,
     pub(super) what: String,
+    /// It was recorded later than it happened.
+    pub(super) is_late: bool,
 }
 
 #[derive(Template)]
@@ -103,6 +105,7 @@ pub async fn index(State(app): Shared, person: Person, axum::extract::Query(type
         at: Timestamp(row.ts),
         who: named(&names, &row.actor),
         kind: row.kind.clone(),
+        is_late: crate::audit::record::is_late(&row.body),
         what: row.obj.as_deref().map(|obj| named(&names, obj)).unwrap_or_default(),
     });
     let checkpoint = checkpoint::latest(&app, &person.actor).await?;
@@ -174,6 +177,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         at: samples::now().plus_ms(-40_000 * (120 - n as i64)),
         who: who.to_owned(),
         kind: kind.to_owned(),
+        is_late: n == 116,
         what: what.to_owned(),
     };
     let draw = |lines: Vec<Line>, typed: Typed, problems| {

@@ -6,7 +6,7 @@ use crate::harness::{
     app::ORIGIN,
     browser::PASSWORD,
     callers::{Caller, Who, sign_in},
-    scene::{Scene, Whose},
+    scene::{Scene, Whose, site_link},
 };
 use andon::{
     app::{acts::ActView, sign_in::Chosen},
@@ -29,6 +29,7 @@ impl Scene {
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),
+            "/recover/{link}" => format!("/recover/{}", self.site_link),
             "/notices/{id}" => format!("/notices/{}", of.notice),
             "/stop-device/enrol/{link}" => format!("/stop-device/enrol/{}", self.phone_link),
             "/stop-device/holds/{id}" => format!("/stop-device/holds/{}", of.hold.id),
@@ -70,6 +71,11 @@ impl Scene {
                 let fields: &[(&str, &str)] = if route.path == "/sign-in/lost" { &[("why", "left on a train")] } else { &[] };
                 Ask::form(route.path, fields)
             }
+            "/recover/{link}" => {
+                let link = site_link(&self.test).await;
+                Ask::form(format!("/recover/{link}"), &[("name", "risk"), ("password", PASSWORD)])
+            }
+            "/recover/{link}/sign" => self.site_signature(caller).await,
             "/recoveries/{id}/approve" | "/recoveries/{id}/veto" | "/recoveries/{id}/withdraw" => {
                 Ask::form(route.path.replace("{id}", self.recovery(whose).await.as_str()), &[])
             }
@@ -293,6 +299,22 @@ impl Scene {
         let ceremony = self.test.app.keys.begin_assertion(&passkeys, Some(act.challenge())).unwrap();
         caller.begins(self, &format!("act {}", act.stored.id), ceremony.state).await;
         person.key.sign(&ceremony.options).unwrap()
+    }
+
+    /// A good signature over a recovery of the site, by risk, in the session of whoever asks.
+    async fn site_signature(&self, caller: &Caller) -> Ask {
+        let link = site_link(&self.test).await;
+        let path = format!("/recover/{link}/sign");
+        let id = self.test.people["risk"].id.to_string();
+        if caller.session.is_none() {
+            return Ask::form(path, &[("user", &id), ("response", "{}")]);
+        }
+        let given = ("risk", andon::domain::Secret::new(PASSWORD.into()));
+        let whence = andon::app::sign_in::Whence::default();
+        let (user, ceremony, act) = self.test.app.begin_site_signature(&link, given, &[], &whence).await.unwrap();
+        caller.begins(self, &format!("recover {} {user}", act.stored.id), ceremony.state).await;
+        let answer = self.test.people["risk"].key.sign(&ceremony.options).unwrap();
+        Ask::form(path, &[("user", &id), ("response", &answer)])
     }
 
     /// Somebody who was invited and has not come in.
