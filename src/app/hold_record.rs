@@ -114,11 +114,8 @@ impl App {
         let parts = self.recording_parts();
         let mut merged = 0;
         // Committed with the first of them that the database did not have after all.
-        let mut gap = waiting.first().map(|first| Event::LogGap {
-            from_us: first.at.0,
-            to_us: self.clock.now().0,
-            late: waiting.len() as u64,
-        });
+        let mut gap =
+            waiting.first().map(|first| Event::LogGap { from_us: first.at.0, to_us: self.clock.now().0, late: waiting.len() as u64 });
         for hold in waiting {
             let recorded = parts.record(&author_of(&hold), hold.clone(), gap.as_ref()).await?;
             if recorded.late && recorded.id == hold.id {

@@ -6,7 +6,7 @@ use super::{
     record::leaf_hash,
     tree::{self, Hash, Node},
 };
-use crate::domain::{CredentialId, UserId, act};
+use crate::domain::{CredentialId, StartPlan, UserId, act};
 use data_encoding::BASE64URL_NOPAD;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -326,8 +326,7 @@ impl<'a> Verifier<'a> {
         let Some(last) = last.filter(|last| last.origin == *from && self.origin == *to) else {
             return self.find(at, "a recovery of the log that closes no incarnation before this one");
         };
-        last.closed =
-            Some(Closed { reason: reason.clone(), last_checkpoint: last_checkpoint.clone(), only_sink: sink_from.zip(*sink_to) });
+        last.closed = Some(Closed { reason: reason.clone(), last_checkpoint: last_checkpoint.clone(), only_sink: sink_from.zip(*sink_to) });
         let hex = |root: &Hash| data_encoding::HEXLOWER.encode(root);
         let is_whole = (last.entries, hex(&last.root)) == (*database_size, database_root.clone());
         // A copy outside of the database may have what the database had lost.
@@ -473,6 +472,12 @@ fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
         Event::BotsStarted { root, bots, .. } => {
             let count = act.get("count").and_then(serde_json::Value::as_u64);
             field("kind") == "start" && field("root") == *root && count == Some(bots.len() as u64)
+        }
+        Event::StagedStartBegun { root, bots, waves, settle_s, .. } => {
+            let plan: Option<StartPlan> = act.get("plan").and_then(|plan| serde_json::from_value(plan.clone()).ok());
+            let count = act.get("count").and_then(serde_json::Value::as_u64);
+            let is_plan = plan.is_some_and(|plan| plan.waves == *waves && plan.settle_s == *settle_s);
+            field("kind") == "start" && field("root") == *root && count == Some(bots.len() as u64) && is_plan
         }
         Event::EnrolmentCodeMade { bot, .. } => field("kind") == "enrolment_code" && field("bot") == bot.as_str(),
         Event::AgentConfirmed { agent, fingerprint, .. } => {

@@ -17,13 +17,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Let a site go on whose log is frozen, or whose database was restored.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "For a database that was restored from an older backup (the log is frozen, agents say that the server is behind), for a log \
+#[command(
+    after_help = "For a database that was restored from an older backup (the log is frozen, agents say that the server is behind), for a log \
     that is frozen and cannot be mended, and, with --take-over, for a server whose state folder is not a site of the installation.\n\n\
     First see whether a newer copy of the database can be put back: that loses nothing. Then:\n  \
     andon recover --why 'disk died; backup of 03:00 is the newest'          says what is known, changes nothing\n  \
     andon recover --why 'disk died; backup of 03:00 is the newest' --sign   prints two links\n\n\
     Two different people (lead, risk or admin; one of them risk or admin) open one link each, within an hour, and sign with password and \
-    security key. Then the log goes on under a new incarnation and the whole fleet is paused. Nothing starts by it.")]
+    security key. Then the log goes on under a new incarnation and the whole fleet is paused. Nothing starts by it."
+)]
 pub struct Args {
     /// Why: it stands in the log and on the page that is signed.
     #[arg(long, env = "ANDON_RECOVER_WHY", value_name = "TEXT")]
@@ -55,7 +57,9 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
             }
         }
         Answered::Links { links } => {
-            println!("Two people sign, each by a link of their own, within an hour. A link works once; give it in a way that only they can read:");
+            println!(
+                "Two people sign, each by a link of their own, within an hour. A link works once; give it in a way that only they can read:"
+            );
             links.iter().for_each(|link| println!("  {link}"));
             println!("Links that were made before are over. Nothing is changed before the second signature.");
         }

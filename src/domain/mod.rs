@@ -21,13 +21,14 @@ pub mod text;
 pub mod time;
 pub mod token;
 
-pub use act::{Act, ActKind, StartLeaf};
+pub use act::{Act, ActKind, StartLeaf, StartPlan};
 pub use bot::{BotFacts, Exits, Freshness, Stage, StopFact, StopKind, Timings};
 pub use decimal::Decimal;
 pub use directive::{Directive, Orders, Reason, State};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{
-    ActId, AgentId, BootId, BotId, CredentialId, DeviceId, HoldId, InstallationId, NoticeId, RecoveryId, SiteRecoveryId, StopId, TeamId, TokenId, UserId,
+    ActId, AgentId, BootId, BotId, CredentialId, DeviceId, HoldId, InstallationId, NoticeId, RecoveryId, SiteRecoveryId, StopId, TeamId,
+    TokenId, UserId,
 };
 pub use limits::Limits;
 pub use notice::{Audience, MailAddress, Notice, NoticeKind};

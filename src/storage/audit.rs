@@ -249,7 +249,8 @@ pub async fn audit_frontier_at(conn: &mut Conn, size: i64) -> Result<Frontier> {
     let mut roots = Vec::new();
     for Stretch { level, first, count } in tree::stretches(size) {
         let (from, to) = (first as i64, (first + count) as i64);
-        let hashes = if level == 0 { audit_leaves_of(conn, log, from, to).await? } else { audit_stretch(conn, log, level as i64, from, to).await? };
+        let hashes =
+            if level == 0 { audit_leaves_of(conn, log, from, to).await? } else { audit_stretch(conn, log, level as i64, from, to).await? };
         if hashes.len() as u64 != count {
             return Err(Error::Unreadable("hashes of the log's tree are missing".into()));
         }

@@ -2,8 +2,7 @@
 //! that wait for it to open. Nothing here unfreezes a log.
 
 use super::{
-    Conn, Error, Result, WriteTx,
-    audit,
+    Conn, Error, Result, WriteTx, audit,
     db::{on, statements},
 };
 use crate::audit::{Actor, Event};

@@ -2,7 +2,8 @@
 
 use crate::domain::{
     ActId, AgentId, BotId, CredentialId, DeviceId, Epoch, Exits, HoldId, InstallationId, Level, MailAddress, NoticeId, NoticeKind,
-    PlacerKind, RecoveryId, SiteRecoveryId, Role, Stage, State, Step, StopId, StopKind, TeamId, Timestamp, TokenId, UserId, recovery::RecoveryState,
+    PlacerKind, RecoveryId, Role, SiteRecoveryId, Stage, State, Step, StopId, StopKind, TeamId, Timestamp, TokenId, UserId,
+    recovery::RecoveryState,
 };
 use sqlx::{Database, Decode, Encode, Type, encode::IsNull, error::BoxDynError};
 
@@ -38,7 +39,22 @@ macro_rules! words {
     ($($name:ident),*) => { column! { String: $($name = |word| word.as_str().to_owned(), |stored| Ok(stored.parse::<$name>()?);)* } };
 }
 
-ids!(ActId, AgentId, BotId, DeviceId, HoldId, InstallationId, MailAddress, NoticeId, RecoveryId, SiteRecoveryId, StopId, TeamId, TokenId, UserId);
+ids!(
+    ActId,
+    AgentId,
+    BotId,
+    DeviceId,
+    HoldId,
+    InstallationId,
+    MailAddress,
+    NoticeId,
+    RecoveryId,
+    SiteRecoveryId,
+    StopId,
+    TeamId,
+    TokenId,
+    UserId
+);
 words!(Exits, Level, NoticeKind, PlacerKind, RecoveryState, Role, Stage, State, Step, StopKind);
 column! { String: CredentialId = |id| id.0.clone(), |stored| Ok(CredentialId(stored)); }
 column! { i64:

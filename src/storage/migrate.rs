@@ -36,6 +36,7 @@ const VERSIONS: &[Version] = versions! {
     16 "0016_second_person";
     17 "0017_last_signature";
     20 "0020_sites";
+    21 "0021_staged_start";
 };
 
 /// How a database's schema stands to this program.

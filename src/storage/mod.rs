@@ -30,6 +30,7 @@ pub mod sessions;
 pub mod settings;
 pub mod site_recoveries;
 pub mod sites;
+pub mod staged;
 pub mod starts;
 pub mod stop_devices;
 pub mod teams;
@@ -42,7 +43,7 @@ pub use error::{Error, Result};
 
 /// Every named statement of this room, so that one test can prepare all of them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files: [(&str, &[(&str, &str)]); 30] = [
+    let files: [(&str, &[(&str, &str)]); 31] = [
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
@@ -67,6 +68,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("settings", settings::STATEMENTS),
         ("site_recoveries", site_recoveries::STATEMENTS),
         ("sites", sites::STATEMENTS),
+        ("staged", staged::STATEMENTS),
         ("starts", starts::STATEMENTS),
         ("stop_devices", stop_devices::STATEMENTS),
         ("teams", teams::STATEMENTS),

@@ -114,9 +114,18 @@ pub fn receipt(of: usize, waiting: usize) -> Receipt {
 
 /// Every page, drawn from samples: a name and the page.
 fn all() -> Vec<(String, String)> {
-    use super::pages::{agents, audit, bots, first_run, fleet, holds, own_keys, pause, starts, stop_device, team};
+    use super::pages::{agents, audit, bots, first_run, fleet, holds, own_keys, pause, recover, staged, starts, stop_device, team};
     let stopping = [fleet::samples(), team::samples(), pause::samples(), stop_device::samples(), holds::samples()];
-    let others = [bots::samples(), starts::samples(), agents::samples(), audit::samples(), first_run::samples(), own_keys::samples(), crate::web::pages::recover::samples()];
+    let others = [
+        bots::samples(),
+        starts::samples(),
+        agents::samples(),
+        audit::samples(),
+        first_run::samples(),
+        own_keys::samples(),
+        recover::samples(),
+        staged::samples(),
+    ];
     stopping.into_iter().chain(others).flatten().collect()
 }
 

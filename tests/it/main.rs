@@ -17,6 +17,7 @@ mod notices;
 mod recovery;
 mod secrets;
 mod shell_agent;
+mod staged;
 mod starts;
 mod storage;
 mod web;

@@ -348,7 +348,9 @@ fn check_kept(given: &Given<'_>, kept: &[Kept], (report, logs): (&Report, &[Inca
         match by_trusted {
             Some(Ok(())) => {}
             // Another incarnation's key says nothing of this one.
-            Some(Err(crate::audit::BadNote::Checkpoint(_))) if given.keys.is_empty() && recorded.iter().any(|key| read.verify(key).is_ok()) => {
+            Some(Err(crate::audit::BadNote::Checkpoint(_)))
+                if given.keys.is_empty() && recorded.iter().any(|key| read.verify(key).is_ok()) =>
+            {
                 by_recorded += 1;
             }
             Some(Err(error)) => {
@@ -409,7 +411,9 @@ fn leads_to(log: &Incarnation, (size, root): (u64, Hash), place: &str, found: &m
             let said = format!("the checkpoint over {size} entries {place}: {} lost its end, as its recovery says", log.origin);
             found.not_checked.push(said);
         }
-        (None, None) => found.find(format!("a checkpoint {place} covers {size} entries and there are {}: the end was cut off", log.entries)),
+        (None, None) => {
+            found.find(format!("a checkpoint {place} covers {size} entries and there are {}: the end was cut off", log.entries))
+        }
     }
     false
 }

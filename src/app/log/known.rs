@@ -112,19 +112,35 @@ impl Known {
             note.map_or_else(|| "none".to_owned(), |note| format!("over {} entries of {}", note.size, note.origin))
         };
         let mut lines = vec![
-            format!("log                 {}", self.frozen.as_ref().map_or_else(|| "open".to_owned(), |frozen| format!("frozen: {}", frozen.why))),
-            format!("site                {}", if self.is_foreign { "this state folder is not one of the installation's" } else { "the installation's" }),
+            format!(
+                "log                 {}",
+                self.frozen.as_ref().map_or_else(|| "open".to_owned(), |frozen| format!("frozen: {}", frozen.why))
+            ),
+            format!(
+                "site                {}",
+                if self.is_foreign { "this state folder is not one of the installation's" } else { "the installation's" }
+            ),
             format!("database            {} entries of {}, epoch {}", self.head.size, self.head.origin, self.epoch),
         ];
         lines.extend(self.last_entry.as_ref().map(|(kind, at)| format!("last entry          {kind}, {}", at.plain())));
-        lines.push(format!("checkpoints         database {}; tide mark {}", noted(self.checkpoint.as_deref()), noted(self.mark.as_deref())));
+        lines.push(format!(
+            "checkpoints         database {}; tide mark {}",
+            noted(self.checkpoint.as_deref()),
+            noted(self.mark.as_deref())
+        ));
         lines.push(match (&self.sink, self.only_in_sink()) {
             (None, _) => "sink                none, or it cannot be read".to_owned(),
             (Some(sink), None) => format!("sink                {} entries, none that the database does not have", sink.entries),
-            (Some(sink), Some((from, to))) => format!("sink                {} entries; {from} to {to} are known only from it", sink.entries),
+            (Some(sink), Some((from, to))) => {
+                format!("sink                {} entries; {from} to {to} are known only from it", sink.entries)
+            }
         });
         let ahead: Vec<&Reported> = self.ahead().collect();
-        lines.push(format!("agents              {} have said something, {} of them have seen more than the database", self.reported.len(), ahead.len()));
+        lines.push(format!(
+            "agents              {} have said something, {} of them have seen more than the database",
+            self.reported.len(),
+            ahead.len()
+        ));
         lines.extend(ahead.iter().take(20).map(|one| format!("  {:<18}epoch {}", one.name, one.epoch)));
         lines
     }

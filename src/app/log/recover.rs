@@ -204,7 +204,8 @@ impl App {
         let accepted_epoch = accepted.unwrap_or(known.epoch).max(known.epoch);
         // Whoever reports no more than what is believed is believed.
         let above = |bot: &&BotId| known.reported.iter().any(|one| one.bot == **bot && one.epoch > accepted_epoch);
-        let site = if row.take_over { Some(self.site.id().ok_or_else(|| AppError::conflict("this server has no site id yet"))?) } else { None };
+        let site =
+            if row.take_over { Some(self.site.id().ok_or_else(|| AppError::conflict("this server has no site id yet"))?) } else { None };
         let kind = ActKind::Recover {
             log: known.head.origin.clone(),
             next: known.next_origin(),
@@ -356,7 +357,9 @@ impl App {
         (id, known): (&SiteRecoveryId, &Known),
         ready: &Ready,
     ) -> Result<Hold, AppError> {
-        let ActKind::Recover { log, next, reason, why, database_size, accepted_epoch, site, .. } = &act.act.kind else { return Err(gone()) };
+        let ActKind::Recover { log, next, reason, why, database_size, accepted_epoch, site, .. } = &act.act.kind else {
+            return Err(gone());
+        };
         let head = storage::audit::audit_lock(open.tx()).await?;
         let is_as_signed = head.origin == *log && head.size.unsigned_abs() == *database_size;
         if !is_as_signed || ready.found.0 != *database_size {
@@ -480,9 +483,9 @@ fn may_be_recovered(known: &Known, take_over: bool) -> Result<(), AppError> {
              here, add --take-over; else stop this server",
         )),
         (false, true) => Err(AppError::conflict("this is the installation's site already; leave --take-over out")),
-        _ if known.reason().is_none() => {
-            Err(AppError::conflict("the log is open, this is the installation's site and no agent has seen more: there is nothing to recover"))
-        }
+        _ if known.reason().is_none() => Err(AppError::conflict(
+            "the log is open, this is the installation's site and no agent has seen more: there is nothing to recover",
+        )),
         _ => Ok(()),
     }
 }

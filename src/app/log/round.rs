@@ -382,7 +382,9 @@ async fn compare(conn: &mut Conn, head: &Head, mark: Option<&Mark>) -> Result<Re
 }
 
 fn older_incarnation(origin: &str, newest: u64) -> Wrong {
-    let why = format!("the database has the log as {origin} and the tide mark is of incarnation {newest}: it was rolled back, and may have lost holds");
+    let why = format!(
+        "the database has the log as {origin} and the tide mark is of incarnation {newest}: it was rolled back, and may have lost holds"
+    );
     (FrozenKind::Rollback, why)
 }
 

@@ -134,13 +134,20 @@ async fn examine(db: &Db, name: &str, (rp_id, state_dir): (Option<&str>, &Path),
 /// Whether this state folder is one of the installation's sites.
 fn site(all: &[storage::sites::Site], state_dir: &Path) -> Line {
     let own = std::fs::read_to_string(files::site_path(state_dir)).unwrap_or_default();
-    let todo = "if the installation moves here, two people take it over: andon recover --take-over; a new replica joins: andon replica join";
+    let todo =
+        "if the installation moves here, two people take it over: andon recover --take-over; a new replica joins: andon replica join";
     match (own.trim(), all.iter().find(|site| site.id == own.trim())) {
         (_, Some(site)) if site.ended_at.is_none() => Line::ok("site", "this state folder is one of the installation's"),
-        (_, Some(_)) => Line::bad("site", "another site took over from this state folder: its server renews no lease and starts nothing", todo),
+        (_, Some(_)) => {
+            Line::bad("site", "another site took over from this state folder: its server renews no lease and starts nothing", todo)
+        }
         ("", None) if all.is_empty() => Line::ok("site", "none is on record yet; the first start of this version records it"),
-        ("", None) => Line::warn("site", "this state folder has no id yet and others are on record: a server here may find itself a copy", todo),
-        (_, None) => Line::bad("site", "this state folder is not one of the installation's: its server renews no lease and starts nothing", todo),
+        ("", None) => {
+            Line::warn("site", "this state folder has no id yet and others are on record: a server here may find itself a copy", todo)
+        }
+        (_, None) => {
+            Line::bad("site", "this state folder is not one of the installation's: its server renews no lease and starts nothing", todo)
+        }
     }
 }
 

@@ -126,7 +126,8 @@ async fn draw(
     let RecoveryView { row, known, act } = view;
     let signatures = act.as_ref().map(|act| act.signatures.clone()).unwrap_or_default();
     let is_fixed = !signatures.is_empty();
-    let lines: Vec<Line> = known.reported.iter().take(LISTED).map(|one| line(&known, one, act.as_ref().filter(|_| is_fixed), &typed)).collect();
+    let lines: Vec<Line> =
+        known.reported.iter().take(LISTED).map(|one| line(&known, one, act.as_ref().filter(|_| is_fixed), &typed)).collect();
     let signing = act.as_ref().zip(under).map(|(act, under)| Signing {
         facts: words::facts(app, act),
         body: String::from_utf8_lossy(&act.stored.body).into_owned(),
@@ -163,27 +164,31 @@ fn line(known: &Known, one: &Reported, fixed: Option<&ActView>, typed: &Typed) -
         Some(ActKind::Recover { left_out, .. }) => left_out.contains(&one.bot),
         _ => typed.left_out.contains(&one.bot),
     };
-    Line {
-        is_ahead: one.epoch > known.epoch,
-        is_absurd: is_absurd(known, one.epoch),
-        is_left_out,
-        reported: one.clone(),
-    }
+    Line { is_ahead: one.epoch > known.epoch, is_absurd: is_absurd(known, one.epoch), is_left_out, reported: one.clone() }
 }
 
 /// What is known, in words.
 fn facts(known: &Known, now: Timestamp) -> Vec<(&'static str, String)> {
     let noted = |text: Option<&str>| {
         let note = text.and_then(|text| crate::audit::Note::parse(text).ok());
-        note.map_or_else(|| "none".to_owned(), |note| format!("{} entries of {}", format::count(note.checkpoint.size), note.checkpoint.origin))
+        note.map_or_else(
+            || "none".to_owned(),
+            |note| format!("{} entries of {}", format::count(note.checkpoint.size), note.checkpoint.origin),
+        )
     };
     let mut facts = vec![
         ("The log takes nothing because", known.frozen.as_ref().map_or_else(|| "it is open".to_owned(), |frozen| frozen.why.clone())),
-        ("This server's state folder", if known.is_foreign { "is not a site of the installation" } else { "is a site of the installation" }.to_owned()),
+        (
+            "This server's state folder",
+            if known.is_foreign { "is not a site of the installation" } else { "is a site of the installation" }.to_owned(),
+        ),
         ("Entries in the database", format!("{} of {}", format::count(known.size()), known.head.origin)),
         (
             "Last entry in the database",
-            known.last_entry.as_ref().map_or_else(|| "none".to_owned(), |(kind, at)| format!("{kind}, {}, {} ago", at.plain(), format::duration(now.ms_since(*at)))),
+            known.last_entry.as_ref().map_or_else(
+                || "none".to_owned(),
+                |(kind, at)| format!("{kind}, {}, {} ago", at.plain(), format::duration(now.ms_since(*at))),
+            ),
         ),
         ("Highest epoch of the database", known.epoch.to_string()),
         ("Last checkpoint in the database", noted(known.checkpoint.as_deref())),
@@ -210,7 +215,13 @@ pub struct Given {
 }
 
 /// Takes name and password; shows exactly what is signed.
-pub async fn password(State(app): Shared, visitor: Visitor, from: CameFrom, Path(link): Path<String>, Posted(given): Posted<Given>) -> Answer {
+pub async fn password(
+    State(app): Shared,
+    visitor: Visitor,
+    from: CameFrom,
+    Path(link): Path<String>,
+    Posted(given): Posted<Given>,
+) -> Answer {
     let left_out: Result<Vec<BotId>, _> = given.left_out.iter().map(|id| BotId::parse(id)).collect();
     let left_out = left_out.map_err(|_| WebError::bad_request("One of the bots is not known here. Nothing was changed."))?;
     match app.begin_site_signature(&link, (&given.name, given.password), &left_out, &from.whence).await {

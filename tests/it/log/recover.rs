@@ -156,7 +156,8 @@ on_both!(two_people_recover_a_restored_site_and_nothing_runs_by_itself, |fresh: 
     assert_eq!(frozen(&app), None);
     let head = storage::audit::audit_head(&mut app.db.read().await.unwrap()).await.unwrap();
     assert!(head.origin.ends_with("/2") && head.is_open && head.log == 2);
-    let Event::LogRecovered { from, database_size, last_checkpoint, sink_from, sink_to, alone, signed, reason, .. } = first_entry(&app).await
+    let Event::LogRecovered { from, database_size, last_checkpoint, sink_from, sink_to, alone, signed, reason, .. } =
+        first_entry(&app).await
     else {
         panic!("another first entry")
     };

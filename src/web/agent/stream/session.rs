@@ -11,8 +11,8 @@ use crate::app::{
     App, AppError,
     agent_book::LiveAgent,
     check_in::{Carries, Heard, Unheard, VIEW_TOO_OLD},
-    sites::ANOTHER_SITES_COPY,
     holds::Placed,
+    sites::ANOTHER_SITES_COPY,
 };
 use crate::domain::{BootId, Directive, HoldId};
 use crate::fleet::{BootStanding, Ended, lines::LineGuard, lines::Mouth as _};
