@@ -41,6 +41,7 @@ pub mod said;
 pub mod sessions;
 pub mod sign_in;
 pub mod sites;
+pub mod staged;
 pub mod start_frames;
 pub mod start_outlook;
 pub mod starts;

@@ -47,7 +47,8 @@ impl App {
         for row in rows {
             let bot = view.bot(&row.bot.id).cloned().ok_or(AppError::NotFound("bot"))?;
             let leaf = self.start_leaf(&view, &bot, false);
-            let obstacles = self.start_obstacles(&mut tx, &view, &bot, &leaf).await?;
+            let mut obstacles = self.start_obstacles(&mut tx, &view, &bot, &leaf).await?;
+            obstacles.extend(self.frozen_obstacle());
             all.push(Candidate { row, obstacles });
         }
         all.sort_by_key(|candidate| !candidate.can_start());
@@ -64,7 +65,18 @@ impl App {
         let view = self.view_in(&mut tx).await?;
         let bot = view.bot(id).cloned().ok_or(AppError::NotFound("bot"))?;
         let leaf = self.start_leaf(&view, &bot, false);
-        self.start_obstacles(&mut tx, &view, &bot, &leaf).await
+        let mut obstacles = self.start_obstacles(&mut tx, &view, &bot, &leaf).await?;
+        obstacles.extend(self.frozen_obstacle());
+        Ok(obstacles)
+    }
+
+    /// That the log takes nothing: a start is answered 503 then, and here it is one reason among the others.
+    fn frozen_obstacle(&self) -> Option<Obstacle> {
+        self.log.gate().frozen().map(|frozen| Obstacle {
+            what: format!("the audit log is frozen: {}", frozen.why),
+            who: "whoever runs the server's host, as the page System says",
+            venue_can_tell: false,
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //! transaction, so that a hold that committed first always wins (rulings H1, H2).
 
 use super::{App, AppError, receipts};
-use crate::domain::{BotFacts, Hold, Level, Stage, StartLeaf, State, Step, directive::latest_stop};
+use crate::domain::{BotFacts, Hold, Level, PlacerKind, Scope, Stage, StartLeaf, State, Step, directive::latest_stop};
 use crate::fleet::{AckSeen, View};
 use crate::storage::{self, Conn};
 
@@ -80,6 +80,12 @@ impl App {
                         "wait for its next check-in, then prepare again",
                     ));
                 }
+                if seen.ahead {
+                    open.push(obstacle(
+                        "its agent says that the server is behind",
+                        "wait for its next check-in; after a restore two people recover the site: andon recover",
+                    ));
+                }
                 if seen.build != leaf.build || seen.config != leaf.config {
                     open.push(obstacle("what it runs changed since this was prepared", "prepare the start again"));
                 }
@@ -119,5 +125,21 @@ impl App {
 }
 
 fn held(hold: &Hold) -> Obstacle {
-    obstacle(format!("a {} on {} by {} covers it", hold.level, hold.scope.kind(), hold.placed_by.name), "whoever may release that hold")
+    obstacle(format!("a {} on {} by {} covers it", hold.level, hold.scope.kind(), hold.placed_by.name), who_releases(hold))
+}
+
+/// Who may end a hold, in words (ruling C7).
+pub fn who_releases(hold: &Hold) -> &'static str {
+    let of_one = matches!(hold.scope, Scope::Bot(_)) && hold.level < Level::Kill;
+    match hold.placed_by.kind {
+        _ if of_one && hold.placed_by.as_risk => "two release it: one of the bot's team and one who holds risk, since risk placed it",
+        PlacerKind::Trigger if of_one => {
+            "an operator or lead of the bot's team releases it, and another operator of the team, a lead or risk signs too"
+        }
+        _ if of_one => "an operator or lead of the bot's team releases it",
+        _ if hold.placed_by.as_risk => {
+            "two release it: a lead of a covered team or risk, and another lead or risk; one holds risk, since risk placed it"
+        }
+        _ => "two release it: a lead of a covered team or risk, and another lead or risk",
+    }
 }

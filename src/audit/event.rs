@@ -269,6 +269,13 @@ pub enum Event {
     /// Presses that were pushed while the database was gone and are recorded after it: the log has a gap there.
     #[serde(rename = "log.gap")]
     LogGap { from_us: i64, to_us: i64, late: u64 },
+    /// A start in waves was signed; its first wave goes at once, with an entry of its own, as every wave has.
+    #[serde(rename = "staged_start.begun")]
+    StagedStartBegun { act: ActId, bots: Vec<BotId>, root: String, waves: Vec<u64>, settle_s: u64, signed: SignedAct },
+    #[serde(rename = "staged_start.wave")]
+    StagedStartWave { act: ActId, wave: u64, bots: Vec<BotId> },
+    #[serde(rename = "staged_start.ended")]
+    StagedStartEnded { act: ActId, waves_started: u64, why: String },
 }
 
 /// The most ids that an entry lists; beyond it count and digest stand for them (a leaf holds 65,535 bytes).
@@ -325,6 +332,7 @@ impl Event {
             | Self::StopDevicesSet { signed, .. }
             | Self::DeviceLinkMade { signed, .. }
             | Self::LogRecovered { signed, .. }
+            | Self::StagedStartBegun { signed, .. }
             | Self::TokenCreated { signed, .. } => Some(signed),
             Self::RecoveryApproved { signed, .. } | Self::RecoveryLinkMade { signed, .. } | Self::RecoveryVetoed { signed, .. } => {
                 Some(signed)

@@ -6,7 +6,7 @@ use super::{
     record::leaf_hash,
     tree::{self, Hash, Node},
 };
-use crate::domain::{CredentialId, UserId, act};
+use crate::domain::{CredentialId, StartPlan, UserId, act};
 use data_encoding::BASE64URL_NOPAD;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -472,6 +472,12 @@ fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
         Event::BotsStarted { root, bots, .. } => {
             let count = act.get("count").and_then(serde_json::Value::as_u64);
             field("kind") == "start" && field("root") == *root && count == Some(bots.len() as u64)
+        }
+        Event::StagedStartBegun { root, bots, waves, settle_s, .. } => {
+            let plan: Option<StartPlan> = act.get("plan").and_then(|plan| serde_json::from_value(plan.clone()).ok());
+            let count = act.get("count").and_then(serde_json::Value::as_u64);
+            let is_plan = plan.is_some_and(|plan| plan.waves == *waves && plan.settle_s == *settle_s);
+            field("kind") == "start" && field("root") == *root && count == Some(bots.len() as u64) && is_plan
         }
         Event::EnrolmentCodeMade { bot, .. } => field("kind") == "enrolment_code" && field("bot") == bot.as_str(),
         Event::AgentConfirmed { agent, fingerprint, .. } => {

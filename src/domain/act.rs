@@ -23,6 +23,42 @@ pub struct StartLeaf {
     pub orders_checked: Option<String>,
 }
 
+/// In which waves the bots of a start go, signed with it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct StartPlan {
+    /// The leaves of the tree in the order in which they go.
+    pub order: Vec<u64>,
+    /// How many go in each wave; the first is one, the canary.
+    pub waves: Vec<u64>,
+    /// How long every bot that was started must have been as it should before the next wave, seconds.
+    pub settle_s: u64,
+}
+
+impl StartPlan {
+    /// The canary, then a tenth of all (at least one), then the rest, each in the order of the tree.
+    pub fn new(count: usize, canary: usize, settle_s: u64) -> Self {
+        let mut order = vec![canary as u64];
+        order.extend((0..count as u64).filter(|leaf| *leaf != canary as u64));
+        let tenth = (count / 10).max(1).min(count.saturating_sub(1));
+        let waves = [1, tenth, count.saturating_sub(1 + tenth)].into_iter().map(|n| n as u64).filter(|n| *n > 0).collect();
+        Self { order, waves, settle_s }
+    }
+    /// The wave of each leaf, by its place in the tree; none when this is no plan for so many bots.
+    pub fn wave_of(&self, count: usize) -> Option<Vec<usize>> {
+        let mut all = vec![None; count];
+        let mut order = self.order.iter();
+        for (wave, size) in self.waves.iter().enumerate() {
+            for _ in 0..*size {
+                let place = all.get_mut(usize::try_from(*order.next()?).ok()?)?;
+                if place.replace(wave).is_some() {
+                    return None;
+                }
+            }
+        }
+        if order.next().is_some() { None } else { all.into_iter().collect() }
+    }
+}
+
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -46,6 +82,9 @@ pub enum ActKind {
         count: u64,
         /// RFC 6962 tree hash, base64url, over one `StartLeaf` per bot in order of id.
         root: String,
+        /// In which waves; none, as in every act of before there were any: all at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan: Option<StartPlan>,
     },
     /// Make a one-time code that enrols an agent for a bot.
     EnrolmentCode {
@@ -282,4 +321,37 @@ pub fn canonical<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, NotCanonical
 /// SHA-256 of an act's bytes: the challenge.
 pub fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_one_then_a_tenth_then_the_rest() {
+        let waves = |count| StartPlan::new(count, 0, 60).waves;
+        assert_eq!(
+            [2, 3, 9, 10, 25, 100].map(waves),
+            [vec![1, 1], vec![1, 1, 1], vec![1, 1, 7], vec![1, 1, 8], vec![1, 2, 22], vec![1, 10, 89]]
+        );
+        let plan = StartPlan::new(5, 3, 60);
+        assert_eq!((plan.order.as_slice(), plan.wave_of(5)), ([3, 0, 1, 2, 4].as_slice(), Some(vec![1, 2, 2, 0, 2])));
+    }
+
+    #[test]
+    fn what_names_a_bot_twice_or_not_at_all_is_no_plan() {
+        let plan = |order: &[u64], waves: &[u64]| StartPlan { order: order.into(), waves: waves.into(), settle_s: 60 }.wave_of(3);
+        assert!(plan(&[2, 0, 1], &[1, 2]).is_some());
+        for (order, waves) in
+            [(&[2, 0, 0][..], &[1, 2][..]), (&[2, 0], &[1, 1]), (&[2, 0, 1], &[1, 1]), (&[2, 0, 3], &[1, 2]), (&[2, 0, 1], &[1, 3])]
+        {
+            assert_eq!(plan(order, waves), None, "{order:?} {waves:?}");
+        }
+    }
+
+    #[test]
+    fn a_start_without_a_plan_is_written_as_it_always_was() {
+        let kind = ActKind::Start { count: 2, root: "r".into(), plan: None };
+        assert_eq!(serde_json::to_string(&kind).unwrap(), r#"{"kind":"start","count":2,"root":"r"}"#);
+    }
 }

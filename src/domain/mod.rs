@@ -22,7 +22,7 @@ pub mod time;
 pub mod token;
 pub mod venue;
 
-pub use act::{Act, ActKind, StartLeaf};
+pub use act::{Act, ActKind, StartLeaf, StartPlan};
 pub use bot::{BotFacts, Exits, Freshness, Seat, Stage, StopFact, StopKind, Timings};
 pub use decimal::Decimal;
 pub use directive::{Blocked, Directive, Orders, Reason, State};

@@ -37,6 +37,7 @@ const VERSIONS: &[Version] = versions! {
     17 "0017_last_signature";
     18 "0018_scopes_and_limits";
     20 "0020_sites";
+    21 "0021_staged_start";
 };
 
 /// How a database's schema stands to this program.

@@ -30,6 +30,7 @@ pub mod sessions;
 pub mod settings;
 pub mod site_recoveries;
 pub mod sites;
+pub mod staged;
 pub mod starts;
 pub mod stop_devices;
 pub mod teams;
@@ -68,6 +69,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("settings", settings::STATEMENTS),
         ("site_recoveries", site_recoveries::STATEMENTS),
         ("sites", sites::STATEMENTS),
+        ("staged", staged::STATEMENTS),
         ("starts", starts::STATEMENTS),
         ("stop_devices", stop_devices::STATEMENTS),
         ("teams", teams::STATEMENTS),

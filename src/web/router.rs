@@ -115,6 +115,9 @@ routes! {
     GET "/teams/{id}" Access::Person(Action::See) => super::pages::team::show;
     GET "/starts/new" Access::Person(Action::StartBot) => super::pages::starts::show;
     POST "/starts" Access::Person(Action::StartBot) => super::pages::starts::create;
+    GET "/starts/{id}" Access::Person(Action::See) => super::pages::staged::show;
+    POST "/starts/{id}/end" Access::StopOnly(Action::PlaceHold) => super::pages::staged::end;
+    GET "/live/starts/{id}" Access::Person(Action::See) => super::pages::staged::stream;
     GET "/agents" Access::Person(Action::See) => super::pages::agents::index;
     GET "/agents/{id}" Access::Person(Action::See) => super::pages::agents::show::show;
     POST "/agents/{id}/revoke" Access::Person(Action::EnrolAgent) => super::pages::agents::show::revoke;

@@ -14,6 +14,7 @@ pub mod recoveries;
 pub mod rehash;
 pub mod sessions;
 pub mod sink;
+pub mod staged;
 pub mod starts;
 pub mod sync;
 
@@ -31,6 +32,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(limits::run(app.clone()));
     all.spawn(kills::run(app.clone()));
     all.spawn(starts::run(app.clone()));
+    all.spawn(staged::run(app.clone()));
     all.spawn(drills::run(app.clone()));
     all.spawn(endings::run(app.clone()));
     all.spawn(prune::run(app.clone()));

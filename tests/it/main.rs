@@ -18,6 +18,7 @@ mod recovery;
 mod scopes;
 mod secrets;
 mod shell_agent;
+mod staged;
 mod starts;
 mod storage;
 mod web;

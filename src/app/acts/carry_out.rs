@@ -5,7 +5,8 @@ use crate::app::{App, AppError, own_keys, tx::Act as OpenAct};
 use crate::audit::{Event, tree};
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
-    ActKind, AgentId, Audience, BotFacts, BotId, Epoch, Grant, HoldId, Notice, NoticeKind, StopFact, StopKind, UserId, hold::Release, role,
+    ActKind, AgentId, Audience, BotFacts, BotId, Epoch, Grant, HoldId, Notice, NoticeKind, StartPlan, StopFact, StopKind, UserId,
+    hold::Release, role,
 };
 use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, users::User};
 use data_encoding::BASE64URL_NOPAD;
@@ -17,7 +18,7 @@ const CODE_LIVES_MS: i64 = 15 * 60 * 1_000;
 const INVITATION_LIVES_MS: i64 = 60 * 60 * 1_000;
 
 /// What an act does.
-pub(super) struct Effect {
+pub(crate) struct Effect {
     /// Its entry.
     pub event: Event,
     /// What the signer sees.
@@ -27,7 +28,7 @@ pub(super) struct Effect {
 }
 
 /// What follows the commit.
-pub(super) enum After {
+pub(crate) enum After {
     /// An agent was revoked: end its stream once its bot stands.
     Agent(Arc<BotFacts>, AgentId, Epoch),
 }
@@ -41,12 +42,36 @@ async fn check_alone(open: &mut OpenAct<'_>, act: &ActView) -> Result<(), AppErr
     Ok(())
 }
 
+/// Starts one bot of an act: the leaf at this place of its tree.
+pub(crate) async fn start_leaf_of(
+    open: &mut OpenAct<'_>,
+    act: &ActView,
+    bytes: &[Vec<u8>],
+    (n, epoch): (usize, Epoch),
+) -> Result<(), AppError> {
+    let leaf = act.detail.leaves.get(n).ok_or(AppError::NotFound("bot"))?;
+    let proof: Vec<String> = tree::inclusion(bytes, n).iter().map(|hash| BASE64URL_NOPAD.encode(hash)).collect();
+    let start = BotStart {
+        bot_id: leaf.bot.clone(),
+        epoch,
+        act_id: act.stored.id.clone(),
+        leaf_index: n as i64,
+        leaf: bytes.get(n).map(|b| String::from_utf8_lossy(b).into_owned()).unwrap_or_default(),
+        proof: serde_json::to_string(&proof).map_err(AppError::internal)?,
+        at: open.now(),
+        applied_at: None,
+    };
+    storage::starts::start_insert(open.tx(), &start).await?;
+    storage::bots::bot_set_start(open.tx(), &leaf.bot, epoch).await?;
+    Ok(())
+}
+
 impl App {
     pub(super) async fn carry_out(&self, open: &mut OpenAct<'_>, act: &ActView, epoch: Epoch) -> Result<Effect, AppError> {
         check_alone(open, act).await?;
         match &act.act.kind {
             ActKind::Release { hold, why, .. } => self.carry_release(open, act, epoch, (hold, why)).await,
-            ActKind::Start { root, .. } => self.carry_start(open, act, epoch, root).await,
+            ActKind::Start { root, plan, .. } => self.carry_start(open, act, epoch, (root, plan.as_ref())).await,
             ActKind::EnrolmentCode { bot } => self.carry_code(open, act, bot).await,
             ActKind::AgentConfirm { agent, bot, fingerprint } => self.carry_confirm(open, act, (agent, bot, fingerprint)).await,
             ActKind::AgentRevoke { agent, bot, why } => self.carry_revoke(open, act, epoch, (agent, bot, why)).await,
@@ -96,35 +121,33 @@ impl App {
         Ok(Effect { event, outcome: Outcome::Done(format!("/holds/{id}")), after: None })
     }
 
-    async fn carry_start(&self, open: &mut OpenAct<'_>, act: &ActView, epoch: Epoch, root: &str) -> Result<Effect, AppError> {
+    async fn carry_start(
+        &self,
+        open: &mut OpenAct<'_>,
+        act: &ActView,
+        epoch: Epoch,
+        (root, plan): (&str, Option<&StartPlan>),
+    ) -> Result<Effect, AppError> {
         let leaves = &act.detail.leaves;
         let bytes = super::prepare::leaf_bytes(leaves)?;
         if BASE64URL_NOPAD.encode(&tree::tree_hash(&bytes)) != *root {
-            return Err(AppError::conflict("the bots of this act are not those that were signed"));
+            return Err(AppError::conflict("the bytes of this act are not those that were signed"));
         }
-        let now = open.now();
         let view = self.view_in(open.tx()).await?;
         let mut reasons = Vec::new();
-        for (n, leaf) in leaves.iter().enumerate() {
+        for leaf in leaves {
             let bot = view.bot(&leaf.bot).ok_or(AppError::NotFound("bot"))?;
             let open_reasons = self.start_obstacles(open.tx(), &view, bot, leaf).await?;
-            reasons.extend(open_reasons.into_iter().map(|o| format!("{}: {}", bot.name, o.what)));
-            let proof: Vec<String> = tree::inclusion(&bytes, n).iter().map(|hash| BASE64URL_NOPAD.encode(hash)).collect();
-            let start = BotStart {
-                bot_id: leaf.bot.clone(),
-                epoch,
-                act_id: act.stored.id.clone(),
-                leaf_index: n as i64,
-                leaf: bytes.get(n).map(|b| String::from_utf8_lossy(b).into_owned()).unwrap_or_default(),
-                proof: serde_json::to_string(&proof).map_err(AppError::internal)?,
-                at: now,
-                applied_at: None,
-            };
-            storage::starts::start_insert(open.tx(), &start).await?;
-            storage::bots::bot_set_start(open.tx(), &leaf.bot, epoch).await?;
+            reasons.extend(open_reasons.into_iter().map(|o| format!("{}: {} ({})", bot.name, o.what, o.who)));
         }
         if !reasons.is_empty() {
             return Err(AppError::Conflict(reasons));
+        }
+        if let Some(plan) = plan {
+            return self.begin_staged(open, act, epoch, (root, plan)).await;
+        }
+        for n in 0..leaves.len() {
+            start_leaf_of(open, act, &bytes, (n, epoch)).await?;
         }
         let event =
             Event::BotsStarted { bots: leaves.iter().map(|l| l.bot.clone()).collect(), root: root.to_owned(), signed: signed_act(act)? };

@@ -20,6 +20,10 @@ use crate::storage::{
 
 /// How long an act may wait for its signatures.
 pub const ACT_LIVES_MS: i64 = 10 * 60 * 1_000;
+/// How long a start in waves may take from its preparation to its last wave (ruling H4).
+pub const STAGED_LIVES_MS: i64 = 4 * 60 * 60 * 1_000;
+/// How long the bots of a wave may be asked to settle, seconds.
+pub const SETTLE_S: std::ops::RangeInclusive<u64> = 10..=3_600;
 /// How long a person who is alone waits before the second signature.
 pub const ALONE_WAITS_MS: i64 = 5 * 60 * 1_000;
 

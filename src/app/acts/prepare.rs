@@ -1,13 +1,13 @@
 //! Preparing an act: what is asked for is checked, written canonically and stored, so that every signer signs the same bytes.
 
-use super::{ACT_LIVES_MS, ActView, Detail};
-use crate::app::{App, AppError, Invalid, own_keys, recoveries::party};
+use super::{ACT_LIVES_MS, ActView, Detail, SETTLE_S, STAGED_LIVES_MS};
+use crate::app::{App, AppError, Invalid, own_keys, recoveries::party, starts::who_releases};
 use crate::audit::{Event, tree};
-use crate::authz::Actor;
+use crate::authz::{self, Action, Actor};
 use crate::crypto::token;
 use crate::domain::{
-    Act, ActId, ActKind, BotId, Hold, HoldId, Level, PlacerKind, RecoveryId, Scope, StartLeaf, Timestamp, UserId, act, recovery as rules,
-    role, text,
+    Act, ActId, ActKind, BotId, Hold, HoldId, Level, PlacerKind, RecoveryId, Scope, StartLeaf, StartPlan, Timestamp, UserId, act,
+    recovery as rules, role, text,
 };
 use crate::storage::{self, Lane, acts::StoredAct};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -36,11 +36,30 @@ impl App {
         }
         let view = self.fleet.view();
         let hold = view.open_hold(hold).ok_or_else(|| AppError::conflict("this hold is released already, or never was"))?;
+        let mut reasons = Vec::new();
         if view.unrecorded().iter().any(|h| h.id == hold.id) {
-            return Err(AppError::conflict("this hold is not recorded yet; it can be released once the database is back"));
+            reasons
+                .push("this hold is not recorded yet; it can be released once the database is back (whoever runs the database)".to_owned());
         }
-        may_end_now(hold, self.clock.now())?;
-        Self::kill_is_settled(&view, hold)?;
+        if self.site.is_foreign() {
+            reasons.push("this server runs on another site's copy (two people take the site over: andon recover --take-over)".to_owned());
+        }
+        if authz::check(actor, Action::ReleaseHold, &self.hold_resource(hold)).is_err() {
+            reasons.push(format!("you may not release it ({})", who_releases(hold)));
+        }
+        for open in [may_end_now(hold, self.clock.now()), Self::kill_is_settled(&view, hold)] {
+            if let Err(AppError::Conflict(open)) = open {
+                reasons.extend(open);
+            }
+        }
+        if reasons.len() > 1 {
+            return Err(AppError::Conflict(reasons));
+        }
+        // A single reason is answered as what it is: not allowed, or not now.
+        self.may_prepare_release(actor, hold)?;
+        if !reasons.is_empty() {
+            return Err(AppError::Conflict(reasons));
+        }
         let scope = hold.scope.in_one();
         // One bot: one signature. Wider, or kill, or placed by risk or by a trigger: two.
         let plain = matches!(hold.scope, Scope::Bot(_)) && hold.level < Level::Kill;
@@ -49,11 +68,29 @@ impl App {
         self.prepare(actor, kind, Detail::default(), signers).await
     }
 
+    fn may_prepare_release(&self, actor: &Actor, hold: &crate::domain::Hold) -> Result<(), AppError> {
+        Ok(authz::check(actor, Action::ReleaseHold, &self.hold_resource(hold)).map(drop)?)
+    }
+
     /// Prepares a start of the named bots. `checked_at_venue` are those whose adapter cannot tell orders and at whose venue the signer looked.
     ///
     /// # Errors
     /// `Denied`; `Conflict` with every reason that stands in the way of any of them.
     pub async fn prepare_start(&self, actor: &Actor, bots: &[BotId], checked_at_venue: &[BotId]) -> Result<ActView, AppError> {
+        self.prepare_start_in(actor, bots, checked_at_venue, None).await
+    }
+
+    /// Prepares a start in waves, or of all at once.
+    ///
+    /// # Errors
+    /// `Denied`; `Invalid` for a plan that is none; `Conflict` with every reason that stands in the way of any of them.
+    pub async fn prepare_start_in(
+        &self,
+        actor: &Actor,
+        bots: &[BotId],
+        checked_at_venue: &[BotId],
+        waves: Option<&Waves>,
+    ) -> Result<ActView, AppError> {
         let mut ids = bots.to_vec();
         ids.sort();
         ids.dedup();
@@ -67,7 +104,7 @@ impl App {
                 let looked = checked_at_venue.contains(id);
                 let leaf = self.start_leaf(&view, bot, looked);
                 let open = self.start_obstacles(&mut tx, &view, bot, &leaf).await?;
-                reasons.extend(open.into_iter().map(|o| format!("{}: {}", bot.name, o.what)));
+                reasons.extend(open.into_iter().map(|o| format!("{}: {} ({})", bot.name, o.what, o.who)));
                 leaves.push(leaf);
             }
         }
@@ -75,7 +112,8 @@ impl App {
             return Err(AppError::Conflict(reasons));
         }
         let root = tree::tree_hash(&leaf_bytes(&leaves)?);
-        let kind = ActKind::Start { count: leaves.len() as u64, root: BASE64URL_NOPAD.encode(&root) };
+        let plan = waves.map(|waves| plan_of(&leaves, waves)).transpose()?;
+        let kind = ActKind::Start { count: leaves.len() as u64, root: BASE64URL_NOPAD.encode(&root), plan };
         let signers = if leaves.len() > 1 { 2 } else { 1 };
         self.prepare(actor, kind, Detail { leaves, ..Detail::default() }, signers).await
     }
@@ -175,7 +213,8 @@ impl App {
         let mut open = self.begin(permit, Lane::Normal).await?;
         let now = open.now();
         // Whole milliseconds, as it is written: what is compared later is what was signed.
-        let not_after = Timestamp(now.plus_ms(ACT_LIVES_MS).0 / 1_000 * 1_000);
+        let lives_ms = if matches!(kind, ActKind::Start { plan: Some(_), .. }) { STAGED_LIVES_MS } else { ACT_LIVES_MS };
+        let not_after = Timestamp(now.plus_ms(lives_ms).0 / 1_000 * 1_000);
         let act = Act { v: 1, installation: self.installation.id.clone(), nonce: token::random::<16>()?, not_after, kind };
         let body = act.canonical()?;
         let digest = HEXLOWER.encode(&act::digest(&body));
@@ -197,6 +236,28 @@ impl App {
         open.commit(Event::ActPrepared { act: stored.id.clone(), kind: stored.kind.clone(), digest }).await?;
         Ok(ActView { stored, act, detail, signatures: Vec::new() })
     }
+}
+
+/// How a start goes in waves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waves {
+    /// The one that goes first.
+    pub canary: BotId,
+    /// How long every bot that was started must have been as it should before the next wave, seconds.
+    pub settle_s: u64,
+}
+
+/// The plan over these leaves.
+fn plan_of(leaves: &[StartLeaf], waves: &Waves) -> Result<StartPlan, AppError> {
+    let canary = leaves.iter().position(|leaf| leaf.bot == waves.canary);
+    let canary = canary.ok_or_else(|| Invalid::one("canary", "Choose the canary among the bots that are ticked"))?;
+    if leaves.len() < 2 {
+        return Err(Invalid::one("staged", "A start in waves takes at least two bots").into());
+    }
+    if !SETTLE_S.contains(&waves.settle_s) {
+        return Err(Invalid::one("settle", "Enter a settling time of 10 to 3600 seconds").into());
+    }
+    Ok(StartPlan::new(leaves.len(), canary, waves.settle_s))
 }
 
 /// The leaves of a start as they are hashed: RFC 8785, in order of bot.

@@ -169,6 +169,7 @@ struct Fleet {
 pub async fn index(State(app): Shared, person: Person, Query(filter): Query<Filter>) -> Answer {
     let mut frame = frame::of(&app, &person.visitor, "Fleet").await;
     frame.scripts = Scripts::Live;
+    frame.people.extend(super::staged::strips(&app, &person.actor).await);
     let now = frame.now;
     let rows = sorted(app.bot_rows(&person.actor)?, now);
     let teams: Vec<_> = app.people().teams().into_iter().map(|team| (team.id, team.name)).collect();

@@ -41,6 +41,7 @@ pub mod recoveries;
 pub mod roles;
 pub mod sessions;
 pub mod sign_in;
+pub mod staged;
 pub mod starts;
 pub mod stop_device;
 pub mod stop_devices;

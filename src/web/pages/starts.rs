@@ -1,7 +1,7 @@
 //! `/starts/new`: which stopped bots should trade again? Each with everything that stands in its way. What is chosen becomes one act, which
 //! waits for signatures; nothing starts here.
 
-use crate::app::{App, start_outlook::Candidate};
+use crate::app::{App, acts::prepare::Waves, start_outlook::Candidate};
 use crate::authz::Actor;
 use crate::domain::BotId;
 use crate::web::{
@@ -40,12 +40,49 @@ pub(super) struct New {
     pub(super) blocked: Vec<Line>,
     pub(super) more: usize,
     pub(super) named: bool,
+    pub(super) typed: InWaves,
+}
+
+/// Whether the ticked go in waves, and how, as typed.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub struct InWaves {
+    #[serde(default)]
+    staged: String,
+    #[serde(default)]
+    canary: String,
+    #[serde(default = "a_minute")]
+    settle: String,
+}
+
+fn a_minute() -> String {
+    "60".to_owned()
+}
+
+impl Default for InWaves {
+    fn default() -> Self {
+        Self { staged: String::new(), canary: String::new(), settle: a_minute() }
+    }
+}
+
+impl InWaves {
+    pub(super) fn is_staged(&self) -> bool {
+        !self.staged.is_empty()
+    }
+    /// What was asked for; none: all at once.
+    fn asked(&self) -> Result<Option<Waves>, Problems> {
+        if !self.is_staged() {
+            return Ok(None);
+        }
+        let canary = BotId::parse(self.canary.trim()).map_err(|_| Problems::one("canary", "Choose the bot that goes first."))?;
+        let wrong = |_| Problems::one("settle", "Enter a settling time of 10 to 3600 seconds.");
+        Ok(Some(Waves { canary, settle_s: self.settle.trim().parse().map_err(wrong)? }))
+    }
 }
 
 /// The choice: the named bots, or all that are stopped.
 pub async fn show(State(app): Shared, person: Person, params: Params) -> Answer {
     let named = ids(&params.every("bot"))?;
-    draw(&app, &person, Chosen { named: &named, bots: None, looked: &[] }, Problems::none()).await
+    draw(&app, &person, Chosen { named: &named, bots: None, looked: &[], typed: InWaves::default() }, Problems::none()).await
 }
 
 fn ids(texts: &[String]) -> Result<Vec<BotId>, WebError> {
@@ -61,6 +98,7 @@ struct Chosen<'a> {
     named: &'a [BotId],
     bots: Option<&'a [BotId]>,
     looked: &'a [BotId],
+    typed: InWaves,
 }
 
 async fn draw(app: &App, person: &Person, chosen: Chosen<'_>, problems: Problems) -> Answer {
@@ -74,7 +112,8 @@ async fn draw(app: &App, person: &Person, chosen: Chosen<'_>, problems: Problems
     let lines = candidates.iter().map(|candidate| line(app, candidate, &chosen));
     let (ready, blocked) = lines.partition(|line| line.can_start);
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    frame::page_with(status, &New { frame, problems, ready, blocked, more, named: !chosen.named.is_empty() })
+    let named = !chosen.named.is_empty();
+    frame::page_with(status, &New { frame, problems, ready, blocked, more, named, typed: chosen.typed })
 }
 
 fn line(app: &App, candidate: &Candidate, chosen: &Chosen<'_>) -> Line {
@@ -101,6 +140,8 @@ pub struct Ticked {
     /// Bots at whose venue the person looked.
     #[serde(default)]
     looked: Vec<String>,
+    #[serde(flatten)]
+    typed: InWaves,
 }
 
 /// Prepares one act that starts the ticked bots.
@@ -108,19 +149,25 @@ pub async fn create(State(app): Shared, person: Person, Posted(ticked): Posted<T
     let (bots, looked) = (ids(&ticked.bot)?, ids(&ticked.looked)?);
     if bots.is_empty() {
         let problems = Problems::one("", "Tick at least one bot.");
-        return draw(&app, &person, Chosen { named: &[], bots: Some(&bots), looked: &looked }, problems).await;
+        return draw(&app, &person, Chosen { named: &[], bots: Some(&bots), looked: &looked, typed: ticked.typed }, problems).await;
     }
-    match prepare(&app, &person.actor, &bots, &looked).await {
-        Ok(path) => Ok(frame::see(&path)),
-        Err(error) => {
-            let chosen = Chosen { named: &bots, bots: Some(&bots), looked: &looked };
-            draw(&app, &person, chosen, Problems::of_error(error)?).await
-        }
-    }
+    let problems = match ticked.typed.asked() {
+        Ok(waves) => match prepare(&app, &person.actor, (&bots, &looked), waves.as_ref()).await {
+            Ok(path) => return Ok(frame::see(&path)),
+            Err(error) => Problems::of_error(error)?,
+        },
+        Err(problems) => problems,
+    };
+    draw(&app, &person, Chosen { named: &bots, bots: Some(&bots), looked: &looked, typed: ticked.typed }, problems).await
 }
 
-async fn prepare(app: &App, actor: &Actor, bots: &[BotId], looked: &[BotId]) -> Result<String, crate::app::AppError> {
-    let act = app.prepare_start(actor, bots, looked).await?;
+async fn prepare(
+    app: &App,
+    actor: &Actor,
+    (bots, looked): (&[BotId], &[BotId]),
+    waves: Option<&Waves>,
+) -> Result<String, crate::app::AppError> {
+    let act = app.prepare_start_in(actor, bots, looked, waves).await?;
     Ok(format!("/acts/{}", act.stored.id))
 }
 
@@ -139,7 +186,17 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         obstacles: if can_start { Vec::new() } else { vec![("Its agent is not connected".to_owned(), "whoever runs its host")] },
     };
     let draw = |ready: Vec<Line>, blocked: Vec<Line>, problems, more| {
-        New { frame: Frame::sample("Start bots", "/starts/new"), problems, ready, blocked, more, named: more > 0 }.render().unwrap()
+        New {
+            frame: Frame::sample("Start bots", "/starts/new"),
+            problems,
+            ready,
+            blocked,
+            more,
+            named: more > 0,
+            typed: InWaves::default(),
+        }
+        .render()
+        .unwrap()
     };
     let ready = || (0..8).map(|n| line(n, true, n == 3)).collect();
     vec![

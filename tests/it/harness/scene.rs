@@ -9,10 +9,10 @@ use super::{
     examples::Ask,
 };
 use andon::{
-    app::acts::{ActView, Outcome},
+    app::acts::{ActView, Outcome, prepare::Waves},
     domain::{
-        ActKind, Audience, BotFacts, DeviceId, Epoch, Grant, Hold, Level, Notice, NoticeId, NoticeKind, RecoveryId, Role, Scope, TeamId,
-        Timestamp, TokenId, UserId, recovery::RecoveryState,
+        ActId, ActKind, Audience, BotFacts, DeviceId, Epoch, Grant, Hold, Level, Notice, NoticeId, NoticeKind, RecoveryId, Role, Scope,
+        TeamId, Timestamp, TokenId, UserId, recovery::RecoveryState,
     },
     fleet::AgentSeen,
     storage::{self, Lane, WriteTx, recoveries::Recovery},
@@ -49,6 +49,8 @@ pub struct Things {
     pub fellow: UserId,
     /// The recovery of another such operator: approved, its link made.
     pub linked: RecoveryId,
+    /// A start in waves of two bots of the team's.
+    pub staged: ActId,
     /// A notice of the operator's.
     pub notice: NoticeId,
 }
@@ -216,6 +218,12 @@ impl Scene {
         self.test.execute(&format!("{over} AND user_id = '{user}'")).await;
     }
 
+    /// A start in waves, to be ended.
+    pub async fn staged(&self, whose: Whose) -> ActId {
+        let of = self.of(whose);
+        staged(&self.test, of.name, of.operator, [self.name("wave"), self.name("wave")]).await
+    }
+
     /// The recovery of the team's operator, asked for by themselves, that waits for approvals.
     pub async fn recovery(&self, whose: Whose) -> RecoveryId {
         self.long_ago(&self.test.people[self.of(whose).operator].id).await;
@@ -314,7 +322,23 @@ async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> T
         test.sign(by, &act).await.unwrap();
     }
     let notice = notice(test, operator).await;
-    Things { name, team: test.team(name), operator, bot, hold, agent, act, member, fellow, linked, notice }
+    let staged = staged(test, name, operator, [format!("{name}-wave-1"), format!("{name}-wave-2")]).await;
+    Things { name, team: test.team(name), operator, bot, hold, agent, act, member, fellow, linked, staged, notice }
+}
+
+/// A start in waves of two new bots.
+async fn staged(test: &TestApp, team: &str, operator: &str, names: [String; 2]) -> ActId {
+    let mut ids = Vec::new();
+    for name in names {
+        let bot = test.bot(&name, team).await;
+        agent::ready(test, &bot, operator).await;
+        ids.push(bot.id);
+    }
+    let waves = Waves { canary: ids[0].clone(), settle_s: 3_600 };
+    let act = test.app.prepare_start_in(&test.actor(operator), &ids, &[], Some(&waves)).await.unwrap();
+    test.sign(operator, &act).await.unwrap();
+    test.sign("risk", &act).await.unwrap();
+    act.stored.id
 }
 
 /// A notice of somebody's, who has an address from then on.

@@ -2,7 +2,7 @@
 //! from what a form said.
 
 use crate::app::{App, acts::ActView};
-use crate::domain::{ActKind, Grant, HoldId, Level, PlacerKind, Scope, TokenScope};
+use crate::domain::{ActKind, Grant, HoldId, Level, PlacerKind, Scope, StartPlan, TokenScope};
 use crate::web::frame;
 
 /// What an act does, as one sentence without its full stop.
@@ -11,6 +11,9 @@ pub fn sentence(app: &App, act: &ActView) -> String {
         ActKind::Release { level, scope, .. } => format!("Release the {level} of {}", scope_of(app, scope)),
         ActKind::Start { count: 1, .. } => {
             format!("Start bot {}", act.detail.leaves.first().map_or_else(String::new, |leaf| bot(app, &leaf.bot)))
+        }
+        ActKind::Start { count, plan: Some(plan), .. } => {
+            format!("Start {count} bots in {} waves, {} first", plan.waves.len(), canary(app, act, plan))
         }
         ActKind::Start { count, .. } => format!("Start {count} bots"),
         ActKind::EnrolmentCode { bot: id } => format!("Make a one-time code that enrols an agent for bot {}", bot(app, id)),
@@ -47,6 +50,12 @@ pub fn sentence(app: &App, act: &ActView) -> String {
     }
 }
 
+/// The bot that goes first.
+fn canary(app: &App, act: &ActView, plan: &StartPlan) -> String {
+    let first = plan.order.first().and_then(|leaf| act.detail.leaves.get(usize::try_from(*leaf).ok()?));
+    first.map_or_else(|| "nobody".to_owned(), |leaf| bot(app, &leaf.bot))
+}
+
 /// The button that signs it: number and noun.
 pub fn button(act: &ActView) -> String {
     match &act.act.kind {
@@ -81,6 +90,10 @@ pub fn effect(act: &ActView) -> &'static str {
             "The hold ends. Bots that were running before it go on at once; a stopped bot stays stopped."
         }
         ActKind::Release { .. } => "The hold ends. No bot starts by that: each needs a start of its own, signed again.",
+        ActKind::Start { plan: Some(_), .. } => {
+            "One bot starts at once. Each further wave starts by itself once every bot before it is active and has settled, within four hours. A pause or \
+             a stop of any of them ends it, and what has not started never does."
+        }
         ActKind::Start { .. } => {
             "The bots may trade again as soon as their agents have taken the start up. One that does not within 60 s stays stopped."
         }
@@ -147,7 +160,18 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
             ]);
             facts
         }
-        ActKind::Start { root, .. } => vec![("Tree hash over the bots below", root.clone())],
+        ActKind::Start { root, plan, .. } => {
+            let mut facts = vec![("Tree hash over the bots below", root.clone())];
+            if let Some(plan) = plan {
+                let sizes: Vec<String> = plan.waves.iter().map(u64::to_string).collect();
+                facts.extend([
+                    ("Goes first", canary(app, act, plan)),
+                    ("Bots in each wave", sizes.join(", then ")),
+                    ("Settling time before each wave", format!("{} s", plan.settle_s)),
+                ]);
+            }
+            facts
+        }
         ActKind::EnrolmentCode { bot } => vec![("Bot", bot.to_string())],
         ActKind::AgentConfirm { agent, bot, .. } => vec![("Agent", agent.to_string()), ("Bot", bot.to_string())],
         ActKind::AgentRevoke { agent, bot, why } => vec![("Reason", why.clone()), ("Agent", agent.to_string()), ("Bot", bot.to_string())],

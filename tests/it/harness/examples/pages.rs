@@ -43,6 +43,7 @@ impl Scene {
                 route.path.replace("{id}", of.bot.id.as_str())
             }
             "/starts/new" => format!("/starts/new?bot={}", of.bot.id),
+            "/starts/{id}" | "/live/starts/{id}" => route.path.replace("{id}", of.staged.as_str()),
             "/agents/{id}" => format!("/agents/{}", of.agent.id()),
             _ => return None,
         };
@@ -80,6 +81,7 @@ impl Scene {
                 Ask::form(route.path.replace("{id}", self.recovery(whose).await.as_str()), &[])
             }
             "/recoveries/{id}/link" => Ask::form(format!("/recoveries/{}/link", self.of(whose).linked), &[]),
+            "/starts/{id}/end" => Ask::form(format!("/starts/{}/end", self.staged(whose).await), &[]),
             "/starts" => Ask::form("/starts", &[("bot", self.of(whose).bot.id.as_str())]),
             path if path.starts_with("/me/keys") => self.about_own_keys(path, caller).await,
             path if path.starts_with("/bots") || path.starts_with("/agents") => return self.about_bots(path, whose).await,
