@@ -8,7 +8,7 @@ use super::{
     observations::{Observation, OnDisk},
     said,
 };
-use crate::domain::{BootId, BotFacts, BotId, Directive, Epoch, HoldId, State, StopKind, Timestamp, directive};
+use crate::domain::{BootId, BotFacts, BotId, Directive, Epoch, HoldId, State, StopKind, Timestamp, directive, lease};
 use crate::fleet::{AckSeen, AgentSeen, BootStanding, View};
 use crate::protocol::{AckFrame, CarriedHold, CheckIn, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
 use std::sync::Arc;
@@ -73,25 +73,23 @@ impl App {
         let (bot, directive) = self.decide(agent, said).await?;
         self.watch_for_refusal(&bot, &directive, said).await;
         let frame = self.frame(&bot, &directive, &carries).await?;
-        let (directive, frame) = self.overtaken(&bot, directive, frame, &carries);
+        let (decided, directive) = self.overtaken(&bot, directive, frame, &carries);
         let age = self.view_age_ms(now);
-        let knows = said.epoch.is_some_and(|epoch| epoch >= directive.epoch);
-        let lease_ms = bot.timings.lapse_after_ms - age;
-        let sees = age <= bot.timings.stale_after_ms && lease_ms > 0;
-        let renew = (can_renew && knows && sees).then(|| Renew {
+        let lease_ms = lease::lease_ms(&bot.timings, age);
+        let renew = lease_ms.filter(|_| can_renew && word(said).knows(&decided)).map(|lease_ms| Renew {
             seq: said.seq,
             epoch: said.epoch.unwrap_or_default(),
             lease_ms,
             server_time: now,
         });
-        let unsure = if !sees {
+        let unsure = if lease_ms.is_none() {
             Some(VIEW_TOO_OLD)
         } else if !can_renew {
             Some(NOT_RECORDED)
         } else {
             None
         };
-        Ok(Heard { directive: frame, decided: directive, renew, unsure })
+        Ok(Heard { directive, decided, renew, unsure })
     }
 
     /// What a stream tells an agent whose directive got freer: from a read of the database made after this call began (ruling H1).
@@ -226,24 +224,22 @@ impl App {
             Ok((bot, directive))
         };
         let (bot, directive) = look()?;
-        let goes_up = said.state.is_none_or(|state| directive.state > state);
-        let knows_more = said.epoch.is_some_and(|epoch| epoch > directive.epoch);
-        if !goes_up && !knows_more {
+        let word = word(said);
+        if !word.needs_read(&directive) {
             return Ok((bot, directive));
         }
         if self.refresh().await.is_ok() {
             return look();
         }
         // Never up from memory. Halted stays halted whatever the database would say, so that much can be answered.
-        if goes_up && directive.state != State::Halted { Err(Unheard::ViewTooOld) } else { Ok((bot, directive)) }
+        if word.may_hear_unread(&directive) { Ok((bot, directive)) } else { Err(Unheard::ViewTooOld) }
     }
 
     /// Ruling C9: a bot that traded under this start and now says `halted` twice running has stopped by itself. One whose agent counts only
     /// later starts will never take this one up, and need not have been seen trading: it may have stopped within a moment, or this process
     /// may be younger than its start.
     async fn watch_for_refusal(&self, bot: &BotFacts, directive: &Directive, said: &CheckIn) {
-        let knows = said.epoch.is_some_and(|epoch| epoch >= directive.epoch);
-        if directive.state != State::Active || !knows {
+        if directive.state != State::Active || !word(said).knows(directive) {
             return;
         }
         let is_past_it = said.start_after.is_some_and(|after| after >= bot.start_epoch);
@@ -352,6 +348,10 @@ struct Told {
     start: Option<StartFrame>,
     recorded: Vec<HoldId>,
     released: Vec<HoldId>,
+}
+
+fn word(said: &CheckIn) -> lease::Word {
+    lease::Word { state: said.state, epoch: said.epoch }
 }
 
 fn reason_frame(reason: &crate::domain::Reason) -> ReasonFrame {

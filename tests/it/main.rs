@@ -14,6 +14,7 @@ mod holds;
 mod keys;
 mod log;
 mod notices;
+mod proof;
 mod recovery;
 mod secrets;
 mod shell_agent;
