@@ -8,7 +8,7 @@ use super::{
     observations::{Observation, OnDisk},
     said,
 };
-use crate::domain::{BootId, BotFacts, BotId, Directive, Epoch, HoldId, State, StopKind, Timestamp, directive, lease};
+use crate::domain::{BootId, BotFacts, Directive, Epoch, HoldId, State, StopKind, Timestamp, directive, lease};
 use crate::fleet::{AckSeen, AgentSeen, BootStanding, View};
 use crate::protocol::{AckFrame, CarriedHold, CheckIn, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
 use std::sync::Arc;
@@ -92,14 +92,25 @@ impl App {
         Ok(Heard { directive, decided, renew, unsure })
     }
 
-    /// What a stream tells an agent whose directive got freer: from a read of the database made after this call began (ruling H1).
+    /// What a stream tells an agent whose directive got freer: from a read of the database made after this call began (ruling H1), and only the
+    /// newest boot. Without a boot it is a hint, which frees nobody.
     ///
     /// # Errors
-    /// `ViewTooOld` when the database cannot be read: the next check-in asks again.
-    pub async fn risen(&self, bot: &BotId, carries: &Carries) -> Result<(Directive, DirectiveFrame), Unheard> {
+    /// `ViewTooOld` when the database cannot be read: the next check-in asks again. `Replaced` for an older boot.
+    pub async fn risen(
+        &self,
+        agent: &LiveAgent,
+        boot: Option<&BootId>,
+        carries: &Carries,
+    ) -> Result<(Directive, DirectiveFrame), Unheard> {
         self.refresh().await.map_err(|_| Unheard::ViewTooOld)?;
+        if let Some(boot) = boot
+            && !self.settle_boot(agent, boot, self.clock.now()).await?
+        {
+            return Err(Unheard::ViewTooOld);
+        }
         let view = self.fleet.view();
-        let bot = view.bot(bot).cloned().ok_or(Unheard::CredentialEnded)?;
+        let bot = view.bot(&agent.bot).cloned().ok_or(Unheard::CredentialEnded)?;
         let directive = view.directive(&bot);
         let frame = self.frame(&bot, &directive, carries).await?;
         Ok(self.overtaken(&bot, directive, frame, carries))
@@ -128,14 +139,22 @@ impl App {
         Ok(Heard { directive: frame, decided: directive, renew: None, unsure: None })
     }
 
+    /// True when this boot is known to be the newest. Another replica may have recorded a newer one, which stopped the bot: what was known before
+    /// the bot's last stop is asked again. The embedded database has no other writer.
+    pub fn is_newest_boot(&self, agent: &LiveAgent, boot: &BootId) -> bool {
+        let last_stop = || self.fleet.view().bot(&agent.bot).and_then(|bot| bot.stop.as_ref().map(|stop| stop.epoch)).unwrap_or_default();
+        let since = if self.db.is_embedded() { Epoch::default() } else { last_stop() };
+        self.book.standing(&agent.bot, &agent.id, boot, since) == BootStanding::Newest
+    }
+
     /// Settles which boot is newest. True when it is this one and the database has it.
     async fn settle_boot(&self, agent: &LiveAgent, boot: &BootId, now: Timestamp) -> Result<bool, Unheard> {
-        if self.book.standing(&agent.bot, &agent.id, boot) == BootStanding::Newest {
+        if self.is_newest_boot(agent, boot) {
             return Ok(true);
         }
         match self.record_fact(&agent.bot, Observed::Boot(agent.id.clone(), boot.clone())).await {
             Ok(true) => Ok(true),
-            Ok(false) if self.book.standing(&agent.bot, &agent.id, boot) == BootStanding::Newest => Ok(true),
+            Ok(false) if self.is_newest_boot(agent, boot) => Ok(true),
             Ok(false) => {
                 self.two_bearers(agent, boot, now).await;
                 Err(Unheard::Replaced)
@@ -229,6 +248,10 @@ impl App {
             return Ok((bot, directive));
         }
         if self.refresh().await.is_ok() {
+            // What was read may be the stop and the start of a newer boot that another replica recorded: never up on those.
+            if let Some(boot) = &said.boot {
+                self.settle_boot(agent, boot, self.clock.now()).await?;
+            }
             return look();
         }
         // Never up from memory. Halted stays halted whatever the database would say, so that much can be answered.

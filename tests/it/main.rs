@@ -15,6 +15,7 @@ mod keys;
 mod log;
 mod notices;
 mod proof;
+mod races;
 mod recovery;
 mod secrets;
 mod shell_agent;

@@ -31,6 +31,8 @@ pub struct Process {
     pub bot: State,
     /// The epoch last heard, and the order last carried out: its epoch and what the bot does since.
     heard: Option<Epoch>,
+    /// Another boot has taken over: it hears and says nothing any more.
+    pub is_silent: bool,
     ack: Option<(i64, State)>,
     /// Signatures that a stop which this process knew of has overruled.
     ghost_void: u8,
@@ -56,6 +58,7 @@ impl Process {
             disk: memory,
             bot: State::Halted,
             heard: None,
+            is_silent: false,
             ack: None,
             ghost_void: (1 << issued) - 1,
             ghost_offered: None,
@@ -97,7 +100,7 @@ impl Process {
             frame.unrecorded.clear();
         }
         if down.state == State::Halted {
-            self.ghost_void |= down.ghost_issued;
+            self.ghost_void |= down.ghost_known;
             self.ghost_offered = None;
         }
         if let Some((epoch, token)) = down.start {
@@ -116,6 +119,7 @@ impl Process {
 
     /// Another boot has taken over.
     pub fn cut_off(&mut self, model: &Model, now: u8, issued: u8) -> Option<&'static str> {
+        self.is_silent = true;
         self.brain.cut_off("another agent process has taken this one's place", self.brain_ms(model, now));
         self.ghost_void |= (1 << issued) - 1;
         self.settle(model, now, issued)

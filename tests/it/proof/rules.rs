@@ -27,10 +27,6 @@ pub enum Rule {
     SpoolIsKept,
     /// A database that was put back to an earlier state pauses the fleet.
     RestorePauses,
-    /// A release is a stop.
-    ReleaseIsAStop,
-    /// A new boot is a stop.
-    BootIsAStop,
     /// A lease of the agent ends at all.
     LeaseEnds,
     /// A hold that is merged from a spool stops, whatever was started meanwhile.
@@ -52,6 +48,8 @@ pub struct Budget {
     pub restores: u8,
     /// The agent's machine is copied and the copy runs.
     pub clones: u8,
+    /// A message does not come at once.
+    pub delays: u8,
 }
 
 /// What is explored, and how far.

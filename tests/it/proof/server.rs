@@ -71,12 +71,11 @@ impl Db {
 
     fn as_hold(row: &Row, model: &Model) -> Hold {
         let release = |epoch| Release { epoch: Epoch(epoch), at: Timestamp(0), by: UserId::from_stored("u".into()), why: String::new() };
-        let released = if model.keeps(Rule::ReleaseIsAStop) { row.released } else { row.released.map(|_| row.epoch) };
         Hold {
             id: hold_id(row.id),
             scope: if row.id >= IMPORTED { Scope::Bot(model.bot.id.clone()) } else { Scope::Fleet },
             epoch: Epoch(row.epoch),
-            released: released.map(release),
+            released: row.released.map(release),
             origin: (row.id >= IMPORTED).then(|| hold_id(row.id - IMPORTED).to_string()),
             ..model.hold.clone()
         }
@@ -182,7 +181,7 @@ impl Replica {
     }
 
     /// A directive for a boot. `with_start`: as an answer, or after a read; a stop goes out from memory without.
-    pub fn frame(&self, model: &Model, db: &Db, boot: u8, carries: Option<u8>, ghost_issued: u8) -> Down {
+    pub fn frame(&self, model: &Model, db: &Db, boot: u8, carries: Option<u8>) -> Down {
         let (bot, directive) = (self.bot(model), self.directive(model));
         let with_start = carries.is_some() && directive.state != State::Halted;
         let (recorded, released) = if self.is_cut { (0, 0) } else { sort_carried(db, carries.unwrap_or(0)) };
@@ -199,12 +198,12 @@ impl Replica {
             recorded,
             released,
             renew: None,
-            ghost_issued: (1 << ghost_issued) - 1,
+            ghost_known: if bot.start_epoch.0 == 0 { 0 } else { (2 << bot.strategy.parse::<u8>().unwrap()) - 1 },
         }
     }
 
     /// Takes a check-in and answers it, as `app::check_in` does.
-    pub fn check_in(&mut self, model: &Model, db: &mut Db, said: &CheckIn, now: u8, issued: u8) -> Answered {
+    pub fn check_in(&mut self, model: &Model, db: &mut Db, said: &CheckIn, now: u8) -> Answered {
         let mut stopped = false;
         let Some(recorded) = self.settle_boot(model, db, said.boot, now, &mut stopped) else {
             return Answered { down: Some(self.replaced(said.boot)), stopped, frees: None };
@@ -222,7 +221,7 @@ impl Replica {
             if !self.is_cut {
                 self.refresh(model, db, now);
                 // What was read may be of a boot that another replica recorded.
-                if model.keeps(Rule::BootIsAskedAgain) && self.settle_boot(model, db, said.boot, now, &mut stopped).is_none() {
+                if self.settle_boot(model, db, said.boot, now, &mut stopped).is_none() {
                     return Answered { down: Some(self.replaced(said.boot)), stopped, frees: None };
                 }
             } else if model.keeps(Rule::UpIsRead) && !word.may_hear_unread(&self.directive(model)) {
@@ -231,7 +230,7 @@ impl Replica {
         }
         self.watch_for_refusal(model, db, said, word, now, &mut stopped);
         let directive = self.directive(model);
-        let mut down = self.frame(model, db, said.boot, Some(said.holds), issued);
+        let mut down = self.frame(model, db, said.boot, Some(said.holds));
         let age_ms = if model.scenario.is_embedded { 0 } else { ms(now) - self.view.read_at.0 / 1_000 };
         let lease_ms = lease::lease_ms(&model.bot.timings, age_ms);
         let lease_ms = if model.keeps(Rule::LeaseIsLessTheAge) { lease_ms } else { lease_ms.map(|_| LAPSE_MS) };
@@ -241,7 +240,7 @@ impl Replica {
         Answered { down: Some(down), stopped, frees }
     }
 
-    fn replaced(&self, boot: u8) -> Down {
+    pub fn replaced(&self, boot: u8) -> Down {
         Down {
             boot,
             is_replaced: true,
@@ -254,14 +253,15 @@ impl Replica {
             recorded: 0,
             released: 0,
             renew: None,
-            ghost_issued: 0,
+            ghost_known: 0,
         }
     }
 
     /// True when this boot is the newest and the database has it; none: a newer one has taken over.
-    fn settle_boot(&mut self, model: &Model, db: &mut Db, boot: u8, now: u8, stopped: &mut bool) -> Option<bool> {
+    pub fn settle_boot(&mut self, model: &Model, db: &mut Db, boot: u8, now: u8, stopped: &mut bool) -> Option<bool> {
         let latest = self.bot(model).stop.map_or(Epoch(0), |stop| stop.epoch);
-        let is_known = |(newest, known): (u8, Epoch)| newest == boot && (known >= latest || !model.keeps(Rule::BootIsAskedAgain));
+        let asks = model.keeps(Rule::BootIsAskedAgain) && !model.scenario.is_embedded;
+        let is_known = |(newest, known): (u8, Epoch)| newest == boot && (known >= latest || !asks);
         if self.newest.is_some_and(is_known) || (!model.keeps(Rule::OnlyTheNewestBoot) && db.boots.contains(&boot)) {
             return Some(true);
         }
@@ -274,10 +274,8 @@ impl Replica {
             }
         } else {
             db.boots.push(boot);
-            if model.keeps(Rule::BootIsAStop) {
-                self.record_stop(model, db, StopKind::Boot, now);
-                *stopped = true;
-            }
+            self.record_stop(model, db, StopKind::Boot, now);
+            *stopped = true;
         }
         self.newest = Some((boot, Epoch(db.epoch)));
         Some(true)

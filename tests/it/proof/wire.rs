@@ -57,8 +57,8 @@ pub struct Down {
     pub recorded: u8,
     pub released: u8,
     pub renew: Option<Renewal>,
-    /// The signatures that there were when it was sent.
-    pub ghost_issued: u8,
+    /// The starts that its sender knew of.
+    pub ghost_known: u8,
 }
 
 impl Down {

@@ -19,9 +19,6 @@ pub const STALE: u8 = 2;
 pub const LAPSE: u8 = 3;
 pub const STALE_MS: i64 = STALE as i64 * STEP_MS;
 pub const LAPSE_MS: i64 = LAPSE as i64 * STEP_MS;
-/// So many messages are under way each way at a time; one more, and the oldest never comes.
-const UP: usize = 2;
-const DOWN: usize = 2;
 
 /// Milliseconds of the boot clock, and of the server's.
 pub fn ms(steps: u8) -> i64 {
@@ -32,11 +29,17 @@ pub fn ms(steps: u8) -> i64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Tick,
-    CheckIn { process: usize },
-    TakeCheckIn { message: usize, replica: usize },
+    /// A check-in and its answer, with nothing in between.
+    Talk { process: usize, replica: usize },
+    /// A check-in that comes at once, and an answer that is under way.
+    Ask { process: usize, replica: usize },
+    /// A check-in that is under way.
+    Send { process: usize },
+    Take { message: usize, replica: usize },
     Hear { message: usize },
     WriteMemory { process: usize },
-    Push { replica: usize },
+    /// A stream tells what is new: at once, or it is under way.
+    Push { replica: usize, comes: bool },
     Press { replica: usize },
     Release { hold: u8, replica: usize },
     Sign { replica: usize },
@@ -165,15 +168,10 @@ impl Model {
     fn trading(&self) -> World {
         let mut world = self.fresh();
         let whole = Self { without: None, scenario: Scenario { budget: Budget { starts: 1, ..Budget::default() }, ..self.scenario }, ..Self::new(self.scenario, None) };
-        let round = [Step::CheckIn { process: 0 }, Step::TakeCheckIn { message: 0, replica: 0 }, Step::Hear { message: 0 }, Step::WriteMemory { process: 0 }];
+        let talk = [Step::Talk { process: 0, replica: 0 }, Step::WriteMemory { process: 0 }];
         let sign = [Step::Sign { replica: 0 }, Step::CarryOut { replica: 0 }];
-        let steps = [&round[..], &round, &round, &sign, &round, &round].concat();
-        for step in steps {
+        for step in [&talk[..], &talk, &talk, &sign, &talk, &talk].concat() {
             world = whole.after(&world, step).unwrap_or(world);
-            if matches!(step, Step::Hear { .. }) {
-                world.down.clear();
-                world.up.clear();
-            }
         }
         assert_eq!(world.processes[0].bot, State::Active, "it is started");
         world.spent = Budget::default();
@@ -190,18 +188,40 @@ impl Machine for Model {
     }
 
     fn steps(&self, world: &World) -> Vec<Step> {
-        let mut steps = vec![Step::Tick, Step::Backup, Step::Restore, Step::Clone];
-        steps.extend((0..world.down.len()).map(|message| Step::Hear { message }));
+        let (spent, most) = (&world.spent, &self.scenario.budget);
+        let mut steps = Vec::new();
+        // What the budget has no more of is not even tried.
+        let mut rarely = |spent: u8, most: u8, more: &[Step]| steps.extend(more.iter().filter(|_| spent < most));
+        rarely(spent.ticks, most.ticks, &[Step::Tick]);
+        rarely(spent.restores, most.restores, &[Step::Backup, Step::Restore]);
+        rarely(spent.clones, most.clones, &[Step::Clone]);
         for process in 0..world.processes.len() {
-            steps.extend([Step::CheckIn { process }, Step::WriteMemory { process }]);
-            steps.extend([Kept::Whole, Kept::Lost, Kept::CutShort].map(|kept| Step::Reboot { process, kept }));
+            rarely(spent.reboots, most.reboots, &[Kept::Whole, Kept::Lost, Kept::CutShort].map(|kept| Step::Reboot { process, kept }));
+            if world.processes[process].is_silent {
+                continue;
+            }
+            rarely(spent.delays, most.delays, &[Step::Send { process }]);
+            rarely(0, most.reboots, &[Step::WriteMemory { process }]);
+            for replica in 0..world.replicas.len() {
+                rarely(0, 1, &[Step::Talk { process, replica }]);
+                rarely(spent.delays, most.delays, &[Step::Ask { process, replica }]);
+            }
         }
         for replica in 0..world.replicas.len() {
-            steps.extend((0..world.up.len()).map(|message| Step::TakeCheckIn { message, replica }));
-            steps.extend(world.db.holds.iter().map(|row| Step::Release { hold: row.id, replica }));
-            steps.extend([Step::Push { replica }, Step::Press { replica }, Step::Sign { replica }, Step::CarryOut { replica }]);
-            steps.extend([Step::Cut { replica }, Step::Heal { replica }, Step::Merge { replica }, Step::Crash { replica }]);
+            rarely(spent.presses, most.presses, &[Step::Press { replica }]);
+            rarely(spent.starts, most.starts, &[Step::Sign { replica }, Step::CarryOut { replica }]);
+            // Whichever it is, the replicas are alike.
+            rarely(spent.cuts + u8::from(replica > 0), most.cuts, &[Step::Cut { replica }]);
+            rarely(0, most.cuts, &[Step::Heal { replica }, Step::Merge { replica }]);
+            rarely(spent.crashes, most.crashes, &[Step::Crash { replica }]);
+            rarely(0, 1, &[Step::Push { replica, comes: true }]);
+            rarely(spent.delays, most.delays, &[Step::Push { replica, comes: false }]);
+            for row in world.db.holds.iter().filter(|row| row.released.is_none()) {
+                rarely(spent.releases, most.releases, &[Step::Release { hold: row.id, replica }]);
+            }
+            (0..world.up.len()).for_each(|message| rarely(0, 1, &[Step::Take { message, replica }]));
         }
+        steps.extend((0..world.down.len()).map(|message| Step::Hear { message }));
         steps
     }
 
@@ -273,22 +293,34 @@ impl World {
     fn take(&mut self, model: &Model, step: Step) -> bool {
         match step {
             Step::Tick => self.tick(model),
-            Step::CheckIn { process } => {
+            Step::Talk { process, replica } => {
                 let said = self.processes[process].check_in(self.now);
-                send(&mut self.up, said, UP)
+                let down = self.answer(model, &said, replica);
+                down.is_some_and(|down| self.hear(model, &down))
             }
-            Step::TakeCheckIn { message, replica } => self.take_check_in(model, message, replica),
-            Step::Hear { message } => self.hear(model, message),
-            Step::WriteMemory { process } => {
-                let (now, issued, process) = (self.now, self.ghost.issued, &mut self.processes[process]);
-                let has_to = process.has_to_write();
-                if has_to {
-                    let wrong = process.write(model, now, issued);
-                    self.note(wrong);
-                }
-                has_to
+            Step::Ask { process, replica } => {
+                let said = self.processes[process].check_in(self.now);
+                let down = self.answer(model, &said, replica);
+                down.is_some_and(|down| self.spend(model, |budget| &mut budget.delays) && send(&mut self.down, down))
             }
-            Step::Push { replica } => self.push(model, replica),
+            Step::Send { process } => {
+                let said = self.processes[process].check_in(self.now);
+                self.spend(model, |budget| &mut budget.delays) && send(&mut self.up, said)
+            }
+            Step::Take { message, replica } => {
+                let said = self.up[message];
+                let down = self.answer(model, &said, replica);
+                down.is_some_and(|down| send(&mut self.down, down))
+            }
+            Step::Hear { message } => {
+                let down = self.down[message];
+                self.hear(model, &down)
+            }
+            Step::WriteMemory { process } => self.processes[process].has_to_write() && self.write(model, process),
+            Step::Push { replica, comes } => {
+                let Some(down) = self.push(model, replica) else { return false };
+                if comes { self.hear(model, &down) } else { self.spend(model, |budget| &mut budget.delays) && send(&mut self.down, down) }
+            }
             Step::Press { replica } => self.press(model, replica),
             Step::Release { hold, replica } => self.release(model, hold, replica),
             Step::Sign { replica } => self.sign(model, replica),
@@ -327,51 +359,58 @@ impl World {
         true
     }
 
-    fn take_check_in(&mut self, model: &Model, message: usize, replica: usize) -> bool {
+    /// A replica takes a check-in. None: no answer.
+    fn answer(&mut self, model: &Model, said: &CheckIn, replica: usize) -> Option<Down> {
         if self.replicas[replica].is_down {
-            return false;
+            return None;
         }
-        let said = self.up[message];
-        let Answered { down, stopped, frees } = self.replicas[replica].check_in(model, &mut self.db, &said, self.now, self.ghost.issued);
+        let Answered { down, stopped, frees } = self.replicas[replica].check_in(model, &mut self.db, said, self.now);
         if stopped {
             self.stop_committed();
         }
         if frees.is_some_and(|token| self.ghost.void_since[usize::from(token)].is_some()) {
             self.note(Some("a server freed a bot under a start that a stop had overruled"));
         }
-        if let Some(down) = down.filter(|down| self.processes.iter().any(|process| process.boot == down.boot)) {
-            send(&mut self.down, down, DOWN);
-        }
-        true
+        down
     }
 
-    fn hear(&mut self, model: &Model, message: usize) -> bool {
-        let down = self.down[message];
+    /// False when nobody is there to hear it.
+    fn hear(&mut self, model: &Model, down: &Down) -> bool {
         let (now, issued, over) = (self.now, self.ghost.issued, self.ghost.over | self.ghost.twins_over | self.ghost.replaced);
-        let Some(process) = self.processes.iter_mut().find(|process| process.boot == down.boot) else { return false };
-        let wrong = if down.is_replaced { process.cut_off(model, now, issued) } else { process.hear(model, &down, now, issued) };
+        let Some(at) = self.processes.iter().position(|process| process.boot == down.boot && !process.is_silent) else { return false };
+        let process = &mut self.processes[at];
+        let wrong = if down.is_replaced { process.cut_off(model, now, issued) } else { process.hear(model, down, now, issued) };
         process.ghost_told &= !over;
+        self.note(wrong);
+        // When the disk has it matters only where a process ends.
+        model.scenario.budget.reboots > 0 || self.write(model, at)
+    }
+
+    fn write(&mut self, model: &Model, process: usize) -> bool {
+        let wrong = self.processes[process].write(model, self.now, self.ghost.issued);
         self.note(wrong);
         true
     }
 
-    /// A stream tells its boot what is new: a stop from memory, anything freer after a read.
-    fn push(&mut self, model: &Model, replica: usize) -> bool {
+    /// What a stream has to tell its boot: a stop from memory, anything freer after a read.
+    fn push(&mut self, model: &Model, replica: usize) -> Option<Down> {
         let now = self.now;
         let to = &mut self.replicas[replica];
-        let Some(boot) = to.stream.filter(|_| !to.is_down) else { return false };
-        if !self.processes.iter().any(|process| process.boot == boot) {
-            return false;
-        }
+        let boot = to.stream.filter(|_| !to.is_down)?;
         let is_stop = to.directive(model).state == State::Halted;
         if !is_stop {
             if to.is_cut {
-                return false;
+                return None;
             }
             to.refresh(model, &self.db, now);
+            // A boot that was heard here is in the database; the newest it may be no longer.
+            match to.settle_boot(model, &mut self.db, boot, now, &mut false) {
+                Some(true) => {}
+                Some(false) => return None,
+                None => return Some(to.replaced(boot)),
+            }
         }
-        let down = to.frame(model, &self.db, boot, (!is_stop).then_some(0), self.ghost.issued);
-        send(&mut self.down, down, DOWN)
+        Some(to.frame(model, &self.db, boot, (!is_stop).then_some(0)))
     }
 
     fn press(&mut self, model: &Model, replica: usize) -> bool {
@@ -548,14 +587,9 @@ impl World {
     }
 }
 
-/// Puts a message on the way; false when the very same one is.
-fn send<T: PartialEq>(line: &mut Vec<T>, message: T, room: usize) -> bool {
-    if line.contains(&message) {
-        return false;
-    }
-    if line.len() >= room {
-        line.remove(0);
-    }
-    line.push(message);
+/// Puts a message on the way, from where it may come any number of times; false when the very same one is there.
+fn send<T: Ord>(line: &mut Vec<T>, message: T) -> bool {
+    let Err(at) = line.binary_search(&message) else { return false };
+    line.insert(at, message);
     true
 }
