@@ -114,7 +114,7 @@ impl Hands {
                 result = &mut work => break result,
                 changed = orders.changed() => {
                     changed.ok()?;
-                    if orders.borrow_and_update().wanted.is_stricter_than(&order.wanted) {
+                    if self.overtakes(&orders.borrow_and_update().wanted, &order.wanted) {
                         return None;
                     }
                     another_waits = true;
@@ -131,6 +131,13 @@ impl Hands {
             }
             Ok(seen)
         }))
+    }
+
+    /// True when what is wanted now must not wait for what is being done. Where orders cannot be cancelled and no exits managed, every halt is
+    /// the same one: begun anew it would only take longer.
+    fn overtakes(&self, newer: &Wanted, doing: &Wanted) -> bool {
+        let traits = self.adapter.traits();
+        newer.is_stricter_than(doing) && (newer.state != doing.state || traits.can_cancel || traits.can_manage_exits)
     }
 
     async fn watch_until_ordered(&self, order: Order, orders: &mut watch::Receiver<Order>) {

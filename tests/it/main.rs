@@ -20,6 +20,7 @@ mod recovery;
 mod secrets;
 mod shell_agent;
 mod starts;
+mod stop_command;
 mod storage;
 mod web;
 mod wire;

@@ -51,12 +51,12 @@ pub struct Resting {
 }
 
 impl Resting {
-    /// How many of them were to be cancelled. Where nobody can tell all of them, those that would open or add stand for all.
+    /// How many of them were to be cancelled. Where all are to go, those that would open or add do not stand for the rest.
     pub fn against(&self, orders: Orders) -> Option<u64> {
         match orders {
             Orders::Keep => Some(0),
             Orders::CancelEntries => self.entry,
-            Orders::CancelAll => self.all.or(self.entry),
+            Orders::CancelAll => self.all,
         }
     }
 }

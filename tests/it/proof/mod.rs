@@ -82,7 +82,7 @@ fn it_holds_while_a_copy_of_the_agents_machine_runs_beside_it() {
 #[test]
 fn it_holds_for_an_agent_that_has_just_come() {
     let budget = Budget { ticks: 1, presses: 1, releases: 1, starts: 2, crashes: 1, ..NOTHING };
-    holds(Scenario { is_trading: false, budget, depth: 9, ..TWO }, 30_000);
+    holds(Scenario { is_trading: false, budget, depth: 8, ..TWO }, 20_000);
 }
 
 /// Takes one rule away: the model must find what then goes wrong.
@@ -127,7 +127,8 @@ fn what_ends_without_contact_rests_on_every_rule() {
     let time = Budget { ticks: 3, delays: 1, ..NOTHING };
     let silence = "not halted within its lapse time after losing contact";
     breaks(Rule::LeaseEnds, Scenario { budget: time, depth: 4, ..ONE }, silence);
-    breaks(Rule::LeaseFromSending, Scenario { budget: time, depth: 6, ..ONE }, silence);
+    let stale = "not reducing within its stale time after losing contact";
+    breaks(Rule::LeaseFromSending, Scenario { budget: time, depth: 6, ..ONE }, stale);
     breaks(
         Rule::LapseIsLatched,
         Scenario { budget: time, depth: 6, ..ONE },
