@@ -97,12 +97,7 @@ impl App {
     ///
     /// # Errors
     /// `ViewTooOld` when the database cannot be read: the next check-in asks again. `Replaced` for an older boot.
-    pub async fn risen(
-        &self,
-        agent: &LiveAgent,
-        boot: Option<&BootId>,
-        carries: &Carries,
-    ) -> Result<(Directive, DirectiveFrame), Unheard> {
+    pub async fn risen(&self, agent: &LiveAgent, boot: Option<&BootId>, carries: &Carries) -> Result<(Directive, DirectiveFrame), Unheard> {
         self.refresh().await.map_err(|_| Unheard::ViewTooOld)?;
         if let Some(boot) = boot
             && !self.settle_boot(agent, boot, self.clock.now()).await?

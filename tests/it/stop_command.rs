@@ -35,7 +35,10 @@ fn it_presses_at_a_server_that_accepts_and_says_nothing() {
     let mut body = vec![0; length];
     lines.read_exact(&mut body).unwrap();
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
-    assert_eq!((&body["scope"], &body["bot"], &body["level"], &body["why"]), (&"bot".into(), &"grid-btc".into(), &"pause".into(), &"venue outage".into()));
+    assert_eq!(
+        (&body["scope"], &body["bot"], &body["level"], &body["why"]),
+        (&"bot".into(), &"grid-btc".into(), &"pause".into(), &"venue outage".into())
+    );
     // Nobody ever answers; the connection goes.
     stream.shutdown(Shutdown::Both).unwrap();
     drop((stream, lines, listener));

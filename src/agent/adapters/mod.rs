@@ -172,3 +172,16 @@ pub trait Adapter: Send + Sync + 'static {
     /// brings a bot that stands back.
     async fn examine(&self, restart: bool) -> Vec<Finding>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_no_entry_rests_says_nothing_of_all_orders() {
+        let known = Resting { entry: Some(0), all: None };
+        assert_eq!(known.against(Orders::CancelEntries), Some(0));
+        assert_eq!(known.against(Orders::CancelAll), None, "others may rest");
+        assert_eq!(Resting { entry: Some(0), all: Some(2) }.against(Orders::CancelAll), Some(2));
+    }
+}

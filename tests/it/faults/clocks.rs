@@ -91,11 +91,18 @@ async fn a_memory_that_was_cut_short_or_is_gone_frees_nothing() {
         scene.host().shut_down().await;
         let file = scene.ground.path().join(&scene.hosts[0].name).join("memory");
         let memory = fs::read(&file).unwrap();
-        if cut { fs::write(&file, &memory[..memory.len() / 2]).unwrap() } else { fs::remove_file(&file).unwrap() }
+        if cut {
+            fs::write(&file, &memory[..memory.len() / 2]).unwrap()
+        } else {
+            fs::remove_file(&file).unwrap()
+        }
         let beats = scene.host().beats();
         scene.host().run();
         scene.until_stopped_for("boot").await;
-        until("a memory that is whole again", async || fs::read(&file).is_ok_and(|now| now.ends_with(b"\n") && now.len() > memory.len() / 2)).await;
+        until("a memory that is whole again", async || {
+            fs::read(&file).is_ok_and(|now| now.ends_with(b"\n") && now.len() > memory.len() / 2)
+        })
+        .await;
         assert_eq!(scene.host().beats(), beats, "not one beat without a start");
         scene.start().await;
     }

@@ -82,7 +82,8 @@ on_both!(a_log_that_takes_nothing_refuses_no_stop_and_loosens_nothing, |fresh: F
     let ground = &scene.ground;
     until("a server that has noticed", async || {
         let (_, ready) = api(ground, "", "GET", "/readyz", None).await.unwrap();
-        ready["degraded"].as_array().is_some_and(|parts| parts.contains(&json!("audit_log"))) || ready["degraded"] != Value::Array(Vec::new())
+        ready["degraded"].as_array().is_some_and(|parts| parts.contains(&json!("audit_log")))
+            || ready["degraded"] != Value::Array(Vec::new())
     })
     .await;
     let open = async { db::beside(&place, "UPDATE audit_log SET state = 'open'").await };

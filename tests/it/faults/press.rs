@@ -30,7 +30,7 @@ pub struct Press {
     pub level: &'static str,
     pub why: String,
     /// What a browser sends, to be sent again.
-    form: Option<String>,
+    pub(super) form: Option<String>,
 }
 
 /// An answered press.

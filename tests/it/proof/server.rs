@@ -340,7 +340,9 @@ impl Replica {
     }
 
     fn take_ack(&mut self, model: &Model, db: &mut Db, said: &CheckIn) {
-        let Some((epoch, state)) = said.ack.filter(|(epoch, _)| *epoch >= 1 && Epoch(*epoch) <= self.directive(model).epoch) else { return };
+        let Some((epoch, state)) = said.ack.filter(|(epoch, _)| *epoch >= 1 && Epoch(*epoch) <= self.directive(model).epoch) else {
+            return;
+        };
         let newest = |known: i64| match state {
             State::Halted => known.max(epoch),
             // The newest state of an epoch counts.

@@ -64,14 +64,8 @@ pub struct Down {
 impl Down {
     /// As the agent reads it.
     pub fn frame(&self) -> DirectiveFrame {
-        let hold = |id| UnrecordedHold {
-            id,
-            level: Level::Pause,
-            scope: "fleet".into(),
-            by: String::new(),
-            why: String::new(),
-            at: Timestamp(0),
-        };
+        let hold =
+            |id| UnrecordedHold { id, level: Level::Pause, scope: "fleet".into(), by: String::new(), why: String::new(), at: Timestamp(0) };
         DirectiveFrame {
             epoch: Epoch(self.epoch),
             state: self.state,

@@ -30,25 +30,63 @@ pub fn ms(steps: u8) -> i64 {
 pub enum Step {
     Tick,
     /// A check-in and its answer, with nothing in between.
-    Talk { process: usize, replica: usize },
+    Talk {
+        process: usize,
+        replica: usize,
+    },
     /// A check-in that comes at once, and an answer that is under way.
-    Ask { process: usize, replica: usize },
+    Ask {
+        process: usize,
+        replica: usize,
+    },
     /// A check-in that is under way.
-    Send { process: usize },
-    Take { message: usize, replica: usize },
-    Hear { message: usize },
-    WriteMemory { process: usize },
+    Send {
+        process: usize,
+    },
+    Take {
+        message: usize,
+        replica: usize,
+    },
+    Hear {
+        message: usize,
+    },
+    WriteMemory {
+        process: usize,
+    },
     /// A stream tells what is new: at once, or it is under way.
-    Push { replica: usize, comes: bool },
-    Press { replica: usize },
-    Release { hold: u8, replica: usize },
-    Sign { replica: usize },
-    CarryOut { replica: usize },
-    Cut { replica: usize },
-    Heal { replica: usize },
-    Merge { replica: usize },
-    Reboot { process: usize, kept: Kept },
-    Crash { replica: usize },
+    Push {
+        replica: usize,
+        comes: bool,
+    },
+    Press {
+        replica: usize,
+    },
+    Release {
+        hold: u8,
+        replica: usize,
+    },
+    Sign {
+        replica: usize,
+    },
+    CarryOut {
+        replica: usize,
+    },
+    Cut {
+        replica: usize,
+    },
+    Heal {
+        replica: usize,
+    },
+    Merge {
+        replica: usize,
+    },
+    Reboot {
+        process: usize,
+        kept: Kept,
+    },
+    Crash {
+        replica: usize,
+    },
     Backup,
     Restore,
     Clone,
@@ -167,7 +205,11 @@ impl Model {
     /// A bot that was started and trades, reached by nothing but the model's own steps.
     fn trading(&self) -> World {
         let mut world = self.fresh();
-        let whole = Self { without: None, scenario: Scenario { budget: Budget { starts: 1, ..Budget::default() }, ..self.scenario }, ..Self::new(self.scenario, None) };
+        let whole = Self {
+            without: None,
+            scenario: Scenario { budget: Budget { starts: 1, ..Budget::default() }, ..self.scenario },
+            ..Self::new(self.scenario, None)
+        };
         let talk = [Step::Talk { process: 0, replica: 0 }, Step::WriteMemory { process: 0 }];
         let sign = [Step::Sign { replica: 0 }, Step::CarryOut { replica: 0 }];
         for step in [&talk[..], &talk, &talk, &sign, &talk, &talk].concat() {
