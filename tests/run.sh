@@ -21,6 +21,7 @@ command -v chromium >/dev/null || missing+=(chromium)
 command -v chromedriver >/dev/null || missing+=(chromium-driver)
 command -v curl >/dev/null || missing+=(curl)
 command -v jq >/dev/null || missing+=(jq)
+command -v faketime >/dev/null || missing+=(faketime)
 # Whichever Python has what the verifier in examples needs; a version manager's may not see the system's packages.
 python() { for one in python3 /usr/bin/python3; do if "$one" -c 'import cryptography' 2>/dev/null; then echo "$one"; return; fi; done; return 1; }
 python >/dev/null || missing+=(python3 python3-cryptography)

@@ -36,6 +36,8 @@ pub struct Bot {
     since: u64,
     doing: State,
     instance: Option<String>,
+    // It began anew while it stood, and nobody has been told.
+    restart_untold: bool,
     // What becomes of its exits, as last known to somebody.
     exits: Option<Exits>,
     runs: Runs,
@@ -64,8 +66,11 @@ pub enum Meaning {
     Moved,
     /// It stands, and started anew meanwhile.
     Restarted,
-    /// It stands and was to manage its exits, which it did and does not any more.
-    ExitsEnded,
+    /// It stands and was to manage its exits, which it did and does not any more; and whether it started anew meanwhile.
+    ExitsEnded {
+        /// It did.
+        restarted: bool,
+    },
     /// Orders rest although it was told to cancel them; it is told again. Told once per number.
     OrdersLeft(u64),
     /// It cannot be looked at any more, and why: nothing is claimed of it until it is told again and read back.
@@ -105,6 +110,7 @@ impl Bot {
             // Whatever survived an earlier agent may be trading until it was looked at.
             doing: State::Active,
             instance: None,
+            restart_untold: false,
             exits: None,
             runs: Runs::default(),
             report: None,
@@ -215,6 +221,8 @@ impl Bot {
         // An order that is given again must not take a bot over that restarted meanwhile.
         let went_on = self.done.is_some() && self.doing != State::Halted && order.wanted.state != State::Halted;
         let restarted = went_on && self.is_another(&seen);
+        // One that stood and began anew while it was told again: the next look tells.
+        self.restart_untold |= self.done.is_some() && self.doing == State::Halted && seen.state == State::Halted && self.is_another(&seen);
         self.doing = seen.state;
         self.instance = seen.instance;
         // Where they ended although they were to go on, the next look finds that and tells.
@@ -244,7 +252,7 @@ impl Bot {
             self.again = Again::Anew;
             return Meaning::Moved;
         }
-        let restarted = self.is_another(&seen);
+        let restarted = std::mem::take(&mut self.restart_untold) || self.is_another(&seen);
         // One that said nothing of it before is known from here on.
         self.instance = seen.instance.clone().or(self.instance.take());
         if wanted == State::Halted {
@@ -253,7 +261,7 @@ impl Bot {
                 self.again = Again::Anew;
             }
             return match (self.exits_ended(&seen), restarted) {
-                (true, _) => Meaning::ExitsEnded,
+                (true, restarted) => Meaning::ExitsEnded { restarted },
                 (false, true) => Meaning::Restarted,
                 (false, false) => self.orders_left(seen.resting),
             };

@@ -7,7 +7,7 @@ use crate::domain::{Epoch, Exits, Level, Orders, State, text};
 use crate::protocol::{CarriedHold, DirectiveFrame, MAX_CARRIED};
 
 /// What the bot's adapter can do.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Powers {
     /// It can let the bot reduce without adding. Without this every order to reduce is a halt (ruling H20).
     pub can_reduce: bool,
@@ -16,7 +16,7 @@ pub struct Powers {
 }
 
 /// How long silence is borne. Milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Patience {
     /// Without a renewal for this long the bot adds nothing.
     pub stale_after_ms: i64,
@@ -47,7 +47,7 @@ impl Wanted {
 /// The strictest thing to want: what holds before anything was heard.
 pub const STANDSTILL: Wanted = Wanted { state: State::Halted, orders: Orders::CancelEntries, exits: Exits::None };
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Told {
     state: State,
     orders: Orders,
@@ -56,14 +56,14 @@ struct Told {
     blocks: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Lease {
     sent_at_ms: i64,
     until_ms: i64,
 }
 
 /// The state machine of one boot of one agent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Brain {
     memory: Memory,
     powers: Powers,

@@ -2,7 +2,7 @@
 //! a start in progress never outlives one.
 
 use super::{
-    adapters::{Adapter, AdapterError, ReadBack, Runs, Wanted},
+    adapters::{Adapter, AdapterError, ReadBack, Runs, Traits, Wanted},
     boot_clock::BootClock,
 };
 use crate::domain::{Epoch, State};
@@ -114,7 +114,7 @@ impl Hands {
                 result = &mut work => break result,
                 changed = orders.changed() => {
                     changed.ok()?;
-                    if orders.borrow_and_update().wanted.is_stricter_than(&order.wanted) {
+                    if overtakes(&orders.borrow_and_update().wanted, &order.wanted, self.adapter.traits()) {
                         return None;
                     }
                     another_waits = true;
@@ -173,5 +173,29 @@ impl Hands {
             let every = Duration::from_millis(u64::try_from(self.report_every_ms).unwrap_or(1_000));
             let _ = tokio::time::timeout(every, self.ask.notified()).await;
         }
+    }
+}
+
+/// True when what is wanted now must not wait for what is being done. Where orders cannot be cancelled and no exits managed, every halt is the same
+/// one: begun anew it would only take longer.
+fn overtakes(newer: &Wanted, doing: &Wanted, traits: Traits) -> bool {
+    newer.is_stricter_than(doing) && (newer.state != doing.state || traits.can_cancel || traits.can_manage_exits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Exits, Orders};
+
+    #[test]
+    fn a_halt_under_way_is_begun_anew_only_where_that_does_more() {
+        let wanted = |state, orders| Wanted { state, orders, exits: Exits::None };
+        let (run, halt, kill) =
+            (wanted(State::Active, Orders::Keep), wanted(State::Halted, Orders::CancelEntries), wanted(State::Halted, Orders::CancelAll));
+        let process = Traits { can_reduce: false, can_tell_orders: true, can_cancel: false, can_manage_exits: false, dies_with_agent: true };
+        assert!(overtakes(&halt, &run, process), "a stop waits for no start");
+        assert!(!overtakes(&kill, &halt, process), "its process is being ended already");
+        assert!(overtakes(&kill, &halt, Traits { can_cancel: true, ..process }));
+        assert!(!overtakes(&halt, &kill, Traits { can_cancel: true, ..process }));
     }
 }

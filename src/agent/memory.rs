@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::{io, path::PathBuf};
 
 /// What is remembered.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Memory {
     /// The highest epoch ever heard.
     pub highest: Epoch,
@@ -60,7 +60,7 @@ impl MemoryStore {
     /// Reads it.
     pub fn load(&self) -> Loaded {
         match std::fs::read_to_string(&self.path) {
-            Ok(text) => read(&text, &self.agent).map_or_else(Loaded::Broken, Loaded::Whole),
+            Ok(text) => Memory::from_text(&text, &self.agent).map_or_else(Loaded::Broken, Loaded::Whole),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Loaded::Missing,
             Err(error) => Loaded::Broken(error.to_string()),
         }
@@ -72,33 +72,46 @@ impl MemoryStore {
     /// When the disk refuses; the old memory then still stands.
     pub fn save(&self, memory: &Memory) -> io::Result<()> {
         failpoint!("agent:before_memory");
-        let page = Page { version: VERSION, agent: self.agent.clone(), memory: memory.clone() };
-        let line = serde_json::to_string(&page)?;
-        let text = format!("{line}\nsha256:{}\n", checksum(&line));
-        write_durably(&self.path, text.as_bytes(), 0o600)?;
+        write_durably(&self.path, memory.to_text(&self.agent)?.as_bytes(), 0o600)?;
         failpoint!("agent:memory");
         Ok(())
     }
 }
 
-fn checksum(line: &str) -> String {
-    data_encoding::HEXLOWER.encode(&Sha256::digest(line.as_bytes()))
+impl Memory {
+    /// The file's text.
+    ///
+    /// # Errors
+    /// None that is known: what is remembered can be written as JSON.
+    pub fn to_text(&self, agent: &AgentId) -> io::Result<String> {
+        let page = Page { version: VERSION, agent: agent.clone(), memory: self.clone() };
+        let line = serde_json::to_string(&page)?;
+        Ok(format!("{line}\nsha256:{}\n", checksum(&line)))
+    }
+
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// Why it cannot be trusted.
+    pub fn from_text(text: &str, agent: &AgentId) -> Result<Self, String> {
+        let mut lines = text.lines();
+        let (Some(line), Some(sum)) = (lines.next(), lines.next()) else { return Err("it is cut short".into()) };
+        if sum.strip_prefix("sha256:") != Some(checksum(line).as_str()) {
+            return Err("its checksum does not fit".into());
+        }
+        let page: Page = serde_json::from_str(line).map_err(|error| format!("it cannot be read: {error}"))?;
+        if page.version != VERSION {
+            return Err(format!("it is of version {}, not {VERSION}", page.version));
+        }
+        if page.agent != *agent {
+            return Err("it is another agent's".into());
+        }
+        Ok(page.memory)
+    }
 }
 
-fn read(text: &str, agent: &AgentId) -> Result<Memory, String> {
-    let mut lines = text.lines();
-    let (Some(line), Some(sum)) = (lines.next(), lines.next()) else { return Err("it is cut short".into()) };
-    if sum.strip_prefix("sha256:") != Some(checksum(line).as_str()) {
-        return Err("its checksum does not fit".into());
-    }
-    let page: Page = serde_json::from_str(line).map_err(|error| format!("it cannot be read: {error}"))?;
-    if page.version != VERSION {
-        return Err(format!("it is of version {}, not {VERSION}", page.version));
-    }
-    if page.agent != *agent {
-        return Err("it is another agent's".into());
-    }
-    Ok(page.memory)
+fn checksum(line: &str) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(line.as_bytes()))
 }
 
 #[cfg(test)]

@@ -82,19 +82,25 @@ impl Runner {
         tether: Option<Tether>,
     ) -> (Self, Ends) {
         let now = boot_clock.now_ms();
-        let memory = match store.load() {
-            Loaded::Whole(memory) => Some(memory),
-            Loaded::Missing => None,
+        let (memory, forgot) = match store.load() {
+            Loaded::Whole(memory) => (Some(memory), None),
+            Loaded::Missing => (None, Some("warning")),
             Loaded::Broken(why) => {
                 tracing::error!("the memory is not used: {why}; only a start after the first word of the server will count");
-                None
+                (None, Some("critical"))
             }
         };
         let (check_in_ms, patience) = sane(credential.check_in_ms, credential.stale_after_ms, credential.lapse_after_ms);
         let brain = Brain::boot(memory.clone(), adapter.traits().into(), patience);
         let apply_within_ms = adapter.apply_within_ms();
+        let adapter_manages_exits = adapter.traits().can_manage_exits;
         let (bot, hands) = Bot::new(adapter, boot_clock.clone(), brain.wanted(), check_in_ms);
         let (desk, desk_ends) = Desk::new(clock, standing(&brain, &bot, check_in_ms, patience));
+        // Without its memory an agent leaves a bot nothing; where it could have gone on closing and protecting, somebody has to know.
+        if let Some(severity) = forgot.filter(|_| adapter_manages_exits) {
+            let why = "the agent has no memory of what its bot may do while halted: until the server says, nobody closes or protects its positions";
+            desk.event("exits_not_managed", severity, why.into());
+        }
         let (tell_news, news) = mpsc::channel(64);
         if let Some(tether) = &tether {
             tether.exits(brain.wanted().exits);
@@ -261,6 +267,10 @@ impl Runner {
         }
     }
 
+    fn tell_restart(&mut self) {
+        self.desk.event("bot_restarted", "critical", "the bot restarted by itself while it was halted".into());
+    }
+
     fn hear(&mut self, frame: &DirectiveFrame, now: i64) {
         self.brain.hear(frame, now);
         let said = (frame.epoch, Wanted { state: frame.state, orders: frame.orders, exits: frame.exits });
@@ -289,12 +299,14 @@ impl Runner {
                 self.desk.event(kind, "critical", why);
             }
             Meaning::Moved => self.desk.event("bot_moved", "critical", "the bot did more than it was told and is told again".into()),
-            Meaning::Restarted => self.desk.event("bot_restarted", "critical", "the bot restarted by itself while it was halted".into()),
-            Meaning::ExitsEnded => self.desk.event(
-                "exits_not_managed",
-                "critical",
-                "the bot came to a stand although it was to manage its exits: nobody closes or protects its positions any more".into(),
-            ),
+            Meaning::Restarted => self.tell_restart(),
+            Meaning::ExitsEnded { restarted } => {
+                if restarted {
+                    self.tell_restart();
+                }
+                let why = "the bot came to a stand although it was to manage its exits: nobody closes or protects its positions any more";
+                self.desk.event("exits_not_managed", "critical", why.into());
+            }
             Meaning::OrdersLeft(n) => self.desk.event("orders_left", "critical", format!("{n} orders rest that were to be cancelled")),
             Meaning::OutOfSight(why) => self.desk.event("bot_not_seen", "critical", format!("the halted bot cannot be looked at: {why}")),
             Meaning::Idle(order, resting) => self.desk.idle(order.epoch, self.bot.doing(), resting),

@@ -530,15 +530,45 @@ async fn a_restart_of_a_halted_bot_is_told_and_it_is_halted_anew() {
 #[tokio::test]
 async fn a_halted_bot_that_does_not_manage_its_exits_any_more_is_told_of() {
     let (fake, bot, _agent, _dir) = halted().await;
-    let told = bot.at().told.len();
+    let (told, known) = (bot.at().told.len(), events(&fake, "exits_not_managed"));
     // It crashed, and its supervisor brought it back standing.
     {
         let mut at = bot.at();
         (at.runs, at.exits) = (at.runs + 1, Some(Exits::None));
     }
-    until("somebody hears of it", || events(&fake, "exits_not_managed") == 1).await;
+    until("somebody hears of it", || events(&fake, "exits_not_managed") == known + 1).await;
+    until("and of the restart beside it", || events(&fake, "bot_restarted") == 1).await;
     until("and it is halted anew", || bot.at().told.len() > told).await;
-    stays("that is told once", 300, || events(&fake, "exits_not_managed") == 1 && events(&fake, "bot_moved") == 0).await;
+    stays("that is told once", 300, || events(&fake, "exits_not_managed") == known + 1 && events(&fake, "bot_moved") == 0).await;
+}
+
+#[tokio::test]
+async fn a_restart_of_a_halted_bot_that_is_being_told_again_is_told_too() {
+    let (fake, bot, _agent, _dir) = halted().await;
+    for epoch in 20..24 {
+        // Whether a look or the order finds it first.
+        bot.at().runs += 1;
+        fake.says(frame(epoch, State::Halted, None));
+        let restarts = usize::try_from(epoch - 19).unwrap();
+        until("it is told", || events(&fake, "bot_restarted") == restarts).await;
+    }
+}
+
+#[tokio::test]
+async fn a_boot_that_leaves_a_bot_no_exits_for_want_of_a_memory_says_so() {
+    let (fake, bot, agent, dir) = halted().await;
+    let mut credential = fake.credential();
+    credential.agent = memory_of(&dir);
+    drop(agent);
+    let file = AgentDir::new(dir.path()).memory();
+    let memory = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &memory[..memory.len() / 2]).unwrap();
+    fake.script().events.clear();
+    let _agent = work(&credential, &bot, &AgentDir::new(dir.path()));
+    until("somebody hears of it", || {
+        fake.script().events.iter().any(|event| event.kind == "exits_not_managed" && event.severity == "critical")
+    })
+    .await;
 }
 
 #[tokio::test]

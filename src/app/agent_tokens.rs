@@ -7,7 +7,6 @@ use crate::audit::Event;
 use crate::authz::{self, Action, Permit};
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{BootId, Secret};
-use crate::fleet::BootStanding;
 use crate::storage::{self, Lane};
 use std::sync::Arc;
 
@@ -40,7 +39,7 @@ impl App {
     pub(super) fn end_old_token(self: &Arc<Self>, agent: &Arc<LiveAgent>, boot: &BootId) {
         let Some(next) = agent.by_next_token.clone() else { return };
         // A stream that was opened with the new token goes on saying so after the database has taken it.
-        if self.agents().is_settled(&next) || self.book.standing(&agent.bot, &agent.id, boot) != BootStanding::Newest {
+        if self.agents().is_settled(&next) || !self.is_newest_boot(agent, boot) {
             return;
         }
         self.agents().keep_only_token(&agent.id, &next);

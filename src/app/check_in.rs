@@ -9,7 +9,7 @@ use super::{
     said,
     sites::ANOTHER_SITES_COPY,
 };
-use crate::domain::{Blocked, BootId, BotFacts, BotId, Directive, Epoch, HoldId, State, StopKind, Timestamp, directive};
+use crate::domain::{Blocked, BootId, BotFacts, Directive, Epoch, HoldId, State, StopKind, Timestamp, directive, lease};
 use crate::fleet::{AckSeen, AgentSeen, BootStanding, View};
 use crate::protocol::{
     AckFrame, BlockedFrame, CarriedHold, CheckIn, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold,
@@ -79,40 +79,45 @@ impl App {
         let (bot, directive) = self.decide(agent, said).await?;
         self.watch_for_refusal(&bot, &directive, said).await;
         let frame = self.frame(&bot, &directive, &carries).await?;
-        let (directive, frame) = self.overtaken(&bot, directive, frame, &carries);
+        let (decided, directive) = self.overtaken(&bot, directive, frame, &carries);
         let age = self.view_age_ms(now);
-        let knows = said.epoch.is_some_and(|epoch| epoch >= directive.epoch);
-        let lease_ms = bot.timings.lapse_after_ms - age;
-        let sees = age <= bot.timings.stale_after_ms && lease_ms > 0;
-        let renew = (can_renew && knows && sees && !self.site.is_foreign()).then(|| Renew {
+        let is_foreign = self.site.is_foreign();
+        let lease_ms = lease::lease_ms(&bot.timings, age);
+        let renew = lease_ms.filter(|_| can_renew && !is_foreign && word(said).knows(&decided)).map(|lease_ms| Renew {
             seq: said.seq,
             epoch: said.epoch.unwrap_or_default(),
             lease_ms,
             server_time: now,
         });
-        let unsure = if self.site.is_foreign() {
+        let unsure = if is_foreign {
             Some(ANOTHER_SITES_COPY)
-        } else if !sees {
+        } else if lease_ms.is_none() {
             Some(VIEW_TOO_OLD)
         } else if !can_renew {
             Some(NOT_RECORDED)
         } else {
             None
         };
-        Ok(Heard { directive: frame, decided: directive, renew, unsure })
+        Ok(Heard { directive, decided, renew, unsure })
     }
 
-    /// What a stream tells an agent whose directive got freer: from a read of the database made after this call began (ruling H1).
+    /// What a stream tells an agent whose directive got freer: from a read of the database made after this call began (ruling H1), and only the
+    /// newest boot. Without a boot it is a hint, which frees nobody.
     ///
     /// # Errors
-    /// `ViewTooOld` when the database cannot be read: the next check-in asks again.
-    pub async fn risen(&self, bot: &BotId, carries: &Carries) -> Result<(Directive, DirectiveFrame), Unheard> {
+    /// `ViewTooOld` when the database cannot be read: the next check-in asks again. `Replaced` for an older boot.
+    pub async fn risen(&self, agent: &LiveAgent, boot: Option<&BootId>, carries: &Carries) -> Result<(Directive, DirectiveFrame), Unheard> {
         if self.site.is_foreign() {
             return Err(Unheard::AnotherSite);
         }
         self.refresh().await.map_err(|_| Unheard::ViewTooOld)?;
+        if let Some(boot) = boot
+            && !self.settle_boot(agent, boot, self.clock.now()).await?
+        {
+            return Err(Unheard::ViewTooOld);
+        }
         let view = self.fleet.view();
-        let bot = view.bot(bot).cloned().ok_or(Unheard::CredentialEnded)?;
+        let bot = view.bot(&agent.bot).cloned().ok_or(Unheard::CredentialEnded)?;
         let directive = view.directive(&bot);
         let frame = self.frame(&bot, &directive, carries).await?;
         Ok(self.overtaken(&bot, directive, frame, carries))
@@ -141,14 +146,22 @@ impl App {
         Ok(Heard { directive: frame, decided: directive, renew: None, unsure: None })
     }
 
+    /// True when this boot is known to be the newest. Another replica may have recorded a newer one, which stopped the bot: what was known before
+    /// the bot's last stop is asked again. The embedded database has no other writer.
+    pub fn is_newest_boot(&self, agent: &LiveAgent, boot: &BootId) -> bool {
+        let last_stop = || self.fleet.view().bot(&agent.bot).and_then(|bot| bot.stop.as_ref().map(|stop| stop.epoch)).unwrap_or_default();
+        let since = if self.db.is_embedded() { Epoch::default() } else { last_stop() };
+        self.book.standing(&agent.bot, &agent.id, boot, since) == BootStanding::Newest
+    }
+
     /// Settles which boot is newest. True when it is this one and the database has it.
     async fn settle_boot(&self, agent: &LiveAgent, boot: &BootId, now: Timestamp) -> Result<bool, Unheard> {
-        if self.book.standing(&agent.bot, &agent.id, boot) == BootStanding::Newest {
+        if self.is_newest_boot(agent, boot) {
             return Ok(true);
         }
         match self.record_fact(&agent.bot, Observed::Boot(agent.id.clone(), boot.clone())).await {
             Ok(true) => Ok(true),
-            Ok(false) if self.book.standing(&agent.bot, &agent.id, boot) == BootStanding::Newest => Ok(true),
+            Ok(false) if self.is_newest_boot(agent, boot) => Ok(true),
             Ok(false) => {
                 self.two_bearers(agent, boot, now).await;
                 Err(Unheard::Replaced)
@@ -237,27 +250,29 @@ impl App {
             Ok((bot, directive))
         };
         let (bot, directive) = look()?;
-        let goes_up = said.state.is_none_or(|state| directive.state > state);
-        let knows_more = said.epoch.is_some_and(|epoch| epoch > directive.epoch);
         if self.site.is_foreign() && directive.state != State::Halted {
             return Err(Unheard::AnotherSite);
         }
-        if !goes_up && !knows_more {
+        let word = word(said);
+        if !word.needs_read(&directive) {
             return Ok((bot, directive));
         }
         if self.refresh().await.is_ok() {
+            // What was read may be the stop and the start of a newer boot that another replica recorded: never up on those.
+            if let Some(boot) = &said.boot {
+                self.settle_boot(agent, boot, self.clock.now()).await?;
+            }
             return look();
         }
         // Never up from memory. Halted stays halted whatever the database would say, so that much can be answered.
-        if goes_up && directive.state != State::Halted { Err(Unheard::ViewTooOld) } else { Ok((bot, directive)) }
+        if word.may_hear_unread(&directive) { Ok((bot, directive)) } else { Err(Unheard::ViewTooOld) }
     }
 
     /// Ruling C9: a bot that traded under this start and now says `halted` twice running has stopped by itself. One whose agent counts only
     /// later starts will never take this one up, and need not have been seen trading: it may have stopped within a moment, or this process
     /// may be younger than its start.
     async fn watch_for_refusal(&self, bot: &BotFacts, directive: &Directive, said: &CheckIn) {
-        let knows = said.epoch.is_some_and(|epoch| epoch >= directive.epoch);
-        if directive.state != State::Active || !knows {
+        if directive.state != State::Active || !word(said).knows(directive) {
             return;
         }
         let is_past_it = said.start_after.is_some_and(|after| after >= bot.start_epoch);
@@ -372,6 +387,10 @@ struct Told {
     start: Option<StartFrame>,
     recorded: Vec<HoldId>,
     released: Vec<HoldId>,
+}
+
+fn word(said: &CheckIn) -> lease::Word {
+    lease::Word { state: said.state, epoch: said.epoch }
 }
 
 fn reason_frame(reason: &crate::domain::Reason) -> ReasonFrame {

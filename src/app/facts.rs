@@ -81,7 +81,7 @@ impl App {
         failpoint!("fact:committed");
         for fact in recorded {
             if let Observed::Boot(agent, boot) = &fact.observed {
-                self.book.set_newest_boot(&fact.bot, agent, boot);
+                self.book.set_newest_boot(&fact.bot, agent, boot, epoch);
             }
         }
         Ok(newest)
@@ -95,7 +95,8 @@ impl App {
                     let last = storage::agents::boot_newest(act.tx(), agent).await?;
                     let is_newest = last.is_some_and(|(newest, _)| newest == boot.as_str());
                     if is_newest {
-                        self.book.set_newest_boot(&fact.bot, agent, boot);
+                        // The epoch of this transaction is its own; what committed before it is known.
+                        self.book.set_newest_boot(&fact.bot, agent, boot, Epoch(epoch.0 - 1));
                     }
                     return Ok(false);
                 }

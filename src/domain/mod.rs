@@ -8,6 +8,7 @@ pub mod directive;
 pub mod hold;
 pub mod ids;
 pub mod largest;
+pub mod lease;
 pub mod limits;
 pub mod notice;
 pub mod quorum;
@@ -17,6 +18,7 @@ pub mod role;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod secret;
+pub mod start;
 pub mod text;
 pub mod time;
 pub mod token;

@@ -97,8 +97,8 @@ pub enum BootStanding {
 struct Page {
     seen: Option<Arc<AgentSeen>>,
     acks: Vec<AckSeen>,
-    // The newest boot of the bot's live agent, once the database has said so or taken it.
-    boot: Option<(AgentId, BootId)>,
+    // The newest boot of the bot's live agent, once the database has said so or taken it, and up to which epoch that is known.
+    boot: Option<(AgentId, BootId, Epoch)>,
     // Under which start the bot was seen trading.
     traded_under: Epoch,
     // The course of its exposure.
@@ -169,19 +169,22 @@ impl Book {
         });
     }
 
-    /// Where a boot stands.
-    pub fn standing(&self, bot: &BotId, agent: &AgentId, boot: &BootId) -> BootStanding {
+    /// Where a boot stands. A boot is a stop: what was known before the bot's latest one, at epoch `since`, may be over by now.
+    pub fn standing(&self, bot: &BotId, agent: &AgentId, boot: &BootId, since: Epoch) -> BootStanding {
         let newest = self.read(bot, |page| page.boot.clone()).flatten();
         match newest {
-            Some((of, newest)) if of == *agent && newest == *boot => BootStanding::Newest,
+            Some((of, newest, known)) if of == *agent && newest == *boot && known >= since => BootStanding::Newest,
             _ => BootStanding::Unknown,
         }
     }
-    /// Notes the newest boot, as the database has it.
-    pub fn set_newest_boot(&self, bot: &BotId, agent: &AgentId, boot: &BootId) {
+    /// Notes the newest boot, as the database has it at an epoch.
+    pub fn set_newest_boot(&self, bot: &BotId, agent: &AgentId, boot: &BootId, known: Epoch) {
         self.write(bot, |page| {
-            page.boot = Some((agent.clone(), boot.clone()));
-            page.refusals = 0;
+            let is_same = |(of, newest, _): &&(AgentId, BootId, Epoch)| of == agent && newest == boot;
+            match page.boot.as_ref().filter(is_same).map(|(_, _, epoch)| *epoch) {
+                Some(before) => page.boot = Some((agent.clone(), boot.clone(), before.max(known))),
+                None => (page.boot, page.refusals) = (Some((agent.clone(), boot.clone(), known)), 0),
+            }
         });
     }
 

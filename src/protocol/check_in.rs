@@ -70,7 +70,7 @@ pub struct HelloBot {
 }
 
 /// A hold that the agent was told of before any database had it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CarriedHold {
     /// Its id.
     pub id: HoldId,

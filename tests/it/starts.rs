@@ -7,7 +7,7 @@ use crate::harness::{
 };
 use crate::log::copy::Raw;
 use andon::{
-    app::{AppError, acts::Outcome},
+    app::{AppError, acts::Outcome, check_in::Unheard},
     domain::{BotFacts, BotId, Epoch, Level, Scope, State, Step, StopKind},
     storage::Lane,
     workers,
@@ -350,4 +350,28 @@ on_both!(an_ack_of_another_state_counts_also_on_disk, |fresh: Fresh| async move 
     let applied: Vec<_> =
         stored.iter().filter(|ack| ack.epoch == epoch && ack.step == andon::domain::Step::Applied).map(|ack| ack.state).collect();
     assert_eq!(applied, [Some(State::Halted)]);
+});
+
+on_both!(a_boot_that_another_replica_has_seen_replaced_is_freed_by_nobody, |fresh: Fresh| async move {
+    let kind = fresh.kind;
+    let test = TestApp::new(fresh).await;
+    // The embedded database has one server; there it is the same one that both boots speak to.
+    let other = if kind == Kind::Postgres { test.restarted().await } else { test.app.clone() };
+    let mut all = bots(&test, 1).await;
+    let (bot, old) = &mut all[0];
+    old.settle(&other).await;
+    // A copy of the machine runs, and speaks to the first replica alone.
+    let mut copy = crate::harness::agent::of(old.enrolled.clone());
+    (copy.seen, copy.start_after) = (old.seen, old.seen);
+    copy.settle(&test.app).await;
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    copy.settle(&test.app).await;
+    assert_eq!(copy.state, State::Active);
+    let (live, carries) = (old.live(&other), andon::app::check_in::Carries::default());
+    let risen = other.risen(&live, Some(&old.boot), &carries).await;
+    assert!(matches!(risen, Err(Unheard::Replaced)), "its stream is told nothing freer");
+    assert!(matches!(old.check_in(&other).await, Err(Unheard::Replaced)), "and its check-in renews nothing");
+    assert_eq!(old.state, State::Halted);
+    // Where the replicas have heard nothing of each other yet, the same.
+    assert!(matches!(old.check_in(&test.app).await, Err(Unheard::Replaced)));
 });

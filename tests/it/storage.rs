@@ -273,3 +273,13 @@ on_both!(a_database_that_is_gone_says_of_no_session_that_it_is_over, |fresh: Fre
     assert!(here.load(&record.id).await.unwrap().is_some(), "what is remembered counts");
     assert!(started_anew.load(&record.id).await.is_err(), "a session of before is not said to be none: its cookie would be taken away");
 });
+
+#[tokio::test]
+async fn the_embedded_database_counts_no_memory() {
+    // The counter is a lock that every page read takes: `.cargo/config.toml` builds it without.
+    let fresh = fresh(Kind::Sqlite).await;
+    let mut conn = fresh.db.read().await.unwrap();
+    let Conn::Sqlite(conn) = &mut *conn else { panic!("not the embedded one") };
+    let options: Vec<String> = sqlx::query_scalar("PRAGMA compile_options").fetch_all(&mut **conn).await.unwrap();
+    assert!(options.iter().any(|option| option == "DEFAULT_MEMSTATUS=0"), "{options:?}");
+}

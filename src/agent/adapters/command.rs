@@ -21,7 +21,7 @@ use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Traits, Wanted};
 use crate::domain::{Orders, State};
 use crate::protocol::Report;
 use async_trait::async_trait;
-use run::{Call, Cancel};
+use run::{Call, Cancel, GONE_MS};
 use serde::Deserialize;
 use std::{
     path::PathBuf,
@@ -150,7 +150,9 @@ impl Adapter for CommandAdapter {
         }
     }
     fn apply_within_ms(&self) -> i64 {
-        self.config.halt.timeout_ms.saturating_add(self.config.report.timeout_ms).saturating_add(1_000)
+        let reduce_ms = self.config.reduce.as_ref().map_or(0, |reduce| reduce.timeout_ms);
+        let told_ms = self.config.halt.timeout_ms.max(reduce_ms);
+        told_ms.saturating_add(self.config.report.timeout_ms).saturating_add(GONE_MS).saturating_add(1_000)
     }
 
     async fn apply(&self, wanted: &Wanted) -> Result<ReadBack, AdapterError> {

@@ -51,12 +51,12 @@ pub struct Resting {
 }
 
 impl Resting {
-    /// How many of them were to be cancelled. Where nobody can tell all of them, those that would open or add stand for all.
+    /// How many of them were to be cancelled. Where all are to go, those that would open or add do not stand for the rest.
     pub fn against(&self, orders: Orders) -> Option<u64> {
         match orders {
             Orders::Keep => Some(0),
             Orders::CancelEntries => self.entry,
-            Orders::CancelAll => self.all.or(self.entry),
+            Orders::CancelAll => self.all,
         }
     }
 }
@@ -171,4 +171,17 @@ pub trait Adapter: Send + Sync + 'static {
     /// Looks for what a person who sets the bot up should know. Changes nothing, unless `restart` asks to find out in which state a restart
     /// brings a bot that stands back.
     async fn examine(&self, restart: bool) -> Vec<Finding>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_no_entry_rests_says_nothing_of_all_orders() {
+        let known = Resting { entry: Some(0), all: None };
+        assert_eq!(known.against(Orders::CancelEntries), Some(0));
+        assert_eq!(known.against(Orders::CancelAll), None, "others may rest");
+        assert_eq!(Resting { entry: Some(0), all: Some(2) }.against(Orders::CancelAll), Some(2));
+    }
 }

@@ -12,6 +12,8 @@ use std::time::Duration;
 const TOKEN_LIVES_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 /// How long the first check-in with a new one may take.
 const FIRST_USE: Duration = Duration::from_secs(5);
+/// Between two tries of it.
+const AGAIN: Duration = Duration::from_millis(500);
 /// Between two looks at the token's age, and between two tries.
 const LOOK: Duration = Duration::from_secs(3_600);
 
@@ -55,19 +57,24 @@ async fn change(line: &Line, keeper: &Keeper) -> Result<(), String> {
     let old = replace(keeper, token.clone(), Some(link.clock.now())).await?;
     failpoint!("agent:token_written");
     link.door.use_token(&token).map_err(|error| error.to_string())?;
-    // Nothing waits for this answer: it is only the new token's first check-in. Any later one would do, should this one be lost.
-    let body = PollCheckIn { check_in: line.counter.contact(&link.boot), ..PollCheckIn::default() };
-    match link.wire.check_in(&link.door, &body, FIRST_USE).await {
-        Err(WireError::CredentialEnded | WireError::ChangedMeanwhile) => {
-            // The server does not know what it has just given: it went back in time. There the old one holds.
-            let back = old.clone();
-            replace(keeper, back, None).await?;
-            link.door.use_token(&old).map_err(|error| error.to_string())?;
-            Err("the server does not know the token that it gave".to_owned())
-        }
-        Ok(_) | Err(_) => {
-            failpoint!("agent:token_used");
-            Ok(())
+    // Until it is answered nobody knows whether the server has the token that it gave; until then no other answer is believed about it.
+    loop {
+        let body = PollCheckIn { check_in: line.counter.contact(&link.boot), ..PollCheckIn::default() };
+        match link.wire.check_in(&link.door, &body, FIRST_USE).await {
+            Ok(_) => {
+                failpoint!("agent:token_used");
+                return Ok(());
+            }
+            Err(WireError::CredentialEnded | WireError::ChangedMeanwhile) => {
+                // The server does not know what it has just given: it went back in time. There the old one holds.
+                let back = old.clone();
+                replace(keeper, back, None).await?;
+                link.door.use_token(&old).map_err(|error| error.to_string())?;
+                return Err("the server does not know the token that it gave".to_owned());
+            }
+            // Another boot has taken over: it has the new token from the disk.
+            Err(WireError::Replaced) => return Ok(()),
+            Err(_) => tokio::time::sleep(AGAIN).await,
         }
     }
 }

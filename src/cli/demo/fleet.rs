@@ -45,7 +45,7 @@ pub struct Agents {
 }
 
 impl Agents {
-    /// Waits until every bot is halted; the deaf one is given up.
+    /// Waits until every bot is halted; who takes too long is given up.
     pub async fn ended(mut self) {
         for process in &mut self.processes {
             if let Some(pid) = process.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
@@ -85,7 +85,7 @@ pub async fn open(place: Place<'_>, staff: &Staff, count: usize) -> Result<Agent
                 boot_clock: BootClock::system(),
                 tether: None,
             };
-            let agent = Agent::new(config, Box::new(Simulated::new(temper(n), n as u64 + 1)), store);
+            let agent = Agent::new(config, Box::new(Simulated::new(temper(n), n as u64 + 1, place.stopping.clone())), store);
             let mut stopping = place.stopping.clone();
             agents.inside.spawn(async move {
                 let shutdown = async move {

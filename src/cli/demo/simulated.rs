@@ -9,6 +9,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use tokio::sync::watch;
 
 /// How a demo bot behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,19 +36,21 @@ struct Inside {
 pub struct Simulated {
     temper: Temper,
     takes: Duration,
+    // True once the demo ends: then the deaf one obeys as well.
+    ends: watch::Receiver<bool>,
     inside: Mutex<Inside>,
 }
 
 impl Simulated {
-    /// A bot of a temperament; `seed` is its luck.
-    pub fn new(temper: Temper, seed: u64) -> Self {
+    /// A bot of a temperament; `seed` is its luck, `ends` says when the demo does.
+    pub fn new(temper: Temper, seed: u64, ends: watch::Receiver<bool>) -> Self {
         let takes = match temper {
             Temper::Slow => Duration::from_millis(5_000),
             _ => Duration::from_millis(60 + (seed * 37) % 400),
         };
         let drift = if temper == Temper::Losing { -700 } else { 60 };
         let market = Market::new(seed, drift, temper == Temper::Noisy);
-        Self { temper, takes, inside: Mutex::new(Inside { state: State::Halted, has_traded: false, market }) }
+        Self { temper, takes, ends, inside: Mutex::new(Inside { state: State::Halted, has_traded: false, market }) }
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -79,7 +82,8 @@ impl Adapter for Simulated {
             return Ok(self.read_back());
         }
         tokio::time::sleep(self.takes).await;
-        if self.temper == Temper::Deaf && wanted.state != State::Active && self.inside().has_traded {
+        let is_deaf = self.temper == Temper::Deaf && !*self.ends.borrow();
+        if is_deaf && wanted.state != State::Active && self.inside().has_traded {
             return Err(AdapterError::new("the bot does not say that it stopped"));
         }
         let mut inside = self.inside();
@@ -119,5 +123,22 @@ impl Adapter for Simulated {
 
     async fn examine(&self, _restart: bool) -> Vec<Finding> {
         Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::adapters::STANDSTILL;
+    use crate::domain::Exits;
+
+    #[tokio::test]
+    async fn the_deaf_one_obeys_when_the_demo_ends() {
+        let (end, ends) = watch::channel(false);
+        let bot = Simulated::new(Temper::Deaf, 1, ends);
+        bot.apply(&Wanted { state: State::Active, orders: Orders::Keep, exits: Exits::Managed }).await.unwrap();
+        assert!(bot.apply(&STANDSTILL).await.is_err());
+        end.send_replace(true);
+        assert_eq!(bot.apply(&STANDSTILL).await.unwrap().state, State::Halted);
     }
 }

@@ -59,7 +59,7 @@ async fn newer(app: &App, agent: &LiveAgent, after: Epoch, watch: &mut Watch) ->
     if directive.state != BotState::Active {
         return Ok(Some(app.stop_frame(&view, bot, &directive, &Carries::default())));
     }
-    match app.risen(&agent.bot, &Carries::default()).await {
+    match app.risen(agent, None, &Carries::default()).await {
         Ok((_, frame)) => Ok(Some(frame)),
         Err(Unheard::ViewTooOld | Unheard::AnotherSite) => Ok(None),
         Err(other) => Err(other.into()),

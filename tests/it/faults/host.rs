@@ -67,9 +67,15 @@ impl Host {
 
     /// Starts the minder, and with it the agent.
     pub fn run(&mut self) {
+        self.run_with(&[]);
+    }
+
+    /// The same with more in their environment.
+    pub fn run_with(&mut self, environment: &[(&str, String)]) {
         let log = File::options().create(true).append(true).open(self.dir.join("log")).unwrap();
         let mut command = server::command(server::andon());
         command.args(["agent", "run", "--dir"]).arg(&self.dir);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.env("ANDON_FAILPOINT", self.arm.variable()).stdout(Stdio::null()).stderr(log);
         self.minder = Some(command.spawn().unwrap());
     }

@@ -13,7 +13,9 @@ mod scene;
 pub mod server;
 mod trouble;
 
+mod clocks;
 mod command;
+mod degraded;
 mod freqtrade;
 mod kills;
 mod line;

@@ -8,6 +8,7 @@ use axum::{
     http::{Request, StatusCode},
 };
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How it is pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub struct Press {
     pub level: &'static str,
     pub why: String,
     /// What a browser sends, to be sent again.
-    form: Option<String>,
+    pub(super) form: Option<String>,
 }
 
 /// An answered press.
@@ -52,6 +53,17 @@ impl Press {
             body[self.scope] = self.name.clone().into();
         }
         body
+    }
+
+    /// The bytes of the same press over the API, and nothing after it on this connection.
+    pub fn bytes(&self, token: &str) -> Vec<u8> {
+        let body = self.json().to_string();
+        let head = format!(
+            "POST /api/v1/holds HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+             Connection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        [head.into_bytes(), body.into_bytes()].concat()
     }
 
     /// Presses once. None: nobody answered.
@@ -112,6 +124,15 @@ impl Press {
         let hold = browser.leads_to().strip_prefix("/holds/").unwrap().to_owned();
         Some(Pressed { hold, kept: String::new() })
     }
+}
+
+/// What is answered to these bytes, however long that takes.
+pub async fn answer_to(address: std::net::SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 /// One request of a program. None: nobody answered.

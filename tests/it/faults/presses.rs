@@ -26,22 +26,10 @@ use tokio::{
     net::TcpStream,
 };
 
-/// The bytes of a press over the API.
-fn bytes(scene: &Scene, press: &Press) -> Vec<u8> {
-    let body = press.json().to_string();
-    let head = format!(
-        "POST /api/v1/holds HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n",
-        scene.ground.stop_token,
-        body.len()
-    );
-    [head.into_bytes(), body.into_bytes()].concat()
-}
-
 /// Sends all of a press and resets the connection at once: nobody is there to be answered.
 async fn send_and_reset(scene: &Scene, press: &Press) {
     let mut stream = TcpStream::connect(scene.ground.address).await.unwrap();
-    stream.write_all(&bytes(scene, press)).await.unwrap();
+    stream.write_all(&press.bytes(&scene.ground.stop_token)).await.unwrap();
     rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
     drop(stream);
 }
@@ -93,7 +81,7 @@ on_both!(a_server_killed_after_the_last_byte_of_a_press_keeps_what_it_committed_
 on_both!(a_server_that_is_told_to_stop_finishes_the_press_under_way, |fresh: Fresh| async move {
     let mut scene = Scene::trading_on(fresh).await;
     let press = Press::new(Way::Token, "while it stops");
-    let bytes = bytes(&scene, &press);
+    let bytes = press.bytes(&scene.ground.stop_token);
     let (most, last) = bytes.split_at(bytes.len() - 1);
     let mut stream = TcpStream::connect(scene.ground.address).await.unwrap();
     stream.write_all(most).await.unwrap();

@@ -35,7 +35,13 @@ pub struct Server {
 impl Server {
     /// Starts it and waits until it answers. A write beyond the limit of a file's size is to be an error and no signal, which `sh` sees to.
     pub async fn start(ground: &Ground) -> Self {
+        Self::start_with(ground, &[]).await
+    }
+
+    /// The same with more in its environment.
+    pub async fn start_with(ground: &Ground, environment: &[(&str, String)]) -> Self {
         let mut command = command("sh");
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(andon());
         let arm = Arm::new(ground.path().join("server.failpoint"));
         command.arg("serve").arg("--data").arg(ground.path()).arg("--state-dir").arg(ground.state_dir());

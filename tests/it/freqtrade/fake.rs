@@ -370,9 +370,12 @@ async fn start(State(fake): State<Fake>) -> Json<Value> {
     said("starting trader ...")
 }
 
-async fn reload_config(State(fake): State<Fake>) -> Json<Value> {
+async fn reload_config(State(fake): State<Fake>) -> Response {
     fake.at().state = "reload_config";
-    said("Reloading config ...")
+    if fake.at().refuses.contains(&"reload_config answers an error") {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    said("Reloading config ...").into_response()
 }
 
 async fn cancel(State(fake): State<Fake>, Path(id): Path<i64>) -> Response {

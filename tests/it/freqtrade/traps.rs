@@ -343,6 +343,18 @@ async fn a_check_says_what_is_wrong_and_measures_the_initial_state() {
 }
 
 #[tokio::test]
+async fn a_reload_that_is_answered_with_an_error_and_heard_all_the_same_leaves_nothing_running() {
+    let fake = Fake::new("stopped").await;
+    fake.until_in("stopped").await;
+    let bot = with(&fake, PASSWORD, 400, 3_000);
+    fake.at().initial_state = "running";
+    fake.at().refuses = &["reload_config answers an error"];
+    let found = bot.examine(true).await;
+    assert!(found.iter().any(|finding| !finding.is_good && finding.text.contains("running")), "{found:?}");
+    assert_eq!(fake.at().mode, Some("stopped"), "it came back running and was halted");
+}
+
+#[tokio::test]
 async fn a_check_that_cannot_halt_the_bot_again_says_that_it_runs() {
     let fake = Fake::new("stopped").await;
     fake.until_in("stopped").await;

@@ -20,6 +20,7 @@ pub struct Fresh {
     pub dir: tempfile::TempDir,
 }
 
+#[derive(Clone)]
 pub enum Place {
     File(PathBuf),
     Url(String),

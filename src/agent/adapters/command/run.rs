@@ -23,7 +23,7 @@ use std::{
 
 const STEP: Duration = Duration::from_millis(10);
 /// After a KILL the kernel needs no longer than this, unless a process hangs in it.
-const GONE_MS: i64 = 2_000;
+pub(super) const GONE_MS: i64 = 2_000;
 /// What a command left behind may hold its output open; it is not waited for longer than this.
 const OUTPUT: Duration = Duration::from_millis(500);
 

@@ -173,3 +173,17 @@ async fn a_halt_is_proved_by_the_report_and_not_by_its_own_word() {
     let error = tokio::task::spawn_blocking(move || bot.halt_now(&STANDSTILL)).await.unwrap().unwrap_err().to_string();
     assert!(error.contains("active") && error.contains("report command"), "{error}");
 }
+
+#[test]
+fn it_declares_what_the_slower_of_its_stops_takes_at_most() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |halt_ms: i64, reduce_ms: Option<i64>| {
+        let mut config = config(dir.path());
+        config.halt.timeout_ms = halt_ms;
+        config.report.timeout_ms = 3_000;
+        config.reduce = reduce_ms.map(|timeout_ms| Order { timeout_ms, ..config.halt.clone() });
+        CommandAdapter::new(config).apply_within_ms()
+    };
+    assert_eq!(with(5_000, Some(9_000)), 9_000 + 3_000 + GONE_MS + 1_000);
+    assert_eq!(with(5_000, None), 5_000 + 3_000 + GONE_MS + 1_000);
+}

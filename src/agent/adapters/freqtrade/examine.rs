@@ -6,6 +6,7 @@ use crate::agent::{
     adapters::{Adapter, AdapterError, Finding, STANDSTILL},
     boot_clock::BootClock,
 };
+use crate::domain::State;
 use std::time::Duration;
 
 /// How many answers the latency is measured over.
@@ -18,6 +19,7 @@ impl FreqtradeAdapter {
     /// Lets a bot that stands reload its configuration, which brings it back in its initial state as a restart does, and halts it at once if
     /// that is not `stopped`. One that is paused manages its exits: a reload would end that, or free it.
     pub(super) async fn reload(&self) -> Vec<Finding> {
+        // An error here means that nothing was asked of the bot yet.
         let came_back = match self.try_reload().await {
             Ok(mode) => mode,
             Err(error) => return vec![Finding::bad(format!("initial_state could not be found out: {error}"))],
@@ -37,11 +39,15 @@ impl FreqtradeAdapter {
     async fn stop_again(&self) -> Result<(), AdapterError> {
         let end = self.boot_clock.now_ms().saturating_add(self.config.apply_within_ms());
         loop {
-            match self.apply(&STANDSTILL).await {
-                Ok(_) => return Ok(()),
-                Err(error) if self.boot_clock.now_ms() >= end => return Err(error),
-                Err(_) => tokio::time::sleep(STEP).await,
+            let why = match self.apply(&STANDSTILL).await {
+                Ok(seen) if seen.state == State::Halted => return Ok(()),
+                Ok(seen) => AdapterError(format!("told to be halted, the bot is {}", seen.state)),
+                Err(error) => error,
+            };
+            if self.boot_clock.now_ms() >= end {
+                return Err(why);
             }
+            tokio::time::sleep(STEP).await;
         }
     }
 
@@ -51,7 +57,10 @@ impl FreqtradeAdapter {
             return Err(AdapterError(format!("the bot is {}; only one that is stopped is let reload, so stop it first", mode.word())));
         }
         let before = self.api.logs().await?.worker();
-        self.api.reload().await?;
+        if let Err(error) = self.api.reload().await {
+            // It may have been heard all the same: then the bot comes back as it begins.
+            tracing::warn!("the reload was answered: {error}");
+        }
         let end = self.boot_clock.now_ms().saturating_add(RELOAD_MS);
         loop {
             let now = self.api.logs().await.map(|logs| logs.worker());

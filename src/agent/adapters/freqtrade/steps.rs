@@ -58,7 +58,9 @@ struct Mark {
 impl FreqtradeAdapter {
     /// Makes it add nothing, or stand, and reads back.
     pub(super) async fn quiet(&self, wanted: &Wanted) -> Result<ReadBack, AdapterError> {
-        match self.pause_and_cancel(wanted).await {
+        // One deadline for all of it: what it declares. A stop is sent all the same, and what is not proved by then is begun anew from what is true.
+        let end = self.boot_clock.now_ms().saturating_add(self.config.apply_within_ms());
+        match self.pause_and_cancel(wanted, end).await {
             Ok(Mode::Stopped) => {}
             Ok(_) if is_to_stand(wanted) => self.api.stop().await?,
             Ok(_) => {}
@@ -69,22 +71,22 @@ impl FreqtradeAdapter {
             }
             Err(why) => return Err(why),
         }
-        if self.settled().await? == Mode::Stopped {
-            self.prove(Proof::Stopped, self.config.apply_within_ms()).await?;
+        if self.settled_by(end).await? == Mode::Stopped {
+            self.prove(Proof::Stopped, end).await?;
         }
         self.read_back(wanted).await
     }
 
     /// Pauses it with proof and cancels, and answers what it is then. A stopped one is left as it is, as a pause would wake it.
-    async fn pause_and_cancel(&self, wanted: &Wanted) -> Result<Mode, AdapterError> {
-        if self.settled().await? == Mode::Running {
-            self.pause().await?;
+    async fn pause_and_cancel(&self, wanted: &Wanted, end: i64) -> Result<Mode, AdapterError> {
+        if self.settled_by(end).await? == Mode::Running {
+            self.pause(end).await?;
         }
-        let mode = self.settled().await?;
+        let mode = self.settled_by(end).await?;
         if mode == Mode::Paused {
-            self.prove(Proof::Paused(self.mark().await?), self.config.apply_within_ms()).await?;
+            self.prove(Proof::Paused(self.mark().await?), end).await?;
             if wanted.orders != Orders::Keep {
-                self.cancel(wanted).await?;
+                self.cancel(wanted, end).await?;
             }
         }
         Ok(mode)
@@ -97,8 +99,9 @@ impl FreqtradeAdapter {
         if before != Mode::Running {
             self.api.start().await?;
             let began = (before == Mode::Stopped).then_some(health.bot_startup);
-            let within_ms = self.config.apply_within_ms().saturating_add(START_MS);
-            self.prove(Proof::Running(self.mark().await?, began), within_ms).await?;
+            let mark = self.mark().await?;
+            let end = self.boot_clock.now_ms().saturating_add(self.config.apply_within_ms()).saturating_add(START_MS);
+            self.prove(Proof::Running(mark, began), end).await?;
         }
         let (config, health) = tokio::try_join!(self.api.config(), self.api.health())?;
         self.note_runs(&config);
@@ -107,7 +110,10 @@ impl FreqtradeAdapter {
 
     /// Its state once it does not reload any more.
     pub(super) async fn settled(&self) -> Result<Mode, AdapterError> {
-        let end = self.boot_clock.now_ms().saturating_add(RELOAD_MS);
+        self.settled_by(self.boot_clock.now_ms().saturating_add(RELOAD_MS)).await
+    }
+
+    async fn settled_by(&self, end: i64) -> Result<Mode, AdapterError> {
         loop {
             let config = self.api.config().await?;
             match config.mode() {
@@ -120,11 +126,10 @@ impl FreqtradeAdapter {
     }
 
     /// Pauses a running bot. A pause that is answered during a reload changes nothing, so it is said until it shows.
-    async fn pause(&self) -> Result<(), AdapterError> {
-        let end = self.boot_clock.now_ms().saturating_add(self.config.apply_within_ms());
+    async fn pause(&self, end: i64) -> Result<(), AdapterError> {
         loop {
             self.api.pause().await?;
-            if self.settled().await? != Mode::Running {
+            if self.settled_by(end).await? != Mode::Running {
                 return Ok(());
             }
             if self.boot_clock.now_ms() >= end {
@@ -134,20 +139,19 @@ impl FreqtradeAdapter {
         }
     }
 
-    async fn prove(&self, proof: Proof, within_ms: i64) -> Result<(), AdapterError> {
-        let end = self.boot_clock.now_ms().saturating_add(within_ms);
-        while !self.is_proved(&proof).await? {
+    async fn prove(&self, proof: Proof, end: i64) -> Result<(), AdapterError> {
+        while !self.is_proved(&proof, end).await? {
             if self.boot_clock.now_ms() >= end {
                 let what = proof.words();
-                return Err(AdapterError(format!("Freqtrade was told, and within {within_ms} ms nothing proves that {what}")));
+                return Err(AdapterError(format!("Freqtrade was told, and in the time that it has nothing proves that {what}")));
             }
             tokio::time::sleep(STEP).await;
         }
         Ok(())
     }
 
-    async fn is_proved(&self, proof: &Proof) -> Result<bool, AdapterError> {
-        let mode = self.settled().await?;
+    async fn is_proved(&self, proof: &Proof, end: i64) -> Result<bool, AdapterError> {
+        let mode = self.settled_by(end).await?;
         if mode != proof.mode() {
             let (told, now) = (proof.mode().word(), mode.word());
             return Err(AdapterError(format!("Freqtrade was told to be {told} and then by somebody else to be {now}")));
@@ -180,7 +184,7 @@ impl FreqtradeAdapter {
     }
 
     /// Cancels what is to be cancelled for as long as that gets on, and returns when nothing is left of it or no more can be done for now.
-    async fn cancel(&self, wanted: &Wanted) -> Result<(), AdapterError> {
+    async fn cancel(&self, wanted: &Wanted, end: i64) -> Result<(), AdapterError> {
         let aimed_at = |trade: &Trade| if wanted.orders == Orders::CancelAll { trade.cancellable() } else { trade.entry_orders() };
         let patience_ms = self.config.throttle_ms.max(1_000);
         let mut fewest = u64::MAX;
@@ -191,7 +195,7 @@ impl FreqtradeAdapter {
             if left < fewest {
                 (fewest, got_on_ms) = (left, self.boot_clock.now_ms());
             }
-            let is_late = || self.boot_clock.now_ms().saturating_sub(got_on_ms) > patience_ms;
+            let is_late = || self.boot_clock.now_ms().saturating_sub(got_on_ms) > patience_ms || self.boot_clock.now_ms() >= end;
             if left == 0 || is_late() {
                 return Ok(());
             }

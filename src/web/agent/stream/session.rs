@@ -15,7 +15,7 @@ use crate::app::{
     sites::ANOTHER_SITES_COPY,
 };
 use crate::domain::{BootId, Directive, HoldId};
-use crate::fleet::{BootStanding, Ended, lines::LineGuard, lines::Mouth as _};
+use crate::fleet::{Ended, lines::LineGuard, lines::Mouth as _};
 use crate::protocol::{CheckIn, DirectiveFrame, FromServer, Hello, HoldFrame, close};
 use axum::extract::ws::WebSocket;
 use futures_util::{
@@ -102,7 +102,7 @@ impl<'a> Session<'a> {
 
     async fn serve(&mut self, frames: &mut SplitStream<WebSocket>) -> Result<Infallible, End> {
         // An agent that comes back within its boot is heard at once, whatever its check-in has to wait for.
-        if self.app.book.standing(&self.agent.bot, &self.agent.id, &self.boot) == BootStanding::Newest {
+        if self.app.is_newest_boot(self.agent, &self.boot) {
             self.accept()?;
         }
         let mut quiet = std::pin::pin!(sleep_until(self.quiet_until()));
@@ -147,15 +147,19 @@ impl<'a> Session<'a> {
         let view = self.app.fleet.view();
         let mut speech = self.mouth.speech().await;
         if matches!(speech.look(&view, &self.agent.bot).await?, Looked::Rises) && speech.teller.has_begun() && self.rising.is_none() {
-            let (app, agent, carries) = (self.app, self.agent, speech.carries.clone());
-            self.rising = Some(Box::pin(async move { app.risen(&agent.bot, &carries).await }));
+            let (app, agent, boot, carries) = (self.app, self.agent, self.boot.clone(), speech.carries.clone());
+            self.rising = Some(Box::pin(async move { app.risen(agent, Some(&boot), &carries).await }));
         }
         Ok(())
     }
 
     /// Says what a fresh read said. Without one nothing is said: the next check-in asks again.
     async fn tell_risen(&mut self, risen: Risen) -> Result<(), End> {
-        let Ok((directive, frame)) = risen else { return Ok(()) };
+        let (directive, frame) = match risen {
+            Ok(risen) => risen,
+            Err(Unheard::Replaced) => return Err(End::replaced()),
+            Err(Unheard::CredentialEnded | Unheard::ViewTooOld) => return Ok(()),
+        };
         {
             let mut speech = self.mouth.speech().await;
             // A stop that was said meanwhile stands.

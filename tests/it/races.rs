@@ -1,0 +1,95 @@
+//! A hold against whatever would let a bot trade, at the same moment: the stop wins, whichever of them the database takes first.
+
+use crate::harness::{
+    agent::ready,
+    app::TestApp,
+    db::{Fresh, on_both},
+};
+use andon::{
+    app::{App, AppError, acts::Outcome, holds::Placed, holds::Press},
+    domain::{BotFacts, HoldId, Level, Scope, Stage, State},
+    storage,
+};
+use std::sync::Arc;
+
+/// Races per database, half of them with a start and half with a release.
+const RACES: usize = 1_000;
+
+/// Presses in a task of its own, as a request does.
+fn press(test: &TestApp, by: &str, through: &Arc<App>, bot: &BotFacts) -> tokio::task::JoinHandle<Placed> {
+    let (app, actor) = (through.clone(), test.actor(by));
+    let press = Press { scope: Scope::Bot(bot.id.clone()), level: Level::Pause, why: String::new(), idempotency_key: String::new() };
+    tokio::spawn(async move { app.place(actor, press).await.unwrap() })
+}
+
+/// The last signature of an act, made and not sent: what is left is the race.
+async fn sign(test: &TestApp, by: &str, act: &andon::app::acts::ActView) -> impl Future<Output = Result<Outcome, AppError>> + use<> {
+    let (app, actor, id) = (test.app.clone(), test.actor(by), act.stored.id.clone());
+    let ceremony = app.signing_options(&actor, &id).await.unwrap();
+    let answer = test.people[by].key.sign(&ceremony.options).unwrap();
+    async move { app.sign(&actor, &id, &ceremony.state, &answer).await }
+}
+
+/// The hold is in the database, and every replica tells the bot to halt.
+async fn stands(test: &TestApp, replicas: &[&Arc<App>], bot: &BotFacts, hold: &HoldId) {
+    let stored = storage::holds::hold_by_id(&mut test.fresh.db.read().await.unwrap(), hold).await.unwrap();
+    assert!(stored.is_some_and(|hold| hold.is_open()), "the hold is there");
+    for app in replicas {
+        app.refresh().await.unwrap();
+        let view = app.fleet.view();
+        let directive = view.directive(view.bot(&bot.id).unwrap());
+        assert_eq!(directive.state, State::Halted);
+        assert!(directive.holds.contains(hold));
+    }
+}
+
+on_both!(a_hold_wins_every_race_with_a_start_and_with_a_release, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let other = test.restarted().await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = ready(&test, &bot, "operator").await;
+    let (mut started, mut released) = (0, 0);
+    for race in (0..RACES).step_by(2) {
+        let through = if race % 4 == 0 { &test.app } else { &other };
+        let act = test.app.prepare_start(&test.actor("operator"), std::slice::from_ref(&bot.id), &[]).await.unwrap();
+        let start = tokio::spawn(sign(&test, "operator", &act).await);
+        let first = press(&test, "operator", through, &bot);
+        let (start, first) = (start.await.unwrap(), first.await.unwrap().hold);
+        started += usize::from(start.is_ok());
+        stands(&test, &[&test.app, &other], &bot, &first.id).await;
+        agent.settle(&test.app).await;
+        assert_eq!(agent.state, State::Halted, "whatever came first, it stands in the end");
+
+        let act = test.app.prepare_release(&test.actor("operator"), &first.id, "it is over").await.unwrap();
+        let release = tokio::spawn(sign(&test, "operator", &act).await);
+        let second = press(&test, "lead", through, &bot);
+        let (release, second) = (release.await.unwrap(), second.await.unwrap().hold);
+        released += usize::from(release.is_ok());
+        assert_ne!(first.id, second.id, "each press of another person is a hold of its own");
+        stands(&test, &[&test.app, &other], &bot, &second.id).await;
+        for hold in test.app.fleet.view().open_holds().cloned().collect::<Vec<_>>() {
+            test.release(&hold.id, &["operator"]).await.unwrap();
+        }
+        agent.settle(&test.app).await;
+        assert_eq!(agent.state, State::Halted, "released is not started");
+    }
+    println!("{RACES} races: {started} starts and {released} releases were carried out, and no bot traded after its hold");
+    test.log_is_good().await;
+});
+
+on_both!(a_hold_wins_every_race_with_a_change_of_stage, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = ready(&test, &bot, "operator").await;
+    for race in 0..100 {
+        let (app, actor, id) = (test.app.clone(), test.actor("operator"), bot.id.clone());
+        let stage = if race % 2 == 0 { Stage::Draft } else { Stage::Sandbox };
+        let change = tokio::spawn(async move { app.set_stage(&actor, &id, stage).await });
+        let hold = press(&test, "operator", &test.app, &bot).await.unwrap().hold;
+        let _ = change.await.unwrap();
+        stands(&test, &[&test.app], &bot, &hold.id).await;
+        test.release(&hold.id, &["operator"]).await.unwrap();
+        agent.settle(&test.app).await;
+        assert_eq!(agent.state, State::Halted);
+    }
+});
