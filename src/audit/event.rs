@@ -1,8 +1,8 @@
 //! What an entry can say: a closed list with named fields. No free-form map, no request body, no header ever gets in here.
 
 use crate::domain::{
-    ActId, AgentId, BotId, CredentialId, DeviceId, Grant, Hold, HoldId, InstallationId, Level, RecoveryId, Stage, StopKind, TeamId,
-    TokenId, UserId,
+    ActId, AgentId, AlertId, BotId, CredentialId, DeviceId, Grant, Hold, HoldId, InstallationId, Level, RecoveryId, Stage, StopKind,
+    TeamId, TokenId, UserId,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -210,6 +210,13 @@ pub enum Event {
     LogKeyAdded { key_id: String, vkey: String },
     #[serde(rename = "log.replica_joined")]
     ReplicaJoined { key_id: String, vkey: String, size: u64, root: String, checkpoint: String },
+    #[serde(rename = "alert.taken")]
+    AlertTaken { alert: AlertId, about: String, bot: Option<BotId> },
+    #[serde(rename = "alert.closed")]
+    AlertClosed { alert: AlertId, about: String, bot: Option<BotId>, why: String },
+    /// What was known of the bots under a hold at its press: the digest of the whole.
+    #[serde(rename = "hold.evidence_taken")]
+    EvidenceTaken { hold: HoldId, count: u64, late: bool, sha256: String },
 }
 
 /// The most ids that an entry lists; beyond it count and digest stand for them (a leaf holds 65,535 bytes).

@@ -73,6 +73,8 @@ text_enum! {
         CheckIn = "check in",
         /// Record what was observed: lapses, boots, merges.
         Record = "record",
+        /// Take or close an alert.
+        TendAlert = "take or close an alert",
     }
 }
 
@@ -248,6 +250,9 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::OwnDevices, Resource::User(id)) => actor.user() == Some(id),
         (Action::ManageDevices, _) => holds(Role::Admin),
         (Action::OwnKeys | Action::OwnAddress | Action::OwnSessions, Resource::User(id)) => actor.user() == Some(id),
+        // One that concerns no bot concerns everybody who trades.
+        (Action::TendAlert, Resource::Team(team)) => trades_in(team) || holds(Role::Risk) || holds(Role::Admin),
+        (Action::TendAlert, _) => holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin),
         _ => false,
     }
 }
@@ -319,7 +324,7 @@ fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource:
             Action::SeeCounts => true,
             Action::PlaceHold => matches!(scope, TokenScope::StopOnly | TokenScope::Operate),
             Action::See | Action::SeeCheckpoint => matches!(scope, TokenScope::Read | TokenScope::Operate),
-            Action::EditBot | Action::SetStage => scope == TokenScope::Operate,
+            Action::EditBot | Action::SetStage | Action::TendAlert => scope == TokenScope::Operate,
             _ => false,
         }
 }
@@ -373,6 +378,7 @@ fn who_may(action: Action) -> &'static str {
         Action::OwnKeys | Action::OwnAddress | Action::OwnDevices | Action::OwnSessions => "the person themselves",
         Action::CheckIn => "the bot's agent",
         Action::Record => "the server",
+        Action::TendAlert => "an operator or lead of the bot's team, risk or an admin",
     }
 }
 

@@ -86,6 +86,10 @@ ids! {
     TokenId = "token";
     /// A stop device.
     DeviceId = "stop device";
+    /// An alert.
+    AlertId = "alert";
+    /// A drill.
+    DrillId = "drill";
 }
 
 /// A security key's credential id: base64url without padding.

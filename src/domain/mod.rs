@@ -2,11 +2,14 @@
 //! `directive.rs` is the heart: what a bot may do, computed from facts and from nothing else.
 
 pub mod act;
+pub mod alert;
+pub mod behind;
 pub mod bot;
 pub mod decimal;
 pub mod directive;
 pub mod hold;
 pub mod ids;
+pub mod ladder;
 pub mod largest;
 pub mod limits;
 pub mod notice;
@@ -22,12 +25,14 @@ pub mod time;
 pub mod token;
 
 pub use act::{Act, ActKind, StartLeaf};
+pub use alert::{Alert, AlertKind, Severity, Subject};
 pub use bot::{BotFacts, Exits, Freshness, Stage, StopFact, StopKind, Timings};
 pub use decimal::Decimal;
 pub use directive::{Directive, Orders, Reason, State};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{
-    ActId, AgentId, BootId, BotId, CredentialId, DeviceId, HoldId, InstallationId, NoticeId, RecoveryId, StopId, TeamId, TokenId, UserId,
+    ActId, AgentId, AlertId, BootId, BotId, CredentialId, DeviceId, DrillId, HoldId, InstallationId, NoticeId, RecoveryId, StopId, TeamId,
+    TokenId, UserId,
 };
 pub use limits::Limits;
 pub use notice::{Audience, MailAddress, Notice, NoticeKind};

@@ -58,6 +58,8 @@ text_enum! {
         PolicyChanged = "policy_changed",
         /// A person asked whether notices reach them.
         Test = "test",
+        /// Something needs somebody at once.
+        Alert = "alert",
     }
 }
 

@@ -1,8 +1,9 @@
 //! How domain types stand in columns: words and ids as text, moments and epochs as integers. One macro serves both drivers.
 
 use crate::domain::{
-    ActId, AgentId, BotId, CredentialId, DeviceId, Epoch, Exits, HoldId, InstallationId, Level, MailAddress, NoticeId, NoticeKind,
-    PlacerKind, RecoveryId, Role, Stage, State, Step, StopId, StopKind, TeamId, Timestamp, TokenId, UserId, recovery::RecoveryState,
+    ActId, AgentId, AlertId, AlertKind, BotId, CredentialId, DeviceId, DrillId, Epoch, Exits, HoldId, InstallationId, Level, MailAddress,
+    NoticeId, NoticeKind, PlacerKind, RecoveryId, Role, Severity, Stage, State, Step, StopId, StopKind, TeamId, Timestamp, TokenId, UserId,
+    alert::CommandState, recovery::RecoveryState,
 };
 use sqlx::{Database, Decode, Encode, Type, encode::IsNull, error::BoxDynError};
 
@@ -38,8 +39,24 @@ macro_rules! words {
     ($($name:ident),*) => { column! { String: $($name = |word| word.as_str().to_owned(), |stored| Ok(stored.parse::<$name>()?);)* } };
 }
 
-ids!(ActId, AgentId, BotId, DeviceId, HoldId, InstallationId, MailAddress, NoticeId, RecoveryId, StopId, TeamId, TokenId, UserId);
-words!(Exits, Level, NoticeKind, PlacerKind, RecoveryState, Role, Stage, State, Step, StopKind);
+ids!(
+    ActId,
+    AgentId,
+    AlertId,
+    BotId,
+    DeviceId,
+    DrillId,
+    HoldId,
+    InstallationId,
+    MailAddress,
+    NoticeId,
+    RecoveryId,
+    StopId,
+    TeamId,
+    TokenId,
+    UserId
+);
+words!(AlertKind, CommandState, Exits, Level, NoticeKind, PlacerKind, RecoveryState, Role, Severity, Stage, State, Step, StopKind);
 column! { String: CredentialId = |id| id.0.clone(), |stored| Ok(CredentialId(stored)); }
 column! { i64:
     Epoch = |epoch| epoch.0, |stored| Ok(Epoch(stored));

@@ -35,6 +35,7 @@ const VERSIONS: &[Version] = versions! {
     15 "0015_sessions_end";
     16 "0016_second_person";
     17 "0017_last_signature";
+    19 "0019_alerts";
 };
 
 /// How a database's schema stands to this program.

@@ -5,6 +5,7 @@
 pub mod acks;
 pub mod acts;
 pub mod agents;
+pub mod alerts;
 pub mod audit;
 pub mod books;
 pub mod bots;
@@ -18,6 +19,7 @@ pub mod drills;
 pub mod epoch;
 pub mod error;
 pub mod events;
+pub mod evidence;
 pub mod first_run;
 pub mod holds;
 pub mod installation;
@@ -40,10 +42,11 @@ pub use error::{Error, Result};
 
 /// Every named statement of this room, so that one test can prepare all of them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files: [(&str, &[(&str, &str)]); 28] = [
+    let files: [(&str, &[(&str, &str)]); 30] = [
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
+        ("alerts", alerts::STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("books", books::STATEMENTS),
         ("bots", bots::STATEMENTS),
@@ -54,6 +57,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("drills", drills::STATEMENTS),
         ("epoch", epoch::STATEMENTS),
         ("events", events::STATEMENTS),
+        ("evidence", evidence::STATEMENTS),
         ("first_run", first_run::STATEMENTS),
         ("holds", holds::STATEMENTS),
         ("installation", installation::STATEMENTS),

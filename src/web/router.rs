@@ -167,6 +167,11 @@ routes! {
     GET "/system" Access::Person(Action::See) => super::pages::system::show;
     POST "/system/mail" Access::Person(Action::See) => super::pages::mail::test;
     GET "/card" Access::Public => super::pages::system::card;
+    GET "/alerts" Access::Person(Action::See) => super::pages::alerts::index;
+    GET "/alerts/{id}" Access::Person(Action::See) => super::pages::alerts::show;
+    POST "/alerts/{id}/take" Access::Person(Action::TendAlert) => super::pages::alerts::take;
+    GET "/holds/{id}/evidence" Access::Person(Action::See) => super::pages::holds::evidence::show;
+    POST "/alerts/{id}/close" Access::Person(Action::TendAlert) => super::pages::alerts::close;
 
     POST "/agent/v1/enrol" Access::Public => super::agent::enrol::create;
     POST "/agent/v1/check-in" Access::Agent => super::agent::check_in::create;
@@ -189,6 +194,11 @@ routes! {
     GET "/api/v1/holds/{id}" Access::Token(Action::SeeCounts) => super::api::v1::holds::show;
     GET "/api/v1/holds/{id}/receipt" Access::Token(Action::SeeCounts) => super::api::v1::receipts::show;
     GET "/api/v1/audit/checkpoint" Access::Token(Action::SeeCheckpoint) => super::api::v1::audit::checkpoint;
+    GET "/api/v1/alerts" Access::Token(Action::See) => super::api::v1::alerts::index;
+    GET "/api/v1/alerts/{id}" Access::Token(Action::See) => super::api::v1::alerts::show;
+    POST "/api/v1/alerts/{id}/take" Access::Token(Action::TendAlert) => super::api::v1::alerts::take;
+    GET "/api/v1/holds/{id}/evidence" Access::Token(Action::See) => super::api::v1::evidence::show;
+    POST "/api/v1/alerts/{id}/close" Access::Token(Action::TendAlert) => super::api::v1::alerts::close;
     GET "/api/v1/openapi.json" Access::Public => super::api::openapi::show;
 }
 

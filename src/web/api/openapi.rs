@@ -58,6 +58,11 @@ impl Modify for Tokens {
         v1::holds::show,
         v1::receipts::show,
         v1::audit::checkpoint,
+        v1::alerts::index,
+        v1::alerts::show,
+        v1::alerts::take,
+        v1::alerts::close,
+        v1::evidence::show,
     )
 )]
 pub struct Description;

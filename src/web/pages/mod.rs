@@ -19,6 +19,7 @@
 
 pub mod acts;
 pub mod agents;
+pub mod alerts;
 pub mod audit;
 pub mod bots;
 pub mod first_run;

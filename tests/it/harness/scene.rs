@@ -8,11 +8,12 @@ use super::{
     db::Fresh,
     examples::Ask,
 };
+use crate::faults::until;
 use andon::{
     app::acts::{ActView, Outcome},
     domain::{
-        ActKind, Audience, BotFacts, DeviceId, Grant, Hold, Level, Notice, NoticeId, NoticeKind, RecoveryId, Role, Scope, TeamId,
-        Timestamp, TokenId, UserId, recovery::RecoveryState,
+        ActKind, AlertId, AlertKind, Audience, BotFacts, DeviceId, Grant, Hold, Level, Notice, NoticeId, NoticeKind, RecoveryId, Role,
+        Scope, Subject, TeamId, Timestamp, TokenId, UserId, recovery::RecoveryState,
     },
     storage::{self, Lane, WriteTx, recoveries::Recovery},
     web::router::{Access, Route, router},
@@ -50,6 +51,8 @@ pub struct Things {
     pub linked: RecoveryId,
     /// A notice of the operator's.
     pub notice: NoticeId,
+    /// An alert about the bot.
+    pub alert: AlertId,
 }
 
 /// Whose thing a try is about.
@@ -219,6 +222,11 @@ impl Scene {
         self.test.app.ask_own_recovery(user, "left on a train").await.unwrap()
     }
 
+    /// An alert of its own about a bot of the team.
+    pub async fn alert(&self, whose: Whose) -> AlertId {
+        alert(&self.test, &self.bot(whose).await).await
+    }
+
     /// A token to be revoked.
     pub async fn token(&self, whose: Whose) -> TokenId {
         let team = (whose != Whose::Everybodys).then(|| self.of(whose).team.clone());
@@ -288,6 +296,8 @@ async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> T
     let held = test.bot(&format!("{name}-held"), name).await;
     let agent = agent::ready(test, &held, operator).await;
     let hold = test.press(operator, Scope::Bot(held.id), Level::Pause).await.hold;
+    // What was known at the press is on its way to the disk.
+    until("the evidence", async || test.app.evidence(&test.actor(operator), &hold.id, "", 1).await.is_ok()).await;
     let act = code_act(test, &bot, operator).await;
     let (member, _) = invite(test, &format!("{name}-member"), test.team(name)).await;
     let operators = || vec![Grant { role: Role::Operator, team: Some(test.team(name)) }];
@@ -300,7 +310,16 @@ async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> T
         test.sign(by, &act).await.unwrap();
     }
     let notice = notice(test, operator).await;
-    Things { name, team: test.team(name), operator, bot, hold, agent, act, member, fellow, linked, notice }
+    let alert = alert(test, &bot).await;
+    Things { name, team: test.team(name), operator, bot, hold, agent, act, member, fellow, linked, notice, alert }
+}
+
+/// An alert about a bot, a mere warning: nobody is told.
+async fn alert(test: &TestApp, bot: &BotFacts) -> AlertId {
+    let subject = Subject::bot(&bot.id);
+    test.app.raise(AlertKind::ClockOff, subject.clone(), "Its clock is off by 3000 ms.");
+    test.app.write_alerts().await.unwrap();
+    test.app.alerts.find(AlertKind::ClockOff, &subject).unwrap().id
 }
 
 /// A notice of somebody's, who has an address from then on.

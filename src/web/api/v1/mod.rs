@@ -2,8 +2,10 @@
 //! until somebody puts it there.
 
 pub mod agents;
+pub mod alerts;
 pub mod audit;
 pub mod bots;
+pub mod evidence;
 pub mod holds;
 pub mod receipts;
 pub mod teams;
