@@ -123,16 +123,15 @@ impl Alarms {
             return;
         }
         let key = (kind, subject.key());
-        match words {
-            Some(words) => {
-                if self.sounding.insert(key) && app.alerts.find(kind, subject).is_none() {
-                    app.raise(kind, subject.clone(), words);
-                }
+        let Some(words) = words else {
+            // What an earlier process raised ends as well.
+            if self.sounding.remove(&key) || self.ours.contains(&key) {
+                app.settle(kind, subject, gone);
             }
-            None if self.sounding.remove(&key) => app.settle(kind, subject, gone),
-            // One that an earlier process raised.
-            None if self.ours.contains(&key) => app.settle(kind, subject, gone),
-            None => {}
+            return;
+        };
+        if self.sounding.insert(key) && app.alerts.find(kind, subject).is_none() {
+            app.raise(kind, subject.clone(), words);
         }
     }
 }

@@ -114,8 +114,9 @@ impl App {
             return Err(invalid.into());
         }
         let all = bots.iter().chain([&control]);
-        let reasons: Vec<String> =
-            all.filter_map(|bot| self.why_not_drilled(bot).map(|why| format!("{} {why}: a drill would measure nothing of it", bot.name))).collect();
+        let reasons: Vec<String> = all
+            .filter_map(|bot| self.why_not_drilled(bot).map(|why| format!("{} {why}: a drill would measure nothing of it", bot.name)))
+            .collect();
         if reasons.is_empty() { Ok(Plan { bots, control }) } else { Err(AppError::Conflict(reasons)) }
     }
 
@@ -278,7 +279,8 @@ impl App {
         for some in rows.iter().zip(&measured).collect::<Vec<_>>().chunks(CHUNK) {
             let mut tx = self.db.write(Lane::Normal).await?;
             for (row, seen) in some {
-                let row = DrillBot { received_ms: seen.received_ms, applied_ms: seen.applied_ms, idle_ms: seen.idle_ms, ..DrillBot::clone(row) };
+                let row =
+                    DrillBot { received_ms: seen.received_ms, applied_ms: seen.applied_ms, idle_ms: seen.idle_ms, ..DrillBot::clone(row) };
                 storage::drill_runs::drill_bot_measure(&mut tx, &row).await?;
             }
             tx.commit().await?;
@@ -351,7 +353,12 @@ impl App {
     ///
     /// # Errors
     /// `Denied`; when the database is gone.
-    pub async fn drill_runs(&self, actor: &Actor, before: Option<&DrillId>, most: i64) -> Result<(Vec<DrillRun>, Option<DrillId>), AppError> {
+    pub async fn drill_runs(
+        &self,
+        actor: &Actor,
+        before: Option<&DrillId>,
+        most: i64,
+    ) -> Result<(Vec<DrillRun>, Option<DrillId>), AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
         let mut conn = self.db.read().await?;
         let mut runs = storage::drill_runs::drill_run_newest(&mut conn, before, most + 1).await?;

@@ -14,6 +14,7 @@ pub mod bots;
 pub mod check_in;
 pub mod demo;
 pub mod device_uses;
+pub mod drill_runs;
 pub mod drills;
 pub mod endings;
 pub mod error;
@@ -118,6 +119,8 @@ pub struct App {
     pub(crate) carrier: OnceLock<crate::mail::Carrier>,
     pub(crate) to_tell: mpsc::Sender<(crate::domain::Audience, crate::domain::Notice)>,
     pub(crate) alert_command: OnceLock<Vec<String>>,
+    // A drill may be running.
+    pub(crate) drills_open: AtomicBool,
     pub(crate) evidence: evidence::EvidenceQueue,
     pub(crate) to_freeze: mpsc::Sender<crate::domain::Hold>,
     pub(crate) rungs: OnceLock<Vec<Box<dyn ladder::Rung>>>,
@@ -181,6 +184,7 @@ impl App {
             notices: notices::NoticeBook::default(),
             alerts: alerts::AlertBook::default(),
             alert_command: OnceLock::new(),
+            drills_open: AtomicBool::new(true),
             evidence: evidence::EvidenceQueue::default(),
             to_freeze,
             rungs: OnceLock::new(),

@@ -1,8 +1,8 @@
 //! What an entry can say: a closed list with named fields. No free-form map, no request body, no header ever gets in here.
 
 use crate::domain::{
-    ActId, AgentId, AlertId, BotId, CredentialId, DeviceId, Grant, Hold, HoldId, InstallationId, Level, RecoveryId, Stage, StopKind,
-    TeamId, TokenId, UserId,
+    ActId, AgentId, AlertId, BotId, CredentialId, DeviceId, DrillId, Grant, Hold, HoldId, InstallationId, Level, RecoveryId, Stage,
+    StopKind, TeamId, TokenId, UserId,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -217,6 +217,17 @@ pub enum Event {
     /// What was known of the bots under a hold at its press: the digest of the whole.
     #[serde(rename = "hold.evidence_taken")]
     EvidenceTaken { hold: HoldId, count: u64, late: bool, sha256: String },
+    #[serde(rename = "drill.begun")]
+    DrillBegun {
+        drill: DrillId,
+        bots: Vec<BotId>,
+        control: BotId,
+        /// None in sandbox, where no second person is asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<SignedAct>,
+    },
+    #[serde(rename = "drill.ended")]
+    DrillEnded { drill: DrillId, passed: bool, reasons: String },
 }
 
 /// The most ids that an entry lists; beyond it count and digest stand for them (a leaf holds 65,535 bytes).
@@ -274,6 +285,7 @@ impl Event {
                 Some(signed)
             }
             Self::UserEnabled { signed, .. } | Self::CredentialAdded { signed, .. } | Self::RecoveryAsked { signed, .. } => signed.as_ref(),
+            Self::DrillBegun { signed, .. } => signed.as_ref(),
             Self::ActSigned { by, .. } => Some(by),
             _ => None,
         }

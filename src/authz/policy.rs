@@ -75,6 +75,10 @@ text_enum! {
         Record = "record",
         /// Take or close an alert.
         TendAlert = "take or close an alert",
+        /// Pause bots for a drill.
+        RunDrill = "begin a drill",
+        /// Be the second signer of a drill above sandbox.
+        SecondDrill = "second a drill",
     }
 }
 
@@ -250,6 +254,9 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::OwnDevices, Resource::User(id)) => actor.user() == Some(id),
         (Action::ManageDevices, _) => holds(Role::Admin),
         (Action::OwnKeys | Action::OwnAddress | Action::OwnSessions, Resource::User(id)) => actor.user() == Some(id),
+        (Action::RunDrill, Resource::Team(team)) => trades_in(team) || holds(Role::Risk),
+        (Action::SecondDrill, _) => holds(Role::Lead) || holds(Role::Risk),
+        (Action::RunDrill, Resource::Installation) => holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk),
         // One that concerns no bot concerns everybody who trades.
         (Action::TendAlert, Resource::Team(team)) => trades_in(team) || holds(Role::Risk) || holds(Role::Admin),
         (Action::TendAlert, _) => holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin),
@@ -364,7 +371,8 @@ fn who_may(action: Action) -> &'static str {
         Action::SeeMatrix | Action::SeeAccess => "an auditor or admin",
         Action::PlaceHold | Action::ExplainHold => "an operator, lead, risk or admin",
         Action::ReleaseHold => "an operator or lead of the bot's team (a wide hold: a lead of a covered team, or risk)",
-        Action::SecondRelease | Action::SecondStart => "another lead, or risk",
+        Action::RunDrill => "an operator or lead of the bot's team, or risk",
+        Action::SecondRelease | Action::SecondStart | Action::SecondDrill => "another lead, or risk",
         Action::StartBot | Action::EditBot => "an operator or lead of the bot's team",
         Action::SetStage => "an operator or lead of the bot's team, or risk",
         Action::EnrolAgent => "an operator (to sandbox) or a lead of the bot's team",

@@ -181,6 +181,13 @@ pub enum ActKind {
         /// What the phone is to be called.
         name: String,
     },
+    /// Pause one bot above sandbox for a drill.
+    Drill {
+        /// The bot.
+        bot: BotId,
+        /// The bot that must go on.
+        control: BotId,
+    },
 }
 
 fn ninety() -> u32 {
@@ -210,6 +217,7 @@ impl ActKind {
             Self::TokenCreate { .. } => "token_create",
             Self::StopDevices { .. } => "stop_devices",
             Self::StopDeviceLink { .. } => "stop_device_link",
+            Self::Drill { .. } => "drill",
         }
     }
 }

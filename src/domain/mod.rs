@@ -7,6 +7,7 @@ pub mod behind;
 pub mod bot;
 pub mod decimal;
 pub mod directive;
+pub mod drill;
 pub mod hold;
 pub mod ids;
 pub mod ladder;

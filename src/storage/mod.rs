@@ -15,6 +15,7 @@ mod columns;
 pub mod credentials;
 pub mod db;
 pub mod deliveries;
+pub mod drill_runs;
 pub mod drills;
 pub mod epoch;
 pub mod error;
@@ -42,7 +43,7 @@ pub use error::{Error, Result};
 
 /// Every named statement of this room, so that one test can prepare all of them on both databases.
 pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
-    let files: [(&str, &[(&str, &str)]); 30] = [
+    let files: [(&str, &[(&str, &str)]); 31] = [
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
@@ -54,6 +55,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("checkpoints", checkpoints::STATEMENTS),
         ("credentials", credentials::STATEMENTS),
         ("deliveries", deliveries::STATEMENTS),
+        ("drill_runs", drill_runs::STATEMENTS),
         ("drills", drills::STATEMENTS),
         ("epoch", epoch::STATEMENTS),
         ("events", events::STATEMENTS),

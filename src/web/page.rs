@@ -236,7 +236,14 @@ impl Frame {
     }
     /// The links under *More*.
     pub fn more_links(&self) -> Vec<NavLink> {
-        let links = [("/agents", "Agents"), ("/people", "People"), ("/teams", "Teams"), ("/tokens", "Tokens"), ("/system", "System")];
+        let links = [
+            ("/drills", "Drills"),
+            ("/agents", "Agents"),
+            ("/people", "People"),
+            ("/teams", "Teams"),
+            ("/tokens", "Tokens"),
+            ("/system", "System"),
+        ];
         links.map(|(href, word)| self.link((href, word, 0))).into()
     }
     /// True when the place we are at stands under *More*.

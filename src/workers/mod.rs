@@ -3,6 +3,7 @@
 
 pub mod alarms;
 pub mod alert_command;
+pub mod drill_runs;
 pub mod drills;
 pub mod endings;
 pub mod evidence;
@@ -43,6 +44,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(alarms::run(app.clone()));
     all.spawn(ladder::run(app.clone()));
     all.spawn(evidence::run(app.clone()));
+    all.spawn(drill_runs::run(app.clone()));
     all.spawn(alert_command::run(app.clone()));
     all
 }

@@ -133,7 +133,11 @@ on_both!(who_may_drill_what, |fresh: Fresh| async move {
     browser.get("/drills").await;
     assert!(browser.page.contains("arb-1") && !browser.page.contains("arb-3"), "{}", browser.page);
     browser.post("/drills", &[("bot", a.id.as_str())]).await;
-    assert!(browser.status == StatusCode::UNPROCESSABLE_ENTITY && browser.page.contains("Choose one bot that must go on"), "{}", browser.page);
+    assert!(
+        browser.status == StatusCode::UNPROCESSABLE_ENTITY && browser.page.contains("Choose one bot that must go on"),
+        "{}",
+        browser.page
+    );
     browser.post("/drills", &[("bot", a.id.as_str()), ("control", control.id.as_str())]).await;
     assert!(browser.leads_to().starts_with("/drills/"), "{}", browser.page);
     assert_eq!(test.app.fleet.view().open_holds().count(), 1);
@@ -156,7 +160,11 @@ on_both!(above_sandbox_a_second_person_signs, |fresh: Fresh| async move {
     browser.post("/drills", &[("bot", live.id.as_str()), ("control", control.id.as_str())]).await;
     let act = browser.leads_to().to_owned();
     browser.get(&act).await;
-    assert!(browser.page.contains("Pause bot arb-live for a drill") && browser.page.contains("another person: a lead, or risk"), "{}", browser.page);
+    assert!(
+        browser.page.contains("Pause bot arb-live for a drill") && browser.page.contains("another person: a lead, or risk"),
+        "{}",
+        browser.page
+    );
     let (waiting, _) = test.app.acts(&test.actor("operator")).await.unwrap();
     let act = waiting.into_iter().find(|act| act.stored.kind == "drill").unwrap();
     assert!(matches!(test.sign("operator", &act).await.unwrap(), Outcome::Waits));
@@ -164,7 +172,8 @@ on_both!(above_sandbox_a_second_person_signs, |fresh: Fresh| async move {
     assert!(test.sign("grid operator", &act).await.is_err());
     let Outcome::Done(path) = test.sign("risk", &act).await.unwrap() else { panic!("it waits") };
     let id = DrillId::parse(path.rsplit('/').next().unwrap()).unwrap();
-    crate::faults::until("the pause", async || test.app.drill_run(&test.actor("risk"), &id).await.is_ok_and(|(_, bots)| bots.len() == 1)).await;
+    crate::faults::until("the pause", async || test.app.drill_run(&test.actor("risk"), &id).await.is_ok_and(|(_, bots)| bots.len() == 1))
+        .await;
     test.hand.forward_ms(200);
     agent.settle(&test.app).await;
     test.hand.forward_ms(200);

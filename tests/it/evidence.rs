@@ -91,7 +91,7 @@ on_both!(what_was_known_at_the_press_is_kept_with_a_digest_in_the_log, |fresh: F
     until("the entry", async || log.entries().await == entries + 2).await;
     let mut tx = test.fresh.db.read().await.unwrap();
     let rows = andon::storage::audit::audit_from(&mut tx, 1, 1_000).await.unwrap();
-    assert!(rows.iter().any(|row| String::from_utf8_lossy(&row.bytes).contains(&bundle.whole.sha256)), "the digest is in the log");
+    assert!(rows.iter().any(|row| String::from_utf8_lossy(&row.body).contains(&bundle.whole.sha256)), "the digest is in the log");
     test.log_is_good().await;
 });
 

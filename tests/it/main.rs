@@ -6,6 +6,7 @@ mod access_matrix;
 mod alerts;
 mod architecture;
 mod doctor;
+mod drills;
 mod enrolment;
 mod evidence;
 mod faults;

@@ -63,6 +63,8 @@ impl Modify for Tokens {
         v1::alerts::take,
         v1::alerts::close,
         v1::evidence::show,
+        v1::drills::index,
+        v1::drills::show,
     )
 )]
 pub struct Description;

@@ -228,8 +228,12 @@ pub(super) async fn of_bot(app: &App, actor: &Actor, bot: &BotId, stage: Stage) 
     let href = |run: &DrillRun| format!("/drills/{}", run.id);
     Some(match app.drill_standing(actor, bot).await {
         Err(_) => (Chip::new(Tone::NoData, "Not known"), "the database does not answer".to_owned(), "/drills".to_owned()),
-        Ok(Standing::None) => (Chip::new(Tone::Low, "Missing"), "no drill with a bot that must go on was ever made of it".to_owned(), "/drills".to_owned()),
-        Ok(Standing::Failed(run)) => (Chip::new(Tone::High, "Failed"), run.reasons.lines().next().unwrap_or_default().to_owned(), href(&run)),
+        Ok(Standing::None) => {
+            (Chip::new(Tone::Low, "Missing"), "no drill with a bot that must go on was ever made of it".to_owned(), "/drills".to_owned())
+        }
+        Ok(Standing::Failed(run)) => {
+            (Chip::new(Tone::High, "Failed"), run.reasons.lines().next().unwrap_or_default().to_owned(), href(&run))
+        }
         Ok(Standing::Good(run, at)) => (Chip::new(Tone::Done, "Passed"), format!("expires {}", at.plain()), href(&run)),
         Ok(Standing::Expired(run, at)) => (Chip::new(Tone::Low, "Expired"), format!("expired {}; drill it again", at.plain()), href(&run)),
     })

@@ -12,10 +12,10 @@ use crate::faults::until;
 use andon::{
     app::acts::{ActView, Outcome},
     domain::{
-        ActKind, AlertId, AlertKind, Audience, BotFacts, DeviceId, Grant, Hold, Level, Notice, NoticeId, NoticeKind, RecoveryId, Role,
-        Scope, Subject, TeamId, Timestamp, TokenId, UserId, recovery::RecoveryState,
+        ActKind, AlertId, AlertKind, Audience, BotFacts, DeviceId, DrillId, Grant, Hold, Level, Notice, NoticeId, NoticeKind, PlacerKind,
+        RecoveryId, Role, Scope, Subject, TeamId, Timestamp, TokenId, UserId, recovery::RecoveryState,
     },
-    storage::{self, Lane, WriteTx, recoveries::Recovery},
+    storage::{self, Lane, WriteTx, drill_runs::DrillRun, recoveries::Recovery},
     web::router::{Access, Route, router},
 };
 use axum::{
@@ -53,6 +53,8 @@ pub struct Things {
     pub notice: NoticeId,
     /// An alert about the bot.
     pub alert: AlertId,
+    /// A drill beside the bot.
+    pub drill: DrillId,
 }
 
 /// Whose thing a try is about.
@@ -222,6 +224,15 @@ impl Scene {
         self.test.app.ask_own_recovery(user, "left on a train").await.unwrap()
     }
 
+    /// A bot of the team that trades.
+    pub async fn trading(&self, whose: Whose) -> BotFacts {
+        let (bot, operator) = (self.bot(whose).await, self.of(whose).operator);
+        let mut agent = agent::ready(&self.test, &bot, operator).await;
+        self.test.start(std::slice::from_ref(&bot.id), &[operator]).await.unwrap();
+        agent.settle(&self.test.app).await;
+        bot
+    }
+
     /// An alert of its own about a bot of the team.
     pub async fn alert(&self, whose: Whose) -> AlertId {
         alert(&self.test, &self.bot(whose).await).await
@@ -278,7 +289,7 @@ pub fn rows(route: &Route) -> &'static [Whose] {
         ("POST", "/holds" | "/holds/{id}/release" | "/tokens" | "/tokens/{id}/revoke" | "/api/v1/holds") => {
             &[Whose::Arbs, Whose::Grids, Whose::Everybodys]
         }
-        ("POST", "/bots" | "/starts" | "/api/v1/bots") | ("GET", "/starts/new") => &[Whose::Arbs, Whose::Grids],
+        ("POST", "/bots" | "/starts" | "/drills" | "/api/v1/bots") | ("GET", "/starts/new") => &[Whose::Arbs, Whose::Grids],
         (_, path) if path.starts_with("/me/") => &[Whose::Nobodys],
         (_, path) if path.contains("{id}") => &[Whose::Arbs, Whose::Grids],
         _ => &[Whose::Nobodys],
@@ -311,7 +322,32 @@ async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> T
     }
     let notice = notice(test, operator).await;
     let alert = alert(test, &bot).await;
-    Things { name, team: test.team(name), operator, bot, hold, agent, act, member, fellow, linked, notice, alert }
+    let drill = drill(test, &bot, &hold).await;
+    Things { name, team: test.team(name), operator, bot, hold, agent, act, member, fellow, linked, notice, alert, drill }
+}
+
+/// A drill that runs, of the held bot beside another.
+async fn drill(test: &TestApp, control: &BotFacts, hold: &Hold) -> DrillId {
+    let Scope::Bot(paused) = &hold.scope else { panic!("not of a bot") };
+    let run = DrillRun {
+        id: DrillId::new(),
+        by_kind: PlacerKind::User,
+        by_id: "x".into(),
+        by_name: "somebody".into(),
+        control_bot: control.id.clone(),
+        began_at: hold.at,
+        ends_at: hold.at.plus_ms(45_000),
+        ended_at: None,
+        passed: None,
+        reasons: String::new(),
+        control_at: None,
+        expires_at: None,
+    };
+    let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
+    storage::drill_runs::drill_run_insert(&mut tx, &run).await.unwrap();
+    storage::drill_runs::drill_bot_insert(&mut tx, &run.id, paused, &hold.id).await.unwrap();
+    tx.commit().await.unwrap();
+    run.id
 }
 
 /// An alert about a bot, a mere warning: nobody is told.

@@ -5,6 +5,7 @@ pub mod agents;
 pub mod alerts;
 pub mod audit;
 pub mod bots;
+pub mod drills;
 pub mod evidence;
 pub mod holds;
 pub mod receipts;

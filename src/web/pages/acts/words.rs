@@ -42,6 +42,7 @@ pub fn sentence(app: &App, act: &ActView) -> String {
         ActKind::StopDevices { allowed: true } => "Allow stop devices".to_owned(),
         ActKind::StopDevices { allowed: false } => "Turn stop devices off, which ends every one of them".to_owned(),
         ActKind::StopDeviceLink { user, name } => format!("Make the phone {name} of {} a stop device", person(app, user)),
+        ActKind::Drill { bot: id, control } => format!("Pause bot {} for a drill, while bot {} goes on", bot(app, id), bot(app, control)),
     }
 }
 
@@ -68,6 +69,7 @@ pub fn button(act: &ActView) -> String {
         ActKind::TokenCreate { .. } => "Sign for 1 API token".to_owned(),
         ActKind::StopDevices { .. } => "Sign 1 change for everybody".to_owned(),
         ActKind::StopDeviceLink { .. } => "Sign for 1 phone".to_owned(),
+        ActKind::Drill { .. } => "Sign 1 drill".to_owned(),
     }
 }
 
@@ -125,6 +127,9 @@ pub fn effect(act: &ActView) -> &'static str {
         ActKind::StopDeviceLink { .. } => {
             "A link is shown once, to you, and works once within 5 minutes. The phone that opens it may pause bots for 90 days, and nothing else."
         }
+        ActKind::Drill { .. } => {
+            "The bot is paused at once, and each step is measured. It stays paused until the hold is released and the bot is started again."
+        }
     }
 }
 
@@ -174,6 +179,7 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         }
         // The address itself is shown to whoever signs, and to nobody else.
         ActKind::MailAddress { address, .. } => address.iter().map(|digest| ("Salted digest of the address", digest.clone())).collect(),
+        ActKind::Drill { bot, control } => vec![("Bot", bot.to_string()), ("Must go on", control.to_string())],
         ActKind::StopDeviceLink { user, name } => vec![("Phone", name.clone()), ("Person", user.to_string())],
         ActKind::TokenCreate { .. } | ActKind::StopDevices { .. } => Vec::new(),
     }
@@ -201,7 +207,8 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
             }
         }
         ActKind::Start { .. } if seat == 1 => "an operator or lead of the team of every bot in it".to_owned(),
-        ActKind::Start { .. } => "another person: a lead, or risk".to_owned(),
+        ActKind::Drill { .. } if seat == 1 => "an operator or lead of the bot's team, or risk".to_owned(),
+        ActKind::Start { .. } | ActKind::Drill { .. } => "another person: a lead, or risk".to_owned(),
         ActKind::EnrolmentCode { .. } | ActKind::AgentConfirm { .. } | ActKind::AgentRevoke { .. } => {
             "an operator (up to stage sandbox) or a lead of the bot's team".to_owned()
         }
