@@ -7,7 +7,7 @@ use super::{
 use crate::audit::Event;
 use crate::authz::Resource;
 use crate::crypto::token::{self, TokenDigest};
-use crate::domain::{AgentId, BotFacts, Hold, HoldId, Level, PlacedBy, PlacerKind, Scope, StopFact, StopKind, text};
+use crate::domain::{AgentId, AlertKind, BotFacts, Hold, HoldId, Level, PlacedBy, PlacerKind, Scope, StopFact, StopKind, Subject, text};
 use crate::protocol::{CarriedHold, EnrolRequest, EnrolResponse, HoldFrame, NamedBot, NamedInstallation};
 use crate::storage::{self, Lane, agents::Agent};
 use std::{sync::Arc, time::Duration};
@@ -118,6 +118,9 @@ impl App {
             storage::agents::agent_unconfirm(act.tx(), agent).await?;
         }
         tracing::error!(bot = %code.bot_id, "an enrolment code was presented after its use");
+        let words = "An enrolment code of this bot was presented again after its use: somebody else may have it, or had it first. The agent that \
+                     used it is pending again. Compare its fingerprint on its host before it is confirmed, and look for who sent the second.";
+        self.raise(AlertKind::CodeUsedTwice, Subject::bot(&code.bot_id), words);
         act.changes_books();
         act.commit(Event::CodePresentedAgain { bot: code.bot_id.clone(), agent: code.agent_id.clone() }).await?;
         Ok(())

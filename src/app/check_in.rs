@@ -9,7 +9,9 @@ use super::{
     said,
     sites::ANOTHER_SITES_COPY,
 };
-use crate::domain::{Blocked, BootId, BotFacts, Directive, Epoch, HoldId, State, StopKind, Timestamp, directive, lease};
+use crate::domain::{
+    AlertKind, Blocked, BootId, BotFacts, Directive, Epoch, HoldId, State, StopKind, Subject, Timestamp, directive, lease,
+};
 use crate::fleet::{AckSeen, AgentSeen, BootStanding, View};
 use crate::protocol::{
     AckFrame, BlockedFrame, CarriedHold, CheckIn, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold,
@@ -199,6 +201,14 @@ impl App {
             seen.boot.as_ref() != Some(boot) && seen.boot.is_some() && now.ms_since(seen.at) < bot.timings.lapse_after_ms
         });
         let said_already = bot.stop.as_ref().is_some_and(|stop| stop.epoch > bot.start_epoch && stop.why.starts_with("two agents"));
+        if lately {
+            let words = format!(
+                "An older start of {}'s agent speaks beside a newer one: a copied machine or a stolen credential. The bot was stopped. Find \
+                 both processes, end one, and revoke the agent if you cannot.",
+                bot.name
+            );
+            self.raise(AlertKind::TwoAgents, Subject::bot(&agent.bot), words);
+        }
         if lately && !said_already {
             let why = "two agents with one credential: an older boot spoke after a newer one".to_owned();
             if let Err(error) = self.record_fact(&agent.bot, Observed::Stop(StopKind::Stopped, why)).await {

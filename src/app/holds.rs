@@ -230,6 +230,9 @@ impl App {
             Ok(Ok(Ok(recorded))) => {
                 let repeated = recorded.id != hold.id;
                 self.fleet.take_hold(recorded.clone());
+                if !repeated {
+                    self.freeze_evidence(&recorded);
+                }
                 failpoint!("place:pushed");
                 Placed { hold: recorded, kept: Kept::Recorded, repeated, beside }
             }
@@ -241,6 +244,7 @@ impl App {
     async fn push_without_database(&self, mut hold: Hold, beside: Vec<Arc<Hold>>) -> Placed {
         hold.late = true;
         let pushed = self.fleet.push_unrecorded(hold);
+        self.freeze_evidence(&pushed);
         failpoint!("place:before_spool");
         let spool = self.spool.clone();
         let for_spool = pushed.clone();

@@ -5,15 +5,20 @@ pub mod acts;
 pub mod agent_book;
 pub mod agent_tokens;
 pub mod agents;
+pub mod alarms;
+pub mod alert_command;
+pub mod alerts;
 pub mod audit;
 pub mod audit_tail;
 pub mod bots;
 pub mod check_in;
 pub mod demo;
 pub mod device_uses;
+pub mod drill_runs;
 pub mod drills;
 pub mod endings;
 pub mod error;
+pub mod evidence;
 pub mod facts;
 pub mod fan_out;
 pub mod first_run;
@@ -22,6 +27,7 @@ pub mod hold_record;
 pub mod holders;
 pub mod holds;
 pub mod kills;
+pub mod ladder;
 pub mod limits;
 pub mod listings;
 pub mod log;
@@ -91,6 +97,8 @@ pub struct App {
     pub device_book: DeviceBook,
     /// Unread notices.
     pub notices: notices::NoticeBook,
+    /// Open alerts.
+    pub alerts: alerts::AlertBook,
     /// When this process began to serve.
     pub started_at: Timestamp,
     /// A name for this process among replicas.
@@ -118,6 +126,12 @@ pub struct App {
     pub(crate) first_run_over: first_run::Over,
     pub(crate) carrier: OnceLock<crate::mail::Carrier>,
     pub(crate) to_tell: mpsc::Sender<(crate::domain::Audience, crate::domain::Notice)>,
+    pub(crate) alert_command: OnceLock<Vec<String>>,
+    // A drill may be running.
+    pub(crate) drills_open: AtomicBool,
+    pub(crate) evidence: evidence::EvidenceQueue,
+    pub(crate) to_freeze: mpsc::Sender<crate::domain::Hold>,
+    pub(crate) rungs: OnceLock<Vec<Box<dyn ladder::Rung>>>,
     demo_keys: demo::DemoKeys,
 }
 
@@ -153,6 +167,7 @@ impl App {
         let (facts, facts_in) = mpsc::channel(4096);
         let (observations, observations_in) = mpsc::channel(16_384);
         let (to_tell, to_tell_in) = mpsc::channel(notices::WAITING_IN_MEMORY);
+        let (to_freeze, to_freeze_in) = mpsc::channel(evidence::WAITING);
         let keys = Keys::new(&parts.origin, &parts.installation.name)?;
         let app = Arc::new(Self {
             sessions: SessionStore::new(parts.db.clone(), parts.clock.clone()),
@@ -176,6 +191,12 @@ impl App {
             first_run_over: first_run::Over::default(),
             demo_keys: demo::DemoKeys::default(),
             notices: notices::NoticeBook::default(),
+            alerts: alerts::AlertBook::default(),
+            alert_command: OnceLock::new(),
+            drills_open: AtomicBool::new(true),
+            evidence: evidence::EvidenceQueue::default(),
+            to_freeze,
+            rungs: OnceLock::new(),
             carrier: OnceLock::new(),
             log: log::LogWatch::default(),
             site: sites::SiteWatch::default(),
@@ -194,6 +215,7 @@ impl App {
         });
         fan_out::start(&app).map_err(AppError::internal)?;
         app.refresh_all().await?;
+        app.load_alerts().await?;
         for hold in parts.spooled {
             // One that was recorded before an earlier process ended is the database's: it may be released by now.
             if !app.is_recorded(&hold.id).await? {
@@ -204,6 +226,9 @@ impl App {
         tokio::spawn(observations::run(Arc::downgrade(&app), observations_in));
         tokio::spawn(observations::recall(Arc::downgrade(&app)));
         tokio::spawn(notices::run(Arc::downgrade(&app), to_tell_in));
+        tokio::spawn(evidence::capture(Arc::downgrade(&app), to_freeze_in));
+        tokio::spawn(evidence::run(Arc::downgrade(&app), app.evidence.waker()));
+        tokio::spawn(alerts::run(Arc::downgrade(&app), app.alerts.waker()));
         Ok(app)
     }
 

@@ -71,7 +71,7 @@ impl Act<'_> {
 }
 
 /// Writes a notice for everyone it is for; true when anybody had not been told of it.
-async fn write(tx: &mut WriteTx, to: &Audience, notice: &Notice, now: Timestamp) -> Result<bool, AppError> {
+pub(super) async fn write(tx: &mut WriteTx, to: &Audience, notice: &Notice, now: Timestamp) -> Result<bool, AppError> {
     let mut people = to.people.clone();
     if to.admins {
         people.extend(storage::notices::notice_admins(tx).await?);

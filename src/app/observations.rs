@@ -90,27 +90,28 @@ impl App {
         self.observe(Observation::Event(event, Some(done)));
         OnDisk(told)
     }
+}
 
-    fn note_stored(&self, seen: Seen) {
-        let report = seen.report.as_deref().and_then(|text| serde_json::from_str(text).ok()).map(Arc::new);
-        self.book.note_stored(AgentSeen {
-            agent: seen.agent_id,
-            bot: seen.bot_id,
-            at: seen.at,
-            channel: if seen.channel == "stream" { "stream" } else { "poll" },
-            boot: seen.boot.and_then(|boot| boot.try_into().ok()),
-            epoch: seen.epoch,
-            state: seen.state,
-            limits_version: seen.limits_version,
-            start_after: seen.start_after,
-            build: seen.build,
-            config: seen.config,
-            adapter: None,
-            report: report.zip(seen.report_at),
-            seq: 0,
-            clock_off_ms: None,
-            ahead: false,
-        });
+/// What an agent said last, as it was kept.
+pub(super) fn of_stored(seen: Seen) -> AgentSeen {
+    let report = seen.report.as_deref().and_then(|text| serde_json::from_str(text).ok()).map(Arc::new);
+    AgentSeen {
+        agent: seen.agent_id,
+        bot: seen.bot_id,
+        at: seen.at,
+        channel: if seen.channel == "stream" { "stream" } else { "poll" },
+        boot: seen.boot.and_then(|boot| boot.try_into().ok()),
+        epoch: seen.epoch,
+        state: seen.state,
+        limits_version: seen.limits_version,
+        start_after: seen.start_after,
+        build: seen.build,
+        config: seen.config,
+        adapter: None,
+        report: report.zip(seen.report_at),
+        seq: 0,
+        clock_off_ms: None,
+        ahead: false,
     }
 }
 
@@ -266,7 +267,7 @@ impl App {
     /// When the database is gone.
     pub async fn load_seen(&self) -> Result<(), AppError> {
         let all = storage::seen::seen_all(&mut *self.db.read().await?).await?;
-        all.into_iter().for_each(|seen| self.note_stored(seen));
+        all.into_iter().for_each(|seen| self.book.note_stored(of_stored(seen)));
         Ok(())
     }
 

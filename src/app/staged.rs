@@ -216,15 +216,15 @@ impl App {
         };
         match look {
             Look::Over(why) => self.end_with(self.server_permit()?, &plan.row, &why).await.map(drop),
-            Look::Waits(_) if plan.row.settled_since.is_some() => self.settle(&plan.row, None).await,
+            Look::Waits(_) if plan.row.settled_since.is_some() => self.settle_wave(&plan.row, None).await,
             Look::Waits(_) => Ok(()),
-            Look::Ready if plan.row.settled_since.is_none() => self.settle(&plan.row, Some(self.clock.now())).await,
+            Look::Ready if plan.row.settled_since.is_none() => self.settle_wave(&plan.row, Some(self.clock.now())).await,
             Look::Ready if self.settling(&plan.row).is_some() => Ok(()),
             Look::Ready => self.next_wave(&plan.row).await,
         }
     }
 
-    async fn settle(&self, row: &StagedStart, since: Option<Timestamp>) -> Result<(), AppError> {
+    async fn settle_wave(&self, row: &StagedStart, since: Option<Timestamp>) -> Result<(), AppError> {
         let mut tx = self.db.write(Lane::Normal).await?;
         storage::staged::staged_settled(&mut tx, &row.act_id, row.started, since).await?;
         Ok(tx.commit().await?)

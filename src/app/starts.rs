@@ -34,7 +34,10 @@ impl App {
     pub async fn start_obstacles(&self, conn: &mut Conn, view: &View, bot: &BotFacts, leaf: &StartLeaf) -> Result<Vec<Obstacle>, AppError> {
         let mut open = self.obstacles_at_bot(conn, view, bot, leaf).await?;
         if self.site.is_foreign() {
-            open.insert(0, Obstacle::new("this server runs on another site's copy", "two people take the site over: andon recover --take-over"));
+            open.insert(
+                0,
+                Obstacle::new("this server runs on another site's copy", "two people take the site over: andon recover --take-over"),
+            );
         }
         Ok(open)
     }

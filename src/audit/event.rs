@@ -1,8 +1,8 @@
 //! What an entry can say: a closed list with named fields. No free-form map, no request body, no header ever gets in here.
 
 use crate::domain::{
-    ActId, AgentId, BotId, CredentialId, DeviceId, Environment, Grant, Hold, HoldId, InstallationId, Level, PressId, RecoveryId, Stage,
-    StopKind, SubaccountId, TeamId, TokenId, UserId, VenueId,
+    ActId, AgentId, AlertId, BotId, CredentialId, DeviceId, DrillId, Environment, Grant, Hold, HoldId, InstallationId, Level, PressId,
+    RecoveryId, Stage, StopKind, SubaccountId, TeamId, TokenId, UserId, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -276,6 +276,24 @@ pub enum Event {
     StagedStartWave { act: ActId, wave: u64, bots: Vec<BotId> },
     #[serde(rename = "staged_start.ended")]
     StagedStartEnded { act: ActId, waves_started: u64, why: String },
+    #[serde(rename = "alert.taken")]
+    AlertTaken { alert: AlertId, about: String, bot: Option<BotId> },
+    #[serde(rename = "alert.closed")]
+    AlertClosed { alert: AlertId, about: String, bot: Option<BotId>, why: String },
+    /// What was known of the bots under a hold at its press: the digest of the whole.
+    #[serde(rename = "hold.evidence_taken")]
+    EvidenceTaken { hold: HoldId, count: u64, late: bool, sha256: String },
+    #[serde(rename = "drill.begun")]
+    DrillBegun {
+        drill: DrillId,
+        bots: Vec<BotId>,
+        control: BotId,
+        /// None in sandbox, where no second person is asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<SignedAct>,
+    },
+    #[serde(rename = "drill.ended")]
+    DrillEnded { drill: DrillId, passed: bool, reasons: String },
 }
 
 /// The most ids that an entry lists; beyond it count and digest stand for them (a leaf holds 65,535 bytes).
@@ -338,6 +356,7 @@ impl Event {
                 Some(signed)
             }
             Self::UserEnabled { signed, .. } | Self::CredentialAdded { signed, .. } | Self::RecoveryAsked { signed, .. } => signed.as_ref(),
+            Self::DrillBegun { signed, .. } => signed.as_ref(),
             Self::ActSigned { by, .. } => Some(by),
             _ => None,
         }

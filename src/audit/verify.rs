@@ -514,6 +514,10 @@ fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
         Event::DeviceLinkMade { user, name, .. } => {
             field("kind") == "stop_device_link" && field("user") == user.as_str() && field("name") == *name
         }
+        Event::DrillBegun { bots, control, .. } => {
+            let is_bot = matches!(bots.as_slice(), [bot] if field("bot") == bot.as_str());
+            field("kind") == "drill" && is_bot && field("control") == control.as_str()
+        }
         Event::TokenCreated { name, .. } => field("kind") == "token_create" && field("name") == *name,
         Event::LogRecovered { from, to, why, reason, .. } => {
             let names = field("log") == *from && field("next") == *to && field("reason") == *reason && field("why") == *why;

@@ -81,6 +81,12 @@ text_enum! {
         EditVenues = "write down a venue",
         /// Tighten a bot's limits.
         TightenLimits = "tighten limits",
+        /// Take or close an alert.
+        TendAlert = "take or close an alert",
+        /// Pause bots for a drill.
+        RunDrill = "begin a drill",
+        /// Be the second signer of a drill above sandbox.
+        SecondDrill = "second a drill",
     }
 }
 
@@ -265,6 +271,12 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::OwnDevices, Resource::User(id)) => actor.user() == Some(id),
         (Action::ManageDevices, _) => holds(Role::Admin),
         (Action::OwnKeys | Action::OwnAddress | Action::OwnSessions, Resource::User(id)) => actor.user() == Some(id),
+        (Action::RunDrill, Resource::Team(team)) => trades_in(team) || holds(Role::Risk),
+        (Action::SecondDrill, _) => holds(Role::Lead) || holds(Role::Risk),
+        (Action::RunDrill, Resource::Installation) => holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk),
+        // One that concerns no bot concerns everybody who trades.
+        (Action::TendAlert, Resource::Team(team)) => trades_in(team) || holds(Role::Risk) || holds(Role::Admin),
+        (Action::TendAlert, _) => holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin),
         _ => false,
     }
 }
@@ -349,7 +361,7 @@ fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource:
             Action::SeeCounts => true,
             Action::PlaceHold => matches!(scope, TokenScope::StopOnly | TokenScope::Operate),
             Action::See | Action::SeeCheckpoint => matches!(scope, TokenScope::Read | TokenScope::Operate),
-            Action::EditBot | Action::SetStage => scope == TokenScope::Operate,
+            Action::EditBot | Action::SetStage | Action::TendAlert => scope == TokenScope::Operate,
             _ => false,
         }
 }
@@ -389,7 +401,8 @@ fn who_may(action: Action) -> &'static str {
         Action::SeeMatrix | Action::SeeAccess => "an auditor or admin",
         Action::PlaceHold | Action::ExplainHold => "an operator, lead, risk or admin",
         Action::ReleaseHold => "an operator or lead of the bot's team (a wide hold: a lead of a covered team, or risk)",
-        Action::SecondRelease | Action::SecondStart => "another lead, or risk",
+        Action::RunDrill => "an operator or lead of the bot's team, or risk",
+        Action::SecondRelease | Action::SecondStart | Action::SecondDrill => "another lead, or risk",
         Action::StartBot | Action::EditBot => "an operator or lead of the bot's team",
         Action::SetStage | Action::TightenLimits => "an operator or lead of the bot's team, or risk",
         Action::EnrolAgent => "an operator (to sandbox) or a lead of the bot's team",
@@ -406,6 +419,7 @@ fn who_may(action: Action) -> &'static str {
         Action::Record => "the server",
         Action::PlaceKill => "an operator or lead of the bot's team, its lead for a whole team, and risk for anything wider",
         Action::EditVenues => "a lead, risk or an admin",
+        Action::TendAlert => "an operator or lead of the bot's team, risk or an admin",
     }
 }
 

@@ -48,6 +48,9 @@ pub struct ServeArgs {
     /// The installation's name, shown on every page. Taken at the first start.
     #[arg(long, env = "ANDON_NAME", value_name = "NAME", default_value = "Andon")]
     pub name: String,
+    /// A program that gets each alert as one JSON object on its standard input, with its arguments, split at spaces; no shell. It has 10 s.
+    #[arg(long, env = "ANDON_ALERT_COMMAND", value_name = "CMD")]
+    pub alert_command: Option<String>,
     /// TLS and proxies.
     #[command(flatten)]
     pub transport: TransportArgs,
@@ -82,6 +85,8 @@ pub struct Serve {
     pub transport: Transport,
     /// Folder of the log's sink; none: off.
     pub log_sink: Option<PathBuf>,
+    /// What gets alerts: a program and its arguments; empty: nothing.
+    pub alert_command: Vec<String>,
     /// The mail server; none: notices stay in the page.
     pub mail: Option<Mail>,
 }
@@ -129,6 +134,11 @@ impl ServeArgs {
         (sink.as_os_str() != "off").then_some(sink)
     }
 
+    /// What gets alerts: a program and its arguments; empty: nothing.
+    pub fn alert_command(&self) -> Vec<String> {
+        self.alert_command.as_deref().unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+    }
+
     /// Checks everything that can be checked before anything is opened.
     ///
     /// # Errors
@@ -139,8 +149,9 @@ impl ServeArgs {
         let database = self.database()?;
         let name = crate::domain::text::name(&self.name).map_err(|why| ConfigError::new("--name", format!("the name {why}")))?;
         let log_sink = self.log_sink();
+        let alert_command = self.alert_command();
         let mail = self.mail.check(&origin)?;
-        Ok(Serve { database, state_dir: self.state_dir(), listen: self.listen, origin, name, transport, log_sink, mail })
+        Ok(Serve { database, state_dir: self.state_dir(), listen: self.listen, origin, name, transport, log_sink, alert_command, mail })
     }
 }
 
@@ -172,6 +183,13 @@ mod tests {
         assert_eq!(sink(&[]), Some("d/log".into()));
         assert_eq!(sink(&["--log-sink", "/mnt/log"]), Some("/mnt/log".into()));
         assert_eq!(sink(&["--log-sink", "off"]), None);
+    }
+
+    #[test]
+    fn the_alert_command_is_a_program_and_its_arguments() {
+        let command = |given: &[&str]| args(given).check().unwrap().alert_command;
+        assert_eq!(command(&["--alert-command", "/opt/page  --team arb"]), ["/opt/page", "--team", "arb"]);
+        assert!(command(&[]).is_empty() && command(&["--alert-command", " "]).is_empty());
     }
 
     #[test]

@@ -245,6 +245,13 @@ pub enum ActKind {
         /// The site that becomes the installation's, ending every other; none: it stays.
         site: Option<String>,
     },
+    /// Pause one bot above sandbox for a drill.
+    Drill {
+        /// The bot.
+        bot: BotId,
+        /// The bot that must go on.
+        control: BotId,
+    },
 }
 
 fn ninety() -> u32 {
@@ -275,6 +282,7 @@ impl ActKind {
             Self::StopDevices { .. } => "stop_devices",
             Self::StopDeviceLink { .. } => "stop_device_link",
             Self::Recover { .. } => "recover",
+            Self::Drill { .. } => "drill",
         }
     }
 }

@@ -94,6 +94,10 @@ ids! {
     SubaccountId = "subaccount";
     /// One press, which may have placed several holds.
     PressId = "press";
+    /// An alert.
+    AlertId = "alert";
+    /// A drill.
+    DrillId = "drill";
 }
 
 /// A security key's credential id: base64url without padding.

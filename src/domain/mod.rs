@@ -2,11 +2,15 @@
 //! `directive.rs` is the heart: what a bot may do, computed from facts and from nothing else.
 
 pub mod act;
+pub mod alert;
+pub mod behind;
 pub mod bot;
 pub mod decimal;
 pub mod directive;
+pub mod drill;
 pub mod hold;
 pub mod ids;
+pub mod ladder;
 pub mod largest;
 pub mod lease;
 pub mod limits;
@@ -25,13 +29,14 @@ pub mod token;
 pub mod venue;
 
 pub use act::{Act, ActKind, StartLeaf, StartPlan};
+pub use alert::{Alert, AlertKind, Severity, Subject};
 pub use bot::{BotFacts, Exits, Freshness, Seat, Stage, StopFact, StopKind, Timings};
 pub use decimal::Decimal;
 pub use directive::{Blocked, Directive, Orders, Reason, State};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{
-    ActId, AgentId, BootId, BotId, CredentialId, DeviceId, HoldId, InstallationId, NoticeId, PressId, RecoveryId, SiteRecoveryId, StopId,
-    SubaccountId, TeamId, TokenId, UserId, VenueId,
+    ActId, AgentId, AlertId, BootId, BotId, CredentialId, DeviceId, DrillId, HoldId, InstallationId, NoticeId, PressId, RecoveryId,
+    SiteRecoveryId, StopId, SubaccountId, TeamId, TokenId, UserId, VenueId,
 };
 pub use limits::Limits;
 pub use notice::{Audience, MailAddress, Notice, NoticeKind};

@@ -60,6 +60,8 @@ text_enum! {
         Test = "test",
         /// The site was recovered after a restore or a freeze.
         SiteRecovered = "site_recovered",
+        /// Something needs somebody at once.
+        Alert = "alert",
     }
 }
 

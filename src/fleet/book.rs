@@ -65,6 +65,28 @@ pub struct AckSeen {
     pub open_orders: Option<i64>,
 }
 
+/// The highest epochs whose stop a bot has proved, being halted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Proof {
+    /// It had applied what this epoch says.
+    pub applied: Epoch,
+    /// It had no entry orders then.
+    pub idle: Epoch,
+}
+
+/// What alarms look at, of one bot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Word {
+    /// When its agent was last heard.
+    pub at: Timestamp,
+    /// The highest epoch that it reported or acknowledged.
+    pub knows: Epoch,
+    /// It says that it has seen a higher epoch than the server's.
+    pub ahead: bool,
+    /// How far its clock is ahead of ours, milliseconds.
+    pub clock_off_ms: Option<i64>,
+}
+
 /// How fast a bot stopped in a drill. Milliseconds from the press to each step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrillSeen {
@@ -209,6 +231,40 @@ impl Book {
     /// Acknowledgements of a bot at or after an epoch.
     pub fn acks_since(&self, bot: &BotId, epoch: Epoch) -> Vec<AckSeen> {
         self.read(bot, |page| page.acks.iter().filter(|a| a.epoch >= epoch).cloned().collect()).unwrap_or_default()
+    }
+
+    /// Notes an acknowledgement that was kept before, or by another replica, unless a newer one of its step is known.
+    pub fn note_stored_ack(&self, bot: &BotId, ack: AckSeen) {
+        self.write(bot, |page| {
+            let known = |a: &AckSeen| a.epoch == ack.epoch && a.step == ack.step;
+            match page.acks.iter().position(known) {
+                Some(at) if page.acks.get(at).is_some_and(|a| a.at >= ack.at) => return,
+                Some(at) => drop(page.acks.remove(at)),
+                None if page.acks.len() >= ACKS_KEPT => return,
+                None => {}
+            }
+            // In the order in which they came, whoever heard them.
+            let after = page.acks.iter().position(|a| a.at > ack.at).unwrap_or(page.acks.len());
+            page.acks.insert(after, ack);
+        });
+    }
+    /// What a bot has proved of stops.
+    pub fn proof(&self, bot: &BotId) -> Proof {
+        let highest = |page: &Page, step: Step| {
+            let proves = |a: &&AckSeen| a.step >= step && a.state == Some(State::Halted);
+            page.acks.iter().filter(proves).map(|a| a.epoch).max().unwrap_or_default()
+        };
+        self.read(bot, |page| Proof { applied: highest(page, Step::Applied), idle: highest(page, Step::Idle) }).unwrap_or_default()
+    }
+    /// What alarms look at; none for a bot that was never heard.
+    pub fn word(&self, bot: &BotId) -> Option<Word> {
+        self.read(bot, |page| {
+            let seen = page.seen.as_ref()?;
+            let acked = page.acks.iter().map(|a| a.epoch).max().unwrap_or_default();
+            let knows = seen.epoch.unwrap_or_default().max(acked);
+            Some(Word { at: seen.at, knows, ahead: seen.ahead, clock_off_ms: seen.clock_off_ms })
+        })
+        .flatten()
     }
 
     /// The latest drill that measured a bot.

@@ -159,6 +159,10 @@ impl Lines {
             line.end.send_replace(Ended::Restart);
         }
     }
+    /// The bots whose lines are open.
+    pub fn bots(&self) -> Vec<BotId> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
     /// How many lines are open.
     pub fn count(&self) -> usize {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).len()

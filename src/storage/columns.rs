@@ -1,9 +1,9 @@
 //! How domain types stand in columns: words and ids as text, moments and epochs as integers. One macro serves both drivers.
 
 use crate::domain::{
-    ActId, AgentId, BotId, CredentialId, DeviceId, Environment, Epoch, Exits, HoldId, InstallationId, Level, MailAddress, NoticeId,
-    NoticeKind, PlacerKind, PressId, RecoveryId, Role, SiteRecoveryId, Stage, State, Step, StopId, StopKind, SubaccountId, TeamId,
-    Timestamp, TokenId, UserId, VenueId, recovery::RecoveryState,
+    ActId, AgentId, AlertId, AlertKind, BotId, CredentialId, DeviceId, DrillId, Environment, Epoch, Exits, HoldId, InstallationId, Level,
+    MailAddress, NoticeId, NoticeKind, PlacerKind, PressId, RecoveryId, Role, Severity, SiteRecoveryId, Stage, State, Step, StopId,
+    StopKind, SubaccountId, TeamId, Timestamp, TokenId, UserId, VenueId, alert::CommandState, recovery::RecoveryState,
 };
 use sqlx::{Database, Decode, Encode, Type, encode::IsNull, error::BoxDynError};
 
@@ -42,8 +42,10 @@ macro_rules! words {
 ids!(
     ActId,
     AgentId,
+    AlertId,
     BotId,
     DeviceId,
+    DrillId,
     HoldId,
     InstallationId,
     MailAddress,
@@ -58,7 +60,22 @@ ids!(
     UserId,
     VenueId
 );
-words!(Environment, Exits, Level, NoticeKind, PlacerKind, RecoveryState, Role, Stage, State, Step, StopKind);
+words!(
+    AlertKind,
+    CommandState,
+    Environment,
+    Exits,
+    Level,
+    NoticeKind,
+    PlacerKind,
+    RecoveryState,
+    Role,
+    Severity,
+    Stage,
+    State,
+    Step,
+    StopKind
+);
 column! { String: CredentialId = |id| id.0.clone(), |stored| Ok(CredentialId(stored)); }
 column! { i64:
     Epoch = |epoch| epoch.0, |stored| Ok(Epoch(stored));

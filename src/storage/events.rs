@@ -8,6 +8,7 @@ use crate::domain::{BotId, Timestamp};
 
 statements! {
     SAVE = "INSERT INTO bot_event (id, bot_id, at, kind, severity, message) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING";
+    BEFORE = "SELECT id, bot_id, at, kind, severity, message FROM bot_event WHERE bot_id = $1 AND at <= $2 ORDER BY at DESC, id DESC LIMIT $3";
     LAST = "SELECT id, bot_id, at, kind, severity, message FROM bot_event WHERE bot_id = $1 ORDER BY at DESC, id DESC LIMIT $2";
 }
 
@@ -52,4 +53,12 @@ pub async fn event_save(tx: &mut WriteTx, event: &BotEvent) -> Result<()> {
 /// When the database is gone.
 pub async fn event_last(conn: &mut Conn, bot: &BotId, most: i64) -> Result<Vec<BotEvent>> {
     Ok(on!(conn, |c| sqlx::query_as(LAST).bind(bot).bind(most).fetch_all(c).await)?)
+}
+
+/// The last events of a bot up to a moment, newest first.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn event_before(conn: &mut Conn, bot: &BotId, at: Timestamp, most: i64) -> Result<Vec<BotEvent>> {
+    Ok(on!(conn, |c| sqlx::query_as(BEFORE).bind(bot).bind(at).bind(most).fetch_all(c).await)?)
 }

@@ -36,6 +36,7 @@ const VERSIONS: &[Version] = versions! {
     16 "0016_second_person";
     17 "0017_last_signature";
     18 "0018_scopes_and_limits";
+    19 "0019_alerts";
     20 "0020_sites";
     21 "0021_staged_start";
 };

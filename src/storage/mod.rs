@@ -5,6 +5,7 @@
 pub mod acks;
 pub mod acts;
 pub mod agents;
+pub mod alerts;
 pub mod audit;
 pub mod books;
 pub mod bots;
@@ -14,10 +15,12 @@ mod columns;
 pub mod credentials;
 pub mod db;
 pub mod deliveries;
+pub mod drill_runs;
 pub mod drills;
 pub mod epoch;
 pub mod error;
 pub mod events;
+pub mod evidence;
 pub mod first_run;
 pub mod holds;
 pub mod installation;
@@ -48,6 +51,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("acks", acks::STATEMENTS),
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
+        ("alerts", alerts::STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("books", books::STATEMENTS),
         ("bots", bots::STATEMENTS),
@@ -55,9 +59,11 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("checkpoints", checkpoints::STATEMENTS),
         ("credentials", credentials::STATEMENTS),
         ("deliveries", deliveries::STATEMENTS),
+        ("drill_runs", drill_runs::STATEMENTS),
         ("drills", drills::STATEMENTS),
         ("epoch", epoch::STATEMENTS),
         ("events", events::STATEMENTS),
+        ("evidence", evidence::STATEMENTS),
         ("first_run", first_run::STATEMENTS),
         ("holds", holds::STATEMENTS),
         ("installation", installation::STATEMENTS),

@@ -4,7 +4,7 @@ use super::{
     Answer, WebError,
     extract::Visitor,
     format::OutOf,
-    page::{FirstRunStrip, Frame, HeldStrip, PauseControl, PeopleStrip, Person},
+    page::{AlertStrip, FirstRunStrip, Frame, HeldStrip, PauseControl, PeopleStrip, Person},
 };
 use crate::app::{App, AppError, first_run::TASKS, first_run::Task};
 use crate::authz::{self, Action, Actor, Resource};
@@ -40,11 +40,15 @@ pub async fn without_first_run(app: &App, visitor: &Visitor, title: impl Into<St
     };
     frame.person = person(app, actor, visitor.asleep.is_some());
     frame.held = held(app, actor);
+    frame.alerts = alerts(app, actor);
     if visitor.asleep.is_none() {
         frame.people = people(app, actor);
     }
     if actor.has_few_keys() {
         frame.keys_missing = actor.user().and_then(|user| super::pages::own_keys::missing(app, user)).unwrap_or_default();
+    }
+    if visitor.asleep.is_none() {
+        frame.alerts_untaken = app.alerts.untaken();
     }
     frame.notices_unread = actor.user().map_or(0, |user| app.notices.unread(user));
     if authz::check(actor, Action::PlaceHold, &Resource::Installation).is_ok() {
@@ -199,18 +203,30 @@ fn first_run(app: &App, actor: &Actor) -> Option<FirstRunStrip> {
     Some(FirstRunStrip { done: OutOf { n: run.count(), of: TASKS }, next })
 }
 
-/// The strip alone, for live updates.
+/// The strips of alerts and of what is held alone, for live updates.
 #[derive(Template)]
 #[template(path = "live/held.html")]
 pub struct HeldPart {
     held: Option<HeldStrip>,
+    alerts: Option<AlertStrip>,
 }
 
 impl HeldPart {
     /// As it is now.
     pub fn of(app: &App, actor: &Actor) -> Self {
-        Self { held: held(app, actor) }
+        Self { held: held(app, actor), alerts: alerts(app, actor) }
     }
+}
+
+/// Open critical alerts, from memory alone. Whose session may only stop sees how many there are and of what kind.
+pub fn alerts(app: &App, actor: &Actor) -> Option<AlertStrip> {
+    authz::check(actor, Action::SeeCounts, &Resource::Installation).ok()?;
+    let (critical, newest) = app.alerts.critical();
+    let newest = newest?;
+    let bot = if actor.is_stop_only() { None } else { app.alert_bot_name(&newest) };
+    let words = bot.map_or_else(|| newest.kind.title().to_owned(), |bot| format!("{}: {bot}", newest.kind.title()));
+    let href = if critical == 1 { format!("/alerts/{}", newest.id) } else { "/alerts".to_owned() };
+    Some(AlertStrip { critical, newest: words, href })
 }
 
 /// The strip, from memory alone.

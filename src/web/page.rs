@@ -70,6 +70,17 @@ pub struct HeldStrip {
     pub href: String,
 }
 
+/// The strip of open critical alerts, on every page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertStrip {
+    /// How many there are.
+    pub critical: usize,
+    /// The newest, in a few words.
+    pub newest: String,
+    /// That one, or the list.
+    pub href: String,
+}
+
 /// The strip that leads on with the first run while it is not finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstRunStrip {
@@ -124,6 +135,10 @@ pub struct Frame {
     pub acts_waiting: usize,
     /// How many notices this person has not read.
     pub notices_unread: usize,
+    /// How many open alerts nobody looks after.
+    pub alerts_untaken: usize,
+    /// Open critical alerts.
+    pub alerts: Option<AlertStrip>,
     /// What is held.
     pub held: Option<HeldStrip>,
     /// What this person lacks in security keys, as a sentence without its full stop; empty: nothing.
@@ -165,6 +180,8 @@ impl Frame {
             csrf: String::new(),
             acts_waiting: 0,
             notices_unread: 0,
+            alerts_untaken: 0,
+            alerts: None,
             held: None,
             keys_missing: String::new(),
             is_log_frozen: false,
@@ -215,13 +232,15 @@ impl Frame {
     /// The links of the bar.
     pub fn main_links(&self) -> Vec<NavLink> {
         let notices = ("/notices", "Notices", self.notices_unread);
-        [("/fleet", "Fleet", 0), ("/holds", "Holds", 0), ("/acts", "Acts", self.acts_waiting), notices, ("/audit", "Audit", 0)]
+        let alerts = ("/alerts", "Alerts", self.alerts_untaken);
+        [("/fleet", "Fleet", 0), ("/holds", "Holds", 0), alerts, ("/acts", "Acts", self.acts_waiting), notices, ("/audit", "Audit", 0)]
             .map(|l| self.link(l))
             .into()
     }
     /// The links under *More*.
     pub fn more_links(&self) -> Vec<NavLink> {
         let links = [
+            ("/drills", "Drills"),
             ("/agents", "Agents"),
             ("/people", "People"),
             ("/teams", "Teams"),

@@ -185,6 +185,14 @@ routes! {
     GET "/system" Access::Person(Action::See) => super::pages::system::show;
     POST "/system/mail" Access::Person(Action::See) => super::pages::mail::test;
     GET "/card" Access::Public => super::pages::system::card;
+    GET "/alerts" Access::Person(Action::See) => super::pages::alerts::index;
+    GET "/alerts/{id}" Access::Person(Action::See) => super::pages::alerts::show;
+    POST "/alerts/{id}/take" Access::Person(Action::TendAlert) => super::pages::alerts::take;
+    GET "/holds/{id}/evidence" Access::Person(Action::See) => super::pages::holds::evidence::show;
+    GET "/drills" Access::Person(Action::See) => super::pages::drills::index;
+    POST "/drills" Access::Person(Action::RunDrill) => super::pages::drills::create;
+    GET "/drills/{id}" Access::Person(Action::See) => super::pages::drills::show;
+    POST "/alerts/{id}/close" Access::Person(Action::TendAlert) => super::pages::alerts::close;
 
     POST "/agent/v1/enrol" Access::Public => super::agent::enrol::create;
     POST "/agent/v1/check-in" Access::Agent => super::agent::check_in::create;
@@ -208,6 +216,13 @@ routes! {
     GET "/api/v1/holds/{id}/receipt" Access::Token(Action::SeeCounts) => super::api::v1::receipts::show;
     GET "/api/v1/audit/checkpoint" Access::Token(Action::SeeCheckpoint) => super::api::v1::audit::checkpoint;
     POST "/api/v1/presses" Access::Token(Action::PlaceHold) => super::api::v1::presses::create;
+    GET "/api/v1/alerts" Access::Token(Action::See) => super::api::v1::alerts::index;
+    GET "/api/v1/alerts/{id}" Access::Token(Action::See) => super::api::v1::alerts::show;
+    POST "/api/v1/alerts/{id}/take" Access::Token(Action::TendAlert) => super::api::v1::alerts::take;
+    GET "/api/v1/holds/{id}/evidence" Access::Token(Action::See) => super::api::v1::evidence::show;
+    GET "/api/v1/drills" Access::Token(Action::See) => super::api::v1::drills::index;
+    GET "/api/v1/drills/{id}" Access::Token(Action::See) => super::api::v1::drills::show;
+    POST "/api/v1/alerts/{id}/close" Access::Token(Action::TendAlert) => super::api::v1::alerts::close;
     GET "/api/v1/openapi.json" Access::Public => super::api::openapi::show;
 }
 

@@ -1,9 +1,14 @@
 //! Reconcilers: each compares what should be with what is and closes the gap. No input, safe to run twice; a lost wake-up is only a delay.
 //! Across replicas a lease row picks one for the work that must not be done twice at once.
 
+pub mod alarms;
+pub mod alert_command;
+pub mod drill_runs;
 pub mod drills;
 pub mod endings;
+pub mod evidence;
 pub mod kills;
+pub mod ladder;
 pub mod lapses;
 pub mod limits;
 pub mod merge;
@@ -42,6 +47,11 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(recoveries::run(app.clone()));
     all.spawn(rehash::run(app.clone()));
     all.spawn(sessions::run(app.clone()));
+    all.spawn(alarms::run(app.clone()));
+    all.spawn(ladder::run(app.clone()));
+    all.spawn(evidence::run(app.clone()));
+    all.spawn(drill_runs::run(app.clone()));
+    all.spawn(alert_command::run(app.clone()));
     all
 }
 

@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod access_matrix;
+mod alerts;
 mod architecture;
 mod doctor;
+mod drills;
 mod enrolment;
+mod evidence;
 mod faults;
 mod first_run;
 mod freqtrade;

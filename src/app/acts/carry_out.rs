@@ -1,8 +1,9 @@
 //! Carrying an act out, inside the transaction of its last signature: the effect, the entry, and what is to be done once it is committed.
 
 use super::{ActView, Outcome, prepare::may_end_now, sign::signed_act};
-use crate::app::{App, AppError, own_keys, tx::Act as OpenAct};
+use crate::app::{App, AppError, drill_runs::DrillRun, own_keys, tx::Act as OpenAct};
 use crate::audit::{Event, tree};
+use crate::authz::Actor;
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
     ActKind, AgentId, Audience, BotFacts, BotId, Epoch, Grant, HoldId, Notice, NoticeKind, StartPlan, StopFact, StopKind, UserId,
@@ -31,6 +32,8 @@ pub(crate) struct Effect {
 pub(crate) enum After {
     /// An agent was revoked: end its stream once its bot stands.
     Agent(Arc<BotFacts>, AgentId, Epoch),
+    /// A drill was signed: its bot is paused.
+    Drill(Box<(Actor, DrillRun, BotId)>),
 }
 
 /// Refuses two signatures of one person once there was a second one here, by what the transaction sees.
@@ -92,12 +95,22 @@ impl App {
                 Err(AppError::conflict("this is signed by the links that andon recover printed on the server's host"))
             }
             ActKind::StopDeviceLink { user, name } => self.carry_device_link(open, act, (user, name)).await,
+            ActKind::Drill { bot, control } => {
+                let (event, actor, run) = self.record_drill(open, act, (bot, control), signed_act(act)?).await?;
+                let outcome = Outcome::Done(format!("/drills/{}", run.id));
+                Ok(Effect { event, outcome, after: Some(After::Drill(Box::new((actor, run, bot.clone())))) })
+            }
         }
     }
 
     pub(super) fn after(self: &Arc<Self>, after: Option<After>) {
-        if let Some(After::Agent(bot, agent, epoch)) = after {
-            self.end_revoked(bot, agent, epoch);
+        match after {
+            Some(After::Agent(bot, agent, epoch)) => self.end_revoked(bot, agent, epoch),
+            Some(After::Drill(drill)) => {
+                let (app, (actor, run, bot)) = (self.clone(), *drill);
+                tokio::spawn(async move { app.press_drill(actor, run, vec![bot]).await });
+            }
+            None => {}
         }
     }
 

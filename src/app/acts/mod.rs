@@ -209,6 +209,10 @@ impl App {
                 return Err(AppError::conflict("this is signed by the links that andon recover printed on the server's host"));
             }
             ActKind::StopDevices { .. } => authz::check(actor, Action::ManageDevices, &Resource::Installation)?,
+            ActKind::Drill { bot, .. } => {
+                let team = view.bot(bot).ok_or(AppError::NotFound("bot"))?.team.clone();
+                authz::check(actor, Action::RunDrill, &Resource::Team(team))?
+            }
             ActKind::StopDeviceLink { user, .. } => {
                 authz::check(actor, Action::PlaceHold, &Resource::Installation)?;
                 authz::check(actor, Action::OwnDevices, &Resource::User(user.clone()))?
@@ -235,6 +239,7 @@ impl App {
                 Ok(permit)
             }
             ActKind::Start { .. } => Ok(authz::check(actor, Action::SecondStart, &Resource::Installation)?),
+            ActKind::Drill { .. } => Ok(authz::check(actor, Action::SecondDrill, &Resource::Installation)?),
             _ => Err(AppError::conflict("this act needs one signature only")),
         }
     }

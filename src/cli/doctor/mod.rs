@@ -1,6 +1,7 @@
 //! `andon doctor`: explains what is wrong with an installation and its settings, one line per check. It reads, asks, and changes nothing: what
 //! it cannot find out without a change it says it did not check.
 
+mod alerts;
 mod database;
 mod door;
 mod folders;
@@ -158,6 +159,7 @@ async fn examine(args: &ServeArgs) -> Vec<Line> {
         }
     };
     lines.extend(mail::check(args, origin.as_ref()).await);
+    lines.push(alerts::check(&args.alert_command()));
     lines.extend(machine::clocks(&Clock::system()));
     lines.push(machine::files(agents));
     lines

@@ -59,6 +59,13 @@ impl Modify for Tokens {
         v1::presses::create,
         v1::receipts::show,
         v1::audit::checkpoint,
+        v1::alerts::index,
+        v1::alerts::show,
+        v1::alerts::take,
+        v1::alerts::close,
+        v1::evidence::show,
+        v1::drills::index,
+        v1::drills::show,
     )
 )]
 pub struct Description;

@@ -19,8 +19,10 @@
 
 pub mod acts;
 pub mod agents;
+pub mod alerts;
 pub mod audit;
 pub mod bots;
+pub mod drills;
 pub mod first_run;
 pub mod fleet;
 pub mod fleet_live;

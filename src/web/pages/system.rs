@@ -112,6 +112,7 @@ pub async fn show(State(app): Shared, arrival: Option<Extension<Arrival>>, perso
         parts.push(certificate(&tls.shown(), app.clock.now()));
     }
     parts.push(mail::part(&app, &person.actor).await);
+    parts.push(super::alerts::command_part(&app).await);
     let first_run = if app.is_demo() { None } else { app.first_run(&person.actor).ok() };
     let page = System {
         frame: frame::of(&app, &person.visitor, "System").await,

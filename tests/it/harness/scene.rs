@@ -8,14 +8,15 @@ use super::{
     db::Fresh,
     examples::Ask,
 };
+use crate::faults::until;
 use andon::{
     app::acts::{ActView, Outcome, prepare::Waves},
     domain::{
-        ActId, ActKind, Audience, BotFacts, DeviceId, Epoch, Grant, Hold, Level, Notice, NoticeId, NoticeKind, RecoveryId, Role, Scope,
-        TeamId, Timestamp, TokenId, UserId, recovery::RecoveryState,
+        ActId, ActKind, AlertId, AlertKind, Audience, BotFacts, DeviceId, DrillId, Epoch, Grant, Hold, Level, Notice, NoticeId, NoticeKind,
+        PlacerKind, RecoveryId, Role, Scope, Subject, TeamId, Timestamp, TokenId, UserId, recovery::RecoveryState,
     },
     fleet::AgentSeen,
-    storage::{self, Lane, WriteTx, recoveries::Recovery},
+    storage::{self, Lane, WriteTx, drill_runs::DrillRun, recoveries::Recovery},
     web::router::{Access, Route, router},
 };
 use axum::{
@@ -53,6 +54,10 @@ pub struct Things {
     pub staged: ActId,
     /// A notice of the operator's.
     pub notice: NoticeId,
+    /// An alert about the bot.
+    pub alert: AlertId,
+    /// A drill beside the bot.
+    pub drill: DrillId,
 }
 
 /// Whose thing a try is about.
@@ -231,6 +236,20 @@ impl Scene {
         self.test.app.ask_own_recovery(user, "left on a train").await.unwrap()
     }
 
+    /// A bot of the team that trades.
+    pub async fn trading(&self, whose: Whose) -> BotFacts {
+        let (bot, operator) = (self.bot(whose).await, self.of(whose).operator);
+        let mut agent = agent::ready(&self.test, &bot, operator).await;
+        self.test.start(std::slice::from_ref(&bot.id), &[operator]).await.unwrap();
+        agent.settle(&self.test.app).await;
+        bot
+    }
+
+    /// An alert of its own about a bot of the team.
+    pub async fn alert(&self, whose: Whose) -> AlertId {
+        alert(&self.test, &self.bot(whose).await).await
+    }
+
     /// A token to be revoked.
     pub async fn token(&self, whose: Whose) -> TokenId {
         let team = (whose != Whose::Everybodys).then(|| self.of(whose).team.clone());
@@ -292,7 +311,7 @@ pub fn rows(route: &Route) -> &'static [Whose] {
         ("POST", "/holds" | "/holds/{id}/release" | "/tokens" | "/tokens/{id}/revoke" | "/api/v1/holds") => {
             &[Whose::Arbs, Whose::Grids, Whose::Everybodys]
         }
-        ("POST", "/bots" | "/starts" | "/api/v1/bots") | ("GET", "/starts/new") => &[Whose::Arbs, Whose::Grids],
+        ("POST", "/bots" | "/starts" | "/drills" | "/api/v1/bots") | ("GET", "/starts/new") => &[Whose::Arbs, Whose::Grids],
         (_, path) if path.starts_with("/me/") => &[Whose::Nobodys],
         (_, path) if path.contains("{id}") => &[Whose::Arbs, Whose::Grids],
         _ => &[Whose::Nobodys],
@@ -310,6 +329,8 @@ async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> T
     let held = test.bot(&format!("{name}-held"), name).await;
     let agent = agent::ready(test, &held, operator).await;
     let hold = test.press(operator, Scope::Bot(held.id), Level::Pause).await.hold;
+    // What was known at the press is on its way to the disk.
+    until("the evidence", async || test.app.evidence(&test.actor(operator), &hold.id, "", 1).await.is_ok()).await;
     let act = code_act(test, &bot, operator).await;
     let (member, _) = invite(test, &format!("{name}-member"), test.team(name)).await;
     let operators = || vec![Grant { role: Role::Operator, team: Some(test.team(name)) }];
@@ -322,8 +343,10 @@ async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> T
         test.sign(by, &act).await.unwrap();
     }
     let notice = notice(test, operator).await;
+    let alert = alert(test, &bot).await;
+    let drill = drill(test, &bot, &hold).await;
     let staged = staged(test, name, operator, [format!("{name}-wave-1"), format!("{name}-wave-2")]).await;
-    Things { name, team: test.team(name), operator, bot, hold, agent, act, member, fellow, linked, staged, notice }
+    Things { name, team: test.team(name), operator, bot, hold, agent, act, member, fellow, linked, staged, notice, alert, drill }
 }
 
 /// A start in waves of two new bots.
@@ -339,6 +362,38 @@ async fn staged(test: &TestApp, team: &str, operator: &str, names: [String; 2]) 
     test.sign(operator, &act).await.unwrap();
     test.sign("risk", &act).await.unwrap();
     act.stored.id
+}
+
+/// A drill that runs, of the held bot beside another.
+async fn drill(test: &TestApp, control: &BotFacts, hold: &Hold) -> DrillId {
+    let Scope::Bot(paused) = &hold.scope else { panic!("not of a bot") };
+    let run = DrillRun {
+        id: DrillId::new(),
+        by_kind: PlacerKind::User,
+        by_id: "x".into(),
+        by_name: "somebody".into(),
+        control_bot: control.id.clone(),
+        began_at: hold.at,
+        ends_at: hold.at.plus_ms(45_000),
+        ended_at: None,
+        passed: None,
+        reasons: String::new(),
+        control_at: None,
+        expires_at: None,
+    };
+    let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
+    storage::drill_runs::drill_run_insert(&mut tx, &run).await.unwrap();
+    storage::drill_runs::drill_bot_insert(&mut tx, &run.id, paused, &hold.id).await.unwrap();
+    tx.commit().await.unwrap();
+    run.id
+}
+
+/// An alert about a bot, a mere warning: nobody is told.
+async fn alert(test: &TestApp, bot: &BotFacts) -> AlertId {
+    let subject = Subject::bot(&bot.id);
+    test.app.raise(AlertKind::ClockOff, subject.clone(), "Its clock is off by 3000 ms.");
+    test.app.write_alerts().await.unwrap();
+    test.app.alerts.find(AlertKind::ClockOff, &subject).unwrap().id
 }
 
 /// A notice of somebody's, who has an address from then on.

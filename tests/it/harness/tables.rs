@@ -6,8 +6,8 @@ use sqlx::{AssertSqlSafe, PgPool, SqlitePool, postgres::PgPoolOptions, sqlite::S
 use std::collections::BTreeMap;
 
 /// What any request may touch, or one before it: sessions remember when somebody last acted, are given other ids and counted (`book`) when rights
-/// change, and word of a stop is written after it.
-pub const SESSIONS: &[&str] = &["session", "book", "notice"];
+/// change, and word of a stop, or an alert, is written after it.
+pub const SESSIONS: &[&str] = &["session", "book", "notice", "delivery", "alert", "evidence", "evidence_bot"];
 
 pub enum Tables {
     Sqlite(SqlitePool),

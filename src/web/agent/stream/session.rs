@@ -158,7 +158,7 @@ impl<'a> Session<'a> {
         let (directive, frame) = match risen {
             Ok(risen) => risen,
             Err(Unheard::Replaced) => return Err(End::replaced()),
-            Err(Unheard::CredentialEnded | Unheard::ViewTooOld) => return Ok(()),
+            Err(Unheard::CredentialEnded | Unheard::ViewTooOld | Unheard::AnotherSite) => return Ok(()),
         };
         {
             let mut speech = self.mouth.speech().await;

@@ -2,8 +2,11 @@
 //! until somebody puts it there.
 
 pub mod agents;
+pub mod alerts;
 pub mod audit;
 pub mod bots;
+pub mod drills;
+pub mod evidence;
 pub mod holds;
 pub mod presses;
 pub mod receipts;

@@ -47,6 +47,7 @@ pub fn sentence(app: &App, act: &ActView) -> String {
         ActKind::StopDeviceLink { user, name } => format!("Make the phone {name} of {} a stop device", person(app, user)),
         ActKind::Recover { site: Some(_), .. } => "Take the site over, with the fleet paused".to_owned(),
         ActKind::Recover { next, .. } => format!("Let the log go on as {next}, with the fleet paused"),
+        ActKind::Drill { bot: id, control } => format!("Pause bot {} for a drill, while bot {} goes on", bot(app, id), bot(app, control)),
     }
 }
 
@@ -80,6 +81,7 @@ pub fn button(act: &ActView) -> String {
         ActKind::StopDevices { .. } => "Sign 1 change for everybody".to_owned(),
         ActKind::StopDeviceLink { .. } => "Sign for 1 phone".to_owned(),
         ActKind::Recover { .. } => "Sign 1 recovery of the site".to_owned(),
+        ActKind::Drill { .. } => "Sign 1 drill".to_owned(),
     }
 }
 
@@ -144,6 +146,9 @@ pub fn effect(act: &ActView) -> &'static str {
         }
         ActKind::StopDeviceLink { .. } => {
             "A link is shown once, to you, and works once within 5 minutes. The phone that opens it may pause bots for 90 days, and nothing else."
+        }
+        ActKind::Drill { .. } => {
+            "The bot is paused at once, and each step is measured. It stays paused until the hold is released and the bot is started again."
         }
     }
 }
@@ -235,6 +240,7 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
             facts.extend(site.iter().map(|site| ("Site that takes over", site.clone())));
             facts
         }
+        ActKind::Drill { bot, control } => vec![("Bot", bot.to_string()), ("Must go on", control.to_string())],
         ActKind::StopDeviceLink { user, name } => vec![("Phone", name.clone()), ("Person", user.to_string())],
         ActKind::TokenCreate { .. } | ActKind::StopDevices { .. } => Vec::new(),
     }
@@ -262,7 +268,8 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
             }
         }
         ActKind::Start { .. } if seat == 1 => "an operator or lead of the team of every bot in it".to_owned(),
-        ActKind::Start { .. } => "another person: a lead, or risk".to_owned(),
+        ActKind::Drill { .. } if seat == 1 => "an operator or lead of the bot's team, or risk".to_owned(),
+        ActKind::Start { .. } | ActKind::Drill { .. } => "another person: a lead, or risk".to_owned(),
         ActKind::EnrolmentCode { .. } | ActKind::AgentConfirm { .. } | ActKind::AgentRevoke { .. } => {
             "an operator (up to stage sandbox) or a lead of the bot's team".to_owned()
         }

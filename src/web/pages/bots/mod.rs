@@ -160,6 +160,8 @@ pub(super) struct Bot {
     pub(super) timings: Times,
     /// The last measured stop: its steps in words, when it was pressed, its receipt.
     pub(super) drill: Option<(String, Timestamp, String)>,
+    /// Where it stands with drills that had a negative control: a chip, a sentence, the drill.
+    pub(super) drilled: Option<(Chip, String, String)>,
     pub(super) agent: Option<AgentCard>,
     pub(super) start: Start,
     pub(super) steps: Vec<Step>,
@@ -235,6 +237,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
         limits_wait: bot.limits_waiting,
         place: place(&app, &row),
         timings: Times::of(bot.timings, row.seen.as_ref().and_then(|seen| seen.adapter.as_ref())),
+        drilled: super::drills::of_bot(&app, &person.actor, &bot.id, bot.stage).await,
         drill: app.last_drill(&bot.id).map(|drill| (drill_words(&drill), drill.at, format!("/holds/{}", drill.hold))),
         agent: agent(&row, frame.now),
         start,

@@ -77,6 +77,7 @@ fn bot(age_s: Option<i64>) -> Bot {
             trail: picture::spark(&wave, None, "Exposure of the last ten minutes"),
         },
         drill: Some(("idle after 412 ms (received 3 ms, applied 40 ms)".to_owned(), now, "/holds/0193".to_owned())),
+        drilled: Some((Chip::new(Tone::Done, "Passed"), "expires 2027-02-01 10:00:00Z".to_owned(), "/drills/0193".to_owned())),
         limits: vec![("max position notional".to_owned(), "25000".to_owned())],
         limits_version: 7,
         limits_wait: false,

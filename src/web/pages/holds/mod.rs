@@ -1,5 +1,6 @@
 //! Holds: what is held and by whom, and what was. `place` takes a press, `receipt` shows how far one has come.
 
+pub mod evidence;
 pub mod live;
 pub mod place;
 pub mod receipt;

@@ -25,7 +25,7 @@ impl Scene {
             | "/pause" | "/holds" | "/live/fleet" | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams"
             | "/venues" | "/kill" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new" | "/agents" | "/audit"
             | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" | "/notices" | "/demo/mail" | "/stop-device"
-            | "/stop-devices" | "/me/stop-devices" => route.path.to_owned(),
+            | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" => route.path.to_owned(),
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),
@@ -33,7 +33,10 @@ impl Scene {
             "/notices/{id}" => format!("/notices/{}", of.notice),
             "/stop-device/enrol/{link}" => format!("/stop-device/enrol/{}", self.phone_link),
             "/stop-device/holds/{id}" => format!("/stop-device/holds/{}", of.hold.id),
+            "/alerts/{id}" => format!("/alerts/{}", of.alert),
+            "/drills/{id}" => format!("/drills/{}", of.drill),
             "/holds/{id}" => format!("/holds/{}", of.hold.id),
+            "/holds/{id}/evidence" => format!("/holds/{}/evidence", of.hold.id),
             "/live/holds/{id}" => format!("/live/holds/{}", of.hold.id),
             "/acts/{id}" => format!("/acts/{}", of.act.stored.id),
             "/people/{id}" => format!("/people/{}", of.member),
@@ -139,6 +142,12 @@ impl Scene {
             "/stop-devices/allow" => Ask::form(route.path, &[("allowed", "no")]),
             "/stop-devices/{id}/end" => Ask::form(format!("/stop-devices/{}/end", self.device(whose).await), &[]),
             "/me/stop-devices" => Ask::form(route.path, &[("name", "my phone")]),
+            "/drills" => {
+                let (bot, control) = (self.trading(whose).await, self.trading(whose).await);
+                Ask::form("/drills", &[("bot", bot.id.as_str()), ("control", control.id.as_str())])
+            }
+            "/alerts/{id}/take" => Ask::form(format!("/alerts/{}/take", self.alert(whose).await), &[]),
+            "/alerts/{id}/close" => Ask::form(format!("/alerts/{}/close", self.alert(whose).await), &[("why", "it was set by NTP")]),
             "/tokens/{id}/revoke" => Ask::form(format!("/tokens/{}/revoke", self.token(whose).await), &[]),
             _ => return None,
         })

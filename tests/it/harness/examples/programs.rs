@@ -48,6 +48,15 @@ impl Scene {
             ("POST", "/api/v1/presses") => Ask::json(route.path, json!({"scopes": [{"scope": "bot", "name": self.bot(whose).await.id}]})),
             ("GET", "/api/v1/holds/{id}") => Ask::get(format!("/api/v1/holds/{}", of.hold.id)),
             ("GET", "/api/v1/holds/{id}/receipt") => Ask::get(format!("/api/v1/holds/{}/receipt", of.hold.id)),
+            ("GET", "/api/v1/holds/{id}/evidence") => Ask::get(format!("/api/v1/holds/{}/evidence", of.hold.id)),
+            ("GET", "/api/v1/drills") => Ask::get(route.path),
+            ("GET", "/api/v1/drills/{id}") => Ask::get(format!("/api/v1/drills/{}", of.drill)),
+            ("GET", "/api/v1/alerts") => Ask::get(route.path),
+            ("GET", "/api/v1/alerts/{id}") => Ask::get(format!("/api/v1/alerts/{}", of.alert)),
+            ("POST", "/api/v1/alerts/{id}/take") => Ask::json(format!("/api/v1/alerts/{}/take", self.alert(whose).await), json!({})),
+            ("POST", "/api/v1/alerts/{id}/close") => {
+                Ask::json(format!("/api/v1/alerts/{}/close", self.alert(whose).await), json!({"why": "set by NTP"}))
+            }
             _ => return None,
         })
     }
