@@ -125,7 +125,12 @@ pub async fn examine(given: &Given<'_>) -> Result<Examination, AppError> {
     let mut logs = incarnations(&report);
     if given.db.is_some() {
         for copy in &copies {
+            let is_lost = is_lost(&logs, &copy.origin);
             let Some(log) = logs.iter_mut().find(|log| log.origin == copy.origin) else {
+                if is_lost {
+                    found.not_checked.push(format!("the sink's {}: the database lost all of it, as a recovery says", copy.origin));
+                    continue;
+                }
                 found.find(format!("the sink has a log {} that the database does not have: it was rolled back", copy.origin));
                 continue;
             };
@@ -368,8 +373,14 @@ fn check_kept(given: &Given<'_>, kept: &[Kept], (report, logs): (&Report, &[Inca
                 continue;
             }
         }
-        let log = logs.iter().find(|log| log.origin == read.checkpoint.origin).or(logs.last());
-        if let Some(log) = log
+        let log = logs.iter().find(|log| log.origin == read.checkpoint.origin);
+        if log.is_none() && is_lost(logs, &read.checkpoint.origin) {
+            let said =
+                format!("the checkpoint over {size} entries {place}: all of {} was lost, as a recovery says", read.checkpoint.origin);
+            found.not_checked.push(said);
+            continue;
+        }
+        if let Some(log) = log.or(logs.last())
             && leads_to(log, (*size, read.checkpoint.root), place, found)
         {
             *good.entry(place).or_default() += 1;
@@ -395,6 +406,12 @@ fn trusted(given: &Given<'_>, found: &mut Examination) -> Vec<VerifierKey> {
         }
     }
     trusted
+}
+
+/// True for an incarnation that the database lost whole: a recovery names its last checkpoint as the newest that was known.
+fn is_lost(logs: &[Incarnation], origin: &str) -> bool {
+    let last_known = |log: &Incarnation| Note::parse(&log.closed.as_ref()?.last_checkpoint).ok().map(|note| note.checkpoint.origin);
+    logs.iter().all(|log| log.origin != origin) && logs.iter().any(|log| last_known(log).is_some_and(|known| known == origin))
 }
 
 /// True when the entries lead to a checkpoint's root; says what is wrong, or known, otherwise.

@@ -128,7 +128,9 @@ impl App {
             if self.log.keeper.load().is_none() {
                 self.begin_watch(settings).await?;
             }
-            self.look_at_site().await?;
+            if let Err(error) = self.look_at_site().await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "which site this is could not be compared with the database");
+            }
             self.follow_the_log(settings).await?;
             match self.log.keeper.load_full() {
                 Some(keeper) => self.round(&keeper, signs).await,

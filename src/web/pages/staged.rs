@@ -188,7 +188,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         let now = samples::now();
         let bots = |wave: i64| {
             let numbers = [0..1, 1..3, 3..20].into_iter().nth(wave as usize).unwrap();
-            numbers.map(|n| {
+            numbers.map(move |n| {
                 let chip = if wave < started { Chip::new(Tone::Done, "Active") } else { Chip::new(Tone::Held, "Halted") };
                 (samples::names().swap_remove(n).0, format!("/bots/{}", samples::id(n)), chip)
             })

@@ -1,7 +1,7 @@
 //! After a restore, or a freeze that nothing mends, two people let the site go on: under a new incarnation, above every report, with the fleet
 //! paused; the whole chain of incarnations verifies (rulings C4, C8, H13, H14).
 
-use super::copy::{Raw, copy, copy_dir, opened};
+use super::copy::{Raw, copy, copy_dir, copy_of, opened};
 use crate::harness::{
     agent::{self, Agent},
     app::{TestApp, assemble},
@@ -211,6 +211,26 @@ on_both!(two_people_recover_a_restored_site_and_nothing_runs_by_itself, |fresh: 
     for row in [&rows[0], rows.last().unwrap()] {
         assert!(test.app.entry(&auditor, row.seq as i64).await.unwrap().included);
     }
+});
+
+on_both!(a_database_of_before_a_recovery_freezes_and_the_next_one_takes_a_name_that_nobody_has_seen, |fresh: Fresh| async move {
+    let Restored { mut test, settings, place, .. } = restored(fresh).await;
+    let backup = copy_of(&place, test.fresh.dir.path(), "again").await;
+    let links = ask(&test).await;
+    sign(&test, &links[0], "risk", &[]).await.unwrap();
+    sign(&test, &links[1], "admin", &[]).await.unwrap();
+    test.app.publish(true).await.unwrap();
+    // The database that knows nothing of the recovery, beside the state folder that does.
+    test.app = started(&test, &backup, &settings).await;
+    let frozen_for = test.app.log.gate().frozen().unwrap();
+    assert!(frozen_for.kind == FrozenKind::Rollback && frozen_for.why.contains("incarnation 2"), "{}", frozen_for.why);
+    let links = ask(&test).await;
+    sign(&test, &links[0], "risk", &[]).await.unwrap();
+    sign(&test, &links[1], "admin", &[]).await.unwrap();
+    let head = storage::audit::audit_head(&mut test.app.db.read().await.unwrap()).await.unwrap();
+    assert!(head.origin.ends_with("/3") && head.is_open && frozen(&test.app).is_none(), "{}", head.origin);
+    let found = verified(&test.app, &settings, true).await;
+    assert!(found.is_good() && found.not_checked.iter().any(|line| line.contains("/2 was lost")), "{found:#?}");
 });
 
 on_both!(an_absurd_report_is_left_out_and_the_second_signs_the_same_bytes, |fresh: Fresh| async move {

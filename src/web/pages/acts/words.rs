@@ -165,18 +165,7 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
             ]);
             facts
         }
-        ActKind::Start { root, plan, .. } => {
-            let mut facts = vec![("Tree hash over the bots below", root.clone())];
-            if let Some(plan) = plan {
-                let sizes: Vec<String> = plan.waves.iter().map(u64::to_string).collect();
-                facts.extend([
-                    ("Goes first", canary(app, act, plan)),
-                    ("Bots in each wave", sizes.join(", then ")),
-                    ("Settling time before each wave", format!("{} s", plan.settle_s)),
-                ]);
-            }
-            facts
-        }
+        ActKind::Start { root, plan, .. } => start_facts(app, act, root, plan.as_ref()),
         ActKind::EnrolmentCode { bot } => vec![("Bot", bot.to_string())],
         ActKind::AgentConfirm { agent, bot, .. } => vec![("Agent", agent.to_string()), ("Bot", bot.to_string())],
         ActKind::AgentRevoke { agent, bot, why } => vec![("Reason", why.clone()), ("Agent", agent.to_string()), ("Bot", bot.to_string())],
@@ -210,40 +199,58 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         }
         // The address itself is shown to whoever signs, and to nobody else.
         ActKind::MailAddress { address, .. } => address.iter().map(|digest| ("Salted digest of the address", digest.clone())).collect(),
-        ActKind::Recover {
-            log,
-            next,
-            reason,
-            why,
-            database_size,
-            known_size,
-            checkpoint,
-            database_epoch,
-            accepted_epoch,
-            left_out,
-            site,
-        } => {
-            let bots: Vec<String> = left_out.iter().map(|id| bot(app, id)).collect();
-            let mut facts = vec![
-                ("Reason", why.clone()),
-                ("The log takes nothing because of", reason.clone()),
-                ("Closed", format!("{log}, with {database_size} entries in the database of {known_size} that are known")),
-                ("Goes on as", next.clone()),
-                ("Highest epoch of the database", database_epoch.to_string()),
-                ("Highest report that is believed", accepted_epoch.to_string()),
-                ("Not believed", if bots.is_empty() { "nobody".to_owned() } else { bots.join(", ") }),
-                (
-                    "SHA-256 of the last known checkpoint",
-                    if checkpoint.is_empty() { "there is none".to_owned() } else { checkpoint.clone() },
-                ),
-            ];
-            facts.extend(site.iter().map(|site| ("Site that takes over", site.clone())));
-            facts
-        }
+        ActKind::Recover { .. } => recover_facts(app, &act.act.kind),
         ActKind::Drill { bot, control } => vec![("Bot", bot.to_string()), ("Must go on", control.to_string())],
         ActKind::StopDeviceLink { user, name } => vec![("Phone", name.clone()), ("Person", user.to_string())],
         ActKind::TokenCreate { .. } | ActKind::StopDevices { .. } => Vec::new(),
     }
+}
+
+/// What else is signed with a start.
+fn start_facts(app: &App, act: &ActView, root: &str, plan: Option<&StartPlan>) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("Tree hash over the bots below", root.to_owned())];
+    if let Some(plan) = plan {
+        let sizes: Vec<String> = plan.waves.iter().map(u64::to_string).collect();
+        facts.extend([
+            ("Goes first", canary(app, act, plan)),
+            ("Bots in each wave", sizes.join(", then ")),
+            ("Settling time before each wave", format!("{} s", plan.settle_s)),
+        ]);
+    }
+    facts
+}
+
+/// What else is signed with a recovery of the site.
+fn recover_facts(app: &App, kind: &ActKind) -> Vec<(&'static str, String)> {
+    let ActKind::Recover {
+        log,
+        next,
+        reason,
+        why,
+        database_size,
+        known_size,
+        checkpoint,
+        database_epoch,
+        accepted_epoch,
+        left_out,
+        site,
+    } = kind
+    else {
+        return Vec::new();
+    };
+    let bots: Vec<String> = left_out.iter().map(|id| bot(app, id)).collect();
+    let mut facts = vec![
+        ("Reason", why.clone()),
+        ("The log takes nothing because of", reason.clone()),
+        ("Closed", format!("{log}, with {database_size} entries in the database of {known_size} that are known")),
+        ("Goes on as", next.clone()),
+        ("Highest epoch of the database", database_epoch.to_string()),
+        ("Highest report that is believed", accepted_epoch.to_string()),
+        ("Not believed", if bots.is_empty() { "nobody".to_owned() } else { bots.join(", ") }),
+        ("SHA-256 of the last known checkpoint", if checkpoint.is_empty() { "there is none".to_owned() } else { checkpoint.clone() }),
+    ];
+    facts.extend(site.iter().map(|site| ("Site that takes over", site.clone())));
+    facts
 }
 
 /// Who may take a seat, as the table of acts says.
