@@ -192,7 +192,8 @@ mod tests {
         let wanted = |state, orders| Wanted { state, orders, exits: Exits::None };
         let (run, halt, kill) =
             (wanted(State::Active, Orders::Keep), wanted(State::Halted, Orders::CancelEntries), wanted(State::Halted, Orders::CancelAll));
-        let process = Traits { can_reduce: false, can_tell_orders: true, can_cancel: false, can_manage_exits: false, dies_with_agent: true };
+        let process =
+            Traits { can_reduce: false, can_tell_orders: true, can_cancel: false, can_manage_exits: false, dies_with_agent: true };
         assert!(overtakes(&halt, &run, process), "a stop waits for no start");
         assert!(!overtakes(&kill, &halt, process), "its process is being ended already");
         assert!(overtakes(&kill, &halt, Traits { can_cancel: true, ..process }));
