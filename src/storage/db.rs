@@ -69,6 +69,9 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// How long what is no stop waits for its turn to write.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
+
 impl WriteQueue {
     async fn enter(&self, lane: Lane) -> OwnedMutexGuard<()> {
         let _waiting = Waiting::begin(&self.waiting);
@@ -245,7 +248,11 @@ impl Db {
     pub async fn write(&self, lane: Lane) -> Result<WriteTx> {
         Ok(match self {
             Self::Sqlite { write, queue, .. } => {
-                let turn = queue.enter(lane).await;
+                let turn = match lane {
+                    Lane::Stop => queue.enter(lane).await,
+                    // Behind a lock that somebody else holds for long it is refused rather than kept waiting.
+                    Lane::Normal => tokio::time::timeout(QUEUE_PATIENCE, queue.enter(lane)).await.map_err(|_| sqlx::Error::PoolTimedOut)?,
+                };
                 WriteTx { conn: Conn::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?), _turn: Some(turn) }
             }
             Self::Postgres(pool) => {

@@ -6,7 +6,7 @@ use crate::harness::{
     db::{Fresh, on_both},
 };
 use andon::{
-    app::{App, AppError, acts::Outcome, holds::Placed, holds::Press},
+    app::{App, AppError, acts::Outcome, holds::Kept, holds::Placed, holds::Press},
     domain::{BotFacts, HoldId, Level, Scope, Stage, State},
     storage,
 };
@@ -19,7 +19,12 @@ const RACES: usize = 1_000;
 fn press(test: &TestApp, by: &str, through: &Arc<App>, bot: &BotFacts) -> tokio::task::JoinHandle<Placed> {
     let (app, actor) = (through.clone(), test.actor(by));
     let press = Press { scope: Scope::Bot(bot.id.clone()), level: Level::Pause, why: String::new(), idempotency_key: String::new() };
-    tokio::spawn(async move { app.place(actor, press).await.unwrap() })
+    tokio::spawn(async move {
+        let placed = app.place(actor, press).await.unwrap();
+        // On a busy machine the database may take longer than a press waits for it; what a worker does then is done here.
+        while placed.kept != Kept::Recorded && app.merge_unrecorded().await.is_err() {}
+        placed
+    })
 }
 
 /// The last signature of an act, made and not sent: what is left is the race.

@@ -355,9 +355,9 @@ on_both!(an_ack_of_another_state_counts_also_on_disk, |fresh: Fresh| async move 
 on_both!(a_boot_that_another_replica_has_seen_replaced_is_freed_by_nobody, |fresh: Fresh| async move {
     let kind = fresh.kind;
     let test = TestApp::new(fresh).await;
+    let mut all = bots(&test, 1).await;
     // The embedded database has one server; there it is the same one that both boots speak to.
     let other = if kind == Kind::Postgres { test.restarted().await } else { test.app.clone() };
-    let mut all = bots(&test, 1).await;
     let (bot, old) = &mut all[0];
     old.settle(&other).await;
     // A copy of the machine runs, and speaks to the first replica alone.

@@ -19,7 +19,7 @@ use rustls_platform_verifier::Verifier;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// Who may be the server.
@@ -78,16 +78,64 @@ impl Trust {
                 let own = Own { known: ArcSwap::from_pointee(Known::read(path, &provider)?), path: path.clone(), provider };
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(own)).with_no_client_auth()
             }
-            Self::System => match Verifier::new(provider) {
-                Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth(),
-                Err(error) => {
-                    tracing::warn!(%error, "no certificate authority is trusted here: only a server on this machine can be reached");
-                    builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
-                }
-            },
+            Self::System => {
+                let later = Later { verifier: OnceLock::new(), provider };
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(later)).with_no_client_auth()
+            }
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
+    }
+}
+
+/// Verifies against the system's authorities, which are read once a certificate is to be verified: a press over plain HTTP waits for none.
+#[derive(Debug)]
+struct Later {
+    verifier: OnceLock<Verifier>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Later {
+    fn verifier(&self) -> Result<&Verifier, Error> {
+        if let Some(verifier) = self.verifier.get() {
+            return Ok(verifier);
+        }
+        let verifier = Verifier::new(self.provider.clone()).inspect_err(|error| {
+            tracing::warn!(%error, "no certificate authority is trusted here: only a server on this machine can be reached");
+        })?;
+        Ok(self.verifier.get_or_init(|| verifier))
+    }
+}
+
+impl ServerCertVerifier for Later {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.verifier()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

@@ -280,7 +280,7 @@ impl History {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn any_history_comes_to_what_the_text_says(facts in proptest::collection::vec(fact(), 1..60)) {

@@ -1,4 +1,6 @@
-//! The rules of the protocol that are taken away one at a time, and how far a scenario goes.
+//! What can happen, the rules of the protocol that are taken away one at a time, and how far a scenario goes.
+
+use super::agent::Kept;
 
 /// A rule. Without it the model must find a violation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,4 +65,71 @@ pub struct Scenario {
     pub is_trading: bool,
     pub budget: Budget,
     pub depth: usize,
+}
+
+/// What can happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Tick,
+    /// A check-in and its answer, with nothing in between.
+    Talk {
+        process: usize,
+        replica: usize,
+    },
+    /// A check-in that comes at once, and an answer that is under way.
+    Ask {
+        process: usize,
+        replica: usize,
+    },
+    /// A check-in that is under way.
+    Send {
+        process: usize,
+    },
+    Take {
+        message: usize,
+        replica: usize,
+    },
+    Hear {
+        message: usize,
+    },
+    WriteMemory {
+        process: usize,
+    },
+    /// A stream tells what is new: at once, or it is under way.
+    Push {
+        replica: usize,
+        comes: bool,
+    },
+    Press {
+        replica: usize,
+    },
+    Release {
+        hold: u8,
+        replica: usize,
+    },
+    Sign {
+        replica: usize,
+    },
+    CarryOut {
+        replica: usize,
+    },
+    Cut {
+        replica: usize,
+    },
+    Heal {
+        replica: usize,
+    },
+    Merge {
+        replica: usize,
+    },
+    Reboot {
+        process: usize,
+        kept: Kept,
+    },
+    Crash {
+        replica: usize,
+    },
+    Backup,
+    Restore,
+    Clone,
 }

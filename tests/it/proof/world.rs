@@ -3,7 +3,7 @@
 use super::{
     agent::{Kept, Process},
     explorer::Machine,
-    rules::{Budget, Rule, Scenario},
+    rules::{Budget, Rule, Scenario, Step},
     server::{Answered, Db, IMPORTED, LEVEL, ROLLBACK, Replica, Row},
     wire::{CheckIn, Down, bit},
 };
@@ -23,73 +23,6 @@ pub const LAPSE_MS: i64 = LAPSE as i64 * STEP_MS;
 /// Milliseconds of the boot clock, and of the server's.
 pub fn ms(steps: u8) -> i64 {
     i64::from(steps) * STEP_MS
-}
-
-/// What can happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    Tick,
-    /// A check-in and its answer, with nothing in between.
-    Talk {
-        process: usize,
-        replica: usize,
-    },
-    /// A check-in that comes at once, and an answer that is under way.
-    Ask {
-        process: usize,
-        replica: usize,
-    },
-    /// A check-in that is under way.
-    Send {
-        process: usize,
-    },
-    Take {
-        message: usize,
-        replica: usize,
-    },
-    Hear {
-        message: usize,
-    },
-    WriteMemory {
-        process: usize,
-    },
-    /// A stream tells what is new: at once, or it is under way.
-    Push {
-        replica: usize,
-        comes: bool,
-    },
-    Press {
-        replica: usize,
-    },
-    Release {
-        hold: u8,
-        replica: usize,
-    },
-    Sign {
-        replica: usize,
-    },
-    CarryOut {
-        replica: usize,
-    },
-    Cut {
-        replica: usize,
-    },
-    Heal {
-        replica: usize,
-    },
-    Merge {
-        replica: usize,
-    },
-    Reboot {
-        process: usize,
-        kept: Kept,
-    },
-    Crash {
-        replica: usize,
-    },
-    Backup,
-    Restore,
-    Clone,
 }
 
 /// A prepared start, signed.
