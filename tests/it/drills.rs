@@ -149,8 +149,7 @@ on_both!(above_sandbox_a_second_person_signs, |fresh: Fresh| async move {
     let live = test.bot("arb-live", "arb").await;
     // No way up is built that this test could take.
     test.execute(&format!("UPDATE bot SET stage = 'limited' WHERE id = '{}'", live.id)).await;
-    let mut agent = ready(&test, &live, "operator").await;
-    test.execute(&format!("UPDATE bot SET stage = 'limited' WHERE id = '{}'", live.id)).await;
+    let mut agent = ready(&test, &live, "lead").await;
     test.start(std::slice::from_ref(&live.id), &["lead"]).await.unwrap();
     agent.settle(&test.app).await;
     assert_eq!(agent.state, State::Active);

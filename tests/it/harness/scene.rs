@@ -182,6 +182,11 @@ impl Scene {
         if whose == Whose::Grids { &self.grid } else { &self.arb }
     }
 
+    /// Waits until what follows a press by itself is on disk: nothing changes any more unless somebody asks for it.
+    pub async fn quiet(&self) {
+        until("evidence of presses", async || self.test.app.evidence.pending() == 0).await;
+    }
+
     /// A name that nothing has yet.
     pub fn name(&self, noun: &str) -> String {
         format!("{noun}-{}", self.count.fetch_add(1, Ordering::SeqCst))
