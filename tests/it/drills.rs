@@ -156,6 +156,7 @@ on_both!(above_sandbox_a_second_person_signs, |fresh: Fresh| async move {
     let alone = test.app.begin_drill(&test.actor("operator"), std::slice::from_ref(&live.id), &control.id).await;
     assert!(matches!(alone, Err(AppError::Conflict(_))), "{alone:?}");
     let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get("/drills").await;
     browser.post("/drills", &[("bot", live.id.as_str()), ("control", control.id.as_str())]).await;
     let act = browser.leads_to().to_owned();
     browser.get(&act).await;
