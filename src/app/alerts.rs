@@ -20,7 +20,7 @@ use tokio::sync::{Mutex as Turn, Notify};
 /// The most open alerts in memory: a few for every bot of the largest fleet. What comes beyond is logged and dropped.
 const MOST: usize = 60_000;
 /// At most this many rows in one transaction.
-const CHUNK: usize = 50;
+const CHUNK: usize = 25;
 /// Repeats of one alert are written at most this often.
 const COUNT_EVERY_MS: i64 = 5_000;
 /// Between two rounds of the writer at least, at most, and after a database that did not take something.

@@ -248,18 +248,23 @@ impl App {
     /// # Errors
     /// When the database is gone: looked at again later.
     pub async fn tend_drills(&self) -> Result<(), AppError> {
-        if self.db.is_embedded() && !self.drills_open.load(Ordering::SeqCst) {
+        // Taken back before the look: a drill that begins meanwhile says so after its row is there.
+        if !self.drills_open.swap(false, Ordering::SeqCst) && self.db.is_embedded() {
             return Ok(());
         }
+        let looked = self.tend_open_drills().await;
+        if !matches!(looked, Ok(0)) {
+            self.drills_open.store(true, Ordering::SeqCst);
+        }
+        looked.map(drop)
+    }
+
+    async fn tend_open_drills(&self) -> Result<usize, AppError> {
         let open = storage::drill_runs::drill_run_open(&mut *self.db.read().await?).await?;
         for run in &open {
             self.tend_drill(run).await?;
         }
-        if open.is_empty() {
-            self.drills_open.store(false, Ordering::SeqCst);
-            // One that began between the look and this is looked at all the same: its press says so again.
-        }
-        Ok(())
+        Ok(open.len())
     }
 
     async fn tend_drill(&self, run: &DrillRun) -> Result<(), AppError> {

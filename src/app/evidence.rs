@@ -12,7 +12,10 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::{Notify, mpsc};
@@ -60,6 +63,8 @@ struct Queue {
 pub struct EvidenceQueue {
     queue: Mutex<Queue>,
     wake: Arc<Notify>,
+    // Presses whose evidence is neither written nor given up.
+    pending: AtomicUsize,
 }
 
 impl EvidenceQueue {
@@ -78,6 +83,10 @@ impl EvidenceQueue {
         self.wake.notify_one();
         fits
     }
+    /// How many presses have no evidence on disk yet.
+    pub fn pending(&self) -> usize {
+        self.pending.load(Ordering::SeqCst)
+    }
     fn next(&self) -> Option<Arc<Snapshot>> {
         self.with(|queue| {
             let next = queue.waiting.front().cloned();
@@ -92,6 +101,7 @@ impl EvidenceQueue {
                 queue.bots -= done.bots.len();
             }
         });
+        self.pending.fetch_sub(1, Ordering::SeqCst);
     }
     fn knows(&self, hold: &HoldId) -> bool {
         self.with(|queue| queue.writing.as_ref() == Some(hold) || queue.waiting.iter().any(|waiting| waiting.hold == *hold))
@@ -104,7 +114,9 @@ impl EvidenceQueue {
 impl App {
     /// Has what is known now frozen for a hold that was just pushed. Returns at once.
     pub(crate) fn freeze_evidence(&self, hold: &Hold) {
+        self.evidence.pending.fetch_add(1, Ordering::SeqCst);
         if self.to_freeze.try_send(hold.clone()).is_err() {
+            self.evidence.pending.fetch_sub(1, Ordering::SeqCst);
             tracing::warn!(hold = %hold.id, "too many presses wait for their evidence; this one's is taken later");
         }
     }
@@ -191,7 +203,10 @@ impl App {
         let mut taken = 0;
         for id in missing {
             if let Some(hold) = storage::holds::hold_by_id(&mut conn, &id).await? {
-                taken += usize::from(self.evidence.push(self.snapshot(&hold, Some(&stored))));
+                self.evidence.pending.fetch_add(1, Ordering::SeqCst);
+                let fits = self.evidence.push(self.snapshot(&hold, Some(&stored)));
+                self.evidence.pending.fetch_sub(usize::from(!fits), Ordering::SeqCst);
+                taken += usize::from(fits);
             }
         }
         Ok(taken)
@@ -301,6 +316,7 @@ pub(crate) async fn capture(app: Weak<App>, mut pushed: mpsc::Receiver<Hold>) {
         let Some(app) = app.upgrade() else { return };
         let snapshot = app.snapshot(&hold, None);
         if !app.evidence.push(snapshot) {
+            app.evidence.pending.fetch_sub(1, Ordering::SeqCst);
             tracing::warn!(hold = %hold.id, "evidence waits for the database; this hold's is taken later from what that has");
         }
     }

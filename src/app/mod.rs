@@ -129,7 +129,8 @@ pub struct App {
     pub(crate) alert_command: OnceLock<Vec<String>>,
     // A drill may be running.
     pub(crate) drills_open: AtomicBool,
-    pub(crate) evidence: evidence::EvidenceQueue,
+    /// Evidence of presses that is not written yet.
+    pub evidence: evidence::EvidenceQueue,
     pub(crate) to_freeze: mpsc::Sender<crate::domain::Hold>,
     pub(crate) rungs: OnceLock<Vec<Box<dyn ladder::Rung>>>,
     demo_keys: demo::DemoKeys,

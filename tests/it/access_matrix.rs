@@ -59,6 +59,7 @@ async fn tried(scene: &Scene, tables: &Tables, route: &Route, whose: Whose) -> C
     for who in Who::ALL {
         callers.push((scene.caller(who).await, if is_read { Some(scene.caller(who).await) } else { None }));
     }
+    scene.quiet().await;
     let before = if is_read { Some(tables.digest(SESSIONS).await) } else { None };
     let mut cells = Cells::new();
     for (caller, again) in callers {

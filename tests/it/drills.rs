@@ -149,14 +149,14 @@ on_both!(above_sandbox_a_second_person_signs, |fresh: Fresh| async move {
     let live = test.bot("arb-live", "arb").await;
     // No way up is built that this test could take.
     test.execute(&format!("UPDATE bot SET stage = 'limited' WHERE id = '{}'", live.id)).await;
-    let mut agent = ready(&test, &live, "operator").await;
-    test.execute(&format!("UPDATE bot SET stage = 'limited' WHERE id = '{}'", live.id)).await;
+    let mut agent = ready(&test, &live, "lead").await;
     test.start(std::slice::from_ref(&live.id), &["lead"]).await.unwrap();
     agent.settle(&test.app).await;
     assert_eq!(agent.state, State::Active);
     let alone = test.app.begin_drill(&test.actor("operator"), std::slice::from_ref(&live.id), &control.id).await;
     assert!(matches!(alone, Err(AppError::Conflict(_))), "{alone:?}");
     let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get("/drills").await;
     browser.post("/drills", &[("bot", live.id.as_str()), ("control", control.id.as_str())]).await;
     let act = browser.leads_to().to_owned();
     browser.get(&act).await;

@@ -55,7 +55,16 @@ pub(super) struct Alerts {
 /// A moment of an alert's history.
 struct Moment {
     at: Timestamp,
+    // The day, beside the time of day.
+    day: String,
     what: String,
+}
+
+impl Moment {
+    fn new(at: Timestamp, what: impl Into<String>) -> Self {
+        let day = at.plain().split(' ').next().unwrap_or_default().to_owned();
+        Self { at, day, what: what.into() }
+    }
 }
 
 #[derive(Template)]
@@ -147,12 +156,12 @@ pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked
 }
 
 fn history(alert: &Alert) -> Vec<Moment> {
-    let mut all = vec![Moment { at: alert.opened_at, what: "Opened by the server".to_owned() }];
+    let mut all = vec![Moment::new(alert.opened_at, "Opened by the server")];
     if alert.repeats > 0 {
         let times = if alert.repeats == 1 { "once more".to_owned() } else { format!("{} times more", alert.repeats) };
-        all.push(Moment { at: alert.last_at, what: format!("Seen {times}, here for the last time") });
+        all.push(Moment::new(alert.last_at, format!("Seen {times}, here for the last time")));
     }
-    all.extend(alert.told_at.map(|at| Moment { at, what: "People of the team and risk were told".to_owned() }));
+    all.extend(alert.told_at.map(|at| Moment::new(at, "People of the team and risk were told")));
     if let Some(at) = alert.command_at {
         let what = match alert.command {
             CommandState::Done => "The alert command took it".to_owned(),
@@ -160,12 +169,12 @@ fn history(alert: &Alert) -> Vec<Moment> {
             CommandState::Running => "The alert command was begun".to_owned(),
             CommandState::Due | CommandState::Off => format!("The alert command could not be run: {}", alert.command_said),
         };
-        all.push(Moment { at, what });
+        all.push(Moment::new(at, what));
     }
-    all.extend(alert.taken.as_ref().map(|(by, at)| Moment { at: *at, what: format!("Taken by {}", by.name) }));
+    all.extend(alert.taken.as_ref().map(|(by, at)| Moment::new(*at, format!("Taken by {}", by.name))));
     all.extend(alert.closed.as_ref().map(|closed| {
         let by = closed.by.as_ref().map_or("the server", |by| by.name.as_str());
-        Moment { at: closed.at, what: format!("Closed by {by}: {}", closed.why) }
+        Moment::new(closed.at, format!("Closed by {by}: {}", closed.why))
     }));
     all.sort_by_key(|moment| moment.at);
     all

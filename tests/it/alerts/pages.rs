@@ -30,7 +30,7 @@ on_both!(a_person_takes_and_closes_with_a_reason, |fresh: Fresh| async move {
     let id = raise(&test, AlertKind::EndKeyByHand, Subject::bot(&bot.id)).await;
     for path in ["/fleet", "/pause", "/me", "/holds"] {
         operator.get(path).await;
-        let strip = "1 critical alert</b> End the key at the venue by hand: arb-1";
+        let strip = "Alerts: 1 critical</b> End the key at the venue by hand: arb-1";
         assert!(operator.page.contains(strip) && operator.page.contains(&format!("href=\"/alerts/{id}\"")), "{path}: {}", operator.page);
     }
     operator.get("/alerts").await;
@@ -50,7 +50,7 @@ on_both!(a_person_takes_and_closes_with_a_reason, |fresh: Fresh| async move {
     }
     assert!(!operator.page.contains("<textarea") && !operator.page.contains("/close\""), "what is closed has no buttons");
     operator.get("/fleet").await;
-    assert!(!operator.page.contains("critical alert"), "{}", operator.page);
+    assert!(!operator.page.contains("critical</b>"), "{}", operator.page);
     for bad in ["/alerts/x", "/alerts/0193f0a0-0000-7000-8000-00000000dead", "/alerts?show=closed&before=x"] {
         operator.get(bad).await;
         assert_eq!(operator.status, StatusCode::NOT_FOUND, "{bad}");
@@ -118,3 +118,17 @@ on_both!(programs_list_take_and_close, |fresh: Fresh| async move {
     assert_eq!(second["items"][0]["id"], ids[0].as_str(), "{second}");
     assert_eq!(api(&scene, token, "GET", "/api/v1/alerts?state=old", None).await.0, StatusCode::BAD_REQUEST);
 });
+
+#[tokio::test]
+async fn silence_under_a_hold_is_presumed_halted_and_never_more() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    let bot = test.bot("arb-1", "arb").await;
+    crate::harness::agent::ready(&test, &bot, "operator").await;
+    let hold = test.press("operator", andon::domain::Scope::Fleet, andon::domain::Level::Pause).await.hold;
+    test.hand.forward_ms(36_000);
+    let mut operator = Browser::signed_in(&test, "operator").await;
+    operator.get(&format!("/holds/{}", hold.id)).await;
+    assert!(operator.page.contains("Presumed halted, unconfirmed"), "{}", operator.page);
+    operator.get(&format!("/bots/{}", bot.id)).await;
+    assert!(operator.page.contains("presumed halted, unconfirmed"), "{}", operator.page);
+}

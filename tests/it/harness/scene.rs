@@ -13,7 +13,7 @@ use andon::{
     app::acts::{ActView, Outcome, prepare::Waves},
     domain::{
         ActId, ActKind, AlertId, AlertKind, Audience, BotFacts, DeviceId, DrillId, Epoch, Grant, Hold, Level, Notice, NoticeId, NoticeKind,
-        PlacerKind, RecoveryId, Role, Scope, Subject, TeamId, Timestamp, TokenId, UserId, recovery::RecoveryState,
+        PlacerKind, RecoveryId, Role, Scope, State, Subject, TeamId, Timestamp, TokenId, UserId, recovery::RecoveryState,
     },
     fleet::AgentSeen,
     storage::{self, Lane, WriteTx, drill_runs::DrillRun, recoveries::Recovery},
@@ -105,6 +105,7 @@ pub struct Scene {
     pub site_link: String,
     pub(super) bearers: HashMap<Who, String>,
     count: AtomicUsize,
+    trading: tokio::sync::Mutex<Vec<(Whose, BotFacts)>>,
 }
 
 /// An answer.
@@ -180,12 +181,18 @@ impl Scene {
         let phone = test.phone("operator").await;
         let phone_link = test.phone_link("risk").await;
         let site_link = site_link(&test).await;
-        Self { test, router, arb, grid, desk, link, invited, demo_link, phone, phone_link, site_link, bearers, count }
+        let trading = tokio::sync::Mutex::default();
+        Self { test, router, arb, grid, desk, link, invited, demo_link, phone, phone_link, site_link, bearers, count, trading }
     }
 
     /// The things that a try is about.
     pub fn of(&self, whose: Whose) -> &Things {
         if whose == Whose::Grids { &self.grid } else { &self.arb }
+    }
+
+    /// Waits until what follows a press by itself is on disk: nothing changes any more unless somebody asks for it.
+    pub async fn quiet(&self) {
+        until("evidence of presses", async || self.test.app.evidence.pending() == 0).await;
     }
 
     /// A name that nothing has yet.
@@ -236,13 +243,25 @@ impl Scene {
         self.test.app.ask_own_recovery(user, "left on a train").await.unwrap()
     }
 
-    /// A bot of the team that trades.
+    /// A bot of the team that trades: the one of before while nothing has stopped it.
     pub async fn trading(&self, whose: Whose) -> BotFacts {
+        let mut known = self.trading.lock().await;
+        let view = self.test.app.fleet.view();
+        let goes_on = |bot: &BotFacts| view.bot(&bot.id).is_some_and(|bot| view.directive(bot).state == State::Active);
+        if let Some((_, bot)) = known.iter().rfind(|(of, bot)| *of == whose && goes_on(bot)) {
+            return bot.clone();
+        }
         let (bot, operator) = (self.bot(whose).await, self.of(whose).operator);
         let mut agent = agent::ready(&self.test, &bot, operator).await;
         self.test.start(std::slice::from_ref(&bot.id), &[operator]).await.unwrap();
         agent.settle(&self.test.app).await;
+        known.push((whose, bot.clone()));
         bot
+    }
+
+    /// A bot that trades and that nobody drills.
+    pub async fn control(&self) -> BotFacts {
+        self.trading(Whose::Everybodys).await
     }
 
     /// An alert of its own about a bot of the team.

@@ -78,6 +78,7 @@ async fn one(scene: &Scene, tables: &Tables, route: &Route) -> Option<String> {
     let other = scene.caller(Who::Lead).await;
     let ask = scene.example(route, whose, &caller).await;
     if !is_of_programs(route) {
+        scene.quiet().await;
         let before = tables.digest(SESSIONS).await;
         // A press of a live session needs no token of it: the page may have been loaded before the last sign-in.
         let needs_token = !["/holds", "/starts/{id}/end"].contains(&route.path);
@@ -92,6 +93,7 @@ async fn one(scene: &Scene, tables: &Tables, route: &Route) -> Option<String> {
             assert!(held.user.is_some() || held.link.is_some(), "{} ended the session though it was refused", route.path);
         }
     }
+    scene.quiet().await;
     let entries = tables.entries().await;
     let reply = scene.send(route, &caller, &ask).await;
     if !(reply.status.is_success() || reply.status == StatusCode::SEE_OTHER) {

@@ -118,6 +118,7 @@ async fn every_field_of_every_form_refuses_what_does_not_belong_there_and_change
                 caller = scene.caller(who).await;
                 ask = spoiled(&scene.example(route, rows(route)[0], &caller).await).swap_remove(at).2;
             }
+            scene.quiet().await;
             let before = tables.digest(SESSIONS).await;
             let reply = scene.send(route, &caller, &ask).await;
             let of = format!("{} with {name} in {field}: {}", route.path, reply.status);
@@ -166,6 +167,7 @@ async fn every_field_of_a_program_refuses_what_does_not_belong_there_and_changes
             if is_used_up {
                 ask = spoiled(&example().await).swap_remove(at).2;
             }
+            scene.quiet().await;
             let before = if is_of_agents(route) { Default::default() } else { tables.digest(SESSIONS).await };
             let reply = scene.send(route, &caller, &ask).await;
             let of = format!("{} with {name} in {field}: {} {:.400}", route.path, reply.status, reply.text);

@@ -144,7 +144,7 @@ fn next_step(bot: &BotReceipt, has_agent: bool, receipt: &Receipt) -> String {
             let by = bot.seen_at.map(|at| at.plus_ms(timings.worst_case_stop_ms()));
             let halts = match by {
                 Some(by) if by > receipt.at => format!("Not heard. With its machine alive it halts by itself by {}.", clock(by)),
-                Some(by) => format!("Not heard. With its machine alive it has halted by itself since {}.", clock(by)),
+                Some(by) => format!("Presumed halted, unconfirmed: with its machine alive it has halted by itself since {}.", clock(by)),
                 None => "Its agent was never heard.".to_owned(),
             };
             format!("{halts} Look at its host; otherwise {AT_THE_VENUE}.")

@@ -144,7 +144,7 @@ impl Scene {
             "/stop-devices/{id}/end" => Ask::form(format!("/stop-devices/{}/end", self.device(whose).await), &[]),
             "/me/stop-devices" => Ask::form(route.path, &[("name", "my phone")]),
             "/drills" => {
-                let (bot, control) = (self.trading(whose).await, self.trading(whose).await);
+                let (bot, control) = (self.trading(whose).await, self.control().await);
                 Ask::form("/drills", &[("bot", bot.id.as_str()), ("control", control.id.as_str())])
             }
             "/alerts/{id}/take" => Ask::form(format!("/alerts/{}/take", self.alert(whose).await), &[]),
