@@ -15,7 +15,7 @@ use super::{
 };
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{ActId, BotFacts, Epoch, Level, StartLeaf, StartPlan, State, Timestamp, UserId, directive::latest_stop};
+use crate::domain::{ActId, BotFacts, Epoch, Level, Severity, StartLeaf, StartPlan, State, Timestamp, UserId, directive::latest_stop};
 use crate::fleet::View;
 use crate::storage::{
     self, Conn, Lane,
@@ -267,6 +267,7 @@ impl App {
             }
         }
         let mut waits = Vec::new();
+        let alerts = self.alerts.open();
         for row in &plan.bots {
             let bot = view.bot(&row.bot_id).ok_or(AppError::NotFound("bot"))?;
             let leaf = plan.leaf(row)?;
@@ -275,6 +276,8 @@ impl App {
             }
             if row.epoch.is_some() {
                 waits.extend(self.not_yet(conn, view, bot, row).await?);
+                let about = alerts.iter().filter(|alert| alert.subject.bot.as_ref() == Some(&bot.id) && alert.severity == Severity::Critical);
+                waits.extend(about.map(|alert| format!("{}: the alert “{}” is open (whoever may close it)", bot.name, alert.kind.title())));
             } else if row.wave == plan.row.started {
                 let open = self.start_obstacles(conn, view, bot, leaf).await?;
                 waits.extend(open.into_iter().map(|one| format!("{}: {} ({})", bot.name, one.what, one.who)));
