@@ -276,7 +276,8 @@ impl App {
             }
             if row.epoch.is_some() {
                 waits.extend(self.not_yet(conn, view, bot, row).await?);
-                let about = alerts.iter().filter(|alert| alert.subject.bot.as_ref() == Some(&bot.id) && alert.severity == Severity::Critical);
+                let about =
+                    alerts.iter().filter(|alert| alert.subject.bot.as_ref() == Some(&bot.id) && alert.severity == Severity::Critical);
                 waits.extend(about.map(|alert| format!("{}: the alert “{}” is open (whoever may close it)", bot.name, alert.kind.title())));
             } else if row.wave == plan.row.started {
                 let open = self.start_obstacles(conn, view, bot, leaf).await?;

@@ -222,19 +222,8 @@ fn start_facts(app: &App, act: &ActView, root: &str, plan: Option<&StartPlan>) -
 
 /// What else is signed with a recovery of the site.
 fn recover_facts(app: &App, kind: &ActKind) -> Vec<(&'static str, String)> {
-    let ActKind::Recover {
-        log,
-        next,
-        reason,
-        why,
-        database_size,
-        known_size,
-        checkpoint,
-        database_epoch,
-        accepted_epoch,
-        left_out,
-        site,
-    } = kind
+    let ActKind::Recover { log, next, reason, why, database_size, known_size, checkpoint, database_epoch, accepted_epoch, left_out, site } =
+        kind
     else {
         return Vec::new();
     };
