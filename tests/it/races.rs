@@ -18,7 +18,13 @@ const RACES: usize = 1_000;
 /// Presses in a task of its own, as a request does.
 fn press(test: &TestApp, by: &str, through: &Arc<App>, bot: &BotFacts) -> tokio::task::JoinHandle<Placed> {
     let (app, actor) = (through.clone(), test.actor(by));
-    let press = Press { scope: Scope::Bot(bot.id.clone()), level: Level::Pause, why: String::new(), idempotency_key: String::new(), terms: Default::default() };
+    let press = Press {
+        scope: Scope::Bot(bot.id.clone()),
+        level: Level::Pause,
+        why: String::new(),
+        idempotency_key: String::new(),
+        terms: Default::default(),
+    };
     tokio::spawn(async move {
         let placed = app.place(actor, press).await.unwrap();
         // On a busy machine the database may take longer than a press waits for it; what a worker does then is done here.

@@ -64,10 +64,10 @@ pub struct Down {
 impl Down {
     /// As the agent reads it.
     pub fn frame(&self) -> DirectiveFrame {
-            blocked: Vec::new(),
         let hold =
             |id| UnrecordedHold { id, level: Level::Pause, scope: "fleet".into(), by: String::new(), why: String::new(), at: Timestamp(0) };
         DirectiveFrame {
+            blocked: Vec::new(),
             epoch: Epoch(self.epoch),
             state: self.state,
             orders: self.orders,
