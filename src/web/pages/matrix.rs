@@ -53,26 +53,37 @@ fn tried() -> (Vec<String>, Vec<TriedRoute>) {
 /// A thing to ask for: its words, the action, and what it is about, given a team and who asks.
 type Asked = (&'static str, Action, fn(&TeamId, &UserId) -> Resource);
 
+fn all(_: &TeamId, _: &UserId) -> Resource {
+    Resource::Installation
+}
+fn bot(team: &TeamId, stage: Stage) -> Resource {
+    Resource::Bot { id: BotId::new(), team: team.clone(), stage }
+}
+
+fn hold(team: &TeamId, scope: Scope, kind: PlacerKind, as_risk: bool) -> Resource {
+    let placed_by = PlacedBy { kind, id: String::new(), name: String::new(), as_risk };
+    Resource::Hold { scope, level: Level::Pause, teams: vec![team.clone()], placed_by }
+}
+
+fn kill(team: &TeamId, _: &UserId) -> Resource {
+    let placed_by = PlacedBy { kind: PlacerKind::User, id: String::new(), name: String::new(), as_risk: false };
+    Resource::Hold { scope: Scope::Bot(BotId::new()), level: Level::Kill, teams: vec![team.clone()], placed_by }
+}
+
+fn recovery(team: &TeamId, role: Role) -> Resource {
+    let grants = vec![Grant { role, team: role.is_of_team().then(|| team.clone()) }];
+    Resource::Recovery { user: UserId::new(), grants, asked_by: None, approved_by: Vec::new() }
+}
+
 /// What may be asked for, in the order of a day's work.
 fn asked() -> Vec<Asked> {
-    fn all(_: &TeamId, _: &UserId) -> Resource {
-        Resource::Installation
-    }
-    fn bot(team: &TeamId, stage: Stage) -> Resource {
-        Resource::Bot { id: BotId::new(), team: team.clone(), stage }
-    }
-    fn hold(team: &TeamId, scope: Scope, kind: PlacerKind, as_risk: bool) -> Resource {
-        let placed_by = PlacedBy { kind, id: String::new(), name: String::new(), as_risk };
-        Resource::Hold { scope, level: Level::Pause, teams: vec![team.clone()], placed_by }
-    }
-    fn kill(team: &TeamId, _: &UserId) -> Resource {
-        let placed_by = PlacedBy { kind: PlacerKind::User, id: String::new(), name: String::new(), as_risk: false };
-        Resource::Hold { scope: Scope::Bot(BotId::new()), level: Level::Kill, teams: vec![team.clone()], placed_by }
-    }
-    fn recovery(team: &TeamId, role: Role) -> Resource {
-        let grants = vec![Grant { role, team: role.is_of_team().then(|| team.clone()) }];
-        Resource::Recovery { user: UserId::new(), grants, asked_by: None, approved_by: Vec::new() }
-    }
+    let mut all = of_stops();
+    all.extend(of_the_rest());
+    all
+}
+
+/// Seeing and stopping, and the end of a stop.
+fn of_stops() -> Vec<Asked> {
     vec![
         ("See states and counts", Action::SeeCounts, |team, _| Resource::Team(team.clone())),
         ("See bots, agents, holds, people, acts", Action::See, |team, _| Resource::Team(team.clone())),
@@ -104,6 +115,15 @@ fn asked() -> Vec<Asked> {
         ("Release a wider hold, second signer", Action::SecondRelease, |team, _| hold(team, Scope::Fleet, PlacerKind::User, false)),
         ("Release a kill, first signer", Action::ReleaseHold, kill),
         ("Release a kill, second signer", Action::SecondRelease, kill),
+    ]
+}
+
+/// Starts, and everything else.
+fn of_the_rest() -> Vec<Asked> {
+    vec![
+        ("Take or close an alert about a bot", Action::TendAlert, |team, _| Resource::Team(team.clone())),
+        ("Pause a bot for a drill, first signer above sandbox", Action::RunDrill, |team, _| Resource::Team(team.clone())),
+        ("Pause a bot above sandbox for a drill, second signer", Action::SecondDrill, all),
         ("Start bots, first signer", Action::StartBot, |team, _| bot(team, Stage::Sandbox)),
         ("Start several bots, second signer", Action::SecondStart, all),
         ("Make, move or edit a bot, take it to sandbox", Action::EditBot, |team, _| bot(team, Stage::Sandbox)),
