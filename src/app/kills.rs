@@ -53,11 +53,8 @@ impl App {
             let why = format!("killed: back from {} to draft", bot.stage);
             storage::bots::bot_stop(act.tx(), &bot.id, &StopFact { epoch, kind: StopKind::Stage, why, at }).await?;
         }
-        let event = Event::bots_killed(due.iter().map(|bot| &bot.id));
         let count = due.len();
-        failpoint!("kill:before_commit");
-        act.commit_stop(event).await?;
-        failpoint!("kill:committed");
+        act.commit_stop(Event::bots_killed(due.iter().map(|bot| &bot.id))).await?;
         Ok(count)
     }
 
