@@ -213,6 +213,9 @@ impl App {
     /// # Errors
     /// `Invalid` for `kill`, which is nobody's but a person's.
     pub async fn agent_hold(self: &Arc<Self>, agent: &LiveAgent, frame: &HoldFrame) -> Result<super::holds::Placed, AppError> {
+        if frame.level == Level::Kill {
+            return Err(super::Invalid::one("level", "level must be reduce or pause").into());
+        }
         let press = super::holds::Press {
             scope: Scope::Bot(agent.bot.clone()),
             level: frame.level,

@@ -2,6 +2,7 @@
 //! paused; the whole chain of incarnations verifies (rulings C4, C8, H13, H14).
 
 use super::copy::{Raw, copy, copy_dir, copy_of, opened};
+use crate::faults::until;
 use crate::harness::{
     agent::{self, Agent},
     app::{TestApp, assemble},
@@ -60,6 +61,8 @@ async fn restored(fresh: Fresh) -> Restored {
     }
     agent.settle(&test.app).await;
     assert_eq!(agent.state, State::Halted);
+    // What follows a press by itself is an entry too.
+    until("evidence of the presses", async || test.app.evidence.pending() == 0).await;
     test.app.publish(true).await.unwrap();
     test.app.feed_sink().await.unwrap();
     let dir = test.fresh.dir.path();
