@@ -62,6 +62,7 @@ impl App {
     /// # Errors
     /// `Denied`; `Conflict` when no bot of it has such limits; when the database is gone.
     pub async fn halve_limits_of_team(&self, actor: &Actor, team: &TeamId) -> Result<Halved, AppError> {
+        self.people_book.team_name(team).ok_or(AppError::NotFound("team"))?;
         let permit = authz::check(actor, Action::TightenLimits, &Resource::Team(team.clone()))?;
         let view = self.fleet.view();
         let (with, without): (Vec<_>, Vec<_>) = view.bots().filter(|bot| bot.team == *team).partition(|bot| bot.limits.halved().is_some());

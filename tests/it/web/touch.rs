@@ -19,9 +19,12 @@ use axum::http::StatusCode;
 use std::collections::BTreeSet;
 
 /// What asks for a touch. A bot's stage does on its way up only, and goes down here.
-const ASKS: [&str; 9] = [
+const ASKS: [&str; 14] = [
     "/bots",
+    "/bots/{id}/links",
+    "/bots/{id}/links/end",
     "/bots/{id}/move",
+    "/bots/{id}/seat",
     "/me/keys/{id}/name",
     "/people/{id}/disable",
     "/people/{id}/sessions/end",
@@ -29,6 +32,8 @@ const ASKS: [&str; 9] = [
     "/stop-devices/{id}/end",
     "/teams",
     "/tokens/{id}/revoke",
+    "/venues",
+    "/venues/subaccounts",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -67,6 +67,8 @@ pub async fn place(State(app): Shared, Pressing(person, pressed): Pressing<Press
         }
     }
     match (receipt, failed.as_slice()) {
+        // Several stand beside each other under Holds; a session that only stops sees the first, which names the others.
+        (Some(_), []) if asked > 1 && person.visitor.asleep.is_none() => Ok(frame::see("/holds")),
         (Some(receipt), []) => Ok(frame::see(&receipt)),
         (None, [(_, error)]) if asked == 1 => Err(error.clone()),
         (_, failed) => {
