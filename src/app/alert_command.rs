@@ -68,9 +68,7 @@ impl App {
 
     async fn run_for(&self, command: &[String], alert: &Alert) -> Result<(), AppError> {
         self.note_command(alert, CommandState::Running, "").await?;
-        failpoint!("alert:before_command");
         let ran = run(command, &self.alert_json(alert)).await;
-        failpoint!("alert:commanded");
         match ran {
             Ran::Well => self.note_command(alert, CommandState::Done, "").await,
             Ran::Badly(why) => {

@@ -11,8 +11,7 @@ use super::{
     trouble::Trouble,
     until,
 };
-use crate::harness::db::{self, Fresh, on_both};
-use serde_json::{Value, json};
+use crate::harness::db::{self, Fresh, Place, on_both};
 
 /// Two bots trade; one of them is held by a pause that the database has.
 async fn one_held(fresh: Fresh) -> (Scene, String) {
@@ -35,7 +34,8 @@ async fn nothing_loosens(scene: &mut Scene, hold: &str) {
     let bot = scene.hosts[1].bot.to_string();
     let lead = scene.crew.browser("lead");
     lead.post(&format!("/holds/{hold}/release"), &[("release_why", "it is over")]).await;
-    assert_eq!(lead.status, 503, "a release: {}", lead.page);
+    // Where only the counter is locked the act can be prepared; nobody's signature carries it out meanwhile, since that takes the counter.
+    assert!([303, 503].contains(&lead.status.as_u16()), "a release: {} {}", lead.status, lead.page);
     let operator = scene.crew.browser("operator");
     operator.post("/starts", &[("bot", &bot)]).await;
     // Where the database can be read, the form comes back with what stands in the way: the press covers the bot.
@@ -79,14 +79,14 @@ on_both!(a_database_that_takes_nothing_refuses_no_stop_and_loosens_nothing, |fre
 on_both!(a_log_that_takes_nothing_refuses_no_stop_and_loosens_nothing, |fresh: Fresh| async move {
     let (scene, before) = one_held(fresh).await;
     let place = scene.ground.place.clone();
-    db::beside(&place, "UPDATE audit_log SET state = 'frozen'").await;
-    let ground = &scene.ground;
-    until("a server that has noticed", async || {
-        let (_, ready) = api(ground, "", "GET", "/readyz", None).await.unwrap();
-        ready["degraded"].as_array().is_some_and(|parts| parts.contains(&json!("audit_log")))
-            || ready["degraded"] != Value::Array(Vec::new())
-    })
-    .await;
-    let open = async { db::beside(&place, "UPDATE audit_log SET state = 'open'").await };
-    stops_and_loosens_nothing(scene, before, "recorded", open).await;
+    let (refuse, take) = match &place {
+        Place::File(_) => {
+            ("CREATE TRIGGER refuse BEFORE INSERT ON audit_record BEGIN SELECT RAISE(ABORT, 'refused'); END", "DROP TRIGGER refuse")
+        }
+        Place::Url(_) => {
+            ("ALTER TABLE audit_record ADD CONSTRAINT refuse CHECK (false) NOT VALID", "ALTER TABLE audit_record DROP CONSTRAINT refuse")
+        }
+    };
+    db::beside(&place, refuse).await;
+    stops_and_loosens_nothing(scene, before, "recorded", async { db::beside(&place, take).await }).await;
 });

@@ -45,7 +45,7 @@ pub fn deck() -> Vec<Plan> {
     use Victim::{Agent, AgentAndMinder, Bot, Launcher, Minder, Server};
     let at: [(During, Victim, &[&'static str]); 14] = [
         (Press, Server, &["place:before", "place:before_commit", "place:committed", "place:pushed", "push:before", "push:said"]),
-        (Press, Server, &["said:before_commit", "said:committed"]),
+        (Press, Server, &["said:before_commit", "said:committed", "evidence:piece"]),
         (Press, Agent, &["agent:before_memory", "agent:before_rename", "agent:memory", "agent:before_apply", "agent:applied"]),
         (Press, Launcher, &["launcher:before_end"]),
         (LockedPress, Server, &["place:before_spool", "spool:written", "place:spooled", "place:committed"]),
