@@ -187,6 +187,7 @@ impl App {
             let seq = storage::audit::audit_append(&mut tx, &canonical).await?;
             storage::holds::hold_set_entry(&mut tx, &hold.id, seq).await?;
             tx.commit().await?;
+            self.fleet.note_entry(&hold.id, seq);
         }
         Ok(missing.len())
     }

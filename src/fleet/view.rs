@@ -265,6 +265,19 @@ impl Fleet {
     pub fn take_hold(&self, hold: Hold) {
         self.change(|view| (view.with_hold(hold), ()));
     }
+    /// Notes where the entry of an unreleased hold stands, which came after the hold. Whether it is released by now is left as it is.
+    pub fn note_entry(&self, id: &HoldId, seq: i64) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = View::clone(&self.view());
+        let open = Arc::make_mut(&mut next.open);
+        let Some(hold) = open.iter_mut().find(|hold| hold.id == *id) else { return };
+        Arc::make_mut(hold).entry = Some(seq);
+        // News to nobody: what bots may do does not change.
+        self.now.send_if_modified(|view| {
+            *view = Arc::new(next);
+            false
+        });
+    }
     /// Takes in a hold that no database has yet; answers with it as pushed.
     pub fn push_unrecorded(&self, hold: Hold) -> Hold {
         self.change(|view| view.with_unrecorded(hold))

@@ -247,7 +247,7 @@ async fn the_pages_lead_from_the_choice_to_the_end() {
     let start = lead.leads_to().to_owned();
     assert_eq!(start, path.replace("/acts/", "/starts/"));
     lead.get(&start).await;
-    for words in ["1 of 3 waves started", "The next wave waits", "arb-1", "operator", "End staged start"] {
+    for words in ["1 of 3 waves started", "The next wave waits", "arb-1", "operator", "End 1 staged start"] {
         assert!(lead.page.contains(words), "{words}: {}", lead.page);
     }
     lead.get("/fleet").await;
@@ -256,7 +256,9 @@ async fn the_pages_lead_from_the_choice_to_the_end() {
     risk.get(&start).await;
     risk.post(&format!("{start}/end"), &[]).await;
     risk.get(&start).await;
-    assert!(risk.page.contains("It ended: risk ended it") && risk.page.contains("Never starts") && !risk.page.contains("End staged start"));
+    assert!(
+        risk.page.contains("It ended: risk ended it") && risk.page.contains("Never starts") && !risk.page.contains("End 1 staged start")
+    );
     let view = test.app.staged(&test.actor("auditor"), &ActId::parse(start.rsplit('/').next().unwrap()).unwrap()).await.unwrap();
     assert_eq!(view.row.state, "ended");
     assert!(matches!(test.app.act(&test.actor("auditor"), &view.row.act_id).await.unwrap().act.kind, ActKind::Start { plan: Some(_), .. }));
