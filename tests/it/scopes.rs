@@ -118,7 +118,7 @@ on_both!(one_symbol_is_held_and_the_bots_go_on_elsewhere, |fresh: Fresh| async m
     let [first, second] = [0, 1].map(|n| view.directive(&two.facts(n)));
     assert!(first.blocked.is_empty() && second.state == State::Active && second.reasons.is_empty());
     assert_eq!(second.blocked.iter().map(|one| one.symbol.as_str()).collect::<Vec<_>>(), ["ETH/USDT"]);
-    assert_eq!(second.holds, [placed.hold.id.clone()]);
+    assert_eq!(second.holds, std::slice::from_ref(&placed.hold.id));
     let heard = two.agents[1].check_in(&two.test.app).await.unwrap();
     let blocked: Vec<_> = heard.directive.blocked.iter().map(|one| (one.venue.as_deref(), one.symbol.as_str())).collect();
     assert_eq!(blocked, [(Some("kraken demo"), "ETH/USDT")]);

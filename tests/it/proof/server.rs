@@ -228,7 +228,7 @@ impl Replica {
                 return Answered { down: None, stopped, frees: None };
             }
         }
-        self.watch_for_refusal(model, db, said, word, now, &mut stopped);
+        stopped |= self.watch_for_refusal(model, db, said, word, now);
         let directive = self.directive(model);
         let mut down = self.frame(model, db, said.boot, Some(said.holds));
         let age_ms = if model.scenario.is_embedded { 0 } else { ms(now) - self.view.read_at.0 / 1_000 };
@@ -328,15 +328,16 @@ impl Replica {
         all
     }
 
-    /// Ruling C9: an agent that will never take this start up.
-    fn watch_for_refusal(&mut self, model: &Model, db: &mut Db, said: &CheckIn, word: Word, now: u8, stopped: &mut bool) {
+    /// Ruling C9: an agent that will never take this start up. True when that stopped its bot.
+    fn watch_for_refusal(&mut self, model: &Model, db: &mut Db, said: &CheckIn, word: Word, now: u8) -> bool {
         let directive = self.directive(model);
         let is_past_it = said.start_after.is_some_and(|after| Epoch(after) >= self.bot(model).start_epoch);
         let refuses = directive.state == State::Active && word.knows(&directive) && said.state == State::Halted && is_past_it;
-        if refuses && !self.is_cut {
+        let is_stop = refuses && !self.is_cut;
+        if is_stop {
             self.record_stop(model, db, StopKind::Stopped, now);
-            *stopped = true;
         }
+        is_stop
     }
 
     fn take_ack(&mut self, model: &Model, db: &mut Db, said: &CheckIn) {

@@ -89,21 +89,7 @@ impl Scene {
             "/starts" => Ask::form("/starts", &[("bot", self.of(whose).bot.id.as_str())]),
             path if path.starts_with("/me/keys") => self.about_own_keys(path, caller).await,
             path if path.starts_with("/bots") || path.starts_with("/agents") => return self.about_bots(path, whose).await,
-            "/holds" => {
-                let scope = match whose {
-                    Whose::Everybodys => "fleet".to_owned(),
-                    _ => format!("bot:{}", self.bot(whose).await.id),
-                };
-                Ask::form("/holds", &[("scope", &scope), ("level", "pause"), ("key", &self.name("key"))])
-            }
-            "/holds/{id}/why" => Ask::form(format!("/holds/{}/why", self.hold(whose).await.id), &[("why", "venue outage")]),
-            "/holds/{id}/release" => {
-                let hold = match whose {
-                    Whose::Everybodys => self.fleet_hold().await,
-                    _ => self.of(whose).hold.id.to_string(),
-                };
-                Ask::form(format!("/holds/{hold}/release"), &[("release_why", "it is over")])
-            }
+            path if path.starts_with("/holds") => return self.about_holds(path, whose).await,
             "/acts/{id}/sign" => {
                 let act = self.act(whose).await;
                 let answer = self.signature(&act, caller).await;
@@ -122,15 +108,7 @@ impl Scene {
                 Ask::form("/me/sessions/end", &[("which", "others")])
             }
             "/teams" => Ask::form("/teams", &[("name", &self.name("team"))]),
-            "/teams/{id}/limits/half" => {
-                let bot = self.limited(whose).await;
-                Ask::form(format!("/teams/{}/limits/half", bot.team), &[])
-            }
-            "/venues" => Ask::form("/venues", &[("name", &self.name("venue")), ("environment", "test")]),
-            "/venues/subaccounts" => {
-                let fields = [("venue", self.venue().await), ("subaccount", self.name("sub"))];
-                Ask::form("/venues/subaccounts", &fields.each_ref().map(|(name, text)| (*name, text.as_str())))
-            }
+            path if path.starts_with("/teams") || path.starts_with("/venues") => return self.about_places(path, whose).await,
             "/tokens" => {
                 let team = if whose == Whose::Everybodys { String::new() } else { self.of(whose).team.to_string() };
                 Ask::form("/tokens", &[("name", "pager"), ("scope", "stop-only"), ("team", &team), ("days", "30")])
@@ -150,6 +128,28 @@ impl Scene {
             "/alerts/{id}/take" => Ask::form(format!("/alerts/{}/take", self.alert(whose).await), &[]),
             "/alerts/{id}/close" => Ask::form(format!("/alerts/{}/close", self.alert(whose).await), &[("why", "it was set by NTP")]),
             "/tokens/{id}/revoke" => Ask::form(format!("/tokens/{}/revoke", self.token(whose).await), &[]),
+            _ => return None,
+        })
+    }
+
+    /// Presses and their ends.
+    async fn about_holds(&self, path: &str, whose: Whose) -> Option<Ask> {
+        Some(match path {
+            "/holds" => {
+                let scope = match whose {
+                    Whose::Everybodys => "fleet".to_owned(),
+                    _ => format!("bot:{}", self.bot(whose).await.id),
+                };
+                Ask::form("/holds", &[("scope", &scope), ("level", "pause"), ("key", &self.name("key"))])
+            }
+            "/holds/{id}/why" => Ask::form(format!("/holds/{}/why", self.hold(whose).await.id), &[("why", "venue outage")]),
+            "/holds/{id}/release" => {
+                let hold = match whose {
+                    Whose::Everybodys => self.fleet_hold().await,
+                    _ => self.of(whose).hold.id.to_string(),
+                };
+                Ask::form(format!("/holds/{hold}/release"), &[("release_why", "it is over")])
+            }
             _ => return None,
         })
     }
@@ -180,6 +180,22 @@ impl Scene {
                 let somebody = self.invited().await;
                 self.test.app.disable(&self.test.actor("admin"), &somebody).await.unwrap();
                 Ask::form(format!("/people/{somebody}/enable"), &[])
+            }
+            _ => return None,
+        })
+    }
+
+    /// Venues, and what is done to a whole team.
+    async fn about_places(&self, path: &str, whose: Whose) -> Option<Ask> {
+        Some(match path {
+            "/teams/{id}/limits/half" => {
+                let bot = self.limited(whose).await;
+                Ask::form(format!("/teams/{}/limits/half", bot.team), &[])
+            }
+            "/venues" => Ask::form("/venues", &[("name", &self.name("venue")), ("environment", "test")]),
+            "/venues/subaccounts" => {
+                let fields = [("venue", self.venue().await), ("subaccount", self.name("sub"))];
+                Ask::form("/venues/subaccounts", &fields.each_ref().map(|(name, text)| (*name, text.as_str())))
             }
             _ => return None,
         })
