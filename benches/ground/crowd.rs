@@ -12,7 +12,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -35,19 +35,40 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Board {
     present: AtomicUsize,
     gone: AtomicUsize,
-    arrived: AtomicUsize,
-    first_us: AtomicU64,
-    last_us: AtomicU64,
+    arrivals: Mutex<Vec<u64>>,
     epoch: AtomicI64,
     sample: Mutex<String>,
     resting: AtomicBool,
 }
 
-/// One round: microseconds until the first and the last agent had the directive.
-#[derive(Debug, Clone, Copy)]
+/// One round, microseconds of the boot clock.
+#[derive(Debug, Clone)]
 pub struct Round {
-    pub first_us: u64,
-    pub last_us: u64,
+    /// Before the act.
+    pub begun_us: u64,
+    /// When the act was done: for a press, when its answer was there.
+    pub answered_us: u64,
+    /// When each had the directive, in order.
+    arrivals: Vec<u64>,
+}
+
+impl Round {
+    /// Until the act was done, milliseconds.
+    pub fn answered(&self) -> f64 {
+        self.since(self.answered_us)
+    }
+    /// Until this share of the crowd had it, milliseconds; 0: the first, 1: the last.
+    pub fn share(&self, share: f64) -> f64 {
+        self.since(self.arrivals[((self.arrivals.len() - 1) as f64 * share).ceil() as usize])
+    }
+    /// Until each had it, milliseconds.
+    pub fn each(&self) -> impl Iterator<Item = f64> + '_ {
+        self.arrivals.iter().map(|arrival| self.since(*arrival))
+    }
+    /// Until that moment, milliseconds.
+    pub fn since(&self, moment_us: u64) -> f64 {
+        (moment_us - self.begun_us) as f64 / 1_000.0
+    }
 }
 
 /// Where a server is, and whom it must be when it speaks TLS.
@@ -117,26 +138,25 @@ impl Board {
 
     /// One more has it.
     pub fn note(&self) {
-        let now = now_us();
-        self.first_us.fetch_min(now, Ordering::SeqCst);
-        self.last_us.fetch_max(now, Ordering::SeqCst);
-        self.arrived.fetch_add(1, Ordering::SeqCst);
+        self.arrivals.lock().unwrap().push(now_us());
     }
 
     /// One round: does it, then waits until so many have what came of it.
     pub async fn round(&self, size: usize, act: impl Future<Output = ()>) -> Round {
-        self.arrived.store(0, Ordering::SeqCst);
-        self.first_us.store(u64::MAX, Ordering::SeqCst);
-        self.last_us.store(0, Ordering::SeqCst);
-        let begun = now_us();
+        self.arrivals.lock().unwrap().clear();
+        let begun_us = now_us();
         act.await;
+        let answered_us = now_us();
+        let arrived = || self.arrivals.lock().unwrap().len();
         let all = async {
-            while self.arrived.load(Ordering::SeqCst) < size {
+            while arrived() < size {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        assert!(tokio::time::timeout(PATIENCE, all).await.is_ok(), "{} of {size} heard", self.arrived.load(Ordering::SeqCst));
-        Round { first_us: self.first_us.load(Ordering::SeqCst) - begun, last_us: self.last_us.load(Ordering::SeqCst) - begun }
+        assert!(tokio::time::timeout(PATIENCE, all).await.is_ok(), "{} of {size} heard", arrived());
+        let mut arrivals = self.arrivals.lock().unwrap().clone();
+        arrivals.sort_unstable();
+        Round { begun_us, answered_us, arrivals }
     }
 
     fn heard(&self, text: &str, highest: &mut i64) -> bool {
@@ -151,23 +171,15 @@ impl Board {
 }
 
 /// The epoch of a directive, without reading the rest: the crowd's own work must stay small.
-fn epoch_of(text: &str) -> Option<i64> {
+pub fn epoch_of(text: &str) -> Option<i64> {
     let rest = text.strip_prefix(r#"{"type":"directive","epoch":"#)?;
     rest.split(',').next()?.parse().ok()
 }
 
 async fn attend(door: Door, agent: Credential, board: Arc<Board>, doors: Arc<Semaphore>, (delay, is_greeted): (Duration, bool)) {
-    let mut highest = 0;
-    let mut socket = {
+    let (mut socket, mut highest) = {
         let _door = doors.acquire().await.unwrap();
-        let mut socket = connect(&door, &agent).await;
-        socket.send(text_of(&FromAgent::Hello(hello(&agent)))).await.unwrap();
-        if is_greeted {
-            let welcome = socket.next().await.unwrap().unwrap().into_text().unwrap();
-            let welcome: serde_json::Value = serde_json::from_str(&welcome).unwrap();
-            highest = welcome["directive"]["epoch"].as_i64().expect("a welcome");
-        }
-        socket
+        enter(&door, &agent, is_greeted).await
     };
     board.is_there();
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + delay, CHECK_IN);
@@ -198,6 +210,19 @@ async fn attend(door: Door, agent: Credential, board: Arc<Board>, doors: Arc<Sem
         }
     }
     board.gone.fetch_add(1, Ordering::SeqCst);
+}
+
+/// Connects and says hello; the socket, and the epoch of the welcome where one comes.
+pub async fn enter(door: &Door, agent: &Credential, is_greeted: bool) -> (WebSocketStream<MaybeTlsStream<TcpStream>>, i64) {
+    let mut socket = connect(door, agent).await;
+    socket.send(text_of(&FromAgent::Hello(hello(agent)))).await.unwrap();
+    if !is_greeted {
+        return (socket, 0);
+    }
+    let welcome = socket.next().await.unwrap().unwrap().into_text().unwrap();
+    let welcome: serde_json::Value = serde_json::from_str(&welcome).unwrap();
+    let epoch = welcome["directive"]["epoch"].as_i64().expect("a welcome");
+    (socket, epoch)
 }
 
 fn hello(agent: &Credential) -> Hello {
@@ -234,6 +259,7 @@ async fn connect(door: &Door, agent: &Credential) -> WebSocketStream<MaybeTlsStr
     client_async_with_config(request, stream, Some(small)).await.unwrap().0
 }
 
-fn text_of(frame: &FromAgent) -> Message {
+/// A frame as it is sent.
+pub fn text_of(frame: &FromAgent) -> Message {
     Message::text(serde_json::to_string(frame).unwrap())
 }

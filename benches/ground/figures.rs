@@ -22,17 +22,45 @@ impl Figures {
         let middle = self.0.len() / 2;
         if self.0.len() % 2 == 1 { self.0[middle] } else { f64::midpoint(self.0[middle - 1], self.0[middle]) }
     }
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+    /// The greatest of the lower share; 1: the greatest.
+    pub fn share(&self, share: f64) -> f64 {
+        self.0[((self.0.len() - 1) as f64 * share).ceil() as usize]
+    }
     /// Median, least and greatest.
     pub fn spread(&self, unit: &str) -> String {
         format!("{:.1} {unit} (least {:.1}, greatest {:.1}, {} rounds)", self.median(), self.0[0], self.0[self.0.len() - 1], self.0.len())
     }
 }
 
-/// The closing line of a target, and how a bench ends that met it or did not.
+/// What a bench was asked to reach: one line each, and how it ends.
+#[derive(Default)]
+pub struct Targets {
+    lines: Vec<String>,
+    missed: bool,
+}
+
+impl Targets {
+    /// Holds a figure against its bound.
+    pub fn hold(&mut self, name: &str, value: f64, bound: f64) {
+        let is_met = value <= bound;
+        self.lines.push(format!("TARGET {name} {value:.2} <= {bound} {}", if is_met { "met" } else { "missed" }));
+        self.missed |= !is_met;
+    }
+    /// The closing lines.
+    pub fn close(self) -> ExitCode {
+        self.lines.iter().for_each(|line| println!("{line}"));
+        if self.missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+}
+
+/// The closing line of a bench with one target, and how it ends.
 pub fn target(name: &str, value: f64, bound: f64) -> ExitCode {
-    let is_met = value <= bound;
-    println!("TARGET {name} {value:.2} <= {bound} {}", if is_met { "met" } else { "missed" });
-    if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let mut targets = Targets::default();
+    targets.hold(name, value, bound);
+    targets.close()
 }
 
 /// The number that an argument gives, or the usual one.

@@ -5,7 +5,11 @@
 
 pub mod broker;
 pub mod crowd;
+pub mod disk;
 pub mod figures;
 pub mod floor;
+pub mod bare;
+pub mod rush;
 pub mod server;
 pub mod site;
+pub mod stored;

@@ -5,6 +5,10 @@ use super::{App, AppError, log::Gate};
 use crate::audit::{Actor as Author, Canonical, Event, Record};
 use crate::domain::{Clock, Hold, HoldId};
 use crate::storage::{self, Db, Error, Lane, WriteTx};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use tokio::task::JoinHandle;
 
 /// What a recording task needs; cheap to clone, so that it outlives the press.
@@ -14,11 +18,14 @@ pub(crate) struct Parts {
     clock: Clock,
     node: String,
     gate: Gate,
+    // The press was answered without the database: it is recorded late, by the merge.
+    given_up: Arc<AtomicBool>,
 }
 
 impl App {
     pub(crate) fn recording_parts(&self) -> Parts {
-        Parts { db: self.db.clone(), clock: self.clock.clone(), node: self.node.clone(), gate: self.log.gate().clone() }
+        let (db, clock, node, gate) = (self.db.clone(), self.clock.clone(), self.node.clone(), self.log.gate().clone());
+        Parts { db, clock, node, gate, given_up: Arc::default() }
     }
 }
 
@@ -28,19 +35,32 @@ pub(crate) fn spawn(parts: Parts, author: Author, hold: Hold) -> JoinHandle<stor
 }
 
 impl Parts {
+    /// Leaves the recording to the merge, unless it is committed by now.
+    pub(crate) fn give_up(&self) {
+        self.given_up.store(true, Ordering::SeqCst);
+    }
+
     /// `gap`: of a merge, what is entered before the first of the holds that come late.
     async fn record(&self, author: &Author, hold: Hold, gap: Option<&Event>) -> storage::Result<Hold> {
-        match self.try_record(author, &hold, gap).await {
-            Err(Error::Duplicate(error)) => {
-                let mut tx = self.db.read().await?;
-                if let Some(earlier) = storage::holds::hold_by_id(&mut tx, &hold.id).await? {
-                    return Ok(earlier);
-                }
-                let earlier = storage::holds::hold_by_press(&mut tx, &hold.placed_by, &hold.idempotency_key).await?;
-                earlier.ok_or(Error::Duplicate(error))
+        let duplicate = match self.try_record(author, &hold, gap).await {
+            Err(Error::Duplicate(error)) => error,
+            other => return other,
+        };
+        let mut tx = self.db.write(Lane::Stop).await?;
+        let Some(mut earlier) = storage::holds::hold_by_id(&mut tx, &hold.id).await? else {
+            let earlier = storage::holds::hold_by_press(&mut tx, &hold.placed_by, &hold.idempotency_key).await?;
+            return earlier.ok_or(Error::Duplicate(duplicate));
+        };
+        if hold.late && !earlier.late {
+            // Its commit came after all, when it had been answered without.
+            earlier.late = true;
+            storage::holds::hold_set_late(&mut tx, &hold.id).await?;
+            if let Some(gap) = gap {
+                self.enter_gap(&mut tx, gap).await?;
             }
-            other => other,
+            tx.commit().await?;
         }
+        Ok(earlier)
     }
 
     async fn try_record(&self, author: &Author, hold: &Hold, gap: Option<&Event>) -> storage::Result<Hold> {
@@ -50,6 +70,9 @@ impl Parts {
         }
         let mut recorded = hold.clone();
         recorded.epoch = storage::epoch::epoch_take(&mut tx).await?;
+        if self.given_up.load(Ordering::SeqCst) {
+            return Err(Error::Conflict);
+        }
         storage::holds::hold_insert(&mut tx, &recorded).await?;
         if let Some(gap) = gap {
             self.enter_gap(&mut tx, gap).await?;

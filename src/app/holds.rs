@@ -224,7 +224,8 @@ impl App {
             press: press.terms.with,
         };
         failpoint!("place:before");
-        let recording = hold_record::spawn(self.recording_parts(), author, hold.clone());
+        let parts = self.recording_parts();
+        let recording = hold_record::spawn(parts.clone(), author, hold.clone());
         let mut recording = std::pin::pin!(recording);
         match tokio::time::timeout(PATIENCE, &mut recording).await {
             Ok(Ok(Ok(recorded))) => {
@@ -236,8 +237,11 @@ impl App {
                 failpoint!("place:pushed");
                 Placed { hold: recorded, kept: Kept::Recorded, repeated, beside }
             }
-            // Refused, or still hanging: a commit that comes late is the same hold, since the merge goes by its id.
-            _ => self.push_without_database(hold, beside).await,
+            // Refused, or still hanging: a commit that comes all the same is the same hold, since the merge goes by its id.
+            _ => {
+                parts.give_up();
+                self.push_without_database(hold, beside).await
+            }
         }
     }
 

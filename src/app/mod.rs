@@ -224,7 +224,7 @@ impl App {
             }
         }
         tokio::spawn(facts::run(Arc::downgrade(&app), facts_in));
-        tokio::spawn(observations::run(Arc::downgrade(&app), observations_in));
+        tokio::spawn(observations::writer::run(Arc::downgrade(&app), observations_in));
         tokio::spawn(observations::recall(Arc::downgrade(&app)));
         tokio::spawn(notices::run(Arc::downgrade(&app), to_tell_in));
         tokio::spawn(evidence::capture(Arc::downgrade(&app), to_freeze_in));

@@ -1,25 +1,19 @@
 //! Writing down what agents say: the last check-in, acknowledgements, events. Observations are no acts and carry no entry; they go to the
 //! database in batches, so that ten thousand check-ins never stand in the way of a stop.
 
+pub(super) mod writer;
+
 use super::{App, AppError, agent_book::LiveAgent, said};
 use crate::domain::{BotId, Epoch, Step, Timestamp};
 use crate::fleet::{AckSeen, AgentSeen};
 use crate::protocol::EventFrame;
-use crate::storage::{self, Lane, acks::Ack, events::BotEvent, seen::Seen};
+use crate::storage::{self, events::BotEvent, seen::Seen};
 use sha2::{Digest, Sha256};
 use std::{
-    collections::HashMap,
     sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
-use tokio::sync::{mpsc, oneshot};
-
-/// At most this many rows in one transaction.
-const BATCH: usize = 400;
-/// How many observations wait for a database that does not take them.
-const LATE: usize = 8_192;
-/// What was said last is written at most this often per agent, unless its state changed.
-const SEEN_EVERY_MS: i64 = 5_000;
+use tokio::sync::oneshot;
 
 /// How long a reading of what was said before waits for a database that does not answer.
 const RECALL_AGAIN: Duration = Duration::from_secs(1);
@@ -115,50 +109,6 @@ pub(super) fn of_stored(seen: Seen) -> AgentSeen {
     }
 }
 
-/// Writes observations until the application goes.
-pub(crate) async fn run(app: Weak<App>, mut incoming: mpsc::Receiver<Observation>) {
-    let mut written = HashMap::<BotId, Arc<AgentSeen>>::new();
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut late: Vec<Observation> = Vec::new();
-    while incoming.recv_many(&mut batch, BATCH).await > 0 {
-        let Some(app) = app.upgrade() else { return };
-        let missed = app.unobserved.swap(0, Ordering::Relaxed);
-        if missed > 0 {
-            tracing::warn!(missed, "observations found too many others waiting for the database and were not kept");
-        }
-        let mut rows: Vec<Observation> = Vec::with_capacity(batch.len());
-        let mut seen = HashMap::<BotId, Arc<AgentSeen>>::new();
-        for observation in batch.drain(..) {
-            match observation {
-                Observation::Seen(said) if is_due(written.get(&said.bot), &said) => {
-                    seen.insert(said.bot.clone(), said);
-                }
-                Observation::Seen(_) => {}
-                other => rows.push(other),
-            }
-        }
-        if rows.is_empty() && seen.is_empty() {
-            continue;
-        }
-        if persist(&app, &rows, &seen).await {
-            let stopped = idle(&rows);
-            rows.into_iter().for_each(tell_kept);
-            app.measure_drills(&stopped).await;
-            // What the database refused before goes after what it takes now, in bounded pieces as well.
-            while !late.is_empty() && persist(&app, late.get(..BATCH.min(late.len())).unwrap_or_default(), &HashMap::new()).await {
-                let kept: Vec<Observation> = late.drain(..BATCH.min(late.len())).collect();
-                app.measure_drills(&idle(&kept)).await;
-            }
-        } else {
-            // Dropping the senders tells whoever waits that it is not on disk. Memory has it; the proof of a stop and the taking up of a
-            // start are tried again, since a start hangs on the one and a void start on the other.
-            late.extend(rows.into_iter().filter_map(without_sender));
-            late.drain(..late.len().saturating_sub(LATE));
-        }
-        written.extend(seen);
-    }
-}
-
 /// Reads once what agents said before this process began. Nobody waits for it: whoever is alive says it again within seconds.
 pub(crate) async fn recall(app: Weak<App>) {
     while let Some(app) = app.upgrade() {
@@ -167,96 +117,6 @@ pub(crate) async fn recall(app: Weak<App>) {
             Err(error) => tracing::warn!(%error, "what agents said last could not be read; trying again"),
         }
         tokio::time::sleep(RECALL_AGAIN).await;
-    }
-}
-
-/// Writes a batch; three tries.
-async fn persist(app: &App, rows: &[Observation], seen: &HashMap<BotId, Arc<AgentSeen>>) -> bool {
-    for tries in 1..=3 {
-        match write(app, rows, seen).await {
-            Ok(()) => return true,
-            Err(error) => tracing::warn!(%error, tries, "observations could not be written"),
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    false
-}
-
-fn tell_kept(row: Observation) {
-    if let Observation::Ack(_, _, Some(done)) | Observation::Event(_, Some(done)) = row {
-        let _ = done.send(());
-    }
-}
-
-fn without_sender(row: Observation) -> Option<Observation> {
-    match row {
-        Observation::Ack(bot, ack, _) => Some(Observation::Ack(bot, ack, None)),
-        Observation::Trades(..) => Some(row),
-        Observation::Event(..) | Observation::Seen(_) => None,
-    }
-}
-
-fn is_due(last: Option<&Arc<AgentSeen>>, now: &AgentSeen) -> bool {
-    last.is_none_or(|last| {
-        now.at.ms_since(last.at) >= SEEN_EVERY_MS || last.state != now.state || last.epoch != now.epoch || last.boot != now.boot
-    })
-}
-
-async fn write(app: &App, rows: &[Observation], seen: &HashMap<BotId, Arc<AgentSeen>>) -> storage::Result<()> {
-    let mut tx = app.db.write(Lane::Normal).await?;
-    for said in seen.values() {
-        storage::seen::seen_save(&mut tx, &stored(said)).await?;
-    }
-    for row in rows {
-        match row {
-            Observation::Ack(bot, ack, _) if ack.step != Step::Requested && ack.step != Step::Verified => {
-                let ack = Ack {
-                    bot_id: bot.clone(),
-                    epoch: ack.epoch,
-                    step: ack.step,
-                    at: ack.at,
-                    state: ack.state,
-                    entry_orders: ack.entry_orders,
-                    open_orders: ack.open_orders,
-                };
-                storage::acks::ack_save(&mut tx, &ack).await?;
-            }
-            Observation::Event(event, _) => storage::events::event_save(&mut tx, event).await?,
-            Observation::Trades(bot, epoch) => storage::starts::start_applied(&mut tx, bot, *epoch, app.clock.now()).await?,
-            Observation::Ack(..) | Observation::Seen(_) => {}
-        }
-    }
-    failpoint!("said:before_commit");
-    tx.commit().await?;
-    failpoint!("said:committed");
-    Ok(())
-}
-
-/// The bots of a batch that have just said `idle`: perhaps a drill measured them.
-fn idle(rows: &[Observation]) -> Vec<BotId> {
-    let bot = |row: &Observation| match row {
-        Observation::Ack(bot, ack, _) if ack.step == Step::Idle => Some(bot.clone()),
-        _ => None,
-    };
-    rows.iter().filter_map(bot).collect()
-}
-
-fn stored(said: &AgentSeen) -> Seen {
-    let report = said.report.as_ref().and_then(|(report, _)| serde_json::to_string(report.as_ref()).ok());
-    Seen {
-        agent_id: said.agent.clone(),
-        bot_id: said.bot.clone(),
-        at: said.at,
-        channel: said.channel.to_owned(),
-        boot: said.boot.as_ref().map(|boot| boot.as_str().to_owned()),
-        epoch: said.epoch,
-        state: said.state,
-        limits_version: said.limits_version,
-        start_after: said.start_after,
-        build: said.build.clone(),
-        config: said.config.clone(),
-        report,
-        report_at: said.report.as_ref().map(|(_, at)| *at),
     }
 }
 

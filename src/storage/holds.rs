@@ -9,6 +9,7 @@ use crate::domain::{BotId, Epoch, Hold, HoldId, Level, PlacedBy, PlacerKind, Pre
 statements! {
     INSERT = "INSERT INTO hold (id, scope_kind, scope_id, level, why, by_kind, by_id, by_name, by_risk, at, epoch, late, idempotency_key, origin, not_before, press) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     SET_ENTRY = "UPDATE hold SET entry = $2 WHERE id = $1 AND entry IS NULL";
+    SET_LATE = "UPDATE hold SET late = $2 WHERE id = $1";
     SET_WHY = "UPDATE hold SET why = $2 WHERE id = $1 AND why = ''";
     RELEASE = "UPDATE hold SET released_epoch = $2, released_at = $3, released_by = $4, release_why = $5 WHERE id = $1 AND released_epoch IS NULL";
     BY_ID = "SELECT * FROM hold WHERE id = $1";
@@ -115,6 +116,15 @@ pub async fn hold_insert(tx: &mut WriteTx, hold: &Hold) -> Result<()> {
 /// When the database is gone.
 pub async fn hold_set_entry(tx: &mut WriteTx, id: &HoldId, seq: i64) -> Result<()> {
     on!(&mut **tx, |c| sqlx::query(SET_ENTRY).bind(id).bind(seq).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// Marks a hold as recorded late.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn hold_set_late(tx: &mut WriteTx, id: &HoldId) -> Result<()> {
+    on!(&mut **tx, |c| sqlx::query(SET_LATE).bind(id).bind(true).execute(c).await.map(drop))?;
     Ok(())
 }
 

@@ -7,9 +7,13 @@ use super::{
 use crate::domain::{AgentId, BotId, Epoch, State, Timestamp};
 
 statements! {
-    SAVE = "INSERT INTO agent_seen (agent_id, bot_id, at, channel, boot, epoch, state, limits_version, start_after, build, config, report, report_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (agent_id) DO UPDATE SET at = excluded.at, channel = excluded.channel, boot = excluded.boot, epoch = excluded.epoch, state = excluded.state, limits_version = excluded.limits_version, start_after = excluded.start_after, build = excluded.build, config = excluded.config, report = COALESCE(excluded.report, agent_seen.report), report_at = COALESCE(excluded.report_at, agent_seen.report_at)";
     ALL = "SELECT agent_id, bot_id, at, channel, boot, epoch, state, limits_version, start_after, build, config, report, report_at FROM agent_seen";
 }
+
+const INTO: &str = "INSERT INTO agent_seen (agent_id, bot_id, at, channel, boot, epoch, state, limits_version, start_after, build, config, report, report_at) ";
+const OVER: &str = " ON CONFLICT (agent_id) DO UPDATE SET at = excluded.at, channel = excluded.channel, boot = excluded.boot, epoch = excluded.epoch, state = excluded.state, limits_version = excluded.limits_version, start_after = excluded.start_after, build = excluded.build, config = excluded.config, report = COALESCE(excluded.report, agent_seen.report), report_at = COALESCE(excluded.report_at, agent_seen.report_at)";
+/// How many rows one statement takes.
+const ROWS: usize = 100;
 
 /// What an agent said last.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -42,28 +46,22 @@ pub struct Seen {
     pub report_at: Option<Timestamp>,
 }
 
-/// Writes or rewrites what an agent said; a missing report keeps the last one with its time.
+/// Writes or rewrites what agents said, one row per agent; a missing report keeps the last one with its time.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn seen_save(tx: &mut WriteTx, seen: &Seen) -> Result<()> {
-    on!(&mut **tx, |c| sqlx::query(SAVE)
-        .bind(&seen.agent_id)
-        .bind(&seen.bot_id)
-        .bind(seen.at)
-        .bind(&seen.channel)
-        .bind(&seen.boot)
-        .bind(seen.epoch)
-        .bind(seen.state)
-        .bind(seen.limits_version)
-        .bind(seen.start_after)
-        .bind(&seen.build)
-        .bind(&seen.config)
-        .bind(&seen.report)
-        .bind(seen.report_at)
-        .execute(c)
-        .await
-        .map(drop))?;
+pub async fn seen_save_all(tx: &mut WriteTx, seen: &[Seen]) -> Result<()> {
+    for rows in seen.chunks(ROWS) {
+        on!(&mut **tx, |c| {
+            let mut query = sqlx::QueryBuilder::new(INTO);
+            query.push_values(rows, |mut row, seen| {
+                row.push_bind(&seen.agent_id).push_bind(&seen.bot_id).push_bind(seen.at).push_bind(&seen.channel).push_bind(&seen.boot);
+                row.push_bind(seen.epoch).push_bind(seen.state).push_bind(seen.limits_version).push_bind(seen.start_after);
+                row.push_bind(&seen.build).push_bind(&seen.config).push_bind(&seen.report).push_bind(seen.report_at);
+            });
+            query.push(OVER).build().execute(c).await.map(drop)
+        })?;
+    }
     Ok(())
 }
 

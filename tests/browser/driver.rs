@@ -174,6 +174,17 @@ impl Browser {
         self.client.current_url().await.unwrap().to_string()
     }
 
+    /// Waits until the page has an address with this in it: a form is answered a moment after it was pressed.
+    pub async fn comes_to(&self, part: &str) {
+        for _ in 0..PATIENCE.as_millis() / 100 {
+            if self.address().await.contains(part) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{} and not {part}:\n{}", self.address().await, self.text().await);
+    }
+
     /// Everything that a reader sees.
     pub async fn text(&self) -> String {
         self.client.find(Locator::Css("body")).await.unwrap().text().await.unwrap()
