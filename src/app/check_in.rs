@@ -230,7 +230,7 @@ impl App {
     fn note(&self, agent: &LiveAgent, said: &CheckIn, channel: &'static str, now: Timestamp) {
         let last = self.book.seen(&agent.bot).filter(|last| last.agent == agent.id);
         let same = last.as_ref().filter(|last| said.boot.is_some() && last.boot == said.boot);
-        let seen = self.book.note(AgentSeen {
+        self.book.note(AgentSeen {
             agent: agent.id.clone(),
             bot: agent.bot.clone(),
             at: now,
@@ -248,7 +248,6 @@ impl App {
             clock_off_ms: said.at.map(|at| at.ms_since(now)).or_else(|| same?.clock_off_ms),
             ahead: if said.state.is_some() { said.server_behind } else { same.is_some_and(|same| same.ahead) },
         });
-        self.observe(Observation::Seen(seen));
     }
 
     /// The bot's facts and directive, from memory when it goes down, from a fresh read when it goes up or when the agent has seen more.

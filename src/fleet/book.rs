@@ -118,6 +118,8 @@ pub enum BootStanding {
 #[derive(Default)]
 struct Page {
     seen: Option<Arc<AgentSeen>>,
+    // It was heard here and is not written down yet.
+    is_unwritten: bool,
     acks: Vec<AckSeen>,
     // The newest boot of the bot's live agent, once the database has said so or taken it, and up to which epoch that is known.
     boot: Option<(AgentId, BootId, Epoch)>,
@@ -134,7 +136,7 @@ struct Page {
 }
 
 impl Page {
-    fn note(&mut self, mut seen: AgentSeen) -> Arc<AgentSeen> {
+    fn note(&mut self, mut seen: AgentSeen) {
         if let Some(last) = self.seen.as_ref().filter(|last| last.agent == seen.agent) {
             seen.report = seen.report.or_else(|| last.report.clone());
         }
@@ -143,9 +145,7 @@ impl Page {
         {
             self.trail.note(gross.amount, *at);
         }
-        let seen = Arc::new(seen);
-        self.seen = Some(seen.clone());
-        seen
+        self.seen = Some(Arc::new(seen));
     }
 }
 
@@ -166,10 +166,18 @@ impl Book {
     pub fn seen(&self, bot: &BotId) -> Option<Arc<AgentSeen>> {
         self.read(bot, |page| page.seen.clone()).flatten()
     }
-    /// Notes what an agent said; a missing report keeps the last one with its time.
-    pub fn note(&self, seen: AgentSeen) -> Arc<AgentSeen> {
+    /// Notes what an agent said, which is to be written down; a missing report keeps the last one with its time.
+    pub fn note(&self, seen: AgentSeen) {
         let bot = seen.bot.clone();
-        self.write(&bot, |page| page.note(seen))
+        self.write(&bot, |page| {
+            page.note(seen);
+            page.is_unwritten = true;
+        });
+    }
+    /// What agents said here since this was last asked, the latest of each.
+    pub fn take_unwritten(&self) -> Vec<Arc<AgentSeen>> {
+        let mut book = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        book.values_mut().filter_map(|page| std::mem::take(&mut page.is_unwritten).then(|| page.seen.clone()).flatten()).collect()
     }
     /// Notes what an agent said to somebody else or before, unless something newer was heard.
     pub fn note_stored(&self, seen: AgentSeen) {
@@ -240,8 +248,10 @@ impl Book {
             match page.acks.iter().position(known) {
                 Some(at) if page.acks.get(at).is_some_and(|a| a.at >= ack.at) => return,
                 Some(at) => drop(page.acks.remove(at)),
-                None if page.acks.len() >= ACKS_KEPT => return,
-                None => {}
+                None if page.acks.len() < ACKS_KEPT => {}
+                // The latest stay.
+                None if page.acks.first().is_some_and(|oldest| oldest.at < ack.at) => drop(page.acks.remove(0)),
+                None => return,
             }
             // In the order in which they came, whoever heard them.
             let after = page.acks.iter().position(|a| a.at > ack.at).unwrap_or(page.acks.len());
@@ -337,6 +347,16 @@ mod tests {
         assert!(!book.ack(&bot, ack(State::Active, 2)), "a repeat changes nothing");
         assert!(book.ack(&bot, ack(State::Halted, 3)));
         assert_eq!(book.acks_since(&bot, Epoch(7)), [ack(State::Halted, 3)], "the newest state counts");
+    }
+
+    #[test]
+    fn of_what_others_heard_the_latest_is_kept() {
+        let (book, bot) = (Book::default(), BotId::new());
+        let at = |epoch: i64| AckSeen { epoch: Epoch(epoch), ..ack(State::Halted, epoch) };
+        // One old hold that is never released: everything since is read again and again.
+        (0..2).for_each(|_| (1..=40).for_each(|epoch| book.note_stored_ack(&bot, at(epoch))));
+        assert_eq!(book.acks_since(&bot, Epoch(0)), (17..=40).map(at).collect::<Vec<_>>());
+        assert_eq!(book.proof(&bot).applied, Epoch(40));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod book;
 pub mod exposure;
 pub mod lines;
+mod marks;
 pub mod pass;
 pub mod receipt;
 pub mod spool;
