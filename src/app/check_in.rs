@@ -268,10 +268,12 @@ impl App {
         }
         if self.refresh().await.is_ok() {
             // What was read may be the stop and the start of a newer boot that another replica recorded: never up on those.
-            if let Some(boot) = &said.boot {
-                self.settle_boot(agent, boot, self.clock.now()).await?;
-            }
-            return look();
+            let is_settled = match &said.boot {
+                Some(boot) => self.settle_boot(agent, boot, self.clock.now()).await?,
+                None => true,
+            };
+            let (bot, directive) = look()?;
+            return if is_settled || word.may_hear_unread(&directive) { Ok((bot, directive)) } else { Err(Unheard::ViewTooOld) };
         }
         // Never up from memory. Halted stays halted whatever the database would say, so that much can be answered.
         if word.may_hear_unread(&directive) { Ok((bot, directive)) } else { Err(Unheard::ViewTooOld) }

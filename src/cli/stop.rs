@@ -167,10 +167,13 @@ async fn over_http(client: &reqwest::Client, server: &url::Url, token: &Secret<S
     // The server's clock counts, and this one may be off by a little.
     let not_before = asked.not_before_hours.map(|hours| Clock::system().now().plus_ms(hours * 3_600_000).rfc3339());
     let mut body = serde_json::json!({
-        "scope": asked.scope, "level": asked.level, "why": asked.why, "idempotency_key": asked.idempotency_key, "not_before": not_before,
+        "scope": asked.scope, "level": asked.level, "why": asked.why, "idempotency_key": asked.idempotency_key,
     });
-    if let (Some(body), false) = (body.as_object_mut(), asked.name.is_empty()) {
-        body.insert(asked.scope.clone(), asked.name.clone().into());
+    if let Some(body) = body.as_object_mut() {
+        // Only what was asked for: a server of before there was such a thing takes the press as well.
+        let named = (!asked.name.is_empty()).then(|| (asked.scope.clone(), asked.name.clone()));
+        let later = not_before.map(|at| ("not_before".to_owned(), at));
+        body.extend(named.into_iter().chain(later).map(|(key, value)| (key, value.into())));
     }
     let answer = client.post(server.join("/api/v1/holds")?).bearer_auth(token.expose()).json(&body).send().await?;
     let status = answer.status();
