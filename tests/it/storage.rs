@@ -241,6 +241,29 @@ async fn a_stop_overtakes_everything_that_waits_for_the_embedded_writer() {
     assert!(before <= 1, "the stop waited for {before} others");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_writer_that_does_not_end_a_stop_waits_and_everything_else_is_refused() {
+    let fresh = fresh(Kind::Sqlite).await;
+    let running = fresh.db.write(Lane::Normal).await.unwrap();
+    let wait = |lane: Lane| {
+        let db = fresh.db.clone();
+        tokio::spawn(async move { db.write(lane).await })
+    };
+    let stop = wait(Lane::Stop);
+    while fresh.db.waiting() < 1 {
+        tokio::task::yield_now().await;
+    }
+    // The first of them stands at the writer, the others in line behind it.
+    for refused in [wait(Lane::Normal), wait(Lane::Normal), wait(Lane::Normal)] {
+        assert!(refused.await.unwrap().is_err(), "it is answered, and not kept waiting");
+    }
+    assert_eq!(fresh.db.waiting(), 1, "whoever was refused waits no more");
+    assert!(!stop.is_finished(), "a stop waits for as long as it takes");
+    drop(running);
+    drop(stop.await.unwrap().unwrap());
+    fresh.db.write(Lane::Normal).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_writer_that_met_a_full_disk_writes_again() {
     let fresh = fresh(Kind::Sqlite).await;
