@@ -210,7 +210,9 @@ impl Brain {
     pub fn bot_stopped(&mut self, because: &'static str, now_ms: i64) {
         self.tick(now_ms);
         self.latch(because);
+        // Another instance of it knows of no symbol.
         self.left_out.proved = Vec::new();
+        self.settle(now_ms);
     }
 
     /// The adapter has proved that the bot leaves these symbols out.

@@ -345,7 +345,11 @@ impl Adapter for Puppet {
         "puppet"
     }
     fn traits(&self) -> Traits {
-        let (can_cancel, leaves_out_within_ms) = (self.at().cancels, self.at().symbols.map(|_| 2_000));
+        let (can_cancel, symbols) = {
+            let at = self.at();
+            (at.cancels, at.symbols)
+        };
+        let leaves_out_within_ms = symbols.map(|_| 2_000);
         Traits { can_reduce: true, can_tell_orders: true, can_cancel, can_manage_exits: true, dies_with_agent: false, leaves_out_within_ms }
     }
     fn apply_within_ms(&self) -> i64 {

@@ -247,7 +247,8 @@ impl Run {
     async fn acks(&self) -> Vec<(Epoch, Step, Option<State>)> {
         let of = async || storage::acks::ack_of_bot(&mut self.test.fresh.db.read().await.unwrap(), &self.bot.id, Epoch(0)).await.unwrap();
         let last = Epoch(self.twin.seen);
-        crate::faults::until("the last is on disk", async || of().await.iter().any(|ack| (ack.epoch, ack.step) == (last, Step::Idle))).await;
+        crate::faults::until("the last is on disk", async || of().await.iter().any(|ack| (ack.epoch, ack.step) == (last, Step::Idle)))
+            .await;
         let mut all: Vec<_> = of().await.into_iter().map(|ack| (ack.epoch, ack.step, ack.state)).collect();
         all.sort();
         all
