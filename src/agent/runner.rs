@@ -278,7 +278,9 @@ impl Runner {
         frame.state < state || (frame.state == state && frame.blocked.iter().any(|one| !known.contains(one)))
     }
 
-    fn tell_restart(&mut self) {
+    fn tell_restart(&mut self, now: i64) {
+        // What it was to leave out it may have forgotten; that is proved anew.
+        self.brain.leaves_out(&[], now);
         self.desk.event("bot_restarted", "critical", "the bot restarted by itself while it was halted".into());
     }
 
@@ -322,14 +324,10 @@ impl Runner {
                 self.desk.event(kind, "critical", why);
             }
             Meaning::Moved => self.desk.event("bot_moved", "critical", "the bot did more than it was told and is told again".into()),
-            Meaning::Restarted => {
-                // What it was to leave out it may have forgotten; that is proved anew.
-                self.brain.leaves_out(&[], now);
-                self.tell_restart();
-            }
+            Meaning::Restarted => self.tell_restart(now),
             Meaning::ExitsEnded { restarted } => {
                 if restarted {
-                    self.tell_restart();
+                    self.tell_restart(now);
                 }
                 let why = "the bot came to a stand although it was to manage its exits: nobody closes or protects its positions any more";
                 self.desk.event("exits_not_managed", "critical", why.into());

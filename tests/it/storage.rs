@@ -1,8 +1,11 @@
 //! Both databases: every statement prepares, both schemas are one, the log cannot be changed, and writers take turns.
 
-use crate::harness::db::{Fresh, Kind, fresh, on_both};
+use crate::harness::{
+    db::{Fresh, Kind, fresh, on_both},
+    plain,
+};
 use andon::authn::SessionStore;
-use andon::domain::{BotFacts, BotId, Clock, Epoch, Exits, Limits, Stage, TeamId, Timestamp, Timings, UserId};
+use andon::domain::{BotFacts, Clock, Epoch, Stage, TeamId, Timestamp, UserId};
 use andon::storage::{self, Conn, Db, Error, Lane, statements, teams::Team, users::User};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 use std::collections::BTreeSet;
@@ -106,23 +109,7 @@ async fn set_up(db: &Db) -> (Team, User) {
 }
 
 fn bot(name: &str, team: &Team, user: &User, epoch: Epoch) -> BotFacts {
-    BotFacts {
-        id: BotId::new(),
-        name: name.into(),
-        team: team.id.clone(),
-        strategy: "grid".into(),
-        owner: user.id.clone(),
-        stage: Stage::Draft,
-        exits: Exits::Managed,
-        timings: Timings::default(),
-        limits: Limits::default(),
-        limits_waiting: false,
-        limits_at: Timestamp(0),
-        seat: None,
-        start_epoch: Epoch(0),
-        stop: None,
-        fact_epoch: epoch,
-    }
+    BotFacts { name: name.into(), team: team.id.clone(), owner: user.id.clone(), stage: Stage::Draft, fact_epoch: epoch, ..plain::bot() }
 }
 
 on_both!(a_bot_reads_back_as_it_was_written_and_its_name_is_unique, |fresh: Fresh| async move {
