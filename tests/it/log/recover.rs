@@ -209,7 +209,7 @@ on_both!(two_people_recover_a_restored_site_and_nothing_runs_by_itself, |fresh: 
     test.app.feed_sink().await.unwrap();
     let sink = settings.sink.as_ref().unwrap();
     for folder in [sink.clone(), andon::app::log::sink::find(sink).unwrap()] {
-        let (code, said) = super::verify::python("verify_acts.py", &folder, ORIGIN);
+        let (code, said) = crate::log::verify::python("verify_acts.py", &folder, ORIGIN);
         let good: u64 =
             said.split_once(": ").unwrap().1.split_once(" signatures good, 0 wrong").unwrap_or_else(|| panic!("{said}")).0.parse().unwrap();
         assert!(code == Some(0) && good >= report.signatures && said.contains("-1, ") && said.contains("-2: "), "{said}");

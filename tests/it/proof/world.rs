@@ -8,7 +8,7 @@ use super::{
     wire::{CheckIn, Down, bit},
 };
 use crate::harness::plain;
-use andon::domain::{AgentId, BotFacts, BotId, Epoch, Hold, HoldId, Scope, Stage, State, StopKind, TeamId, Timings, UserId};
+use andon::domain::{AgentId, BotFacts, BotId, Epoch, Hold, HoldId, Scope, State, StopKind, TeamId, Timings, UserId};
 use std::hash::Hash;
 
 /// A step of time, and what is borne in steps.
