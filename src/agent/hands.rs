@@ -18,8 +18,8 @@ use tokio::sync::{Notify, mpsc, watch};
 
 /// A halt that failed is tried again after this long, for ever.
 const AGAIN: Duration = Duration::from_millis(500);
-/// That symbols are left out is looked at this often.
-const LEFT_OUT_EVERY: Duration = Duration::from_secs(1);
+/// That symbols are left out is looked at this often. A bot may have to ask its exchange for what it says then.
+const LEFT_OUT_EVERY: Duration = Duration::from_secs(2);
 
 /// Symbols that a bot is to leave out; none before a server was heard.
 pub type Blocked = Option<Arc<[BlockedFrame]>>;
