@@ -235,6 +235,7 @@ impl App {
             bot: agent.bot.clone(),
             at: now,
             channel,
+            poll_every_ms: None,
             boot: said.boot.clone(),
             seq: same.filter(|_| said.seq > 0).map_or(said.seq, |same| same.seq.max(said.seq)),
             epoch: said.epoch.or_else(|| same?.epoch),

@@ -93,6 +93,7 @@ pub(super) fn of_stored(seen: Seen) -> AgentSeen {
         bot: seen.bot_id,
         at: seen.at,
         channel: if seen.channel == "stream" { "stream" } else { "poll" },
+        poll_every_ms: None,
         boot: seen.boot.and_then(|boot| boot.try_into().ok()),
         epoch: seen.epoch,
         state: seen.state,

@@ -2,7 +2,7 @@
 
 use super::{
     Failure,
-    control::{Answered, Asked},
+    control::{self, Answered, Asked, Unasked},
 };
 use crate::agent::link::trust::Trust;
 use crate::domain::{Clock, HoldId, Level, Secret};
@@ -10,15 +10,7 @@ use futures_util::future::join_all;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
 };
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::UnixStream,
-};
-
-/// How long the server may take to answer; it answers within a second even without its database.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Stop bots, now.
 #[derive(Debug, clap::Args)]
@@ -145,22 +137,17 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
 
 fn client(ca: Option<&Path>) -> Result<reqwest::Client, Failure> {
     let trust = ca.map(Trust::read).transpose()?.map_or(Trust::System, |(trust, _)| trust);
-    Ok(reqwest::Client::builder().tls_backend_preconfigured(trust.client_config()?).timeout(PATIENCE).build()?)
+    Ok(reqwest::Client::builder().tls_backend_preconfigured(trust.client_config()?).timeout(control::ANSWER).build()?)
 }
 
 async fn over_socket(path: &Path, asked: &Asked) -> Result<Answered, Failure> {
-    let ask = async {
-        let mut stream = UnixStream::connect(path)
-            .await
-            .map_err(|error| format!("{}: {error}; run this on the server's host, or give --server URL with a token", path.display()))?;
-        let mut line = serde_json::to_string(asked)?;
-        line.push('\n');
-        stream.write_all(line.as_bytes()).await?;
-        let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer).await?;
-        Ok::<Answered, Failure>(serde_json::from_str(&answer)?)
-    };
-    tokio::time::timeout(PATIENCE, ask).await.map_err(|_| "the server did not answer")?
+    match control::ask(path, asked, control::ANSWER).await {
+        Ok(answered) => Ok(answered),
+        Err(error @ Unasked::NoServer(_)) => {
+            Err(format!("{error}; run this on the server's host, or give --server URL with a token").into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn over_http(client: &reqwest::Client, server: &url::Url, token: &Secret<String>, asked: &Asked) -> Result<Answered, Failure> {

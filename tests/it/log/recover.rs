@@ -5,7 +5,7 @@ use super::copy::{Raw, copy, copy_dir, copy_of, opened};
 use crate::faults::until;
 use crate::harness::{
     agent::{self, Agent},
-    app::{TestApp, assemble},
+    app::{ORIGIN, TestApp, assemble},
     browser::{Browser, PASSWORD},
     db::{Fresh, Kind, Place, fresh, on_both},
 };
@@ -226,6 +226,16 @@ on_both!(two_people_recover_a_restored_site_and_nothing_runs_by_itself, |fresh: 
     assert_eq!(agent.state, State::Active);
     let report = andon::app::audit::verify_log(&mut test.app.db.read().await.unwrap(), &test.app.keys).await.unwrap();
     assert!(report.is_good() && report.earlier.len() == 1, "{report:#?}");
+    // Software that shares nothing with ours reads both incarnations, given the sink or the newest of them.
+    test.app.publish(true).await.unwrap();
+    test.app.feed_sink().await.unwrap();
+    let sink = settings.sink.as_ref().unwrap();
+    for folder in [sink.clone(), andon::app::log::sink::find(sink).unwrap()] {
+        let (code, said) = crate::log::verify::python("verify_acts.py", &folder, ORIGIN);
+        let good: u64 =
+            said.split_once(": ").unwrap().1.split_once(" signatures good, 0 wrong").unwrap_or_else(|| panic!("{said}")).0.parse().unwrap();
+        assert!(code == Some(0) && good >= report.signatures && said.contains("-1, ") && said.contains("-2: "), "{said}");
+    }
 
     // Entries of both incarnations are found by their numbers, and a bot's history goes through.
     let auditor = test.actor("auditor");
