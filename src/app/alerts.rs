@@ -71,6 +71,15 @@ impl AlertBook {
     pub fn find(&self, kind: AlertKind, subject: &Subject) -> Option<Alert> {
         self.with(|open| open.get(&(kind, subject.key())).map(|entry| entry.alert.clone()).filter(Alert::is_open))
     }
+    /// True while an alert of a kind and subject is open.
+    pub fn is_open(&self, kind: AlertKind, subject: &Subject) -> bool {
+        self.with(|open| open.get(&(kind, subject.key())).is_some_and(|entry| entry.alert.is_open()))
+    }
+    /// Open alerts of a kind, whoever raised them.
+    pub fn open_of(&self, kind: AlertKind) -> Vec<Subject> {
+        let is_of = |entry: &&Entry| entry.alert.kind == kind && entry.alert.is_open();
+        self.with(|open| open.values().filter(is_of).map(|entry| entry.alert.subject.clone()).collect())
+    }
     /// Open alerts of a kind that this process raised, or on the embedded database any: those it may settle.
     pub fn ours(&self, kind: AlertKind) -> Vec<Subject> {
         let is_ours = |entry: &&Entry| entry.is_ours && entry.alert.kind == kind && entry.alert.is_open();
@@ -294,7 +303,7 @@ impl App {
         Ok(())
     }
 
-    /// Closes an alert. A cause that only goes on raises no other; one that ends and comes back does.
+    /// Closes an alert. A cause that goes on raises another after ten minutes; one that ends and comes back does at once.
     ///
     /// # Errors
     /// `Denied`, `NotFound`; `Invalid` without a reason; `Conflict` when it is closed; when the database is gone.
