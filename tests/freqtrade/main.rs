@@ -171,7 +171,7 @@ async fn a_real_freqtrade_leaves_out_one_symbol_and_gets_back_what_was_added_alo
     assert_eq!(proved, LeftOut { entry_orders: Some(0) });
     told.say(&format!("BTC/USDT and SOL/USDT are left out with proof; {}", rig.facts().await));
     assert_eq!(rig.blacklist().await, serde_json::json!(["BNB/.*", "(?#andon)BTC/USDT(:.*)?", "(?#andon)SOL/USDT(:.*)?"]));
-    assert_eq!((rig.state().await.as_str(), rig.locked().await), ("running", vec!["BTC/USDT".to_owned()]));
+    assert_eq!((rig.state().await.as_str(), rig.locked().await), ("running", vec!["BTC/USDT".to_owned(), "SOL/USDT".to_owned()]));
     // It enters every pair on every candle; two rounds of its loop and a candle later it has not.
     tokio::time::sleep(std::time::Duration::from_secs(70)).await;
     assert!(rig.entries().await.is_empty(), "{:?}", rig.entries().await);

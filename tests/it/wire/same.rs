@@ -239,8 +239,11 @@ impl Run {
         self.tighten("500").await;
         self.release(&fleet, &["risk", "lead"]).await;
         self.start().await;
-        self.press("lead", bot, Level::Kill).await;
-        assert_eq!(self.twin.told["orders"], "cancel_all");
+        let kill = self.press("lead", bot, Level::Kill).await;
+        assert_eq!((&self.twin.told["orders"], &self.twin.told["drop_keys"]), (&json!("cancel_all"), &json!(true)));
+        assert_eq!(self.test.app.settle_kills().await.unwrap(), 1, "back to draft");
+        self.twin.settle().await;
+        self.receipt(&kill).await;
     }
 
     /// What it acknowledged, as it is on disk: epoch, step and state.
