@@ -110,6 +110,7 @@ on_both!(a_hold_wins_every_race_with_a_change_of_limits, |fresh: Fresh| async mo
     let other = test.restarted().await;
     let bot = test.bot("arb-1", "arb").await;
     let mut agent = ready(&test, &bot, "operator").await;
+    other.refresh().await.unwrap();
     let limit = |race: usize| (2 * RACES - race).to_string();
     let tighten = |app: &Arc<App>, race: usize| {
         let (app, actor, id) = (app.clone(), test.actor("operator"), bot.id.clone());

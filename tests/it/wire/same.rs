@@ -262,7 +262,10 @@ impl Run {
         let log = self.log().await;
         let mut all: Vec<Value> = self.twin.heard.iter().map(|document| self.plain(document, &log)).collect();
         all.dedup();
-        all
+        // A stop that is pushed waits for no database: it comes without the start that it leaves standing, and then once more with it.
+        let is_said_again = |n: usize| all.get(n + 1).is_some_and(|next| *next == json_with(&all[n], "start", &next["start"]));
+        let last: Vec<usize> = (0..all.len()).filter(|n| !is_said_again(*n)).collect();
+        last.into_iter().map(|n| all[n].clone()).collect()
     }
 
     /// The bytes of every entry.
@@ -288,6 +291,13 @@ impl Run {
         }
         plain.into()
     }
+}
+
+/// An object with another value for one of its keys.
+fn json_with(object: &Value, key: &str, value: &Value) -> Value {
+    let mut other = object.clone();
+    other[key] = value.clone();
+    other
 }
 
 fn bytes(text: &Value) -> Vec<u8> {
