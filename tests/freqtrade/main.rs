@@ -100,10 +100,11 @@ async fn a_real_freqtrade_is_paused_with_proof_and_started_again() {
     let hold = said.split_once("hold ").unwrap_or_else(|| panic!("{said}")).1.split_once(' ').unwrap().0;
     browser.goto(&format!("{origin}/holds/{hold}")).await;
     browser.sees("Idle: 1").await;
-    browser.sees("leaves out SOL/USDT").await;
+    browser.goto(&bot).await;
+    browser.sees("leaves that out and goes on elsewhere").await;
     assert_eq!((rig.state().await.as_str(), rig.entry_orders().await), ("running", 0));
     assert_eq!(rig.blacklist().await, serde_json::json!(["(?#andon)SOL/USDT(:.*)?"]));
-    told.say(&format!("SOL/USDT is held, and the receipt says that the bot leaves it out; {}", rig.facts().await));
+    told.say(&format!("SOL/USDT is held, and the bot leaves it out with proof; {}", rig.facts().await));
 
     browser.goto(&bot).await;
     browser.press("Pause 1 bot").await;
