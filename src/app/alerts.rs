@@ -170,6 +170,9 @@ impl App {
                     Some(entry) if entry.saved => {
                         entry.alert.taken.clone_from(&alert.taken);
                         entry.alert.told_at = alert.told_at;
+                        entry.alert.command = alert.command;
+                        entry.alert.command_at = alert.command_at;
+                        entry.alert.command_said.clone_from(&alert.command_said);
                         entry.alert.repeats = entry.alert.repeats.max(alert.repeats);
                     }
                     Some(_) => {}

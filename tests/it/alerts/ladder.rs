@@ -165,6 +165,7 @@ on_both!(a_site_that_is_not_the_installations_climbs_nothing_though_it_hears_age
     let test = TestApp::new(fresh).await;
     let (bot, mut agent) = halted(&test, "arb-1").await;
     let dir = test.fresh.dir.path();
+    ["site-1", "site-2"].iter().for_each(|site| std::fs::create_dir(dir.join(site)).unwrap());
     test.app.open_site(&dir.join("site-1")).await.unwrap();
     test.press("risk", Scope::Fleet, Level::Pause).await;
     let copy = test.restarted().await;
