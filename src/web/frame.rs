@@ -56,6 +56,8 @@ pub async fn without_first_run(app: &App, visitor: &Visitor, title: impl Into<St
     }
     let waiting = tokio::time::timeout(PATIENCE, app.acts_waiting(actor)).await;
     frame.acts_waiting = waiting.ok().and_then(Result::ok).unwrap_or_default();
+    let waiting = tokio::time::timeout(PATIENCE, app.requests_waiting(actor)).await;
+    frame.requests_waiting = waiting.ok().and_then(Result::ok).unwrap_or_default();
     frame
 }
 
