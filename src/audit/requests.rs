@@ -134,3 +134,83 @@ impl Known {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::SignedAct;
+    use crate::domain::{RequestKind, RequestState, approval::Approver};
+
+    const CONTENT: &str = r#"{"bot":"b","kind":"limits"}"#;
+
+    fn id() -> RequestId {
+        RequestId::from_stored("r".into())
+    }
+    fn rule() -> Rule {
+        Rule::new(&[&[Approver::Lead], &[Approver::Risk]], 0)
+    }
+    fn signed() -> SignedAct {
+        SignedAct { act: String::new(), assertions: Vec::new() }
+    }
+    fn asked() -> Event {
+        let (content, digest) = (CONTENT.to_owned(), digest(CONTENT));
+        let about = RequestKind::Limits;
+        Event::RequestAsked { request: id(), about, bot: None, content, digest, policy_version: 0, rule: rule(), why: "x".into() }
+    }
+    fn approved(alone: bool) -> Event {
+        Event::RequestApproved { request: id(), revision: 1, digest: digest(CONTENT), alone, signed: signed() }
+    }
+    fn executed() -> Event {
+        Event::RequestExecuted { request: id(), revision: 1, digest: digest(CONTENT), what: "x".into() }
+    }
+
+    /// What is wrong with the last of these, each by somebody; nothing may be wrong before.
+    fn wrong(all: &[(&str, Event)]) -> Option<String> {
+        let mut requests = Requests::default();
+        let (last, before) = all.split_last().unwrap();
+        for (by, event) in before {
+            requests.take(&format!("user:{by}"), event).unwrap();
+        }
+        requests.take(&format!("user:{}", last.0), &last.1).err()
+    }
+
+    #[test]
+    fn two_others_approve_and_it_is_carried_out_once() {
+        let good = [("asks", asked()), ("lead", approved(false)), ("risk", approved(false)), ("risk", executed())];
+        assert_eq!(wrong(&good), None);
+        let twice = [good.as_slice(), &[("risk", executed())]].concat();
+        assert!(wrong(&twice).unwrap().contains("had ended"));
+    }
+
+    #[test]
+    fn what_lacks_an_approval_is_found() {
+        let found = |all: &[(&str, Event)]| wrong(all).unwrap();
+        assert!(found(&[("asks", asked()), ("lead", approved(false)), ("lead", executed())]).contains("1 of 2"));
+        assert!(found(&[("asks", asked()), ("lead", approved(false)), ("lead", approved(false)), ("lead", executed())]).contains("1 of 2"));
+        assert!(found(&[("asks", asked()), ("asks", approved(false))]).contains("whoever asked"));
+        assert!(found(&[("lead", approved(false))]).contains("never asked"));
+        let back = Event::RequestApprovalTakenBack { request: id(), revision: 1, user: UserId::from_stored("lead".into()) };
+        let taken = [("asks", asked()), ("lead", approved(false)), ("risk", approved(false)), ("lead", back), ("risk", executed())];
+        assert!(found(&taken).contains("1 of 2"));
+        let over = Event::RequestEnded { request: id(), state: RequestState::Expired, why: "x".into() };
+        assert!(found(&[("asks", asked()), ("server", over), ("lead", approved(false))]).contains("had ended"));
+        assert_eq!(wrong(&[("asks", asked()), ("asks", approved(true)), ("asks", executed())]), None, "somebody alone, who says so");
+    }
+
+    #[test]
+    fn another_content_than_was_approved_is_found() {
+        let (content, other) = (r#"{"bot":"c","kind":"limits"}"#.to_owned(), digest("x"));
+        let revised = |digest: String| Event::RequestRevised {
+            request: id(),
+            revision: 2,
+            content: content.clone(),
+            digest,
+            policy_version: 0,
+            rule: rule(),
+            why: "x".into(),
+        };
+        assert!(wrong(&[("asks", asked()), ("asks", revised(other))]).unwrap().contains("not that of the content"));
+        let dropped = [("asks", asked()), ("lead", approved(false)), ("asks", revised(digest(&content))), ("lead", approved(false))];
+        assert!(wrong(&dropped).unwrap().contains("newest revision"));
+    }
+}

@@ -81,6 +81,10 @@ impl App {
 
     /// Refuses a rule that nobody here could meet: nobody's request would ever be approved.
     pub(crate) fn can_be_met(&self, about: RequestKind, rule: &Rule) -> Result<(), AppError> {
+        // Somebody who is alone signs again; others are to come.
+        if self.people_book.is_alone() {
+            return Ok(());
+        }
         let members = self.members();
         let teams = if about.is_of_team() { quorum::teams(&members).into_iter().map(Some).collect() } else { vec![None] };
         let unmet = teams.iter().find(|team| !is_satisfiable(rule, about, team.as_ref(), &members));

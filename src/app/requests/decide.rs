@@ -1,7 +1,7 @@
 //! What people do with a request beside approving it, which is an act: deny, withdraw, take an approval back, accept, comment. And the one answer
 //! to whether somebody can vote, for page, API and command line.
 
-use super::{RequestView, ask::reason};
+use super::{RequestView, ask::reason, list::sees};
 use crate::app::{App, AppError, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Permit};
@@ -67,6 +67,9 @@ impl App {
     /// Begins a change of a request by somebody: the permit, the transaction, the request as it is, and who acts.
     async fn begin_on<'a>(&'a self, actor: &Actor, action: Action, id: &RequestId) -> Result<(Act<'a>, RequestView, UserId), AppError> {
         let view = self.request_in(&mut *self.db.read().await?, id).await?;
+        if !sees(actor, &view.row) {
+            return Err(AppError::NotFound("request"));
+        }
         let permit: Permit = authz::check(actor, action, &view.resource())?;
         let user = self.person_behind(actor).await?;
         let mut act = self.begin(permit, Lane::Normal).await?;
@@ -155,6 +158,9 @@ impl App {
     /// `Denied`; `Invalid` for an empty or too long remark.
     pub async fn comment_request(&self, actor: &Actor, id: &RequestId, said: &str) -> Result<(), AppError> {
         let view = self.request_in(&mut *self.db.read().await?, id).await?;
+        if !sees(actor, &view.row) {
+            return Err(AppError::NotFound("request"));
+        }
         let permit = authz::check(actor, Action::DiscussRequest, &view.resource())?;
         let mut invalid = crate::app::Invalid::default();
         let said = invalid.check("text", "The remark", crate::domain::text::why(said));

@@ -72,9 +72,9 @@ impl App {
     /// # Errors
     /// `NotFound`, also for what a token of another team may not see; when the database is gone.
     pub async fn request(&self, actor: &Actor, id: &RequestId) -> Result<RequestView, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
         let view = self.request_in(&mut *self.db.read().await?, id).await?;
-        authz::check(actor, Action::See, &view.resource())?;
-        Ok(view)
+        if sees(actor, &view.row) { Ok(view) } else { Err(AppError::NotFound("request")) }
     }
 
     /// Why what a request was asked over is not so any more.
@@ -109,7 +109,7 @@ impl App {
         let is_whole = rows.len() as i64 <= most;
         rows.truncate(usize::try_from(most).unwrap_or_default());
         let next = rows.last().filter(|_| !is_whole).map(|last| last.id.clone());
-        rows.retain(|row| row.team_id.as_ref().map_or(!is_of_one_team(actor), |team| authz::sees_team(actor, team)));
+        rows.retain(|row| sees(actor, row));
         Ok((rows, next))
     }
 
@@ -124,7 +124,8 @@ impl App {
     }
 }
 
-/// True for a token that is bound to one team.
-fn is_of_one_team(actor: &Actor) -> bool {
-    matches!(actor, Actor::Token { team: Some(_), .. })
+/// True when this actor may be shown a request: a token that is bound to a team sees that team's only.
+pub(super) fn sees(actor: &Actor, row: &RequestRow) -> bool {
+    let is_of_one_team = matches!(actor, Actor::Token { team: Some(_), .. });
+    row.team_id.as_ref().map_or(!is_of_one_team, |team| authz::sees_team(actor, team))
 }

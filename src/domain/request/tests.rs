@@ -227,7 +227,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
     #[test]
     fn nothing_is_carried_out_without_its_quorum_nor_twice_nor_after_its_end(
         requester in 0..PEOPLE,

@@ -186,7 +186,7 @@ pub(super) async fn draw_edit(
 }
 
 #[cfg(test)]
-pub fn samples() -> Vec<(String, String)> {
+pub(in crate::web) fn samples() -> Vec<(String, String)> {
     use crate::web::samples;
     let rules = crate::domain::Rules::default();
     let line = |about: &RequestKind| Line {

@@ -119,7 +119,7 @@ fn bot_of(content: &Content) -> Option<&crate::domain::BotId> {
 }
 
 #[cfg(test)]
-pub fn samples() -> Vec<(String, String)> {
+pub(in crate::web) fn samples() -> Vec<(String, String)> {
     use crate::web::samples;
     let row = |n: usize| Row {
         href: format!("/requests/{}", samples::id(n)),
