@@ -372,7 +372,7 @@ impl Case {
         let waited = moment.now.ms_since(self.request.revised_at);
         match () {
             () if self.votes_now().any(|vote| vote.is_alone) => Err(WhyNot::Voted),
-            () if waited < ALONE_MS => Err(WhyNot::TooSoon((ALONE_MS - waited) / 1_000 + 1)),
+            () if waited < ALONE_MS => Err(WhyNot::TooSoon((ALONE_MS - waited + 999) / 1_000)),
             () => Ok(()),
         }
     }

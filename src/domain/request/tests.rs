@@ -315,7 +315,7 @@ fn somebody_alone_signs_again_after_a_while_and_never_once_there_are_two() {
     let people = [voter(0, 1)];
     let mut case = case(0, &rule, now);
     let at = |ms: i64, is_alone| Moment { people: &people, rule: &rule, is_alone, now: now.plus_ms(ms) };
-    assert_eq!(case.can_vote(&user(0), &at(ALONE_MS - 1_000, true)), Err(WhyNot::TooSoon(2)));
+    assert_eq!(case.can_vote(&user(0), &at(ALONE_MS - 1_000, true)), Err(WhyNot::TooSoon(1)));
     assert_eq!(case.can_vote(&user(0), &at(ALONE_MS, false)), Err(WhyNot::Requester));
     let vote = case.vote(&user(0), "d1", &at(ALONE_MS, true)).unwrap();
     assert!(vote.is_alone, "it is not called an approval");

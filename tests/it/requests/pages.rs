@@ -21,7 +21,7 @@ on_both!(a_request_is_asked_approved_and_carried_out_by_its_pages_alone, |fresh:
     operator.post(&form, &[("max_order_notional", "1000"), ("why", "x")]).await;
     assert!(operator.status == StatusCode::UNPROCESSABLE_ENTITY && operator.page.contains("takes one person"), "{}", operator.page);
     operator.post(&form, &[("max_order_notional", "3000"), ("why", "the book is deeper <now>")]).await;
-    let page = operator.leads_to();
+    let page = operator.leads_to().to_owned();
     assert!(page.starts_with("/requests/"), "{}", operator.page);
     operator.get(&page).await;
     assert!(operator.page.contains("nobody approves their own") && !operator.page.contains("/approve\""), "{}", operator.page);
@@ -42,7 +42,7 @@ on_both!(a_request_is_asked_approved_and_carried_out_by_its_pages_alone, |fresh:
     lead.get(&page).await;
     let seen = lead.between("name=\"digest\" value=\"", "\"").unwrap();
     lead.post(&format!("{page}/approve"), &[("digest", &seen)]).await;
-    let act = lead.leads_to();
+    let act = lead.leads_to().to_owned();
     lead.get(&act).await;
     assert!(lead.page.contains("Largest order: now 2000, after 3000 (raises)"), "the page is made of the signed bytes: {}", lead.page);
     lead.touch(&test, "lead", &format!("{act}/sign")).await;
@@ -96,7 +96,7 @@ on_both!(policies_are_shown_and_asked_for_by_the_page, |fresh: Fresh| async move
             &[("about", "limits"), ("seat1", "risk"), ("seat1", "lead"), ("seat3", "admin"), ("delay_h", "2"), ("why", "two")],
         )
         .await;
-    let page = admin.leads_to();
+    let page = admin.leads_to().to_owned();
     assert!(page.starts_with("/requests/"), "{}", admin.page);
     admin.get(&page).await;
     assert!(admin.page.contains("2 approvals: a lead of the team or risk; an admin; carried out after 2 h"), "{}", admin.page);
