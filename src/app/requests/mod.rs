@@ -115,6 +115,7 @@ impl From<WhyNot> for AppError {
                 | WhyNot::FewKeys
                 | WhyNot::Frozen
                 | WhyNot::NotRequester
+                | WhyNot::NoVote
                 | WhyNot::MayNotAsk
         );
         if is_about_them { Self::NotYours(why.to_string()) } else { Self::conflict(why.to_string()) }

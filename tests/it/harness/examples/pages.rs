@@ -204,11 +204,11 @@ impl Scene {
                 Ask::form(at(&self.asked(whose).await), &[("max_order_notional", "4000"), ("why", "deeper than I thought")])
             }
             "/requests/{id}/approve" => {
-                let id = &self.of(whose).request;
-                let seen = self.test.app.request(&self.test.actor("auditor"), id).await.unwrap();
-                Ask::form(at(id), &[("digest", &seen.case.request.digest)])
+                let id = self.asked(whose).await;
+                let seen = self.test.app.request(&self.test.actor("auditor"), &id).await.unwrap();
+                Ask::form(at(&id), &[("digest", &seen.case.request.digest)])
             }
-            "/requests/{id}/narrow" => Ask::form(at(&self.of(whose).request), &[("max_order_notional", "2500")]),
+            "/requests/{id}/narrow" => Ask::form(at(&self.asked(whose).await), &[("max_order_notional", "2500")]),
             "/requests/{id}/accept" => Ask::form(at(&self.narrowed(whose).await), &[]),
             "/requests/{id}/take-back" => Ask::form(at(&self.voted(caller.who.person()).await), &[]),
             "/requests/{id}/deny" => Ask::form(at(&self.asked(whose).await), &[("why", "not before the audit")]),
