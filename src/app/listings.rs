@@ -185,6 +185,9 @@ impl App {
         let since = directive.reasons.iter().filter_map(|reason| reason.at).max();
         let overdue = since.is_some_and(|at| now.ms_since(at) > bot.timings.apply_within_ms);
         let stops = directive.state == State::Halted && seen.is_some();
+        // What stands since before (a hold that was released, a bot that was never started) has no moment any more, and its time is over.
+        let is_old = directive.state == State::Halted && since.is_none();
+        let disobeys = said.is_some_and(|said| said > directive.state);
         let applied = || {
             self.book
                 .acks_since(&bot.id, directive.epoch)
@@ -193,6 +196,12 @@ impl App {
         };
         let age_s = seen.map_or(0, |seen| now.ms_since(seen.at) / 1_000);
         match fresh {
+            Freshness::Fresh | Freshness::Late if stops && disobeys && (is_old || (overdue && directive.holds.is_empty())) => {
+                (1, Some("Runs although halted".to_owned()))
+            }
+            Freshness::Fresh | Freshness::Late if disobeys && overdue && directive.state == State::Reducing => {
+                (1, Some("Reduce unconfirmed".to_owned()))
+            }
             Freshness::Fresh | Freshness::Late if stops && overdue && said != Some(State::Halted) => {
                 (1, Some("Stop unconfirmed".to_owned()))
             }

@@ -44,6 +44,7 @@ pub mod recovery_host;
 pub mod recovery_rounds;
 pub mod refresh;
 pub mod said;
+pub mod scopes;
 pub mod sessions;
 pub mod sign_in;
 pub mod sites;

@@ -12,7 +12,7 @@ const HOURS: i64 = 7 * 24;
 /// What a pause button sends.
 #[derive(Debug, serde::Deserialize)]
 pub struct Pressed {
-    /// `fleet`, `KIND:ID`, `bots` with the marked ones beside it, `several` with the ticked ones, or `symbol` with what was typed.
+    /// `fleet`, `KIND:ID`, `bots` or `linked` with those beside it, `several` with the ticked ones, or `symbol` with what was typed.
     #[serde(default)]
     scope: String,
     /// `pause`, `reduce` or `kill`; anything else is a pause, since a stop is not refused over a word.
@@ -29,7 +29,10 @@ pub struct Pressed {
     /// The marked bots.
     #[serde(default)]
     bot: Vec<String>,
-    /// The ticked scopes, each `KIND:ID`.
+    /// The marked bots with those that are bound to them.
+    #[serde(default)]
+    linked: Vec<String>,
+    /// The ticked scopes, each `KIND:ID`, or `bots` for the marked ones.
     #[serde(default)]
     also: Vec<String>,
     /// The symbol as typed, and the venue's id; empty: everywhere.
@@ -46,7 +49,8 @@ pub async fn place(State(app): Shared, Pressing(person, pressed): Pressing<Press
         "symbol" => format!("symbol:{}@{}", pressed.symbol.trim(), pressed.venue),
         other => other.to_owned(),
     };
-    let scopes = pause::scopes(&named, &pressed.bot, &pressed.also)?;
+    let beside = pause::Beside { marked: &pressed.bot, linked: &pressed.linked, ticked: &pressed.also };
+    let scopes = pause::scopes(&named, &beside)?;
     let level = pressed.level.parse().unwrap_or(Level::Pause);
     let hours = pressed.hours.parse::<i64>().ok().filter(|hours| (1..=HOURS).contains(hours));
     let not_before = hours.map(|hours| app.clock.now().plus_ms(hours * 3_600_000));
