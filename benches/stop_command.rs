@@ -11,6 +11,7 @@
     reason = "a bench that cannot run says so by panicking"
 )]
 
+#[allow(dead_code, reason = "each bench uses a part")]
 #[path = "ground/figures.rs"]
 mod figures;
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Verifies the signed acts in Andon's log sink without Andon: python3 verify_acts.py SINK_FOLDER https://andon.example.org
+"""Verifies the signed acts in Andon's log sink without Andon: python3 verify_acts.py SINK https://andon.example.org
 
-Needs the package cryptography. Checks of every signature: type, challenge (SHA-256 of the act), origin, relying party, user present and
+SINK is the sink with a folder for each incarnation of the log, which are read one after the other, or one such folder: then those before it are
+read as well, since what they say of people's keys goes on. Needs the package cryptography. Checks of every signature: type, challenge (SHA-256 of the act), origin, relying party, user present and
 verified, who acted, and the key as recorded at its enrolment. The log around it is checked by verify_log.py."""
-import base64, hashlib, json, sys, urllib.parse
+import base64, hashlib, json, pathlib, re, sys, urllib.parse
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
@@ -30,11 +31,30 @@ def verify(cose, signature, signed):
     ec.EllipticCurvePublicNumbers(number(key[-2]), number(key[-3]), curve()).public_key().verify(signature, signed, ec.ECDSA(digest()))
 
 origin, host = sys.argv[2].rstrip("/"), lambda url: urllib.parse.urlsplit(url).hostname
-entries = [json.loads(line) for line in open(sys.argv[1] + "/entries.ndjson", encoding="utf-8")]
-moves = [(n, e["data"]["from"]) for n, e in enumerate(entries) if e["kind"] == "installation.rp_id_changed"]
-keys, good, wrong, old = {}, 0, 0, 0
-for seq, entry in enumerate(entries):
-    kind, data, before = entry["kind"], entry["data"], [rp for n, rp in moves if seq < n]  # host names that the installation left later
+
+def incarnations(given):  # oldest first: NAME-1, NAME-2 and so on; what is no such folder stands alone
+    whole = (given / "entries.ndjson").exists()
+    number = lambda folder: int((re.fullmatch(r".+-(\d+)", folder.name) or [0, 0])[1])
+    stem = lambda folder: folder.name.rsplit("-", 1)[0]
+    found = [f for f in (given.parent if whole else given).iterdir() if number(f) and (f / "entries.ndjson").exists()]
+    if whole:
+        found = [f for f in found if stem(f) == stem(given) and number(f) <= number(given)] or [given]
+    return sorted(found, key=number)
+
+def read(folder):  # a line that a crash has torn is mended by the server
+    return [json.loads(line) for line in open(folder / "entries.ndjson", encoding="utf-8") if line.endswith("\n")]
+
+folders = incarnations(pathlib.Path(sys.argv[1]).resolve())
+logs = [(folder.name, read(folder)) for folder in folders]
+# How much of each the database still had when the next one began: what follows is in the sink alone, and ended no key and moved nothing.
+kept = [log[0]["data"]["database_size"] if log and log[0]["kind"] == "log.recovered" else None for _, log in logs[1:]] + [None]
+every = [(name, seq, entry, size) for (name, log), size in zip(logs, kept) for seq, entry in enumerate(log)]
+moves = [(n, e["data"]["from"]) for n, (_, s, e, size) in enumerate(every) if e["kind"] == "installation.rp_id_changed" and (size is None or s < size)]
+keys, standing, good, wrong, old = {}, {}, 0, 0, 0
+for n, (name, seq, entry, size) in enumerate(every):
+    if seq == 0 and n > 0:
+        keys = standing
+    kind, data, before = entry["kind"], entry["data"], [rp for at, rp in moves if n < at]  # host names that the installation left later
     signed = data.get("signed") or (kind == "act.signed" and data["by"]) or {"assertions": []}
     for a in signed["assertions"]:
         try:
@@ -49,7 +69,7 @@ for seq, entry in enumerate(entries):
             good, old = good + bool(cose), old + (not cose)
         except Exception as error:
             wrong += 1
-            print(f"WRONG  entry {seq}: {error!r}")
+            print(f"WRONG  {name} entry {seq}: {error!r}")
     if kind == "credential.added":
         keys[data["credential"]] = (data["user"], data.get("cose"))
     elif kind == "installation.rp_id_changed":
@@ -57,5 +77,7 @@ for seq, entry in enumerate(entries):
     elif kind in ("credential.removed", "credential.suspended", "recovery.keys_removed"):
         for credential in data.get("credentials") or [data["credential"]]:
             keys.pop(credential, None)
-print(f"{good} signatures good, {wrong} wrong, {old} not checked: by keys of an earlier version, which did not record them as COSE")
+    if size is None or seq < size:
+        standing = dict(keys)
+print(f"{', '.join(name for name, _ in logs)}: {good} signatures good, {wrong} wrong, {old} not checked: by keys of an earlier version, which did not record them as COSE")
 sys.exit(1 if wrong or not good else 0)

@@ -3,10 +3,10 @@
 use super::{
     adapters::{Adapter, AdapterError, ReadBack, Resting, Runs, Wanted},
     boot_clock::BootClock,
-    hands::{AtBot, Hands, Order},
+    hands::{AtBot, Blocked, Hands, Order},
 };
 use crate::domain::{Epoch, Exits, State};
-use crate::protocol::{AdapterSaid, Report};
+use crate::protocol::{AdapterSaid, BlockedFrame, Report};
 use std::sync::{
     Arc,
     atomic::{AtomicI64, AtomicU64, Ordering},
@@ -27,6 +27,7 @@ enum Again {
 pub struct Bot {
     adapter: Arc<dyn Adapter>,
     orders: watch::Sender<Order>,
+    blocked: watch::Sender<Blocked>,
     at_bot: mpsc::Receiver<AtBot>,
     lease_until_ms: Arc<AtomicI64>,
     order: Order,
@@ -43,6 +44,8 @@ pub struct Bot {
     runs: Runs,
     report: Option<(u64, Arc<Report>)>,
     last_error: Option<String>,
+    // Why symbols are not left out, as last told.
+    not_left_out: Option<String>,
     // Since when it cannot be looked at, by the boot clock.
     unseen_since_ms: Option<i64>,
     boot_clock: BootClock,
@@ -79,6 +82,10 @@ pub enum Meaning {
     Idle(Order, Resting),
     /// Reports fail. Told once per reason.
     NoReport(String),
+    /// The symbols that are to be left out are, and no entry order rests in them, where that is known.
+    LeavesOut(Arc<[BlockedFrame]>, Option<u64>),
+    /// It is not proved that they are, and why. The reason is told once.
+    LeavesNothingOut(Option<String>),
 }
 
 impl Bot {
@@ -86,6 +93,7 @@ impl Bot {
     pub fn new(adapter: Arc<dyn Adapter>, boot_clock: BootClock, first: Wanted, report_every_ms: i64) -> (Self, Hands) {
         let order = Order { turn: 1, epoch: Epoch::default(), wanted: first };
         let (orders, ordered) = watch::channel(order);
+        let (blocked, to_leave_out) = watch::channel(None);
         let (tell, at_bot) = mpsc::channel(16);
         let lease_until_ms = Arc::new(AtomicI64::new(0));
         let hands = Hands {
@@ -93,6 +101,7 @@ impl Bot {
             boot_clock: boot_clock.clone(),
             lease_until_ms: lease_until_ms.clone(),
             orders: ordered,
+            blocked: to_leave_out,
             tell,
             done: Arc::new(AtomicU64::new(0)),
             ask: Arc::new(Notify::new()),
@@ -101,6 +110,7 @@ impl Bot {
         let bot = Self {
             adapter,
             orders,
+            blocked,
             at_bot,
             lease_until_ms,
             order,
@@ -115,6 +125,7 @@ impl Bot {
             runs: Runs::default(),
             report: None,
             last_error: None,
+            not_left_out: None,
             unseen_since_ms: None,
             boot_clock,
             left: 0,
@@ -169,6 +180,20 @@ impl Bot {
         }
         self.orders.send_replace(self.order);
     }
+    /// Says which symbols are to be left out.
+    pub fn leave_out(&self, symbols: Option<Vec<BlockedFrame>>) {
+        self.blocked.send_if_modified(|known| {
+            let is_news = known.as_deref() != symbols.as_deref();
+            if is_news {
+                *known = symbols.map(Into::into);
+            }
+            is_news
+        });
+    }
+    /// True when the last order was carried out.
+    pub fn is_told(&self) -> bool {
+        self.done == Some(self.order)
+    }
     /// Until when it may go on; true when that changed.
     pub fn set_lease(&self, until_ms: i64) -> bool {
         let changed = self.lease_until_ms.swap(until_ms, Ordering::SeqCst) != until_ms;
@@ -201,6 +226,17 @@ impl Bot {
             AtBot::Runs(runs) => {
                 self.runs = runs;
                 Meaning::Nothing
+            }
+            AtBot::LeftOut(symbols, _) if self.blocked.borrow().as_ref() != Some(&symbols) => Meaning::Nothing,
+            AtBot::LeftOut(symbols, Ok(left_out)) => {
+                self.not_left_out = None;
+                Meaning::LeavesOut(symbols, left_out.entry_orders)
+            }
+            AtBot::LeftOut(symbols, Err(error)) => {
+                let why = error.to_string();
+                let is_known = symbols.is_empty() || self.not_left_out.as_ref() == Some(&why);
+                self.not_left_out = Some(why.clone());
+                Meaning::LeavesNothingOut((!is_known).then_some(why))
             }
             AtBot::Reported(turn, Ok(Some(report))) => self.reported(turn, report),
             AtBot::Reported(_, Ok(None)) => Meaning::Nothing,

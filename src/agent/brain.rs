@@ -4,7 +4,7 @@
 
 use super::memory::Memory;
 use crate::domain::{Epoch, Exits, Level, Orders, State, text};
-use crate::protocol::{CarriedHold, DirectiveFrame, MAX_CARRIED};
+use crate::protocol::{BlockedFrame, CarriedHold, DirectiveFrame, MAX_CARRIED};
 
 /// What the bot's adapter can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,6 +13,8 @@ pub struct Powers {
     pub can_reduce: bool,
     /// It can tell entries from exits, and so let a halted bot manage its exits (ruling C1).
     pub can_manage_exits: bool,
+    /// How long it needs at most to leave out one symbol with proof, while the bot goes on elsewhere; none: it cannot. Milliseconds.
+    pub leaves_out_within_ms: Option<i64>,
 }
 
 /// How long silence is borne. Milliseconds.
@@ -52,8 +54,24 @@ struct Told {
     state: State,
     orders: Orders,
     exits: Exits,
-    // It may add nothing in some symbol. No adapter tells symbols apart, so it adds nothing at all (ruling M3).
-    blocks: bool,
+}
+
+// Symbols in which the bot adds nothing (ruling M3). What is not proved to be left out by the bot has the whole bot reduced; while it trades, only
+// after the time that its adapter needs to prove it, as with any other stop.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+struct LeftOut {
+    // Those that a server which is behind named beside.
+    behind: Vec<BlockedFrame>,
+    // What the adapter has proved.
+    proved: Vec<BlockedFrame>,
+    // Since when one is not proved.
+    open_since_ms: Option<i64>,
+    // The adapter says that it could not.
+    failed: bool,
+    // It was proved before, of the same symbols: a look that fails is borne for as long as a proof takes.
+    slipped: bool,
+    // The whole bot is reduced for one.
+    reduces: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,6 +90,7 @@ pub struct Brain {
     told: Option<Told>,
     // The last directive, when its epoch was below the highest: such a server may only stop the bot.
     behind: Option<Told>,
+    left_out: LeftOut,
     // The newest start heard since the last stop.
     start: Option<Epoch>,
     lease: Option<Lease>,
@@ -93,6 +112,7 @@ impl Brain {
             patience,
             told: None,
             behind: None,
+            left_out: LeftOut::default(),
             start: None,
             lease: None,
             lapses: 0,
@@ -113,18 +133,26 @@ impl Brain {
         self.tick(now_ms);
         let known = self.memory.start_after;
         self.memory.start_after = Some(known.unwrap_or_else(|| frame.epoch.max(self.memory.highest)));
-        let told = Told { state: frame.state, orders: frame.orders, exits: frame.exits, blocks: !frame.blocked.is_empty() };
+        let told = Told { state: frame.state, orders: frame.orders, exits: frame.exits };
+        let mut blocked = frame.blocked.clone();
+        blocked.sort();
+        blocked.dedup();
         if frame.epoch >= self.memory.highest {
             self.memory.highest = frame.epoch;
             self.memory.exits = Some(frame.exits);
             self.told = Some(told);
             self.behind = None;
+            self.left_out.slipped &= self.memory.blocked.as_ref() == Some(&blocked);
+            self.memory.blocked = Some(blocked);
+            self.left_out.behind = Vec::new();
             self.limits_version = Some(frame.limits.version);
             // A start is a fact of the bot, so its epoch is at most the bot's; anything else would outlive the stops to come.
             let start = frame.start.as_ref().map(|start| start.epoch).filter(|start| *start <= frame.epoch);
             self.start = self.start.max(start);
         } else {
             self.behind = Some(told);
+            self.left_out.slipped &= self.left_out.behind == blocked;
+            self.left_out.behind = blocked;
         }
         self.carry(frame);
         self.settle(now_ms);
@@ -182,6 +210,26 @@ impl Brain {
     pub fn bot_stopped(&mut self, because: &'static str, now_ms: i64) {
         self.tick(now_ms);
         self.latch(because);
+        // Another instance of it knows of no symbol.
+        self.left_out.proved = Vec::new();
+        self.settle(now_ms);
+    }
+
+    /// The adapter has proved that the bot leaves these symbols out.
+    pub fn leaves_out(&mut self, symbols: &[BlockedFrame], now_ms: i64) {
+        self.tick(now_ms);
+        self.left_out.proved = symbols.to_vec();
+        (self.left_out.failed, self.left_out.slipped) = (false, false);
+        self.settle(now_ms);
+    }
+
+    /// The adapter could not prove it: until it can the whole bot is reduced. One that had proved it before gets the time of a proof.
+    pub fn leaves_nothing_out(&mut self, now_ms: i64) {
+        self.tick(now_ms);
+        self.left_out.slipped |= self.left_out.open_since_ms.is_none();
+        self.left_out.failed = !self.left_out.slipped;
+        self.left_out.proved = Vec::new();
+        self.settle(now_ms);
     }
 
     /// The server says how long silence is borne. A running lease is cut to it, never stretched.
@@ -201,9 +249,10 @@ impl Brain {
             self.lapse_untold = true;
             self.latch("the lease ran out");
         }
+        self.left_out.reduces = self.is_reduced_for_a_symbol(now_ms);
         let heard = |state: State| [self.told, self.behind].iter().flatten().any(|told| told.state == state);
         let carried = self.carried_level();
-        let reduce = heard(State::Reducing) || self.behind.is_some() || self.is_blocked() || carried == Some(Level::Reduce);
+        let reduce = heard(State::Reducing) || self.behind.is_some() || self.left_out.reduces || carried == Some(Level::Reduce);
         if heard(State::Halted) {
             self.latch("the server says halted");
         } else if carried.is_some_and(Level::latches) {
@@ -215,7 +264,7 @@ impl Brain {
         } else if reduce || (self.powers.can_reduce && self.is_stale(now_ms)) {
             self.state = State::Reducing;
             self.because = match reduce {
-                _ if self.is_blocked() => "a symbol is held, and this kind of bot cannot leave out one alone",
+                _ if self.left_out.reduces => "a symbol is held, and nothing proves that the bot leaves out that one alone",
                 true => "the server says reducing",
                 false => "no renewal lately",
             };
@@ -235,8 +284,16 @@ impl Brain {
         self.state = State::Halted;
     }
 
-    fn is_blocked(&self) -> bool {
-        [self.told, self.behind].iter().flatten().any(|told| told.blocks)
+    fn is_reduced_for_a_symbol(&mut self, now_ms: i64) -> bool {
+        let out = &mut self.left_out;
+        let mut all = self.memory.blocked.iter().flatten().chain(&out.behind);
+        if all.all(|one| out.proved.contains(one)) {
+            out.open_since_ms = None;
+            return false;
+        }
+        let since_ms = *out.open_since_ms.get_or_insert(now_ms);
+        let is_borne = |within_ms: i64| !out.failed && self.state == State::Active && now_ms < since_ms.saturating_add(within_ms);
+        !self.powers.leaves_out_within_ms.is_some_and(is_borne)
     }
 
     fn is_stale(&self, now_ms: i64) -> bool {
@@ -258,7 +315,7 @@ impl Brain {
             _ if carried == Some(Level::Kill) => Orders::CancelAll,
             State::Halted => said.max(Orders::CancelEntries),
             // Staleness alone refuses what is new and leaves what rests: ten seconds of silence must not empty the book (ruling H11).
-            State::Reducing if self.behind.is_some() || carried.is_some() || self.is_blocked() => said.max(Orders::CancelEntries),
+            State::Reducing if self.behind.is_some() || carried.is_some() || self.left_out.reduces => said.max(Orders::CancelEntries),
             State::Reducing => said,
         };
         let managed = self.powers.can_manage_exits
@@ -268,6 +325,19 @@ impl Brain {
         Wanted { state: self.state, orders, exits: if managed { Exits::Managed } else { Exits::None } }
     }
 
+    /// The symbols in which the bot adds nothing, sorted. None before a server was heard in this boot: what an earlier one had the bot leave out
+    /// stays so until then.
+    pub fn blocked(&self) -> Option<Vec<BlockedFrame>> {
+        self.told.or(self.behind)?;
+        let mut all: Vec<BlockedFrame> = self.memory.blocked.iter().flatten().chain(&self.left_out.behind).cloned().collect();
+        all.sort();
+        all.dedup();
+        Some(all)
+    }
+    /// A symbol is to be left out and that is not proved yet: what the bot does meanwhile is not what it was told.
+    pub fn waits_for_proof(&self) -> bool {
+        self.left_out.open_since_ms.is_some()
+    }
     /// What must be on disk before the bot may be freed.
     pub fn memory(&self) -> &Memory {
         &self.memory
@@ -300,7 +370,10 @@ impl Brain {
     pub fn next_change_ms(&self) -> Option<i64> {
         let lease = self.lease.filter(|_| self.state != State::Halted)?;
         let stale_at = lease.sent_at_ms.saturating_add(self.patience.stale_after_ms);
-        Some(if self.state == State::Active && self.powers.can_reduce { lease.until_ms.min(stale_at) } else { lease.until_ms })
+        let is_active = self.state == State::Active;
+        let proof = self.left_out.open_since_ms.zip(self.powers.leaves_out_within_ms).filter(|_| is_active);
+        let next = if is_active && self.powers.can_reduce { lease.until_ms.min(stale_at) } else { lease.until_ms };
+        Some(proof.map_or(next, |(since_ms, within_ms)| next.min(since_ms.saturating_add(within_ms))))
     }
 }
 

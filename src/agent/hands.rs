@@ -2,11 +2,11 @@
 //! a start in progress never outlives one.
 
 use super::{
-    adapters::{Adapter, AdapterError, ReadBack, Runs, Traits, Wanted},
+    adapters::{Adapter, AdapterError, LeftOut, ReadBack, Runs, Traits, Wanted},
     boot_clock::BootClock,
 };
 use crate::domain::{Epoch, State};
-use crate::protocol::Report;
+use crate::protocol::{BlockedFrame, Report};
 use std::{
     sync::{
         Arc,
@@ -18,6 +18,11 @@ use tokio::sync::{Notify, mpsc, watch};
 
 /// A halt that failed is tried again after this long, for ever.
 const AGAIN: Duration = Duration::from_millis(500);
+/// That symbols are left out is looked at this often. A bot may have to ask its exchange for what it says then.
+const LEFT_OUT_EVERY: Duration = Duration::from_secs(2);
+
+/// Symbols that a bot is to leave out; none before a server was heard.
+pub type Blocked = Option<Arc<[BlockedFrame]>>;
 
 /// An order to the bot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +48,8 @@ pub enum AtBot {
     Reported(u64, Result<Option<Arc<Report>>, AdapterError>),
     /// What it runs, told when it changed.
     Runs(Runs),
+    /// These symbols are left out, or that is not proved.
+    LeftOut(Arc<[BlockedFrame]>, Result<LeftOut, AdapterError>),
 }
 
 /// The hands of one agent.
@@ -55,6 +62,8 @@ pub struct Hands {
     pub lease_until_ms: Arc<AtomicI64>,
     /// The latest order; only the latest counts.
     pub orders: watch::Receiver<Order>,
+    /// The symbols to leave out; only the latest count.
+    pub blocked: watch::Receiver<Blocked>,
     /// Where everything is told.
     pub tell: mpsc::Sender<AtBot>,
     /// The last order carried out.
@@ -69,9 +78,11 @@ impl Hands {
     /// Works until the runner goes.
     pub async fn run(self) {
         let mut orders = self.orders.clone();
+        let mut blocked = self.blocked.clone();
         tokio::select! {
             () = self.carry_out(&mut orders) => {}
             () = self.ask_for_reports() => {}
+            () = self.leave_out(&mut blocked), if self.adapter.traits().leaves_out_within_ms.is_some() => {}
         }
     }
 
@@ -155,6 +166,35 @@ impl Hands {
         }
     }
 
+    /// Beside the orders: a stop waits for no symbol.
+    async fn leave_out(&self, blocked: &mut watch::Receiver<Blocked>) {
+        loop {
+            let symbols = blocked.borrow_and_update().clone();
+            let Some(symbols) = symbols else {
+                if blocked.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            };
+            let result = tokio::select! {
+                result = self.adapter.leave_out(&symbols) => result,
+                // What is to be left out now counts; another one waits for its turn with the next call.
+                changed = blocked.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
+            };
+            let is_over = symbols.is_empty() && result.is_ok();
+            if self.tell.send(AtBot::LeftOut(symbols, result)).await.is_err() {
+                return;
+            }
+            let wait = if is_over { Duration::MAX } else { LEFT_OUT_EVERY };
+            if let Ok(Err(_)) = tokio::time::timeout(wait, blocked.changed()).await {
+                return;
+            }
+        }
+    }
+
     async fn ask_for_reports(&self) {
         let mut runs = None;
         loop {
@@ -192,8 +232,14 @@ mod tests {
         let wanted = |state, orders| Wanted { state, orders, exits: Exits::None };
         let (run, halt, kill) =
             (wanted(State::Active, Orders::Keep), wanted(State::Halted, Orders::CancelEntries), wanted(State::Halted, Orders::CancelAll));
-        let process =
-            Traits { can_reduce: false, can_tell_orders: true, can_cancel: false, can_manage_exits: false, dies_with_agent: true };
+        let process = Traits {
+            can_reduce: false,
+            can_tell_orders: true,
+            can_cancel: false,
+            can_manage_exits: false,
+            dies_with_agent: true,
+            leaves_out_within_ms: None,
+        };
         assert!(overtakes(&halt, &run, process), "a stop waits for no start");
         assert!(!overtakes(&kill, &halt, process), "its process is being ended already");
         assert!(overtakes(&kill, &halt, Traits { can_cancel: true, ..process }));

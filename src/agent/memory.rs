@@ -3,7 +3,7 @@
 
 use super::dir::{AgentDir, write_durably};
 use crate::domain::{AgentId, Epoch, Exits};
-use crate::protocol::CarriedHold;
+use crate::protocol::{BlockedFrame, CarriedHold};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{io, path::PathBuf};
@@ -22,6 +22,9 @@ pub struct Memory {
     /// What the bot may do while halted, as last heard: an agent that starts anew must not take a bot's own stop-losses from it.
     #[serde(default)]
     pub exits: Option<Exits>,
+    /// Symbols in which the bot adds nothing, as last heard; none: nothing was ever heard of it.
+    #[serde(default)]
+    pub blocked: Option<Vec<BlockedFrame>>,
 }
 
 /// What the file said.
@@ -121,7 +124,14 @@ mod tests {
 
     fn sample() -> Memory {
         let hold = CarriedHold { id: HoldId::new(), level: Level::Pause, by: "M. Okafor".into(), why: "venue outage".into(), at: None };
-        Memory { highest: Epoch(412), start_after: Some(Epoch(410)), carried: vec![hold], overflowed: false, exits: Some(Exits::Managed) }
+        Memory {
+            highest: Epoch(412),
+            start_after: Some(Epoch(410)),
+            carried: vec![hold],
+            overflowed: false,
+            exits: Some(Exits::Managed),
+            blocked: Some(vec![BlockedFrame { venue: None, symbol: "BTC/USDT".into() }]),
+        }
     }
 
     #[test]
@@ -133,6 +143,7 @@ mod tests {
         let Loaded::Whole(read) = store.load() else { panic!("not whole") };
         assert_eq!((read.highest, read.start_after), (Epoch(412), Some(Epoch(410))));
         assert_eq!(read.carried.len(), 1);
+        assert_eq!(read.blocked, sample().blocked);
     }
 
     #[test]

@@ -359,7 +359,14 @@ mod tests {
             "stubborn"
         }
         fn traits(&self) -> Traits {
-            Traits { can_reduce: false, can_tell_orders: false, can_cancel: false, can_manage_exits: false, dies_with_agent: false }
+            Traits {
+                can_reduce: false,
+                can_tell_orders: false,
+                can_cancel: false,
+                can_manage_exits: false,
+                dies_with_agent: false,
+                leaves_out_within_ms: None,
+            }
         }
         fn apply_within_ms(&self) -> i64 {
             1_000

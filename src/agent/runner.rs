@@ -2,7 +2,7 @@
 //! and never waits for the disk; what frees the bot waits until the memory is on disk.
 
 use super::{
-    adapters::{Adapter, Wanted},
+    adapters::{Adapter, Resting, Wanted},
     boot_clock::BootClock,
     bot::{Bot, Meaning},
     brain::{Brain, Patience},
@@ -17,7 +17,7 @@ use super::{
     tether::{Minder, Tether},
 };
 use crate::domain::{Clock, Epoch, State};
-use crate::protocol::DirectiveFrame;
+use crate::protocol::{BlockedFrame, DirectiveFrame};
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
 
@@ -47,6 +47,7 @@ pub struct Runner {
     news: mpsc::Receiver<News>,
     // The directive last heard: an equal one is not acknowledged anew.
     heard: Option<(Epoch, Wanted)>,
+    heard_blocked: Vec<BlockedFrame>,
     tether: Option<(Tether, watch::Receiver<Minder>)>,
     beat_at_ms: i64,
     looked_ms: i64,
@@ -116,6 +117,7 @@ impl Runner {
             scribe: Scribe::new(store, memory),
             news,
             heard: None,
+            heard_blocked: Vec::new(),
             tether: tether.map(|tether| {
                 let minder = tether.minder();
                 (tether, minder)
@@ -147,6 +149,7 @@ impl Runner {
     }
 
     fn order(&mut self, until_ms: i64, renewed: bool) {
+        self.bot.leave_out(self.brain.blocked());
         let mut wanted = self.brain.wanted();
         if self.ending.is_some() {
             wanted.state = State::Halted;
@@ -154,7 +157,9 @@ impl Runner {
         let before = self.bot.order().wanted.state;
         // A stop goes out now; what frees the bot waits for the disk.
         let free_to_go = wanted.state <= before || self.scribe.has(self.brain.memory());
-        if self.bot.needs(wanted) && free_to_go {
+        // A bot that goes on has done what it was told once it is proved that it leaves out what it is to leave out.
+        let waits = wanted.state == State::Active && self.brain.waits_for_proof();
+        if self.bot.needs(wanted) && free_to_go && !waits {
             // The minder knows of a lease before the bot can trade under it.
             self.tell_minder(|tether| tether.exits(wanted.exits));
             self.tell_minder(|tether| if wanted.state == State::Halted { tether.halting() } else { tether.lease(until_ms) });
@@ -260,22 +265,42 @@ impl Runner {
                 self.brain.set_patience(self.patience, now);
             }
             News::Directive(frame) => self.hear(&frame, now),
-            News::Hint(frame) if frame.state < self.bot.order().wanted.state => self.hear(&frame, now),
+            News::Hint(frame) if self.is_stop(&frame) => self.hear(&frame, now),
             News::Hint(_) => {}
             News::Renewed { sent, lease_ms } => self.brain.renewed(sent.at_ms, lease_ms, sent.lapses, now),
             News::Cut(cut) => self.brain.cut_off(cut.why(), now),
         }
     }
 
-    fn tell_restart(&mut self) {
+    /// True for a word that has the bot do less than it does: a lower state, or no higher one and a symbol more to leave out.
+    fn is_stop(&self, frame: &DirectiveFrame) -> bool {
+        let (state, known) = (self.bot.order().wanted.state, self.brain.blocked().unwrap_or_default());
+        frame.state < state || (frame.state == state && frame.blocked.iter().any(|one| !known.contains(one)))
+    }
+
+    fn tell_restart(&mut self, now: i64) {
+        // What it was to leave out it may have forgotten; that is proved anew.
+        self.brain.leaves_out(&[], now);
         self.desk.event("bot_restarted", "critical", "the bot restarted by itself while it was halted".into());
+    }
+
+    fn leaves_out(&mut self, symbols: &[BlockedFrame], entry_orders: Option<u64>, now: i64) {
+        self.brain.leaves_out(symbols, now);
+        let order = self.bot.order();
+        let is_told = self.bot.is_told() && order.wanted.state == State::Active && !self.bot.needs(order.wanted);
+        if is_told && !symbols.is_empty() && entry_orders == Some(0) {
+            // What rests elsewhere is not spoken of.
+            self.desk.idle(order.epoch, self.bot.doing(), Resting::default());
+        }
     }
 
     fn hear(&mut self, frame: &DirectiveFrame, now: i64) {
         self.brain.hear(frame, now);
         let said = (frame.epoch, Wanted { state: frame.state, orders: frame.orders, exits: frame.exits });
-        if self.heard != Some(said) {
+        // A symbol that is held without the database may share its epoch.
+        if self.heard != Some(said) || self.heard_blocked != frame.blocked {
             self.heard = Some(said);
+            self.heard_blocked.clone_from(&frame.blocked);
             self.desk.received(frame.epoch, self.bot.doing());
             self.bot.again();
         }
@@ -299,10 +324,10 @@ impl Runner {
                 self.desk.event(kind, "critical", why);
             }
             Meaning::Moved => self.desk.event("bot_moved", "critical", "the bot did more than it was told and is told again".into()),
-            Meaning::Restarted => self.tell_restart(),
+            Meaning::Restarted => self.tell_restart(now),
             Meaning::ExitsEnded { restarted } => {
                 if restarted {
-                    self.tell_restart();
+                    self.tell_restart(now);
                 }
                 let why = "the bot came to a stand although it was to manage its exits: nobody closes or protects its positions any more";
                 self.desk.event("exits_not_managed", "critical", why.into());
@@ -310,6 +335,14 @@ impl Runner {
             Meaning::OrdersLeft(n) => self.desk.event("orders_left", "critical", format!("{n} orders rest that were to be cancelled")),
             Meaning::OutOfSight(why) => self.desk.event("bot_not_seen", "critical", format!("the halted bot cannot be looked at: {why}")),
             Meaning::Idle(order, resting) => self.desk.idle(order.epoch, self.bot.doing(), resting),
+            Meaning::LeavesOut(symbols, entry_orders) => self.leaves_out(&symbols, entry_orders, now),
+            Meaning::LeavesNothingOut(why) => {
+                self.brain.leaves_nothing_out(now);
+                if let Some(why) = why {
+                    let what = "nothing proves that the bot leaves out the held symbol alone, so it adds nothing at all";
+                    self.desk.event("symbol_not_left_out", "critical", format!("{what}: {why}"));
+                }
+            }
             Meaning::NoReport(why) => self.desk.event("no_report", "warning", format!("the bot's report cannot be read: {why}")),
         }
     }

@@ -55,6 +55,7 @@ adapter = "process"     # or "freqtrade" or "command": see the end
 # halt = ["/srv/bot/ctl", "halt"]
 # start = ["/srv/bot/ctl", "start"]
 # report = ["/srv/bot/ctl", "report"]
+# block = ["/srv/bot/ctl", "block"]       # leaves out held symbols, read as JSON; without it one held symbol reduces the whole bot
 # The README says what they print.
 "#;
 

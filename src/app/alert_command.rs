@@ -17,23 +17,16 @@ const LIMIT: Duration = Duration::from_secs(10);
 const OUTPUT: Duration = Duration::from_millis(500);
 /// A run that was begun by a process that is gone is over after so long.
 const RUN_OVER_MS: i64 = 30_000;
-/// A program that cannot be run is tried again after so long.
-const AGAIN_MS: i64 = 60_000;
+/// A run that failed is repeated after as long as the alert has been open by then, so that the pauses double; between these two.
+const SHORTEST_PAUSE_MS: i64 = 30_000;
+const LONGEST_PAUSE_MS: i64 = 60 * 60 * 1_000;
+/// An alert that the command did not take for so long is given up, and that is shown.
+const GIVE_UP_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Alerts of one round, and how many run beside each other.
 const ROUND: i64 = 40;
 const BESIDE: usize = 4;
 /// How much of its words is kept.
 const SAID: usize = 500;
-
-/// How a run ended.
-enum Ran {
-    /// With status 0.
-    Well,
-    /// Otherwise, or it was killed.
-    Badly(String),
-    /// It could not be run at all.
-    NotAtAll(String),
-}
 
 impl App {
     /// Says which program gets alerts: it and its arguments. Once, before the workers start; a second call changes nothing.
@@ -67,19 +60,16 @@ impl App {
     }
 
     async fn run_for(&self, command: &[String], alert: &Alert) -> Result<(), AppError> {
-        self.note_command(alert, CommandState::Running, "").await?;
-        let ran = run(command, &self.alert_json(alert)).await;
-        match ran {
-            Ran::Well => self.note_command(alert, CommandState::Done, "").await,
-            Ran::Badly(why) => {
-                tracing::error!(alert = %alert.id, why, "the alert command failed");
-                self.note_command(alert, CommandState::Failed, &why).await
-            }
-            Ran::NotAtAll(why) => {
-                tracing::error!(alert = %alert.id, why, "the alert command cannot be run; it is tried again");
-                self.note_command(alert, CommandState::Due, &why).await
-            }
+        self.note_command(alert, CommandState::Running, &alert.command_said).await?;
+        let Err(why) = run(command, &self.alert_json(alert)).await else {
+            return self.note_command(alert, CommandState::Done, "").await;
+        };
+        if is_given_up(alert, self.clock.now()) {
+            tracing::error!(alert = %alert.id, why, "the alert command failed, and is not run for this alert any more");
+            return self.note_command(alert, CommandState::Failed, &why).await;
         }
+        tracing::error!(alert = %alert.id, why, "the alert command failed; it is run again");
+        self.note_command(alert, CommandState::Due, &why).await
     }
 
     async fn note_command(&self, alert: &Alert, state: CommandState, said: &str) -> Result<(), AppError> {
@@ -109,7 +99,7 @@ impl App {
         .to_string()
     }
 
-    /// How many runs failed within a week, and what the last of them said.
+    /// For how many alerts runs failed within a week, and what the last of them said.
     ///
     /// # Errors
     /// When the database is gone.
@@ -122,26 +112,33 @@ impl App {
 
 fn is_due(alert: &Alert, now: Timestamp) -> bool {
     let since = alert.command_at.map_or(i64::MAX, |at| now.ms_since(at));
+    let pause_ms = alert.command_at.map_or(0, |at| at.ms_since(alert.opened_at).clamp(SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS));
     match alert.command {
-        CommandState::Due => alert.command_at.is_none() || since >= AGAIN_MS,
+        CommandState::Due => since >= pause_ms,
         CommandState::Running => since >= RUN_OVER_MS,
         CommandState::Off | CommandState::Done | CommandState::Failed => false,
     }
 }
 
-async fn run(command: &[String], json: &str) -> Ran {
-    let Some((program, arguments)) = command.split_first() else { return Ran::NotAtAll("it is empty".to_owned()) };
+/// True for an alert whose run has failed before, and that is over or has been tried for long enough.
+fn is_given_up(alert: &Alert, now: Timestamp) -> bool {
+    !alert.command_said.is_empty() && (!alert.is_open() || now.ms_since(alert.opened_at) >= GIVE_UP_MS)
+}
+
+/// Runs it once.
+///
+/// # Errors
+/// In words: it cannot be run, was killed, or ended with another status than 0.
+async fn run(command: &[String], json: &str) -> Result<(), String> {
+    let (program, arguments) = command.split_first().ok_or("it is empty")?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(error) => return Ran::NotAtAll(format!("it cannot be run: {error}")),
-    };
+    let mut child = command.spawn().map_err(|error| format!("it cannot be run: {error}"))?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let said = child.stderr.take().map(|stderr| tokio::spawn(words(stderr)));
     let ended = tokio::time::timeout(LIMIT, feed(&mut child, json)).await;
     let ran = match ended {
-        Ok(Ok(status)) if status.success() => return Ran::Well,
+        Ok(Ok(status)) if status.success() => return Ok(()),
         Ok(Ok(status)) => format!("it ended with {status}"),
         Ok(Err(error)) => format!("it could not be waited for: {error}"),
         Err(_) => format!("it took longer than {} s and was killed", LIMIT.as_secs()),
@@ -155,7 +152,7 @@ async fn run(command: &[String], json: &str) -> Ran {
         Some(said) => tokio::time::timeout(OUTPUT, said).await.ok().and_then(Result::ok).unwrap_or_default(),
         None => String::new(),
     };
-    Ran::Badly(if said.is_empty() { ran } else { format!("{ran}: {said}") })
+    Err(if said.is_empty() { ran } else { format!("{ran}: {said}") })
 }
 
 /// Hands it the alert and waits for its end. One that does not read is not fed: what counts is how it ends.
@@ -197,7 +194,14 @@ mod tests {
         let ago = |ms: i64| Some(now.plus_ms(-ms).0);
         assert!(is_due(&alert(CommandState::Due, None), now) && !is_due(&alert(CommandState::Off, None), now));
         assert!(!is_due(&alert(CommandState::Running, ago(29_999)), now) && is_due(&alert(CommandState::Running, ago(30_000)), now));
-        assert!(!is_due(&alert(CommandState::Due, ago(1_000)), now) && is_due(&alert(CommandState::Due, ago(AGAIN_MS)), now));
+        // Opened 100 s ago: what failed after 10 s waits for the shortest pause, after 40 s for another 40.
+        let failed = |at_ms: i64| alert(CommandState::Due, Some(at_ms * 1_000));
+        assert!(is_due(&failed(10_000), Timestamp(40_000_000)) && !is_due(&failed(10_000), Timestamp(39_999_000)));
+        assert!(is_due(&failed(40_000), Timestamp(80_000_000)) && !is_due(&failed(40_000), Timestamp(79_999_000)));
+        let longest = LONGEST_PAUSE_MS + 40_000_000;
+        assert!(
+            is_due(&failed(40_000_000), Timestamp(longest * 1_000)) && !is_due(&failed(40_000_000), Timestamp(longest * 1_000 - 1_000))
+        );
         assert!(!is_due(&alert(CommandState::Failed, ago(999_999)), now) && !is_due(&alert(CommandState::Done, ago(999_999)), now));
     }
 }

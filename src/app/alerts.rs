@@ -378,11 +378,19 @@ fn written(open: &mut HashMap<Key, Entry>, key: &Key, then: &Entry, row: Option<
 
 /// Writes and tells until the application goes.
 pub(crate) async fn run(app: Weak<App>, wake: Arc<Notify>) {
+    // What an earlier process has left open. Nothing waits for it: a server that cannot read its alerts takes stops all the same.
+    let mut is_loaded = false;
     loop {
-        // Elapsed or woken: the round is the same.
-        let _ = tokio::time::timeout(EVERY, wake.notified()).await;
+        if is_loaded {
+            // Elapsed or woken: the round is the same.
+            let _ = tokio::time::timeout(EVERY, wake.notified()).await;
+        }
         let Some(app) = app.upgrade() else { return };
         let round = async {
+            if !is_loaded {
+                app.load_alerts().await?;
+                is_loaded = true;
+            }
             app.write_alerts().await?;
             if !app.db.is_embedded() {
                 app.load_alerts().await?;

@@ -230,11 +230,12 @@ impl App {
     fn note(&self, agent: &LiveAgent, said: &CheckIn, channel: &'static str, now: Timestamp) {
         let last = self.book.seen(&agent.bot).filter(|last| last.agent == agent.id);
         let same = last.as_ref().filter(|last| said.boot.is_some() && last.boot == said.boot);
-        let seen = self.book.note(AgentSeen {
+        self.book.note(AgentSeen {
             agent: agent.id.clone(),
             bot: agent.bot.clone(),
             at: now,
             channel,
+            poll_every_ms: None,
             boot: said.boot.clone(),
             seq: same.filter(|_| said.seq > 0).map_or(said.seq, |same| same.seq.max(said.seq)),
             epoch: said.epoch.or_else(|| same?.epoch),
@@ -248,7 +249,6 @@ impl App {
             clock_off_ms: said.at.map(|at| at.ms_since(now)).or_else(|| same?.clock_off_ms),
             ahead: if said.state.is_some() { said.server_behind } else { same.is_some_and(|same| same.ahead) },
         });
-        self.observe(Observation::Seen(seen));
     }
 
     /// The bot's facts and directive, from memory when it goes down, from a fresh read when it goes up or when the agent has seen more.
@@ -269,10 +269,12 @@ impl App {
         }
         if self.refresh().await.is_ok() {
             // What was read may be the stop and the start of a newer boot that another replica recorded: never up on those.
-            if let Some(boot) = &said.boot {
-                self.settle_boot(agent, boot, self.clock.now()).await?;
-            }
-            return look();
+            let is_settled = match &said.boot {
+                Some(boot) => self.settle_boot(agent, boot, self.clock.now()).await?,
+                None => true,
+            };
+            let (bot, directive) = look()?;
+            return if is_settled || word.may_hear_unread(&directive) { Ok((bot, directive)) } else { Err(Unheard::ViewTooOld) };
         }
         // Never up from memory. Halted stays halted whatever the database would say, so that much can be answered.
         if word.may_hear_unread(&directive) { Ok((bot, directive)) } else { Err(Unheard::ViewTooOld) }

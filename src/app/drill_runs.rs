@@ -160,7 +160,7 @@ impl App {
     }
 
     fn new_run(&self, actor: &Actor, plan: &Plan, now: Timestamp, signed: Option<SignedAct>) -> (DrillRun, Event) {
-        let worst = plan.bots.iter().map(|bot| bot.timings.worst_case_stop_ms()).max().unwrap_or_default();
+        let worst = plan.bots.iter().map(|bot| self.worst_case_stop_ms(bot)).max().unwrap_or_default();
         let by = actor.as_placer();
         let run = DrillRun {
             id: DrillId::new(),
@@ -307,6 +307,10 @@ impl App {
         Ok(())
     }
 
+    fn worst_case_stop_ms(&self, bot: &BotFacts) -> i64 {
+        fleet::worst_case_stop_ms(bot.timings, self.book.seen(&bot.id).as_deref())
+    }
+
     async fn measure_row(&self, conn: &mut Conn, row: &DrillBot) -> Result<Measured, AppError> {
         let view = self.fleet.view();
         let bot = view.bot(&row.bot_id).cloned().ok_or(AppError::NotFound("bot"))?;
@@ -329,7 +333,7 @@ impl App {
             applied_ms: line.and_then(|line| line.applied_ms),
             idle_ms: line.and_then(|line| line.idle_ms),
             apply_within_ms: bot.timings.apply_within_ms,
-            worst_case_ms: bot.timings.worst_case_stop_ms(),
+            worst_case_ms: self.worst_case_stop_ms(&bot),
         })
     }
 

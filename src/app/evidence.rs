@@ -4,8 +4,8 @@
 use super::{App, AppError, observations};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotFacts, BotId, Directive, Hold, HoldId, Stage, Timestamp, act};
-use crate::fleet::AgentSeen;
+use crate::domain::{BotFacts, BotId, Hold, HoldId, Stage, Timestamp, act};
+use crate::fleet::{AgentSeen, View};
 pub use crate::storage::evidence::{Evidence, Piece};
 use crate::storage::{self, Lane, events::BotEvent};
 use data_encoding::HEXLOWER;
@@ -38,7 +38,6 @@ const OTHERS_MS: i64 = 120_000;
 /// What was known of one bot.
 struct Known {
     bot: Arc<BotFacts>,
-    directive: Directive,
     seen: Option<Arc<AgentSeen>>,
 }
 
@@ -47,6 +46,8 @@ struct Snapshot {
     hold: HoldId,
     taken_at: Timestamp,
     late: bool,
+    // What was decided for each bot is worked out when it is written: at the press, every moment belongs to the press.
+    view: Arc<View>,
     bots: Vec<Known>,
 }
 
@@ -123,16 +124,15 @@ impl App {
 
     fn snapshot(&self, hold: &Hold, stored: Option<&HashMap<BotId, Arc<AgentSeen>>>) -> Snapshot {
         let view = self.fleet.view();
-        let known = |bot: Arc<BotFacts>| Known {
-            directive: view.directive(&bot),
+        let known = |bot: &Arc<BotFacts>| Known {
             seen: match stored {
                 Some(stored) => stored.get(&bot.id).cloned(),
                 None => self.book.seen(&bot.id),
             },
-            bot,
+            bot: bot.clone(),
         };
-        let bots = view.under(hold).into_iter().filter(|bot| bot.stage != Stage::Retired).map(known).collect();
-        Snapshot { hold: hold.id.clone(), taken_at: self.clock.now(), late: stored.is_some(), bots }
+        let bots = view.bots().filter(|bot| bot.stage != Stage::Retired && view.covers(hold, bot)).map(known).collect();
+        Snapshot { hold: hold.id.clone(), taken_at: self.clock.now(), late: stored.is_some(), view, bots }
     }
 
     /// Writes the snapshots that wait, oldest first.
@@ -149,6 +149,9 @@ impl App {
 
     async fn write_snapshot(&self, snapshot: &Snapshot) -> Result<(), AppError> {
         for some in snapshot.bots.chunks(CHUNK) {
+            if let Some(passed) = self.lines.passing() {
+                passed.await;
+            }
             let mut pieces = Vec::with_capacity(some.len());
             let mut conn = self.db.read().await?;
             for known in some {
@@ -279,7 +282,8 @@ fn piece(snapshot: &Snapshot, known: &Known, events: &[BotEvent]) -> Result<Piec
 }
 
 fn piece_json(snapshot: &Snapshot, known: &Known, events: &[BotEvent], with_report: bool) -> Value {
-    let Known { bot, directive, seen } = known;
+    let Known { bot, seen } = known;
+    let directive = snapshot.view.directive(bot);
     let report = seen.as_ref().and_then(|seen| seen.report.as_ref()).filter(|_| with_report);
     let said = seen.as_ref().map(|seen| {
         json!({

@@ -1,7 +1,7 @@
 //! Recording a hold: the row, its epoch and its entry in one transaction. When only the log refuses, the row alone is committed, so that
 //! every replica has the stop; its entry follows (ruling C5). Also the merge of what was pushed while no database was there.
 
-use super::{App, AppError, log::Gate};
+use super::{App, AppError, holds::holds_as_long, log::Gate};
 use crate::audit::{Actor as Author, Canonical, Event, Record};
 use crate::domain::{Clock, Hold, HoldId};
 use crate::storage::{self, Db, Error, Lane, WriteTx};
@@ -73,6 +73,14 @@ impl Parts {
         if self.given_up.load(Ordering::SeqCst) {
             return Err(Error::Conflict);
         }
+        // Of several servers each asks here whether the same hold stands already; what comes late was told to agents and is recorded as it is.
+        if !self.db.is_embedded()
+            && !hold.late
+            && let Some(same) = storage::holds::hold_same_open(&mut tx, &hold.placed_by, &hold.scope, hold.level).await?
+            && holds_as_long(&same, hold.not_before)
+        {
+            return Ok(same);
+        }
         storage::holds::hold_insert(&mut tx, &recorded).await?;
         if let Some(gap) = gap {
             self.enter_gap(&mut tx, gap).await?;
@@ -140,7 +148,12 @@ impl App {
         let mut gap =
             waiting.first().map(|first| Event::LogGap { from_us: first.at.0, to_us: self.clock.now().0, late: waiting.len() as u64 });
         for hold in waiting {
-            let recorded = parts.record(&author_of(&hold), hold.clone(), gap.as_ref()).await?;
+            let mut recorded = parts.record(&author_of(&hold), hold.clone(), gap.as_ref()).await?;
+            if !recorded.is_open() && recorded.id != hold.id {
+                // Its key was used before, for a hold that is over: that one stops nothing.
+                let anew = Hold { idempotency_key: hold.id.to_string(), ..hold.clone() };
+                recorded = parts.record(&author_of(&hold), anew, gap.as_ref()).await?;
+            }
             if recorded.late && recorded.id == hold.id {
                 gap = None;
             }

@@ -149,11 +149,15 @@ impl App {
             press.idempotency_key = id.to_string();
         }
         let same = |hold: &&Arc<Hold>| {
-            hold.placed_by.kind == by.kind && hold.placed_by.id == by.id && hold.scope == press.scope && hold.level == press.level
+            let is_by = hold.placed_by.kind == by.kind && hold.placed_by.id == by.id;
+            is_by && hold.scope == press.scope && hold.level == press.level && holds_as_long(hold, press.terms.not_before)
         };
         let beside: Vec<Arc<Hold>> = view.open_holds().filter(|h| covers_whole(&view, h, &press.scope)).cloned().collect();
-        if let Some(hold) = view.open_holds().find(same) {
-            let kept = if view.unrecorded().iter().any(|h| h.id == hold.id) { Kept::Spooled } else { Kept::Recorded };
+        let unrecorded = |hold: &Arc<Hold>| view.unrecorded().iter().any(|other| other.id == hold.id);
+        // Beside others that write, a recorded one may be over by now: there the database says whether the same stands.
+        let surely = |hold: &&Arc<Hold>| same(hold) && (self.db.is_embedded() || unrecorded(hold));
+        if let Some(hold) = view.open_holds().find(surely) {
+            let kept = if unrecorded(hold) { Kept::Spooled } else { Kept::Recorded };
             let beside = beside.into_iter().filter(|h| h.id != hold.id).collect();
             return Ok(Placed { hold: Hold::clone(hold), kept, repeated: true, beside });
         }
@@ -161,10 +165,11 @@ impl App {
         for _ in 0..KEY_USES {
             let this = Press { idempotency_key: key, ..press.clone() };
             let placed = self.place_by_key(&actor, &by, id.clone(), this, &beside).await;
-            if self.stands(&placed) {
+            if self.stands(&placed) && holds_as_long(&placed.hold, press.terms.not_before) {
                 return Ok(placed);
             }
-            // The key was used for a hold that is over by now. A stop is never answered by one that no longer stops anything.
+            // The key was used for a hold that is over by now, or may be released sooner. A stop is never answered by one that no longer stops
+            // anything, nor by a weaker one.
             key = key_of(&press, placed.hold.id.as_str());
         }
         let this = Press { idempotency_key: key_of(&press, id.as_str()), ..press };
@@ -331,6 +336,11 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// True when a hold may not be released sooner than a press asks, a minute aside: the same form sent twice asks for two moments.
+pub(super) fn holds_as_long(hold: &Hold, not_before: Option<Timestamp>) -> bool {
+    not_before.is_none_or(|asked| hold.not_before.is_some_and(|held| held.plus_ms(60_000) >= asked))
 }
 
 /// The key under which a press is known: what it stops belongs to it, so that a key that is used again for something else stops that, too.

@@ -69,6 +69,7 @@ impl Ladder {
         let view = app.fleet.view();
         let mut ladder = Self::default();
         read_acks(app, &view).await?;
+        app.load_alerts().await?;
         let Some(first) = view.open_holds().map(|hold| hold.at).min() else { return Ok(ladder) };
         let closed = storage::alerts::alert_closed_by_people(&mut *app.db.read().await?, first).await?;
         for alert in app.alerts.open().into_iter().chain(closed) {
@@ -166,9 +167,12 @@ impl Ladder {
 }
 
 impl Pass<'_> {
-    /// Ruling H14: only a bot whose agent was heard since the start of this process, or whose stop was pressed here, climbs. A copy of the
-    /// database elsewhere sees no agents and does nothing.
+    /// Ruling H14: only a bot whose agent was heard since the start of this process, or whose stop was pressed here, climbs, and none at a site
+    /// that is not the installation's. A copy of the database elsewhere sees no agents and does nothing.
     fn is_ours(&self, bot: &BotFacts, hold: &Hold) -> bool {
+        if self.app.site.is_foreign() {
+            return false;
+        }
         let started = self.app.started_at;
         let was_heard = || self.app.book.word(&bot.id).is_some_and(|word| word.at >= started);
         hold.at >= started.plus_ms(-RESTART_MS) || was_heard()

@@ -217,7 +217,6 @@ impl App {
         });
         fan_out::start(&app).map_err(AppError::internal)?;
         app.refresh_all().await?;
-        app.load_alerts().await?;
         for hold in parts.spooled {
             // One that was recorded before an earlier process ended is the database's: it may be released by now.
             if !app.is_recorded(&hold.id).await? {

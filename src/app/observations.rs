@@ -1,10 +1,11 @@
 //! Writing down what agents say: the last check-in, acknowledgements, events. Observations are no acts and carry no entry; they go to the
-//! database in batches, so that ten thousand check-ins never stand in the way of a stop.
+//! database in batches, so that ten thousand check-ins never stand in the way of a stop. Check-ins are taken from the book, where a later one has
+//! taken the place of an earlier; the rest is queued.
 
 pub(super) mod writer;
 
 use super::{App, AppError, agent_book::LiveAgent, said};
-use crate::domain::{BotId, Epoch, Step, Timestamp};
+use crate::domain::{BotId, Epoch, Timestamp};
 use crate::fleet::{AckSeen, AgentSeen};
 use crate::protocol::EventFrame;
 use crate::storage::{self, events::BotEvent, seen::Seen};
@@ -20,8 +21,6 @@ const RECALL_AGAIN: Duration = Duration::from_secs(1);
 
 /// One observation.
 pub enum Observation {
-    /// What an agent said last.
-    Seen(Arc<AgentSeen>),
     /// How far a bot has come; told once it is on disk.
     Ack(BotId, AckSeen, Option<oneshot::Sender<()>>),
     /// Something that happened; told once it is on disk.
@@ -49,8 +48,8 @@ fn event_id(agent: &LiveAgent, frame: &EventFrame, at: Timestamp) -> String {
 }
 
 impl App {
-    /// Queues an observation. When the queue is full the oldest truth is the database's: the next check-in brings it again. The writer says
-    /// how many that were: ten thousand agents must not fill the log as well.
+    /// Queues an observation. When the queue is full memory has it and the database does not. The writer says how many that were: ten thousand
+    /// agents must not fill the log as well.
     pub(crate) fn observe(&self, observation: Observation) {
         if self.observations.try_send(observation).is_err() {
             self.unobserved.fetch_add(1, Ordering::Relaxed);
@@ -94,6 +93,7 @@ pub(super) fn of_stored(seen: Seen) -> AgentSeen {
         bot: seen.bot_id,
         at: seen.at,
         channel: if seen.channel == "stream" { "stream" } else { "poll" },
+        poll_every_ms: None,
         boot: seen.boot.and_then(|boot| boot.try_into().ok()),
         epoch: seen.epoch,
         state: seen.state,

@@ -46,7 +46,7 @@ impl App {
             let mut acks = self.book.acks_since(bot, hold.epoch);
             if acks.is_empty() { stored.get(bot).cloned().unwrap_or_default() } else { std::mem::take(&mut acks) }
         };
-        let mut receipt = receipt(&self.fleet.view(), &hold, self.clock.now(), acks, |bot| self.book.seen(bot).map(|seen| seen.at));
+        let mut receipt = receipt(&self.fleet.view(), &hold, self.clock.now(), acks, |bot| self.book.seen(bot));
         self.only_answerable(&mut receipt);
         receipt.bots.retain(|bot| authz::sees_team(actor, &bot.bot.team));
         stored.clear();
@@ -64,7 +64,7 @@ impl App {
 
     fn known_receipt(&self, hold: &Hold) -> Receipt {
         let acks = |bot: &BotId| self.book.acks_since(bot, hold.epoch);
-        let mut receipt = receipt(&self.fleet.view(), hold, self.clock.now(), acks, |bot| self.book.seen(bot).map(|seen| seen.at));
+        let mut receipt = receipt(&self.fleet.view(), hold, self.clock.now(), acks, |bot| self.book.seen(bot));
         self.only_answerable(&mut receipt);
         receipt
     }

@@ -251,7 +251,9 @@ impl App {
             return Ok(());
         }
         let event = start_wave(&mut open, &plan, epoch).await?;
+        failpoint!("staged:before_commit");
         open.commit(event).await?;
+        failpoint!("staged:committed");
         Ok(())
     }
 

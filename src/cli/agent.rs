@@ -72,6 +72,12 @@ pub struct EnrolArgs {
 
 /// Arguments of `andon agent run`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "agent.toml in the directory says which bot and how; the example there names every setting. A hold on one symbol: a Freqtrade bot \
+    puts it on its blacklist and goes on elsewhere; a bot that is told by commands does so by its `block` command, which reads all held symbols as \
+    JSON on standard input and ends with status 0 once it adds nothing in any of them. Until that is proved, and with every other bot, the whole \
+    bot is reduced."
+)]
 pub struct RunArgs {
     /// The agent's directory
     #[arg(long, env = "ANDON_AGENT_DIR", default_value = "./andon-agent")]

@@ -8,7 +8,13 @@ use crate::app::{
 };
 use crate::authz::Actor;
 use crate::domain::Level;
-use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
+use std::{
+    io::{self, ErrorKind},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
@@ -17,6 +23,8 @@ use tokio::{
 
 /// The longest line, bytes.
 const LINE: u64 = 8 * 1024;
+/// How long a server may take to answer a caller who waits for nothing that it has to read first.
+pub const ANSWER: Duration = Duration::from_secs(15);
 /// How long a caller may take to say what they want.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -110,6 +118,43 @@ pub enum Answered {
         /// Why.
         error: String,
     },
+}
+
+/// Why the server that runs here was not asked, or gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Unasked {
+    /// Nobody listens there.
+    #[error("{0}: nobody listens there")]
+    NoServer(PathBuf),
+    /// The socket cannot be opened.
+    #[error("{0}: {1}; run this as the user that runs the server")]
+    Closed(PathBuf, io::Error),
+    /// It did not answer in time.
+    #[error("the server did not answer")]
+    Silent,
+    /// It ended, or answered what cannot be read.
+    #[error("the server's answer cannot be read: {0}")]
+    Unread(io::Error),
+}
+
+/// Asks the server that runs here one thing, and waits for its answer for at most `patience`.
+///
+/// # Errors
+/// See [`Unasked`]. With `NoServer` and `Closed` nothing was asked.
+pub async fn ask<T: serde::Serialize>(path: &Path, asked: &T, patience: Duration) -> Result<Answered, Unasked> {
+    let talk = async {
+        let mut stream = UnixStream::connect(path).await.map_err(|error| match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => Unasked::NoServer(path.to_owned()),
+            _ => Unasked::Closed(path.to_owned(), error),
+        })?;
+        let mut line = serde_json::to_string(asked).map_err(|error| Unasked::Unread(error.into()))?;
+        line.push('\n');
+        stream.write_all(line.as_bytes()).await.map_err(Unasked::Unread)?;
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).await.map_err(Unasked::Unread)?;
+        serde_json::from_str(&answer).map_err(|error| Unasked::Unread(error.into()))
+    };
+    tokio::time::timeout(patience, talk).await.map_err(|_| Unasked::Silent)?
 }
 
 /// Listens at `path`; a socket left by an earlier process is replaced, which the lock of its folder makes safe.

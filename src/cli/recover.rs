@@ -3,14 +3,10 @@
 
 use super::{
     Failure,
-    control::{Answered, RecoverSite},
+    control::{self, Answered, RecoverSite, Unasked},
     place::Folders,
 };
-use std::{io::ErrorKind, path::Path, process::ExitCode, time::Duration};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::UnixStream,
-};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 /// How long the server may take to answer: it reads the sink.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,7 +44,11 @@ pub struct Args {
 pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     let path = args.folders.state_dir().join("control");
     let asked = RecoverSite { recover_site: args.why.clone(), take_over: args.take_over, sign: args.sign };
-    match ask(&path, &asked).await? {
+    let answered = control::ask(&path, &asked, PATIENCE).await.map_err(|error| match error {
+        Unasked::NoServer(path) => no_server(&path),
+        other => other.to_string(),
+    })?;
+    match answered {
         Answered::Known { known, reason } => {
             known.iter().for_each(|line| println!("{line}"));
             match reason.as_str() {
@@ -67,23 +67,6 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         _ => return Err("the server answered something else than was asked".into()),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn ask(path: &Path, asked: &RecoverSite) -> Result<Answered, Failure> {
-    let mut stream = match UnixStream::connect(path).await {
-        Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Err(no_server(path).into()),
-        Err(error) => return Err(format!("{}: {error}; run this as the user that runs the server", path.display()).into()),
-    };
-    let talk = async {
-        let mut line = serde_json::to_string(asked)?;
-        line.push('\n');
-        stream.write_all(line.as_bytes()).await?;
-        let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer).await?;
-        Ok::<Answered, Failure>(serde_json::from_str(&answer)?)
-    };
-    tokio::time::timeout(PATIENCE, talk).await.map_err(|_| "the server did not answer")?
 }
 
 fn no_server(path: &Path) -> String {

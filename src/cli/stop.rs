@@ -2,7 +2,7 @@
 
 use super::{
     Failure,
-    control::{Answered, Asked, Placed},
+    control::{self, Answered, Asked, Placed, Unasked},
 };
 use crate::agent::link::trust::Trust;
 use crate::domain::{Clock, HoldId, Level, Secret};
@@ -10,18 +10,10 @@ use futures_util::future::join_all;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
-};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::UnixStream,
 };
 
 /// The exit code when everything asked for is held, and some of it stopped nothing, or less than was asked.
 const HELD_ONLY: u8 = 3;
-
-/// How long the server may take to answer; it answers within a second even without its database.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Stop bots, now.
 #[derive(Debug, clap::Args)]
@@ -200,32 +192,30 @@ impl Said {
 
 fn client(ca: Option<&Path>) -> Result<reqwest::Client, Failure> {
     let trust = ca.map(Trust::read).transpose()?.map_or(Trust::System, |(trust, _)| trust);
-    Ok(reqwest::Client::builder().tls_backend_preconfigured(trust.client_config()?).timeout(PATIENCE).build()?)
+    Ok(reqwest::Client::builder().tls_backend_preconfigured(trust.client_config()?).timeout(control::ANSWER).build()?)
 }
 
 async fn over_socket(path: &Path, asked: &Asked) -> Result<Answered, Failure> {
-    let ask = async {
-        let mut stream = UnixStream::connect(path)
-            .await
-            .map_err(|error| format!("{}: {error}; run this on the server's host, or give --server URL with a token", path.display()))?;
-        let mut line = serde_json::to_string(asked)?;
-        line.push('\n');
-        stream.write_all(line.as_bytes()).await?;
-        let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer).await?;
-        Ok::<Answered, Failure>(serde_json::from_str(&answer)?)
-    };
-    tokio::time::timeout(PATIENCE, ask).await.map_err(|_| "the server did not answer")?
+    match control::ask(path, asked, control::ANSWER).await {
+        Ok(answered) => Ok(answered),
+        Err(error @ Unasked::NoServer(_)) => {
+            Err(format!("{error}; run this on the server's host, or give --server URL with a token").into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn over_http(client: &reqwest::Client, server: &url::Url, token: &Secret<String>, asked: &Asked) -> Result<Answered, Failure> {
     // The server's clock counts, and this one may be off by a little.
     let not_before = asked.not_before_hours.map(|hours| Clock::system().now().plus_ms(hours * 3_600_000).rfc3339());
     let mut body = serde_json::json!({
-        "scope": asked.scope, "level": asked.level, "why": asked.why, "idempotency_key": asked.idempotency_key, "not_before": not_before,
+        "scope": asked.scope, "level": asked.level, "why": asked.why, "idempotency_key": asked.idempotency_key,
     });
-    if let (Some(body), false) = (body.as_object_mut(), asked.name.is_empty()) {
-        body.insert(asked.scope.clone(), asked.name.clone().into());
+    if let Some(body) = body.as_object_mut() {
+        // Only what was asked for: a server of before there was such a thing takes the press as well.
+        let named = (!asked.name.is_empty()).then(|| (asked.scope.clone(), asked.name.clone()));
+        let later = not_before.map(|at| ("not_before".to_owned(), at));
+        body.extend(named.into_iter().chain(later).map(|(key, value)| (key, value.into())));
     }
     let answer = client.post(server.join("/api/v1/holds")?).bearer_auth(token.expose()).json(&body).send().await?;
     let status = answer.status();

@@ -3,19 +3,12 @@
 
 use super::{
     Failure,
-    control::{Answered, Recover},
+    control::{self, Answered, Recover, Unasked},
     place::Place,
     site,
 };
 use crate::config::serve::Database;
-use std::{io::ErrorKind, path::Path, process::ExitCode, time::Duration};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::UnixStream,
-};
-
-/// How long the server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(15);
+use std::{path::Path, process::ExitCode};
 
 /// The commands for people.
 #[derive(Debug, clap::Subcommand)]
@@ -50,35 +43,18 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
     let Command::Recover(args) = command;
     let asked = Recover { recover: args.name.clone(), forced: args.force_with_reason.clone() };
     let state_dir = args.place.folders.state_dir();
-    let (whose, link) = match over_socket(&state_dir.join("control"), &asked).await? {
-        Some(Answered::Recovered { whose, link }) => (whose, link),
-        Some(Answered::Refused { error }) => return Err(error.into()),
-        Some(_) => return Err("the server answered something else than was asked".into()),
-        None => on_database(&args.place, &state_dir, &asked).await?,
+    let (whose, link) = match control::ask(&state_dir.join("control"), &asked, control::ANSWER).await {
+        Ok(Answered::Recovered { whose, link }) => (whose, link),
+        Ok(Answered::Refused { error }) => return Err(error.into()),
+        Ok(_) => return Err("the server answered something else than was asked".into()),
+        Err(Unasked::NoServer(_)) => on_database(&args.place, &state_dir, &asked).await?,
+        Err(error) => return Err(error.into()),
     };
     println!(
         "A link to new security keys for {whose}. It works once, within an hour; give it to them in a way that only they can read:\n  {link}"
     );
     println!("Everybody was told. Their sessions have ended; until 24 hours after the new keys they may see and stop only.");
     Ok(ExitCode::SUCCESS)
-}
-
-/// Asks the server that runs here. None: none does.
-async fn over_socket(path: &Path, asked: &Recover) -> Result<Option<Answered>, Failure> {
-    let mut stream = match UnixStream::connect(path).await {
-        Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
-        Err(error) => return Err(format!("{}: {error}; run this as the user that runs the server", path.display()).into()),
-    };
-    let ask = async {
-        let mut line = serde_json::to_string(asked)?;
-        line.push('\n');
-        stream.write_all(line.as_bytes()).await?;
-        let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer).await?;
-        Ok::<Answered, Failure>(serde_json::from_str(&answer)?)
-    };
-    Ok(Some(tokio::time::timeout(PATIENCE, ask).await.map_err(|_| "the server did not answer")??))
 }
 
 /// Without a server: on the database, which its lock keeps a server out of meanwhile.

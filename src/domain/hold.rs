@@ -111,20 +111,6 @@ impl Scope {
             Self::Bot(id) => *id == bot.id,
         }
     }
-    /// The scope that takes in the same bots: of a symbol, the fleet or its venue.
-    pub fn reach(&self) -> Cow<'_, Self> {
-        match self {
-            Self::Symbol(_, None) => Cow::Owned(Self::Fleet),
-            Self::Symbol(_, Some(venue)) => Cow::Owned(Self::Venue(venue.clone())),
-            other => Cow::Borrowed(other),
-        }
-    }
-    /// The scopes that could cover a bot as it is now, symbols aside.
-    pub fn around(bot: &BotFacts) -> impl Iterator<Item = Self> {
-        let seat = bot.seat.iter().flat_map(|seat| [Self::Venue(seat.venue.clone()), Self::Subaccount(seat.subaccount.clone())]);
-        let own = [Self::Fleet, Self::Team(bot.team.clone()), Self::Strategy(bot.strategy.clone()), Self::Bot(bot.id.clone())];
-        own.into_iter().chain(seat)
-    }
     /// True for a symbol: what is held is one thing that is traded, not what the bots do elsewhere.
     pub fn is_symbol(&self) -> bool {
         matches!(self, Self::Symbol(..))
@@ -276,13 +262,10 @@ mod tests {
     }
 
     #[test]
-    fn the_scopes_around_a_bot_are_those_that_cover_it() {
+    fn a_seat_is_covered_by_its_venue_and_its_subaccount() {
         let seat = Seat { subaccount: SubaccountId::new(), venue: VenueId::new() };
         let bot = BotFacts { seat: Some(seat.clone()), ..samples::bot() };
-        let around: Vec<Scope> = Scope::around(&bot).collect();
-        assert_eq!(around.len(), 6);
-        assert!(around.iter().all(|scope| scope.covers(&bot)));
-        assert!(every(&VenueId::new()).iter().filter(|scope| scope.covers(&bot)).all(|scope| scope.reach().as_ref() == &Scope::Fleet));
+        assert!(Scope::Venue(seat.venue.clone()).covers(&bot) && Scope::Subaccount(seat.subaccount.clone()).covers(&bot));
         let elsewhere = samples::bot();
         assert!(!Scope::Venue(seat.venue.clone()).covers(&elsewhere) && !Scope::Subaccount(seat.subaccount).covers(&elsewhere));
         let symbol = Symbol::parse("ETH/USDT").unwrap();

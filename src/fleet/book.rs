@@ -1,7 +1,7 @@
 //! What each agent said last, which boot of it is newest, and how far it has acknowledged. Memory only; `app` persists it.
 
 use super::exposure::{self, Trail};
-use crate::domain::{AgentId, BootId, BotId, Epoch, HoldId, State, Step, Timestamp};
+use crate::domain::{AgentId, BootId, BotId, Epoch, HoldId, State, Step, Timestamp, Timings};
 use crate::protocol::{AdapterSaid, Report};
 use std::{
     collections::HashMap,
@@ -22,6 +22,8 @@ pub struct AgentSeen {
     pub at: Timestamp,
     /// `stream` or `poll`.
     pub channel: &'static str,
+    /// On the poll path: the longest of the latest pauses between two of its check-ins, as observed here, milliseconds; none: not observed.
+    pub poll_every_ms: Option<i64>,
     /// Its boot.
     pub boot: Option<BootId>,
     /// The number of the check-in, within its boot; zero for a hello.
@@ -46,6 +48,14 @@ pub struct AgentSeen {
     pub clock_off_ms: Option<i64>,
     /// It says that it has seen a higher epoch than the server's.
     pub ahead: bool,
+}
+
+/// The longest a bot can go on after a press, its agent and that agent's machine alive, milliseconds. An agent that polls may notice the end of its
+/// lease only with its next check-in, as the smallest agents do, so what it takes between two of them counts as well.
+pub fn worst_case_stop_ms(timings: Timings, seen: Option<&AgentSeen>) -> i64 {
+    let polls = seen.filter(|seen| seen.channel == "poll");
+    let pause_ms = polls.map_or(0, |seen| seen.poll_every_ms.unwrap_or(timings.check_in_ms).max(timings.check_in_ms));
+    timings.worst_case_stop_ms().saturating_add(pause_ms)
 }
 
 /// One acknowledgement, timed by the server's clock.
@@ -118,6 +128,8 @@ pub enum BootStanding {
 #[derive(Default)]
 struct Page {
     seen: Option<Arc<AgentSeen>>,
+    // It was heard here and is not written down yet.
+    is_unwritten: bool,
     acks: Vec<AckSeen>,
     // The newest boot of the bot's live agent, once the database has said so or taken it, and up to which epoch that is known.
     boot: Option<(AgentId, BootId, Epoch)>,
@@ -134,18 +146,21 @@ struct Page {
 }
 
 impl Page {
-    fn note(&mut self, mut seen: AgentSeen) -> Arc<AgentSeen> {
+    fn note(&mut self, mut seen: AgentSeen) {
         if let Some(last) = self.seen.as_ref().filter(|last| last.agent == seen.agent) {
             seen.report = seen.report.or_else(|| last.report.clone());
+            if (seen.channel, last.channel) == ("poll", "poll") && seen.boot == last.boot {
+                let pause_ms = seen.at.ms_since(last.at).max(0);
+                // A long one is remembered for some dozens of check-ins: an outage passes, an agent that polls seldom does not.
+                seen.poll_every_ms = Some(last.poll_every_ms.map_or(pause_ms, |known| pause_ms.max(known - known / 16)));
+            }
         }
         if let Some((report, at)) = seen.report.as_ref().filter(|(_, at)| *at == seen.at)
             && let Some(gross) = exposure::gross(report)
         {
             self.trail.note(gross.amount, *at);
         }
-        let seen = Arc::new(seen);
-        self.seen = Some(seen.clone());
-        seen
+        self.seen = Some(Arc::new(seen));
     }
 }
 
@@ -166,10 +181,18 @@ impl Book {
     pub fn seen(&self, bot: &BotId) -> Option<Arc<AgentSeen>> {
         self.read(bot, |page| page.seen.clone()).flatten()
     }
-    /// Notes what an agent said; a missing report keeps the last one with its time.
-    pub fn note(&self, seen: AgentSeen) -> Arc<AgentSeen> {
+    /// Notes what an agent said, which is to be written down; a missing report keeps the last one with its time.
+    pub fn note(&self, seen: AgentSeen) {
         let bot = seen.bot.clone();
-        self.write(&bot, |page| page.note(seen))
+        self.write(&bot, |page| {
+            page.note(seen);
+            page.is_unwritten = true;
+        });
+    }
+    /// What agents said here since this was last asked, the latest of each.
+    pub fn take_unwritten(&self) -> Vec<Arc<AgentSeen>> {
+        let mut book = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        book.values_mut().filter_map(|page| std::mem::take(&mut page.is_unwritten).then(|| page.seen.clone()).flatten()).collect()
     }
     /// Notes what an agent said to somebody else or before, unless something newer was heard.
     pub fn note_stored(&self, seen: AgentSeen) {
@@ -240,8 +263,10 @@ impl Book {
             match page.acks.iter().position(known) {
                 Some(at) if page.acks.get(at).is_some_and(|a| a.at >= ack.at) => return,
                 Some(at) => drop(page.acks.remove(at)),
-                None if page.acks.len() >= ACKS_KEPT => return,
-                None => {}
+                None if page.acks.len() < ACKS_KEPT => {}
+                // The latest stay.
+                None if page.acks.first().is_some_and(|oldest| oldest.at < ack.at) => drop(page.acks.remove(0)),
+                None => return,
             }
             // In the order in which they came, whoever heard them.
             let after = page.acks.iter().position(|a| a.at > ack.at).unwrap_or(page.acks.len());
@@ -337,6 +362,56 @@ mod tests {
         assert!(!book.ack(&bot, ack(State::Active, 2)), "a repeat changes nothing");
         assert!(book.ack(&bot, ack(State::Halted, 3)));
         assert_eq!(book.acks_since(&bot, Epoch(7)), [ack(State::Halted, 3)], "the newest state counts");
+    }
+
+    fn said(channel: &'static str, at: i64) -> AgentSeen {
+        AgentSeen {
+            agent: AgentId::from_stored("a".into()),
+            bot: BotId::from_stored("b".into()),
+            at: Timestamp::default().plus_ms(at),
+            channel,
+            poll_every_ms: None,
+            boot: None,
+            seq: 0,
+            epoch: None,
+            state: None,
+            limits_version: None,
+            start_after: None,
+            build: None,
+            config: None,
+            adapter: None,
+            report: None,
+            clock_off_ms: None,
+            ahead: false,
+        }
+    }
+
+    #[test]
+    fn the_worst_case_of_an_agent_that_polls_counts_its_own_pauses() {
+        let (book, usual) = (Book::default(), Timings::default());
+        let worst = |seen: &AgentSeen| worst_case_stop_ms(usual, Some(seen)) - usual.worst_case_stop_ms();
+        assert_eq!(worst_case_stop_ms(usual, None), usual.worst_case_stop_ms());
+        assert_eq!(worst(&book.note(said("stream", 0))), 0);
+        assert_eq!(worst(&book.note(said("poll", 1_000))), usual.check_in_ms, "none observed yet: what it was told");
+        assert_eq!(worst(&book.note(said("poll", 1_100))), usual.check_in_ms, "a hurried one bounds nothing");
+        assert_eq!(worst(&book.note(said("poll", 13_100))), 12_000);
+        assert!(worst(&book.note(said("poll", 15_100))) > 11_000, "one quick answer does not make it fast");
+        let mut last = 0;
+        for n in 1..100 {
+            last = worst(&book.note(said("poll", 15_100 + n * 3_000)));
+        }
+        assert_eq!(last, 3_000);
+        assert_eq!(worst(&book.note(said("stream", 400_000))), 0);
+    }
+
+    #[test]
+    fn of_what_others_heard_the_latest_is_kept() {
+        let (book, bot) = (Book::default(), BotId::new());
+        let at = |epoch: i64| AckSeen { epoch: Epoch(epoch), ..ack(State::Halted, epoch) };
+        // One old hold that is never released: everything since is read again and again.
+        (0..2).for_each(|_| (1..=40).for_each(|epoch| book.note_stored_ack(&bot, at(epoch))));
+        assert_eq!(book.acks_since(&bot, Epoch(0)), (17..=40).map(at).collect::<Vec<_>>());
+        assert_eq!(book.proof(&bot).applied, Epoch(40));
     }
 
     #[test]

@@ -4,12 +4,13 @@
 pub mod book;
 pub mod exposure;
 pub mod lines;
+mod marks;
 pub mod pass;
 pub mod receipt;
 pub mod spool;
 pub mod view;
 
-pub use book::{AckSeen, AgentSeen, Book, BootStanding, DrillSeen, Proof, Word};
+pub use book::{AckSeen, AgentSeen, Book, BootStanding, DrillSeen, Proof, Word, worst_case_stop_ms};
 pub use lines::{Ended, Lines};
 pub use pass::{Pass, Saying};
 pub use receipt::{BotReceipt, Receipt, of_bot, receipt};

@@ -1,6 +1,6 @@
 //! The receipt of a hold: how far each covered bot has come, from acknowledgements and from nothing else.
 
-use super::{AckSeen, View};
+use super::{AckSeen, AgentSeen, View, worst_case_stop_ms};
 use crate::domain::{BotFacts, BotId, Hold, State, Step, Timestamp};
 use std::sync::Arc;
 
@@ -17,10 +17,14 @@ pub struct BotReceipt {
     pub idle_ms: Option<i64>,
     /// Entry orders as last read back.
     pub entry_orders: Option<i64>,
+    /// What the bot did when it had applied it, as last said.
+    pub doing: Option<State>,
     /// It should have been applied by now and was not.
     pub unconfirmed: bool,
     /// When its agent was last heard.
     pub seen_at: Option<Timestamp>,
+    /// The longest it can go on after a press, agent and machine alive.
+    pub worst_case_ms: i64,
 }
 
 impl BotReceipt {
@@ -60,7 +64,7 @@ impl Receipt {
     }
     /// The longest any covered bot can go on after the press, agents and machines alive.
     pub fn worst_case_ms(&self) -> i64 {
-        self.bots.iter().filter(|b| b.step() < Step::Applied).map(|b| b.bot.timings.worst_case_stop_ms()).max().unwrap_or(0)
+        self.bots.iter().filter(|b| b.step() < Step::Applied).map(|b| b.worst_case_ms).max().unwrap_or(0)
     }
     /// True when every bot is idle.
     pub fn is_complete(&self) -> bool {
@@ -83,7 +87,7 @@ fn stops(state: State, hold: &Hold) -> bool {
 }
 
 /// One bot under a hold, from its acknowledgements since the hold's epoch.
-pub fn of_bot(bot: Arc<BotFacts>, hold: &Hold, now: Timestamp, acks: Vec<AckSeen>, seen_at: Option<Timestamp>) -> BotReceipt {
+pub fn of_bot(bot: Arc<BotFacts>, hold: &Hold, now: Timestamp, acks: Vec<AckSeen>, seen: Option<Arc<AgentSeen>>) -> BotReceipt {
     let acks: Vec<AckSeen> = acks.into_iter().filter(|ack| proves(ack, hold)).collect();
     let first = |step: Step| acks.iter().filter(|a| a.step >= step).map(|a| a.at.ms_since(hold.at).max(0)).min();
     let applied_ms = first(Step::Applied);
@@ -93,23 +97,25 @@ pub fn of_bot(bot: Arc<BotFacts>, hold: &Hold, now: Timestamp, acks: Vec<AckSeen
         applied_ms,
         idle_ms: first(Step::Idle),
         entry_orders: acks.iter().rev().find_map(|a| a.entry_orders),
+        doing: acks.iter().filter(|a| a.step >= Step::Applied).max_by_key(|a| (a.at, a.step)).and_then(|a| a.state),
         unconfirmed,
-        seen_at,
+        seen_at: seen.as_ref().map(|seen| seen.at),
+        worst_case_ms: worst_case_stop_ms(bot.timings, seen.as_deref()),
         bot,
     }
 }
 
-/// Computes a receipt. `acks` gives what is known of a bot since the hold's epoch, `seen_at` when its agent was last heard.
+/// Computes a receipt. `acks` gives what is known of a bot since the hold's epoch, `seen` what its agent said last.
 pub fn receipt(
     view: &View,
     hold: &Hold,
     now: Timestamp,
     acks: impl Fn(&BotId) -> Vec<AckSeen>,
-    seen_at: impl Fn(&BotId) -> Option<Timestamp>,
+    seen: impl Fn(&BotId) -> Option<Arc<AgentSeen>>,
 ) -> Receipt {
     let bots = view.under(hold).into_iter().map(|bot| {
-        let (acks, seen_at) = (acks(&bot.id), seen_at(&bot.id));
-        of_bot(bot, hold, now, acks, seen_at)
+        let (acks, seen) = (acks(&bot.id), seen(&bot.id));
+        of_bot(bot, hold, now, acks, seen)
     });
     let mut bots: Vec<BotReceipt> = bots.collect();
     bots.sort_by(|a, b| a.step().cmp(&b.step()).then_with(|| a.bot.name.cmp(&b.bot.name)));

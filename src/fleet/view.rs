@@ -1,6 +1,7 @@
 //! The snapshot from which every directive is computed, and the `watch` that wakes every stream when it changes.
 //! Going down is answered from here at once; going up only after a fresh read (see `app::refresh`).
 
+use super::marks::{Marks, ScopeMarks};
 use crate::domain::{
     BotFacts, BotId, Clock, Directive, Epoch, Hold, HoldId, Scope, Timestamp, directive,
     directive::{Cover, Posture},
@@ -10,26 +11,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::watch;
-
-/// The latest epochs at which holds of one scope, or one hold, changed anything.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Marks {
-    latched: Epoch,
-    touched: Epoch,
-}
-
-impl Marks {
-    fn add(&mut self, hold: &Hold) {
-        self.touched = self.touched.max(hold.touched());
-        if hold.latches() {
-            self.latched = self.latched.max(hold.touched());
-        }
-    }
-    fn join(&mut self, other: Self) {
-        self.touched = self.touched.max(other.touched);
-        self.latched = self.latched.max(other.latched);
-    }
-}
 
 /// What is known at one moment. Immutable; a change makes a new one that shares what stayed.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +22,7 @@ pub struct View {
     bots: Arc<HashMap<BotId, Arc<BotFacts>>>,
     open: Arc<Vec<Arc<Hold>>>,
     unrecorded: Arc<Vec<Arc<Hold>>>,
-    scope_marks: Arc<HashMap<Scope, Marks>>,
+    scope_marks: Arc<ScopeMarks>,
     hold_marks: Arc<HashMap<HoldId, Marks>>,
     kept: Arc<HashMap<BotId, Vec<HoldId>>>,
 }
@@ -95,7 +76,7 @@ impl View {
     }
 
     fn take_hold(&mut self, hold: Arc<Hold>) {
-        Arc::make_mut(&mut self.scope_marks).entry(hold.scope.reach().into_owned()).or_default().add(&hold);
+        Arc::make_mut(&mut self.scope_marks).add(&hold);
         Arc::make_mut(&mut self.hold_marks).entry(hold.id.clone()).or_default().add(&hold);
         let open = Arc::make_mut(&mut self.open);
         open.retain(|h| h.id != hold.id);
@@ -116,15 +97,14 @@ impl View {
             return (next, known);
         }
         hold.epoch = self.highest().next().max(hold.epoch);
-        Arc::make_mut(&mut next.scope_marks).entry(hold.scope.reach().into_owned()).or_default().add(&hold);
+        Arc::make_mut(&mut next.scope_marks).add(&hold);
         Arc::make_mut(&mut next.unrecorded).push(Arc::new(hold.clone()));
         (next, hold)
     }
 
     /// The highest epoch known here.
     pub fn highest(&self) -> Epoch {
-        let marks = self.scope_marks.values().map(|m| m.touched).max().unwrap_or_default();
-        self.read_epoch.max(marks)
+        self.read_epoch.max(self.scope_marks.highest())
     }
 
     /// Every bot.
@@ -170,10 +150,7 @@ impl View {
 
     /// What holds mean for a bot.
     pub fn cover<'a>(&'a self, bot: &BotFacts) -> Cover<'a> {
-        let mut marks = Marks::default();
-        for scope in Scope::around(bot) {
-            marks.join(self.scope_marks.get(&scope).copied().unwrap_or_default());
-        }
+        let mut marks = self.scope_marks.around(bot);
         for hold in self.kept.get(&bot.id).into_iter().flatten() {
             marks.join(self.hold_marks.get(hold).copied().unwrap_or_default());
         }

@@ -52,7 +52,7 @@ fn strict_exits() -> Exits {
 }
 
 /// A symbol in which a bot adds nothing (ruling M3).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BlockedFrame {
     /// The venue's name; absent: wherever it is traded.
     #[serde(skip_serializing_if = "Option::is_none", default)]

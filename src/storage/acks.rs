@@ -6,12 +6,17 @@ use super::{
     db::{on, statements},
 };
 use crate::domain::{BotId, Epoch, State, Step, Timestamp};
+use std::collections::HashSet;
 
 statements! {
-    SAVE = "INSERT INTO ack (bot_id, epoch, step, at, state, entry_orders, open_orders) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (bot_id, epoch, step) DO UPDATE SET at = excluded.at, state = excluded.state, entry_orders = excluded.entry_orders, open_orders = excluded.open_orders WHERE ack.at <= excluded.at AND ack.state IS DISTINCT FROM excluded.state";
     SINCE = "SELECT bot_id, epoch, step, at, state, entry_orders, open_orders FROM ack WHERE epoch >= $1";
     OF_BOT = "SELECT bot_id, epoch, step, at, state, entry_orders, open_orders FROM ack WHERE bot_id = $1 AND epoch >= $2";
 }
+
+const INTO: &str = "INSERT INTO ack (bot_id, epoch, step, at, state, entry_orders, open_orders) ";
+const OVER: &str = " ON CONFLICT (bot_id, epoch, step) DO UPDATE SET at = excluded.at, state = excluded.state, entry_orders = excluded.entry_orders, open_orders = excluded.open_orders WHERE ack.at <= excluded.at AND ack.state IS DISTINCT FROM excluded.state";
+/// How many rows one statement takes.
+const ROWS: usize = 100;
 
 /// One acknowledgement, timed by the server's clock.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -32,23 +37,31 @@ pub struct Ack {
     pub open_orders: Option<i64>,
 }
 
-/// Writes an acknowledgement, once for each state in turn.
+/// Writes acknowledgements in the order in which they came, each once for each state in turn.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn ack_save(tx: &mut WriteTx, ack: &Ack) -> Result<()> {
-    on!(&mut **tx, |c| sqlx::query(SAVE)
-        .bind(&ack.bot_id)
-        .bind(ack.epoch)
-        .bind(ack.step)
-        .bind(ack.at)
-        .bind(ack.state)
-        .bind(ack.entry_orders)
-        .bind(ack.open_orders)
-        .execute(c)
-        .await
-        .map(drop))?;
+pub async fn ack_save_all(tx: &mut WriteTx, acks: &[Ack]) -> Result<()> {
+    let mut rest = acks;
+    while !rest.is_empty() {
+        let (rows, after) = rest.split_at(distinct(rest));
+        on!(&mut **tx, |c| {
+            let mut query = sqlx::QueryBuilder::new(INTO);
+            query.push_values(rows, |mut row, ack| {
+                row.push_bind(&ack.bot_id).push_bind(ack.epoch).push_bind(ack.step).push_bind(ack.at);
+                row.push_bind(ack.state).push_bind(ack.entry_orders).push_bind(ack.open_orders);
+            });
+            query.push(OVER).build().execute(c).await.map(drop)
+        })?;
+        rest = after;
+    }
     Ok(())
+}
+
+/// How many of the first rows one statement may write: none of them for the same row as another.
+fn distinct(acks: &[Ack]) -> usize {
+    let mut keys = HashSet::new();
+    acks.iter().take(ROWS).take_while(|ack| keys.insert((&ack.bot_id, ack.epoch, ack.step))).count()
 }
 
 /// Everything acknowledged at or after an epoch: what proves a stop of that epoch.

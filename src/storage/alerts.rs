@@ -22,8 +22,8 @@ statements! {
     CLOSED_BY_PEOPLE = "SELECT * FROM alert WHERE closed_kind IS NOT NULL AND hold_id IS NOT NULL AND closed_at >= $1";
     COMMAND_DUE = "SELECT * FROM alert WHERE command IN ('due', 'running') ORDER BY CASE WHEN severity = 'critical' THEN 0 ELSE 1 END, opened_at, id LIMIT $1";
     COMMAND = "UPDATE alert SET command = $2, command_at = $3, command_said = $4 WHERE id = $1 AND command IN ('due', 'running')";
-    COMMAND_FAILED = "SELECT COUNT(*) FROM alert WHERE command = 'failed' AND command_at >= $1";
-    COMMAND_SAID = "SELECT * FROM alert WHERE command = 'failed' AND command_at >= $1 ORDER BY command_at DESC LIMIT 1";
+    COMMAND_FAILED = "SELECT COUNT(*) FROM alert WHERE (command = 'failed' OR (command IN ('due', 'running') AND command_said <> '')) AND command_at >= $1";
+    COMMAND_SAID = "SELECT * FROM alert WHERE (command = 'failed' OR (command IN ('due', 'running') AND command_said <> '')) AND command_at >= $1 ORDER BY command_at DESC LIMIT 1";
 }
 
 #[derive(sqlx::FromRow)]
@@ -217,7 +217,7 @@ pub async fn alert_command(tx: &mut WriteTx, id: &AlertId, state: CommandState, 
     Ok(())
 }
 
-/// How many runs of the command failed since a moment, and the alert of the last of them.
+/// For how many alerts a run of the command failed since a moment, those that are tried again among them, and the alert of the last of them.
 ///
 /// # Errors
 /// When the database is gone.

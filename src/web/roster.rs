@@ -11,7 +11,10 @@ use crate::app::{
     listings::{BotRow, Census},
 };
 use crate::domain::{BotId, Decimal, Freshness, Stage, State, TeamId, Timestamp};
-use crate::fleet::exposure::{self, Money};
+use crate::fleet::{
+    exposure::{self, Money},
+    worst_case_stop_ms,
+};
 
 /// One bot as it is listed.
 #[derive(Debug, Clone)]
@@ -64,7 +67,7 @@ impl BotLine {
             exposure: Aged::new(gross.map(|money| Amount(money.amount.fixed(2))), reported),
             pnl: Aged::new(report.and_then(|(report, _)| report.realized_pnl_day.clone()).map(Gain), reported),
             currency,
-            stops_within: duration(timings.worst_case_stop_ms()),
+            stops_within: duration(worst_case_stop_ms(timings, row.seen.as_deref())),
             age: Age::new(row.seen.as_ref().map(|seen| seen.at), now, timings),
             is_trouble: row.rank < 9,
         }

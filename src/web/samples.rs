@@ -9,7 +9,8 @@ use super::{
     roster::BotLine,
 };
 use crate::domain::{
-    BotFacts, BotId, Epoch, Exits, Hold, HoldId, Level, Limits, PlacedBy, PlacerKind, Scope, Stage, TeamId, Timestamp, Timings, UserId,
+    BotFacts, BotId, Epoch, Exits, Hold, HoldId, Level, Limits, PlacedBy, PlacerKind, Scope, Stage, State, TeamId, Timestamp, Timings,
+    UserId,
 };
 use crate::fleet::{BotReceipt, Receipt};
 use std::sync::Arc;
@@ -109,7 +110,9 @@ pub fn receipt(of: usize, waiting: usize) -> Receipt {
             applied_ms: step(900, is_done),
             idle_ms: step(1_400, is_done),
             entry_orders: is_done.then_some(0),
+            doing: is_done.then_some(State::Halted),
             unconfirmed: !is_done && n % 3 != 2,
+            worst_case_ms: 35_000,
             seen_at: Some(now.plus_ms(if n % 3 == 0 && !is_done { -14_000 } else { -800 })),
         }
     });

@@ -13,6 +13,17 @@ mod program;
 mod rig;
 mod steps;
 
+use andon::{
+    agent::{
+        BootClock,
+        adapters::{
+            Adapter, LeftOut,
+            freqtrade::{FreqtradeAdapter, FreqtradeConfig},
+        },
+    },
+    domain::Secret,
+    protocol::BlockedFrame,
+};
 use driver::{Browser, With};
 use newcomer::{come_in, sign};
 use program::Program;
@@ -83,6 +94,17 @@ async fn a_real_freqtrade_is_paused_with_proof_and_started_again() {
     rig.until("running", async |rig| rig.state().await == "running" && rig.entry_orders().await > 0).await;
     told.say(&format!("started with a security key in the browser; {}", rig.facts().await));
 
+    // One symbol is held, from the server's host: the bot goes on elsewhere.
+    let output = Command::new(env!("CARGO_BIN_EXE_andon")).args(["stop", "--symbol", "SOL/USDT"]).current_dir(dir.path()).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let hold = said.split_once("hold ").unwrap_or_else(|| panic!("{said}")).1.split_once(' ').unwrap().0;
+    browser.goto(&format!("{origin}/holds/{hold}")).await;
+    browser.sees("Idle: 1").await;
+    browser.sees("leaves out SOL/USDT").await;
+    assert_eq!((rig.state().await.as_str(), rig.entry_orders().await), ("running", 0));
+    assert_eq!(rig.blacklist().await, serde_json::json!(["(?#andon)SOL/USDT(:.*)?"]));
+    told.say(&format!("SOL/USDT is held, and the receipt says that the bot leaves it out; {}", rig.facts().await));
+
     browser.goto(&bot).await;
     browser.press("Pause 1 bot").await;
     told.say("Pause pressed in the browser");
@@ -108,6 +130,8 @@ async fn a_real_freqtrade_is_paused_with_proof_and_started_again() {
     start(&browser).await;
     rig.until("running again", async |rig| rig.state().await == "running" && rig.worker_mode().await == "RUNNING").await;
     told.say(&format!("started with a security key; {}", rig.facts().await));
+    assert_eq!(rig.blacklist().await, serde_json::json!(["(?#andon)SOL/USDT(:.*)?"]), "Freqtrade had forgotten it, the agent has not");
+    assert_eq!(rig.entry_orders().await, 0);
 
     agent.end().await;
     assert_eq!(rig.state().await, "paused", "an agent that is ended leaves its bot paused");
@@ -120,4 +144,40 @@ async fn a_real_freqtrade_is_paused_with_proof_and_started_again() {
     assert!(is_good);
     browser.close().await;
     server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_freqtrade_leaves_out_one_symbol_and_gets_back_what_was_added_alone() {
+    let rig = Rig::start("running").await;
+    let told = Transcript(uptime());
+    rig.until("in all three pairs", async |rig| rig.entries().await == ["SOL/USDT"]).await;
+    rig.add_to_blacklist("BNB/.*").await;
+    told.say(&format!("Freqtrade {} runs, its operator has BNB/.* on the blacklist; {}", rig.version().await, rig.facts().await));
+    let adapter = || {
+        let config = FreqtradeConfig {
+            url: format!("http://127.0.0.1:{}/", rig.port).parse().unwrap(),
+            username: rig::USER.into(),
+            password: Secret::new(rig::PASSWORD.into()),
+            throttle_ms: 5_000,
+            timeout_ms: 4_000,
+        };
+        FreqtradeAdapter::new(config, BootClock::system()).unwrap()
+    };
+    let held = |names: &[&str]| -> Vec<BlockedFrame> {
+        names.iter().map(|name| BlockedFrame { venue: None, symbol: (*name).to_owned() }).collect()
+    };
+    // SOL has an entry order that rests, BTC an open trade.
+    let proved = adapter().leave_out(&held(&["BTC/USDT", "SOL/USDT"])).await.unwrap();
+    assert_eq!(proved, LeftOut { entry_orders: Some(0) });
+    told.say(&format!("BTC/USDT and SOL/USDT are left out with proof; {}", rig.facts().await));
+    assert_eq!(rig.blacklist().await, serde_json::json!(["BNB/.*", "(?#andon)BTC/USDT(:.*)?", "(?#andon)SOL/USDT(:.*)?"]));
+    assert_eq!((rig.state().await.as_str(), rig.locked().await), ("running", vec!["BTC/USDT".to_owned()]));
+    // It enters every pair on every candle; two rounds of its loop and a candle later it has not.
+    tokio::time::sleep(std::time::Duration::from_secs(70)).await;
+    assert!(rig.entries().await.is_empty(), "{:?}", rig.entries().await);
+    // Another agent process, whose server has released all: what the first one had added goes, and nothing else.
+    adapter().leave_out(&[]).await.unwrap();
+    assert_eq!((rig.blacklist().await, rig.locked().await), (serde_json::json!(["BNB/.*"]), Vec::new()));
+    rig.until("in SOL again", async |rig| rig.entries().await == ["SOL/USDT"]).await;
+    told.say(&format!("released: it enters SOL/USDT again; {}", rig.facts().await));
 }

@@ -1,6 +1,6 @@
 //! A real Freqtrade in a folder of its own, started and ended by the scripts beside this file, and asked over its API as its owner would.
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::{Request, body::Bytes};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
@@ -51,11 +51,15 @@ impl Rig {
     }
 
     async fn get(&self, path: &str) -> Value {
-        let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+        self.call("GET", path, String::new()).await
+    }
+
+    async fn call(&self, method: &str, path: &str, body: String) -> Value {
+        let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
         let basic = data_encoding::BASE64.encode(format!("{USER}:{PASSWORD}").as_bytes());
-        let request =
-            Request::get(format!("http://127.0.0.1:{}/api/v1/{path}", self.port)).header("authorization", format!("Basic {basic}"));
-        let answer = client.request(request.body(Empty::new()).unwrap()).await.unwrap();
+        let request = Request::builder().method(method).uri(format!("http://127.0.0.1:{}/api/v1/{path}", self.port));
+        let request = request.header("authorization", format!("Basic {basic}")).header("content-type", "application/json");
+        let answer = client.request(request.body(Full::new(body.into())).unwrap()).await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap()
     }
@@ -70,6 +74,26 @@ impl Rig {
         let trades = self.get("status").await;
         let orders = trades.as_array().unwrap().iter().flat_map(|trade| trade["orders"].as_array().unwrap().iter());
         orders.filter(|order| order["is_open"] == true && order["ft_order_side"] == "buy").count()
+    }
+    /// The pairs in which entry orders rest.
+    pub async fn entries(&self) -> Vec<String> {
+        let trades = self.get("status").await;
+        let rests = |trade: &&Value| {
+            trade["orders"].as_array().unwrap().iter().any(|order| order["is_open"] == true && order["ft_order_side"] == "buy")
+        };
+        trades.as_array().unwrap().iter().filter(rests).map(|trade| trade["pair"].as_str().unwrap().to_owned()).collect()
+    }
+    pub async fn blacklist(&self) -> Value {
+        self.get("blacklist").await["blacklist"].clone()
+    }
+    /// Adds to it by hand.
+    pub async fn add_to_blacklist(&self, pattern: &str) {
+        self.call("POST", "blacklist", format!(r#"{{"blacklist":["{pattern}"]}}"#)).await;
+    }
+    /// The pairs that are locked.
+    pub async fn locked(&self) -> Vec<String> {
+        let locks = self.get("locks").await;
+        locks["locks"].as_array().unwrap().iter().map(|lock| lock["pair"].as_str().unwrap().to_owned()).collect()
     }
     /// The state that its worker said last to work in.
     pub async fn worker_mode(&self) -> String {

@@ -4,11 +4,12 @@ use crate::faults::server;
 use crate::harness::{
     app::TestApp,
     db::{Kind, fresh, postgres_url},
+    plain,
     tls::Authority,
 };
 use andon::{
     crypto::certificate::PairFiles,
-    domain::{Epoch, Hold, HoldId, Level, PlacedBy, PlacerKind, Scope, Timestamp},
+    domain::{Hold, Level, Scope, Timestamp},
     fleet::Spool,
     web::{front::Front, tls::Tls},
 };
@@ -236,20 +237,11 @@ async fn folders_and_files_that_will_not_do_are_found() {
 
 fn hold() -> Hold {
     Hold {
-        id: HoldId::new(),
-        scope: Scope::Fleet,
-        level: Level::Pause,
         why: "venue outage".into(),
-        placed_by: PlacedBy { kind: PlacerKind::Host, id: "0".into(), name: "host".into(), as_risk: false },
         at: Timestamp(1_795_000_000_000_000),
-        epoch: Epoch(7),
-        released: None,
         late: true,
         idempotency_key: "k".into(),
-        origin: None,
-        entry: None,
-        not_before: None,
-        press: None,
+        ..plain::hold(Scope::Fleet, Level::Pause, 7)
     }
 }
 

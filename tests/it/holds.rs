@@ -100,6 +100,7 @@ on_both!(a_database_that_hangs_does_not_keep_a_stop_from_the_agents, |fresh: Fre
     assert!(test.app.fleet.view().unrecorded().is_empty());
     let hold = test.app.hold(&test.actor("operator"), &placed.hold.id).await.unwrap();
     assert!(hold.is_open() && hold.entry.is_some(), "the same hold, under the same id, with its entry");
+    assert!(hold.late, "it was answered without the database, and says so whenever that took it");
     agent.settle(&test.app).await;
     assert!(agent.carried.is_empty(), "the agent lets go of what is recorded");
     assert_eq!(agent.state, State::Halted);
@@ -157,6 +158,32 @@ on_both!(presses_while_the_database_is_gone_are_merged_in_order_behind_a_marker,
     browser.get(&format!("/holds/{}", pressed[1])).await;
     assert!(browser.page.contains("Recorded late"), "{}", browser.page);
     assert_eq!(test.app.merge_unrecorded().await.unwrap(), 0, "once");
+});
+
+on_both!(a_key_that_was_used_before_the_database_was_gone_loses_no_stop, |fresh: Fresh| async move {
+    let mut test = TestApp::new(fresh).await;
+    let (bot, _) = trading(&test).await;
+    let press = || Press {
+        scope: Scope::Bot(bot.id.clone()),
+        level: Level::Pause,
+        why: String::new(),
+        idempotency_key: "fixed".into(),
+        terms: Default::default(),
+    };
+    let first = test.app.place(test.actor("operator"), press()).await.unwrap();
+    test.release(&first.hold.id, &["operator"]).await.unwrap();
+    // Another process, which remembers no press, and its database goes.
+    test.app = crate::harness::app::assemble(crate::harness::db::reopen(&test.fresh.place).await, &test.hand, &test.fresh.dir.path().join("spool")).await;
+    test.app.db.close().await;
+    let second = test.app.place(test.actor("operator"), press()).await.unwrap();
+    assert_eq!((second.kept, second.hold.id == first.hold.id), (Kept::Spooled, false));
+    let db = crate::harness::db::reopen(&test.fresh.place).await;
+    test.app = crate::harness::app::assemble(db, &test.hand, &test.fresh.dir.path().join("spool")).await;
+    assert_eq!(test.app.merge_unrecorded().await.unwrap(), 1);
+    let hold = test.app.fleet.view().open_hold(&second.hold.id).cloned().expect("it still stands");
+    assert!(hold.late && hold.entry.is_some());
+    let facts = test.app.fleet.view().bot(&bot.id).cloned().unwrap();
+    assert_eq!(test.app.fleet.view().directive(&facts).state, State::Halted);
 });
 
 on_both!(a_log_that_refuses_keeps_no_hold_from_the_other_replicas, |fresh: Fresh| async move {

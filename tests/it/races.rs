@@ -104,3 +104,55 @@ on_both!(a_hold_wins_every_race_with_a_change_of_stage, |fresh: Fresh| async mov
         assert_eq!(agent.state, State::Halted);
     }
 });
+
+on_both!(a_hold_wins_every_race_with_a_change_of_limits, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let other = test.restarted().await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = ready(&test, &bot, "operator").await;
+    let limit = |race: usize| (2 * RACES - race).to_string();
+    let tighten = |app: &Arc<App>, race: usize| {
+        let (app, actor, id) = (app.clone(), test.actor("operator"), bot.id.clone());
+        let asked = [("max_order_notional".to_owned(), limit(race))];
+        tokio::spawn(async move { app.tighten_limits(&actor, &id, &asked, "tighter").await })
+    };
+    let facts = || test.app.fleet.view().bot(&bot.id).cloned().unwrap();
+    tighten(&test.app, 0).await.unwrap().unwrap();
+    agent.settle(&test.app).await;
+    for race in 1..=RACES {
+        if race % 10 == 1 {
+            test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+            agent.settle(&test.app).await;
+            assert_eq!(agent.state, State::Active, "before race {race}");
+        }
+        // Each through either replica; which of the two begins is left to the scheduler, and changes.
+        let (pressed, changed) = if race % 2 == 0 { (&test.app, &other) } else { (&other, &test.app) };
+        let (hold, change) = if race % 4 < 2 {
+            let hold = press(&test, "operator", pressed, &bot);
+            (hold, tighten(changed, race))
+        } else {
+            let change = tighten(changed, race);
+            (press(&test, "operator", pressed, &bot), change)
+        };
+        // Meanwhile the agent says what it has taken over.
+        let _ = agent.check_in(&test.app).await;
+        let hold = hold.await.unwrap().hold;
+        change.await.unwrap().unwrap_or_else(|error| panic!("race {race}: {error}"));
+        stands(&test, &[&test.app, &other], &bot, &hold.id).await;
+        let version = race as i64 + 1;
+        for app in [&test.app, &other] {
+            let facts = app.fleet.view().bot(&bot.id).cloned().unwrap();
+            assert_eq!((facts.limits.version, facts.limits.values["max_order_notional"].as_str()), (version, Some(limit(race).as_str())));
+        }
+        agent.settle(&test.app).await;
+        assert_eq!((agent.state, agent.limits, facts().limits_waiting), (State::Halted, version, false), "race {race}");
+        test.release(&hold.id, &["operator"]).await.unwrap();
+        agent.settle(&test.app).await;
+        assert_eq!(agent.state, State::Halted, "neither a release nor a version taken over starts anything");
+    }
+    let history = test.app.limits_history(&test.actor("operator"), &bot.id).await.unwrap();
+    let versions: Vec<i64> = history.iter().map(|row| row.version).collect();
+    assert!(versions.iter().copied().eq((1..=RACES as i64 + 1).rev()), "each version once");
+    assert!(history.is_sorted_by(|newer, older| newer.epoch > older.epoch), "in the order of their epochs");
+    test.log_is_good().await;
+});

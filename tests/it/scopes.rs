@@ -216,6 +216,12 @@ on_both!(nobody_releases_before_the_moment_that_the_press_named, |fresh: Fresh| 
     assert!(far.hold.not_before.unwrap().ms_since(two.test.hand.clock().now()) <= 7 * 24 * 3_600_000);
     let past = two.test.app.place(two.test.actor("risk"), press(-1, "c")).await.unwrap();
     assert_eq!(past.hold.not_before, None);
+    // Whoever presses again and names a moment is not answered with the hold that has none, whatever key came with it.
+    for key in ["c", "d"] {
+        let later = two.test.app.place(two.test.actor("risk"), press(24, key)).await.unwrap();
+        assert!(later.hold.id != past.hold.id && later.hold.not_before.is_some(), "{key}");
+        assert_eq!(later.repeated, key == "d", "and asked for once more it is the same");
+    }
     two.test.log_is_good().await;
 });
 

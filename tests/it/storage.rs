@@ -1,8 +1,11 @@
 //! Both databases: every statement prepares, both schemas are one, the log cannot be changed, and writers take turns.
 
-use crate::harness::db::{Fresh, Kind, fresh, on_both};
+use crate::harness::{
+    db::{Fresh, Kind, fresh, on_both},
+    plain,
+};
 use andon::authn::SessionStore;
-use andon::domain::{BotFacts, BotId, Clock, Epoch, Exits, Limits, Stage, TeamId, Timestamp, Timings, UserId};
+use andon::domain::{BotFacts, Clock, Epoch, Stage, TeamId, Timestamp, UserId};
 use andon::storage::{self, Conn, Db, Error, Lane, statements, teams::Team, users::User};
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 use std::collections::BTreeSet;
@@ -106,23 +109,7 @@ async fn set_up(db: &Db) -> (Team, User) {
 }
 
 fn bot(name: &str, team: &Team, user: &User, epoch: Epoch) -> BotFacts {
-    BotFacts {
-        id: BotId::new(),
-        name: name.into(),
-        team: team.id.clone(),
-        strategy: "grid".into(),
-        owner: user.id.clone(),
-        stage: Stage::Draft,
-        exits: Exits::Managed,
-        timings: Timings::default(),
-        limits: Limits::default(),
-        limits_waiting: false,
-        limits_at: Timestamp(0),
-        seat: None,
-        start_epoch: Epoch(0),
-        stop: None,
-        fact_epoch: epoch,
-    }
+    BotFacts { name: name.into(), team: team.id.clone(), owner: user.id.clone(), stage: Stage::Draft, fact_epoch: epoch, ..plain::bot() }
 }
 
 on_both!(a_bot_reads_back_as_it_was_written_and_its_name_is_unique, |fresh: Fresh| async move {
@@ -239,6 +226,29 @@ async fn a_stop_overtakes_everything_that_waits_for_the_embedded_writer() {
         before += 1;
     }
     assert!(before <= 1, "the stop waited for {before} others");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_writer_that_does_not_end_a_stop_waits_and_everything_else_is_refused() {
+    let fresh = fresh(Kind::Sqlite).await;
+    let running = fresh.db.write(Lane::Normal).await.unwrap();
+    let wait = |lane: Lane| {
+        let db = fresh.db.clone();
+        tokio::spawn(async move { db.write(lane).await })
+    };
+    let stop = wait(Lane::Stop);
+    while fresh.db.waiting() < 1 {
+        tokio::task::yield_now().await;
+    }
+    // The first of them stands at the writer, the others in line behind it.
+    for refused in [wait(Lane::Normal), wait(Lane::Normal), wait(Lane::Normal)] {
+        assert!(refused.await.unwrap().is_err(), "it is answered, and not kept waiting");
+    }
+    assert_eq!(fresh.db.waiting(), 1, "whoever was refused waits no more");
+    assert!(!stop.is_finished(), "a stop waits for as long as it takes");
+    drop(running);
+    drop(stop.await.unwrap().unwrap());
+    fresh.db.write(Lane::Normal).await.unwrap();
 }
 
 #[tokio::test]

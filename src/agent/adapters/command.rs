@@ -14,12 +14,21 @@
 //! * `instance`, where the bot has one (a pid, a start time): changes whenever it started anew, which is a stop.
 //! * `entry_orders`, where it is known: orders that rest and would open or add. Without it no stop is ever shown as idle.
 //! * From `report` also every field of the protocol's report (`equity`, `open_orders`, `positions`, …).
+//!
+//! `block`, where there is one, is for symbols that are held alone. On standard input it gets all of them as one JSON array, each time, and none as
+//! `[]`; `venue` stands only where the symbol is held at one venue. What it prints is not read: status 0 says that the bot adds nothing in any of
+//! them, has no entry order there, and is kept from no other symbol by this command any more.
+//!
+//! ```json
+//! [{"symbol":"BTC/USDT"},{"venue":"binance","symbol":"ETH/USDT"}]
+//! ```
 
 mod run;
 
-use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Traits, Wanted};
+use super::{Adapter, AdapterError, Finding, LeftOut, ReadBack, Runs, Traits, Wanted};
+use crate::agent::boot_clock::BootClock;
 use crate::domain::{Orders, State};
-use crate::protocol::Report;
+use crate::protocol::{BlockedFrame, Report};
 use async_trait::async_trait;
 use run::{Call, Cancel, GONE_MS};
 use serde::Deserialize;
@@ -34,6 +43,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(1_500);
 
 /// The command that changes nothing, and may run beside the others.
 const REPORT: &str = "report";
+/// The command that runs beside the others, and never with itself.
+const BLOCK: &str = "block";
+/// While symbols are blocked the block command is called again after this long: what it did may have been undone.
+const BLOCK_AGAIN_MS: i64 = 15_000;
 
 /// One command and how long it may take.
 #[derive(Debug, Clone)]
@@ -55,6 +68,8 @@ pub struct CommandConfig {
     pub halt: Order,
     /// Lets it reduce without adding; without it every order to reduce is a halt.
     pub reduce: Option<Order>,
+    /// Has it add nothing in the symbols that it reads; without it every held symbol reduces the whole bot.
+    pub block: Option<Order>,
     /// Starts it, or lets a reducing one go on.
     pub start: Order,
     /// Says what it does.
@@ -86,12 +101,25 @@ pub struct CommandAdapter {
     config: CommandConfig,
     wanted: Mutex<Option<Wanted>>,
     turn: Arc<Mutex<()>>,
+    // Of the block command alone: a stop does not wait for it.
+    block_turn: Arc<Mutex<()>>,
+    // The bot as last looked at.
+    instance: Mutex<Option<String>>,
+    // What it took last, and when, by the boot clock.
+    blocked: Mutex<Option<(Vec<BlockedFrame>, i64)>>,
 }
 
 impl CommandAdapter {
     /// An adapter for one bot; runs nothing.
     pub fn new(config: CommandConfig) -> Self {
-        Self { config, wanted: Mutex::default(), turn: Arc::default() }
+        Self {
+            config,
+            wanted: Mutex::default(),
+            turn: Arc::default(),
+            block_turn: Arc::default(),
+            instance: Mutex::default(),
+            blocked: Mutex::default(),
+        }
     }
 
     fn order_for(&self, wanted: &Wanted) -> (&'static str, &Order) {
@@ -109,18 +137,32 @@ impl CommandAdapter {
             env.push(("ANDON_EXITS", wanted.exits.to_string()));
             env.push(("ANDON_ORDERS", wanted.orders.to_string()));
         }
-        let turn = (name != REPORT).then(|| self.turn.clone());
-        Call { name, command: order.command.clone(), dir: self.config.working_dir.clone(), env, timeout_ms: order.timeout_ms, turn }
+        let turn = match name {
+            REPORT => None,
+            BLOCK => Some(self.block_turn.clone()),
+            _ => Some(self.turn.clone()),
+        };
+        let (command, dir) = (order.command.clone(), self.config.working_dir.clone());
+        Call { name, command, dir, env, input: Vec::new(), timeout_ms: order.timeout_ms, turn }
     }
 
     async fn ask(&self, name: &'static str, order: &Order, wanted: Option<Wanted>) -> Result<Answer, AdapterError> {
-        let call = self.call(name, order, wanted);
+        answer(name, &self.run(self.call(name, order, wanted)).await?)
+    }
+
+    async fn run(&self, call: Call) -> Result<Vec<u8>, AdapterError> {
         let cancel = Cancel::default();
         let told = cancel.clone();
         // Dropped, this future ends the command and whatever it started: a stop waits for no start.
         let _guard = cancel.guard();
-        let printed = tokio::task::spawn_blocking(move || call.run(&told)).await.map_err(AdapterError::new)??;
-        answer(name, &printed)
+        tokio::task::spawn_blocking(move || call.run(&told)).await.map_err(AdapterError::new)?
+    }
+
+    /// True when the block command took the very same a moment ago.
+    fn took(&self, symbols: &[BlockedFrame]) -> bool {
+        let blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = BootClock::system().now_ms();
+        blocked.as_ref().is_some_and(|(taken, at)| taken == symbols && now.saturating_sub(*at) < BLOCK_AGAIN_MS)
     }
 
     async fn now(&self) -> Result<Answer, AdapterError> {
@@ -147,6 +189,7 @@ impl Adapter for CommandAdapter {
             can_cancel: true,
             can_manage_exits: self.config.manages_exits,
             dies_with_agent: false,
+            leaves_out_within_ms: self.config.block.as_ref().map(|block| block.timeout_ms.saturating_add(GONE_MS).saturating_add(1_000)),
         }
     }
     fn apply_within_ms(&self) -> i64 {
@@ -166,8 +209,27 @@ impl Adapter for CommandAdapter {
         Ok(self.now().await?.read_back())
     }
 
+    async fn leave_out(&self, symbols: &[BlockedFrame]) -> Result<LeftOut, AdapterError> {
+        let block = self.config.block.as_ref().ok_or_else(|| AdapterError::new("there is no block command"))?;
+        if !self.took(symbols) {
+            let wanted = *self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+            let input = serde_json::to_vec(symbols).map_err(AdapterError::new)?;
+            *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.run(Call { input, ..self.call(BLOCK, block, wanted) }).await?;
+            *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = Some((symbols.to_vec(), BootClock::system().now_ms()));
+        }
+        Ok(LeftOut { entry_orders: Some(0) })
+    }
+
     async fn look(&self) -> Result<ReadBack, AdapterError> {
-        Ok(self.now().await?.read_back())
+        let seen = self.now().await?.read_back();
+        let mut instance = self.instance.lock().unwrap_or_else(PoisonError::into_inner);
+        if *instance != seen.instance {
+            // Another process of it knows of no symbol.
+            instance.clone_from(&seen.instance);
+            *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        Ok(seen)
     }
 
     async fn changed(&self) {
@@ -205,6 +267,9 @@ impl Adapter for CommandAdapter {
         }];
         if self.config.reduce.is_none() {
             found.push(Finding::good("there is no reduce command: every order to reduce halts the bot"));
+        }
+        if self.config.block.is_none() {
+            found.push(Finding::good("there is no block command: a hold on one symbol reduces the whole bot"));
         }
         found
     }

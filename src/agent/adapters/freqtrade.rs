@@ -7,19 +7,21 @@
 //! | `api` | one method per call |
 //! | `facts` | what it says, and what that means |
 //! | `steps` | pausing, cancelling, stopping, starting, each with its proof |
+//! | `leave_out` | leaving out one symbol, with its proof |
 //! | `report` | its facts as a report |
 //! | `examine` | what `andon agent check` says |
 
 mod api;
 mod examine;
 mod facts;
+mod leave_out;
 mod report;
 mod steps;
 
-use super::{Adapter, AdapterError, Finding, ReadBack, Resting, Runs, Traits, Wanted};
+use super::{Adapter, AdapterError, Finding, LeftOut, ReadBack, Resting, Runs, Traits, Wanted};
 use crate::agent::boot_clock::BootClock;
 use crate::domain::{Exits, Orders, Secret, State};
-use crate::protocol::Report;
+use crate::protocol::{BlockedFrame, Report};
 use api::{Api, ApiError};
 use async_trait::async_trait;
 use facts::{Config, Health, Mode};
@@ -82,6 +84,8 @@ struct Inside {
     restarts: u64,
     // Orders that rest at a stopped bot and were to be cancelled, as last warned of.
     stays: u64,
+    // The symbols that it leaves out have not changed since a round of its loop began and ended.
+    left_out_a_round: bool,
     slow: report::Slow,
     slow_at_ms: Option<i64>,
     // They are being read.
@@ -180,7 +184,14 @@ impl Adapter for FreqtradeAdapter {
         "freqtrade"
     }
     fn traits(&self) -> Traits {
-        Traits { can_reduce: true, can_tell_orders: true, can_cancel: true, can_manage_exits: true, dies_with_agent: false }
+        Traits {
+            can_reduce: true,
+            can_tell_orders: true,
+            can_cancel: true,
+            can_manage_exits: true,
+            dies_with_agent: false,
+            leaves_out_within_ms: Some(self.apply_within_ms()),
+        }
     }
     fn apply_within_ms(&self) -> i64 {
         self.config.apply_within_ms()
@@ -196,6 +207,10 @@ impl Adapter for FreqtradeAdapter {
             State::Active => self.start().await,
             State::Reducing | State::Halted => self.quiet(wanted).await,
         }
+    }
+
+    async fn leave_out(&self, symbols: &[BlockedFrame]) -> Result<LeftOut, AdapterError> {
+        self.keep_out(symbols).await
     }
 
     async fn look(&self) -> Result<ReadBack, AdapterError> {

@@ -12,7 +12,7 @@ pub use super::{
 };
 
 use crate::domain::{Exits, Orders, State};
-use crate::protocol::Report;
+use crate::protocol::{BlockedFrame, Report};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -87,12 +87,22 @@ pub struct Traits {
     pub can_manage_exits: bool,
     /// It ends when its agent and minder do. Where it does not, nobody on its host can stop it once both are gone (ruling H7).
     pub dies_with_agent: bool,
+    /// It can leave out one symbol and go on elsewhere, and needs so long to prove it; none: it cannot, and is reduced whole (ruling M3).
+    /// Milliseconds.
+    pub leaves_out_within_ms: Option<i64>,
 }
 
 impl From<Traits> for Powers {
     fn from(traits: Traits) -> Self {
-        Self { can_reduce: traits.can_reduce, can_manage_exits: traits.can_manage_exits }
+        Self { can_reduce: traits.can_reduce, can_manage_exits: traits.can_manage_exits, leaves_out_within_ms: traits.leaves_out_within_ms }
     }
+}
+
+/// What was proved of symbols that are left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Entry orders that rest in them, where that is known.
+    pub entry_orders: Option<u64>,
 }
 
 /// One thing that `andon agent check` found out.
@@ -135,6 +145,16 @@ pub trait Adapter: Send + Sync + 'static {
     /// # Errors
     /// When the bot could not be told, or did not say what it does. A halt is then tried again until it succeeds.
     async fn apply(&self, wanted: &Wanted) -> Result<ReadBack, AdapterError>;
+
+    /// Has the bot add nothing in these symbols and cancel its entries there, whatever it does elsewhere, takes back what an earlier call did
+    /// for symbols that are not among them, and returns when that is proved. Called again and again while there are any, to see that it is still
+    /// so. Never touches what somebody else had the bot leave out. May run beside `apply`; the future may be dropped before it is done.
+    ///
+    /// # Errors
+    /// When that could not be done or is not proved: then the whole bot is reduced.
+    async fn leave_out(&self, _symbols: &[BlockedFrame]) -> Result<LeftOut, AdapterError> {
+        Err(AdapterError::new("this kind of bot cannot leave out one symbol"))
+    }
 
     /// Reads what the bot does, changing nothing.
     ///

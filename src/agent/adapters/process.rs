@@ -234,6 +234,7 @@ impl Adapter for ProcessAdapter {
             can_cancel: false,
             can_manage_exits: false,
             dies_with_agent: true,
+            leaves_out_within_ms: None,
         }
     }
     fn apply_within_ms(&self) -> i64 {

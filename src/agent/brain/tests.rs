@@ -5,8 +5,9 @@ use crate::domain::{HoldId, Timestamp};
 use crate::protocol::{LimitsFrame, StartFrame, UnrecordedHold};
 use proptest::prelude::*;
 
-const FULL: Powers = Powers { can_reduce: true, can_manage_exits: true };
-const ON_OR_OFF: Powers = Powers { can_reduce: false, can_manage_exits: false };
+const FULL: Powers = Powers { can_reduce: true, can_manage_exits: true, leaves_out_within_ms: None };
+const ON_OR_OFF: Powers = Powers { can_reduce: false, can_manage_exits: false, leaves_out_within_ms: None };
+const LEAVES_OUT: Powers = Powers { leaves_out_within_ms: Some(5_000), ..FULL };
 const PATIENCE: Patience = Patience { stale_after_ms: 10_000, lapse_after_ms: 30_000 };
 
 fn frame(epoch: i64, state: State, start: Option<i64>) -> DirectiveFrame {
@@ -262,14 +263,101 @@ fn a_bot_that_ended_needs_a_start_and_so_does_an_ended_credential() {
     assert!(!brain.lapsed());
 }
 
+fn symbols(names: &[&str]) -> Vec<BlockedFrame> {
+    names.iter().map(|name| BlockedFrame { venue: None, symbol: (*name).into() }).collect()
+}
+
+fn blocking(epoch: i64, names: &[&str]) -> DirectiveFrame {
+    DirectiveFrame { blocked: symbols(names), ..frame(epoch, State::Active, Some(12)) }
+}
+
+#[test]
+fn a_symbol_is_left_out_with_proof_or_the_whole_bot_is_reduced() {
+    let mut brain = trading(LEAVES_OUT);
+    brain.hear(&blocking(13, &["BTC/USDT"]), 100);
+    assert!(brain.waits_for_proof());
+    assert_eq!((brain.wanted().state, brain.next_change_ms()), (State::Active, Some(5_100)), "as long as a proof takes");
+    brain.leaves_out(&symbols(&["BTC/USDT"]), 200);
+    assert!(!brain.waits_for_proof());
+    brain.tick(6_000);
+    assert_eq!(brain.wanted().state, State::Active, "it goes on elsewhere");
+    brain.hear(&blocking(14, &["ETH/USDT", "BTC/USDT", "ETH/USDT"]), 6_000);
+    assert_eq!(brain.blocked(), Some(symbols(&["BTC/USDT", "ETH/USDT"])));
+    brain.renewed(6_000, 30_000, 0, 6_000);
+    brain.tick(10_999);
+    assert_eq!(brain.wanted().state, State::Active);
+    brain.tick(11_000);
+    let reduced = Wanted { state: State::Reducing, orders: Orders::CancelEntries, exits: Exits::Managed };
+    assert_eq!(brain.wanted(), reduced, "one of two is not enough");
+    brain.leaves_out(&symbols(&["BTC/USDT", "ETH/USDT"]), 12_000);
+    assert_eq!(brain.wanted().state, State::Active);
+    brain.hear(&blocking(15, &["ETH/USDT"]), 12_100);
+    assert!(!brain.waits_for_proof(), "less than was proved");
+    brain.hear(&frame(16, State::Active, Some(12)), 12_200);
+    assert_eq!((brain.wanted().state, brain.blocked()), (State::Active, Some(Vec::new())));
+}
+
+#[test]
+fn what_cannot_leave_a_symbol_out_is_reduced_whole_at_once() {
+    let mut brain = trading(FULL);
+    brain.hear(&blocking(13, &["BTC/USDT"]), 100);
+    assert_eq!(brain.wanted().state, State::Reducing);
+    let mut brain = trading(LEAVES_OUT);
+    brain.hear(&blocking(13, &["BTC/USDT"]), 100);
+    brain.leaves_nothing_out(200);
+    assert_eq!(brain.wanted().state, State::Reducing, "its adapter says so: nothing is waited for");
+    brain.leaves_out(&symbols(&["BTC/USDT"]), 300);
+    assert_eq!(brain.wanted().state, State::Active);
+    brain.leaves_nothing_out(400);
+    assert_eq!(brain.wanted().state, State::Active, "what was proved a moment ago gets the time of another proof");
+    brain.leaves_nothing_out(3_000);
+    assert_eq!(brain.wanted().state, State::Active);
+    brain.tick(5_400);
+    assert_eq!(brain.wanted().state, State::Reducing);
+}
+
+#[test]
+fn a_held_symbol_outlives_restarts_and_servers_that_are_behind() {
+    let mut brain = trading(LEAVES_OUT);
+    brain.hear(&blocking(13, &["BTC/USDT"]), 100);
+    brain.leaves_out(&symbols(&["BTC/USDT"]), 200);
+    let mut brain = Brain::boot(Some(brain.memory().clone()), LEAVES_OUT, PATIENCE);
+    assert_eq!(brain.blocked(), None, "nothing is taken back before a server was heard");
+    brain.hear(&blocking(11, &["ETH/USDT"]), 300);
+    assert_eq!(brain.blocked(), Some(symbols(&["BTC/USDT", "ETH/USDT"])), "one that is behind only adds");
+    brain.hear(&frame(11, State::Active, Some(12)), 400);
+    assert_eq!(brain.blocked(), Some(symbols(&["BTC/USDT"])));
+    brain.renewed(400, 30_000, 0, 400);
+    brain.hear(&DirectiveFrame { start: frame(15, State::Active, Some(15)).start, ..blocking(15, &["BTC/USDT"]) }, 500);
+    assert_eq!(brain.wanted().state, State::Reducing, "a start waits for the proof");
+    brain.leaves_out(&symbols(&["BTC/USDT"]), 600);
+    assert_eq!(brain.wanted().state, State::Active);
+    brain.bot_stopped("it exited", 700);
+    assert!(brain.waits_for_proof(), "another instance knows of no symbol");
+}
+
 #[derive(Debug, Clone)]
 enum Event {
-    Hear { epoch: i64, state: State, start: Option<i64>, unrecorded: Option<(usize, Level)>, named: Option<(usize, bool)> },
+    /// The adapter says that it leaves the symbol out, or cannot.
+    Symbol(bool),
+    Hear {
+        epoch: i64,
+        state: State,
+        start: Option<i64>,
+        unrecorded: Option<(usize, Level)>,
+        named: Option<(usize, bool)>,
+        blocks: bool,
+    },
     Again,
-    Renewed { ago_ms: i64, lease_ms: i64 },
+    Renewed {
+        ago_ms: i64,
+        lease_ms: i64,
+    },
     Wait(i64),
     Save,
-    Reboot { remembers: bool },
+    Reboot {
+        remembers: bool,
+    },
     CutOff,
     BotStopped,
 }
@@ -284,11 +372,13 @@ fn event() -> impl Strategy<Value = Event> {
             start,
             unrecorded: (dice == 0).then_some((id, level)),
             named: (dice > 5).then_some((id, flag)),
+            blocks: dice % 3 == 1,
         },
     );
     prop_oneof![
         8 => hear,
         2 => Just(Event::Again),
+        3 => any::<bool>().prop_map(Event::Symbol),
         6 => (0..40_000_i64, 0..60_000_i64).prop_map(|(ago_ms, lease_ms)| Event::Renewed { ago_ms, lease_ms }),
         3 => (0..40_000_i64).prop_map(Event::Wait),
         2 => Just(Event::Save),
@@ -339,8 +429,9 @@ fn play(events: Vec<Event>, powers: Powers) -> Result<(), TestCaseError> {
     for event in events {
         let before = brain.wanted();
         match event {
-            Event::Hear { epoch, state, start, unrecorded: pressed, named } => {
+            Event::Hear { epoch, state, start, unrecorded: pressed, named, blocks } => {
                 let mut heard = frame(epoch, state, start);
+                heard.blocked = symbols(if blocks { &["BTC/USDT"] } else { &[] });
                 heard.unrecorded = pressed.map(|(id, level)| unrecorded(&ids[id], level)).into_iter().collect();
                 match named {
                     Some((id, true)) => heard.released = vec![ids[id].clone()],
@@ -350,6 +441,8 @@ fn play(events: Vec<Event>, powers: Powers) -> Result<(), TestCaseError> {
                 oracle.hears(&heard, powers);
                 brain.hear(&heard, oracle.now);
             }
+            Event::Symbol(true) => brain.leaves_out(&brain.blocked().unwrap_or_default(), oracle.now),
+            Event::Symbol(false) => brain.leaves_nothing_out(oracle.now),
             Event::Again => {
                 if let Some(heard) = oracle.last.clone() {
                     oracle.hears(&heard, powers);
@@ -393,8 +486,12 @@ fn play(events: Vec<Event>, powers: Powers) -> Result<(), TestCaseError> {
             prop_assert_eq!(wanted.state, State::Halted, "a carried hold was not obeyed");
             oracle.stop();
         }
-        if !powers.can_reduce && !brain.memory().carried.is_empty() {
+        if !powers.can_reduce && (!brain.memory().carried.is_empty() || brain.left_out.reduces) {
             oracle.stop();
+        }
+        if wanted.state == State::Active && brain.waits_for_proof() {
+            let since = brain.left_out.open_since_ms.unwrap();
+            prop_assert!(powers.leaves_out_within_ms.is_some_and(|within| oracle.now < since + within), "a held symbol is traded on");
         }
         if wanted.state > before.state {
             prop_assert!(brain.lease_until_ms().is_some_and(|until| oracle.now < until), "freed without a lease");
@@ -417,8 +514,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_but_a_start_above_every_stop_frees_a_bot(events in proptest::collection::vec(event(), 1..60), can_reduce: bool) {
-        play(events, if can_reduce { FULL } else { ON_OR_OFF })?;
+    fn nothing_but_a_start_above_every_stop_frees_a_bot(events in proptest::collection::vec(event(), 1..60), can_reduce: bool, leaves_out: bool) {
+        let powers = if can_reduce { FULL } else { ON_OR_OFF };
+        play(events, Powers { leaves_out_within_ms: leaves_out.then_some(5_000), ..powers })?;
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `[command]` of `agent.toml`: the commands that halt, reduce, start and report, each with its time.
+//! `[command]` of `agent.toml`: the commands that halt, reduce, block symbols, start and report, each with its time.
 
 use super::time_ms;
 use crate::agent::adapters::command::{CommandConfig, Order};
@@ -22,10 +22,12 @@ const MOST_MS: i64 = 600_000;
 pub(super) struct Section {
     halt: Vec<String>,
     reduce: Option<Vec<String>>,
+    block: Option<Vec<String>>,
     start: Vec<String>,
     report: Vec<String>,
     halt_timeout_ms: Option<i64>,
     reduce_timeout_ms: Option<i64>,
+    block_timeout_ms: Option<i64>,
     start_timeout_ms: Option<i64>,
     report_timeout_ms: Option<i64>,
     #[serde(default)]
@@ -47,6 +49,7 @@ impl Section {
             bot: bot.to_owned(),
             halt: order("halt", self.halt, self.halt_timeout_ms, HALT_MS)?,
             reduce: self.reduce.map(|reduce| order("reduce", reduce, self.reduce_timeout_ms, HALT_MS)).transpose()?,
+            block: self.block.map(|block| order("block", block, self.block_timeout_ms, HALT_MS)).transpose()?,
             start: order("start", self.start, self.start_timeout_ms, START_MS)?,
             report: order("report", self.report, self.report_timeout_ms, REPORT_MS)?,
             manages_exits: self.manages_exits,
@@ -75,6 +78,8 @@ mod tests {
             ("halt = []\nstart = [\"s\"]\nreport = [\"r\"]", "/srv/bot/ctl"),
             (&format!("{whole}reduce = [\"\"]"), "reduce = "),
             (&format!("{whole}halt_timeout_ms = 0"), "halt_timeout_ms"),
+            (&format!("{whole}block = []"), "block = "),
+            (&format!("{whole}block = [\"b\"]\nblock_timeout_ms = -1"), "block_timeout_ms"),
             (&format!("{whole}halt = \"sh -c x\""), "halt"),
         ] {
             let error = check(text).unwrap_err();

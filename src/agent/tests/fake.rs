@@ -1,13 +1,13 @@
 //! A server that does as the test tells it, and a bot that does too.
 
-use crate::agent::adapters::{Adapter, AdapterError, Finding, ReadBack, Resting, Traits, Wanted};
+use crate::agent::adapters::{Adapter, AdapterError, Finding, LeftOut, ReadBack, Resting, Traits, Wanted};
 use crate::agent::{
     Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, Outcome, link::trust::Trust, link::wire::Wire, link::wire::WireError,
 };
 use crate::domain::{AgentId, BotId, Clock, Epoch, Exits, InstallationId, Orders, Secret, State, Step, Timestamp};
 use crate::protocol::{
-    AckFrame, CheckIn, DirectiveFrame, EventFrame, FromAgent, FromServer, LimitsFrame, PollAnswer, PollCheckIn, Renew, Report, SUBPROTOCOL,
-    StartFrame, Welcome,
+    AckFrame, BlockedFrame, CheckIn, DirectiveFrame, EventFrame, FromAgent, FromServer, LimitsFrame, PollAnswer, PollCheckIn, Renew,
+    Report, SUBPROTOCOL, StartFrame, Welcome,
 };
 use async_trait::async_trait;
 use axum::{
@@ -279,6 +279,19 @@ pub struct Strings {
     pub entry_orders: Option<u64>,
     pub open_orders: u64,
     pub exits: Option<Exits>,
+    /// How it leaves out symbols; none: it cannot.
+    pub symbols: Option<Symbols>,
+    /// The symbols that it leaves out.
+    pub left_out: Vec<String>,
+}
+
+/// How it leaves out symbols.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Symbols {
+    AtOnce,
+    /// It has not proved it yet.
+    NotYet,
+    Refuses,
 }
 
 impl Strings {
@@ -308,6 +321,8 @@ impl Puppet {
             entry_orders: Some(0),
             open_orders: 3,
             exits: Some(Exits::Managed),
+            symbols: None,
+            left_out: Vec::new(),
         };
         Self(Arc::new(Mutex::new(strings)))
     }
@@ -330,8 +345,12 @@ impl Adapter for Puppet {
         "puppet"
     }
     fn traits(&self) -> Traits {
-        let can_cancel = self.at().cancels;
-        Traits { can_reduce: true, can_tell_orders: true, can_cancel, can_manage_exits: true, dies_with_agent: false }
+        let (can_cancel, symbols) = {
+            let at = self.at();
+            (at.cancels, at.symbols)
+        };
+        let leaves_out_within_ms = symbols.map(|_| 2_000);
+        Traits { can_reduce: true, can_tell_orders: true, can_cancel, can_manage_exits: true, dies_with_agent: false, leaves_out_within_ms }
     }
     fn apply_within_ms(&self) -> i64 {
         1_000
@@ -351,6 +370,16 @@ impl Adapter for Puppet {
         self.at().doing = wanted.state;
         self.at().orders = wanted.orders;
         Ok(self.seen())
+    }
+    async fn leave_out(&self, symbols: &[BlockedFrame]) -> Result<LeftOut, AdapterError> {
+        while self.at().symbols == Some(Symbols::NotYet) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        if self.at().symbols == Some(Symbols::Refuses) {
+            return Err(AdapterError::new("it refuses"));
+        }
+        self.at().left_out = symbols.iter().map(|one| one.symbol.clone()).collect();
+        Ok(LeftOut { entry_orders: Some(0) })
     }
     async fn look(&self) -> Result<ReadBack, AdapterError> {
         if self.at().hidden {

@@ -361,9 +361,12 @@ impl App {
             return Err(gone());
         };
         let head = storage::audit::audit_lock(open.tx()).await?;
-        let is_as_signed = head.origin == *log && head.size.unsigned_abs() == *database_size;
-        if !is_as_signed || ready.found.0 != *database_size {
+        if head.origin != *log || head.size.unsigned_abs() < *database_size {
             return Err(AppError::conflict("the log changed since this was written down; ask for new links on the host"));
+        }
+        // A log that is open goes on meanwhile, by the entry of the first signature at the least: all of it is closed and its root is what counts.
+        if head.size.unsigned_abs() != ready.found.0 {
+            return Err(AppError::conflict("something was entered in this very moment; sign once more"));
         }
         let counter = storage::epoch::epoch_now(open.tx()).await?.max(*accepted_epoch);
         let floor = Epoch(counter.0 + EPOCH_AHEAD);

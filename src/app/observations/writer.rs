@@ -1,5 +1,5 @@
-//! The writer of observations: one task, which gathers and writes. What somebody waits for is written at once; what agents said last is gathered
-//! first, so that ten thousand check-ins are a few transactions a second, none of them long, and a stop finds the disk free.
+//! The writer of observations: one task. What somebody waits for is written at once; what agents said last is gathered first, so that ten thousand
+//! check-ins are a few transactions a second, none of them long, and a stop finds the disk free.
 
 use super::Observation;
 use crate::app::App;
@@ -7,7 +7,6 @@ use crate::domain::{BotId, Step};
 use crate::fleet::AgentSeen;
 use crate::storage::{self, Lane, acks::Ack, seen::Seen};
 use std::{
-    collections::HashMap,
     sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
@@ -20,95 +19,59 @@ use tokio::{
 const BATCH: usize = 400;
 /// How many observations wait for a database that does not take them.
 const LATE: usize = 8_192;
-/// What was said last is written at most this often per agent, unless its state changed.
-const SEEN_EVERY_MS: i64 = 500;
-/// How long what was said last is gathered: with the time above, what a process that is killed takes with it is less than a second old.
-const GATHER: Duration = Duration::from_millis(200);
-
-/// What waits, and what was written.
-#[derive(Default)]
-struct Writer {
-    rows: Vec<Observation>,
-    seen: HashMap<BotId, Arc<AgentSeen>>,
-    written: HashMap<BotId, Arc<AgentSeen>>,
-    late: Vec<Observation>,
-}
+/// How often what agents said last is written: what a process that is killed takes with it is less than a second old.
+const GATHER: Duration = Duration::from_millis(500);
 
 /// Writes observations until the application goes.
 pub(crate) async fn run(app: Weak<App>, mut incoming: mpsc::Receiver<Observation>) {
-    let (mut writer, mut batch) = (Writer::default(), Vec::with_capacity(BATCH));
+    let (mut late, mut batch) = (Vec::new(), Vec::with_capacity(BATCH));
     let mut gathered = interval(GATHER);
     gathered.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let is_gathered = tokio::select! {
-            taken = incoming.recv_many(&mut batch, BATCH) => match taken {
-                0 => return,
-                _ => false,
-            },
-            _ = gathered.tick(), if !writer.seen.is_empty() => true,
+        let taken = tokio::select! {
+            taken = incoming.recv_many(&mut batch, BATCH) => Some(taken),
+            _ = gathered.tick() => None,
         };
         let Some(app) = app.upgrade() else { return };
-        writer.take(batch.drain(..));
-        if !writer.rows.is_empty() {
-            writer.write_rows(&app).await;
-        }
-        if is_gathered {
-            writer.write_seen(&app).await;
+        match taken {
+            Some(0) => return,
+            Some(_) => write_rows(&app, std::mem::take(&mut batch), &mut late).await,
+            None => write_seen(&app).await,
         }
     }
 }
 
-impl Writer {
-    fn take(&mut self, batch: impl Iterator<Item = Observation>) {
-        for observation in batch {
-            match observation {
-                Observation::Seen(said) if is_due(self.written.get(&said.bot), &said) => {
-                    self.seen.insert(said.bot.clone(), said);
-                }
-                Observation::Seen(_) => {}
-                other => self.rows.push(other),
-            }
-        }
+/// Writes what somebody may be waiting for.
+async fn write_rows(app: &App, rows: Vec<Observation>, late: &mut Vec<Observation>) {
+    if !persist(app, &rows, &[]).await {
+        // Dropping the senders tells whoever waits that it is not on disk. Memory has it; the proof of a stop and the taking up of a start are
+        // tried again, since a start hangs on the one and a void start on the other.
+        late.extend(rows.into_iter().filter_map(without_sender));
+        late.drain(..late.len().saturating_sub(LATE));
+        return;
     }
+    let stopped = idle(&rows);
+    rows.into_iter().for_each(tell_kept);
+    app.measure_drills(&stopped).await;
+    // What the database refused before goes after what it takes now, in bounded pieces as well.
+    while !late.is_empty() && persist(app, late.get(..BATCH.min(late.len())).unwrap_or_default(), &[]).await {
+        let kept: Vec<Observation> = late.drain(..BATCH.min(late.len())).collect();
+        app.measure_drills(&idle(&kept)).await;
+    }
+}
 
-    /// Writes what somebody may be waiting for.
-    async fn write_rows(&mut self, app: &App) {
-        let rows = std::mem::take(&mut self.rows);
-        if !persist(app, &rows, &[]).await {
-            // Dropping the senders tells whoever waits that it is not on disk. Memory has it; the proof of a stop and the taking up of a
-            // start are tried again, since a start hangs on the one and a void start on the other.
-            self.late.extend(rows.into_iter().filter_map(without_sender));
-            self.late.drain(..self.late.len().saturating_sub(LATE));
+/// Writes what agents said last. What the database does not take is not kept: whoever is alive says it again.
+async fn write_seen(app: &App) {
+    let missed = app.unobserved.swap(0, Ordering::Relaxed);
+    if missed > 0 {
+        tracing::warn!(missed, "observations found too many others waiting for the database and were not kept");
+    }
+    let mut seen = app.book.take_unwritten();
+    // In one order everywhere: two replicas that write the same rows never wait for each other in a circle.
+    seen.sort_by(|a, b| a.agent.cmp(&b.agent));
+    for piece in seen.chunks(BATCH) {
+        if !persist(app, &[], piece).await {
             return;
-        }
-        let stopped = idle(&rows);
-        rows.into_iter().for_each(tell_kept);
-        app.measure_drills(&stopped).await;
-        // What the database refused before goes after what it takes now, in bounded pieces as well.
-        while !self.late.is_empty() {
-            let piece = BATCH.min(self.late.len());
-            if !persist(app, self.late.get(..piece).unwrap_or_default(), &[]).await {
-                return;
-            }
-            let kept: Vec<Observation> = self.late.drain(..piece).collect();
-            app.measure_drills(&idle(&kept)).await;
-        }
-    }
-
-    /// Writes what agents said last. What the database does not take is not kept: whoever is alive says it again.
-    async fn write_seen(&mut self, app: &App) {
-        let missed = app.unobserved.swap(0, Ordering::Relaxed);
-        if missed > 0 {
-            tracing::warn!(missed, "observations found too many others waiting for the database and were not kept");
-        }
-        let mut seen: Vec<Arc<AgentSeen>> = self.seen.drain().map(|(_, said)| said).collect();
-        // In one order everywhere: two replicas that write the same rows never wait for each other in a circle.
-        seen.sort_by(|a, b| a.agent.cmp(&b.agent));
-        for piece in seen.chunks(BATCH) {
-            if !persist(app, &[], piece).await {
-                return;
-            }
-            self.written.extend(piece.iter().map(|said| (said.bot.clone(), said.clone())));
         }
     }
 }
@@ -135,43 +98,41 @@ fn without_sender(row: Observation) -> Option<Observation> {
     match row {
         Observation::Ack(bot, ack, _) => Some(Observation::Ack(bot, ack, None)),
         Observation::Trades(..) => Some(row),
-        Observation::Event(..) | Observation::Seen(_) => None,
+        Observation::Event(..) => None,
     }
-}
-
-fn is_due(last: Option<&Arc<AgentSeen>>, now: &AgentSeen) -> bool {
-    last.is_none_or(|last| {
-        now.at.ms_since(last.at) >= SEEN_EVERY_MS || last.state != now.state || last.epoch != now.epoch || last.boot != now.boot
-    })
 }
 
 async fn write(app: &App, rows: &[Observation], seen: &[Arc<AgentSeen>]) -> storage::Result<()> {
     let mut tx = app.db.write(Lane::Normal).await?;
     let seen: Vec<Seen> = seen.iter().map(|said| stored(said)).collect();
     storage::seen::seen_save_all(&mut tx, &seen).await?;
+    let acks: Vec<Ack> = rows.iter().filter_map(ack).collect();
+    storage::acks::ack_save_all(&mut tx, &acks).await?;
     for row in rows {
         match row {
-            Observation::Ack(bot, ack, _) if ack.step != Step::Requested && ack.step != Step::Verified => {
-                let ack = Ack {
-                    bot_id: bot.clone(),
-                    epoch: ack.epoch,
-                    step: ack.step,
-                    at: ack.at,
-                    state: ack.state,
-                    entry_orders: ack.entry_orders,
-                    open_orders: ack.open_orders,
-                };
-                storage::acks::ack_save(&mut tx, &ack).await?;
-            }
             Observation::Event(event, _) => storage::events::event_save(&mut tx, event).await?,
             Observation::Trades(bot, epoch) => storage::starts::start_applied(&mut tx, bot, *epoch, app.clock.now()).await?,
-            Observation::Ack(..) | Observation::Seen(_) => {}
+            Observation::Ack(..) => {}
         }
     }
     failpoint!("said:before_commit");
     tx.commit().await?;
     failpoint!("said:committed");
     Ok(())
+}
+
+/// The row of an acknowledgement. The other steps are the server's own.
+fn ack(row: &Observation) -> Option<Ack> {
+    let Observation::Ack(bot, ack, _) = row else { return None };
+    (ack.step != Step::Requested && ack.step != Step::Verified).then(|| Ack {
+        bot_id: bot.clone(),
+        epoch: ack.epoch,
+        step: ack.step,
+        at: ack.at,
+        state: ack.state,
+        entry_orders: ack.entry_orders,
+        open_orders: ack.open_orders,
+    })
 }
 
 /// The bots of a batch that have just said `idle`: perhaps a drill measured them.

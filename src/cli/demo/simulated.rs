@@ -68,7 +68,14 @@ impl Adapter for Simulated {
         "simulated"
     }
     fn traits(&self) -> Traits {
-        Traits { can_reduce: true, can_tell_orders: true, can_cancel: true, can_manage_exits: true, dies_with_agent: true }
+        Traits {
+            can_reduce: true,
+            can_tell_orders: true,
+            can_cancel: true,
+            can_manage_exits: true,
+            dies_with_agent: true,
+            leaves_out_within_ms: None,
+        }
     }
     fn apply_within_ms(&self) -> i64 {
         if self.temper == Temper::Slow { 6_000 } else { 5_000 }

@@ -167,9 +167,9 @@ fn history(alert: &Alert) -> Vec<Moment> {
     if let Some(at) = alert.command_at {
         let what = match alert.command {
             CommandState::Done => "The alert command took it".to_owned(),
-            CommandState::Failed => format!("The alert command failed: {}", alert.command_said),
+            CommandState::Failed => format!("The alert command failed and is not run again: {}", alert.command_said),
             CommandState::Running => "The alert command was begun".to_owned(),
-            CommandState::Due | CommandState::Off => format!("The alert command could not be run: {}", alert.command_said),
+            CommandState::Due | CommandState::Off => format!("The alert command failed and is run again: {}", alert.command_said),
         };
         all.push(Moment::new(at, what));
     }
@@ -253,8 +253,8 @@ pub async fn command_part(app: &App) -> Part {
     match app.alert_command_failures().await {
         Ok((0, _)) => Part::new(NAME, true, (Tone::High, ""), format!("{program} gets each alert; no run failed in 7 days.")),
         Ok((n, said)) => {
-            let runs = if n == 1 { "run" } else { "runs" };
-            let said = format!("{n} {runs} of {program} failed in 7 days. The last: {said}");
+            let alerts = if n == 1 { "alert" } else { "alerts" };
+            let said = format!("{program} failed for {n} {alerts} in 7 days. The last: {said}");
             Part::new(NAME, false, (Tone::High, "Failing"), said)
         }
         Err(_) => Part {

@@ -7,6 +7,7 @@ use super::{
 use crate::app::{AppError, first_run::TASKS, health::Health};
 use crate::authz::{self, Action, Resource};
 use crate::domain::{BotFacts, Timestamp, Timings};
+use crate::fleet::worst_case_stop_ms;
 use crate::web::{
     Answer, Shared,
     chip::{Chip, Tone},
@@ -99,12 +100,9 @@ pub async fn show(State(app): Shared, arrival: Option<Extension<Arrival>>, perso
     let view = app.fleet.view();
     let unrecorded = view.unrecorded().len();
     let mut bots: Vec<_> = view.bots().collect();
-    bots.sort_by(|a, b| b.timings.worst_case_stop_ms().cmp(&a.timings.worst_case_stop_ms()).then_with(|| a.name.cmp(&b.name)));
-    let slow = |bot: &Arc<BotFacts>| Slow {
-        bot: bot.name.clone(),
-        href: format!("/bots/{}", bot.id),
-        worst: format::duration(bot.timings.worst_case_stop_ms()),
-    };
+    let worst = |bot: &BotFacts| worst_case_stop_ms(bot.timings, app.book.seen(&bot.id).as_deref());
+    bots.sort_by_cached_key(|bot| (std::cmp::Reverse(worst(bot)), bot.name.clone()));
+    let slow = |bot: &Arc<BotFacts>| Slow { bot: bot.name.clone(), href: format!("/bots/{}", bot.id), worst: format::duration(worst(bot)) };
     let slowest = bots.into_iter().take(5).map(slow).collect();
     let keeping = Keeping::of(&app);
     let mut parts = parts(&health, unrecorded, app.db.is_embedded(), &keeping);

@@ -66,7 +66,7 @@ on_both!(a_run_that_a_process_left_behind_is_gone_on_with, |fresh: Fresh| async 
     assert_eq!(lines(&test, "out").len(), 1);
 });
 
-on_both!(a_command_that_fails_is_shown_and_one_that_is_not_there_is_tried_again, |fresh: Fresh| async move {
+on_both!(a_command_that_fails_is_shown_and_run_again_with_pauses_that_double_until_it_works, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     test.app.open_alert_command(vec![test.fresh.dir.path().join("page.sh").to_str().unwrap().to_owned()]);
     test.app.raise(AlertKind::LogFrozen, Subject::installation(), "Frozen.");
@@ -74,14 +74,49 @@ on_both!(a_command_that_fails_is_shown_and_one_that_is_not_there_is_tried_again,
     test.app.run_alert_commands().await.unwrap();
     assert_eq!(test.app.run_alert_commands().await.unwrap(), 0, "not at once");
     program(&test, "echo 'no such pager <x>' >&2; echo run >> runs; exit 3");
-    test.hand.forward_ms(60_000);
-    test.app.run_alert_commands().await.unwrap();
-    test.hand.forward_ms(3_600_000);
-    assert_eq!(test.app.run_alert_commands().await.unwrap(), 0, "it ran; it is not run for the same alert again");
-    assert_eq!(lines(&test, "runs").len(), 1);
+    for pause_ms in [30_000, 30_000, 60_000, 120_000] {
+        test.hand.forward_ms(pause_ms - 1);
+        assert_eq!(test.app.run_alert_commands().await.unwrap(), 0, "before {pause_ms} ms");
+        test.hand.forward_ms(1);
+        assert_eq!(test.app.run_alert_commands().await.unwrap(), 1, "after {pause_ms} ms");
+    }
+    assert_eq!(lines(&test, "runs").len(), 4);
+    let alert = test.app.alerts.find(AlertKind::LogFrozen, &Subject::installation()).unwrap();
     let mut admin = Browser::signed_in(&test, "admin").await;
     admin.get("/system").await;
-    assert!(admin.page.contains("1 run of") && admin.page.contains("no such pager &#60;x&#62;"), "{}", admin.page);
+    assert!(admin.page.contains("failed for 1 alert") && admin.page.contains("no such pager &#60;x&#62;"), "{}", admin.page);
+    admin.get(&format!("/alerts/{}", alert.id)).await;
+    assert!(admin.page.contains("failed and is run again: it ended with exit status: 3: no such pager"), "{}", admin.page);
+    program(&test, "cat >> out");
+    test.hand.forward_ms(240_000);
+    assert_eq!((test.app.run_alert_commands().await.unwrap(), lines(&test, "out").len()), (1, 1));
+    test.hand.forward_ms(3_600_000);
+    assert_eq!(test.app.run_alert_commands().await.unwrap(), 0, "it was taken");
+    admin.get(&format!("/alerts/{}", alert.id)).await;
+    assert!(admin.page.contains("The alert command took it"), "{}", admin.page);
+});
+
+on_both!(a_command_that_fails_for_a_day_is_given_up_and_an_alert_that_is_over_at_once, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    open(&test, "exit 3");
+    test.app.raise(AlertKind::LogFrozen, Subject::installation(), "Frozen.");
+    test.app.raise(AlertKind::HoldNotRecorded, Subject::installation(), "Behind.");
+    test.app.write_alerts().await.unwrap();
+    assert_eq!(test.app.run_alert_commands().await.unwrap(), 2);
+    test.app.settle(AlertKind::HoldNotRecorded, &Subject::installation(), "It is not any more.");
+    test.app.write_alerts().await.unwrap();
+    test.hand.forward_ms(3_600_000);
+    assert_eq!((test.app.run_alert_commands().await.unwrap(), test.app.run_alert_commands().await.unwrap()), (2, 0));
+    test.hand.forward_ms(3_600_000);
+    assert_eq!(test.app.run_alert_commands().await.unwrap(), 1, "nobody needs to hear of what is over");
+    test.hand.forward_ms(24 * 3_600_000);
+    assert_eq!(test.app.run_alert_commands().await.unwrap(), 1);
+    test.hand.forward_ms(24 * 3_600_000);
+    assert_eq!(test.app.run_alert_commands().await.unwrap(), 0, "given up");
+    let alert = test.app.alerts.find(AlertKind::LogFrozen, &Subject::installation()).unwrap();
+    let mut admin = Browser::signed_in(&test, "admin").await;
+    admin.get(&format!("/alerts/{}", alert.id)).await;
+    assert!(admin.page.contains("failed and is not run again: it ended with exit status: 3"), "{}", admin.page);
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,5 +136,5 @@ async fn a_command_that_hangs_is_killed_with_all_that_it_started() {
     }
     let mut tx = test.fresh.db.read().await.unwrap();
     let all = andon::storage::alerts::alert_open(&mut tx).await.unwrap();
-    assert!(all[0].command == CommandState::Failed && all[0].command_said.contains("longer than 10 s"), "{:?}", all[0]);
+    assert!(all[0].command == CommandState::Due && all[0].command_said.contains("longer than 10 s"), "{:?}", all[0]);
 }

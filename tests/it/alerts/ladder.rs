@@ -126,6 +126,28 @@ on_both!(a_copy_of_the_database_climbs_nothing, |fresh: Fresh| async move {
     assert!(copy.alerts.open().iter().any(|alert| alert.kind == AlertKind::Unconfirmed && alert.subject.bot.as_ref() == Some(&bot.id)));
 });
 
+on_both!(a_site_that_is_not_the_installations_climbs_nothing_though_it_hears_agents, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let (bot, mut agent) = halted(&test, "arb-1").await;
+    let dir = test.fresh.dir.path();
+    test.app.open_site(&dir.join("site-1")).await.unwrap();
+    test.press("risk", Scope::Fleet, Level::Pause).await;
+    let copy = test.restarted().await;
+    copy.open_site(&dir.join("site-2")).await.unwrap();
+    assert!(copy.site.is_foreign() && !test.app.site.is_foreign());
+    let mut ladder = Ladder::load(&copy).await.unwrap();
+    test.hand.forward_ms(60_000);
+    agent.seq += 1;
+    // Whatever it answers: the agent was heard here.
+    let _ = copy.check_in(&agent.live(&copy), &agent.says(), "poll").await;
+    assert!(copy.book.word(&bot.id).is_some());
+    ladder.round(&copy);
+    assert!(copy.alerts.open().is_empty(), "{:?}", copy.alerts.open());
+    let mut own = Ladder::load(&test.app).await.unwrap();
+    own.round(&test.app);
+    assert!(about(&test, AlertKind::Unconfirmed, &bot.id).is_some(), "the installation's own does");
+});
+
 /// Takes down what it was asked to do.
 struct Scribe(Step, bool, Arc<Mutex<Vec<(Step, String)>>>);
 

@@ -8,8 +8,8 @@ use crate::harness::{
     tables::Tables,
 };
 use andon::{
-    app::AppError,
-    domain::{Alert, AlertKind, BotFacts, Subject, alert::Standing},
+    app::{AppError, holds::Kept},
+    domain::{Alert, AlertKind, BotFacts, Level, Scope, State, Subject, alert::Standing},
     storage::{self, Lane},
 };
 
@@ -40,6 +40,7 @@ on_both!(a_repeat_counts_and_never_doubles, |fresh: Fresh| async move {
     assert_eq!(Tables::of(&test.fresh).await.rows("alert").await.len(), 1);
     // Another process raises the same: it counts there too, also before it knows of the first.
     let again = test.restarted().await;
+    again.load_alerts().await.unwrap();
     assert_eq!(again.alerts.open().iter().map(|alert| &alert.id).collect::<Vec<_>>(), [&alert.id], "a process that starts anew shows it");
     let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
     let twin = Alert::new(AlertKind::Behind, Subject::bot(&bot.id), "the same", test.app.clock.now());
@@ -153,4 +154,20 @@ on_both!(critical_ones_are_told_at_once_and_a_flood_is_one_notice, |fresh: Fresh
     test.app.write_alerts().await.unwrap();
     test.app.tell_alerts().await.unwrap();
     assert_eq!(told(&test, "admin").await, ["Audit log frozen"], "what concerns the installation is told to those who run it");
+});
+
+on_both!(a_server_that_cannot_read_its_alerts_takes_stops_and_shows_them_once_it_can, |fresh: Fresh| async move {
+    let mut test = TestApp::new(fresh).await;
+    let bot = test.bot("arb-1", "arb").await;
+    let alert = raised(&test, AlertKind::Behind, &bot).await;
+    test.execute("ALTER TABLE alert RENAME TO alert_away").await;
+    // What `andon serve` waits for before it listens.
+    test.app = test.restarted().await;
+    assert!(test.app.alerts.open().is_empty());
+    let placed = test.press("operator", Scope::Fleet, Level::Pause).await;
+    assert_eq!(placed.kept, Kept::Recorded);
+    let facts = test.app.fleet.view().bot(&bot.id).cloned().unwrap();
+    assert_eq!(test.app.fleet.view().directive(&facts).state, State::Halted);
+    test.execute("ALTER TABLE alert_away RENAME TO alert").await;
+    until("it shows what was open", async || test.app.alerts.open().iter().any(|open| open.id == alert.id)).await;
 });

@@ -66,6 +66,19 @@ impl Crew {
         }
     }
 
+    /// Starts bots in waves: the first of them first, and the next when it has settled for ten seconds.
+    pub async fn start_in_waves(&mut self, bots: &[BotId]) -> Tried {
+        let browser = self.browser("operator");
+        browser.get("/starts/new").await;
+        let mut fields: Vec<(&str, &str)> = bots.iter().map(|bot| ("bot", bot.as_str())).collect();
+        fields.extend([("staged", "1"), ("canary", bots[0].as_str()), ("settle", "10")]);
+        browser.post("/starts", &fields).await;
+        match prepared(browser) {
+            Ok(path) => self.sign(&path, &["operator", "risk"], &mut 0).await,
+            Err(tried) => tried,
+        }
+    }
+
     /// True when an act was carried out; none when nobody answers.
     pub async fn is_done(&mut self, path: &str) -> Option<bool> {
         let browser = self.browser("lead");

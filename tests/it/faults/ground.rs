@@ -44,6 +44,11 @@ pub struct Ground {
 impl Ground {
     /// Makes it, with so many bots in sandbox of team `arb`, each with a confirmed agent on a host of its own.
     pub async fn new(fresh: Fresh, bots: usize) -> (Self, Vec<Host>) {
+        Self::with_timings(fresh, bots, TIMINGS).await
+    }
+
+    /// The same with other timings.
+    pub async fn with_timings(fresh: Fresh, bots: usize, timings: Timings) -> (Self, Vec<Host>) {
         let (listener, address) = free_port().await;
         let origin = format!("http://localhost:{}", address.port());
         let test = TestApp::at(fresh, &origin).await;
@@ -51,7 +56,7 @@ impl Ground {
         let serving = tokio::spawn(andon::web::server::serve(listener, test.app.clone(), async { drop(told.await) }));
         let mut hosts = Vec::new();
         for n in 1..=bots {
-            hosts.push(host(&test, &format!("arb-{n}")).await);
+            hosts.push(host(&test, &format!("arb-{n}"), timings).await);
         }
         let (stop_token, read_token) = (token(&test, "stop-only").await, token(&test, "read").await);
         let named = |who: &'static str| Person {
@@ -123,9 +128,9 @@ async fn free_port() -> (TcpListener, SocketAddr) {
     }
 }
 
-async fn host(test: &TestApp, name: &str) -> Host {
+async fn host(test: &TestApp, name: &str, timings: Timings) -> Host {
     let bot = test.bot(name, "arb").await;
-    set_timings(test, &bot).await;
+    set_timings(test, &bot, timings).await;
     let dir = test.fresh.dir.path().join(name);
     let act = test.app.prepare_single(&test.actor("operator"), ActKind::EnrolmentCode { bot: bot.id.clone() }).await.unwrap();
     let Outcome::Secret { secret, .. } = test.sign("operator", &act).await.unwrap() else { panic!("no code") };
@@ -149,11 +154,11 @@ async fn host(test: &TestApp, name: &str) -> Host {
     host
 }
 
-async fn set_timings(test: &TestApp, bot: &BotFacts) {
+async fn set_timings(test: &TestApp, bot: &BotFacts, timings: Timings) {
     let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
     let fact_epoch = storage::epoch::epoch_take(&mut tx).await.unwrap();
     let mut facts = storage::bots::bot_by_id(&mut tx, &bot.id).await.unwrap().unwrap();
-    (facts.timings, facts.fact_epoch) = (TIMINGS, fact_epoch);
+    (facts.timings, facts.fact_epoch) = (timings, fact_epoch);
     storage::bots::bot_edit(&mut tx, &facts).await.unwrap();
     tx.commit().await.unwrap();
     test.app.refresh().await.unwrap();

@@ -25,6 +25,7 @@ mod reports;
 mod restored;
 mod space;
 mod tokens;
+mod waves;
 
 use std::time::Duration;
 

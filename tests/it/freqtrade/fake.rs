@@ -4,7 +4,7 @@
 
 use axum::{
     Json, Router,
-    extract::{Path, Request, State},
+    extract::{Path, Query, Request, State},
     http::StatusCode,
     middleware::Next,
     response::{IntoResponse, Response},
@@ -68,6 +68,12 @@ pub struct Inside {
     pub lies: bool,
     /// These calls it refuses.
     pub refuses: &'static [&'static str],
+    /// Patterns of pairs that it does not enter.
+    pub blacklist: Vec<String>,
+    /// Locked pairs: number, pair, reason.
+    pub locks: Vec<(i64, String, String)>,
+    /// Its strategy may add to open trades.
+    pub adds_to_trades: bool,
     last_process: Option<String>,
     startup: String,
     logs: Vec<Value>,
@@ -102,9 +108,16 @@ impl Inside {
     pub fn resting_entries(&self) -> usize {
         self.trades.iter().filter(|trade| trade.entry_rests).count()
     }
-    fn enter(&mut self) {
+    /// The pairs that it would enter now: as at the beginning of a round, when it reads its blacklist.
+    fn enterable(&self) -> Vec<String> {
+        let is_listed = |pair: &String| self.blacklist.iter().any(|pattern| *pattern == format!("(?#andon){pair}(:.*)?"));
+        let is_open = |pair: &String| self.trades.iter().any(|trade| trade.pair == *pair);
+        let room = self.pairs.saturating_sub(self.trades.len());
+        (2..).map(|n| format!("P{n}/USDT")).filter(|pair| !is_listed(pair) && !is_open(pair)).take(room).collect()
+    }
+    /// Enters, whatever its blacklist says by now.
+    pub fn enter(&mut self, pair: String) {
         let id = self.trades.iter().map(|trade| trade.id).max().unwrap_or(0) + 1;
-        let pair = format!("P{id}/USDT");
         self.entered += 1;
         self.trades.push(Trade { id, pair, filled: false, entry_rests: true, exit_rests: false });
     }
@@ -153,6 +166,9 @@ impl Fake {
             balance_hangs: false,
             lies: false,
             refuses: &[],
+            blacklist: vec!["BNB/.*".into()],
+            locks: vec![(1, "XRP/USDT".into(), "by hand".into())],
+            adds_to_trades: false,
             last_process: None,
             startup: moment(),
             logs: Vec::new(),
@@ -171,6 +187,9 @@ impl Fake {
             .route("/api/v1/start", post(start))
             .route("/api/v1/reload_config", post(reload_config))
             .route("/api/v1/trades/{id}/open-order", delete(cancel))
+            .route("/api/v1/blacklist", get(blacklist).post(add_to_blacklist).delete(take_from_blacklist))
+            .route("/api/v1/locks", get(locks).post(lock))
+            .route("/api/v1/locks/{id}", delete(unlock))
             .layer(axum::middleware::from_fn_with_state(fake.clone(), guard))
             .with_state(fake.clone());
         let door = Door(listener, fake.clone());
@@ -196,6 +215,8 @@ impl Fake {
         at.mode = None;
         at.last_process = None;
         at.logs.clear();
+        // Its locks are in its database; what was added to its blacklist was in memory.
+        at.blacklist.retain(|pattern| pattern == "BNB/.*");
         at.boot += 1;
     }
 
@@ -244,19 +265,21 @@ impl Fake {
             let mut at = self.at();
             if at.replaces > 0 && at.resting_entries() == 0 && at.entered > 0 {
                 at.replaces -= 1;
-                at.enter();
+                if let Some(pair) = at.enterable().into_iter().next() {
+                    at.enter(pair);
+                }
             }
             at.looks += 1;
             let running = at.state == "running" || at.lies;
-            if running { at.pairs.saturating_sub(at.trades.len()) } else { 0 }
+            if running { at.enterable() } else { Vec::new() }
         };
-        for _ in 0..room {
+        for pair in room {
             tokio::time::sleep(exchange).await;
             let mut at = self.at();
             if at.boot != boot {
                 return;
             }
-            at.enter();
+            at.enter(pair);
         }
         let mut at = self.at();
         if at.boot == boot {
@@ -287,6 +310,7 @@ async fn guard(State(fake): State<Fake>, request: Request, next: Next) -> Respon
 async fn show_config(State(fake): State<Fake>) -> Json<Value> {
     let mut config = recorded(include_str!("../../freqtrade/recorded/show_config.json"));
     config["state"] = fake.at().state.into();
+    config["position_adjustment_enable"] = fake.at().adds_to_trades.into();
     Json(config)
 }
 
@@ -376,6 +400,55 @@ async fn reload_config(State(fake): State<Fake>) -> Response {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     said("Reloading config ...").into_response()
+}
+
+async fn blacklist(State(fake): State<Fake>) -> Json<Value> {
+    let all = fake.at().blacklist.clone();
+    Json(json!({"method": ["StaticPairList"], "length": all.len(), "blacklist": all, "blacklist_expanded": [], "errors": {}}))
+}
+
+async fn add_to_blacklist(State(fake): State<Fake>, Json(said): Json<Value>) -> Json<Value> {
+    for pattern in said["blacklist"].as_array().unwrap() {
+        let pattern = pattern.as_str().unwrap().to_owned();
+        let mut at = fake.at();
+        at.calls.push(format!("blacklist {pattern}"));
+        if !at.blacklist.contains(&pattern) && !at.lies {
+            at.blacklist.push(pattern);
+        }
+    }
+    blacklist(State(fake)).await
+}
+
+async fn take_from_blacklist(State(fake): State<Fake>, Query(asked): Query<Vec<(String, String)>>) -> Json<Value> {
+    for (name, pattern) in asked {
+        assert_eq!(name, "pairs_to_delete");
+        fake.at().calls.push(format!("unlist {pattern}"));
+        fake.at().blacklist.retain(|known| *known != pattern);
+    }
+    blacklist(State(fake)).await
+}
+
+async fn locks(State(fake): State<Fake>) -> Json<Value> {
+    let shown = |(id, pair, reason): &(i64, String, String)| json!({"id": id, "active": true, "pair": pair, "side": "*", "reason": reason});
+    let all: Vec<Value> = fake.at().locks.iter().map(shown).collect();
+    Json(json!({"lock_count": all.len(), "locks": all}))
+}
+
+async fn lock(State(fake): State<Fake>, Json(said): Json<Vec<Value>>) -> Json<Value> {
+    for one in said {
+        let (pair, reason) = (one["pair"].as_str().unwrap().to_owned(), one["reason"].as_str().unwrap().to_owned());
+        let mut at = fake.at();
+        at.calls.push(format!("lock {pair}"));
+        let id = at.locks.iter().map(|(id, ..)| *id).max().unwrap_or(0) + 1;
+        at.locks.push((id, pair, reason));
+    }
+    locks(State(fake)).await
+}
+
+async fn unlock(State(fake): State<Fake>, Path(id): Path<i64>) -> Json<Value> {
+    fake.at().calls.push(format!("unlock {id}"));
+    fake.at().locks.retain(|(known, ..)| *known != id);
+    locks(State(fake)).await
 }
 
 async fn cancel(State(fake): State<Fake>, Path(id): Path<i64>) -> Response {

@@ -14,7 +14,7 @@ use std::time::Duration;
 const PAUSED: Wanted = Wanted { state: State::Halted, orders: Orders::CancelEntries, exits: Exits::Managed };
 const REDUCING: Wanted = Wanted { state: State::Reducing, orders: Orders::CancelEntries, exits: Exits::Managed };
 const STALE: Wanted = Wanted { state: State::Reducing, orders: Orders::Keep, exits: Exits::Managed };
-const ACTIVE: Wanted = Wanted { state: State::Active, orders: Orders::Keep, exits: Exits::Managed };
+pub(super) const ACTIVE: Wanted = Wanted { state: State::Active, orders: Orders::Keep, exits: Exits::Managed };
 const KILLED: Wanted = Wanted { state: State::Halted, orders: Orders::CancelAll, exits: Exits::None };
 
 fn with(fake: &Fake, password: &str, throttle_ms: i64, timeout_ms: i64) -> FreqtradeAdapter {
@@ -28,13 +28,13 @@ fn with(fake: &Fake, password: &str, throttle_ms: i64, timeout_ms: i64) -> Freqt
     FreqtradeAdapter::new(config, BootClock::system()).unwrap()
 }
 
-fn adapter(fake: &Fake) -> FreqtradeAdapter {
+pub(super) fn adapter(fake: &Fake) -> FreqtradeAdapter {
     // Longer than the fake's own: a proof may take its time on a busy machine.
     with(fake, PASSWORD, 3_000, 3_000)
 }
 
 /// A bot that runs and has placed what it can.
-async fn running() -> (Fake, FreqtradeAdapter) {
+pub(super) async fn running() -> (Fake, FreqtradeAdapter) {
     let fake = Fake::new("running").await;
     super::until("it has entered", || fake.at().entered >= 2).await;
     let adapter = adapter(&fake);

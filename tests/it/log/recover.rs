@@ -5,7 +5,7 @@ use super::copy::{Raw, copy, copy_dir, copy_of, opened};
 use crate::faults::until;
 use crate::harness::{
     agent::{self, Agent},
-    app::{TestApp, assemble},
+    app::{ORIGIN, TestApp, assemble},
     browser::{Browser, PASSWORD},
     db::{Fresh, Kind, Place, fresh, on_both},
 };
@@ -41,8 +41,21 @@ struct Restored {
     place: Place,
 }
 
-/// A bot that ran, a press after the backup, and the backup beside what lies outside of the database.
+/// What was in the backup.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Backup {
+    /// The database; what lies outside of it is of today.
+    Database,
+    /// The whole data folder: only agents have seen more.
+    Everything,
+}
+
 async fn restored(fresh: Fresh) -> Restored {
+    restored_from(fresh, Backup::Database).await
+}
+
+/// A bot that ran, a press after the backup, and the backup beside what lies outside of the database.
+async fn restored_from(fresh: Fresh, backup: Backup) -> Restored {
     let mut test = TestApp::new(fresh).await;
     let bot = test.bot("arb-1", "arb").await;
     let mut agent = agent::ready(&test, &bot, "operator").await;
@@ -54,7 +67,17 @@ async fn restored(fresh: Fresh) -> Restored {
     agent.settle(&test.app).await;
     assert_eq!(agent.state, State::Active);
     test.app.publish(true).await.unwrap();
+    test.app.feed_sink().await.unwrap();
     let place = copy(&test.fresh, "backup").await;
+    let dir = test.fresh.dir.path();
+    let settings = LogSettings { state_dir: dir.join("kept-state"), sink: Some(dir.join("kept-log")), is_one_volume: false };
+    let keep = |test: &TestApp| {
+        copy_dir(&test.log_settings().state_dir, &settings.state_dir);
+        copy_dir(test.log_settings().sink.as_ref().unwrap(), settings.sink.as_ref().unwrap());
+    };
+    if backup == Backup::Everything {
+        keep(&test);
+    }
     // What the backup does not have: a press, and the agent that obeyed it.
     for (who, level) in [("operator", Level::Pause), ("lead", Level::Pause), ("risk", Level::Reduce)] {
         test.press(who, Scope::Bot(bot.id.clone()), level).await;
@@ -65,10 +88,9 @@ async fn restored(fresh: Fresh) -> Restored {
     until("evidence of the presses", async || test.app.evidence.pending() == 0).await;
     test.app.publish(true).await.unwrap();
     test.app.feed_sink().await.unwrap();
-    let dir = test.fresh.dir.path();
-    let settings = LogSettings { state_dir: dir.join("kept-state"), sink: Some(dir.join("kept-log")), is_one_volume: false };
-    copy_dir(&test.log_settings().state_dir, &settings.state_dir);
-    copy_dir(test.log_settings().sink.as_ref().unwrap(), settings.sink.as_ref().unwrap());
+    if backup == Backup::Database {
+        keep(&test);
+    }
     test.app = started(&test, &place, &settings).await;
     Restored { test, agent, bot: bot.id, settings, place }
 }
@@ -204,6 +226,16 @@ on_both!(two_people_recover_a_restored_site_and_nothing_runs_by_itself, |fresh: 
     assert_eq!(agent.state, State::Active);
     let report = andon::app::audit::verify_log(&mut test.app.db.read().await.unwrap(), &test.app.keys).await.unwrap();
     assert!(report.is_good() && report.earlier.len() == 1, "{report:#?}");
+    // Software that shares nothing with ours reads both incarnations, given the sink or the newest of them.
+    test.app.publish(true).await.unwrap();
+    test.app.feed_sink().await.unwrap();
+    let sink = settings.sink.as_ref().unwrap();
+    for folder in [sink.clone(), andon::app::log::sink::find(sink).unwrap()] {
+        let (code, said) = crate::log::verify::python("verify_acts.py", &folder, ORIGIN);
+        let good: u64 =
+            said.split_once(": ").unwrap().1.split_once(" signatures good, 0 wrong").unwrap_or_else(|| panic!("{said}")).0.parse().unwrap();
+        assert!(code == Some(0) && good >= report.signatures && said.contains("-1, ") && said.contains("-2: "), "{said}");
+    }
 
     // Entries of both incarnations are found by their numbers, and a bot's history goes through.
     let auditor = test.actor("auditor");
@@ -214,6 +246,25 @@ on_both!(two_people_recover_a_restored_site_and_nothing_runs_by_itself, |fresh: 
     for row in [&rows[0], rows.last().unwrap()] {
         assert!(test.app.entry(&auditor, row.seq as i64).await.unwrap().included);
     }
+});
+
+on_both!(a_whole_folder_that_was_restored_is_recovered_though_nothing_froze, |fresh: Fresh| async move {
+    let mut site = restored_from(fresh, Backup::Everything).await;
+    assert_eq!(frozen(&site.test.app), None, "mark and database are of one time");
+    for _ in 0..2 {
+        site.agent.check_in(&site.test.app).await.unwrap();
+    }
+    let known = site.test.app.site_outlook("root").await.unwrap();
+    assert_eq!((known.reason(), known.ahead().count()), (Some("rollback"), 1), "only an agent knows better");
+    let links = ask(&site.test).await;
+    assert_eq!(sign(&site.test, &links[0], "lead", &[]).await.unwrap(), Signed::Waits);
+    assert_eq!(sign(&site.test, &links[1], "admin", &[]).await.unwrap(), Signed::Done);
+    let pause = site.test.app.fleet.view().open_holds().any(|hold| hold.scope == Scope::Fleet && hold.level == Level::Pause);
+    assert!(pause, "the fleet is paused");
+    site.agent.check_in(&site.test.app).await.unwrap();
+    assert_eq!((site.agent.behind, site.agent.state), (false, State::Halted), "the counter is above what it has seen, and it stands");
+    let found = verified(&site.test.app, &site.settings, true).await;
+    assert!(found.is_good(), "{found:#?}");
 });
 
 on_both!(a_database_of_before_a_recovery_freezes_and_the_next_one_takes_a_name_that_nobody_has_seen, |fresh: Fresh| async move {

@@ -229,7 +229,7 @@ on_both!(each_planted_fault_is_found, |fresh: Fresh| async move {
 });
 
 /// What one of the examples in Python says of a sink.
-fn python(script: &str, folder: &Path, argument: &str) -> (Option<i32>, String) {
+pub fn python(script: &str, folder: &Path, argument: &str) -> (Option<i32>, String) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(script);
     let python = std::env::var("ANDON_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
     let run = std::process::Command::new(python).arg(script).arg(folder).arg(argument).output();

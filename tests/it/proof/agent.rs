@@ -49,7 +49,7 @@ pub struct Process {
 impl Process {
     /// A boot with what lies on disk.
     pub fn boot(boot: u8, memory: Option<Memory>, told: u8, issued: u8) -> Self {
-        let powers = Powers { can_reduce: true, can_manage_exits: true };
+        let powers = Powers { can_reduce: true, can_manage_exits: true, leaves_out_within_ms: None };
         let patience = Patience { stale_after_ms: STALE_MS, lapse_after_ms: LAPSE_MS };
         let carried = memory.as_ref().map_or(0, carried);
         Self {

@@ -1,10 +1,11 @@
 //! The directive against the model's sentences: any history of any kind of fact, read in pieces of any size, comes to what a reader of the text
 //! would say who knows the whole history and nothing of how it is kept.
 
+use crate::harness::plain;
 use andon::{
     domain::{
-        BotFacts, BotId, Epoch, Exits, Hold, HoldId, Level, Limits, Orders, PlacedBy, PlacerKind, Scope, Stage, State, StopFact, StopKind,
-        TeamId, Timestamp, Timings, UserId, hold::Release,
+        BotFacts, BotId, Epoch, Exits, Hold, HoldId, Level, Orders, Scope, Stage, State, StopFact, StopKind, TeamId, Timestamp, UserId,
+        hold::Release,
     },
     fleet::{View, view::Changes},
 };
@@ -119,22 +120,8 @@ impl History {
     }
 
     fn hold(&self, scope: usize, level: Level, epoch: Epoch) -> Hold {
-        Hold {
-            id: HoldId::from_stored(format!("hold {}", self.holds.len() + self.pushed.len())),
-            scope: self.scope(scope),
-            level,
-            why: String::new(),
-            placed_by: PlacedBy { kind: PlacerKind::Host, id: "0".into(), name: "host".into(), as_risk: false },
-            at: Timestamp(0),
-            epoch,
-            released: None,
-            late: false,
-            idempotency_key: String::new(),
-            origin: None,
-            entry: None,
-            not_before: None,
-            press: None,
-        }
+        let id = HoldId::from_stored(format!("hold {}", self.holds.len() + self.pushed.len()));
+        Hold { id, ..plain::hold(self.scope(scope), level, epoch.0) }
     }
 
     /// Changes a bot, with an epoch of its own.
@@ -153,23 +140,8 @@ impl History {
         match fact {
             Fact::Enrol { team } => {
                 let epoch = self.take_epoch();
-                let bot = BotFacts {
-                    id: BotId::from_stored(format!("bot {}", self.bots.len())),
-                    name: "grid".into(),
-                    team: self.teams[team].clone(),
-                    strategy: "grid".into(),
-                    owner: UserId::from_stored("owner".into()),
-                    stage: Stage::Sandbox,
-                    exits: Exits::Managed,
-                    timings: Timings::default(),
-                    limits: Limits::default(),
-                    limits_waiting: false,
-                    limits_at: Timestamp(0),
-                    seat: None,
-                    start_epoch: Epoch(0),
-                    stop: None,
-                    fact_epoch: epoch,
-                };
+                let id = BotId::from_stored(format!("bot {}", self.bots.len()));
+                let bot = BotFacts { id, team: self.teams[team].clone(), fact_epoch: epoch, ..plain::bot() };
                 self.bots.push(bot);
             }
             Fact::Place { scope, level, is_ours } => {

@@ -7,10 +7,8 @@ use super::{
     server::{Answered, Db, IMPORTED, LEVEL, ROLLBACK, Replica, Row},
     wire::{CheckIn, Down, bit},
 };
-use andon::domain::{
-    AgentId, BotFacts, BotId, Epoch, Exits, Hold, HoldId, Limits, PlacedBy, PlacerKind, Scope, Stage, State, StopKind, TeamId, Timestamp,
-    Timings, UserId,
-};
+use crate::harness::plain;
+use andon::domain::{AgentId, BotFacts, BotId, Epoch, Hold, HoldId, Scope, State, StopKind, TeamId, Timings, UserId};
 use std::hash::Hash;
 
 /// A step of time, and what is borne in steps.
@@ -81,37 +79,14 @@ impl Model {
     pub fn new(scenario: Scenario, without: Option<Rule>) -> Self {
         let bot = BotFacts {
             id: BotId::from_stored("bot".into()),
-            name: "grid".into(),
             team: TeamId::from_stored("team".into()),
-            strategy: String::new(),
             owner: UserId::from_stored("owner".into()),
-            stage: Stage::Sandbox,
-            exits: Exits::Managed,
+            strategy: String::new(),
             timings: Timings { check_in_ms: STEP_MS, stale_after_ms: STALE_MS, lapse_after_ms: LAPSE_MS, apply_within_ms: 0 },
-            limits: Limits::default(),
-            limits_waiting: false,
-            limits_at: Timestamp(0),
-            seat: None,
-            start_epoch: Epoch(0),
-            stop: None,
             fact_epoch: Epoch(0),
+            ..plain::bot()
         };
-        let hold = Hold {
-            id: HoldId::from_stored("0".into()),
-            scope: Scope::Fleet,
-            level: LEVEL,
-            why: String::new(),
-            placed_by: PlacedBy { kind: PlacerKind::Host, id: "0".into(), name: "host".into(), as_risk: false },
-            at: Timestamp(0),
-            epoch: Epoch(0),
-            released: None,
-            late: false,
-            idempotency_key: String::new(),
-            origin: None,
-            entry: None,
-            not_before: None,
-            press: None,
-        };
+        let hold = Hold { id: HoldId::from_stored("0".into()), ..plain::hold(Scope::Fleet, LEVEL, 0) };
         Self { scenario, without, bot, hold, agent: AgentId::from_stored("agent".into()) }
     }
 

@@ -320,3 +320,27 @@ async fn a_limit_says_in_what_it_is_counted_and_names_itself_when_it_is_refused(
     assert!(browser.page.contains("Leverage would be looser than 2"), "{}", browser.page);
     assert!(browser.page.contains("raising a limit takes a request of two people"), "{}", browser.page);
 }
+
+#[tokio::test]
+async fn the_worst_case_of_an_agent_that_polls_counts_how_seldom_it_does() {
+    let test = site().await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = ready(&test, &bot, "operator").await;
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    let page = format!("/bots/{}", bot.id);
+    let worst = |browser: &Browser| browser.between("<dt>Worst case</dt><dd><b>", "</b>").unwrap_or_else(|| panic!("{}", browser.page));
+    test.hand.forward_ms(7_000);
+    agent.check_in(&test.app).await.unwrap();
+    browser.get(&page).await;
+    assert_eq!(worst(&browser), "42 s", "30 s of lease, 7 s until it asks again, 5 s to obey");
+    assert!(browser.page.contains("it polls, lately every 7.0 s"), "{}", browser.page);
+    browser.get("/agents").await;
+    assert!(browser.page.contains("42 s"), "{}", browser.page);
+    let placed = test.press("operator", Scope::Bot(bot.id.clone()), Level::Pause).await;
+    let receipt = test.app.receipt(&test.actor("operator"), &placed.hold.id).await.unwrap();
+    assert_eq!(receipt.worst_case_ms(), 42_000);
+    agent.seq += 1;
+    test.app.check_in(&agent.live(&test.app), &agent.says(), "stream").await.unwrap();
+    browser.get(&page).await;
+    assert_eq!(worst(&browser), "35 s", "on a stream a stop waits for no check-in");
+}

@@ -81,8 +81,13 @@ pub struct Line {
 impl Line {
     /// Connects, and says nothing yet.
     pub async fn connect(stage: &Stage, agent: &Enrolled) -> Self {
-        let mut request = format!("ws://{}/agent/v1/stream", stage.address).into_client_request().unwrap();
-        request.headers_mut().insert("authorization", format!("Bearer {}", agent.token).parse().unwrap());
+        Self::open(stage.address, &agent.token).await
+    }
+
+    /// Connects with a token, and says nothing yet.
+    pub async fn open(address: SocketAddr, token: &str) -> Self {
+        let mut request = format!("ws://{address}/agent/v1/stream").into_client_request().unwrap();
+        request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         request.headers_mut().insert("sec-websocket-protocol", "andon.v1".parse().unwrap());
         let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
         Self { socket, boot: String::new(), sent: 0, seq: 0 }

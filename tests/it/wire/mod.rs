@@ -5,6 +5,7 @@ mod client;
 mod fuzz;
 mod long_poll;
 mod poll;
+mod same;
 mod stage;
 mod stop_path;
 mod stream;

@@ -1,7 +1,10 @@
 //! A server on a socket of its own, with a team, a lead, bots that are started by rows, and tokens of every scope.
 
 use super::client::{Client, Reply};
-use crate::harness::db::{Fresh, Kind, fresh};
+use crate::harness::{
+    db::{Fresh, Kind, fresh},
+    plain,
+};
 use andon::app::{
     App, Parts,
     holds::{Placed, Press},
@@ -9,8 +12,8 @@ use andon::app::{
 use andon::authz::Actor;
 use andon::crypto::token::{self, TokenDigest};
 use andon::domain::{
-    ActId, BotFacts, BotId, Clock, CredentialId, Epoch, Exits, Grant, HoldId, InstallationId, Level, Limits, Role, Scope,
-    Stage as BotStage, StartLeaf, TeamId, Timestamp, Timings, TokenId, UserId, hold::Release,
+    ActId, BotFacts, BotId, Clock, CredentialId, Epoch, Grant, HoldId, InstallationId, Level, Limits, Role, Scope, StartLeaf, TeamId,
+    Timestamp, TokenId, UserId, hold::Release,
 };
 use andon::fleet::Spool;
 use andon::storage::{self, Lane, credentials::Credential, installation::Installation, teams::Team, tokens::StoredToken, users::User};
@@ -157,21 +160,12 @@ impl Stage {
     pub async fn bot_with(&self, name: &str, team: &TeamId, limits: Limits) -> BotId {
         let mut tx = self.fresh.db.write(Lane::Normal).await.unwrap();
         let facts = BotFacts {
-            id: BotId::new(),
             name: name.into(),
             team: team.clone(),
-            strategy: "grid".into(),
             owner: self.lead.clone(),
-            stage: BotStage::Sandbox,
-            exits: Exits::Managed,
-            timings: Timings::default(),
             limits,
-            limits_waiting: false,
-            limits_at: Timestamp(0),
-            seat: None,
-            start_epoch: Epoch(0),
-            stop: None,
             fact_epoch: storage::epoch::epoch_take(&mut tx).await.unwrap(),
+            ..plain::bot()
         };
         storage::bots::bot_insert(&mut tx, &facts, Timestamp(1)).await.unwrap();
         tx.commit().await.unwrap();

@@ -8,7 +8,7 @@ use crate::agent::{
 use crate::protocol::MAX_BODY;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
-    io::Read,
+    io::{Read, Write},
     os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -57,6 +57,8 @@ pub struct Call {
     pub dir: Option<PathBuf>,
     /// What it finds in its environment, beside what this process has there.
     pub env: Vec<(&'static str, String)>,
+    /// What it reads on standard input; empty: nothing.
+    pub input: Vec<u8>,
     /// How long it may take. Milliseconds.
     pub timeout_ms: i64,
     /// Held while it runs, for one that changes the bot: the next waits until this one and all it started is gone.
@@ -77,6 +79,7 @@ impl Call {
         let mut child = self.spawn().map_err(|error| failed(format!("cannot be run: {error}")))?;
         let group = Pid::from_child(&child);
         let output = read(&mut child);
+        self.write(&mut child);
         let boot_clock = BootClock::system();
         let until = boot_clock.now_ms().saturating_add(self.timeout_ms);
         let status = loop {
@@ -109,12 +112,24 @@ impl Call {
     fn spawn(&self) -> std::io::Result<Child> {
         let (program, arguments) = self.command.split_first().ok_or_else(|| std::io::Error::other("it is empty"))?;
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+        let stdin = if self.input.is_empty() { Stdio::null() } else { Stdio::piped() };
+        command.args(arguments).stdin(stdin).stdout(Stdio::piped()).process_group(0);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
         command.spawn()
+    }
+
+    /// Writes what it reads, beside: one that does not read is not waited for.
+    fn write(&self, child: &mut Child) {
+        if let Some(mut stdin) = child.stdin.take() {
+            let input = self.input.clone();
+            thread::spawn(move || {
+                // One that ends without having read it said so by its status.
+                let _ = stdin.write_all(&input);
+            });
+        }
     }
 }
 

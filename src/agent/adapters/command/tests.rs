@@ -40,6 +40,7 @@ fn config(dir: &Path) -> CommandConfig {
         working_dir: None,
         halt: order(&ctl, "halt", 20_000),
         reduce: Some(order(&ctl, "reduce", 20_000)),
+        block: None,
         start: order(&ctl, "start", 20_000),
         report: order(&ctl, "report", 20_000),
         manages_exits: false,
@@ -186,4 +187,61 @@ fn it_declares_what_the_slower_of_its_stops_takes_at_most() {
     };
     assert_eq!(with(5_000, Some(9_000)), 9_000 + 3_000 + GONE_MS + 1_000);
     assert_eq!(with(5_000, None), 5_000 + 3_000 + GONE_MS + 1_000);
+}
+
+const BLOCK: &str = r#"#!/bin/sh
+cd "$(dirname "$0")" || exit 1
+cat > blocked.new && mv blocked.new blocked
+echo "block $ANDON_STATE" >> calls
+[ ! -e refuses ]
+"#;
+
+fn symbols(names: &[&str]) -> Vec<BlockedFrame> {
+    names.iter().map(|name| BlockedFrame { venue: None, symbol: (*name).into() }).collect()
+}
+
+#[tokio::test]
+async fn a_block_command_reads_every_symbol_and_its_status_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let block = Order { command: script(dir.path(), "block", BLOCK), timeout_ms: 20_000 };
+    let bot = CommandAdapter::new(CommandConfig { block: Some(block), ..config(dir.path()) });
+    assert_eq!(bot.traits().leaves_out_within_ms, Some(20_000 + GONE_MS + 1_000));
+    bot.apply(&RUN).await.unwrap();
+    let mut both = symbols(&["BTC/USDT"]);
+    both.push(BlockedFrame { venue: Some("binance".into()), symbol: "ETH/USDT".into() });
+    assert_eq!(bot.leave_out(&both).await.unwrap().entry_orders, Some(0));
+    let read = || fs::read_to_string(dir.path().join("blocked")).unwrap();
+    assert_eq!(read(), r#"[{"symbol":"BTC/USDT"},{"venue":"binance","symbol":"ETH/USDT"}]"#);
+    let called = || calls(dir.path()).iter().filter(|call| *call == "block active").count();
+    bot.leave_out(&both).await.unwrap();
+    assert_eq!(called(), 1, "the same again a moment later is not asked again");
+    bot.look().await.unwrap();
+    bot.leave_out(&both).await.unwrap();
+    assert_eq!(called(), 2, "a bot that was seen to be another instance knows of no symbol");
+    fs::write(dir.path().join("refuses"), "").unwrap();
+    let error = bot.leave_out(&symbols(&["BTC/USDT"])).await.unwrap_err().to_string();
+    assert!(error.contains("block command"), "{error}");
+    fs::remove_file(dir.path().join("refuses")).unwrap();
+    bot.leave_out(&both).await.unwrap();
+    assert_eq!((called(), read().contains("ETH")), (4, true), "what was refused is asked anew, and what stood before it too");
+    bot.leave_out(&[]).await.unwrap();
+    assert_eq!(read(), "[]", "and told when there is none any more");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_block_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let slow = script(dir.path(), "slow", "#!/bin/sh\ntouch \"$(dirname \"$0\")/began\"\nsleep 30\n");
+    let block = Order { command: slow, timeout_ms: 60_000 };
+    let bot = Arc::new(CommandAdapter::new(CommandConfig { block: Some(block), ..config(dir.path()) }));
+    let blocking = tokio::spawn({
+        let bot = bot.clone();
+        async move { bot.leave_out(&symbols(&["BTC/USDT"])).await }
+    });
+    while !dir.path().join("began").exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(bot.apply(&STANDSTILL).await.unwrap().state, State::Halted);
+    assert!(!blocking.is_finished(), "it was halted beside");
+    blocking.abort();
 }

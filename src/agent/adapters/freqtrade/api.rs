@@ -1,13 +1,14 @@
 //! Freqtrade's REST API, as far as it is used: one method per call, each with a deadline. It says what was answered and concludes nothing: a
 //! `200` means that a wish was noted. The password goes into a header and nowhere else.
 
-use super::facts::{Config, Daily, Health, Logs, Trade, Wealth};
+use super::facts::{Blacklist, Config, Daily, Health, Locks, Logs, Trade, Wealth};
 use crate::agent::link::{trust::Trust, wire::chain};
 use crate::domain::Secret;
 use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use std::time::Duration;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 /// The most that an answer may hold. A thousand trades with their orders are about 3 MB.
 const MOST: usize = 16 << 20;
@@ -118,7 +119,41 @@ impl Api {
         self.call(Method::DELETE, &format!("trades/{trade}/open-order"), self.long).await.map(|_: serde::de::IgnoredAny| ())
     }
 
+    /// `GET blacklist`: what no entry is made in, as it is now.
+    pub async fn blacklist(&self) -> Result<Blacklist, ApiError> {
+        self.call(Method::GET, "blacklist", self.timeout).await
+    }
+    /// `POST blacklist`: adds patterns. Answered with 200 whether they were taken or not.
+    pub async fn add_to_blacklist(&self, patterns: &[&str]) -> Result<(), ApiError> {
+        let body = json!({ "blacklist": patterns });
+        self.send(Method::POST, "blacklist", self.timeout, Some(body)).await.map(|_: serde::de::IgnoredAny| ())
+    }
+    /// `DELETE blacklist`: takes patterns away.
+    pub async fn take_from_blacklist(&self, patterns: &[&str]) -> Result<(), ApiError> {
+        let query: String = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(patterns.iter().map(|pattern| ("pairs_to_delete", pattern)))
+            .finish();
+        self.call(Method::DELETE, &format!("blacklist?{query}"), self.timeout).await.map(|_: serde::de::IgnoredAny| ())
+    }
+    /// `GET locks`: pairs in which no entry is made for a time.
+    pub async fn locks(&self) -> Result<Locks, ApiError> {
+        self.call(Method::GET, "locks", self.timeout).await
+    }
+    /// `POST locks`: locks pairs on both sides.
+    pub async fn lock(&self, pairs: &[&str], until: &str, reason: &str) -> Result<(), ApiError> {
+        let body = pairs.iter().map(|pair| json!({ "pair": pair, "until": until, "side": "*", "reason": reason })).collect();
+        self.send(Method::POST, "locks", self.timeout, Some(body)).await.map(|_: serde::de::IgnoredAny| ())
+    }
+    /// `DELETE locks/ID`.
+    pub async fn unlock(&self, lock: i64) -> Result<(), ApiError> {
+        self.call(Method::DELETE, &format!("locks/{lock}"), self.timeout).await.map(|_: serde::de::IgnoredAny| ())
+    }
+
     async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, within: Duration) -> Result<T, ApiError> {
+        self.send(method, path, within, None).await
+    }
+
+    async fn send<T: DeserializeOwned>(&self, method: Method, path: &str, within: Duration, body: Option<Value>) -> Result<T, ApiError> {
         let failed = |error: reqwest::Error| {
             if error.is_timeout() {
                 ApiError::Slow(path.to_owned(), within.as_millis())
@@ -127,7 +162,10 @@ impl Api {
             }
         };
         let url = self.base.join("api/v1/").and_then(|base| base.join(path)).map_err(|error| unreadable(path, error))?;
-        let request = self.http.request(method, url).basic_auth(&self.username, Some(self.password.expose())).timeout(within);
+        let mut request = self.http.request(method, url).basic_auth(&self.username, Some(self.password.expose())).timeout(within);
+        if let Some(body) = body {
+            request = request.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());
+        }
         let mut response = request.send().await.map_err(failed)?;
         let status = response.status();
         let mut body = Vec::new();

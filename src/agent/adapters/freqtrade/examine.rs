@@ -98,6 +98,12 @@ pub(super) async fn examine(api: &Api, settings: &FreqtradeConfig, clock: &BootC
         Finding { is_good: mode != Mode::Unknown, text: format!("its state is {}", mode.word()) },
         latency(api, settings, clock).await,
     ];
+    if config.adds_to_trades() {
+        found.push(Finding::good(
+            "position_adjustment_enable is on: while a trade is open in a symbol that is held, the whole bot is reduced, since no blacklist keeps \
+             its strategy from adding to that trade",
+        ));
+    }
     found.push(match api.status().await {
         Ok(trades) => Finding::good(format!("{} open trades, {} resting entry orders", trades.len(), resting(&trades).entry.unwrap_or(0))),
         Err(error) => Finding::bad(format!("its open trades cannot be read: {error}")),

@@ -18,6 +18,10 @@ impl Config {
     pub fn mode(&self) -> Mode {
         Mode::of(self.text("state"))
     }
+    /// Its strategy may add to trades that are open. Not said: it may.
+    pub fn adds_to_trades(&self) -> bool {
+        self.0.get("position_adjustment_enable").and_then(Value::as_bool).unwrap_or(true)
+    }
 }
 
 /// A state, as wished for or as worked in.
@@ -167,6 +171,35 @@ impl Trade {
     pub fn cancellable(&self) -> u64 {
         self.resting().filter(|order| order.ft_order_side != "stoploss").count() as u64
     }
+}
+
+/// `blacklist`.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Blacklist {
+    /// Patterns, as its configuration and whoever else has added them.
+    pub blacklist: Vec<String>,
+}
+
+/// `locks`.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Locks {
+    /// Those that are in force.
+    pub locks: Vec<Lock>,
+}
+
+/// One lock.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Lock {
+    /// Its number.
+    pub id: i64,
+    /// What is locked.
+    pub pair: String,
+    /// `long`, `short`, or `*` for both.
+    #[serde(default)]
+    pub side: String,
+    /// By whom and why.
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 /// `balance`.

@@ -11,7 +11,7 @@ use crate::domain::{Exits, Orders, State};
 use std::time::Duration;
 
 /// How often a proof is looked for.
-const STEP: Duration = Duration::from_millis(200);
+pub(super) const STEP: Duration = Duration::from_millis(200);
 /// A bot that reloads its configuration obeys nothing until it has.
 const RELOAD_MS: i64 = 10_000;
 /// What a bot may take to begin beyond what a stop may take: it looks at every open trade first.
@@ -50,7 +50,7 @@ impl Proof {
 }
 
 /// Where its loop was, read after it was told something.
-struct Mark {
+pub(super) struct Mark {
     last_process: Option<String>,
     spoke_ms: f64,
 }
@@ -173,12 +173,12 @@ impl FreqtradeAdapter {
     }
 
     /// The log first: when it says that the worker stands, the round that it ended is in what is read after it.
-    async fn loop_now(&self) -> Result<(Health, Worker), AdapterError> {
+    pub(super) async fn loop_now(&self) -> Result<(Health, Worker), AdapterError> {
         let worker = self.api.logs().await?.worker();
         Ok((self.api.health().await?, worker))
     }
 
-    async fn mark(&self) -> Result<Mark, AdapterError> {
+    pub(super) async fn mark(&self) -> Result<Mark, AdapterError> {
         let (health, worker) = self.loop_now().await?;
         Ok(Mark { last_process: health.last_process, spoke_ms: worker.spoke_ms })
     }
@@ -232,6 +232,6 @@ impl FreqtradeAdapter {
 }
 
 /// True when a round of its loop has ended since the mark.
-fn came_round(mark: &Mark, health: &Health, worker: Worker) -> bool {
+pub(super) fn came_round(mark: &Mark, health: &Health, worker: Worker) -> bool {
     health.last_process != mark.last_process || worker.spoke_ms > mark.spoke_ms
 }

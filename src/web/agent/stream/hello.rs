@@ -17,12 +17,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// 4408 when none comes in time, 4400 for another frame.
-pub(super) async fn hear(wire: &mut Wire, frames: &mut SplitStream<WebSocket>) -> Result<Hello, End> {
+pub(super) async fn hear(wire: &mut Wire, frames: &mut SplitStream<WebSocket>) -> Result<Box<Hello>, End> {
     let first = async {
         let mut pace = Pace::new(Instant::now());
         loop {
             match hear::read(frames.next().await)? {
-                Heard::Hello(hello) => return Ok(*hello),
+                Heard::Hello(hello) => return Ok(hello),
                 _ if !pace.spend(Instant::now()) => return Err(End::with(close::OVERLOADED, "too many frames")),
                 Heard::Unknown(word) => wire.error("unknown type", format!("This server does not know frames of type {word}.")).await?,
                 Heard::Nothing => {}
@@ -35,8 +35,8 @@ pub(super) async fn hear(wire: &mut Wire, frames: &mut SplitStream<WebSocket>) -
 }
 
 /// A hello as the check-in that it is: it renews nothing, but is answered by the same rules.
-pub(super) fn as_check_in(hello: Hello) -> CheckIn {
-    CheckIn {
+pub(super) fn as_check_in(hello: Hello) -> Box<CheckIn> {
+    Box::new(CheckIn {
         boot: Some(hello.boot),
         epoch: Some(hello.epoch),
         state: Some(hello.state),
@@ -48,5 +48,5 @@ pub(super) fn as_check_in(hello: Hello) -> CheckIn {
         key_versions: hello.key_versions,
         adapter: hello.adapter,
         ..CheckIn::default()
-    }
+    })
 }

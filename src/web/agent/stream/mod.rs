@@ -19,8 +19,9 @@ use axum::extract::{
 use futures_util::StreamExt;
 use std::sync::Arc;
 
-/// What each stream sets aside for reading, bytes: a check-in and its report fit, and ten thousand streams cost megabytes, not gigabytes.
-const READ_BUFFER: usize = 2 * 1024;
+/// What each stream sets aside for reading, bytes: a check-in fits, a report takes what it needs, and ten thousand streams cost megabytes, not
+/// gigabytes.
+const READ_BUFFER: usize = 1024;
 
 /// Becomes a websocket.
 ///
@@ -40,13 +41,14 @@ pub async fn open(State(app): Shared, ByAgent(agent): ByAgent, upgrade: Result<W
 async fn run(app: Arc<crate::app::App>, agent: Arc<crate::app::agent_book::LiveAgent>, socket: WebSocket) {
     let (sink, mut frames) = socket.split();
     let mut wire = wire::Wire::new(sink);
-    let hello = match hello::hear(&mut wire, &mut frames).await {
+    let hello = match Box::pin(hello::hear(&mut wire, &mut frames)).await {
         Ok(hello) => hello,
-        Err(end) => return wire.close(end, &mut frames).await,
+        Err(end) => return Box::pin(wire.close(end, &mut frames)).await,
     };
     let teller = tell::Teller::new(app.clone(), agent.bot.clone());
     let mouth = Arc::new(mouth::Mouth::new(agent.bot.clone(), wire, teller, hello.state));
     let end = session::Session::new(&app, &agent, &mouth, &hello).run(hello, &mut frames).await;
     tracing::debug!(agent = %agent.id, code = end.code, reason = %end.reason, "a stream ended");
-    mouth.speech().await.wire.close(end, &mut frames).await;
+    let mut speech = mouth.speech().await;
+    Box::pin(speech.wire.close(end, &mut frames)).await;
 }

@@ -34,7 +34,7 @@ const WAITING: usize = 8;
 /// How long a stream that ends for too many frames may take to answer those it took.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
-type Answered = Box<(CheckIn, Result<Heard, Unheard>)>;
+type Answered = Box<(Box<CheckIn>, Result<Heard, Unheard>)>;
 type Risen = Result<(Directive, DirectiveFrame), Unheard>;
 type HoldTaken = (HoldId, Result<Placed, AppError>);
 
@@ -59,7 +59,8 @@ pub(super) struct Session<'a> {
     // Open once this boot is known to be the newest: an older one closes nothing (ruling H8).
     line: Option<LineGuard<'a>>,
     greeted: bool,
-    waiting: VecDeque<CheckIn>,
+    // Boxed: most of the time nothing waits, and ten thousand streams have this.
+    waiting: VecDeque<Box<CheckIn>>,
     working: Option<BoxFuture<'a, Answered>>,
     rising: Option<BoxFuture<'a, Risen>>,
     holds: FuturesUnordered<JoinHandle<HoldTaken>>,
@@ -92,8 +93,8 @@ impl<'a> Session<'a> {
     }
 
     /// Runs until the stream ends; says why.
-    pub async fn run(mut self, hello: Hello, frames: &mut SplitStream<WebSocket>) -> End {
-        self.take_check_in(hello::as_check_in(hello)).await;
+    pub async fn run(mut self, hello: Box<Hello>, frames: &mut SplitStream<WebSocket>) -> End {
+        self.take_check_in(hello::as_check_in(*hello)).await;
         match self.serve(frames).await {
             Ok(never) => match never {},
             Err(end) => end,
@@ -119,22 +120,23 @@ impl<'a> Session<'a> {
                 said = hear::next(&self.app.lines, frames), if self.leaving.is_none() => News::Said(hear::read(said)),
             };
             match news {
-                News::Woken => self.look().await?,
+                // What is done with news is boxed: it is over in a moment, and its state would stay with every stream.
+                News::Woken => Box::pin(self.look()).await?,
                 News::Ended(end) => return Err(end),
                 News::Answered(answered) => {
                     let (said, heard) = *answered;
                     self.working = None;
                     self.work();
-                    self.answer(&said, heard).await?;
+                    Box::pin(self.answer(&said, heard)).await?;
                 }
                 News::Risen(risen) => {
                     self.rising = None;
-                    self.tell_risen(risen).await?;
+                    Box::pin(self.tell_risen(risen)).await?;
                 }
-                News::Hold(taken) => self.tell_hold(taken).await?,
+                News::Hold(taken) => Box::pin(self.tell_hold(taken)).await?,
                 News::Quiet if Instant::now() >= self.quiet_until() => return Err(End::with(close::NO_HELLO, "silent for too long")),
                 News::Quiet => quiet.as_mut().reset(self.quiet_until()),
-                News::Said(said) => self.take(said?).await?,
+                News::Said(said) => Box::pin(self.take(said?)).await?,
             }
             if self.leaving.is_some() && self.working.is_none() && self.holds.is_empty() {
                 return Err(overloaded());
@@ -180,11 +182,12 @@ impl<'a> Session<'a> {
                 .await;
         }
         match said {
-            Said::CheckIn(said) => {
+            Said::CheckIn(mut said) => {
                 if said.boot.as_ref().is_some_and(|boot| *boot != self.boot) {
                     return Err(End::malformed("one stream is one boot"));
                 }
-                self.take_check_in(CheckIn { boot: Some(self.boot.clone()), ..*said }).await;
+                said.boot = Some(self.boot.clone());
+                self.take_check_in(said).await;
                 Ok(())
             }
             Said::Ack(frame) => match self.app.acknowledge(self.agent, &frame) {
@@ -206,7 +209,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn take_check_in(&mut self, said: CheckIn) {
+    async fn take_check_in(&mut self, said: Box<CheckIn>) {
         {
             let mut speech = self.mouth.speech().await;
             speech.carries =

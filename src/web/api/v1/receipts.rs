@@ -2,7 +2,7 @@
 
 use super::holds::HoldShape;
 use crate::authz::Action;
-use crate::domain::{HoldId, Step};
+use crate::domain::{HoldId, State as Doing, Step};
 use crate::fleet::{BotReceipt, Receipt};
 use crate::web::{
     Answer, Shared, WebError,
@@ -62,6 +62,9 @@ pub struct BotStep {
     idle_ms: Option<i64>,
     /// Entry orders as last read back; null: unknown.
     entry_orders: Option<i64>,
+    /// What the bot did when it had applied it, as last said: `halted`, `reducing`, or `active` where it leaves out the held symbol alone; null:
+    /// not said.
+    doing: Option<&'static str>,
     /// It should have applied it by now and has not said so.
     unconfirmed: bool,
     /// When its agent was last heard.
@@ -78,6 +81,7 @@ impl From<&BotReceipt> for BotStep {
             applied_ms: receipt.applied_ms,
             idle_ms: receipt.idle_ms,
             entry_orders: receipt.entry_orders,
+            doing: receipt.doing.map(Doing::as_str),
             unconfirmed: receipt.unconfirmed,
             seen_at: receipt.seen_at.map(|at| at.rfc3339()),
         }

@@ -4,7 +4,7 @@ pub mod show;
 
 use crate::app::App;
 use crate::domain::{BotId, Timestamp};
-use crate::fleet::AgentSeen;
+use crate::fleet::{AgentSeen, worst_case_stop_ms};
 use crate::web::{
     Answer, Shared,
     chip::{Chip, Tone},
@@ -150,7 +150,7 @@ fn row(app: &App, (id, name): (String, String), bot: &BotId, state: &str, about:
         platform: about.platform,
         channel: channel(seen.as_ref()),
         age: Age::new(seen.as_ref().map(|seen| seen.at), app.clock.now(), timings),
-        stops_within: duration(timings.worst_case_stop_ms()),
+        stops_within: duration(worst_case_stop_ms(timings, seen.as_deref())),
         clock: Clock::of(seen.as_ref()),
         token: Token::of(about.token_since, app.clock.now()),
         ended_at: about.ended_at,

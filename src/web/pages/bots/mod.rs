@@ -13,7 +13,7 @@ use crate::app::{App, AppError, kills::is_killed, listings::BotRow, starts::Obst
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::token;
 use crate::domain::{BotFacts, BotId, Exits, Scope, Stage, State as Doing, Timestamp, Timings};
-use crate::fleet::DrillSeen;
+use crate::fleet::{AgentSeen, DrillSeen, worst_case_stop_ms};
 use crate::protocol::{AdapterSaid, Report};
 use crate::web::{
     Answer, Shared, WebError,
@@ -128,6 +128,8 @@ pub(super) struct Place {
     pub(super) seat: Option<String>,
     /// Symbols in which it adds nothing now.
     pub(super) blocked: Vec<String>,
+    /// What its agent says of that.
+    pub(super) how: &'static str,
     /// The bots bound to it: id, name.
     pub(super) linked: Vec<(BotId, String)>,
 }
@@ -184,7 +186,8 @@ pub(super) struct Times {
 }
 
 impl Times {
-    fn of(timings: Timings, adapter: Option<&AdapterSaid>) -> Self {
+    fn of(timings: Timings, adapter: Option<&AdapterSaid>, seen: Option<&AgentSeen>) -> Self {
+        let polls_every_ms = seen.filter(|seen| seen.channel == "poll").and_then(|seen| seen.poll_every_ms);
         let alone = match adapter {
             None => "not known: its agent has not said what kind of bot it is".to_owned(),
             Some(adapter) if adapter.dies_with_agent => "the bot ends with them".to_owned(),
@@ -192,11 +195,14 @@ impl Times {
         };
         Self {
             alone,
-            check_in: duration(timings.check_in_ms),
+            check_in: polls_every_ms.map_or_else(
+                || duration(timings.check_in_ms),
+                |ms| format!("{}; it polls, lately every {}", duration(timings.check_in_ms), duration(ms)),
+            ),
             stale: duration(timings.stale_after_ms),
             lapse: duration(timings.lapse_after_ms),
             apply: duration(timings.apply_within_ms),
-            worst: duration(timings.worst_case_stop_ms()),
+            worst: duration(worst_case_stop_ms(timings, seen)),
         }
     }
 }
@@ -239,7 +245,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
         limits_at: (bot.limits.version > 0).then_some(bot.limits_at),
         limits_wait: bot.limits_waiting,
         place: place(&app, &row),
-        timings: Times::of(bot.timings, row.seen.as_ref().and_then(|seen| seen.adapter.as_ref())),
+        timings: Times::of(bot.timings, row.seen.as_ref().and_then(|seen| seen.adapter.as_ref()), row.seen.as_deref()),
         drilled: super::drills::of_bot(&app, &person.actor, &bot.id, bot.stage).await,
         drill: app.last_drill(&bot.id).map(|drill| (drill_words(&drill), drill.at, format!("/holds/{}", drill.hold))),
         agent: agent(&row, frame.now),
@@ -290,6 +296,11 @@ fn place(app: &App, row: &BotRow) -> Place {
             let environment = app.venues().venue(&subaccount.venue_id).map_or("", |venue| venue.environment.as_str());
             format!("{} ({environment})", app.venues().label(&subaccount))
         }),
+        how: match (row.directive.state, row.seen.as_ref().and_then(|seen| seen.state)) {
+            (Doing::Active, Some(Doing::Active)) => "leaves that out and goes on elsewhere",
+            (Doing::Active, Some(Doing::Reducing)) => "reduced whole: that it leaves that alone out is not proved",
+            _ => "",
+        },
         blocked: blocked.collect(),
         linked: app.venues().linked(&row.bot.id).into_iter().map(|id| (id.clone(), name(&id))).collect(),
     }

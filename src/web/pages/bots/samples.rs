@@ -85,9 +85,10 @@ fn bot(age_s: Option<i64>) -> Bot {
         place: Place {
             seat: Some("binance/grid-7 (test)".to_owned()),
             blocked: vec!["SOL/USDT everywhere".to_owned()],
+            how: "leaves that out and goes on elsewhere",
             linked: vec![(BotId::from_stored(samples::id(8)), "grid-07 hedge".to_owned())],
         },
-        timings: Times::of(timings, Some(&AdapterSaid { name: "freqtrade".to_owned(), dies_with_agent: false })),
+        timings: Times::of(timings, Some(&AdapterSaid { name: "freqtrade".to_owned(), dies_with_agent: false }), None),
         agent: Some(AgentCard {
             name: "host-7".to_owned(),
             href: "/agents/1".to_owned(),
@@ -148,7 +149,7 @@ fn strange() -> Bot {
     page.limits = Vec::new();
     page.start = Start::Unknown;
     page.events = None;
-    page.place = Place { seat: None, blocked: Vec::new(), linked: Vec::new() };
+    page.place = Place { seat: None, blocked: Vec::new(), how: "", linked: Vec::new() };
     page.limits_wait = true;
     page.may = May { pause: false, start: false, edit: false, stage: false, enrol: false, kill: false, tighten: false };
     page

@@ -46,6 +46,8 @@ pub struct Line {
     pub age: Age,
     /// Who answers for it.
     pub owner: String,
+    /// How it obeys a hold on one symbol; empty: not said, or no such hold.
+    pub how: String,
     /// What to do next; empty: nothing.
     pub next: String,
 }
@@ -178,11 +180,22 @@ fn line(app: &App, receipt: &Receipt, bot: &BotReceipt, rests: u64) -> Line {
         idle: ms(bot.idle_ms),
         age: Age::new(bot.seen_at, receipt.at, bot.bot.timings),
         owner: app.people().who(&bot.bot.owner),
+        how: how(receipt, bot),
         next: match rests {
             0 => next_step(bot, app.agents().of_bot(&bot.bot.id).is_some(), receipt),
             1 => "1 order rests by its agent's last word: cancel it at the venue.".to_owned(),
             n => format!("{n} orders rest by its agent's last word: cancel them at the venue."),
         },
+    }
+}
+
+/// How a bot obeys a hold on one symbol.
+fn how(receipt: &Receipt, bot: &BotReceipt) -> String {
+    match (&receipt.hold.scope, bot.doing) {
+        (Scope::Symbol(symbol, _), Some(Doing::Active)) => format!("leaves out {symbol}"),
+        (Scope::Symbol(..), Some(Doing::Reducing)) => "reduced whole".to_owned(),
+        (Scope::Symbol(..), Some(Doing::Halted)) => "halted".to_owned(),
+        _ => String::new(),
     }
 }
 
@@ -198,10 +211,13 @@ fn next_step(bot: &BotReceipt, has_agent: bool, receipt: &Receipt) -> String {
     let age = bot.seen_at.map(|at| receipt.at.ms_since(at));
     match bot.step() {
         Step::Idle | Step::Verified => String::new(),
+        Step::Applied if bot.doing == Some(Doing::Active) => {
+            "It says that it leaves the symbol out. Whether entry orders rest there is not known: look at the venue.".to_owned()
+        }
         Step::Applied => "It stands. Whether entry orders rest is not known: look at the venue.".to_owned(),
         _ if !has_agent => format!("It has no agent that could carry the stop. Look at its host; {AT_THE_VENUE}."),
         _ if age.is_none_or(|age| age > timings.stale_after_ms) => {
-            let by = bot.seen_at.map(|at| at.plus_ms(timings.worst_case_stop_ms()));
+            let by = bot.seen_at.map(|at| at.plus_ms(bot.worst_case_ms));
             let halts = match by {
                 Some(by) if by > receipt.at => format!("Not heard. With its machine alive it halts by itself by {}.", clock(by)),
                 Some(by) => format!("Presumed halted, unconfirmed: with its machine alive it has halted by itself since {}.", clock(by)),
@@ -436,6 +452,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             idle: ms(bot.idle_ms),
             age: Age::new(bot.seen_at, receipt.at, bot.bot.timings),
             owner: "L. Sato".to_owned(),
+            how: how(&receipt, bot),
             next: next_step(bot, true, &receipt),
         };
         let (done, waiting): (Vec<&BotReceipt>, Vec<&BotReceipt>) = receipt.bots.iter().partition(|bot| bot.step() >= Step::Idle);

@@ -3,7 +3,7 @@
 use super::super::Named;
 use crate::app::{App, listings::BotRow};
 use crate::domain::{Directive, Freshness, Reason, Timestamp, Timings};
-use crate::fleet::AgentSeen;
+use crate::fleet::{AgentSeen, worst_case_stop_ms};
 use serde::Serialize;
 
 /// A bot.
@@ -82,7 +82,7 @@ struct TimingsShape {
     lapse_after_ms: i64,
     /// How long it may take from hearing a stop to having applied it.
     apply_within_ms: i64,
-    /// The longest it can go on after a press, agent and machine alive.
+    /// The longest it can go on after a press, agent and machine alive. Of an agent that polls, with its own pause between two check-ins.
     worst_case_stop_ms: i64,
 }
 
@@ -145,7 +145,7 @@ impl BotShape {
             stage: bot.stage.as_str(),
             exits: bot.exits.as_str(),
             directive: row.directive.into(),
-            timings: bot.timings.into(),
+            timings: TimingsShape { worst_case_stop_ms: worst_case_stop_ms(bot.timings, row.seen.as_deref()), ..bot.timings.into() },
             limits_version: bot.limits.version,
             limits: bot.limits.values.clone().into(),
             agent: row.agent.map(|agent| AgentRef { id: agent.id.to_string(), name: agent.name.clone(), confirmed: agent.confirmed }),
