@@ -52,7 +52,9 @@ impl App {
                 all.dedup();
                 named("strategy", all.iter().map(|one| (*one, *one, Scope::Strategy((*one).to_owned()))), name)
             }
-            "bot" => named("bot", view.bots().map(|bot| (bot.id.as_str(), bot.name.as_str(), &bot.id)), name).map(|id| Scope::Bot(id.clone())),
+            "bot" => {
+                named("bot", view.bots().map(|bot| (bot.id.as_str(), bot.name.as_str(), &bot.id)), name).map(|id| Scope::Bot(id.clone()))
+            }
             "symbol" => {
                 let (symbol, venue) = name.split_once('@').map_or((name, None), |(symbol, venue)| (symbol, Some(venue)));
                 let symbol = Symbol::parse(symbol).map_err(|bad| Invalid::one("symbol", format!("{symbol} {bad}")))?;

@@ -4,11 +4,14 @@
 use super::{App, AppError, Invalid, kills::is_killed, scopes, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotFacts, BotId, Environment, Seat, Stage, StopFact, StopKind, SubaccountId, VenueId, text};
+use crate::domain::{BotFacts, BotId, Environment, Hold, Scope, Seat, Stage, State, StopFact, StopKind, SubaccountId, VenueId, text};
 use crate::fleet::View;
 pub use crate::storage::venues::{Link, Subaccount, Venue};
 use crate::storage::{self, Conn, Lane};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 /// What the book holds.
 #[derive(Debug, Default)]
@@ -119,6 +122,32 @@ impl App {
     /// Venues, subaccounts and links.
     pub fn venues(&self) -> &VenueBook {
         &self.venue_book
+    }
+
+    /// Bots that a hold leaves going although they are bound to one that it stops: one without the other is dangerous.
+    pub fn bound_beyond(&self, hold: &Hold) -> Vec<Arc<BotFacts>> {
+        let (view, rows) = (self.fleet.view(), self.venue_book.rows());
+        if rows.links.is_empty() || hold.scope == Scope::Fleet || hold.scope.is_symbol() {
+            return Vec::new();
+        }
+        let covers = |id: &BotId| view.bot(id).is_some_and(|bot| view.covers(hold, bot));
+        let ends = rows.links.iter().flat_map(|link| [&link.bot_id, &link.other_id]);
+        let mut bound: HashSet<&BotId> = ends.filter(|id| covers(id)).collect();
+        loop {
+            let before = bound.len();
+            for link in &rows.links {
+                if bound.contains(&link.bot_id) || bound.contains(&link.other_id) {
+                    bound.extend([&link.bot_id, &link.other_id]);
+                }
+            }
+            if bound.len() == before {
+                break;
+            }
+        }
+        let beyond = bound.into_iter().filter(|id| !covers(id)).filter_map(|id| view.bot(id));
+        let mut goes_on: Vec<_> = beyond.filter(|bot| view.directive(bot).state != State::Halted).cloned().collect();
+        goes_on.sort_by(|a, b| a.name.cmp(&b.name));
+        goes_on
     }
 
     /// Writes down a venue.
@@ -273,7 +302,7 @@ impl App {
 }
 
 /// Names that differ in case alone are one name to whoever stops in haste.
-fn is_alike(one: &str, other: &str) -> bool {
+pub(super) fn is_alike(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()
 }
 

@@ -81,11 +81,17 @@ pub struct Placed {
     /// How many bots it covers now.
     pub bots: usize,
     /// What it covers, in words: `venue binance`.
+    #[serde(default)]
     pub what: String,
-    /// How strict it is, which for a symbol is not what was asked.
-    pub level: Level,
+    /// How strict it is, which for a symbol is not what was asked. None: a server of before said nothing of it.
+    #[serde(default)]
+    pub level: Option<Level>,
     /// Nobody may release it before this moment; none: at any.
+    #[serde(default)]
     pub not_before: Option<String>,
+    /// Names of bots that go on although one that is bound to them is stopped.
+    #[serde(default)]
+    pub bound: Vec<String>,
 }
 
 /// What is answered.
@@ -241,7 +247,8 @@ async fn place(app: &Arc<App>, user: String, asked: Asked) -> Result<Answered, A
         kept: placed.kept.as_str().to_owned(),
         bots: app.fleet.view().in_scope(&scope).len(),
         what: app.scope_words(&scope),
-        level: placed.hold.level,
+        level: Some(placed.hold.level),
+        bound: app.bound_beyond(&placed.hold).iter().map(|bot| bot.name.clone()).collect(),
         not_before: placed.hold.not_before.map(|at| at.rfc3339()),
     }))
 }

@@ -159,10 +159,11 @@ struct Said {
 impl Said {
     fn of(asked: &Asked, placed: &Placed) -> Self {
         let mut short = Vec::new();
+        let level = placed.level.unwrap_or(asked.level);
         if placed.bots == 0 {
             short.push("no bot is written down there, so NOTHING WAS STOPPED; whatever comes under it is held".to_owned());
         }
-        if asked.level == Level::Kill && placed.level < Level::Kill {
+        if asked.level == Level::Kill && level < Level::Kill {
             short.push(
                 "a symbol is never killed: no order elsewhere is cancelled and no key dropped. To kill: --all, --venue or --bot".to_owned(),
             );
@@ -175,17 +176,23 @@ impl Said {
             1 => "1 bot".to_owned(),
             n => format!("{n} bots"),
         };
-        let told = match (asked.scope.as_str(), placed.level) {
+        let told = match (asked.scope.as_str(), level) {
             ("symbol", _) => "add nothing in it",
             (_, Level::Reduce) => "reduce",
             (_, Level::Pause) => "pause",
             (_, Level::Kill) => "kill",
         };
         let until = placed.not_before.as_ref().map(|at| format!(", not to be released before {at}")).unwrap_or_default();
-        let Placed { what, hold, kept, .. } = placed;
+        // A server of before does not say what it stopped.
+        let what = if placed.what.is_empty() { format!("{} {}", asked.scope, asked.name) } else { placed.what.clone() };
+        let what = what.trim_end();
+        let Placed { hold, kept, .. } = placed;
         let head = if short.is_empty() { "STOPPED" } else { "HELD, BUT READ ON" };
         let mut words = format!("{head}: {what}: {bots} told to {told}{until}, hold {hold} ({kept})");
         short.iter().for_each(|one| words.push_str(&format!("\n  {one}")));
+        if !placed.bound.is_empty() {
+            words.push_str(&format!("\n  bound to what is stopped, and going on: {}; stop those, too", placed.bound.join(", ")));
+        }
         Self { words, is_full: short.is_empty() }
     }
 }
@@ -229,7 +236,8 @@ async fn over_http(client: &reqwest::Client, server: &url::Url, token: &Secret<S
             kept: word("kept"),
             bots: usize::try_from(bots).unwrap_or_default(),
             what: word("what"),
-            level: word("level").parse().unwrap_or(asked.level),
+            level: word("level").parse().ok(),
+            bound: read.get("bound").and_then(|bound| serde_json::from_value(bound.clone()).ok()).unwrap_or_default(),
             not_before: Some(word("not_before")).filter(|at| !at.is_empty()),
         }));
     }
@@ -255,7 +263,15 @@ mod tests {
     }
 
     fn placed(what: &str, bots: usize, level: Level) -> Placed {
-        Placed { hold: "H".into(), kept: "recorded".into(), bots, what: what.into(), level, not_before: None }
+        Placed {
+            hold: "H".into(),
+            kept: "recorded".into(),
+            bots,
+            what: what.into(),
+            level: Some(level),
+            not_before: None,
+            bound: Vec::new(),
+        }
     }
 
     #[test]
@@ -275,6 +291,9 @@ mod tests {
         assert!(!is_full && !words.contains("told to kill") && words.contains("never killed"), "{words}");
         let (words, is_full) = said("symbol", Level::Pause, None, placed("BTC/USDT everywhere", 16, Level::Reduce));
         assert!(is_full && words.contains("16 bots told to add nothing in it"), "{words}");
+        let bound = Placed { bound: vec!["arb-02".into()], what: String::new(), level: None, ..placed("", 1, Level::Pause) };
+        let (words, is_full) = said("bot", Level::Pause, None, bound);
+        assert!(is_full && words.starts_with("STOPPED: bot x: 1 bot told to pause") && words.contains("going on: arb-02"), "{words}");
         let (words, is_full) = said("fleet", Level::Pause, Some(24), placed("the whole fleet", 16, Level::Pause));
         assert!(!is_full && words.contains("released at any time"), "{words}");
     }

@@ -64,7 +64,8 @@ fn obstacle(what: impl Into<String>, who: &'static str) -> Obstacle {
 /// Every reason why a bot cannot be started under this leaf, first the holds in the order of the cover. Empty: it can. `agent` is none when the
 /// bot has none.
 pub fn obstacles(bot: &BotFacts, cover: &Cover<'_>, leaf: &StartLeaf, agent: Option<&Beside>) -> Vec<Obstacle> {
-    let mut open: Vec<Obstacle> = cover.open.iter().filter(|hold| stands_in_the_way(hold)).map(|hold| held(hold, hold.scope.kind())).collect();
+    let mut open: Vec<Obstacle> =
+        cover.open.iter().filter(|hold| stands_in_the_way(hold)).map(|hold| held(hold, hold.scope.kind())).collect();
     if matches!(bot.stage, Stage::Draft | Stage::Retired) {
         open.push(obstacle(format!("its stage is {}", bot.stage), "an operator of its team moves it to sandbox"));
     }

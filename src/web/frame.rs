@@ -39,6 +39,7 @@ pub async fn without_first_run(app: &App, visitor: &Visitor, title: impl Into<St
         return frame;
     };
     frame.person = person(app, actor, visitor.asleep.is_some());
+    frame.frozen_why = app.log.gate().frozen().map(|frozen| frozen.why.clone()).unwrap_or_default();
     frame.held = held(app, actor);
     frame.alerts = alerts(app, actor);
     if visitor.asleep.is_none() {
@@ -240,6 +241,7 @@ pub fn held(app: &App, actor: &Actor) -> Option<HeldStrip> {
         what: if is_one { format!("{}{of_drills}", scope_words(app, &oldest.scope)) } else { format!("{} holds{of_drills}", holds.len()) },
         idle: OutOf { n: covered.len() - outstanding.len(), of: covered.len() },
         since: oldest.at,
+        is_old: app.clock.now().ms_since(oldest.at) > crate::domain::time::DAY_MS,
         by: oldest.placed_by.name.clone(),
         href: if is_one { format!("/holds/{}", oldest.id) } else { "/holds".to_owned() },
     })

@@ -114,7 +114,12 @@ pub fn answer(error: &WebError, asked: &Asked, mut frame: Frame) -> Response {
         return (error.status, [kind], html::escape(&format!("{}: {}", error.title, error.reasons.join(" ")))).into_response();
     }
     frame.is_error = true;
-    let heading = if asked.is_press { format!("NOT PAUSED: {}", error.title) } else { error.title.to_owned() };
+    let heading = match error.kind {
+        "partly" => format!("PARTLY PAUSED: {}", error.title),
+        "not-killed" => format!("NOT KILLED: {}", error.title),
+        _ if asked.is_press => format!("NOT PAUSED: {}", error.title),
+        _ => error.title.to_owned(),
+    };
     let page = ErrorPage { frame, error, heading, is_press: asked.is_press, back: &asked.back, id: &asked.id };
     match page.render() {
         Ok(page) => (error.status, [kind], page).into_response(),

@@ -15,11 +15,8 @@ use crate::web::{
 };
 use askama::Template;
 use axum::extract::State;
+use std::collections::HashSet;
 
-/// Marked bots, at most.
-const MARKED: usize = 100;
-/// Venues and strategies, at most.
-const NARROWER: usize = 60;
 /// People named to somebody who may not pause, at most.
 const NAMED: usize = 12;
 
@@ -82,7 +79,7 @@ pub async fn show(State(app): Shared, StopOnly(person): StopOnly, params: Params
     let level = if params.text("level").as_deref() == Some("reduce") { Level::Reduce } else { Level::Pause };
     let words = Words { level, shows_stake: person.visitor.asleep.is_none(), now: frame.now };
     let all = sum(&by_team);
-    let marked: Vec<BotId> = params.every("bot").iter().take(MARKED).filter_map(|id| BotId::parse(id).ok()).collect();
+    let marked: Vec<BotId> = params.every("bot").iter().filter_map(|id| BotId::parse(id).ok()).collect();
     let hours = params.text("hours").and_then(|text| text.parse().ok()).filter(|hours| HOURS.iter().any(|(one, _)| one == hours));
     let path = |level: Level, hours: Option<i64>| path(level, hours, &marked);
     let others = [(None, "any time")].into_iter().chain(HOURS.into_iter().map(|(hours, words)| (Some(hours), words)));
@@ -210,7 +207,7 @@ impl Words {
             let words = format!("{} {}: {}", verb(self.level), frame::scope_words(app, &scope), bots(n));
             (n > 0 || matches!(scope, Scope::Venue(_))).then(|| Choice { scope: scope.in_one(), words, note: String::new() })
         };
-        all.filter_map(choice).take(NARROWER).collect()
+        all.filter_map(choice).collect()
     }
 
     /// The marked bots with everything that is bound to them; none when nothing is.
@@ -268,30 +265,36 @@ pub(super) struct Beside<'a> {
     pub(super) ticked: &'a [String],
 }
 
-/// Reads what a pause button sends: `fleet`, `KIND:ID`, `bots` or `linked` with the bots beside it, or `several` with the ticked ones.
+/// Reads what a pause button sends: `fleet`, `KIND:ID`, `bots` or `linked` with the bots beside it, or `several` with the ticked ones. Each once,
+/// and what of it cannot be read: that keeps none of the others from being stopped.
 ///
 /// # Errors
-/// 422 for anything else.
-pub(super) fn scopes(scope: &str, beside: &Beside<'_>) -> Result<Vec<Scope>, WebError> {
-    let unknown = |said: &str| WebError::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, "scope", "Not understood", said);
-    let nothing = "What was pressed names nothing that can be stopped.";
-    let bots = |ids: &[String]| ids.iter().take(MARKED).map(|id| BotId::parse(id).ok().map(Scope::Bot)).collect::<Vec<_>>();
-    let asked: Vec<Option<Scope>> = match scope {
-        "bots" => bots(beside.marked),
-        "linked" => bots(beside.linked),
-        "several" => {
-            let each = beside.ticked.iter().take(MARKED);
-            each.flat_map(|one| if one == "bots" { bots(beside.marked) } else { vec![Scope::from_one(one)] }).collect()
-        }
-        _ => vec![Scope::from_one(scope)],
+/// 422 when none of it can be read.
+pub(super) fn scopes(scope: &str, beside: &Beside<'_>) -> Result<(Vec<Scope>, Vec<String>), WebError> {
+    let refused = |said: &str| WebError::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, "scope", "Not understood", said);
+    let (mut all, mut unread, mut known) = (Vec::new(), Vec::new(), HashSet::new());
+    let mut take = |text: &str, read: Option<Scope>| match read {
+        Some(scope) if known.insert(scope.clone()) => all.push(scope),
+        Some(_) => {}
+        None => unread.push(text.chars().take(80).collect()),
     };
-    let (all, asked): (Vec<Scope>, usize) = (asked.iter().flatten().cloned().collect(), asked.len());
-    match all.len() {
-        0 if scope.starts_with("symbol:") => Err(unknown("Write the symbol as its venue's library does, for example BTC/USDT.")),
-        0 if scope == "several" && asked == 0 => Err(unknown("Tick what is to stop.")),
-        0 => Err(unknown(nothing)),
-        n if n < asked => Err(unknown(nothing)),
-        _ => Ok(all),
+    let bots = |ids: &[String], take: &mut dyn FnMut(&str, Option<Scope>)| {
+        ids.iter().for_each(|id| take(id, BotId::parse(id).ok().map(Scope::Bot)));
+    };
+    match scope {
+        "bots" => bots(beside.marked, &mut take),
+        "linked" => bots(beside.linked, &mut take),
+        "several" => beside.ticked.iter().for_each(|one| match one.as_str() {
+            "bots" => bots(beside.marked, &mut take),
+            one => take(one, Scope::from_one(one)),
+        }),
+        one => take(one, Scope::from_one(one)),
+    }
+    match (all.is_empty(), unread.is_empty()) {
+        (false, _) => Ok((all, unread)),
+        (true, _) if scope.starts_with("symbol:") => Err(refused("Write the symbol as its venue's library does, for example BTC/USDT.")),
+        (true, true) if scope == "several" => Err(refused("Tick what is to stop.")),
+        (true, _) => Err(refused("What was pressed names nothing that can be stopped.")),
     }
 }
 
@@ -299,7 +302,7 @@ pub(super) fn scopes(scope: &str, beside: &Beside<'_>) -> Result<Vec<Scope>, Web
 pub(in crate::web) fn samples() -> Vec<(String, String)> {
     use crate::web::samples;
     let choice = |scope: &str, words: &str, note: &str| Choice { scope: scope.to_owned(), words: words.to_owned(), note: note.to_owned() };
-    let page = |level, may: Option<Vec<String>>, nothing_runs| {
+    let page = |level, may: Option<Vec<String>>, nothing_runs: bool| {
         let mut frame = Frame { held: None, scripts: Scripts::None, ..Frame::sample("Pause bots", "/pause") };
         frame.pause = if may.is_none() { PauseControl::Inert } else { PauseControl::Absent };
         let verb = verb(level);

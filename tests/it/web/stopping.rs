@@ -336,7 +336,11 @@ async fn the_receipt_of_a_kill_says_no_more_than_the_agent_does() {
     test.app.check_in(&agent.live(&test.app), &said, "stream").await.unwrap();
     browser.get(&receipt).await;
     for part in ["P1 Orders still rest, by the agents&#39; last word: arb-1 (2)", "2 orders rest by its agent", "Not idle yet: 1"] {
-        assert!(browser.page.contains(part) || browser.page.contains(&part.replace("&#39;", "'")), "{part} is missing from {}", browser.page);
+        assert!(
+            browser.page.contains(part) || browser.page.contains(&part.replace("&#39;", "'")),
+            "{part} is missing from {}",
+            browser.page
+        );
     }
     browser.get("/holds").await;
     assert!(browser.page.contains("Orders rest") && !browser.page.contains("All idle"), "{}", browser.page);

@@ -136,6 +136,8 @@ pub struct PlacedShape {
     bots: usize,
     /// True when this press had been taken before.
     repeated: bool,
+    /// Names of bots that go on although one that is bound to them is stopped.
+    bound: Vec<String>,
     /// Other unreleased holds that already covered the whole scope: each must be released too.
     beside: Vec<HoldShape>,
     /// Where to see how far each bot has come.
@@ -236,6 +238,7 @@ pub(super) fn shape(app: &App, placed: &Placed, bots: usize) -> PlacedShape {
         kept: placed.kept.as_str(),
         bots,
         repeated: placed.repeated,
+        bound: app.bound_beyond(&placed.hold).iter().map(|bot| bot.name.clone()).collect(),
         beside: placed.beside.iter().map(|hold| hold.as_ref().into()).collect(),
         receipt: format!("/api/v1/holds/{}/receipt", placed.hold.id),
     }

@@ -156,9 +156,21 @@ pub(super) fn samples() -> Vec<(String, String)> {
             problem: problems.of(named.name).to_owned(),
         });
         let (id, name, fields) = (samples::id(7), "grid-07".to_owned(), fields.collect());
-        LimitsPage { frame, id, name, may_tighten, may_halve: true, waits: true, version: 2, fields, why: String::new(), versions, problems }
-            .render()
-            .unwrap()
+        LimitsPage {
+            frame,
+            id,
+            name,
+            may_tighten,
+            may_halve: true,
+            waits: true,
+            version: 2,
+            fields,
+            why: String::new(),
+            versions,
+            problems,
+        }
+        .render()
+        .unwrap()
     };
     let version = |version| Version {
         version,
@@ -167,7 +179,8 @@ pub(super) fn samples() -> Vec<(String, String)> {
         why: "tightened by half".to_owned(),
         values: "max order notional 1000, max open orders 7".to_owned(),
     };
-    let wrong = Problems::one("max_leverage", "Leverage would be looser than 2, which stands; raising a limit takes a request of two people.");
+    let wrong =
+        Problems::one("max_leverage", "Leverage would be looser than 2, which stands; raising a limit takes a request of two people.");
     vec![
         ("bot-limits".to_owned(), draw(true, Some(vec![version(2), version(1)]), wrong)),
         ("bot-limits-read".to_owned(), draw(false, Some(Vec::new()), Problems::none())),

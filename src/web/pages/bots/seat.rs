@@ -62,8 +62,7 @@ async fn draw(app: &App, person: &Person, id: &str, (typed, wanted): (NewLink, O
     let mut frame = frame::of(app, &person.visitor, format!("Where {} trades", bot.name)).await;
     frame.is_error = !problems.is_empty();
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let page =
-        SeatPage { frame, problems, id: bot.id.to_string(), name: bot.name.clone(), subaccounts, others, links, typed };
+    let page = SeatPage { frame, problems, id: bot.id.to_string(), name: bot.name.clone(), subaccounts, others, links, typed };
     frame::page_with(status, &page)
 }
 

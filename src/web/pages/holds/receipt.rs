@@ -273,6 +273,11 @@ pub(super) struct ReceiptPage {
     pub(super) beside: Vec<(String, String, Timestamp)>,
     /// Titles and paths of holds that the same press placed.
     pub(super) with: Vec<(String, String)>,
+    /// Bots that go on although one that is bound to them is stopped: id and name.
+    pub(super) bound: Vec<(String, String)>,
+    /// The key of the press that stops those, too, and its level.
+    pub(super) bound_key: String,
+    pub(super) bound_level: Level,
     /// Nobody may release it before this moment.
     pub(super) not_before: Option<Timestamp>,
     pub(super) is_symbol: bool,
@@ -320,6 +325,12 @@ async fn draw(app: &App, actor: &Actor, visitor: &Visitor, id: &HoldId, typed: T
         kept: kept(app, hold),
         beside: beside(app, hold),
         with: with(app, hold).await,
+        bound: match hold.is_open() {
+            true => app.bound_beyond(hold).iter().map(|bot| (bot.id.to_string(), bot.name.clone())).collect(),
+            false => Vec::new(),
+        },
+        bound_key: format!("bound:{}", hold.id),
+        bound_level: hold.level.min(Level::Pause),
         not_before: hold.not_before.filter(|at| hold.is_open() && *at > frame.now),
         is_symbol: hold.scope.is_symbol(),
         part: Part::of(app, &receipt),
@@ -480,6 +491,9 @@ pub(super) fn samples() -> Vec<(String, String)> {
             kept: None,
             beside: Vec::new(),
             with: vec![("Pause of team grid".to_owned(), "/holds/0194".to_owned())],
+            bound: vec![(samples::id(8), "grid-07 hedge".to_owned())],
+            bound_key: "bound".to_owned(),
+            bound_level: Level::Pause,
             not_before: Some(samples::now().plus_ms(3_600_000)),
             is_symbol: false,
             part,
