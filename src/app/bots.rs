@@ -2,7 +2,7 @@
 
 use super::{
     App, AppError, Invalid,
-    venues::{check_not_killed, keep_holds},
+    venues::{check_not_killed, is_alike, keep_holds},
 };
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
@@ -39,6 +39,9 @@ impl App {
         let mut invalid = Invalid::default();
         let Some(name) = invalid.check("name", "The name", text::name(name)) else { return Err(invalid.into()) };
         let mut act = self.begin(permit, Lane::Normal).await?;
+        if let Some(other) = self.people_book.teams().into_iter().find(|other| is_alike(&other.name, &name)) {
+            return Err(Invalid::one("name", format!("There is a team of that name: {}", other.name)).into());
+        }
         let team = Team { id: TeamId::new(), name, created_at: act.now() };
         match storage::teams::team_insert(act.tx(), &team).await {
             Err(storage::Error::Duplicate(_)) => return Err(Invalid::one("name", "There is a team of that name").into()),
@@ -76,6 +79,10 @@ impl App {
         let permit = authz::check(actor, Action::EditBot, &Resource::Team(team.clone()))?;
         let mut act = self.begin(permit, Lane::Normal).await?;
         let epoch = act.epoch().await?;
+        let view = self.view_in(act.tx()).await?;
+        if let Some(other) = view.bots().find(|other| is_alike(&other.name, &name)) {
+            return Err(Invalid::one("name", format!("There is a bot of that name: {}", other.name)).into());
+        }
         let bot = BotFacts {
             id: BotId::new(),
             name,

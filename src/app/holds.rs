@@ -4,7 +4,7 @@
 use super::{App, AppError, Invalid, hold_record};
 use crate::audit::{Actor as Author, Event};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotFacts, Epoch, Hold, HoldId, Level, PlacedBy, PlacerKind, PressId, Scope, Symbol, Timestamp, text};
+use crate::domain::{BotFacts, Epoch, Hold, HoldId, Level, PlacedBy, PlacerKind, PressId, Scope, Timestamp, text};
 use crate::fleet::View;
 use crate::storage::{self, Lane};
 use std::{
@@ -296,46 +296,6 @@ impl App {
             false => Kept::Recorded,
             true if self.spool.holds(&hold.id) => Kept::Spooled,
             true => Kept::NotRecorded,
-        }
-    }
-
-    /// The scope that words describe: `fleet`, or a kind with a name (whatever its case) or an id. A subaccount may be written `VENUE/NAME`, a
-    /// symbol `SYMBOL` or `SYMBOL@VENUE`.
-    ///
-    /// # Errors
-    /// `Invalid` for an unknown kind; `NotFound` for what is not there.
-    pub fn scope_named(&self, kind: &str, name: &str) -> Result<Scope, AppError> {
-        let view = self.fleet.view();
-        match kind {
-            "fleet" => Ok(Scope::Fleet),
-            "team" => {
-                let teams = self.people_book.teams();
-                let team = teams.iter().find(|team| team.id.as_str() == name || team.name == name);
-                let team = team.or_else(|| teams.iter().find(|team| team.name.eq_ignore_ascii_case(name)));
-                team.map(|team| Scope::Team(team.id.clone())).ok_or(AppError::NotFound("team"))
-            }
-            "venue" => self.venues().named(name).map(|venue| Scope::Venue(venue.id)).ok_or(AppError::NotFound("venue")),
-            "subaccount" => {
-                let found = self.venues().subaccount_named(name);
-                found.map(|subaccount| Scope::Subaccount(subaccount.id)).ok_or(AppError::NotFound("subaccount"))
-            }
-            "strategy" => {
-                let strategies = || view.bots().map(|bot| &bot.strategy);
-                let found = strategies().find(|one| *one == name).or_else(|| strategies().find(|one| one.eq_ignore_ascii_case(name)));
-                found.map(|name| Scope::Strategy(name.clone())).ok_or(AppError::NotFound("strategy"))
-            }
-            "bot" => {
-                let bot = view.bots().find(|bot| bot.id.as_str() == name || bot.name == name);
-                let bot = bot.or_else(|| view.bots().find(|bot| bot.name.eq_ignore_ascii_case(name)));
-                bot.map(|bot| Scope::Bot(bot.id.clone())).ok_or(AppError::NotFound("bot"))
-            }
-            "symbol" => {
-                let (symbol, venue) = name.split_once('@').map_or((name, None), |(symbol, venue)| (symbol, Some(venue)));
-                let symbol = Symbol::parse(symbol).map_err(|bad| Invalid::one("symbol", format!("{symbol} {bad}")))?;
-                let venue = venue.map(|venue| self.venues().named(venue).ok_or(AppError::NotFound("venue"))).transpose()?;
-                Ok(Scope::Symbol(symbol, venue.map(|venue| venue.id)))
-            }
-            _ => Err(Invalid::one("scope", format!("scope must be one of {}", Scope::KINDS.join(", "))).into()),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Permit, Resource};
 use crate::domain::{
     BotFacts, BotId, Limits, TeamId,
-    limits::{NUMBERS, Named},
+    limits::{NUMBERS, Named, NotTighter},
     text,
 };
 pub use crate::storage::bots::LimitsRow;
@@ -20,8 +20,8 @@ const BY_HALF: &str = "tightened by half";
 pub struct Halved {
     /// Bots whose limits are tighter now.
     pub bots: usize,
-    /// Bots that have no limits which could be halved.
-    pub without: usize,
+    /// Bots left as they are: their limits were changed since they were seen.
+    pub meanwhile: usize,
 }
 
 impl App {
@@ -38,49 +38,53 @@ impl App {
         let named = |name: &str| NUMBERS.iter().find(|named| named.name == name);
         let asked: Vec<(&Named, &str)> = asked.iter().filter_map(|(name, text)| Some((named(name)?, text.as_str()))).collect();
         self.set_limits(permit, id, &why, |limits| {
-            let wrong = |(name, why): (&'static str, crate::domain::limits::NotTighter)| (name, format!("The limit {why}"));
+            let wrong = |(name, why): (&'static str, NotTighter)| {
+                let words = named(name).map_or(name, |named| named.words);
+                (name, format!("{words} {why}"))
+            };
             limits.tightened(asked.iter().copied()).map_err(|all| Invalid(all.into_iter().map(wrong).collect()).into())
         })
         .await
     }
 
-    /// Halves whatever bounds a size.
+    /// Halves whatever bounds a size. `seen` is the version that whoever pressed saw: what was tightened meanwhile is not tightened twice.
     ///
     /// # Errors
-    /// `Denied`; `Conflict` when no such limit is set.
-    pub async fn halve_limits(&self, actor: &Actor, id: &BotId) -> Result<(), AppError> {
+    /// `Denied`; `Conflict` when no such limit is set, or another version stands by now.
+    pub async fn halve_limits(&self, actor: &Actor, id: &BotId, seen: i64) -> Result<(), AppError> {
         let bot = self.fleet.view().bot(id).cloned().ok_or(AppError::NotFound("bot"))?;
         let permit = authz::check(actor, Action::TightenLimits, &Self::bot_resource(&bot))?;
-        self.set_limits(permit, id, BY_HALF, |limits| {
-            limits.halved().ok_or_else(|| AppError::conflict("it has no limits that could be halved; set some first"))
-        })
-        .await
+        self.set_limits(permit, id, BY_HALF, |limits| halved(limits, seen)).await
     }
 
-    /// The same for every bot of a team, each in a transaction of its own: one that cannot be written keeps none of the others from it.
+    /// The same for the bots of a team that whoever pressed saw, each with the version of its limits then, and each in a transaction of its own:
+    /// one that cannot be written keeps none of the others from it, and the same press sent again halves only what it has not halved.
     ///
     /// # Errors
-    /// `Denied`; `Conflict` when no bot of it has such limits; when the database is gone.
-    pub async fn halve_limits_of_team(&self, actor: &Actor, team: &TeamId) -> Result<Halved, AppError> {
+    /// `Denied`; `Conflict` when no bot was halved; when the database is gone.
+    pub async fn halve_limits_of_team(&self, actor: &Actor, team: &TeamId, seen: &[(BotId, i64)]) -> Result<Halved, AppError> {
         self.people_book.team_name(team).ok_or(AppError::NotFound("team"))?;
         let permit = authz::check(actor, Action::TightenLimits, &Resource::Team(team.clone()))?;
         let view = self.fleet.view();
-        let (with, without): (Vec<_>, Vec<_>) = view.bots().filter(|bot| bot.team == *team).partition(|bot| bot.limits.halved().is_some());
-        if with.is_empty() {
-            return Err(AppError::conflict("no bot of this team has limits that could be halved"));
-        }
-        let mut bots = 0;
-        for bot in &with {
-            let halved = |limits: &Limits| limits.halved().ok_or_else(|| AppError::conflict("nothing left to halve"));
-            match self.set_limits(permit.clone(), &bot.id, BY_HALF, halved).await {
-                Err(AppError::Conflict(_)) => {}
+        let (mut bots, mut meanwhile) = (0, 0);
+        for (id, version) in seen {
+            if view.bot(id).is_none_or(|bot| bot.team != *team) {
+                meanwhile += 1;
+                continue;
+            }
+            match self.set_limits(permit.clone(), id, BY_HALF, |limits| halved(limits, *version)).await {
+                Err(AppError::Conflict(_)) => meanwhile += 1,
                 done => {
                     done?;
                     bots += 1;
                 }
             }
         }
-        Ok(Halved { bots, without: without.len() })
+        match (bots, meanwhile) {
+            (0, 0) => Err(AppError::conflict("no bot of this team has limits that could be halved")),
+            (0, _) => Err(AppError::conflict("the limits of its bots were changed since this page was drawn; nothing was halved again")),
+            _ => Ok(Halved { bots, meanwhile }),
+        }
     }
 
     async fn set_limits(
@@ -140,4 +144,15 @@ impl App {
         authz::check(actor, Action::See, &Resource::Installation)?;
         Ok(storage::bots::bot_limits_of(&mut *self.db.read().await?, bot).await?)
     }
+}
+
+/// These limits halved, when they are still those that somebody saw.
+fn halved(limits: &Limits, seen: i64) -> Result<Limits, AppError> {
+    if limits.version != seen {
+        let version = limits.version;
+        return Err(AppError::conflict(format!(
+            "its limits were changed meanwhile: version {version} stands, {seen} was shown. Nothing was halved again"
+        )));
+    }
+    limits.halved().ok_or_else(|| AppError::conflict("it has no limits that could be halved; set some first"))
 }

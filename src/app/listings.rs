@@ -2,7 +2,7 @@
 
 use super::{App, AppError, agent_book::LiveAgent};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{AgentId, BotFacts, BotId, Directive, Exits, Freshness, Stage, State, StopKind, TeamId, Timestamp};
+use crate::domain::{AgentId, BotFacts, BotId, Decimal, Directive, Exits, Freshness, Stage, State, StopKind, TeamId, Timestamp};
 use crate::fleet::{
     AgentSeen,
     exposure::{self, Money, Purse},
@@ -117,6 +117,32 @@ fn smaller_trouble(bot: &BotFacts, directive: &Directive, agent: &LiveAgent, fre
     }
 }
 
+/// What a bot's last report says to be over a limit that its agent has taken over, in words: the first that is.
+fn over_limit(bot: &BotFacts, seen: &AgentSeen) -> Option<String> {
+    let (report, _) = seen.report.as_ref().filter(|_| seen.limits_version == Some(bot.limits.version))?;
+    let number = |text: &str| Decimal::parse(text);
+    let limit = |values: &serde_json::Map<String, serde_json::Value>, name: &str| match values.get(name)? {
+        serde_json::Value::String(text) => number(text),
+        other => number(&other.to_string()),
+    };
+    let values = &bot.limits.values;
+    let over = |words: &str, is: Decimal, most: Decimal| {
+        let shown = |amount: Decimal| amount.abs().shortest();
+        (is.abs() > most.abs()).then(|| format!("Over its limit: {words}, {} of {}", shown(is), shown(most)))
+    };
+    let position = report.positions.iter().flatten().find_map(|position| {
+        let own = values.get("symbols").and_then(|symbols| symbols.get(&position.symbol)).and_then(serde_json::Value::as_object);
+        let most = own.and_then(|own| limit(own, "max_position_notional")).or_else(|| limit(values, "max_position_notional"))?;
+        over(&format!("position in {}", position.symbol), number(position.notional.as_deref()?)?, most)
+    });
+    let loss = || {
+        let (pnl, most) = (number(report.realized_pnl_day.as_deref()?)?, limit(values, "max_daily_loss")?);
+        if pnl < Decimal::default() { over("loss in a day", pnl, most) } else { None }
+    };
+    let orders = || over("open orders", number(&report.open_orders?.to_string())?, limit(values, "max_open_orders")?);
+    position.or_else(loss).or_else(orders)
+}
+
 impl App {
     /// Every bot that this actor may see, worst first, then by name.
     ///
@@ -167,7 +193,8 @@ impl App {
         let freshness = freshness(&bot, seen.as_deref(), now);
         let mut found = self.trouble(&bot, &directive, seen.as_deref(), freshness, now);
         if let (9, Some(agent)) = (found.0, &agent) {
-            found = smaller_trouble(&bot, &directive, agent, freshness);
+            let over = seen.as_deref().filter(|_| freshness <= Freshness::Late).and_then(|seen| over_limit(&bot, seen));
+            found = over.map_or_else(|| smaller_trouble(&bot, &directive, agent, freshness), |over| (2, Some(over)));
         }
         let (rank, trouble) = found;
         BotRow { bot, directive, seen, agent, freshness, trouble, rank }
@@ -185,6 +212,9 @@ impl App {
         let since = directive.reasons.iter().filter_map(|reason| reason.at).max();
         let overdue = since.is_some_and(|at| now.ms_since(at) > bot.timings.apply_within_ms);
         let stops = directive.state == State::Halted && seen.is_some();
+        // What stands since before (a hold that was released, a bot that was never started) has no moment any more, and its time is over.
+        let is_old = directive.state == State::Halted && since.is_none();
+        let disobeys = said.is_some_and(|said| said > directive.state);
         let applied = || {
             self.book
                 .acks_since(&bot.id, directive.epoch)
@@ -193,6 +223,12 @@ impl App {
         };
         let age_s = seen.map_or(0, |seen| now.ms_since(seen.at) / 1_000);
         match fresh {
+            Freshness::Fresh | Freshness::Late if stops && disobeys && (is_old || (overdue && directive.holds.is_empty())) => {
+                (1, Some("Runs although halted".to_owned()))
+            }
+            Freshness::Fresh | Freshness::Late if disobeys && overdue && directive.state == State::Reducing => {
+                (1, Some("Reduce unconfirmed".to_owned()))
+            }
             Freshness::Fresh | Freshness::Late if stops && overdue && said != Some(State::Halted) => {
                 (1, Some("Stop unconfirmed".to_owned()))
             }

@@ -46,6 +46,7 @@ pub mod recovery_rounds;
 pub mod refresh;
 pub mod requests;
 pub mod said;
+pub mod scopes;
 pub mod sessions;
 pub mod sign_in;
 pub mod sites;

@@ -9,6 +9,8 @@ use std::{collections::HashMap, time::Duration};
 
 /// How long a receipt waits for the database before it is drawn from memory.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// Bots named beside what is signed, at most.
+const NAMED: usize = 12;
 
 impl App {
     /// One hold: from memory when it stands, from the database when it is over.
@@ -57,10 +59,19 @@ impl App {
     /// `Denied`.
     pub fn receipt_from_memory(&self, actor: &Actor, hold: &Hold) -> Result<Receipt, AppError> {
         authz::check(actor, Action::SeeCounts, &Resource::Installation)?;
+        Ok(self.known_receipt(hold))
+    }
+
+    fn known_receipt(&self, hold: &Hold) -> Receipt {
         let acks = |bot: &BotId| self.book.acks_since(bot, hold.epoch);
         let mut receipt = receipt(&self.fleet.view(), hold, self.clock.now(), acks, |bot| self.book.seen(bot));
         self.only_answerable(&mut receipt);
-        Ok(receipt)
+        receipt
+    }
+
+    /// Names of the bots under a hold that should have applied it by now and have not said so, the first few.
+    pub fn unconfirmed_under(&self, hold: &Hold) -> Vec<String> {
+        self.known_receipt(hold).bots.iter().filter(|bot| bot.unconfirmed).take(NAMED).map(|bot| bot.bot.name.clone()).collect()
     }
 
     /// Keeps the bots that a stop can reach: those with an agent, or with one that started them. The others are covered by the hold as well,

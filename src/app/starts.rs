@@ -3,7 +3,7 @@
 use super::{App, AppError, receipts};
 use crate::domain::{
     BotFacts, StartLeaf,
-    directive::latest_stop,
+    directive::{Cover, latest_stop},
     start::{self, Beside, LastWord},
 };
 use crate::fleet::View;
@@ -44,7 +44,9 @@ impl App {
 
     async fn obstacles_at_bot(&self, conn: &mut Conn, view: &View, bot: &BotFacts, leaf: &StartLeaf) -> Result<Vec<Obstacle>, AppError> {
         let cover = view.cover(bot);
-        let Some(agent) = self.agents().of_bot(&bot.id) else { return Ok(start::obstacles(bot, &cover, leaf, None)) };
+        let Some(agent) = self.agents().of_bot(&bot.id) else {
+            return Ok(self.with_names(&cover, start::obstacles(bot, &cover, leaf, None)));
+        };
         let stop = latest_stop(bot, &cover);
         let stored = storage::acks::ack_of_bot(conn, &bot.id, stop).await?.into_iter().map(receipts::seen);
         let acks = stored.chain(self.book.acks_since(&bot.id, stop)).map(|ack| (ack.epoch, ack.step, ack.state));
@@ -59,6 +61,15 @@ impl App {
             is_ahead: seen.ahead,
         });
         let beside = Beside { confirmed: agent.confirmed, word, proved: start::proved(stop, acks) };
-        Ok(start::obstacles(bot, &cover, leaf, Some(&beside)))
+        Ok(self.with_names(&cover, start::obstacles(bot, &cover, leaf, Some(&beside))))
+    }
+
+    /// The same with the names of what the holds cover, which the rules do not know: `a pause of venue binance`.
+    fn with_names(&self, cover: &Cover<'_>, mut obstacles: Vec<Obstacle>) -> Vec<Obstacle> {
+        let holds = cover.open.iter().filter(|hold| start::stands_in_the_way(hold));
+        for (obstacle, hold) in obstacles.iter_mut().zip(holds) {
+            *obstacle = start::held(hold, &self.scope_words(&hold.scope));
+        }
+        obstacles
     }
 }

@@ -1,14 +1,17 @@
 //! Venues, their subaccounts, which bot has which, and bots that are stopped together. In memory as every press needs them: a dead database
 //! takes no scope away.
 
-use super::{App, AppError, Invalid, kills::is_killed, tx::Act};
+use super::{App, AppError, Invalid, kills::is_killed, scopes, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotFacts, BotId, Environment, Seat, Stage, StopFact, StopKind, SubaccountId, VenueId, text};
+use crate::domain::{BotFacts, BotId, Environment, Hold, Scope, Seat, Stage, State, StopFact, StopKind, SubaccountId, VenueId, text};
 use crate::fleet::View;
 pub use crate::storage::venues::{Link, Subaccount, Venue};
 use crate::storage::{self, Conn, Lane};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 /// What the book holds.
 #[derive(Debug, Default)]
@@ -46,11 +49,13 @@ impl VenueBook {
     pub fn venue(&self, id: &VenueId) -> Option<Venue> {
         self.rows().venues.iter().find(|venue| venue.id == *id).cloned()
     }
-    /// A venue by its name, whatever its case, or its id.
-    pub fn named(&self, name: &str) -> Option<Venue> {
+    /// A venue by its id or name, in whatever case where only one has it.
+    ///
+    /// # Errors
+    /// `NotFound`; `Invalid` when several differ in case alone.
+    pub fn named(&self, name: &str) -> Result<Venue, AppError> {
         let rows = self.rows();
-        let found = rows.venues.iter().find(|venue| venue.id.as_str() == name || venue.name == name);
-        found.or_else(|| rows.venues.iter().find(|venue| venue.name.eq_ignore_ascii_case(name))).cloned()
+        scopes::named("venue", rows.venues.iter().map(|venue| (venue.id.as_str(), venue.name.as_str(), venue)), name).cloned()
     }
     /// Every subaccount, those of one venue together.
     pub fn subaccounts(&self) -> Vec<Subaccount> {
@@ -61,14 +66,26 @@ impl VenueBook {
         self.rows().subaccounts.iter().find(|one| one.id == *id).cloned()
     }
     /// A subaccount by its id, as `VENUE/NAME`, or by its name where only one venue has it.
-    pub fn subaccount_named(&self, name: &str) -> Option<Subaccount> {
+    ///
+    /// # Errors
+    /// `NotFound`; `Invalid` with every one that could be meant.
+    pub fn subaccount_named(&self, name: &str) -> Result<Subaccount, AppError> {
         let rows = self.rows();
-        if let Some(one) = rows.subaccounts.iter().find(|one| one.id.as_str() == name || self.label(one).eq_ignore_ascii_case(name)) {
-            return Some(one.clone());
+        let labels: Vec<String> = rows.subaccounts.iter().map(|one| self.label(one)).collect();
+        let all = || rows.subaccounts.iter().zip(&labels);
+        match scopes::named("subaccount", all().map(|(one, label)| (one.id.as_str(), label.as_str(), one)), name) {
+            Err(AppError::NotFound(_)) => {}
+            found => return found.cloned(),
         }
-        let mut found = rows.subaccounts.iter().filter(|one| one.name.eq_ignore_ascii_case(name));
-        let first = found.next()?;
-        found.next().is_none().then(|| first.clone())
+        let found: Vec<_> = all().filter(|(one, _)| one.name.to_lowercase() == name.trim().to_lowercase()).collect();
+        match found.as_slice() {
+            [] => Err(AppError::NotFound("subaccount")),
+            [(one, _)] => Ok((*one).clone()),
+            several => {
+                let labels: Vec<&str> = several.iter().map(|(_, label)| label.as_str()).collect();
+                Err(Invalid::one("subaccount", format!("several venues have {name}: {}; write VENUE/NAME", labels.join(", "))).into())
+            }
+        }
     }
     /// `binance/grid-1`.
     pub fn label(&self, subaccount: &Subaccount) -> String {
@@ -107,6 +124,32 @@ impl App {
         &self.venue_book
     }
 
+    /// Bots that a hold leaves going although they are bound to one that it stops: one without the other is dangerous.
+    pub fn bound_beyond(&self, hold: &Hold) -> Vec<Arc<BotFacts>> {
+        let (view, rows) = (self.fleet.view(), self.venue_book.rows());
+        if rows.links.is_empty() || hold.scope == Scope::Fleet || hold.scope.is_symbol() {
+            return Vec::new();
+        }
+        let covers = |id: &BotId| view.bot(id).is_some_and(|bot| view.covers(hold, bot));
+        let ends = rows.links.iter().flat_map(|link| [&link.bot_id, &link.other_id]);
+        let mut bound: HashSet<&BotId> = ends.filter(|id| covers(id)).collect();
+        loop {
+            let before = bound.len();
+            for link in &rows.links {
+                if bound.contains(&link.bot_id) || bound.contains(&link.other_id) {
+                    bound.extend([&link.bot_id, &link.other_id]);
+                }
+            }
+            if bound.len() == before {
+                break;
+            }
+        }
+        let beyond = bound.into_iter().filter(|id| !covers(id)).filter_map(|id| view.bot(id));
+        let mut goes_on: Vec<_> = beyond.filter(|bot| view.directive(bot).state != State::Halted).cloned().collect();
+        goes_on.sort_by(|a, b| a.name.cmp(&b.name));
+        goes_on
+    }
+
     /// Writes down a venue.
     ///
     /// # Errors
@@ -114,10 +157,13 @@ impl App {
     pub async fn create_venue(&self, actor: &Actor, name: &str, environment: &str) -> Result<Venue, AppError> {
         let permit = authz::check(actor, Action::EditVenues, &Resource::Installation)?;
         let mut invalid = Invalid::default();
-        let name = invalid.check("name", "The name", text::name(name).map(|name| name.replace('/', "-")));
+        let name = plain_name(&mut invalid, name);
         let environment = invalid.check("environment", "The environment:", environment.parse::<Environment>());
         let (Some(name), Some(environment)) = (name, environment) else { return Err(invalid.into()) };
         let mut act = self.begin(permit, Lane::Normal).await?;
+        if let Some(other) = storage::venues::venue_all(act.tx()).await?.into_iter().find(|other| is_alike(&other.name, &name)) {
+            return Err(Invalid::one("name", format!("There is a venue of that name: {}", other.name)).into());
+        }
         let venue = Venue { id: VenueId::new(), name, environment, created_at: act.now() };
         match storage::venues::venue_insert(act.tx(), &venue).await {
             Err(storage::Error::Duplicate(_)) => return Err(Invalid::one("name", "There is a venue of that name").into()),
@@ -135,13 +181,17 @@ impl App {
     pub async fn create_subaccount(&self, actor: &Actor, venue: &str, name: &str) -> Result<Subaccount, AppError> {
         let permit = authz::check(actor, Action::EditVenues, &Resource::Installation)?;
         let mut invalid = Invalid::default();
-        let name = invalid.check("name", "The name", text::name(name).map(|name| name.replace('/', "-")));
-        let venue = self.venues().named(venue);
+        let name = plain_name(&mut invalid, name);
+        let venue = self.venues().named(venue).ok();
         if venue.is_none() {
             invalid.0.push(("venue", "Choose a venue".into()));
         }
         let (Some(name), Some(venue)) = (name, venue) else { return Err(invalid.into()) };
         let mut act = self.begin(permit, Lane::Normal).await?;
+        let mut others = storage::venues::subaccount_all(act.tx()).await?.into_iter().filter(|other| other.venue_id == venue.id);
+        if let Some(other) = others.find(|other| is_alike(&other.name, &name)) {
+            return Err(Invalid::one("name", format!("This venue has a subaccount of that name: {}", other.name)).into());
+        }
         let made = Subaccount { id: SubaccountId::new(), venue_id: venue.id.clone(), name, created_at: act.now() };
         match storage::venues::subaccount_insert(act.tx(), &made).await {
             Err(storage::Error::Duplicate(_)) => return Err(Invalid::one("name", "This venue has a subaccount of that name").into()),
@@ -196,7 +246,7 @@ impl App {
         let venue = seat.as_ref().and_then(|seat| self.venues().venue(&seat.venue));
         match venue {
             Some(venue) if venue.environment == Environment::Live && stage == Stage::Sandbox => {
-                Err(AppError::conflict(format!("{} is a live venue; in sandbox a bot trades on test venues only", venue.name)))
+                Err(AppError::conflict(format!("venue {} is a live venue; in sandbox a bot trades on test venues only", venue.name)))
             }
             _ => Ok(()),
         }
@@ -249,6 +299,20 @@ impl App {
         act.commit(Event::BotsUnlinked { bot: first, other: second }).await?;
         Ok(())
     }
+}
+
+/// Names that differ in case alone are one name to whoever stops in haste.
+pub(super) fn is_alike(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
+/// A name without a slash, which parts a venue from its subaccount.
+fn plain_name(invalid: &mut Invalid, name: &str) -> Option<String> {
+    if name.contains('/') {
+        invalid.0.push(("name", "The name cannot hold a slash, which parts a venue from its subaccount; write a dash instead".into()));
+        return None;
+    }
+    invalid.check("name", "The name", text::name(name))
 }
 
 fn in_order(one: &BotId, other: &BotId) -> (BotId, BotId) {

@@ -71,19 +71,35 @@ pub struct RecoverSite {
     pub sign: bool,
 }
 
+/// A hold that stands.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Placed {
+    /// The hold.
+    pub hold: String,
+    /// `recorded`, `spooled` or `not_recorded`.
+    pub kept: String,
+    /// How many bots it covers now.
+    pub bots: usize,
+    /// What it covers, in words: `venue binance`.
+    #[serde(default)]
+    pub what: String,
+    /// How strict it is, which for a symbol is not what was asked. None: a server of before said nothing of it.
+    #[serde(default)]
+    pub level: Option<Level>,
+    /// Nobody may release it before this moment; none: at any.
+    #[serde(default)]
+    pub not_before: Option<String>,
+    /// Names of bots that go on although one that is bound to them is stopped.
+    #[serde(default)]
+    pub bound: Vec<String>,
+}
+
 /// What is answered.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
 pub enum Answered {
     /// It is pushed.
-    Placed {
-        /// The hold.
-        hold: String,
-        /// `recorded`, `spooled` or `not_recorded`.
-        kept: String,
-        /// How many bots it covers now.
-        bots: usize,
-    },
+    Placed(Placed),
     /// A link to new keys was made.
     Recovered {
         /// The name shown of whose account it is.
@@ -226,6 +242,13 @@ async fn place(app: &Arc<App>, user: String, asked: Asked) -> Result<Answered, A
     let terms = Terms { not_before: hours.map(|hours| app.clock.now().plus_ms(hours * 3_600_000)), with: None };
     let press = Press { scope: scope.clone(), level: asked.level, why: asked.why, idempotency_key: asked.idempotency_key, terms };
     let placed = app.place(Actor::Host { user }, press).await?;
-    let bots = app.fleet.view().in_scope(&scope).len();
-    Ok(Answered::Placed { hold: placed.hold.id.to_string(), kept: placed.kept.as_str().to_owned(), bots })
+    Ok(Answered::Placed(Placed {
+        hold: placed.hold.id.to_string(),
+        kept: placed.kept.as_str().to_owned(),
+        bots: app.fleet.view().in_scope(&scope).len(),
+        what: app.scope_words(&scope),
+        level: Some(placed.hold.level),
+        bound: app.bound_beyond(&placed.hold).iter().map(|bot| bot.name.clone()).collect(),
+        not_before: placed.hold.not_before.map(|at| at.rfc3339()),
+    }))
 }

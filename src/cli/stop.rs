@@ -2,7 +2,7 @@
 
 use super::{
     Failure,
-    control::{self, Answered, Asked, Unasked},
+    control::{self, Answered, Asked, Placed, Unasked},
 };
 use crate::agent::link::trust::Trust;
 use crate::domain::{Clock, HoldId, Level, Secret};
@@ -12,17 +12,23 @@ use std::{
     process::ExitCode,
 };
 
+/// The exit code when everything asked for is held, and some of it stopped nothing, or less than was asked.
+const HELD_ONLY: u8 = 3;
+
 /// Stop bots, now.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  andon stop --all --why \"venue outage\"\n  andon stop --team arb --level reduce\n  andon stop --venue binance --symbol ETH/USDT@kraken\n  \
-    ANDON_SERVER=https://andon.example.org andon stop --bot grid-btc --token-file stop.token"
+    ANDON_SERVER=https://andon.example.org andon stop --bot grid-btc --token-file stop.token\n\n\
+    Exit codes:\n  0  everything asked for is stopped\n  1  NOT STOPPED: some of it was refused, or nobody answered; what was stopped says STOPPED\n  \
+    2  the command line cannot be read; nothing was asked\n  3  HELD: everything asked for is held, but some of it covers no bot or is weaker than was asked\n     \
+    (a symbol is never killed)"
 )]
 pub struct Args {
     #[command(flatten)]
     what: What,
     /// `pause`: no new risk, latched until it is released and started. `reduce`: add nothing until it is released. `kill`: cancel every order,
-    /// drop the keys, back to draft; on the server's host only.
+    /// drop the keys, back to draft; on the server's host only. One symbol is only ever reduced.
     #[arg(long, default_value = "pause", value_parser = ["reduce", "pause", "kill"])]
     level: String,
     /// Nobody may release it for so many hours, at most 168.
@@ -120,19 +126,75 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         (Some(_), None) => return Err("NOT STOPPED: --server needs a token: --token-file FILE, or the variable ANDON_TOKEN".into()),
         (None, _) => join_all(asked.iter().map(|asked| over_socket(&args.control, asked))).await,
     };
-    let mut failed = Vec::new();
+    let (mut failed, mut is_full) = (Vec::new(), true);
     for (one, answered) in asked.iter().zip(answers) {
-        // One stop needs no name; of several each has its own.
+        // What was asked, as it was asked: an answer has its own words.
         let what = if asked.len() == 1 { String::new() } else { format!(" {} {}", one.scope, one.name) };
         let what = what.trim_end();
         match answered {
-            Ok(Answered::Placed { hold, kept, bots }) => println!("STOPPED{what}: {bots} bots told to {level}, hold {hold} ({kept})"),
+            Ok(Answered::Placed(placed)) => {
+                let said = Said::of(one, &placed);
+                println!("{}", said.words);
+                is_full &= said.is_full;
+            }
             Ok(Answered::Refused { error }) => failed.push(format!("NOT STOPPED{what}: {error}")),
             Ok(_) => failed.push(format!("NOT STOPPED{what}: the server answered something else than was asked")),
             Err(error) => failed.push(format!("NOT STOPPED{what}: {error}")),
         }
     }
-    if failed.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(failed.join("\n").into()) }
+    match (failed.is_empty(), is_full) {
+        (false, _) => Err(failed.join("\n").into()),
+        (true, true) => Ok(ExitCode::SUCCESS),
+        (true, false) => Ok(ExitCode::from(HELD_ONLY)),
+    }
+}
+
+/// What is said of one hold that stands.
+struct Said {
+    words: String,
+    /// It stopped something, as strictly as was asked.
+    is_full: bool,
+}
+
+impl Said {
+    fn of(asked: &Asked, placed: &Placed) -> Self {
+        let mut short = Vec::new();
+        let level = placed.level.unwrap_or(asked.level);
+        if placed.bots == 0 {
+            short.push("no bot is written down there, so NOTHING WAS STOPPED; whatever comes under it is held".to_owned());
+        }
+        if asked.level == Level::Kill && level < Level::Kill {
+            short.push(
+                "a symbol is never killed: no order elsewhere is cancelled and no key dropped. To kill: --all, --venue or --bot".to_owned(),
+            );
+        }
+        let asks_for_time = asked.not_before_hours.is_some_and(|hours| hours > 0);
+        if asks_for_time && placed.not_before.is_none() {
+            short.push("it may be released at any time".to_owned());
+        }
+        let bots = match placed.bots {
+            1 => "1 bot".to_owned(),
+            n => format!("{n} bots"),
+        };
+        let told = match (asked.scope.as_str(), level) {
+            ("symbol", _) => "add nothing in it",
+            (_, Level::Reduce) => "reduce",
+            (_, Level::Pause) => "pause",
+            (_, Level::Kill) => "kill",
+        };
+        let until = placed.not_before.as_ref().map(|at| format!(", not to be released before {at}")).unwrap_or_default();
+        // A server of before does not say what it stopped.
+        let what = if placed.what.is_empty() { format!("{} {}", asked.scope, asked.name) } else { placed.what.clone() };
+        let what = what.trim_end();
+        let Placed { hold, kept, .. } = placed;
+        let head = if short.is_empty() { "STOPPED" } else { "HELD, BUT READ ON" };
+        let mut words = format!("{head}: {what}: {bots} told to {told}{until}, hold {hold} ({kept})");
+        short.iter().for_each(|one| words.push_str(&format!("\n  {one}")));
+        if !placed.bound.is_empty() {
+            words.push_str(&format!("\n  bound to what is stopped, and going on: {}; stop those, too", placed.bound.join(", ")));
+        }
+        Self { words, is_full: short.is_empty() }
+    }
 }
 
 fn client(ca: Option<&Path>) -> Result<reqwest::Client, Failure> {
@@ -169,8 +231,70 @@ async fn over_http(client: &reqwest::Client, server: &url::Url, token: &Secret<S
     let word = |key: &str| read.get(key).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
     if status.is_success() {
         let bots = read.get("bots").and_then(serde_json::Value::as_u64).unwrap_or_default();
-        return Ok(Answered::Placed { hold: word("id"), kept: word("kept"), bots: usize::try_from(bots).unwrap_or_default() });
+        return Ok(Answered::Placed(Placed {
+            hold: word("id"),
+            kept: word("kept"),
+            bots: usize::try_from(bots).unwrap_or_default(),
+            what: word("what"),
+            level: word("level").parse().ok(),
+            bound: read.get("bound").and_then(|bound| serde_json::from_value(bound.clone()).ok()).unwrap_or_default(),
+            not_before: Some(word("not_before")).filter(|at| !at.is_empty()),
+        }));
     }
     let detail = word("detail");
     Ok(Answered::Refused { error: if detail.is_empty() { format!("the server answered {status}") } else { detail } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(scope: &str, level: Level, hours: Option<i64>, placed: Placed) -> (String, bool) {
+        let asked = Asked {
+            scope: scope.into(),
+            name: "x".into(),
+            level,
+            why: String::new(),
+            idempotency_key: "k".into(),
+            not_before_hours: hours,
+        };
+        let said = Said::of(&asked, &placed);
+        (said.words, said.is_full)
+    }
+
+    fn placed(what: &str, bots: usize, level: Level) -> Placed {
+        Placed {
+            hold: "H".into(),
+            kept: "recorded".into(),
+            bots,
+            what: what.into(),
+            level: Some(level),
+            not_before: None,
+            bound: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn it_names_what_was_stopped_and_how_strictly() {
+        let (words, is_full) = said("venue", Level::Pause, None, placed("venue BINANCE", 1, Level::Pause));
+        assert_eq!((words.as_str(), is_full), ("STOPPED: venue BINANCE: 1 bot told to pause, hold H (recorded)", true));
+        let until = Placed { not_before: Some("2026-11-27T10:00:00Z".into()), ..placed("the whole fleet", 16, Level::Kill) };
+        let (words, is_full) = said("fleet", Level::Kill, Some(24), until);
+        assert!(is_full && words.contains("16 bots told to kill, not to be released before 2026-11-27T10:00:00Z"), "{words}");
+    }
+
+    #[test]
+    fn what_stopped_nothing_or_less_than_asked_does_not_look_like_a_stop() {
+        let (words, is_full) = said("venue", Level::Pause, None, placed("venue binance", 0, Level::Pause));
+        assert!(!is_full && !words.starts_with("STOPPED") && words.contains("NOTHING WAS STOPPED"), "{words}");
+        let (words, is_full) = said("symbol", Level::Kill, None, placed("BTC/USDT everywhere", 16, Level::Reduce));
+        assert!(!is_full && !words.contains("told to kill") && words.contains("never killed"), "{words}");
+        let (words, is_full) = said("symbol", Level::Pause, None, placed("BTC/USDT everywhere", 16, Level::Reduce));
+        assert!(is_full && words.contains("16 bots told to add nothing in it"), "{words}");
+        let bound = Placed { bound: vec!["arb-02".into()], what: String::new(), level: None, ..placed("", 1, Level::Pause) };
+        let (words, is_full) = said("bot", Level::Pause, None, bound);
+        assert!(is_full && words.starts_with("STOPPED: bot x: 1 bot told to pause") && words.contains("going on: arb-02"), "{words}");
+        let (words, is_full) = said("fleet", Level::Pause, Some(24), placed("the whole fleet", 16, Level::Pause));
+        assert!(!is_full && words.contains("released at any time"), "{words}");
+    }
 }

@@ -24,6 +24,23 @@ pub enum Kind {
     Count,
 }
 
+/// What a limit counts: a number alone says too little.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// An amount in the currency that the bot's agent reports.
+    Money,
+    /// A multiple.
+    Times,
+    /// A part of a whole, 0 to 1.
+    Share,
+    /// Hundredths of a percent.
+    BasisPoints,
+    /// Milliseconds.
+    Milliseconds,
+    /// So many.
+    Pieces,
+}
+
 /// A limit that is a number: the smaller, the tighter.
 #[derive(Debug, Clone, Copy)]
 pub struct Named {
@@ -33,42 +50,63 @@ pub struct Named {
     pub words: &'static str,
     /// How it is written.
     pub kind: Kind,
+    /// What it counts.
+    pub unit: Unit,
     /// *Tighten by half* halves it: it bounds how much is at stake, not how the bot behaves.
     pub is_size: bool,
 }
 
-const fn amount(name: &'static str, words: &'static str, is_size: bool) -> Named {
-    Named { name, words, kind: Kind::Amount, is_size }
+const fn amount(name: &'static str, words: &'static str, unit: Unit, is_size: bool) -> Named {
+    Named { name, words, kind: Kind::Amount, unit, is_size }
 }
-const fn count(name: &'static str, words: &'static str, is_size: bool) -> Named {
-    Named { name, words, kind: Kind::Count, is_size }
+const fn count(name: &'static str, words: &'static str, unit: Unit, is_size: bool) -> Named {
+    Named { name, words, kind: Kind::Count, unit, is_size }
 }
 
 /// Every limit that is a number (ruling C13).
 pub const NUMBERS: &[Named] = &[
-    amount("max_order_notional", "Largest order", true),
-    amount("max_position_notional", "Largest position", true),
-    amount("max_leverage", "Leverage", true),
-    amount("max_daily_loss", "Loss in a day", true),
-    amount("max_drawdown", "Drawdown", true),
-    count("max_open_orders", "Open orders", true),
-    count("max_orders_per_minute", "Orders a minute", true),
-    count("max_messages_per_minute", "Messages a minute", false),
-    count("max_consecutive_errors", "Errors in a row", false),
-    count("max_market_data_age_ms", "Age of market data, ms", false),
-    amount("max_reject_rate", "Share of rejected orders", false),
-    amount("max_slippage_bps", "Slippage, bps", false),
+    amount("max_order_notional", "Largest order", Unit::Money, true),
+    amount("max_position_notional", "Largest position", Unit::Money, true),
+    amount("max_leverage", "Leverage", Unit::Times, true),
+    amount("max_daily_loss", "Loss in a day", Unit::Money, true),
+    amount("max_drawdown", "Drawdown", Unit::Money, true),
+    count("max_open_orders", "Open orders", Unit::Pieces, true),
+    count("max_orders_per_minute", "Orders a minute", Unit::Pieces, true),
+    count("max_messages_per_minute", "Messages a minute", Unit::Pieces, false),
+    count("max_consecutive_errors", "Errors in a row", Unit::Pieces, false),
+    count("max_market_data_age_ms", "Age of market data", Unit::Milliseconds, false),
+    amount("max_reject_rate", "Share of rejected orders", Unit::Share, false),
+    amount("max_slippage_bps", "Slippage", Unit::BasisPoints, false),
 ];
+
+impl Named {
+    /// What its number means, as a sentence; `currency` is the bot's, empty when its agent has not said.
+    pub fn meaning(&self, currency: &str) -> String {
+        let money = if currency.is_empty() { "the currency that its agent reports" } else { currency };
+        match (self.unit, self.name) {
+            (Unit::Money, "max_drawdown") => format!("An amount in {money} below the highest equity, no percentage."),
+            (Unit::Money, _) => format!("An amount in {money}."),
+            (Unit::Times, _) => "Times the equity: 2 is twofold.".to_owned(),
+            (Unit::Share, _) => "A share from 0 to 1: 0.1 is 10 %.".to_owned(),
+            (Unit::BasisPoints, _) => "In hundredths of a percent: 100 is 1 %.".to_owned(),
+            (Unit::Milliseconds, _) => "In milliseconds, whole: 1000 is a second.".to_owned(),
+            (Unit::Pieces, _) => "A whole number.".to_owned(),
+        }
+    }
+}
 
 /// A change that one person may not make at once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotTighter {
     /// No number of the right kind.
-    #[error("is no number; amounts have a point, counts are whole, neither is negative")]
+    #[error("is no number; amounts have a point, counts are whole, shares are written 0.1 for 10 %, none is negative")]
     NoNumber,
     /// It is larger than what stands, or takes it away.
-    #[error("would loosen it from {0}: that needs a request")]
+    #[error("would be looser than {0}, which stands; raising a limit takes a request of two people")]
     Loosens(String),
+    /// A share above one: most likely meant as a percentage.
+    #[error("is a share from 0 to 1; 10 % is written 0.1")]
+    NoShare,
 }
 
 impl Limits {
@@ -180,6 +218,9 @@ fn tighter(named: &Named, stands: Option<String>, text: &str) -> Result<Option<V
 /// A text as the value of a limit.
 fn value_of(named: &Named, text: &str) -> Result<Value, NotTighter> {
     let asked = Decimal::parse(text).filter(|asked| *asked >= Decimal::default()).ok_or(NotTighter::NoNumber)?;
+    if named.unit == Unit::Share && Decimal::parse("1").is_some_and(|one| asked > one) {
+        return Err(NotTighter::NoShare);
+    }
     Ok(match named.kind {
         Kind::Amount => Value::String(asked.shortest()),
         Kind::Count => Value::from(text.parse::<u32>().map_err(|_| NotTighter::NoNumber)?),
@@ -241,10 +282,26 @@ mod tests {
         for (name, text) in [("max_leverage", "-1"), ("max_leverage", "much"), ("max_open_orders", "2.5"), ("max_drawdown", "NaN")] {
             assert!(matches!(ask(name, text).unwrap_err().as_slice(), [(_, NotTighter::NoNumber)]), "{name} {text}");
         }
+        for text in ["10", "1.5", "50"] {
+            assert_eq!(ask("max_reject_rate", text), Err(vec![("max_reject_rate", NotTighter::NoShare)]), "{text} is a percentage");
+        }
+        assert!(ask("max_reject_rate", "0.1").is_ok() && ask("max_reject_rate", "1").is_ok());
         assert_eq!(ask("max_leverage", " ").unwrap(), before);
         assert_eq!(ask("max_leverage", "2.0").unwrap(), before, "the same number is no new version");
         let set = ask("max_drawdown", "500").unwrap();
         assert_eq!((set.version, set.number(named("max_drawdown")).as_deref()), (4, Some("500")), "what was not set may be set");
+    }
+
+    #[test]
+    fn every_limit_says_what_its_number_means() {
+        for named in NUMBERS {
+            let meaning = named.meaning("USDT");
+            assert_eq!(meaning.contains("USDT"), named.unit == Unit::Money, "{}: {meaning}", named.name);
+            assert!(meaning.ends_with('.') && !named.meaning("").contains("  "), "{meaning}");
+        }
+        assert!(super::NUMBERS.iter().any(|named| named.unit == Unit::Share && named.meaning("").contains("0.1 is 10 %")));
+        // Ruling C13: an amount, so that 10 is ten and not ten percent.
+        assert!(named("max_drawdown").meaning("USDT").contains("no percentage"));
     }
 
     proptest! {

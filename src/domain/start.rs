@@ -61,9 +61,11 @@ fn obstacle(what: impl Into<String>, who: &'static str) -> Obstacle {
     Obstacle::new(what, who)
 }
 
-/// Every reason why a bot cannot be started under this leaf. Empty: it can. `agent` is none when the bot has none.
+/// Every reason why a bot cannot be started under this leaf, first the holds in the order of the cover. Empty: it can. `agent` is none when the
+/// bot has none.
 pub fn obstacles(bot: &BotFacts, cover: &Cover<'_>, leaf: &StartLeaf, agent: Option<&Beside>) -> Vec<Obstacle> {
-    let mut open: Vec<Obstacle> = cover.open.iter().filter(|hold| hold.level >= Level::Pause).map(|hold| held(hold)).collect();
+    let mut open: Vec<Obstacle> =
+        cover.open.iter().filter(|hold| stands_in_the_way(hold)).map(|hold| held(hold, hold.scope.kind())).collect();
     if matches!(bot.stage, Stage::Draft | Stage::Retired) {
         open.push(obstacle(format!("its stage is {}", bot.stage), "an operator of its team moves it to sandbox"));
     }
@@ -123,8 +125,14 @@ fn unproved(leaf: &StartLeaf, proved: Option<Step>) -> Option<Obstacle> {
     })
 }
 
-fn held(hold: &Hold) -> Obstacle {
-    obstacle(format!("a {} on {} by {} covers it", hold.level, hold.scope.kind(), hold.placed_by.name), who_releases(hold))
+/// True for a hold under which nothing starts.
+pub fn stands_in_the_way(hold: &Hold) -> bool {
+    hold.level >= Level::Pause
+}
+
+/// That a hold stands in the way, with words for what it covers.
+pub fn held(hold: &Hold, covers: &str) -> Obstacle {
+    obstacle(format!("a {} of {covers} by {} covers it", hold.level, hold.placed_by.name), who_releases(hold))
 }
 
 /// Who may end a hold, in words (ruling C7).

@@ -52,9 +52,9 @@ impl Tone {
     }
     fn number(self) -> &'static str {
         match self {
-            Self::Critical => "1 ",
-            Self::High => "2 ",
-            Self::Low => "3 ",
+            Self::Critical => "P1 ",
+            Self::High => "P2 ",
+            Self::Low => "P3 ",
             _ => "",
         }
     }
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn abnormal_is_shape_and_number_and_word_and_normal_is_a_word() {
         let critical = Chip::new(Tone::Critical, "Stop unconfirmed").to_string();
-        assert!(critical.contains("#i-octagon") && critical.contains("1 Stop unconfirmed"));
+        assert!(critical.contains("#i-octagon") && critical.contains("P1 Stop unconfirmed"));
         assert_eq!(Chip::new(Tone::Plain, "Active").to_string(), r#"<span class="chip plain">Active</span>"#);
         assert!(Chip::new(Tone::NoData, "<94 s>").to_string().contains("&lt;94 s&gt;"));
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::app::{App, AppError, first_run::TASKS, first_run::Task};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotId, Grant, Hold, Role, Scope, Step, UserId, VenueId, quorum::is_small};
+use crate::domain::{BotId, Grant, Hold, Role, Scope, Step, UserId, quorum::is_small};
 use askama::Template;
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -39,6 +39,7 @@ pub async fn without_first_run(app: &App, visitor: &Visitor, title: impl Into<St
         return frame;
     };
     frame.person = person(app, actor, visitor.asleep.is_some());
+    frame.frozen_why = app.log.gate().frozen().map(|frozen| frozen.why.clone()).unwrap_or_default();
     frame.held = held(app, actor);
     frame.alerts = alerts(app, actor);
     if visitor.asleep.is_none() {
@@ -103,23 +104,7 @@ pub fn role_words(app: &App, grant: &Grant) -> String {
 
 /// A scope in words: `the whole fleet`, `team trend`, `venue binance`, `bot grid-btc`, `BTC/USDT everywhere`.
 pub fn scope_words(app: &App, scope: &Scope) -> String {
-    match scope {
-        Scope::Fleet => "the whole fleet".to_owned(),
-        Scope::Team(id) => format!("team {}", app.people().team_name(id).unwrap_or_else(|| id.to_string())),
-        Scope::Venue(id) => format!("venue {}", venue_name(app, id)),
-        Scope::Subaccount(id) => {
-            let found = app.venues().subaccount(id);
-            format!("subaccount {}", found.map_or_else(|| id.to_string(), |subaccount| app.venues().label(&subaccount)))
-        }
-        Scope::Strategy(name) => format!("strategy {name}"),
-        Scope::Bot(id) => format!("bot {}", app.fleet.view().bot(id).map_or_else(|| id.to_string(), |bot| bot.name.clone())),
-        Scope::Symbol(symbol, None) => format!("{symbol} everywhere"),
-        Scope::Symbol(symbol, Some(venue)) => format!("{symbol} at venue {}", venue_name(app, venue)),
-    }
-}
-
-fn venue_name(app: &App, id: &VenueId) -> String {
-    app.venues().venue(id).map_or_else(|| id.to_string(), |venue| venue.name)
+    app.scope_words(scope)
 }
 
 fn person(app: &App, actor: &Actor, stop_only: bool) -> Option<Person> {
@@ -248,10 +233,17 @@ pub fn held(app: &App, actor: &Actor) -> Option<HeldStrip> {
         }
     }
     let is_one = others.is_empty();
+    let drills = holds.iter().filter(|hold| hold.is_drill()).count();
+    let of_drills = match drills {
+        0 => String::new(),
+        n if n == holds.len() => ", a drill".to_owned(),
+        n => format!(", {n} of a drill"),
+    };
     Some(HeldStrip {
-        what: if is_one { scope_words(app, &oldest.scope) } else { format!("{} holds", holds.len()) },
+        what: if is_one { format!("{}{of_drills}", scope_words(app, &oldest.scope)) } else { format!("{} holds{of_drills}", holds.len()) },
         idle: OutOf { n: covered.len() - outstanding.len(), of: covered.len() },
         since: oldest.at,
+        is_old: app.clock.now().ms_since(oldest.at) > crate::domain::time::DAY_MS,
         by: oldest.placed_by.name.clone(),
         href: if is_one { format!("/holds/{}", oldest.id) } else { "/holds".to_owned() },
     })

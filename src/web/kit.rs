@@ -124,7 +124,7 @@ fn every_part_draws_and_says_what_it_must() {
         "37/40 idle",
         "There is a problem",
         "Enter a name without spaces",
-        "1 Stop unconfirmed",
+        "P1 Stop unconfirmed",
         "not known",
         "1,914",
         "andon stop --all",

@@ -5,7 +5,7 @@ use super::{
     html::Html,
     picture,
 };
-use crate::domain::{Step, Timestamp};
+use crate::domain::{Step, StopKind, Timestamp};
 use crate::fleet::{BotReceipt, Receipt};
 
 /// One of the four counts.
@@ -39,7 +39,8 @@ impl Meter {
     pub fn of(receipt: &Receipt) -> Self {
         let of = receipt.total();
         let count = |step| OutOf { n: receipt.reached(step), of };
-        let took = |ms: fn(&BotReceipt) -> Option<i64>| match receipt.bots.iter().filter_map(ms).max() {
+        let from_the_press = || receipt.bots.iter().filter(|bot| !joined_later(receipt, bot));
+        let took = |ms: fn(&BotReceipt) -> Option<i64>| match from_the_press().filter_map(ms).max() {
             Some(ms) => format!("last after {}", duration(ms)),
             None => "none yet".to_owned(),
         };
@@ -60,6 +61,12 @@ impl Meter {
     }
 }
 
+/// True for a bot that came under the hold after the press, by a new seat, team or stage: how long that took says nothing of the stop.
+fn joined_later(receipt: &Receipt, bot: &BotReceipt) -> bool {
+    let moved = bot.bot.stop.as_ref().filter(|stop| stop.kind == StopKind::Stage).map(|stop| stop.at.ms_since(receipt.hold.at));
+    moved.is_some_and(|moved| moved > 0 && bot.received_ms.is_some_and(|received| received >= moved))
+}
+
 /// When the last bot is stopped at worst, agents and their machines alive; once all are, how long it took.
 fn bound(receipt: &Receipt) -> Html {
     if receipt.bots.is_empty() {
@@ -67,9 +74,16 @@ fn bound(receipt: &Receipt) -> Html {
     }
     let waiting = receipt.total() - receipt.reached(Step::Applied);
     if waiting == 0 {
-        let last = receipt.bots.iter().filter_map(|bot| bot.applied_ms).max().unwrap_or_default();
+        let (later, at_once): (Vec<&BotReceipt>, Vec<&BotReceipt>) = receipt.bots.iter().partition(|bot| joined_later(receipt, bot));
+        let joined = match later.len() {
+            0 => String::new(),
+            n => format!("; {n} joined later"),
+        };
+        let Some(last) = at_once.iter().filter_map(|bot| bot.applied_ms).max() else {
+            return Html::markup(format!("all applied{joined}"));
+        };
         let at: Timestamp = receipt.hold.at.plus_ms(last);
-        return Html::markup(format!("all applied {}, after {}", format::clock(at), duration(last)));
+        return Html::markup(format!("all applied {}, after {}{joined}", format::clock(at), duration(last)));
     }
     let by = receipt.hold.at.plus_ms(receipt.worst_case_ms());
     let passed = receipt.at > by;
@@ -80,7 +94,9 @@ fn bound(receipt: &Receipt) -> Html {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{BotFacts, Epoch, StopFact};
     use crate::web::samples;
+    use std::sync::Arc;
 
     #[test]
     fn the_meter_counts_what_is_proved_and_names_the_worst_case() {
@@ -95,5 +111,18 @@ mod tests {
         let meter = Meter::of(&samples::receipt(5, 0));
         assert!(meter.bound.as_str().starts_with("all applied <time"), "{}", meter.bound);
         assert_eq!(Meter::of(&samples::receipt(0, 0)).bound, Html::default());
+    }
+
+    #[test]
+    fn a_bot_that_comes_under_a_hold_later_does_not_make_the_stop_slow() {
+        let mut receipt = samples::receipt(3, 0);
+        let at = receipt.hold.at.plus_ms(35_000);
+        let late = &mut receipt.bots[1];
+        let stop = StopFact { epoch: Epoch(900), kind: StopKind::Stage, why: "its subaccount changed".to_owned(), at };
+        late.bot = Arc::new(BotFacts { stop: Some(stop), ..BotFacts::clone(&late.bot) });
+        (late.received_ms, late.applied_ms, late.idle_ms) = (Some(35_100), Some(35_400), Some(35_500));
+        let meter = Meter::of(&receipt);
+        assert!(meter.bound.as_str().ends_with("; 1 joined later") && !meter.bound.as_str().contains("35"), "{}", meter.bound);
+        assert!(meter.steps.iter().all(|step| !step.words.contains("35 s")), "{:?}", meter.steps);
     }
 }

@@ -64,6 +64,8 @@ pub struct HeldStrip {
     pub idle: OutOf,
     /// Since when; of several holds the oldest.
     pub since: Timestamp,
+    /// That was more than a day ago.
+    pub is_old: bool,
     /// Who placed it; of several the oldest's.
     pub by: String,
     /// The receipt, or the list of holds.
@@ -147,6 +149,8 @@ pub struct Frame {
     pub keys_missing: String,
     /// The audit log is frozen: nothing may start or be loosened.
     pub is_log_frozen: bool,
+    /// Why, for whoever is signed in.
+    pub frozen_why: String,
     /// This server runs on another site's copy: it renews no lease and starts nothing.
     pub is_foreign: bool,
     /// What there is to say of people and their rights.
@@ -188,6 +192,7 @@ impl Frame {
             held: None,
             keys_missing: String::new(),
             is_log_frozen: false,
+            frozen_why: String::new(),
             is_foreign: false,
             people: Vec::new(),
             first_run: None,
@@ -277,6 +282,7 @@ impl Frame {
                 what: "the whole fleet".to_owned(),
                 idle: OutOf { n: 37, of: 40 },
                 since: Timestamp(1_795_403_527_120_000),
+                is_old: false,
                 by: "M. Okafor".to_owned(),
                 href: "/holds/0193".to_owned(),
             }),

@@ -192,6 +192,7 @@ routes! {
     GET "/drills" Access::Person(Action::See) => super::pages::drills::index;
     POST "/drills" Access::Person(Action::RunDrill) => super::pages::drills::create;
     GET "/drills/{id}" Access::Person(Action::See) => super::pages::drills::show;
+    GET "/live/drills/{id}" Access::Person(Action::See) => super::pages::drills::stream;
     POST "/alerts/{id}/close" Access::Person(Action::TendAlert) => super::pages::alerts::close;
     GET "/requests" Access::Person(Action::See) => super::pages::requests::index;
     GET "/requests/{id}" Access::Person(Action::See) => super::pages::requests::show::show;

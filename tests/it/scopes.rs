@@ -244,6 +244,42 @@ on_both!(several_scopes_are_stopped_by_one_press_each_by_its_own_hold, |fresh: F
     two.test.log_is_good().await;
 });
 
+fn invalid(refused: Result<impl std::fmt::Debug, AppError>) -> String {
+    match refused {
+        Err(AppError::Invalid(invalid)) => invalid.0.iter().map(|(_, said)| said.as_str()).collect::<Vec<_>>().join("; "),
+        other => panic!("{other:?}"),
+    }
+}
+
+on_both!(names_that_differ_in_case_alone_are_one_name_and_none_is_stopped_for_another, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let lead = test.actor("lead");
+    let app = &test.app;
+    let binance = app.create_venue(&lead, "binance", "live").await.unwrap();
+    assert!(invalid(app.create_venue(&lead, "BINANCE", "test").await).contains("There is a venue of that name: binance"));
+    app.create_subaccount(&lead, "Binance", "main").await.unwrap();
+    assert!(invalid(app.create_subaccount(&lead, "binance", "MAIN").await).contains("subaccount of that name: main"));
+    for slashed in ["kraken/eu", "/"] {
+        assert!(invalid(app.create_venue(&lead, slashed, "live").await).contains("slash"), "never another name than was typed");
+        assert!(invalid(app.create_subaccount(&lead, "binance", slashed).await).contains("slash"));
+    }
+    let other = app.create_venue(&lead, "other", "test").await.unwrap();
+    app.create_subaccount(&lead, "other", "main").await.unwrap();
+    let said = invalid(app.scope_named("subaccount", "main"));
+    assert!(said.contains("binance/main") && said.contains("other/main") && said.contains("write VENUE/NAME"), "{said}");
+    assert_eq!(app.scope_named("venue", "BINANCE").unwrap(), Scope::Venue(binance.id.clone()), "one alone may be typed in any case");
+
+    // An installation may have such names from before.
+    test.execute("UPDATE venue SET name = 'BINANCE' WHERE name = 'other'").await;
+    let app = test.restarted().await;
+    let said = invalid(app.scope_named("venue", "Binance"));
+    assert!(said.contains("binance") && said.contains("BINANCE"), "{said}");
+    assert!(invalid(app.scope_named("symbol", "BTC/USDT@Binance")).contains("BINANCE"));
+    assert_eq!(app.scope_named("venue", "binance").unwrap(), Scope::Venue(binance.id));
+    assert_eq!(app.scope_named("venue", "BINANCE").unwrap(), Scope::Venue(other.id));
+    assert!(matches!(app.scope_named("venue", "kraken"), Err(AppError::NotFound(_))));
+});
+
 on_both!(bots_that_are_bound_are_found_by_way_of_each_other, |fresh: Fresh| async move {
     let two = Two::trading(fresh).await;
     let third = two.test.bot("arb-3", "arb").await;
@@ -267,7 +303,7 @@ on_both!(bots_that_are_bound_are_found_by_way_of_each_other, |fresh: Fresh| asyn
 on_both!(a_tightening_reduces_until_the_agent_has_taken_it_over, |fresh: Fresh| async move {
     let mut two = Two::trading(fresh).await;
     let (operator, bot) = (two.test.actor("operator"), two.bots[0].id.clone());
-    assert!(conflict(two.test.app.halve_limits(&operator, &bot).await).contains("no limits"));
+    assert!(conflict(two.test.app.halve_limits(&operator, &bot, 0).await).contains("no limits"));
     let asked = |text: &str| vec![("max_order_notional".to_owned(), text.to_owned()), ("strange".to_owned(), "1".to_owned())];
     two.test.app.tighten_limits(&operator, &bot, &asked("2000"), "first").await.unwrap();
     let view = two.test.app.fleet.view();
@@ -276,15 +312,21 @@ on_both!(a_tightening_reduces_until_the_agent_has_taken_it_over, |fresh: Fresh| 
     let facts = two.facts(0);
     assert_eq!((facts.limits.version, facts.limits_waiting), (1, false));
     assert_eq!(two.states(), [State::Active; 2], "and then it goes on, without a start");
-    two.test.app.halve_limits(&operator, &bot).await.unwrap();
+    two.test.app.halve_limits(&operator, &bot, 1).await.unwrap();
     two.settle().await;
     assert_eq!(two.facts(0).limits.values["max_order_notional"], "1000");
+    assert!(conflict(two.test.app.halve_limits(&operator, &bot, 1).await).contains("version 2 stands, 1 was shown"));
+    assert_eq!(two.facts(0).limits.values["max_order_notional"], "1000", "the same press sent again halves nothing again");
     let loosens = two.test.app.tighten_limits(&operator, &bot, &asked("1500"), "").await;
     assert!(matches!(loosens, Err(AppError::Invalid(_))), "{loosens:?}");
     let grid = two.test.app.tighten_limits(&two.test.actor("grid operator"), &bot, &asked("1"), "").await;
     assert!(matches!(grid, Err(AppError::Denied(_))));
-    let halved = two.test.app.halve_limits_of_team(&two.test.actor("risk"), &two.bots[0].team).await.unwrap();
-    assert_eq!((halved.bots, halved.without), (1, 1));
+    let (risk, team, seen) = (two.test.actor("risk"), two.bots[0].team.clone(), [(bot.clone(), 2)]);
+    let halved = two.test.app.halve_limits_of_team(&risk, &team, &seen).await.unwrap();
+    assert_eq!((halved.bots, halved.meanwhile), (1, 0));
+    assert!(conflict(two.test.app.halve_limits_of_team(&risk, &team, &seen).await).contains("nothing was halved again"));
+    assert_eq!(two.facts(0).limits.values["max_order_notional"], "500", "pressed twice is halved once");
+    assert!(conflict(two.test.app.halve_limits_of_team(&risk, &team, &[]).await).contains("no bot of this team"));
     let history = two.test.app.limits_history(&operator, &bot).await.unwrap();
     assert_eq!(
         history.iter().map(|row| (row.version, row.why.as_str())).collect::<Vec<_>>(),

@@ -34,6 +34,8 @@ pub struct Asked {
     is_machine: bool,
     is_fragment: bool,
     is_press: bool,
+    /// The page of the thing that was asked about; empty: none.
+    back: String,
     id: Arc<str>,
 }
 
@@ -44,8 +46,18 @@ impl Asked {
             is_machine: is_machine(uri),
             is_fragment: headers.contains_key("hx-request"),
             is_press: method == Method::POST && matches!(uri.path(), "/holds" | "/stop-device/holds"),
+            back: if method == Method::POST { page_of(uri.path()) } else { String::new() },
             id: id.map(|id| id.0).unwrap_or_default(),
         }
+    }
+}
+
+/// The page of what a form was about: `/bots/ID` of `/bots/ID/stage`. Empty: it was about nothing that has a page of its own.
+fn page_of(path: &str) -> String {
+    let mut parts = path.trim_start_matches('/').splitn(3, '/');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(room @ ("bots" | "teams" | "alerts" | "holds" | "acts" | "agents")), Some(id), Some(_)) => format!("/{room}/{id}"),
+        _ => String::new(),
     }
 }
 
@@ -56,6 +68,7 @@ struct ErrorPage<'a> {
     error: &'a WebError,
     heading: String,
     is_press: bool,
+    back: &'a str,
     id: &'a str,
 }
 
@@ -101,8 +114,13 @@ pub fn answer(error: &WebError, asked: &Asked, mut frame: Frame) -> Response {
         return (error.status, [kind], html::escape(&format!("{}: {}", error.title, error.reasons.join(" ")))).into_response();
     }
     frame.is_error = true;
-    let heading = if asked.is_press { format!("NOT PAUSED: {}", error.title) } else { error.title.to_owned() };
-    let page = ErrorPage { frame, error, heading, is_press: asked.is_press, id: &asked.id };
+    let heading = match error.kind {
+        "partly" => format!("PARTLY PAUSED: {}", error.title),
+        "not-killed" => format!("NOT KILLED: {}", error.title),
+        _ if asked.is_press => format!("NOT PAUSED: {}", error.title),
+        _ => error.title.to_owned(),
+    };
+    let page = ErrorPage { frame, error, heading, is_press: asked.is_press, back: &asked.back, id: &asked.id };
     match page.render() {
         Ok(page) => (error.status, [kind], page).into_response(),
         Err(fault) => {

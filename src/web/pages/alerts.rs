@@ -81,6 +81,8 @@ pub(super) struct One {
     others: Vec<Row>,
     may_tend: bool,
     is_taken: bool,
+    /// Whoever looks has it.
+    is_mine: bool,
     typed: String,
 }
 
@@ -203,6 +205,7 @@ async fn draw(app: &App, person: &Person, id: &AlertId, typed: String, problems:
         others,
         may_tend: alert.is_open() && app.may_tend(&person.actor, &alert),
         is_taken: alert.taken.is_some(),
+        is_mine: alert.taken.as_ref().is_some_and(|(by, _)| person.actor.user().is_some_and(|user| by.id == user.as_str())),
         typed,
     };
     frame::page_with(status, &page)

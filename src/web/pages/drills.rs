@@ -11,6 +11,8 @@ use crate::web::{
     chip::{Chip, Tone},
     extract::{Person, Posted},
     format, frame,
+    frame::HeldPart,
+    live::{self, Door, Feed, Sent},
     page::{Frame, Scripts},
     problems::Problems,
     query::Named,
@@ -19,7 +21,9 @@ use askama::Template;
 use axum::{
     extract::{Query, State},
     http::StatusCode,
+    response::sse::Event,
 };
+use std::sync::Arc;
 
 /// One drill of the list.
 struct Row {
@@ -51,6 +55,8 @@ struct Drills {
     older: String,
     choices: Vec<Choice>,
     may_any: bool,
+    /// Whoever looks trades in some team.
+    may_ever: bool,
 }
 
 /// One bot of a drill.
@@ -63,10 +69,10 @@ struct Line {
     idle: String,
 }
 
+/// How far a drill has come: what of its page is live.
 #[derive(Template)]
-#[template(path = "drill.html")]
-struct Drill {
-    frame: Frame,
+#[template(path = "live/drill.html")]
+struct Part {
     row: Row,
     control_href: String,
     ended_at: Option<Timestamp>,
@@ -74,6 +80,28 @@ struct Drill {
     control_at: Option<Timestamp>,
     reasons: Vec<String>,
     lines: Vec<Line>,
+}
+
+impl Part {
+    fn of(app: &App, run: &DrillRun, bots: &[DrillBot], now: Timestamp) -> Self {
+        Self {
+            row: row(app, run, now),
+            control_href: format!("/bots/{}", run.control_bot),
+            ended_at: run.ended_at,
+            ends_at: run.ends_at,
+            control_at: run.control_at,
+            reasons: run.reasons.lines().map(str::to_owned).collect(),
+            lines: bots.iter().map(|bot| line(app, bot)).collect(),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "drill.html")]
+struct Drill {
+    frame: Frame,
+    id: String,
+    part: Part,
 }
 
 /// Where a page of the list begins.
@@ -151,6 +179,7 @@ async fn draw(app: &App, person: &Person, before: Option<DrillId>, typed: NewDri
         rows: runs.iter().map(|run| row(app, run, frame.now)).collect(),
         older: next.map(|next| format!("/drills?before={next}")).unwrap_or_default(),
         may_any: choices.iter().any(|choice| choice.may),
+        may_ever: super::fleet::trades(&person.actor),
         choices,
         is_unknown,
         problems,
@@ -173,9 +202,17 @@ pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked
 pub async fn create(State(app): Shared, person: Person, Posted(form): Posted<NewDrill>) -> Answer {
     let bots: Result<Vec<BotId>, _> = form.bot.iter().map(|id| BotId::parse(id)).collect();
     let bots = bots.map_err(|_| AppError::NotFound("bot"))?;
+    let mut problems = Problems::none();
+    if bots.is_empty() {
+        problems.add("bot", "Choose at least one bot to pause.");
+    }
     let Ok(control) = BotId::parse(&form.control) else {
-        return draw(&app, &person, None, form, Problems::one("control", "Choose one bot that must go on")).await;
+        problems.add("control", "Choose one bot that must go on.");
+        return draw(&app, &person, None, form, problems).await;
     };
+    if !problems.is_empty() {
+        return draw(&app, &person, None, form, problems).await;
+    }
     let begun = match bots.as_slice() {
         [one] if app.drill_needs_approval(&bots) => {
             app.prepare_drill(&person.actor, one, &control).await.map(|act| format!("/acts/{}", act.stored.id))
@@ -206,18 +243,38 @@ fn line(app: &App, bot: &DrillBot) -> Line {
 /// One drill.
 pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answer {
     let (run, bots) = app.drill_run(&person.actor, &id_of(&id)?).await?;
-    let frame = frame::of(&app, &person.visitor, "Drill").await;
-    let page = Drill {
-        row: row(&app, &run, frame.now),
-        control_href: format!("/bots/{}", run.control_bot),
-        ended_at: run.ended_at,
-        ends_at: run.ends_at,
-        control_at: run.control_at,
-        reasons: run.reasons.lines().map(str::to_owned).collect(),
-        lines: bots.iter().map(|bot| line(&app, bot)).collect(),
-        frame,
-    };
-    frame::page(&page)
+    let mut frame = frame::of(&app, &person.visitor, "Drill").await;
+    // What is over does not change any more.
+    frame.scripts = if run.ended_at.is_some() { Scripts::Plain } else { Scripts::Live };
+    frame::page(&Drill { id: run.id.to_string(), part: Part::of(&app, &run, &bots, frame.now), frame })
+}
+
+/// Streams how far it has come.
+pub async fn stream(State(app): Shared, person: Person, Named(id): Named, door: Door) -> Answer {
+    let id = id_of(&id)?;
+    app.drill_run(&person.actor, &id).await?;
+    Ok(door.open(&app, &person.visitor, DrillFeed { id, sent: Sent::default() }))
+}
+
+struct DrillFeed {
+    id: DrillId,
+    sent: Sent,
+}
+
+impl Feed for DrillFeed {
+    async fn news(&mut self, app: &Arc<App>, actor: &Actor) -> Result<Vec<Event>, AppError> {
+        let (run, bots) = app.drill_run(actor, &self.id).await?;
+        let mut text = String::new();
+        let inside = Part::of(app, &run, &bots, app.clock.now()).render().map_err(AppError::internal)?;
+        if self.sent.is_news("drill", &inside) {
+            text.push_str(&inside);
+        }
+        let held = HeldPart::of(app, actor).render().map_err(AppError::internal)?;
+        if self.sent.is_news("held", &held) {
+            text.push_str(&live::part("held", held));
+        }
+        Ok(if text.is_empty() { Vec::new() } else { vec![live::swap(&text)] })
+    }
 }
 
 /// Where a bot stands with drills, for its page: a chip, a sentence, and the drill.

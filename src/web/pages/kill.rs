@@ -26,6 +26,8 @@ struct Check {
     words: String,
     bots: usize,
     names: String,
+    /// Names of bots that are bound to those and are not among them.
+    bound: String,
 }
 
 #[derive(Template)]
@@ -58,7 +60,14 @@ fn check(app: &App, actor: &Actor, text: &str) -> Result<Check, WebError> {
     let more = covered.len().saturating_sub(NAMED);
     let names = covered.iter().take(NAMED).map(|bot| bot.name.as_str()).collect::<Vec<_>>().join(", ");
     let names = if more == 0 { names } else { format!("{names} and {more} more") };
-    Ok(Check { scope: scope.in_one(), words: frame::scope_words(app, &scope), bots: covered.len(), names })
+    let mut bound: Vec<String> = covered
+        .iter()
+        .flat_map(|bot| app.venues().linked(&bot.id))
+        .filter_map(|id| app.fleet.view().bot(&id).filter(|bot| !scope.covers(bot)).map(|bot| bot.name.clone()))
+        .collect();
+    bound.sort();
+    bound.dedup();
+    Ok(Check { scope: scope.in_one(), words: frame::scope_words(app, &scope), bots: covered.len(), names, bound: bound.join(", ") })
 }
 
 /// Everything that this person may kill and that has bots; single bots are reached from their own pages.
@@ -89,7 +98,13 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         Kill { frame, key: "key".to_owned(), choices, check }.render().unwrap()
     };
     let choice = |scope: &str, words: &str| Choice { scope: scope.to_owned(), words: words.to_owned(), note: "13 bots".to_owned() };
-    let check = Check { scope: "team:1".to_owned(), words: "team grid".to_owned(), bots: 2, names: "grid-01, grid-02".to_owned() };
+    let check = Check {
+        scope: "team:1".to_owned(),
+        words: "team grid".to_owned(),
+        bots: 2,
+        names: "grid-01, grid-02".to_owned(),
+        bound: "grid-01 hedge".to_owned(),
+    };
     vec![
         ("kill".to_owned(), draw(vec![choice("fleet", "the whole fleet"), choice("team:1", "team grid")], None)),
         ("kill-nothing".to_owned(), draw(Vec::new(), None)),

@@ -64,10 +64,10 @@ pub async fn set_address(State(app): Shared, person: Person, Posted(typed): Post
     }
 }
 
-/// Sends a test message to whoever presses.
+/// Sends a test message to whoever presses, and leads to what becomes of it.
 pub async fn test(State(app): Shared, person: Person, _: Posted<Nothing>) -> Answer {
     match app.tell_test(&person.actor).await {
-        Ok(()) => Ok(frame::see("/system#mail")),
+        Ok(()) => Ok(frame::see("/me#address")),
         Err(error) => Err(error.into()),
     }
 }

@@ -15,13 +15,14 @@ use crate::web::{
 };
 use askama::Template;
 use axum::extract::State;
+use std::collections::HashSet;
 
-/// Marked bots, at most.
-const MARKED: usize = 100;
-/// Venues and strategies, at most.
-const NARROWER: usize = 60;
 /// People named to somebody who may not pause, at most.
 const NAMED: usize = 12;
+
+/// What a press can say of its release: hours, and the words of the choice. None: any time.
+pub(in crate::web) const HOURS: [(i64, &str); 5] =
+    [(1, "1 hour after the press"), (4, "4 hours"), (12, "12 hours"), (24, "1 day"), (168, "7 days")];
 
 /// One thing that can be stopped by one press.
 pub(super) struct Choice {
@@ -40,9 +41,17 @@ pub(super) struct Pause {
     pub(super) level: Level,
     /// The same rendering sent twice is one press.
     pub(super) key: String,
+    /// Hours before which nothing that is pressed here may be released; none: any time.
+    pub(super) hours: Option<i64>,
+    /// The same in words: `4 hours`.
+    pub(super) hours_words: String,
+    /// Links to the same page with other hours; the one that counts has none.
+    pub(super) other_hours: Vec<(Option<String>, &'static str)>,
+    /// The same page at the other level.
+    pub(super) other_level: String,
     pub(super) all: Choice,
     pub(super) teams: Vec<Choice>,
-    /// Venues and strategies; of subaccounts, the bots that have them stand under their own names.
+    /// Venues, their subaccounts, and strategies.
     pub(super) narrower: Vec<Choice>,
     /// Ids and names of the venues at which one symbol alone can be held.
     pub(super) venues: Vec<(String, String)>,
@@ -70,9 +79,16 @@ pub async fn show(State(app): Shared, StopOnly(person): StopOnly, params: Params
     let level = if params.text("level").as_deref() == Some("reduce") { Level::Reduce } else { Level::Pause };
     let words = Words { level, shows_stake: person.visitor.asleep.is_none(), now: frame.now };
     let all = sum(&by_team);
-    let marked: Vec<BotId> = params.every("bot").iter().take(MARKED).filter_map(|id| BotId::parse(id).ok()).collect();
+    let marked: Vec<BotId> = params.every("bot").iter().filter_map(|id| BotId::parse(id).ok()).collect();
+    let hours = params.text("hours").and_then(|text| text.parse().ok()).filter(|hours| HOURS.iter().any(|(one, _)| one == hours));
+    let path = |level: Level, hours: Option<i64>| path(level, hours, &marked);
+    let others = [(None, "any time")].into_iter().chain(HOURS.into_iter().map(|(hours, words)| (Some(hours), words)));
     let page = Pause {
         level,
+        hours_words: hours_words(hours),
+        hours,
+        other_hours: others.map(|(one, words)| ((one != hours).then(|| path(level, one)), words)).collect(),
+        other_level: path(if level == Level::Reduce { Level::Pause } else { Level::Reduce }, hours),
         key: token::random::<16>().map_err(crate::app::AppError::from)?,
         teams: by_team.iter().filter(|(.., census)| census.bots > 0).map(|(id, name, census)| words.team(id, name, census)).collect(),
         narrower: words.narrower(&app),
@@ -91,6 +107,29 @@ pub async fn show(State(app): Shared, StopOnly(person): StopOnly, params: Params
         frame,
     };
     frame::page(&page)
+}
+
+fn hours_words(hours: Option<i64>) -> String {
+    match hours {
+        None => String::new(),
+        Some(1) => "1 hour".to_owned(),
+        Some(hours) => format!("{hours} hours"),
+    }
+}
+
+/// This page, with what was chosen so far.
+fn path(level: Level, hours: Option<i64>, marked: &[BotId]) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    if level == Level::Reduce {
+        query.append_pair("level", "reduce");
+    }
+    if let Some(hours) = hours {
+        query.append_pair("hours", &hours.to_string());
+    }
+    for bot in marked {
+        query.append_pair("bot", bot.as_str());
+    }
+    format!("/pause?{}", query.finish())
 }
 
 pub(super) fn sum(by_team: &[(TeamId, String, Census)]) -> Census {
@@ -155,19 +194,20 @@ impl Words {
         [first, stake, silent].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
     }
 
-    /// Every venue and every strategy that bots have.
+    /// Every venue, the subaccounts that bots have, and every strategy. A venue without bots can be held, too: none may start there.
     fn narrower(&self, app: &App) -> Vec<Choice> {
         let mut strategies: Vec<String> = app.fleet.view().bots().map(|bot| bot.strategy.clone()).collect();
         strategies.sort();
         strategies.dedup();
         let venues = app.venues().venues().into_iter().map(|venue| Scope::Venue(venue.id));
-        let all = venues.chain(strategies.into_iter().map(Scope::Strategy));
+        let subaccounts = app.venues().subaccounts().into_iter().map(|one| Scope::Subaccount(one.id));
+        let all = venues.chain(strategies.into_iter().map(Scope::Strategy)).chain(subaccounts);
         let choice = |scope: Scope| {
             let n = count_in(app, &scope);
             let words = format!("{} {}: {}", verb(self.level), frame::scope_words(app, &scope), bots(n));
-            (n > 0).then(|| Choice { scope: scope.in_one(), words, note: String::new() })
+            (n > 0 || matches!(scope, Scope::Venue(_))).then(|| Choice { scope: scope.in_one(), words, note: String::new() })
         };
-        all.filter_map(choice).take(NARROWER).collect()
+        all.filter_map(choice).collect()
     }
 
     /// The marked bots with everything that is bound to them; none when nothing is.
@@ -181,7 +221,7 @@ impl Words {
         let view = app.fleet.view();
         let names: Vec<String> = all.iter().skip(marked.len()).filter_map(|id| view.bot(id)).map(|bot| bot.name.clone()).collect();
         let words = format!("{} these and {} bound to them", verb(self.level), bots(names.len()));
-        (!names.is_empty()).then(|| (all, Choice { scope: "bots".to_owned(), words, note: names.join(", ") }))
+        (!names.is_empty()).then(|| (all, Choice { scope: "linked".to_owned(), words, note: names.join(", ") }))
     }
 
     fn marked(&self, app: &crate::app::App, ids: Vec<BotId>) -> Option<(Vec<BotId>, Choice)> {
@@ -214,29 +254,47 @@ fn who_may(app: &crate::app::App) -> Vec<String> {
         .collect()
 }
 
-/// Reads what a pause button sends: `fleet`, `KIND:ID`, `bots` with the marked ones beside it, or `several` with the ticked ones.
+/// What stands beside a pause button.
+#[derive(Debug, Default)]
+pub(super) struct Beside<'a> {
+    /// The marked bots.
+    pub(super) marked: &'a [String],
+    /// The same with everything bound to them.
+    pub(super) linked: &'a [String],
+    /// The ticked: each `KIND:ID`, or `bots` for the marked ones.
+    pub(super) ticked: &'a [String],
+}
+
+/// Reads what a pause button sends: `fleet`, `KIND:ID`, `bots` or `linked` with the bots beside it, or `several` with the ticked ones. Each once,
+/// and what of it cannot be read: that keeps none of the others from being stopped.
 ///
 /// # Errors
-/// 422 for anything else.
-pub(super) fn scopes(scope: &str, marked: &[String], ticked: &[String]) -> Result<Vec<Scope>, WebError> {
-    let unknown = |said: &str| WebError::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, "scope", "Not understood", said);
-    let nothing = "What was pressed names nothing that can be stopped.";
-    let all: Vec<Scope> = match scope {
-        "bots" => marked.iter().take(MARKED).filter_map(|id| BotId::parse(id).ok()).map(Scope::Bot).collect(),
-        "several" => ticked.iter().take(MARKED).filter_map(|one| Scope::from_one(one)).collect(),
-        _ => Scope::from_one(scope).into_iter().collect(),
+/// 422 when none of it can be read.
+pub(super) fn scopes(scope: &str, beside: &Beside<'_>) -> Result<(Vec<Scope>, Vec<String>), WebError> {
+    let refused = |said: &str| WebError::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, "scope", "Not understood", said);
+    let (mut all, mut unread, mut known) = (Vec::new(), Vec::new(), HashSet::new());
+    let mut take = |text: &str, read: Option<Scope>| match read {
+        Some(scope) if known.insert(scope.clone()) => all.push(scope),
+        Some(_) => {}
+        None => unread.push(text.chars().take(80).collect()),
     };
-    let asked = match scope {
-        "bots" => marked.len(),
-        "several" => ticked.len(),
-        _ => 1,
+    let bots = |ids: &[String], take: &mut dyn FnMut(&str, Option<Scope>)| {
+        ids.iter().for_each(|id| take(id, BotId::parse(id).ok().map(Scope::Bot)));
     };
-    match all.len() {
-        0 if scope.starts_with("symbol:") => Err(unknown("Write the symbol as its venue's library does, for example BTC/USDT.")),
-        0 if scope == "several" && asked == 0 => Err(unknown("Tick what is to stop.")),
-        0 => Err(unknown(nothing)),
-        n if n < asked => Err(unknown(nothing)),
-        _ => Ok(all),
+    match scope {
+        "bots" => bots(beside.marked, &mut take),
+        "linked" => bots(beside.linked, &mut take),
+        "several" => beside.ticked.iter().for_each(|one| match one.as_str() {
+            "bots" => bots(beside.marked, &mut take),
+            one => take(one, Scope::from_one(one)),
+        }),
+        one => take(one, Scope::from_one(one)),
+    }
+    match (all.is_empty(), unread.is_empty()) {
+        (false, _) => Ok((all, unread)),
+        (true, _) if scope.starts_with("symbol:") => Err(refused("Write the symbol as its venue's library does, for example BTC/USDT.")),
+        (true, true) if scope == "several" => Err(refused("Tick what is to stop.")),
+        (true, _) => Err(refused("What was pressed names nothing that can be stopped.")),
     }
 }
 
@@ -244,13 +302,17 @@ pub(super) fn scopes(scope: &str, marked: &[String], ticked: &[String]) -> Resul
 pub(in crate::web) fn samples() -> Vec<(String, String)> {
     use crate::web::samples;
     let choice = |scope: &str, words: &str, note: &str| Choice { scope: scope.to_owned(), words: words.to_owned(), note: note.to_owned() };
-    let page = |level, may: Option<Vec<String>>, nothing_runs| {
+    let page = |level, may: Option<Vec<String>>, nothing_runs: bool| {
         let mut frame = Frame { held: None, scripts: Scripts::None, ..Frame::sample("Pause bots", "/pause") };
         frame.pause = if may.is_none() { PauseControl::Inert } else { PauseControl::Absent };
         let verb = verb(level);
         Pause {
             frame,
             level,
+            hours: nothing_runs.then_some(4),
+            hours_words: hours_words(Some(4)),
+            other_hours: vec![(None, "any time"), (Some("/pause?hours=4".to_owned()), "4 hours")],
+            other_level: "/pause?level=reduce".to_owned(),
             key: "key".to_owned(),
             all: choice(
                 "fleet",
@@ -277,7 +339,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
             venues: vec![(samples::id(60), "binance".to_owned())],
             linked: Some((
                 vec![BotId::from_stored(samples::id(1)), BotId::from_stored(samples::id(3))],
-                choice("bots", &format!("{verb} these and 1 bot bound to them"), "arb-01 hedge"),
+                choice("linked", &format!("{verb} these and 1 bot bound to them"), "arb-01 hedge"),
             )),
             may_kill: true,
             nothing_runs,

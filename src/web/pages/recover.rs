@@ -13,6 +13,7 @@ use crate::app::{
 use crate::domain::{ActKind, BotId, Epoch, Secret, Timestamp, UserId};
 use crate::web::{
     Answer, Shared, WebError,
+    error::sentence,
     extract::{CameFrom, Posted, Visitor},
     format, frame,
     page::{Frame, Scripts},
@@ -65,6 +66,8 @@ struct Page {
     signed: Vec<(String, Timestamp, bool)>,
     is_fixed: bool,
     is_done: bool,
+    /// Somebody has signed by this link.
+    is_used: bool,
     is_alone: bool,
     alone_min: i64,
     given_name: String,
@@ -149,6 +152,7 @@ async fn draw(
         signed: signatures.iter().map(|one| (app.people().who(&one.user_id), one.at, one.alone)).collect(),
         is_fixed,
         is_done: row.state == "done",
+        is_used: row.used_by.is_some(),
         is_alone: app.people().is_alone(),
         alone_min: ALONE_WAITS_MS / 60_000,
         given_name: typed.name,
@@ -242,7 +246,7 @@ pub async fn password(
 /// What a person can mend, also who may not sign.
 fn said(error: AppError) -> Result<Problems, WebError> {
     match error {
-        AppError::Denied(denied) => Ok(Problems::one("", format!("{denied}."))),
+        AppError::Denied(denied) => Ok(Problems::one("", sentence(&denied.to_string()))),
         error => Problems::of_error(error),
     }
 }
@@ -287,7 +291,8 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         };
         vec![line(1, 90_000_000_004_120, true), line(2, 4_188, false), line(3, 4_188, false), line(4, 4_120, false)]
     };
-    let draw = |signed: Vec<(String, Timestamp, bool)>, problems, is_done: bool| {
+    let draw = |signed: Vec<(String, Timestamp, bool)>, problems: Problems, is_done: bool| {
+        let problems_are_none = problems.is_empty();
         let page = Page {
             frame: Frame { is_log_frozen: !is_done, person: None, held: None, ..Frame::sample("Recover the site", "/recover") },
             problems,
@@ -304,6 +309,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
             more: 12,
             ahead_by: EPOCH_AHEAD,
             is_fixed: !signed.is_empty(),
+            is_used: signed.len() == 1 && problems_are_none,
             signed,
             is_done,
             is_alone: false,
@@ -318,6 +324,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
     vec![
         ("recover".to_owned(), draw(Vec::new(), Problems::none(), false)),
         ("recover-second".to_owned(), draw(sato(), Problems::one("", "You have signed this; a second person must."), false)),
+        ("recover-signed".to_owned(), draw(sato(), Problems::none(), false)),
         ("recover-done".to_owned(), draw(sato(), Problems::none(), true)),
     ]
 }

@@ -68,12 +68,13 @@ impl InWaves {
     pub(super) fn is_staged(&self) -> bool {
         !self.staged.is_empty()
     }
-    /// What was asked for; none: all at once.
-    fn asked(&self) -> Result<Option<Waves>, Problems> {
-        if !self.is_staged() {
-            return Ok(None);
-        }
-        let canary = BotId::parse(self.canary.trim()).map_err(|_| Problems::one("canary", "Choose the bot that goes first."))?;
+    /// What was asked for; none: all at once, as one bot always is.
+    fn asked(&self, bots: &[BotId]) -> Result<Option<Waves>, Problems> {
+        let (true, [first, _, ..]) = (self.is_staged(), bots) else { return Ok(None) };
+        let canary = match self.canary.trim() {
+            "" => first.clone(),
+            text => BotId::parse(text).map_err(|_| Problems::one("canary", "Choose the bot that goes first."))?,
+        };
         let wrong = |_| Problems::one("settle", "Enter a settling time of 10 to 3600 seconds.");
         Ok(Some(Waves { canary, settle_s: self.settle.trim().parse().map_err(wrong)? }))
     }
@@ -82,7 +83,9 @@ impl InWaves {
 /// The choice: the named bots, or all that are stopped.
 pub async fn show(State(app): Shared, person: Person, params: Params) -> Answer {
     let named = ids(&params.every("bot"))?;
-    draw(&app, &person, Chosen { named: &named, bots: None, looked: &[], typed: InWaves::default() }, Problems::none()).await
+    // Several go in waves unless somebody says otherwise.
+    let typed = InWaves { staged: if named.len() == 1 { String::new() } else { "yes".to_owned() }, ..InWaves::default() };
+    draw(&app, &person, Chosen { named: &named, bots: None, looked: &[], typed }, Problems::none()).await
 }
 
 fn ids(texts: &[String]) -> Result<Vec<BotId>, WebError> {
@@ -125,8 +128,8 @@ fn line(app: &App, candidate: &Candidate, chosen: &Chosen<'_>) -> Line {
         chip: roster::standing(&candidate.row).0,
         can_start: candidate.can_start(),
         needs_a_look: candidate.needs_a_look(),
-        // One that needs a look is not ticked for anybody.
-        is_chosen: chosen.bots.map_or(!candidate.needs_a_look(), |bots| bots.contains(&bot.id)),
+        // Only what came marked is ticked: a start is dear. One that needs a look is not ticked for anybody.
+        is_chosen: chosen.bots.map_or(!candidate.needs_a_look() && chosen.named.contains(&bot.id), |bots| bots.contains(&bot.id)),
         has_looked: chosen.looked.contains(&bot.id),
         obstacles: candidate.obstacles.iter().map(|obstacle| (roster::sentence(&obstacle.what), obstacle.who)).collect(),
     }
@@ -151,7 +154,7 @@ pub async fn create(State(app): Shared, person: Person, Posted(ticked): Posted<T
         let problems = Problems::one("", "Tick at least one bot.");
         return draw(&app, &person, Chosen { named: &[], bots: Some(&bots), looked: &looked, typed: ticked.typed }, problems).await;
     }
-    let problems = match ticked.typed.asked() {
+    let problems = match ticked.typed.asked(&bots) {
         Ok(waves) => match prepare(&app, &person.actor, (&bots, &looked), waves.as_ref()).await {
             Ok(path) => return Ok(frame::see(&path)),
             Err(error) => Problems::of_error(error)?,
@@ -193,7 +196,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
             blocked,
             more,
             named: more > 0,
-            typed: InWaves::default(),
+            typed: InWaves { staged: "yes".to_owned(), ..InWaves::default() },
         }
         .render()
         .unwrap()

@@ -100,7 +100,7 @@ pub struct Pressed {
 
 /// Takes the press and leads to its receipt.
 pub async fn press(State(app): Shared, Caller(from): Caller, FromDevice(by, pressed): FromDevice<Pressed>) -> Answer {
-    let scope = pause::scopes(&pressed.scope, &[], &[])?.into_iter().next().unwrap_or(Scope::Fleet);
+    let scope = pause::scopes(&pressed.scope, &pause::Beside::default())?.0.into_iter().next().unwrap_or(Scope::Fleet);
     let level = if pressed.level == "reduce" { Level::Reduce } else { Level::Pause };
     let press = Press { scope, level, why: String::new(), idempotency_key: pressed.key, terms: Default::default() };
     let placed = app.press_device(by.pressing, press, &pressed.proof, from).await?;

@@ -7,7 +7,7 @@ use crate::app::{
 };
 use crate::authz::{self, Action, Resource};
 use crate::crypto::token;
-use crate::domain::{Scope, TeamId};
+use crate::domain::{BotId, Scope, TeamId, Timestamp};
 use crate::web::{
     Answer, Shared,
     extract::{Person, Posted},
@@ -23,6 +23,21 @@ use axum::{
     http::StatusCode,
 };
 
+/// Bots that one press halves, at most: the form says each, and 64 KiB is all a form may be.
+const HALVED: usize = 1_000;
+
+/// What one press would halve, and how the limits of the team stand.
+pub(super) struct Halving {
+    /// The bots that have limits which can be halved, each with the version that is shown: `ID:VERSION`.
+    pub(super) bots: Vec<String>,
+    /// How many of the team's bots have none and stay as they are.
+    pub(super) without: usize,
+    /// When limits were changed last, and in words of how many bots within the ten seconds before.
+    pub(super) last: Option<(Timestamp, String)>,
+    /// Whoever looks has just pressed it.
+    pub(super) is_done: bool,
+}
+
 #[derive(Template)]
 #[template(path = "team.html")]
 pub(super) struct Team {
@@ -34,29 +49,72 @@ pub(super) struct Team {
     pub(super) note: String,
     pub(super) may_pause: bool,
     pub(super) may_kill: bool,
-    /// How many of its bots have limits that one press halves; 0: none, or not theirs to tighten.
-    pub(super) may_halve: usize,
+    /// None: no bot of it has limits, or they are not theirs to tighten.
+    pub(super) halving: Option<Halving>,
     pub(super) problems: Problems,
     pub(super) figures: Figures,
     pub(super) listing: Listing,
     pub(super) has_bots: bool,
 }
 
-/// The page.
-pub async fn show(State(app): Shared, person: Person, Named(id): Named, Query(filter): Query<Filter>) -> Answer {
-    draw(&app, &person, &id, &filter, Problems::none()).await
+/// What the page is asked with beside a filter.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    // The page is drawn after a press of *Tighten by half*.
+    halved: String,
 }
 
-/// Halves the limits of its bots.
-pub async fn halve(State(app): Shared, person: Person, Named(id): Named, Posted(_): Posted<Vec<(String, String)>>) -> Answer {
-    let team = TeamId::parse(&id).map_err(|_| AppError::NotFound("team"))?;
-    match app.halve_limits_of_team(&person.actor, &team).await {
-        Ok(_) => Ok(frame::see(&format!("/teams/{team}"))),
-        Err(error) => draw(&app, &person, &id, &Filter::default(), Problems::of_error(error)?).await,
+/// The page.
+pub async fn show(
+    State(app): Shared,
+    person: Person,
+    Named(id): Named,
+    Query(filter): Query<Filter>,
+    Query(asked): Query<Asked>,
+) -> Answer {
+    draw(&app, &person, &id, (&filter, !asked.halved.is_empty()), Problems::none()).await
+}
+
+/// The bots that somebody saw with limits, each with its version.
+#[derive(Debug, Default, serde::Deserialize)]
+pub struct SeenLimits {
+    #[serde(default)]
+    limits: Vec<String>,
+}
+
+impl SeenLimits {
+    fn read(&self) -> Vec<(BotId, i64)> {
+        let one = |text: &String| {
+            let (id, version) = text.split_once(':')?;
+            Some((BotId::parse(id).ok()?, version.parse().ok()?))
+        };
+        self.limits.iter().take(HALVED).filter_map(one).collect()
     }
 }
 
-async fn draw(app: &App, person: &Person, id: &str, filter: &Filter, problems: Problems) -> Answer {
+/// Halves the limits of its bots, and says so.
+pub async fn halve(State(app): Shared, person: Person, Named(id): Named, Posted(seen): Posted<SeenLimits>) -> Answer {
+    let team = TeamId::parse(&id).map_err(|_| AppError::NotFound("team"))?;
+    match app.halve_limits_of_team(&person.actor, &team, &seen.read()).await {
+        Ok(_) => Ok(frame::see(&format!("/teams/{team}?halved=1"))),
+        Err(error) => draw(&app, &person, &id, (&Filter::default(), false), Problems::of_error(error)?).await,
+    }
+}
+
+fn halving(rows: &[BotRow], is_done: bool) -> Option<Halving> {
+    let (with, without): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.bot.limits.halved().is_some());
+    let changed: Vec<Timestamp> = rows.iter().filter(|row| row.bot.limits.version > 0).map(|row| row.bot.limits_at).collect();
+    let last = changed.iter().max().map(|last| (*last, bots(changed.iter().filter(|at| last.ms_since(**at) < 10_000).count())));
+    (!with.is_empty()).then(|| Halving {
+        bots: with.iter().take(HALVED).map(|row| format!("{}:{}", row.bot.id, row.bot.limits.version)).collect(),
+        without: without.len(),
+        last,
+        is_done,
+    })
+}
+
+async fn draw(app: &App, person: &Person, id: &str, (filter, is_done): (&Filter, bool), problems: Problems) -> Answer {
     let id = TeamId::parse(id).map_err(|_| AppError::NotFound("team"))?;
     let name = app.people().team_name(&id).ok_or(AppError::NotFound("team"))?;
     let mut frame = frame::of(app, &person.visitor, format!("Team {name}")).await;
@@ -76,10 +134,9 @@ async fn draw(app: &App, person: &Person, id: &str, filter: &Filter, problems: P
         n => format!("Pause team {name}: {} running {}", format::count(n as i128), if n == 1 { "bot" } else { "bots" }),
     };
     let may = |action, resource: &Resource| authz::check(&person.actor, action, resource).is_ok();
-    let halves = rows.iter().filter(|row| row.bot.limits.halved().is_some()).count();
     let page = Team {
         may_kill: may(Action::PlaceKill, &Resource::Scope { scope: Scope::Team(id.clone()), team: None }),
-        may_halve: if may(Action::TightenLimits, &Resource::Team(id.clone())) { halves } else { 0 },
+        halving: halving(&rows, is_done).filter(|_| may(Action::TightenLimits, &Resource::Team(id.clone()))),
         problems,
         key: token::random::<16>().map_err(AppError::from)?,
         press,
@@ -123,7 +180,12 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
             note: "1 without data are covered too".to_owned(),
             may_pause,
             may_kill: may_pause,
-            may_halve: if may_pause { 12 } else { 0 },
+            halving: may_pause.then(|| Halving {
+                bots: (0..12).map(|n| format!("{}:3", samples::id(n))).collect(),
+                without: 1,
+                last: Some((samples::now(), "12 bots".to_owned())),
+                is_done: true,
+            }),
             problems: Problems::none(),
             figures: sample_figures(12, 1, 0),
             has_bots: !lines.is_empty(),

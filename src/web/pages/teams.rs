@@ -62,7 +62,7 @@ async fn draw(app: &App, person: &Person, typed: NewTeam, problems: Problems) ->
             holds.map(|user| user.display_name.clone()).collect()
         };
         Row {
-            href: format!("/fleet?team={team}"),
+            href: format!("/teams/{team}"),
             team: name.to_owned(),
             bots: view.bots().filter(|bot| bot.team == *team).count(),
             leads: who(Role::Lead),

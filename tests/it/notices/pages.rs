@@ -116,7 +116,7 @@ async fn the_system_page_sends_a_test_message_and_says_how_mail_is() {
     for _ in 0..3 {
         admin.get("/system").await;
         admin.post("/system/mail", &[]).await;
-        assert_eq!(admin.leads_to(), "/system#mail");
+        assert_eq!(admin.leads_to(), "/me#address", "what became of it stands there");
     }
     test.app.deliver_due().await.unwrap();
     let taken = server.taken();

@@ -228,6 +228,100 @@ async fn agents_are_listed_with_how_they_are_heard_and_are_ended_by_a_signed_act
 }
 
 #[tokio::test]
+async fn a_bot_that_runs_although_it_is_halted_looks_bad_also_once_its_hold_is_released() {
+    let test = site().await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = ready(&test, &bot, "operator").await;
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    let says = agent.says();
+    let hold = test.press("operator", Scope::Bot(bot.id.clone()), Level::Pause).await.hold;
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    let deaf = async |n: u64| {
+        let mut said = says.clone();
+        said.seq += n;
+        test.app.check_in(&agent.live(&test.app), &said, "stream").await.unwrap();
+    };
+    test.hand.forward_ms(20_000);
+    deaf(1).await;
+    browser.get(&format!("/holds/{}", hold.id)).await;
+    browser.post(&format!("/holds/{}/release", hold.id), &[("release_why", "it is over")]).await;
+    let act = browser.leads_to().to_owned();
+    browser.get(&act).await;
+    assert!(browser.page.contains("Never confirmed it") && browser.page.contains("arb-1: look at it first"), "{}", browser.page);
+    browser.touch(&test, "operator", &format!("{act}/sign")).await;
+    assert!(test.app.fleet.view().open_hold(&hold.id).is_none(), "{}", browser.page);
+    test.hand.forward_ms(20_000);
+    deaf(2).await;
+    for path in ["/fleet", "/fleet?state=attention", &format!("/bots/{}", bot.id)] {
+        browser.get(path).await;
+        assert!(browser.page.contains("P1 Runs although halted") && browser.page.contains("arb-1"), "{path}: {}", browser.page);
+        assert!(!browser.page.contains("Waits for a start"), "no calm word beside it: {path}");
+    }
+    browser.get("/fleet").await;
+    assert!(browser.page.contains("Needs attention: 1"));
+}
+
+#[tokio::test]
+async fn halving_says_that_it_is_done_and_a_page_sent_twice_halves_once() {
+    let test = site().await;
+    let (one, two) = (test.bot("arb-1", "arb").await, test.bot("arb-2", "arb").await);
+    let asked = [("max_order_notional".to_owned(), "2000".to_owned())];
+    test.app.tighten_limits(&test.actor("operator"), &one.id, &asked, "").await.unwrap();
+    let largest = || test.app.fleet.view().bot(&one.id).unwrap().limits.values["max_order_notional"].clone();
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    let (team, limits) = (format!("/teams/{}", test.team("arb")), format!("/bots/{}/limits", one.id));
+    browser.get(&team).await;
+    assert!(browser.page.contains("Tighten sizes of 1 bot by half") && browser.page.contains("1 bot here has none and stays as it is"));
+    assert!(browser.page.contains("Raising a limit again takes a request of two people."), "{}", browser.page);
+    let seen = browser.between(r#"name="limits" value=""#, "\"").unwrap();
+    assert_eq!(seen, format!("{}:1", one.id), "{}", two.id);
+    browser.post(&format!("{team}/limits/half"), &[("limits", &seen)]).await;
+    let led = browser.leads_to().to_owned();
+    browser.get(&led).await;
+    assert!(browser.page.contains("Tightened by half: 1 bot"), "{}", browser.page);
+    browser.post(&format!("{team}/limits/half"), &[("limits", &seen)]).await;
+    assert_eq!(browser.status, StatusCode::CONFLICT);
+    assert_eq!(largest(), "1000", "the same page sent again");
+
+    browser.get(&limits).await;
+    assert!(browser.page.contains("Raising a limit again takes a request of two people."));
+    let version = browser.between(r#"name="version" value=""#, "\"").unwrap();
+    browser.post(&format!("{limits}/half"), &[("version", &version)]).await;
+    let led = browser.leads_to().to_owned();
+    browser.get(&led).await;
+    assert!(browser.page.contains("Versions: 3") && browser.page.matches("tightened by half").count() == 2, "{}", browser.page);
+    for version in [version.as_str(), "", "x", "99"] {
+        browser.get(&limits).await;
+        browser.post(&format!("{limits}/half"), &[("version", version)]).await;
+        assert!(browser.status.is_client_error(), "{version}: {}", browser.page);
+    }
+    assert_eq!(largest(), "500");
+}
+
+#[tokio::test]
+async fn a_limit_says_in_what_it_is_counted_and_names_itself_when_it_is_refused() {
+    let test = site().await;
+    let bot = test.bot("arb-1", "arb").await;
+    let path = format!("/bots/{}/limits", bot.id);
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get(&path).await;
+    for part in ["An amount in the currency that its agent reports.", "no percentage", "0.1 is 10 %", "100 is 1 %", "2 is twofold"] {
+        assert!(browser.page.contains(part), "{part} is missing from {}", browser.page);
+    }
+    browser.post(&path, &[("max_reject_rate", "10"), ("max_slippage_bps", "5%")]).await;
+    assert_eq!(browser.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(browser.page.contains("Share of rejected orders is a share from 0 to 1; 10 % is written 0.1"), "{}", browser.page);
+    assert!(browser.page.contains("Slippage is no number"), "{}", browser.page);
+    browser.post(&path, &[("max_reject_rate", "0.1"), ("max_leverage", "2")]).await;
+    assert!(browser.status.is_redirection(), "{}", browser.page);
+    browser.get(&path).await;
+    browser.post(&path, &[("max_leverage", "3")]).await;
+    assert!(browser.page.contains("Leverage would be looser than 2"), "{}", browser.page);
+    assert!(browser.page.contains("raising a limit takes a request of two people"), "{}", browser.page);
+}
+
+#[tokio::test]
 async fn the_worst_case_of_an_agent_that_polls_counts_how_seldom_it_does() {
     let test = site().await;
     let bot = test.bot("arb-1", "arb").await;

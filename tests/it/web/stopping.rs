@@ -6,7 +6,10 @@ use crate::harness::{
     browser::Browser,
     db::{Fresh, Kind, fresh, on_both},
 };
-use andon::domain::{Level, Scope, State};
+use andon::{
+    domain::{Level, Scope, State},
+    protocol::Report,
+};
 use axum::http::StatusCode;
 
 async fn site() -> TestApp {
@@ -215,4 +218,135 @@ async fn who_may_not_release_is_told_who_may() {
     assert_eq!(operator.status, StatusCode::NOT_FOUND);
     operator.get("/holds/nonsense").await;
     assert_eq!(operator.status, StatusCode::NOT_FOUND);
+}
+
+/// The forms of a page.
+fn forms(page: &str) -> Vec<&str> {
+    page.split("<form").skip(1).map(|rest| rest.split("</form>").next().unwrap()).collect()
+}
+
+/// What a browser sends of a form when one of its buttons is pressed: every hidden field and ticked box, and the button.
+fn sent<'a>(form: &'a str, button: &'a str) -> Vec<(&'a str, &'a str)> {
+    let value = |tag: &'a str, name: &str| tag.split_once(&format!("{name}=\"")).map(|(_, rest)| rest.split('"').next().unwrap());
+    let tags = form.split("<input").skip(1).map(|rest| rest.split('>').next().unwrap());
+    let counts = |tag: &&str| tag.contains("type=\"hidden\"") || (tag.contains("type=\"checkbox\"") && tag.ends_with(" checked"));
+    let fields = tags.filter(counts).filter_map(|tag| Some((value(tag, "name")?, value(tag, "value")?)));
+    fields.filter(|(name, _)| *name != "csrf").chain([("scope", button)]).collect()
+}
+
+/// The button that Enter presses in a field of a form: its first.
+fn first_button(form: &str) -> &str {
+    let button = form.split("<button").nth(1).unwrap();
+    button.split("value=\"").nth(1).unwrap().split('"').next().unwrap()
+}
+
+fn held(test: &TestApp) -> Vec<String> {
+    let mut held: Vec<String> = test.app.fleet.view().open_holds().map(|hold| test.app.scope_words(&hold.scope)).collect();
+    held.sort();
+    held
+}
+
+#[tokio::test]
+async fn enter_in_a_field_never_presses_what_stops_more() {
+    let test = site().await;
+    test.bot("arb-1", "arb").await;
+    test.app.create_venue(&test.actor("lead"), "binance", "live").await.unwrap();
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get("/pause").await;
+    let page = browser.page.clone();
+    let symbol = forms(&page).into_iter().find(|form| form.contains("id=\"symbol\"")).unwrap();
+    assert_eq!(first_button(symbol), "symbol");
+    let mut fields = sent(symbol, first_button(symbol));
+    fields.extend([("symbol", "BTC/USDT"), ("venue", "")]);
+    browser.post("/holds", &fields).await;
+    assert!(browser.leads_to().starts_with("/holds/"), "{}", browser.page);
+    assert_eq!(held(&test), ["BTC/USDT everywhere"]);
+    for form in forms(&page).into_iter().filter(|form| form.contains("value=\"fleet\"")) {
+        let fields = form.split("<input").skip(1).filter(|tag| !tag.split('>').next().unwrap().contains("type=\"hidden\"")).count();
+        assert_eq!((fields, form.matches("<select").count()), (0, 0), "no field whose Enter stops the fleet: {form}");
+    }
+}
+
+#[tokio::test]
+async fn several_at_once_stops_the_marked_ones_too() {
+    let test = site().await;
+    let bot = test.bot("arb-1", "arb").await;
+    test.bot("grid-1", "grid").await;
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get(&format!("/pause?bot={}", bot.id)).await;
+    let page = browser.page.clone();
+    let several = forms(&page).into_iter().find(|form| form.contains("value=\"several\"")).unwrap();
+    let grid = format!("team:{}", test.team("grid"));
+    let mut fields = sent(several, "several");
+    fields.push(("also", &grid));
+    browser.post("/holds", &fields).await;
+    assert_eq!(browser.leads_to(), "/holds", "{}", browser.page);
+    assert_eq!(held(&test), ["bot arb-1", "team grid"], "what was marked is ticked, and seen to be");
+    browser.get("/pause").await;
+    browser.post("/holds", &[("scope", "several"), ("also", "bots")]).await;
+    assert!(browser.page.contains("NOT PAUSED") && browser.page.contains("Tick what is to stop"), "{}", browser.page);
+}
+
+#[tokio::test]
+async fn whatever_is_pressed_on_the_page_has_the_hours_that_it_names() {
+    let test = site().await;
+    let (one, two) = (test.bot("arb-1", "arb").await, test.bot("arb-2", "arb").await);
+    test.app.link_bots(&test.actor("operator"), &one.id, "arb-2", "two legs").await.unwrap();
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get(&format!("/pause?bot={}", one.id)).await;
+    assert!(!browser.page.contains("may not be released for"));
+    let links: Vec<&str> = browser.page.split("href=\"/pause?").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let path = links.iter().find(|link| link.contains("hours=24")).unwrap().replace("&#38;", "&").replace("&amp;", "&");
+    assert!(path.contains(one.id.as_str()), "what was marked stays marked: {path}");
+    browser.get(&format!("/pause?{path}")).await;
+    let page = browser.page.clone();
+    assert!(page.contains("Whatever is pressed on this page may not be released for 24 hours"), "{page}");
+    let presses: Vec<_> = forms(&page).into_iter().filter(|form| form.contains("action=\"/holds\"")).collect();
+    assert!(presses.len() >= 3 && presses.iter().all(|form| sent(form, "").contains(&("hours", "24"))), "{page}");
+    let linked = presses.iter().find(|form| form.contains("value=\"linked\"")).unwrap();
+    browser.post("/holds", &sent(linked, "linked")).await;
+    assert_eq!(browser.leads_to(), "/holds", "{}", browser.page);
+    let view = test.app.fleet.view();
+    let until = test.hand.clock().now().plus_ms(24 * 3_600_000);
+    assert!(view.open_holds().all(|hold| hold.not_before == Some(until)));
+    assert_eq!(held(&test), ["bot arb-1", "bot arb-2"]);
+    assert!(view.open_holds().any(|hold| hold.scope == Scope::Bot(two.id.clone())));
+}
+
+#[tokio::test]
+async fn the_receipt_of_a_kill_says_no_more_than_the_agent_does() {
+    let test = site().await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = ready(&test, &bot, "operator").await;
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get(&format!("/kill?scope=bot:{}", bot.id)).await;
+    browser.post("/holds", &[("scope", &format!("bot:{}", bot.id)), ("level", "kill"), ("key", "k")]).await;
+    let receipt = browser.leads_to().to_owned();
+    browser.get(&receipt).await;
+    assert!(!browser.page.contains("Every order is cancelled"), "nobody knows that");
+    assert!(browser.page.contains("told to cancel every order") && browser.page.contains("Not known of 1 bot"), "{}", browser.page);
+
+    let reports = |open: u64| Report { open_orders: Some(open), entry_orders: Some(0), ..Report::default() };
+    agent.settle(&test.app).await;
+    test.hand.forward_ms(1_000);
+    let mut said = agent.says();
+    (said.seq, said.report) = (said.seq + 1, Some(reports(2)));
+    test.app.check_in(&agent.live(&test.app), &said, "stream").await.unwrap();
+    browser.get(&receipt).await;
+    for part in ["P1 Orders still rest, by the agents&#39; last word: arb-1 (2)", "2 orders rest by its agent", "Not idle yet: 1"] {
+        assert!(
+            browser.page.contains(part) || browser.page.contains(&part.replace("&#39;", "'")),
+            "{part} is missing from {}",
+            browser.page
+        );
+    }
+    browser.get("/holds").await;
+    assert!(browser.page.contains("Orders rest") && !browser.page.contains("All idle"), "{}", browser.page);
+    (said.seq, said.report) = (said.seq + 1, Some(reports(0)));
+    test.hand.forward_ms(1_000);
+    test.app.check_in(&agent.live(&test.app), &said, "stream").await.unwrap();
+    browser.get(&receipt).await;
+    assert!(browser.page.contains("No order rests") && !browser.page.contains("Orders still rest"), "{}", browser.page);
 }

@@ -293,7 +293,7 @@ async fn an_agent_with_its_own_authority_enrols_polls_and_streams() {
     let (done, said) = run(&stop, "", dir).await;
     assert!(!done && said.contains("NOT STOPPED"), "{said}");
     let (done, said) = run(&[&stop[..], &["--ca", &ca]].concat(), "", dir).await;
-    assert!(done && said.contains("STOPPED: 1 bots"), "{said}");
+    assert!(done && said.contains("STOPPED: the whole fleet: 1 bot told to pause"), "{said}");
     until("a bot that stands", async || says(State::Halted)).await;
 
     let pid = rustix::process::Pid::from_raw(i32::try_from(agent.id().unwrap()).unwrap()).unwrap();

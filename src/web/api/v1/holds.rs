@@ -1,7 +1,10 @@
 //! `/api/v1/holds`: placing one, listing them. Placing has no limit of any kind: not of rate, not of size of scope, not for want of a
 //! database. Releasing is a person's signed act and has no route here.
 
-use crate::app::holds::{Placed, Press, Terms};
+use crate::app::{
+    App,
+    holds::{Placed, Press, Terms},
+};
 use crate::authz::Action;
 use crate::domain::{Hold, HoldId, Level, Scope, Timestamp};
 use crate::web::{
@@ -125,12 +128,16 @@ struct ReleaseShape {
 pub struct PlacedShape {
     #[serde(flatten)]
     hold: HoldShape,
+    /// What it covers, in words: `venue binance`.
+    what: String,
     /// `recorded`; `spooled`: the database did not take it and gets it later; `not_recorded`: it was pushed to the agents and that is all.
     kept: &'static str,
     /// How many bots it covers now.
     bots: usize,
     /// True when this press had been taken before.
     repeated: bool,
+    /// Names of bots that go on although one that is bound to them is stopped.
+    bound: Vec<String>,
     /// Other unreleased holds that already covered the whole scope: each must be released too.
     beside: Vec<HoldShape>,
     /// Where to see how far each bot has come.
@@ -221,15 +228,17 @@ pub async fn create(State(app): Shared, caller: ByToken, headers: HeaderMap, Raw
     let bots = app.fleet.view().under(&placed.hold).len();
     let status = if placed.repeated { StatusCode::OK } else { StatusCode::CREATED };
     let at = [(header::LOCATION, format!("/api/v1/holds/{}", placed.hold.id))];
-    Ok((status, at, Json(shape(&placed, bots))).into_response())
+    Ok((status, at, Json(shape(&app, &placed, bots))).into_response())
 }
 
-pub(super) fn shape(placed: &Placed, bots: usize) -> PlacedShape {
+pub(super) fn shape(app: &App, placed: &Placed, bots: usize) -> PlacedShape {
     PlacedShape {
+        what: app.scope_words(&placed.hold.scope),
         hold: (&placed.hold).into(),
         kept: placed.kept.as_str(),
         bots,
         repeated: placed.repeated,
+        bound: app.bound_beyond(&placed.hold).iter().map(|bot| bot.name.clone()).collect(),
         beside: placed.beside.iter().map(|hold| hold.as_ref().into()).collect(),
         receipt: format!("/api/v1/holds/{}/receipt", placed.hold.id),
     }

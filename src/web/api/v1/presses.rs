@@ -96,7 +96,7 @@ pub async fn create(State(app): Shared, caller: ByToken, Raw(body): Raw) -> Answ
     let mut holds = Vec::new();
     for (scope, outcome) in app.place_several(&actor, scopes, &press).await {
         match outcome {
-            Ok(placed) => holds.push(super::holds::shape(&placed, app.fleet.view().under(&placed.hold).len())),
+            Ok(placed) => holds.push(super::holds::shape(&app, &placed, app.fleet.view().under(&placed.hold).len())),
             Err(error) => {
                 let error = WebError::from(error);
                 refused.push(RefusedShape {

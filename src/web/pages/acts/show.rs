@@ -213,8 +213,12 @@ async fn answer(app: &Arc<App>, person: &Person, act: ActView, done: Result<Outc
         Err(error) => error,
     };
     let status = if matches!(error, AppError::Conflict(_)) { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let problems = Problems::of_error(error)?;
+    let mut problems = Problems::of_error(error)?;
     let again = app.act(&person.actor, &act.stored.id).await?;
+    if again.stored.state == "done" {
+        let said = "It was carried out already, and nothing was done twice. A link or code is shown once: where it is lost, make another.";
+        problems = Problems::one("", said);
+    }
     draw(app, person, again, problems, status).await
 }
 

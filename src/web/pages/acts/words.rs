@@ -325,7 +325,16 @@ fn placed(app: &App, id: &HoldId) -> Vec<(&'static str, String)> {
     let why = if hold.why.is_empty() { "none given".to_owned() } else { hold.why.clone() };
     let covers = view.under(hold).len();
     let covers = if covers == 1 { "1 bot".to_owned() } else { format!("{covers} bots") };
-    vec![("Placed", format!("{} by {}", hold.at.plain(), hold.placed_by.name)), ("Reason for the hold", why), ("Covers now", covers)]
+    let mut all =
+        vec![("Placed", format!("{} by {}", hold.at.plain(), hold.placed_by.name)), ("Reason for the hold", why), ("Covers now", covers)];
+    let disobeyed = app.unconfirmed_under(hold);
+    if !disobeyed.is_empty() {
+        all.push((
+            "Never confirmed it",
+            format!("{}: look at {} first", disobeyed.join(", "), if disobeyed.len() == 1 { "it" } else { "them" }),
+        ));
+    }
+    all
 }
 
 /// A scope as an act writes it, in words.

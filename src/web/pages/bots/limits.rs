@@ -3,10 +3,7 @@
 use super::id_of;
 use crate::app::{App, AppError};
 use crate::authz::{self, Action};
-use crate::domain::{
-    Timestamp,
-    limits::{Kind, NUMBERS},
-};
+use crate::domain::{Timestamp, limits::NUMBERS};
 use crate::web::{
     Answer, Shared,
     extract::{Person, Posted},
@@ -46,6 +43,8 @@ pub(super) struct LimitsPage {
     pub(super) may_tighten: bool,
     pub(super) may_halve: bool,
     pub(super) waits: bool,
+    /// The version that stands: whoever halves says which one they saw.
+    pub(super) version: i64,
     pub(super) fields: Vec<Field>,
     pub(super) why: String,
     /// None: the database does not answer.
@@ -69,10 +68,17 @@ pub async fn tighten(State(app): Shared, person: Person, Named(id): Named, Poste
     }
 }
 
-/// Halves.
-pub async fn halve(State(app): Shared, person: Person, Named(id): Named, Posted(_): Posted<Typed>) -> Answer {
-    match app.halve_limits(&person.actor, &id_of(&id)?).await {
-        Ok(()) => Ok(frame::see(&format!("/bots/{id}"))),
+/// Which version somebody saw who halves.
+#[derive(Debug, serde::Deserialize)]
+pub struct Halving {
+    #[serde(default)]
+    version: i64,
+}
+
+/// Halves, and leads to the versions, of which the newest says so.
+pub async fn halve(State(app): Shared, person: Person, Named(id): Named, Posted(halving): Posted<Halving>) -> Answer {
+    match app.halve_limits(&person.actor, &id_of(&id)?, halving.version).await {
+        Ok(()) => Ok(frame::see(&format!("/bots/{id}/limits#versions"))),
         Err(error) => draw(&app, &person, &id, Typed::new(), Problems::of_error(error)?).await,
     }
 }
@@ -82,13 +88,14 @@ async fn draw(app: &App, person: &Person, id: &str, typed: Typed, problems: Prob
     let bot = &row.bot;
     let may_tighten = authz::check(&person.actor, Action::TightenLimits, &App::bot_resource(bot)).is_ok();
     let typed_as = |name: &str| typed.iter().find(|(given, _)| given == name).map(|(_, text)| text.clone()).unwrap_or_default();
+    let report = row.seen.as_ref().and_then(|seen| seen.report.as_ref());
+    let currency = report.and_then(|(report, _)| report.currency.clone()).unwrap_or_default();
     let fields = NUMBERS.iter().map(|named| Field {
         name: named.name,
         words: named.words,
-        hint: match (bot.limits.number(named), named.kind) {
-            (Some(stands), _) => format!("Now {stands}. A smaller one tightens."),
-            (None, Kind::Amount) => "Not set.".to_owned(),
-            (None, Kind::Count) => "Not set. A whole number.".to_owned(),
+        hint: match bot.limits.number(named) {
+            Some(stands) => format!("{} Now {stands}; a smaller one tightens.", named.meaning(&currency)),
+            None => format!("{} Not set.", named.meaning(&currency)),
         },
         typed: typed_as(named.name),
         problem: problems.of(named.name).to_owned(),
@@ -100,7 +107,12 @@ async fn draw(app: &App, person: &Person, id: &str, typed: Typed, problems: Prob
     };
     let mut frame = frame::of(app, &person.visitor, format!("Limits of {}", bot.name)).await;
     frame.is_error = !problems.is_empty();
-    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let status = match problems.all().first() {
+        None => StatusCode::OK,
+        // Nothing typed is wrong: something else stands by now.
+        Some(problem) if problem.field.is_empty() => StatusCode::CONFLICT,
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+    };
     let page = LimitsPage {
         frame,
         id: bot.id.to_string(),
@@ -108,6 +120,7 @@ async fn draw(app: &App, person: &Person, id: &str, typed: Typed, problems: Prob
         may_tighten,
         may_halve: may_tighten && bot.limits.halved().is_some(),
         waits: bot.limits_waiting,
+        version: bot.limits.version,
         fields: fields.collect(),
         why: typed_as("why"),
         versions,
@@ -138,14 +151,26 @@ pub(super) fn samples() -> Vec<(String, String)> {
         let fields = NUMBERS.iter().map(|named| Field {
             name: named.name,
             words: named.words,
-            hint: "Now 2000. A smaller one tightens.".to_owned(),
+            hint: format!("{} Now 2000; a smaller one tightens.", named.meaning("USDT")),
             typed: String::new(),
             problem: problems.of(named.name).to_owned(),
         });
         let (id, name, fields) = (samples::id(7), "grid-07".to_owned(), fields.collect());
-        LimitsPage { frame, id, name, may_tighten, may_halve: true, waits: true, fields, why: String::new(), versions, problems }
-            .render()
-            .unwrap()
+        LimitsPage {
+            frame,
+            id,
+            name,
+            may_tighten,
+            may_halve: true,
+            waits: true,
+            version: 2,
+            fields,
+            why: String::new(),
+            versions,
+            problems,
+        }
+        .render()
+        .unwrap()
     };
     let version = |version| Version {
         version,
@@ -154,7 +179,8 @@ pub(super) fn samples() -> Vec<(String, String)> {
         why: "tightened by half".to_owned(),
         values: "max order notional 1000, max open orders 7".to_owned(),
     };
-    let wrong = Problems::one("max_leverage", "The limit would loosen it from 2: that needs a request.");
+    let wrong =
+        Problems::one("max_leverage", "Leverage would be looser than 2, which stands; raising a limit takes a request of two people.");
     vec![
         ("bot-limits".to_owned(), draw(true, Some(vec![version(2), version(1)]), wrong)),
         ("bot-limits-read".to_owned(), draw(false, Some(Vec::new()), Problems::none())),

@@ -9,10 +9,10 @@ pub mod new;
 pub mod seat;
 pub mod stage;
 
-use crate::app::{App, AppError, listings::BotRow, starts::Obstacle};
+use crate::app::{App, AppError, kills::is_killed, listings::BotRow, starts::Obstacle};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::token;
-use crate::domain::{BotFacts, BotId, Exits, Scope, State as Doing, Timestamp, Timings};
+use crate::domain::{BotFacts, BotId, Exits, Scope, Stage, State as Doing, Timestamp, Timings};
 use crate::fleet::{AgentSeen, DrillSeen, worst_case_stop_ms};
 use crate::protocol::{AdapterSaid, Report};
 use crate::web::{
@@ -156,6 +156,8 @@ pub(super) struct Bot {
     pub(super) reported: Reported,
     pub(super) limits: Vec<(String, String)>,
     pub(super) limits_version: i64,
+    /// Since when that stands; none: no limits were ever set.
+    pub(super) limits_at: Option<Timestamp>,
     /// Its agent has not taken this version over.
     pub(super) limits_wait: bool,
     pub(super) place: Place,
@@ -240,6 +242,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
         reported: reported(&app, &row, frame.now),
         limits: limits(bot),
         limits_version: bot.limits.version,
+        limits_at: (bot.limits.version > 0).then_some(bot.limits_at),
         limits_wait: bot.limits_waiting,
         place: place(&app, &row),
         timings: Times::of(bot.timings, row.seen.as_ref().and_then(|seen| seen.adapter.as_ref()), row.seen.as_deref()),
@@ -247,7 +250,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
         drill: app.last_drill(&bot.id).map(|drill| (drill_words(&drill), drill.at, format!("/holds/{}", drill.hold))),
         agent: agent(&row, frame.now),
         start,
-        steps: stage::steps(bot.stage, may.edit),
+        steps: stage::steps(bot.stage, may.edit && !is_killed(&app.fleet.view(), bot)),
         events,
         may,
         frame,
@@ -341,7 +344,9 @@ fn why(app: &App, row: &BotRow) -> Vec<Why> {
         };
         let who = match reason.kind {
             "hold" => "whoever may release it",
-            "stage" => "an operator or lead of its team sets the stage",
+            // Without a moment it is the stage itself; with one, a change of stage, team or subaccount, which was a stop like any other.
+            "stage" if reason.at.is_none() && row.bot.stage == Stage::Retired => "a move to draft, by an operator or lead of its team",
+            "stage" if reason.at.is_none() => "a move to sandbox, by an operator or lead of its team",
             "limits_not_acknowledged" => "its agent, by taking the limits over",
             _ => "a start, signed by an operator or lead of its team",
         };

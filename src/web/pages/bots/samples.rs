@@ -7,7 +7,7 @@ use super::{
     *,
 };
 use crate::app::bots::NewBot;
-use crate::domain::{AgentId, Stage};
+use crate::domain::AgentId;
 use crate::protocol::AdapterSaid;
 use crate::web::{page::Scripts, problems::Problems, samples};
 
@@ -80,6 +80,7 @@ fn bot(age_s: Option<i64>) -> Bot {
         drilled: Some((Chip::new(Tone::Done, "Passed"), "expires 2027-02-01 10:00:00Z".to_owned(), "/drills/0193".to_owned())),
         limits: vec![("max position notional".to_owned(), "25000".to_owned())],
         limits_version: 7,
+        limits_at: Some(now),
         limits_wait: false,
         place: Place {
             seat: Some("binance/grid-7 (test)".to_owned()),

@@ -3,7 +3,7 @@
 use super::{id_of, new::Choice};
 use crate::app::{App, AppError};
 use crate::authz::{self, Action};
-use crate::domain::{BotId, SubaccountId};
+use crate::domain::{BotId, Seat, Stage, SubaccountId};
 use crate::web::{
     Answer, Shared,
     extract::{ByTouch, Person},
@@ -22,8 +22,10 @@ pub(super) struct SeatPage {
     pub(super) problems: Problems,
     pub(super) id: String,
     pub(super) name: String,
-    /// Subaccounts that no other bot has.
+    /// Subaccounts that it can have.
     pub(super) subaccounts: Vec<Choice>,
+    /// Those that it cannot have now, and why.
+    pub(super) others: Vec<(String, String)>,
     /// Id, name, what binds them.
     pub(super) links: Vec<(String, String, String)>,
     pub(super) typed: NewLink,
@@ -31,31 +33,36 @@ pub(super) struct SeatPage {
 
 /// The page.
 pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answer {
-    draw(&app, &person, &id, NewLink::default(), Problems::none()).await
+    draw(&app, &person, &id, Default::default(), Problems::none()).await
 }
 
-async fn draw(app: &App, person: &Person, id: &str, typed: NewLink, problems: Problems) -> Answer {
+async fn draw(app: &App, person: &Person, id: &str, (typed, wanted): (NewLink, Option<&str>), problems: Problems) -> Answer {
     let row = app.bot(&person.actor, &id_of(id)?)?;
     let bot = &row.bot;
     authz::check(&person.actor, Action::EditBot, &App::bot_resource(bot)).map_err(AppError::from)?;
     let view = app.fleet.view();
-    let own = bot.seat.as_ref().map(|seat| &seat.subaccount);
-    let is_free = |id: &SubaccountId| {
-        let has = |other: &crate::domain::BotFacts| other.seat.as_ref().is_some_and(|seat| seat.subaccount == *id);
-        own == Some(id) || !view.bots().any(|other| has(other) && other.stage != crate::domain::Stage::Retired)
-    };
-    let subaccounts = app.venues().subaccounts().into_iter().filter(|one| is_free(&one.id)).map(|one| Choice {
-        is_chosen: own == Some(&one.id),
-        words: app.venues().label(&one),
-        value: one.id.to_string(),
-    });
+    let own = bot.seat.as_ref().map(|seat| seat.subaccount.to_string()).unwrap_or_default();
+    let wanted = wanted.unwrap_or(&own);
+    let (mut subaccounts, mut others) = (Vec::new(), Vec::new());
+    for one in app.venues().subaccounts() {
+        let seat = Some(Seat { subaccount: one.id.clone(), venue: one.venue_id.clone() });
+        let has = view.bots().find(|other| other.id != bot.id && other.seat == seat && other.stage != Stage::Retired);
+        let why = match has {
+            Some(other) => Some(format!("{} has it", other.name)),
+            None => app.check_environment(&seat, bot.stage).err().map(|_| format!("live: not in {}", bot.stage)),
+        };
+        let words = app.venues().label(&one);
+        match why {
+            Some(why) => others.push((words, why)),
+            None => subaccounts.push(Choice { is_chosen: wanted == one.id.as_str(), words, value: one.id.to_string() }),
+        }
+    }
     let name = |id: &BotId| view.bot(id).map_or_else(|| id.to_string(), |bot| bot.name.clone());
     let links = app.venues().links_of(&bot.id).into_iter().map(|(other, why)| (other.to_string(), name(&other), why)).collect();
     let mut frame = frame::of(app, &person.visitor, format!("Where {} trades", bot.name)).await;
     frame.is_error = !problems.is_empty();
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let page =
-        SeatPage { frame, problems, id: bot.id.to_string(), name: bot.name.clone(), subaccounts: subaccounts.collect(), links, typed };
+    let page = SeatPage { frame, problems, id: bot.id.to_string(), name: bot.name.clone(), subaccounts, others, links, typed };
     frame::page_with(status, &page)
 }
 
@@ -72,12 +79,12 @@ pub async fn set(State(app): Shared, Named(id): Named, ByTouch(person, wanted): 
         "" => None,
         text => match SubaccountId::parse(text) {
             Ok(id) => Some(id),
-            Err(_) => return draw(&app, &person, &id, NewLink::default(), Problems::one("subaccount", "Choose a subaccount.")).await,
+            Err(_) => return draw(&app, &person, &id, Default::default(), Problems::one("subaccount", "Choose a subaccount.")).await,
         },
     };
     match app.seat_bot(&person.actor, &id_of(&id)?, to.as_ref()).await {
         Ok(()) => Ok(frame::see(&format!("/bots/{id}"))),
-        Err(error) => draw(&app, &person, &id, NewLink::default(), Problems::of_error(error)?).await,
+        Err(error) => draw(&app, &person, &id, (NewLink::default(), Some(&wanted.subaccount)), Problems::of_error(error)?).await,
     }
 }
 
@@ -94,7 +101,7 @@ pub struct NewLink {
 pub async fn link(State(app): Shared, Named(id): Named, ByTouch(person, typed): ByTouch<NewLink>) -> Answer {
     match app.link_bots(&person.actor, &id_of(&id)?, &typed.other, &typed.why).await {
         Ok(()) => Ok(frame::see(&format!("/bots/{id}/seat"))),
-        Err(error) => draw(&app, &person, &id, typed, Problems::of_error(error)?).await,
+        Err(error) => draw(&app, &person, &id, (typed, None), Problems::of_error(error)?).await,
     }
 }
 
@@ -109,7 +116,7 @@ pub struct EndLink {
 pub async fn unlink(State(app): Shared, Named(id): Named, ByTouch(person, wanted): ByTouch<EndLink>) -> Answer {
     match app.unlink_bots(&person.actor, &id_of(&id)?, &id_of(&wanted.other)?).await {
         Ok(()) => Ok(frame::see(&format!("/bots/{id}/seat"))),
-        Err(error) => draw(&app, &person, &id, NewLink::default(), Problems::of_error(error)?).await,
+        Err(error) => draw(&app, &person, &id, Default::default(), Problems::of_error(error)?).await,
     }
 }
 
@@ -120,7 +127,8 @@ pub(super) fn samples() -> Vec<(String, String)> {
         let frame = Frame::sample("Where grid-07 trades", "/bots/7/seat");
         let (id, name) = (samples::id(7), "grid-07".to_owned());
         let typed = NewLink { other: "grid <8>".to_owned(), why: String::new() };
-        SeatPage { frame, problems, id, name, subaccounts, links, typed }.render().unwrap()
+        let others = vec![("binance/arb-1".to_owned(), "arb-01 has it".to_owned())];
+        SeatPage { frame, problems, id, name, subaccounts, others, links, typed }.render().unwrap()
     };
     let choice = Choice { value: samples::id(61), words: "binance/grid-7".to_owned(), is_chosen: true };
     let link = (samples::id(8), "grid-07 hedge".to_owned(), "two legs of one hedge".to_owned());

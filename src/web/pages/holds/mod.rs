@@ -8,6 +8,7 @@ pub mod receipt;
 use crate::app::App;
 use crate::authz::Actor;
 use crate::domain::{Hold, Level, Step, Timestamp};
+use crate::fleet::{BotReceipt, Receipt};
 use crate::web::{
     Answer, Shared,
     chip::{Chip, Tone},
@@ -35,6 +36,8 @@ pub(super) struct Active {
     pub(super) by: String,
     pub(super) why: String,
     pub(super) at: Timestamp,
+    /// What else is to be known of it: a drill's, not before when it may be released, pressed with others.
+    pub(super) notes: Vec<String>,
     pub(super) age: String,
     pub(super) idle: OutOf,
     pub(super) chip: Chip,
@@ -77,22 +80,42 @@ pub async fn index(State(app): Shared, person: Person) -> Answer {
 
 fn active(app: &App, actor: &Actor, hold: &Hold, now: Timestamp) -> Result<Active, crate::app::AppError> {
     let receipt = app.receipt_from_memory(actor, hold)?;
-    let unconfirmed = receipt.bots.iter().filter(|bot| bot.unconfirmed).count();
-    let chip = match unconfirmed {
-        0 if receipt.is_complete() => Chip::new(Tone::Done, "All idle"),
-        0 => Chip::new(Tone::Plain, "On its way"),
-        n => Chip::new(Tone::Critical, format!("{n} unconfirmed")),
-    };
+    let chip = chip(receipt::Killed::of(app, &receipt).as_ref(), &receipt);
     Ok(Active {
         href: format!("/holds/{}", hold.id),
         title: title(app, hold),
         by: hold.placed_by.name.clone(),
         why: hold.why.clone(),
         at: hold.at,
+        notes: notes(app, hold, now),
         age: duration(now.ms_since(hold.at)),
         idle: OutOf { n: receipt.reached(Step::Idle), of: receipt.total() },
         chip,
     })
+}
+
+/// How far a hold has come, in the words of its receipt: the worst of it.
+fn chip(killed: Option<&receipt::Killed>, receipt: &Receipt) -> Chip {
+    let of = |test: fn(&BotReceipt) -> bool| receipt.bots.iter().filter(|bot| test(bot)).count();
+    let unconfirmed = of(|bot| bot.unconfirmed);
+    let applied = of(|bot| bot.step() == Step::Applied);
+    match receipt.total() {
+        0 => Chip::new(Tone::Plain, "No bot to tell"),
+        _ if unconfirmed > 0 => Chip::new(Tone::Critical, format!("{unconfirmed} unconfirmed")),
+        _ if killed.is_some_and(|killed| !killed.resting.is_empty()) => Chip::new(Tone::Critical, "Orders rest"),
+        _ if receipt.is_complete() => Chip::new(Tone::Done, "All idle"),
+        all if all == applied + receipt.reached(Step::Idle) => Chip::new(Tone::Low, format!("{applied} orders unknown")),
+        _ => Chip::new(Tone::Plain, "On its way"),
+    }
+}
+
+fn notes(app: &App, hold: &Hold, now: Timestamp) -> Vec<String> {
+    let view = app.fleet.view();
+    let beside = hold.press.as_ref().map_or(0, |press| view.open_holds().filter(|other| other.press.as_ref() == Some(press)).count());
+    let drill = hold.is_drill().then(|| "a drill".to_owned());
+    let not_before = hold.not_before.filter(|at| *at > now).map(|at| format!("not to be released before {}", at.plain()));
+    let with = (beside > 1).then(|| format!("one of {beside} pressed together, each released on its own"));
+    drill.into_iter().chain(not_before).chain(with).collect()
 }
 
 fn past_line(app: &App, hold: &Hold) -> Option<Past> {
@@ -121,6 +144,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         by: "M. Okafor".to_owned(),
         why: why.to_owned(),
         at: now.plus_ms(-1_260_000),
+        notes: vec!["a drill".to_owned(), "one of 3 pressed together, each released on its own".to_owned()],
         age: "21 min".to_owned(),
         idle: OutOf { n: 37, of: 40 },
         chip,

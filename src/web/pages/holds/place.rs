@@ -12,7 +12,7 @@ const HOURS: i64 = 7 * 24;
 /// What a pause button sends.
 #[derive(Debug, serde::Deserialize)]
 pub struct Pressed {
-    /// `fleet`, `KIND:ID`, `bots` with the marked ones beside it, `several` with the ticked ones, or `symbol` with what was typed.
+    /// `fleet`, `KIND:ID`, `bots` or `linked` with those beside it, `several` with the ticked ones, or `symbol` with what was typed.
     #[serde(default)]
     scope: String,
     /// `pause`, `reduce` or `kill`; anything else is a pause, since a stop is not refused over a word.
@@ -29,7 +29,10 @@ pub struct Pressed {
     /// The marked bots.
     #[serde(default)]
     bot: Vec<String>,
-    /// The ticked scopes, each `KIND:ID`.
+    /// The marked bots with those that are bound to them.
+    #[serde(default)]
+    linked: Vec<String>,
+    /// The ticked scopes, each `KIND:ID`, or `bots` for the marked ones.
     #[serde(default)]
     also: Vec<String>,
     /// The symbol as typed, and the venue's id; empty: everywhere.
@@ -46,8 +49,14 @@ pub async fn place(State(app): Shared, Pressing(person, pressed): Pressing<Press
         "symbol" => format!("symbol:{}@{}", pressed.symbol.trim(), pressed.venue),
         other => other.to_owned(),
     };
-    let scopes = pause::scopes(&named, &pressed.bot, &pressed.also)?;
+    let beside = pause::Beside { marked: &pressed.bot, linked: &pressed.linked, ticked: &pressed.also };
     let level = pressed.level.parse().unwrap_or(Level::Pause);
+    if level == Level::Kill && person.visitor.asleep.is_some() {
+        let said = "This session did nothing for 15 minutes, so it only pauses and reduces. Pause now, which works at once; or touch your key, \
+                    then kill.";
+        return Err(WebError::new(StatusCode::FORBIDDEN, "not-killed", "Touch your security key first", said));
+    }
+    let (scopes, unread) = pause::scopes(&named, &beside)?;
     let hours = pressed.hours.parse::<i64>().ok().filter(|hours| (1..=HOURS).contains(hours));
     let not_before = hours.map(|hours| app.clock.now().plus_ms(hours * 3_600_000));
     let press = Press {
@@ -58,7 +67,7 @@ pub async fn place(State(app): Shared, Pressing(person, pressed): Pressing<Press
         terms: Terms { not_before, ..Terms::default() },
     };
     let outcomes = app.place_several(&person.actor, scopes, &press).await;
-    let asked = outcomes.len();
+    let asked = outcomes.len() + unread.len();
     let (mut receipt, mut failed) = (None, Vec::new());
     for (scope, outcome) in outcomes {
         match outcome {
@@ -66,16 +75,25 @@ pub async fn place(State(app): Shared, Pressing(person, pressed): Pressing<Press
             Err(error) => failed.push((frame::scope_words(&app, &scope), WebError::from(error))),
         }
     }
+    failed.extend(unread.into_iter().map(|text| (text, WebError::bad_request("That names nothing that can be stopped."))));
     match (receipt, failed.as_slice()) {
         // Several stand beside each other under Holds; a session that only stops sees the first, which names the others.
         (Some(_), []) if asked > 1 && person.visitor.asleep.is_none() => Ok(frame::see("/holds")),
         (Some(receipt), []) => Ok(frame::see(&receipt)),
-        (None, [(_, error)]) if asked == 1 => Err(error.clone()),
-        (_, failed) => {
-            let mut error = WebError::new(StatusCode::CONFLICT, "partly", "Not everything was stopped", "");
-            error.reasons = failed.iter().map(|(name, error)| format!("{name}: {}", error.reasons.join(" "))).collect();
-            error.reasons.push(format!("The other {} are stopped; their receipts are under Holds.", asked - failed.len()));
-            Err(error)
-        }
+        (None, [(_, error)]) => Err(error.clone()),
+        (stopped, failed) => Err(partly(asked, failed, stopped.is_some())),
     }
+}
+
+/// What is said when not everything was stopped, or nothing of several.
+fn partly(asked: usize, failed: &[(String, WebError)], is_any_stopped: bool) -> WebError {
+    let (kind, title) = if is_any_stopped { ("partly", "Not everything was stopped") } else { ("scope", "Nothing of it can be stopped") };
+    let mut error = WebError::new(StatusCode::CONFLICT, kind, title, "");
+    error.reasons = failed.iter().map(|(name, error)| format!("{name}: {}", error.reasons.join(" "))).collect();
+    match asked - failed.len() {
+        0 => {}
+        1 => error.reasons.push("The other one is stopped; its receipt is under Holds.".to_owned()),
+        n => error.reasons.push(format!("The other {n} are stopped; their receipts are under Holds.")),
+    }
+    error
 }

@@ -52,12 +52,62 @@ pub struct Line {
     pub next: String,
 }
 
+/// What is known of the orders of killed bots, by their agents' own words since the kill.
+#[derive(Debug, Default)]
+pub struct Killed {
+    /// Bots at which orders still rest, each with how many.
+    pub resting: Vec<(String, u64)>,
+    /// How many have not said how many orders rest.
+    pub unknown: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+impl Killed {
+    /// Of the receipt of a kill that stands.
+    pub fn of(app: &App, receipt: &Receipt) -> Option<Self> {
+        if receipt.hold.level != Level::Kill || !receipt.hold.is_open() {
+            return None;
+        }
+        let mut killed = Self { of: receipt.total(), ..Self::default() };
+        for bot in &receipt.bots {
+            match resting(app, &receipt.hold, bot) {
+                Some(0) => {}
+                Some(n) => killed.resting.push((bot.bot.name.clone(), n)),
+                None => killed.unknown += 1,
+            }
+        }
+        Some(killed)
+    }
+    /// The first few bots at which orders rest, each with how many.
+    pub fn named(&self) -> String {
+        let more = self.resting.len().saturating_sub(5);
+        let names = self.resting.iter().take(5).map(|(name, n)| format!("{name} ({n})")).collect::<Vec<_>>().join(", ");
+        if more == 0 { names } else { format!("{names} and {more} more") }
+    }
+}
+
+/// How many orders of a bot rest by what its agent said last since the press: an acknowledgement as halted, or a report. None: not said.
+fn resting(app: &App, hold: &Hold, bot: &BotReceipt) -> Option<u64> {
+    let acks = app.book.acks_since(&bot.bot.id, hold.epoch).into_iter();
+    let acks = acks.filter(|ack| ack.step >= Step::Applied && ack.state == Some(Doing::Halted));
+    let acked = acks.filter_map(|ack| Some((ack.at, u64::try_from(ack.open_orders?).ok()?)));
+    let seen = app.book.seen(&bot.bot.id);
+    let report = seen.as_ref().and_then(|seen| seen.report.as_ref()).filter(|(_, at)| *at >= hold.at);
+    let reported = report.and_then(|(report, at)| Some((*at, report.open_orders?)));
+    acked.chain(reported).max_by_key(|(at, _)| *at).map(|(_, n)| n)
+}
+
 /// What of a receipt is live.
 #[derive(Template)]
 #[template(path = "live/receipt.html")]
 pub struct Part {
     /// Numbers and cells.
     pub meter: Meter,
+    /// What is known of orders, when it is a kill that stands.
+    pub killed: Option<Killed>,
+    /// It is about one symbol: bots go on elsewhere.
+    pub is_symbol: bool,
     /// Names of the bots that should have stopped and have not said so.
     pub unconfirmed: Vec<String>,
     /// Bots that are not idle yet, the worst first.
@@ -73,10 +123,15 @@ pub struct Part {
 impl Part {
     /// Of a receipt.
     pub fn of(app: &App, receipt: &Receipt) -> Self {
-        let (done, mut waiting): (Vec<&BotReceipt>, Vec<&BotReceipt>) = receipt.bots.iter().partition(|bot| bot.step() >= Step::Idle);
-        waiting.sort_by_key(|bot| !bot.unconfirmed);
-        let line = |bot: &&BotReceipt| line(app, receipt, bot);
+        let is_kill = receipt.hold.level == Level::Kill && receipt.hold.is_open();
+        let rests = |bot: &BotReceipt| if is_kill { resting(app, &receipt.hold, bot).unwrap_or(0) } else { 0 };
+        let is_done = |bot: &&BotReceipt| bot.step() >= Step::Idle && rests(bot) == 0;
+        let (done, mut waiting): (Vec<&BotReceipt>, Vec<&BotReceipt>) = receipt.bots.iter().partition(is_done);
+        waiting.sort_by_key(|bot| (rests(bot) == 0, !bot.unconfirmed));
+        let line = |bot: &&BotReceipt| line(app, receipt, bot, rests(bot));
         Self {
+            killed: Killed::of(app, receipt),
+            is_symbol: receipt.hold.scope.is_symbol(),
             meter: Meter::of(receipt),
             unconfirmed: waiting.iter().filter(|bot| bot.unconfirmed).map(|bot| bot.bot.name.clone()).collect(),
             waiting_more: waiting.len().saturating_sub(ROWS),
@@ -103,8 +158,9 @@ impl Part {
     }
 }
 
-fn chip_of(bot: &BotReceipt) -> Chip {
+fn chip_of(bot: &BotReceipt, rests: u64) -> Chip {
     match bot.step() {
+        _ if rests > 0 => Chip::new(Tone::Critical, if rests == 1 { "1 order rests".to_owned() } else { format!("{rests} orders rest") }),
         _ if bot.unconfirmed => Chip::new(Tone::Critical, "Unconfirmed"),
         Step::Requested => Chip::new(Tone::Plain, "Requested"),
         Step::Received => Chip::new(Tone::Plain, "Received"),
@@ -114,18 +170,22 @@ fn chip_of(bot: &BotReceipt) -> Chip {
     }
 }
 
-fn line(app: &App, receipt: &Receipt, bot: &BotReceipt) -> Line {
+fn line(app: &App, receipt: &Receipt, bot: &BotReceipt, rests: u64) -> Line {
     Line {
         id: bot.bot.id.to_string(),
         name: bot.bot.name.clone(),
-        chip: chip_of(bot),
+        chip: chip_of(bot, rests),
         received: ms(bot.received_ms),
         applied: ms(bot.applied_ms),
         idle: ms(bot.idle_ms),
         age: Age::new(bot.seen_at, receipt.at, bot.bot.timings),
         owner: app.people().who(&bot.bot.owner),
         how: how(receipt, bot),
-        next: next_step(bot, app.agents().of_bot(&bot.bot.id).is_some(), receipt),
+        next: match rests {
+            0 => next_step(bot, app.agents().of_bot(&bot.bot.id).is_some(), receipt),
+            1 => "1 order rests by its agent's last word: cancel it at the venue.".to_owned(),
+            n => format!("{n} orders rest by its agent's last word: cancel them at the venue."),
+        },
     }
 }
 
@@ -182,6 +242,8 @@ pub(super) struct NotAsUsual {
 
 /// Whether whoever looks may ask for the release.
 pub(super) enum MayRelease {
+    /// Nobody may yet: not before this moment.
+    NotYet(Timestamp),
     /// They may; and whose signatures it takes.
     Yes(&'static str),
     /// They may not; who may.
@@ -211,9 +273,13 @@ pub(super) struct ReceiptPage {
     pub(super) beside: Vec<(String, String, Timestamp)>,
     /// Titles and paths of holds that the same press placed.
     pub(super) with: Vec<(String, String)>,
+    /// Bots that go on although one that is bound to them is stopped: id and name.
+    pub(super) bound: Vec<(String, String)>,
+    /// The key of the press that stops those, too, and its level.
+    pub(super) bound_key: String,
+    pub(super) bound_level: Level,
     /// Nobody may release it before this moment.
     pub(super) not_before: Option<Timestamp>,
-    pub(super) is_kill: bool,
     pub(super) is_symbol: bool,
     pub(super) part: Part,
     pub(super) may_explain: bool,
@@ -259,12 +325,20 @@ async fn draw(app: &App, actor: &Actor, visitor: &Visitor, id: &HoldId, typed: T
         kept: kept(app, hold),
         beside: beside(app, hold),
         with: with(app, hold).await,
+        bound: match hold.is_open() {
+            true => app.bound_beyond(hold).iter().map(|bot| (bot.id.to_string(), bot.name.clone())).collect(),
+            false => Vec::new(),
+        },
+        bound_key: format!("bound:{}", hold.id),
+        bound_level: hold.level.min(Level::Pause),
         not_before: hold.not_before.filter(|at| hold.is_open() && *at > frame.now),
-        is_kill: hold.level == Level::Kill,
         is_symbol: hold.scope.is_symbol(),
         part: Part::of(app, &receipt),
         may_explain: hold.why.is_empty() && authz::check(actor, Action::ExplainHold, &Resource::Installation).is_ok(),
-        release: hold.is_open().then(|| may_release(app, actor, hold)),
+        release: hold.is_open().then(|| match hold.not_before.filter(|at| *at > frame.now) {
+            Some(at) => MayRelease::NotYet(at),
+            None => may_release(app, actor, hold),
+        }),
         ended: hold.released.as_ref().map(|release| Ended { at: release.at, by: app.people().who(&release.by), why: release.why.clone() }),
         typed: typed.release,
         problems: typed.problems,
@@ -383,7 +457,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
         let line = |bot: &BotReceipt| Line {
             id: bot.bot.id.to_string(),
             name: bot.bot.name.clone(),
-            chip: chip_of(bot),
+            chip: chip_of(bot, 0),
             received: ms(bot.received_ms),
             applied: ms(bot.applied_ms),
             idle: ms(bot.idle_ms),
@@ -395,6 +469,8 @@ pub(super) fn samples() -> Vec<(String, String)> {
         let (done, waiting): (Vec<&BotReceipt>, Vec<&BotReceipt>) = receipt.bots.iter().partition(|bot| bot.step() >= Step::Idle);
         Part {
             meter: Meter::of(&receipt),
+            killed: (waiting.len() == 1).then(|| Killed { resting: vec![("grid-07".to_owned(), 2)], unknown: 1, of: 5 }),
+            is_symbol: false,
             unconfirmed: waiting.iter().filter(|bot| bot.unconfirmed).map(|bot| bot.bot.name.clone()).collect(),
             waiting_more: 0,
             waiting: waiting.into_iter().map(line).collect(),
@@ -415,8 +491,10 @@ pub(super) fn samples() -> Vec<(String, String)> {
             kept: None,
             beside: Vec::new(),
             with: vec![("Pause of team grid".to_owned(), "/holds/0194".to_owned())],
+            bound: vec![(samples::id(8), "grid-07 hedge".to_owned())],
+            bound_key: "bound".to_owned(),
+            bound_level: Level::Pause,
             not_before: Some(samples::now().plus_ms(3_600_000)),
-            is_kill: false,
             is_symbol: false,
             part,
             may_explain: true,
@@ -440,11 +518,13 @@ pub(super) fn samples() -> Vec<(String, String)> {
             "receipt-early".to_owned(),
             draw(ReceiptPage { kept: Some(late), beside, may_explain: false, release: Some(no), ..page(part(40, 38)) }),
         ),
+        ("receipt-not-yet".to_owned(), draw(ReceiptPage { release: Some(MayRelease::NotYet(samples::now())), ..page(part(5, 0)) })),
         (
             "receipt-done".to_owned(),
             draw(ReceiptPage { why: "venue outage".to_owned(), problems: wrong, may_explain: false, ..page(part(40, 0)) }),
         ),
         ("receipt-over".to_owned(), draw(ReceiptPage { ended: Some(over), release: None, sees_all: false, ..page(part(5, 0)) })),
         ("receipt-nobody".to_owned(), draw(page(part(0, 0)))),
+        ("receipt-kill".to_owned(), draw(page(part(5, 1)))),
     ]
 }

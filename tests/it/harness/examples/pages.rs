@@ -34,7 +34,7 @@ impl Scene {
             "/stop-device/enrol/{link}" => format!("/stop-device/enrol/{}", self.phone_link),
             "/stop-device/holds/{id}" => format!("/stop-device/holds/{}", of.hold.id),
             "/alerts/{id}" => format!("/alerts/{}", of.alert),
-            "/drills/{id}" => format!("/drills/{}", of.drill),
+            "/drills/{id}" | "/live/drills/{id}" => route.path.replace("{id}", of.drill.as_str()),
             "/holds/{id}" => format!("/holds/{}", of.hold.id),
             "/holds/{id}/evidence" => format!("/holds/{}/evidence", of.hold.id),
             "/live/holds/{id}" => format!("/live/holds/{}", of.hold.id),
@@ -223,7 +223,8 @@ impl Scene {
         Some(match path {
             "/teams/{id}/limits/half" => {
                 let bot = self.limited(whose).await;
-                Ask::form(format!("/teams/{}/limits/half", bot.team), &[])
+                let seen = format!("{}:{}", bot.id, bot.limits.version);
+                Ask::form(format!("/teams/{}/limits/half", bot.team), &[("limits", &seen)])
             }
             "/venues" => Ask::form("/venues", &[("name", &self.name("venue")), ("environment", "test")]),
             "/venues/subaccounts" => {
@@ -262,7 +263,10 @@ impl Scene {
                 let bot = self.limited(whose).await;
                 Ask::form(at(bot.id.as_str()), &[("max_order_notional", "3000"), ("why", "the book is deeper now")])
             }
-            "/bots/{id}/limits/half" => Ask::form(at(self.limited(whose).await.id.as_str()), &[]),
+            "/bots/{id}/limits/half" => {
+                let bot = self.limited(whose).await;
+                Ask::form(at(bot.id.as_str()), &[("version", &bot.limits.version.to_string())])
+            }
             "/bots/{id}/enrol" => Ask::form(at(of.bot.id.as_str()), &[]),
             "/bots/{id}/confirm" => {
                 let bot = self.bot(whose).await;
@@ -285,7 +289,7 @@ impl Scene {
         let bot = self.bot(whose).await;
         let asked = [("max_order_notional".to_owned(), "2000".to_owned())];
         self.test.app.tighten_limits(&self.test.actor(self.of(whose).operator), &bot.id, &asked, "").await.unwrap();
-        bot
+        andon::domain::BotFacts::clone(self.test.app.fleet.view().bot(&bot.id).unwrap())
     }
 
     /// One's own keys: a third one is made for whoever removes one.
