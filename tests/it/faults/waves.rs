@@ -27,7 +27,7 @@ async fn begun(fresh: Fresh, timings: Timings) -> (Scene, ActId) {
     until("a start in waves", async || crew.start_in_waves(&bots).await == Tried::Done).await;
     until("the canary trades", async || scene.hosts[0].trades()).await;
     let db = db::reopen(&scene.ground.place).await;
-    let act = storage::staged::staged_running(&mut *db.read().await.unwrap()).await.unwrap().remove(0).act_id;
+    let act = storage::staged::staged_running(&mut db.read().await.unwrap()).await.unwrap().remove(0).act_id;
     db.close().await;
     (scene, act)
 }
