@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
     let (server, _) = Process::serve(site.dir.path());
     let plain = each("plain", &server, server.address.into(), &site.agents, seconds).await;
     println!("TLS costs {:.2} KiB more", tls - plain);
-    target("memory_per_plain_connection_kib", plain, 16.0)
+    target("memory_per_plain_connection_kib", plain, 8.0)
 }
 
 /// What one connection costs, KiB.

@@ -14,7 +14,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 /// How many connect at a time.
 const DOORS: usize = 64;
-/// Between two check-ins of one agent at the least: 40 a second.
+/// Between two check-ins of one agent at the least, microseconds: 40 a second.
 const PACE_US: u64 = 25_000;
 
 /// What is counted.
@@ -32,6 +32,7 @@ struct Tally {
     present: AtomicUsize,
     answered: AtomicUsize,
     is_on: AtomicBool,
+    pace_us: AtomicU64,
 }
 
 /// The rush before one door.
@@ -44,6 +45,7 @@ impl Rush {
     /// Connects everybody.
     pub async fn gather(address: SocketAddr, agents: &[Credential], is_greeted: bool) -> Self {
         let mut rush = Self { tally: Arc::default(), agents: JoinSet::new() };
+        rush.pace(PACE_US);
         let doors = Arc::new(Semaphore::new(DOORS));
         for agent in agents {
             rush.agents.spawn(attend(address.into(), agent.clone(), rush.tally.clone(), doors.clone(), is_greeted));
@@ -62,6 +64,11 @@ impl Rush {
         tokio::time::sleep(time).await;
         let (answered, took_us) = (self.tally.answered.load(Ordering::SeqCst) - before, now_us() - begun);
         answered as f64 * 1_000_000.0 / took_us as f64
+    }
+
+    /// Lets so much time pass between two check-ins of one agent, microseconds.
+    pub fn pace(&self, us: u64) {
+        self.tally.pace_us.store(us, Ordering::SeqCst);
     }
 
     /// Lets them rest.
@@ -100,10 +107,8 @@ async fn attend(door: Door, agent: Credential, tally: Arc<Tally>, doors: Arc<Sem
             }
         }
         tally.answered.fetch_add(1, Ordering::Relaxed);
-        let took_us = now_us() - begun;
-        if took_us < PACE_US {
-            tokio::time::sleep(Duration::from_micros(PACE_US - took_us)).await;
-        }
+        let left_us = tally.pace_us.load(Ordering::Relaxed).saturating_sub(now_us() - begun);
+        tokio::time::sleep(Duration::from_micros(left_us)).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! What this process sees with its own eyes and somebody should know: agents that are connected and behind, ahead of the server, or whose clock is
 //! off; a log that is frozen; holds that no database has. One pass over memory, twice a second: it reads no database and stops nobody.
 
-use super::{App, alerts::Key, holds::Kept, log::FrozenKind};
+use super::{App, alerts::Key, holds::Kept, ladder::AGAIN_MS, log::FrozenKind};
 use crate::domain::{AlertKind, BotFacts, BotId, Epoch, Hold, HoldId, Subject, Timestamp, behind::Watch};
 use crate::fleet::{View, Word};
 use std::{
@@ -22,8 +22,8 @@ pub struct Alarms {
     // The epoch of every bot, as of the view it was computed from.
     epochs: HashMap<BotId, Epoch>,
     of: Option<Arc<View>>,
-    // What goes on: the same cause is one alert until it has gone.
-    sounding: HashSet<Key>,
+    // What goes on, and when its alert was last seen open: the same cause is one alert until it has gone, or until somebody closed it long ago.
+    sounding: HashMap<Key, Timestamp>,
     // Open alerts that this process judges, an earlier one's too, as the round began.
     ours: HashSet<Key>,
 }
@@ -125,12 +125,18 @@ impl Alarms {
         let key = (kind, subject.key());
         let Some(words) = words else {
             // What an earlier process raised ends as well.
-            if self.sounding.remove(&key) || self.ours.contains(&key) {
+            if self.sounding.remove(&key).is_some() || self.ours.contains(&key) {
                 app.settle(kind, subject, gone);
             }
             return;
         };
-        if self.sounding.insert(key) && app.alerts.find(kind, subject).is_none() {
+        let (now, is_open) = (app.clock.now(), app.alerts.is_open(kind, subject));
+        let since = self.sounding.get(&key).copied();
+        let is_due = since.is_none_or(|since| now.ms_since(since) >= AGAIN_MS);
+        if is_due || is_open {
+            self.sounding.insert(key, now);
+        }
+        if is_due && !is_open {
             app.raise(kind, subject.clone(), words);
         }
     }

@@ -73,9 +73,19 @@ impl App {
     }
 
     async fn note_command(&self, alert: &Alert, state: CommandState, said: &str) -> Result<(), AppError> {
+        let now = self.clock.now();
         let mut tx = self.db.write(Lane::Normal).await?;
-        storage::alerts::alert_command(&mut tx, &alert.id, state, self.clock.now(), said).await?;
-        Ok(tx.commit().await?)
+        storage::alerts::alert_command(&mut tx, &alert.id, state, now, said).await?;
+        tx.commit().await?;
+        // Open alerts are shown from memory.
+        self.alerts.with(|open| {
+            if let Some(entry) = open.values_mut().find(|entry| entry.alert.id == alert.id) {
+                entry.alert.command = state;
+                entry.alert.command_at = Some(now);
+                said.clone_into(&mut entry.alert.command_said);
+            }
+        });
+        Ok(())
     }
 
     /// An alert as the command gets it.

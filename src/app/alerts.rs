@@ -71,6 +71,15 @@ impl AlertBook {
     pub fn find(&self, kind: AlertKind, subject: &Subject) -> Option<Alert> {
         self.with(|open| open.get(&(kind, subject.key())).map(|entry| entry.alert.clone()).filter(Alert::is_open))
     }
+    /// True while an alert of a kind and subject is open.
+    pub fn is_open(&self, kind: AlertKind, subject: &Subject) -> bool {
+        self.with(|open| open.get(&(kind, subject.key())).is_some_and(|entry| entry.alert.is_open()))
+    }
+    /// Open alerts of a kind, whoever raised them.
+    pub fn open_of(&self, kind: AlertKind) -> Vec<Subject> {
+        let is_of = |entry: &&Entry| entry.alert.kind == kind && entry.alert.is_open();
+        self.with(|open| open.values().filter(is_of).map(|entry| entry.alert.subject.clone()).collect())
+    }
     /// Open alerts of a kind that this process raised, or on the embedded database any: those it may settle.
     pub fn ours(&self, kind: AlertKind) -> Vec<Subject> {
         let is_ours = |entry: &&Entry| entry.is_ours && entry.alert.kind == kind && entry.alert.is_open();
@@ -161,6 +170,9 @@ impl App {
                     Some(entry) if entry.saved => {
                         entry.alert.taken.clone_from(&alert.taken);
                         entry.alert.told_at = alert.told_at;
+                        entry.alert.command = alert.command;
+                        entry.alert.command_at = alert.command_at;
+                        entry.alert.command_said.clone_from(&alert.command_said);
                         entry.alert.repeats = entry.alert.repeats.max(alert.repeats);
                     }
                     Some(_) => {}
@@ -294,7 +306,7 @@ impl App {
         Ok(())
     }
 
-    /// Closes an alert. A cause that only goes on raises no other; one that ends and comes back does.
+    /// Closes an alert. A cause that goes on raises another after ten minutes; one that ends and comes back does at once.
     ///
     /// # Errors
     /// `Denied`, `NotFound`; `Invalid` without a reason; `Conflict` when it is closed; when the database is gone.

@@ -24,6 +24,9 @@ pub enum AppError {
     /// Not allowed: 403.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// Not allowed, for a reason that the table does not know: 403.
+    #[error("{0}")]
+    NotYours(String),
     /// Not there, or not to be seen: 404.
     #[error("there is no such {0}")]
     NotFound(&'static str),

@@ -3,26 +3,28 @@
 
 use super::{App, AppError, receipts};
 use crate::domain::{
-    AlertKind, BotFacts, BotId, Epoch, Hold, HoldId, Level, Stage, Subject, Timestamp, directive,
+    AlertKind, BotFacts, BotId, Epoch, Hold, HoldId, Level, Stage, StopFact, Subject, Timestamp, directive,
     ladder::{Case, Step},
 };
 use crate::fleet::{Proof, View};
 use crate::storage;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
 /// A hold that was pressed so shortly before this process began was pressed here: a process that starts anew goes on with it.
 const RESTART_MS: i64 = 600_000;
+/// An alert that somebody closed is raised again when its cause goes on for so long after that.
+pub(super) const AGAIN_MS: i64 = 600_000;
 
 /// What the server itself can do at a venue for a bot whose agent does not answer.
 pub trait Rung: Send + Sync {
     /// Which rung it is.
     fn step(&self) -> Step;
-    /// Begins it for a bot and returns at once: what it takes goes on in a task of its own. Called again every five seconds for
-    /// `CancelEntries`, once for `Cut`. False: there is nothing that it could do for this bot.
-    fn climb(&self, bot: &Arc<BotFacts>, hold: &Arc<Hold>) -> bool;
+    /// Begins it for a bot that has not answered the stop of this epoch, and returns at once: what it takes goes on in a task of its own. Called
+    /// again every five seconds for `CancelEntries`, once for `Cut`. False: there is nothing that it could do for this bot.
+    fn climb(&self, bot: &Arc<BotFacts>, stop: Epoch) -> bool;
 }
 
 impl App {
@@ -32,18 +34,74 @@ impl App {
     }
 
     /// Takes a rung; false when nobody could do anything.
-    fn take_rung(&self, step: Step, bot: &Arc<BotFacts>, hold: &Arc<Hold>) -> bool {
+    fn take_rung(&self, step: Step, bot: &Arc<BotFacts>, stop: Epoch) -> bool {
         let rungs = self.rungs.get().map(Vec::as_slice).unwrap_or_default();
         // Each of them is asked: several may be able to do a part.
-        rungs.iter().filter(|rung| rung.step() == step).fold(false, |done, rung| rung.climb(bot, hold) | done)
+        rungs.iter().filter(|rung| rung.step() == step).fold(false, |done, rung| rung.climb(bot, stop) | done)
+    }
+}
+
+/// Which stop of a bot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Of {
+    /// A hold.
+    Hold(HoldId),
+    /// What latched without one: a lapse, an ended credential, a new boot.
+    Fact(Epoch),
+}
+
+/// A stop that is to be answered.
+#[derive(Clone, Copy)]
+enum Stop<'a> {
+    Hold(&'a Arc<Hold>),
+    Fact(&'a StopFact),
+}
+
+impl Stop<'_> {
+    fn of(self) -> Of {
+        match self {
+            Self::Hold(hold) => Of::Hold(hold.id.clone()),
+            Self::Fact(fact) => Of::Fact(fact.epoch),
+        }
+    }
+    fn epoch(self) -> Epoch {
+        match self {
+            Self::Hold(hold) => hold.epoch,
+            Self::Fact(fact) => fact.epoch,
+        }
+    }
+    fn at(self) -> Timestamp {
+        match self {
+            Self::Hold(hold) => hold.at,
+            Self::Fact(fact) => fact.at,
+        }
+    }
+    fn level(self) -> Level {
+        match self {
+            Self::Hold(hold) => hold.level,
+            Self::Fact(_) => Level::Pause,
+        }
+    }
+    fn words(self) -> String {
+        match self {
+            Self::Hold(hold) => format!("{} that {} pressed at {}", hold.level, hold.placed_by.name, hold.at.plain()),
+            Self::Fact(fact) => format!("stop of {} ({})", fact.at.plain(), fact.why),
+        }
+    }
+    fn subject(self, bot: &BotId) -> Subject {
+        match self {
+            Self::Hold(hold) => Subject::bot_under(bot, &hold.id),
+            Self::Fact(_) => Subject::bot(bot),
+        }
     }
 }
 
 /// What was done before, so that it is not done again with every pass.
 #[derive(Default)]
 pub struct Ladder {
-    raised: HashSet<(AlertKind, BotId, HoldId)>,
-    taken: HashMap<(Step, BotId, HoldId), i64>,
+    // When an alert was last seen open, or raised.
+    raised: HashMap<(AlertKind, BotId, Of), Timestamp>,
+    taken: HashMap<(Step, BotId, Of), i64>,
     // The epoch of each hold as it was seen first, and from when its times run: those of one that was recorded late begin anew with its new epoch.
     since: HashMap<HoldId, (Epoch, Timestamp)>,
 }
@@ -72,41 +130,44 @@ impl Ladder {
         app.load_alerts().await?;
         let Some(first) = view.open_holds().map(|hold| hold.at).min() else { return Ok(ladder) };
         let closed = storage::alerts::alert_closed_by_people(&mut *app.db.read().await?, first).await?;
+        let now = app.clock.now();
         for alert in app.alerts.open().into_iter().chain(closed) {
             if let (Some(bot), Some(hold)) = (alert.subject.bot, alert.subject.hold) {
-                ladder.raised.insert((alert.kind, bot, hold));
+                ladder.raised.insert((alert.kind, bot, Of::Hold(hold)), now);
             }
         }
         Ok(ladder)
     }
 
-    /// One pass over every bot under a latching hold.
+    /// One pass over every bot.
     pub fn round(&mut self, app: &App) {
         let view = app.fleet.view();
         let now = app.clock.now();
         let mut holds: Vec<&Arc<Hold>> = view.open_holds().filter(|hold| hold.level.latches()).collect();
         holds.sort_by_key(|hold| hold.at);
-        self.keep_to(&holds, now);
+        self.keep_to(&view, &holds, now);
         let highest = holds.iter().map(|hold| hold.epoch).max().unwrap_or_default();
         let mut pass = Pass { app, view: &view, now, holds, highest, unproved: HashSet::new() };
-        if !pass.holds.is_empty() {
-            let agents = app.agents().all();
-            for bot in view.bots() {
-                let was_started = bot.start_epoch.0 > 0 && bot.stage != Stage::Retired;
-                if was_started || agents.contains_key(&bot.id) {
-                    self.look(&mut pass, bot);
-                }
+        let agents = app.agents().all();
+        for bot in view.bots() {
+            let was_started = bot.start_epoch.0 > 0 && bot.stage != Stage::Retired;
+            if was_started || agents.contains_key(&bot.id) {
+                self.look(&mut pass, bot, was_started);
             }
         }
         pass.settle();
     }
 
-    /// Forgets holds that are over; begins anew with one that was recorded under another epoch.
-    fn keep_to(&mut self, holds: &[&Arc<Hold>], now: Timestamp) {
-        let stands: HashSet<&HoldId> = holds.iter().map(|hold| &hold.id).collect();
-        self.since.retain(|id, _| stands.contains(id));
-        self.raised.retain(|(_, _, id)| stands.contains(id));
-        self.taken.retain(|(_, _, id), _| stands.contains(id));
+    /// Forgets stops that are over; begins anew with a hold that was recorded under another epoch.
+    fn keep_to(&mut self, view: &View, holds: &[&Arc<Hold>], now: Timestamp) {
+        let open: HashSet<&HoldId> = holds.iter().map(|hold| &hold.id).collect();
+        let stands = |bot: &BotId, of: &Of| match of {
+            Of::Hold(id) => open.contains(id),
+            Of::Fact(epoch) => view.bot(bot).and_then(|bot| bot.stop.as_ref()).is_some_and(|stop| stop.epoch == *epoch),
+        };
+        self.since.retain(|id, _| open.contains(id));
+        self.raised.retain(|(_, bot, of), _| stands(bot, of));
+        self.taken.retain(|(_, bot, of), _| stands(bot, of));
         for hold in holds {
             let since = self.since.entry(hold.id.clone()).or_insert((hold.epoch, hold.at));
             if since.0 != hold.epoch {
@@ -115,8 +176,14 @@ impl Ladder {
         }
     }
 
-    fn look(&mut self, pass: &mut Pass<'_>, bot: &Arc<BotFacts>) {
+    fn look(&mut self, pass: &mut Pass<'_>, bot: &Arc<BotFacts>, was_started: bool) {
         let proof = pass.app.book.proof(&bot.id);
+        if was_started && let Some(fact) = unproved_fact(bot, proof) {
+            pass.unproved.insert(bot.id.clone());
+            if pass.is_ours(bot, fact.at) {
+                self.climb(pass, bot, Stop::Fact(fact), proof);
+            }
+        }
         // An `idle` at the newest stop proves everything before it.
         if proof.idle >= pass.highest {
             return;
@@ -127,66 +194,98 @@ impl Ladder {
             pass.unproved.insert(bot.id.clone());
         }
         for hold in holds {
-            if pass.is_ours(bot, hold) {
-                self.climb(pass, bot, hold, proof);
+            if pass.is_ours(bot, hold.at) {
+                self.climb(pass, bot, Stop::Hold(hold), proof);
             }
         }
     }
 
-    fn climb(&mut self, pass: &Pass<'_>, bot: &Arc<BotFacts>, hold: &Arc<Hold>, proof: Proof) {
+    fn climb(&mut self, pass: &Pass<'_>, bot: &Arc<BotFacts>, stop: Stop<'_>, proof: Proof) {
+        let of = stop.of();
+        let since = match &of {
+            Of::Hold(id) => self.since.get(id).map(|(_, at)| *at),
+            Of::Fact(_) => None,
+        };
         let case = Case {
-            pressed_at: self.since.get(&hold.id).map_or(hold.at, |(_, at)| *at),
-            level: hold.level,
+            pressed_at: since.unwrap_or_else(|| stop.at()),
+            level: stop.level(),
             timings: bot.timings,
-            applied: proof.applied >= hold.epoch,
-            idle: proof.idle >= hold.epoch,
+            applied: proof.applied >= stop.epoch(),
+            idle: proof.idle >= stop.epoch(),
             // Nobody reads a venue back yet; whoever takes rung 2 ends it by itself.
             empty_reads: 0,
             // As long as no team can say otherwise, people are told for every bot.
             cuts_unconfirmed: true,
         };
         let due = case.due(pass.now);
-        let key = |step| (step, bot.id.clone(), hold.id.clone());
+        let key = |step| (step, bot.id.clone(), of.clone());
         if due.unconfirmed {
-            self.raise_once(pass, AlertKind::Unconfirmed, bot, hold, || unconfirmed_words(bot, hold));
+            self.sound(pass, AlertKind::Unconfirmed, bot, stop, || unconfirmed_words(bot, stop));
         }
         if due.cancels > self.taken.get(&key(Step::CancelEntries)).copied().unwrap_or_default() {
-            pass.app.take_rung(Step::CancelEntries, bot, hold);
+            pass.app.take_rung(Step::CancelEntries, bot, stop.epoch());
             self.taken.insert(key(Step::CancelEntries), due.cancels);
         }
-        if due.cut && self.taken.insert(key(Step::Cut), 1).is_none() && !pass.app.take_rung(Step::Cut, bot, hold) {
-            self.raise_once(pass, AlertKind::EndKeyByHand, bot, hold, || by_hand_words(bot, hold));
+        if due.cut {
+            let is_first = self.taken.insert(key(Step::Cut), 1).is_none();
+            let is_by_hand = || self.raised.contains_key(&(AlertKind::EndKeyByHand, bot.id.clone(), of.clone()));
+            if if is_first { !pass.app.take_rung(Step::Cut, bot, stop.epoch()) } else { is_by_hand() } {
+                self.sound(pass, AlertKind::EndKeyByHand, bot, stop, || by_hand_words(bot, stop));
+            }
         }
     }
 
-    fn raise_once(&mut self, pass: &Pass<'_>, kind: AlertKind, bot: &BotFacts, hold: &Hold, words: impl FnOnce() -> String) {
-        if self.raised.insert((kind, bot.id.clone(), hold.id.clone())) {
-            pass.app.raise(kind, Subject::bot_under(&bot.id, &hold.id), words());
+    /// Raises an alert once, and once more when somebody closed it long ago and the agent is heard and has still not answered. Of one that is
+    /// silent nothing new is known: whoever closed its alert said what they did.
+    fn sound(&mut self, pass: &Pass<'_>, kind: AlertKind, bot: &BotFacts, stop: Stop<'_>, words: impl FnOnce() -> String) {
+        let subject = stop.subject(&bot.id);
+        let is_due = match self.raised.entry((kind, bot.id.clone(), stop.of())) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(pass.now);
+                true
+            }
+            Entry::Occupied(mut raised) => {
+                let is_heard = || pass.app.book.word(&bot.id).is_some_and(|word| pass.now.ms_since(word.at) < bot.timings.lapse_after_ms);
+                let is_old = pass.now.ms_since(*raised.get()) >= AGAIN_MS && is_heard();
+                let is_open = pass.app.alerts.is_open(kind, &subject);
+                if is_old || is_open {
+                    raised.insert(pass.now);
+                }
+                is_old && !is_open
+            }
+        };
+        if is_due {
+            pass.app.raise(kind, subject, words());
         }
     }
+}
+
+/// The latest stop of a bot that is no hold, while nothing started it since and its agent has not proved it.
+fn unproved_fact(bot: &BotFacts, proof: Proof) -> Option<&StopFact> {
+    bot.stop.as_ref().filter(|stop| stop.epoch >= bot.start_epoch && stop.epoch > proof.applied)
 }
 
 impl Pass<'_> {
     /// Ruling H14: only a bot whose agent was heard since the start of this process, or whose stop was pressed here, climbs, and none at a site
     /// that is not the installation's. A copy of the database elsewhere sees no agents and does nothing.
-    fn is_ours(&self, bot: &BotFacts, hold: &Hold) -> bool {
+    fn is_ours(&self, bot: &BotFacts, pressed_at: Timestamp) -> bool {
         if self.app.site.is_foreign() {
             return false;
         }
         let started = self.app.started_at;
         let was_heard = || self.app.book.word(&bot.id).is_some_and(|word| word.at >= started);
-        hold.at >= started.plus_ms(-RESTART_MS) || was_heard()
+        pressed_at >= started.plus_ms(-RESTART_MS) || was_heard()
     }
 
-    /// Closes alerts whose bot has answered.
+    /// Closes alerts whose bot has answered, whoever raised them: of several servers one climbs, and not always the same.
     fn settle(&self) {
-        for subject in self.app.alerts.ours(AlertKind::Unconfirmed) {
+        for subject in self.app.alerts.open_of(AlertKind::Unconfirmed) {
             let Some(bot) = subject.bot.as_ref().filter(|bot| !self.unproved.contains(bot)) else { continue };
             if self.app.book.proof(bot).applied >= self.stop_of(bot, &subject) {
                 self.app.settle(AlertKind::Unconfirmed, &subject, "its agent has confirmed that the bot is halted");
             }
         }
-        for subject in self.app.alerts.ours(AlertKind::EndKeyByHand) {
+        for subject in self.app.alerts.open_of(AlertKind::EndKeyByHand) {
             let Some(bot) = &subject.bot else { continue };
             if self.app.book.proof(bot).idle >= self.stop_of(bot, &subject) {
                 self.app.settle(AlertKind::EndKeyByHand, &subject, "the bot has been proved idle: halted, and no entry orders");
@@ -214,23 +313,19 @@ pub async fn read_acks(app: &App, view: &View) -> Result<(), AppError> {
     Ok(())
 }
 
-fn pressed(hold: &Hold) -> String {
-    format!("{} that {} pressed at {}", hold.level, hold.placed_by.name, hold.at.plain())
-}
-
-fn unconfirmed_words(bot: &BotFacts, hold: &Hold) -> String {
+fn unconfirmed_words(bot: &BotFacts, stop: Stop<'_>) -> String {
     format!(
         "{} has not confirmed the {} within {} s. Look at its host: is its agent running, does the bot obey? If the agent has lost contact it halts \
          the bot by itself within {} s of its last word; until it says so that is presumed, not known.",
         bot.name,
-        pressed(hold),
+        stop.words(),
         bot.timings.apply_within_ms / 1_000,
         bot.timings.lapse_after_ms / 1_000,
     )
 }
 
-fn by_hand_words(bot: &BotFacts, hold: &Hold) -> String {
-    let (orders, keeps) = match hold.level {
+fn by_hand_words(bot: &BotFacts, stop: Stop<'_>) -> String {
+    let (orders, keeps) = match stop.level() {
         Level::Kill => ("every open order", "Nothing may stay"),
         Level::Reduce | Level::Pause => ("its entry orders", "Leave protective orders where they are"),
     };
@@ -239,6 +334,6 @@ fn by_hand_words(bot: &BotFacts, hold: &Hold) -> String {
          in this order: disable or delete the bot's API key; cancel {orders}; look again until none is left. {keeps}. Close this alert with what \
          you did; it closes by itself once the bot is proved idle.",
         bot.name,
-        pressed(hold),
+        stop.words(),
     )
 }

@@ -8,6 +8,7 @@ pub mod agents;
 pub mod alarms;
 pub mod alert_command;
 pub mod alerts;
+pub mod approvals;
 pub mod audit;
 pub mod audit_tail;
 pub mod bots;
@@ -43,6 +44,7 @@ pub mod recoveries;
 pub mod recovery_host;
 pub mod recovery_rounds;
 pub mod refresh;
+pub mod requests;
 pub mod said;
 pub mod scopes;
 pub mod sessions;
@@ -115,6 +117,7 @@ pub struct App {
     pub(crate) people_book: people::PeopleBook,
     pub(crate) venue_book: venues::VenueBook,
     pub(crate) recovery_book: recoveries::RecoveryBook,
+    pub(crate) approval_book: approvals::ApprovalBook,
     pub(crate) spool: Arc<Spool>,
     pub(crate) presses: holds::Presses,
     pub(crate) refreshing: refresh::Turn,
@@ -185,6 +188,7 @@ impl App {
             people_book: people::PeopleBook::default(),
             venue_book: venues::VenueBook::default(),
             recovery_book: recoveries::RecoveryBook::default(),
+            approval_book: approvals::ApprovalBook::default(),
             presses: holds::Presses::default(),
             refreshing: refresh::Turn::default(),
             rights: watch::Sender::new(0),

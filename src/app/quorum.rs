@@ -8,7 +8,7 @@ use super::{
     tx::Act,
 };
 use crate::domain::{
-    Audience, Grant, KEYS_NEEDED, Notice, NoticeKind, UserId,
+    Audience, Grant, KEYS_NEEDED, Notice, NoticeKind, Rules, UserId,
     quorum::{self, Gap, Policy},
     recovery::Party,
 };
@@ -18,14 +18,14 @@ impl App {
     /// Policies that cannot be met now.
     pub fn quorum_gaps(&self) -> Vec<Gap> {
         let members = self.members();
-        quorum::gaps(&members, &quorum::teams(&members))
+        quorum::gaps_with(&members, &quorum::teams(&members), &self.rules())
     }
 
     /// Policies that can be met now and could not without this person.
     pub fn quorum_gaps_without(&self, user: &UserId) -> Vec<Gap> {
         let members = self.members();
         let left: Vec<Party> = members.iter().filter(|member| member.id != *user).cloned().collect();
-        quorum::broken(&members, &left, user)
+        quorum::broken(&members, &left, user, &self.rules())
     }
 
     /// A policy in words: what nobody could do any more, and how to mend it.
@@ -49,19 +49,28 @@ impl App {
                 "it takes two others who stand no lower, one of them outside of their teams; until then only the server's host can"
                     .to_owned(),
             ),
+            Policy::Approval(kind, of) => (
+                format!("approving {}{}", kind.words(), of.as_ref().map_or_else(String::new, |id| format!(" in team {}", team(id)))),
+                format!("it takes somebody who asks, and others: {}", self.rules().of(*kind).words()),
+            ),
         };
         format!("{what}: {} of {} people. To mend it, {mend}", gap.have, gap.need)
     }
 
     /// Refuses a change of roles after which a policy could not be met that can be met now, unless the installation is small by its enabled
     /// people.
-    pub(crate) fn keeps_quorum(&self, (before, enabled): (&[Party], usize), user: &UserId, grants: &[Grant]) -> Result<(), AppError> {
+    pub(crate) fn keeps_quorum(
+        &self,
+        (before, enabled): (&[Party], usize),
+        (user, grants): (&UserId, &[Grant]),
+        rules: &Rules,
+    ) -> Result<(), AppError> {
         if quorum::is_small(enabled) {
             return Ok(());
         }
         let change = |member: &Party| if member.id == *user { Party { id: user.clone(), grants: grants.to_vec() } } else { member.clone() };
         let after: Vec<Party> = before.iter().map(change).collect();
-        let broken = quorum::broken(before, &after, user);
+        let broken = quorum::broken(before, &after, user, rules);
         if broken.is_empty() {
             return Ok(());
         }

@@ -68,6 +68,7 @@ impl App {
         let devices = storage::stop_devices::device_all(conn).await?;
         let venues = super::venues::read(conn).await?;
         let recoveries = self.recent_recoveries(conn).await?;
+        let rules = storage::approvals::policy_now(conn).await?;
         let (ends, dead_keys) = (storage::users::user_session_ends(conn).await?, storage::credentials::credential_dead(conn).await?);
         {
             let mut books = self.refreshing.books.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,6 +80,7 @@ impl App {
             self.people_book.reload(Rows { users, teams, keys, first_run_away: away, is_in_company });
             self.venue_book.reload(venues);
             self.recovery_book.reload(recoveries);
+            self.approval_book.reload(rules);
             self.device_book.reload(allowed, devices);
             self.token_book.reload(&tokens);
             self.sessions.take_rules(ends, dead_keys);

@@ -267,6 +267,13 @@ impl App {
             if !stored.is_some_and(|user| user.enabled) {
                 return Ok(Look::Over(format!("{}, who signed it, is disabled", self.people_book.who(&signature.user_id))));
             }
+            let keys = storage::credentials::credential_of_user(conn, &signature.user_id).await?;
+            let has_key = keys.iter().any(|key| key.id == signature.credential_id && key.suspended_at.is_none());
+            let may = |actor: Actor| self.may_prepare(&actor, &plan.act.act.kind, &plan.act.detail).is_ok();
+            if !has_key || !self.actor_of(&signature.user_id, false).is_some_and(may) {
+                let who = self.people_book.who(&signature.user_id);
+                return Ok(Look::Over(format!("{who}, who signed it, may start these bots no more, or has lost the key they signed with")));
+            }
         }
         let mut waits = Vec::new();
         let alerts = self.alerts.open();

@@ -1,8 +1,8 @@
 //! What an entry can say: a closed list with named fields. No free-form map, no request body, no header ever gets in here.
 
 use crate::domain::{
-    ActId, AgentId, AlertId, BotId, CredentialId, DeviceId, DrillId, Environment, Grant, Hold, HoldId, InstallationId, Level, PressId,
-    RecoveryId, Stage, StopKind, SubaccountId, TeamId, TokenId, UserId, VenueId,
+    ActId, AgentId, AlertId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Grant, Hold, HoldId, InstallationId, Level,
+    PressId, RecoveryId, RequestId, RequestKind, RequestState, Rule, Stage, StopKind, SubaccountId, TeamId, TokenId, UserId, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -294,6 +294,65 @@ pub enum Event {
     },
     #[serde(rename = "drill.ended")]
     DrillEnded { drill: DrillId, passed: bool, reasons: String },
+    /// Revision 1 of a request; content is RFC 8785 and digest its SHA-256, which is what approvals sign.
+    #[serde(rename = "request.asked")]
+    RequestAsked {
+        request: RequestId,
+        about: RequestKind,
+        bot: Option<BotId>,
+        content: String,
+        digest: String,
+        policy_version: i64,
+        rule: Rule,
+        why: String,
+    },
+    #[serde(rename = "request.revised")]
+    RequestRevised { request: RequestId, revision: i64, content: String, digest: String, policy_version: i64, rule: Rule, why: String },
+    /// A revision by an approver that asks for less; they have approved it with this.
+    #[serde(rename = "request.narrowed")]
+    RequestNarrowed {
+        request: RequestId,
+        revision: i64,
+        content: String,
+        digest: String,
+        policy_version: i64,
+        rule: Rule,
+        signed: SignedAct,
+    },
+    #[serde(rename = "request.narrowing_accepted")]
+    RequestNarrowingAccepted { request: RequestId, revision: i64 },
+    #[serde(rename = "request.approved")]
+    RequestApproved {
+        request: RequestId,
+        revision: i64,
+        digest: String,
+        /// Whoever asked signed again, being the only person here: no approval.
+        alone: bool,
+        signed: SignedAct,
+    },
+    #[serde(rename = "request.approval_taken_back")]
+    RequestApprovalTakenBack { request: RequestId, revision: i64, user: UserId },
+    #[serde(rename = "request.quorum_met")]
+    RequestQuorumMet { request: RequestId, revision: i64, digest: String, ready_at_us: i64 },
+    /// It was approved, and what approved it counts no more: it waits again.
+    #[serde(rename = "request.reopened")]
+    RequestReopened { request: RequestId, revision: i64 },
+    #[serde(rename = "request.denied")]
+    RequestDenied { request: RequestId, revision: i64, digest: String, why: String },
+    #[serde(rename = "request.withdrawn")]
+    RequestWithdrawn { request: RequestId },
+    #[serde(rename = "request.commented")]
+    RequestCommented { request: RequestId, comment: CommentId, text: String },
+    #[serde(rename = "request.executed")]
+    RequestExecuted { request: RequestId, revision: i64, digest: String, what: String },
+    /// It expired, went stale, failed or was asked anew.
+    #[serde(rename = "request.ended")]
+    RequestEnded { request: RequestId, state: RequestState, why: String },
+    /// Limits as a request asked for them.
+    #[serde(rename = "limits.changed")]
+    LimitsChanged { bot: BotId, version: i64, values: String, why: String, request: RequestId },
+    #[serde(rename = "policy.changed")]
+    PolicyChanged { version: i64, about: RequestKind, rule: Rule, request: RequestId },
 }
 
 /// The most ids that an entry lists; beyond it count and digest stand for them (a leaf holds 65,535 bytes).
@@ -351,6 +410,8 @@ impl Event {
             | Self::DeviceLinkMade { signed, .. }
             | Self::LogRecovered { signed, .. }
             | Self::StagedStartBegun { signed, .. }
+            | Self::RequestApproved { signed, .. }
+            | Self::RequestNarrowed { signed, .. }
             | Self::TokenCreated { signed, .. } => Some(signed),
             Self::RecoveryApproved { signed, .. } | Self::RecoveryLinkMade { signed, .. } | Self::RecoveryVetoed { signed, .. } => {
                 Some(signed)

@@ -6,6 +6,7 @@ pub mod event;
 pub mod note;
 pub mod number;
 pub mod record;
+mod requests;
 pub mod tree;
 pub mod verify;
 

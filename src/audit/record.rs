@@ -251,7 +251,7 @@ fn index(value: &Value) -> Result<Indexed, NotCanonical> {
 
 /// Every id under a key that names a noun, `bots` being many of `bot`.
 fn spoken_of(data: &Value, about: &mut Vec<String>) {
-    const NOUNS: [&str; 9] = ["hold", "bot", "agent", "user", "team", "act", "token", "device", "bots"];
+    const NOUNS: [&str; 10] = ["hold", "bot", "agent", "user", "team", "act", "token", "device", "bots", "request"];
     for noun in NOUNS {
         match data.get(noun) {
             Some(Value::String(id)) => about.push(format!("{noun}:{id}")),

@@ -169,6 +169,7 @@ pub struct Verifier<'a> {
     ids: HashSet<String>,
     keys: HashMap<CredentialId, Key>,
     elsewhere: Vec<Elsewhere>,
+    requests: super::requests::Requests,
     last_ts: i64,
     sizes: BTreeSet<u64>,
     // The number of the incarnation's first entry, and its name.
@@ -191,6 +192,7 @@ impl<'a> Verifier<'a> {
             ids: HashSet::new(),
             keys: HashMap::new(),
             elsewhere: Vec::new(),
+            requests: super::requests::Requests::default(),
             last_ts: i64::MIN,
             sizes: BTreeSet::new(),
             base: 0,
@@ -351,6 +353,9 @@ impl<'a> Verifier<'a> {
         if let Some(signed) = event.signed()
             && let Err(why) = self.check_signed(seq, actor, (event, signed))
         {
+            self.find(at, why);
+        }
+        if let Err(why) = self.requests.take(actor, event) {
             self.find(at, why);
         }
         match event {
@@ -517,6 +522,16 @@ fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
         Event::DrillBegun { bots, control, .. } => {
             let is_bot = matches!(bots.as_slice(), [bot] if field("bot") == bot.as_str());
             field("kind") == "drill" && is_bot && field("control") == control.as_str()
+        }
+        Event::RequestApproved { request, revision, digest, .. } => {
+            let is_revision = act.get("revision").and_then(serde_json::Value::as_i64) == Some(*revision);
+            let is_content = field("digest") == *digest && crate::domain::request::digest(&field("content")) == *digest;
+            field("kind") == "request_approve" && field("request") == request.as_str() && is_content && is_revision
+        }
+        Event::RequestNarrowed { request, revision, digest, content, .. } => {
+            let is_revision = act.get("revision").and_then(serde_json::Value::as_i64) == Some(*revision);
+            let is_same = field("request") == request.as_str() && field("digest") == *digest && field("content") == *content;
+            field("kind") == "request_narrow" && is_same && is_revision
         }
         Event::TokenCreated { name, .. } => field("kind") == "token_create" && field("name") == *name,
         Event::LogRecovered { from, to, why, reason, .. } => {

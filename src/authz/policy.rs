@@ -87,6 +87,12 @@ text_enum! {
         RunDrill = "begin a drill",
         /// Be the second signer of a drill above sandbox.
         SecondDrill = "second a drill",
+        /// Ask for what needs approval: about a team's bots, or about the installation.
+        AskRequest = "ask for this",
+        /// Approve or deny requests; which ones, and when, is in `domain/request.rs`.
+        VoteRequest = "approve or deny requests",
+        /// Comment on requests, and take one's own back.
+        DiscussRequest = "comment on requests",
     }
 }
 
@@ -274,6 +280,11 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::RunDrill, Resource::Team(team)) => trades_in(team) || holds(Role::Risk),
         (Action::SecondDrill, _) => holds(Role::Lead) || holds(Role::Risk),
         (Action::RunDrill, Resource::Installation) => holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk),
+        (Action::AskRequest, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
+        (Action::AskRequest, Resource::Installation) => holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin),
+        (Action::VoteRequest | Action::DiscussRequest, _) => {
+            holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin)
+        }
         // One that concerns no bot concerns everybody who trades.
         (Action::TendAlert, Resource::Team(team)) => trades_in(team) || holds(Role::Risk) || holds(Role::Admin),
         (Action::TendAlert, _) => holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin),
@@ -362,6 +373,8 @@ fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource:
             Action::PlaceHold => matches!(scope, TokenScope::StopOnly | TokenScope::Operate),
             Action::See | Action::SeeCheckpoint => matches!(scope, TokenScope::Read | TokenScope::Operate),
             Action::EditBot | Action::SetStage | Action::TendAlert => scope == TokenScope::Operate,
+            // As its maker may; it approves nothing.
+            Action::VoteRequest | Action::DiscussRequest => scope == TokenScope::Operate,
             _ => false,
         }
 }
@@ -420,6 +433,9 @@ fn who_may(action: Action) -> &'static str {
         Action::PlaceKill => "an operator or lead of the bot's team, its lead for a whole team, and risk for anything wider",
         Action::EditVenues => "a lead, risk or an admin",
         Action::TendAlert => "an operator or lead of the bot's team, risk or an admin",
+        Action::AskRequest => "an operator or lead of the bot's team, or risk (of who approves what: a lead, risk or an admin)",
+        Action::VoteRequest => "whom the request's policy names",
+        Action::DiscussRequest => "an operator, lead, risk or admin",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Acts: what a security key signs. An act is written as RFC 8785 JSON; the WebAuthn challenge is the SHA-256 of exactly these bytes.
 
-use super::{AgentId, BotId, CredentialId, Epoch, Grant, HoldId, InstallationId, Level, RecoveryId, TeamId, Timestamp, UserId};
+use super::{AgentId, BotId, CredentialId, Epoch, Grant, HoldId, InstallationId, Level, RecoveryId, RequestId, TeamId, Timestamp, UserId};
 use sha2::{Digest, Sha256};
 
 /// One bot of a start (ruling H4): exactly what it will run, and the stop the start must be newer than.
@@ -252,6 +252,28 @@ pub enum ActKind {
         /// The bot that must go on.
         control: BotId,
     },
+    /// Approve one revision of a request.
+    RequestApprove {
+        /// The request.
+        request: RequestId,
+        /// Which revision.
+        revision: i64,
+        /// SHA-256 of its canonical content, hex.
+        digest: String,
+        /// That content, RFC 8785.
+        content: String,
+    },
+    /// Approve less than a request asks for: this makes another revision, which whoever asked must accept.
+    RequestNarrow {
+        /// The request.
+        request: RequestId,
+        /// Which revision this makes.
+        revision: i64,
+        /// SHA-256 of its canonical content, hex.
+        digest: String,
+        /// That content, RFC 8785.
+        content: String,
+    },
 }
 
 fn ninety() -> u32 {
@@ -283,6 +305,8 @@ impl ActKind {
             Self::StopDeviceLink { .. } => "stop_device_link",
             Self::Recover { .. } => "recover",
             Self::Drill { .. } => "drill",
+            Self::RequestApprove { .. } => "request_approve",
+            Self::RequestNarrow { .. } => "request_narrow",
         }
     }
 }

@@ -98,6 +98,10 @@ ids! {
     AlertId = "alert";
     /// A drill.
     DrillId = "drill";
+    /// A proposed change that needs approval.
+    RequestId = "request";
+    /// What somebody said about a request.
+    CommentId = "comment";
 }
 
 /// A security key's credential id: base64url without padding.

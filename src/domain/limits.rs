@@ -1,8 +1,9 @@
 //! Limits: what a bot may do at most. Versioned; agents acknowledge the version. Values are kept as the protocol names them.
 //! Tightening is for one person at once, so what tightens is decided here; everything else loosens.
 
-use super::Decimal;
+use super::{Decimal, request::Change};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// One version of a bot's limits. Version 0 with no values means that none were set.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -139,6 +140,48 @@ impl Limits {
         Ok(next)
     }
 
+    /// What somebody asks for who may not do it at once: the numbers that differ from what stands, by name. Empty texts leave what stands.
+    ///
+    /// # Errors
+    /// The names of those that are no numbers, each with what is wrong.
+    pub fn asked<'a>(
+        &self,
+        asked: impl IntoIterator<Item = (&'a Named, &'a str)>,
+    ) -> Result<BTreeMap<String, Change>, Vec<(&'static str, NotTighter)>> {
+        let (mut all, mut wrong) = (BTreeMap::new(), Vec::new());
+        for (named, text) in asked {
+            let text = text.trim();
+            if text.is_empty() {
+                continue;
+            }
+            match value_of(named, text) {
+                Ok(after) => {
+                    let now = self.values.get(named.name).cloned();
+                    let is_same = now.as_ref().and_then(text_of).and_then(|now| Decimal::parse(&now)) == Decimal::parse(text);
+                    if now.is_none() || !is_same {
+                        all.insert(named.name.to_owned(), Change { now, after });
+                    }
+                }
+                Err(why) => wrong.push((named.name, why)),
+            }
+        }
+        if wrong.is_empty() { Ok(all) } else { Err(wrong) }
+    }
+
+    /// These limits with what was asked over them; none when one of those has changed since. True: one of them is tighter now.
+    pub fn with(&self, set: &BTreeMap<String, Change>) -> Option<(Self, bool)> {
+        let mut next = self.clone();
+        for (name, change) in set {
+            if self.values.get(name) != change.now.as_ref() {
+                return None;
+            }
+            next.values.insert(name.clone(), change.after.clone());
+        }
+        next.version += 1;
+        let is_tighter = set.values().any(|change| !change.raises() && change.now.as_ref() != Some(&change.after));
+        Some((next, is_tighter))
+    }
+
     /// These limits with everything that bounds a size halved, those of single symbols too; none when none is set. Counts are halved downwards
     /// and stay at least 1.
     #[must_use]
@@ -162,20 +205,26 @@ fn text_of(value: &Value) -> Option<String> {
 
 /// The value to be set; none: it says what stands already.
 fn tighter(named: &Named, stands: Option<String>, text: &str) -> Result<Option<Value>, NotTighter> {
-    let asked = Decimal::parse(text).filter(|asked| *asked >= Decimal::default()).ok_or(NotTighter::NoNumber)?;
-    if named.unit == Unit::Share && Decimal::parse("1").is_some_and(|one| asked > one) {
-        return Err(NotTighter::NoShare);
-    }
-    let value = match named.kind {
-        Kind::Amount => Value::String(asked.shortest()),
-        Kind::Count => Value::from(text.parse::<u32>().map_err(|_| NotTighter::NoNumber)?),
-    };
+    let value = value_of(named, text)?;
+    let asked = Decimal::parse(text).ok_or(NotTighter::NoNumber)?;
     match stands.as_deref().map(|stands| (stands, Decimal::parse(stands))) {
         None => Ok(Some(value)),
         Some((_, Some(now))) if asked == now => Ok(None),
         Some((_, Some(now))) if asked < now => Ok(Some(value)),
         Some((stands, _)) => Err(NotTighter::Loosens(stands.to_owned())),
     }
+}
+
+/// A text as the value of a limit.
+fn value_of(named: &Named, text: &str) -> Result<Value, NotTighter> {
+    let asked = Decimal::parse(text).filter(|asked| *asked >= Decimal::default()).ok_or(NotTighter::NoNumber)?;
+    if named.unit == Unit::Share && Decimal::parse("1").is_some_and(|one| asked > one) {
+        return Err(NotTighter::NoShare);
+    }
+    Ok(match named.kind {
+        Kind::Amount => Value::String(asked.shortest()),
+        Kind::Count => Value::from(text.parse::<u32>().map_err(|_| NotTighter::NoNumber)?),
+    })
 }
 
 fn halve(values: &mut Map<String, Value>) {

@@ -3,6 +3,7 @@
 
 pub mod act;
 pub mod alert;
+pub mod approval;
 pub mod behind;
 pub mod bot;
 pub mod decimal;
@@ -18,6 +19,7 @@ pub mod notice;
 pub mod quorum;
 pub mod receipt;
 pub mod recovery;
+pub mod request;
 pub mod role;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -30,17 +32,19 @@ pub mod venue;
 
 pub use act::{Act, ActKind, StartLeaf, StartPlan};
 pub use alert::{Alert, AlertKind, Severity, Subject};
+pub use approval::{RequestKind, Rule, Rules};
 pub use bot::{BotFacts, Exits, Freshness, Seat, Stage, StopFact, StopKind, Timings};
 pub use decimal::Decimal;
 pub use directive::{Blocked, Directive, Orders, Reason, State};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{
-    ActId, AgentId, AlertId, BootId, BotId, CredentialId, DeviceId, DrillId, HoldId, InstallationId, NoticeId, PressId, RecoveryId,
-    SiteRecoveryId, StopId, SubaccountId, TeamId, TokenId, UserId, VenueId,
+    ActId, AgentId, AlertId, BootId, BotId, CommentId, CredentialId, DeviceId, DrillId, HoldId, InstallationId, NoticeId, PressId,
+    RecoveryId, RequestId, SiteRecoveryId, StopId, SubaccountId, TeamId, TokenId, UserId, VenueId,
 };
 pub use limits::Limits;
 pub use notice::{Audience, MailAddress, Notice, NoticeKind};
 pub use receipt::Step;
+pub use request::RequestState;
 pub use role::{Grant, KEYS_NEEDED, KeyCount, Role};
 pub use secret::Secret;
 pub use time::{Clock, Epoch, Timestamp};

@@ -62,6 +62,10 @@ text_enum! {
         SiteRecovered = "site_recovered",
         /// Something needs somebody at once.
         Alert = "alert",
+        /// A request waits for somebody's approval, or for its requester.
+        RequestAsked = "request_asked",
+        /// What became of a request.
+        RequestEnded = "request_ended",
     }
 }
 

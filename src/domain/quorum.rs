@@ -2,7 +2,7 @@
 //! whether an act is refused for it is decided where the act is carried out.
 
 use super::{
-    Grant, Role, TeamId, UserId,
+    Grant, RequestKind, Role, Rules, TeamId, UserId,
     recovery::{self, Party},
 };
 use std::collections::BTreeSet;
@@ -23,6 +23,8 @@ pub enum Policy {
     StartSeveral(TeamId),
     /// Recovering this person's account: two others.
     Recovery(UserId),
+    /// Getting a kind of request approved, in a team where it is of one.
+    Approval(RequestKind, Option<TeamId>),
 }
 
 /// A policy with too few people.
@@ -79,19 +81,30 @@ pub fn gaps(members: &[Party], teams: &[TeamId]) -> Vec<Gap> {
     all
 }
 
+/// The same with the policies of who approves what: how many their rules ask for, and that nobody asks whom the others could approve.
+pub fn gaps_with(members: &[Party], teams: &[TeamId], rules: &Rules) -> Vec<Gap> {
+    let of = |(kind, team): (RequestKind, Option<TeamId>)| {
+        let rule = rules.of(kind);
+        let able = members.iter().filter(|member| rule.asks_for(&member.grants, team.as_ref())).count();
+        let need = rule.seats.len();
+        Gap { policy: Policy::Approval(kind, team), have: able.min(need.saturating_sub(1)), need }
+    };
+    gaps(members, teams).into_iter().chain(rules.gaps(members, teams).into_iter().map(of)).collect()
+}
+
 /// How many seats can be filled when the first is for one of these and the second for another person of those.
 fn pair(first: &[&Party], second: &[&Party]) -> usize {
     let is_pair = first.iter().any(|one| second.iter().any(|other| other.id != one.id));
     if is_pair { 2 } else { usize::from(!first.is_empty() || !second.is_empty()) }
 }
 
-/// What a change would break: policies that could be met before and cannot after. Whoever it is about is not asked for: that a person rises
+/// What a change would break, policies of who approves what among them: those that could be met before and cannot after. Whoever it is about is not asked for: that a person rises
 /// above those who could recover them is no reason to keep them down.
-pub fn broken(before: &[Party], after: &[Party], about: &UserId) -> Vec<Gap> {
+pub fn broken(before: &[Party], after: &[Party], about: &UserId, rules: &Rules) -> Vec<Gap> {
     let teams = teams(before);
-    let was = gaps(before, &teams);
+    let was = gaps_with(before, &teams, rules);
     let is_new = |gap: &Gap| !was.iter().any(|old| old.policy == gap.policy) && gap.policy != Policy::Recovery(about.clone());
-    gaps(after, &teams).into_iter().filter(is_new).collect()
+    gaps_with(after, &teams, rules).into_iter().filter(is_new).collect()
 }
 
 #[cfg(test)]
@@ -128,10 +141,10 @@ mod tests {
         let desk = members(&[vec![5], vec![4], vec![4], vec![2], vec![0], vec![5]]);
         assert_eq!(gaps(&desk, &teams(&desk)), []);
         let without_admins: Vec<Party> = desk[1..5].to_vec();
-        assert!(policies(broken(&desk, &without_admins, &desk[0].id)).contains(&Policy::Admin));
+        assert!(policies(broken(&desk, &without_admins, &desk[0].id, &Rules::default())).contains(&Policy::Admin));
         // The only lead and one risk gone: one signer is left for whatever is wide.
         let one_signer: Vec<Party> = [0, 1, 4, 5].map(|n| desk[n].clone()).into();
-        let lost = policies(broken(&desk, &one_signer, &desk[3].id));
+        let lost = policies(broken(&desk, &one_signer, &desk[3].id, &Rules::default()));
         assert!(lost.contains(&Policy::ReleaseFleet) && lost.contains(&Policy::ReleaseTeam(TeamId::from_stored("t0".into()))), "{lost:?}");
         let alone = members(&[vec![5, 2]]);
         assert!(is_small(3) && !is_small(4) && gaps(&alone, &teams(&alone)).len() == 4, "{:?}", gaps(&alone, &teams(&alone)));
@@ -142,7 +155,7 @@ mod tests {
         let before = members(&[vec![5], vec![2], vec![2], vec![2], vec![0]]);
         let mut after = before.clone();
         after[1].grants.push(grant(4));
-        assert_eq!(broken(&before, &after, &before[1].id), []);
+        assert_eq!(broken(&before, &after, &before[1].id, &Rules::default()), []);
     }
 
     proptest! {
@@ -159,7 +172,7 @@ mod tests {
             for policy in before.iter().filter(|policy| **policy != of_lost) {
                 prop_assert!(after.contains(policy), "{policy:?} was mended by a loss");
             }
-            let new = policies(broken(&all, &left, &lost.id));
+            let new = policies(broken(&all, &left, &lost.id, &Rules::default()));
             for policy in &after {
                 prop_assert_eq!(new.contains(policy), !before.contains(policy));
             }

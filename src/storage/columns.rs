@@ -1,9 +1,10 @@
 //! How domain types stand in columns: words and ids as text, moments and epochs as integers. One macro serves both drivers.
 
 use crate::domain::{
-    ActId, AgentId, AlertId, AlertKind, BotId, CredentialId, DeviceId, DrillId, Environment, Epoch, Exits, HoldId, InstallationId, Level,
-    MailAddress, NoticeId, NoticeKind, PlacerKind, PressId, RecoveryId, Role, Severity, SiteRecoveryId, Stage, State, Step, StopId,
-    StopKind, SubaccountId, TeamId, Timestamp, TokenId, UserId, VenueId, alert::CommandState, recovery::RecoveryState,
+    ActId, AgentId, AlertId, AlertKind, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Epoch, Exits, HoldId,
+    InstallationId, Level, MailAddress, NoticeId, NoticeKind, PlacerKind, PressId, RecoveryId, RequestId, RequestKind, RequestState, Role,
+    Severity, SiteRecoveryId, Stage, State, Step, StopId, StopKind, SubaccountId, TeamId, Timestamp, TokenId, UserId, VenueId,
+    alert::CommandState, recovery::RecoveryState,
 };
 use sqlx::{Database, Decode, Encode, Type, encode::IsNull, error::BoxDynError};
 
@@ -44,6 +45,7 @@ ids!(
     AgentId,
     AlertId,
     BotId,
+    CommentId,
     DeviceId,
     DrillId,
     HoldId,
@@ -52,6 +54,7 @@ ids!(
     NoticeId,
     PressId,
     RecoveryId,
+    RequestId,
     SiteRecoveryId,
     StopId,
     SubaccountId,
@@ -69,6 +72,8 @@ words!(
     NoticeKind,
     PlacerKind,
     RecoveryState,
+    RequestKind,
+    RequestState,
     Role,
     Severity,
     Stage,

@@ -39,6 +39,7 @@ const VERSIONS: &[Version] = versions! {
     19 "0019_alerts";
     20 "0020_sites";
     21 "0021_staged_start";
+    22 "0022_requests";
 };
 
 /// How a database's schema stands to this program.

@@ -6,6 +6,7 @@ pub mod acks;
 pub mod acts;
 pub mod agents;
 pub mod alerts;
+pub mod approvals;
 pub mod audit;
 pub mod books;
 pub mod bots;
@@ -28,6 +29,8 @@ pub mod invitations;
 pub mod migrate;
 pub mod notices;
 pub mod recoveries;
+pub mod request_history;
+pub mod requests;
 pub mod seen;
 pub mod sessions;
 pub mod settings;
@@ -52,6 +55,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("acts", acts::STATEMENTS),
         ("agents", agents::STATEMENTS),
         ("alerts", alerts::STATEMENTS),
+        ("approvals", approvals::STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("books", books::STATEMENTS),
         ("bots", bots::STATEMENTS),
@@ -70,6 +74,8 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("invitations", invitations::STATEMENTS),
         ("notices", notices::STATEMENTS),
         ("recoveries", recoveries::STATEMENTS),
+        ("request_history", request_history::STATEMENTS),
+        ("requests", requests::STATEMENTS),
         ("seen", seen::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("settings", settings::STATEMENTS),

@@ -61,6 +61,7 @@ impl From<AppError> for WebError {
         let said = sentence(&error.to_string());
         match error {
             AppError::Denied(_) => Self::new(StatusCode::FORBIDDEN, "not-allowed", "Not allowed", said),
+            AppError::NotYours(_) => Self::new(StatusCode::FORBIDDEN, "not-allowed", "Not allowed", said),
             AppError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", said),
             AppError::Invalid(invalid) => {
                 let fields: Vec<_> = invalid.0.into_iter().map(|(field, message)| (field, sentence(&message))).collect();

@@ -16,7 +16,7 @@ use axum::{
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-/// How long a page waits to learn how many acts wait.
+/// How long a page waits to learn how many acts and requests wait.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// The strip is counted over at most so many holds, the newest.
 const COUNTED: usize = 20;
@@ -55,8 +55,10 @@ pub async fn without_first_run(app: &App, visitor: &Visitor, title: impl Into<St
     if authz::check(actor, Action::PlaceHold, &Resource::Installation).is_ok() {
         frame.pause = PauseControl::Link;
     }
-    let waiting = tokio::time::timeout(PATIENCE, app.acts_waiting(actor)).await;
-    frame.acts_waiting = waiting.ok().and_then(Result::ok).unwrap_or_default();
+    let acts = tokio::time::timeout(PATIENCE, app.acts_waiting(actor));
+    let (acts, requests) = tokio::join!(acts, tokio::time::timeout(PATIENCE, app.requests_waiting(actor)));
+    frame.acts_waiting = acts.ok().and_then(Result::ok).unwrap_or_default();
+    frame.requests_waiting = requests.ok().and_then(Result::ok).unwrap_or_default();
     frame
 }
 

@@ -135,6 +135,8 @@ pub struct Frame {
     pub csrf: String,
     /// How many acts wait for this person's signature.
     pub acts_waiting: usize,
+    /// How many requests this person can act on next.
+    pub requests_waiting: usize,
     /// How many notices this person has not read.
     pub notices_unread: usize,
     /// How many open alerts nobody looks after.
@@ -183,6 +185,7 @@ impl Frame {
             person: None,
             csrf: String::new(),
             acts_waiting: 0,
+            requests_waiting: 0,
             notices_unread: 0,
             alerts_untaken: 0,
             alerts: None,
@@ -238,7 +241,8 @@ impl Frame {
     pub fn main_links(&self) -> Vec<NavLink> {
         let notices = ("/notices", "Notices", self.notices_unread);
         let alerts = ("/alerts", "Alerts", self.alerts_untaken);
-        [("/fleet", "Fleet", 0), ("/holds", "Holds", 0), alerts, ("/acts", "Acts", self.acts_waiting), notices, ("/audit", "Audit", 0)]
+        let (requests, acts) = (("/requests", "Requests", self.requests_waiting), ("/acts", "Acts", self.acts_waiting));
+        [("/fleet", "Fleet", 0), ("/holds", "Holds", 0), alerts, requests, acts, notices, ("/audit", "Audit", 0)]
             .map(|l| self.link(l))
             .into()
     }
@@ -251,6 +255,7 @@ impl Frame {
             ("/teams", "Teams"),
             ("/venues", "Venues"),
             ("/tokens", "Tokens"),
+            ("/policies", "Policies"),
             ("/system", "System"),
         ];
         links.map(|(href, word)| self.link((href, word, 0))).into()

@@ -194,6 +194,21 @@ routes! {
     GET "/drills/{id}" Access::Person(Action::See) => super::pages::drills::show;
     GET "/live/drills/{id}" Access::Person(Action::See) => super::pages::drills::stream;
     POST "/alerts/{id}/close" Access::Person(Action::TendAlert) => super::pages::alerts::close;
+    GET "/requests" Access::Person(Action::See) => super::pages::requests::index;
+    GET "/requests/{id}" Access::Person(Action::See) => super::pages::requests::show::show;
+    GET "/requests/{id}/edit" Access::Person(Action::See) => super::pages::requests::edit::show;
+    POST "/requests/{id}/edit" Access::Person(Action::AskRequest) => super::pages::requests::edit::revise;
+    POST "/requests/{id}/approve" Access::Person(Action::VoteRequest) => super::pages::requests::decide::approve;
+    POST "/requests/{id}/narrow" Access::Person(Action::VoteRequest) => super::pages::requests::decide::narrow;
+    POST "/requests/{id}/accept" Access::Person(Action::DiscussRequest) => super::pages::requests::decide::accept;
+    POST "/requests/{id}/take-back" Access::Person(Action::VoteRequest) => super::pages::requests::decide::take_back;
+    POST "/requests/{id}/deny" Access::Person(Action::VoteRequest) => super::pages::requests::decide::deny;
+    POST "/requests/{id}/withdraw" Access::Person(Action::DiscussRequest) => super::pages::requests::decide::withdraw;
+    POST "/requests/{id}/comments" Access::Person(Action::DiscussRequest) => super::pages::requests::decide::comment;
+    GET "/bots/{id}/limits/ask" Access::Person(Action::See) => super::pages::requests::ask::show;
+    POST "/bots/{id}/limits/ask" Access::Person(Action::AskRequest) => super::pages::requests::ask::create;
+    GET "/policies" Access::Person(Action::See) => super::pages::policies::index;
+    POST "/policies" Access::Person(Action::AskRequest) => super::pages::policies::ask;
 
     POST "/agent/v1/enrol" Access::Public => super::agent::enrol::create;
     POST "/agent/v1/check-in" Access::Agent => super::agent::check_in::create;
@@ -224,6 +239,11 @@ routes! {
     GET "/api/v1/drills" Access::Token(Action::See) => super::api::v1::drills::index;
     GET "/api/v1/drills/{id}" Access::Token(Action::See) => super::api::v1::drills::show;
     POST "/api/v1/alerts/{id}/close" Access::Token(Action::TendAlert) => super::api::v1::alerts::close;
+    GET "/api/v1/requests" Access::Token(Action::See) => super::api::v1::requests::index;
+    GET "/api/v1/requests/{id}" Access::Token(Action::See) => super::api::v1::requests::show;
+    POST "/api/v1/requests/{id}/deny" Access::Token(Action::VoteRequest) => super::api::v1::requests::deny;
+    POST "/api/v1/requests/{id}/withdraw" Access::Token(Action::DiscussRequest) => super::api::v1::requests::withdraw;
+    POST "/api/v1/requests/{id}/comments" Access::Token(Action::DiscussRequest) => super::api::v1::requests::comment;
     GET "/api/v1/openapi.json" Access::Public => super::api::openapi::show;
 }
 

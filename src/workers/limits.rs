@@ -28,10 +28,12 @@ pub async fn round(app: &Arc<App>) {
         heard && now.ms_since(bot.limits_at) > PATIENCE_MS && seen.and_then(|seen| seen.limits_version) != Some(bot.limits.version)
     };
     let waiting = view.bots().filter(|bot| bot.limits_waiting && view.directive(bot).state != State::Halted);
-    for bot in waiting.filter(is_late) {
+    // Together: none waits for another.
+    let stops = waiting.filter(is_late).map(|bot| async move {
         let why = format!("its agent did not take over limits version {} within 5 s", bot.limits.version);
         if let Err(error) = app.record_fact(&bot.id, Observed::Stop(StopKind::LimitsNotAcknowledged, why)).await {
             tracing::warn!(bot = %bot.id, %error, "limits that nobody took over could not be recorded as a stop yet");
         }
-    }
+    });
+    futures_util::future::join_all(stops).await;
 }

@@ -17,6 +17,7 @@ pub mod prune;
 pub mod publisher;
 pub mod recoveries;
 pub mod rehash;
+pub mod requests;
 pub mod sessions;
 pub mod sink;
 pub mod staged;
@@ -52,6 +53,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(evidence::run(app.clone()));
     all.spawn(drill_runs::run(app.clone()));
     all.spawn(alert_command::run(app.clone()));
+    all.spawn(requests::run(app.clone()));
     all
 }
 

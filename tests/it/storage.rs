@@ -248,7 +248,7 @@ async fn behind_a_writer_that_does_not_end_a_stop_waits_and_everything_else_is_r
     assert!(!stop.is_finished(), "a stop waits for as long as it takes");
     drop(running);
     drop(stop.await.unwrap().unwrap());
-    fresh.db.write(Lane::Normal).await.unwrap();
+    drop(fresh.db.write(Lane::Normal).await.unwrap());
 }
 
 #[tokio::test]

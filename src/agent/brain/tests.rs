@@ -422,6 +422,29 @@ impl Oracle {
     }
 }
 
+/// What must be so after every event.
+fn holds(brain: &Brain, oracle: &Oracle, before: Wanted, powers: Powers) -> Result<(), TestCaseError> {
+    let wanted = brain.wanted();
+    if wanted.state == State::Active && brain.waits_for_proof() {
+        let since = brain.left_out.open_since_ms.unwrap();
+        prop_assert!(powers.leaves_out_within_ms.is_some_and(|within| oracle.now < since + within), "a held symbol is traded on");
+    }
+    if wanted.state > before.state {
+        prop_assert!(brain.lease_until_ms().is_some_and(|until| oracle.now < until), "freed without a lease");
+        prop_assert!(brain.start.map(|start| start.0) > oracle.floor, "freed without a start above every stop");
+    }
+    if wanted.state == State::Active {
+        prop_assert!(oracle.last.as_ref().is_some_and(|last| last.state == State::Active && last.epoch.0 == oracle.highest));
+        prop_assert!(brain.memory().carried.is_empty());
+    }
+    if !powers.can_reduce {
+        prop_assert_ne!(wanted.state, State::Reducing);
+    }
+    prop_assert!(brain.memory().highest.0 == oracle.highest);
+    prop_assert!(brain.memory().start_after.is_none_or(|after| Some(after.0) >= oracle.floor), "a stop was forgotten");
+    Ok(())
+}
+
 fn play(events: Vec<Event>, powers: Powers) -> Result<(), TestCaseError> {
     let ids: Vec<HoldId> = (0..3).map(|_| HoldId::new()).collect();
     let mut brain = Brain::boot(Some(Memory { start_after: Some(Epoch(0)), ..Memory::default() }), powers, PATIENCE);
@@ -489,23 +512,7 @@ fn play(events: Vec<Event>, powers: Powers) -> Result<(), TestCaseError> {
         if !powers.can_reduce && (!brain.memory().carried.is_empty() || brain.left_out.reduces) {
             oracle.stop();
         }
-        if wanted.state == State::Active && brain.waits_for_proof() {
-            let since = brain.left_out.open_since_ms.unwrap();
-            prop_assert!(powers.leaves_out_within_ms.is_some_and(|within| oracle.now < since + within), "a held symbol is traded on");
-        }
-        if wanted.state > before.state {
-            prop_assert!(brain.lease_until_ms().is_some_and(|until| oracle.now < until), "freed without a lease");
-            prop_assert!(brain.start.map(|start| start.0) > oracle.floor, "freed without a start above every stop");
-        }
-        if wanted.state == State::Active {
-            prop_assert!(oracle.last.as_ref().is_some_and(|last| last.state == State::Active && last.epoch.0 == oracle.highest));
-            prop_assert!(brain.memory().carried.is_empty());
-        }
-        if !powers.can_reduce {
-            prop_assert_ne!(wanted.state, State::Reducing);
-        }
-        prop_assert!(brain.memory().highest.0 == oracle.highest);
-        prop_assert!(brain.memory().start_after.is_none_or(|after| Some(after.0) >= oracle.floor), "a stop was forgotten");
+        holds(&brain, &oracle, before, powers)?;
     }
     Ok(())
 }

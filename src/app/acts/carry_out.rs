@@ -95,6 +95,12 @@ impl App {
                 Err(AppError::conflict("this is signed by the links that andon recover printed on the server's host"))
             }
             ActKind::StopDeviceLink { user, name } => self.carry_device_link(open, act, (user, name)).await,
+            ActKind::RequestApprove { request, revision, digest, .. } => {
+                self.carry_request_approve(open, act, (request, *revision, digest)).await
+            }
+            ActKind::RequestNarrow { request, revision, digest, content } => {
+                self.carry_request_narrow(open, act, (request, *revision), (digest, content)).await
+            }
             ActKind::Drill { bot, control } => {
                 let (event, actor, run) = self.record_drill(open, act, (bot, control), signed_act(act)?).await?;
                 let outcome = Outcome::Done(format!("/drills/{}", run.id));
@@ -288,7 +294,8 @@ impl App {
         let keys = storage::credentials::credential_of_user(open.tx(), user).await?;
         own_keys::check_keys_fit(&row.display_name, &row.grants, grants, &keys)?;
         let enabled = usize::try_from(storage::users::user_count_enabled(open.tx()).await?).unwrap_or_default();
-        self.keeps_quorum((&self.members_in(open.tx()).await?, enabled), user, grants)?;
+        let rules = storage::approvals::policy_now(open.tx()).await?;
+        self.keeps_quorum((&self.members_in(open.tx()).await?, enabled), (user, grants), &rules)?;
         storage::users::user_set_grants(open.tx(), user, grants).await?;
         self.an_admin_remains(open).await?;
         self.tell_of_grants(open, act, user).await?;

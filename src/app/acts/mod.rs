@@ -7,6 +7,7 @@ mod carry_tokens;
 pub mod own;
 pub mod prepare;
 pub mod recovery;
+mod requests;
 pub mod sign;
 
 use super::{App, AppError, Invalid};
@@ -212,6 +213,9 @@ impl App {
             ActKind::Drill { bot, .. } => {
                 let team = view.bot(bot).ok_or(AppError::NotFound("bot"))?.team.clone();
                 authz::check(actor, Action::RunDrill, &Resource::Team(team))?
+            }
+            ActKind::RequestApprove { .. } | ActKind::RequestNarrow { .. } => {
+                authz::check(actor, Action::VoteRequest, &Resource::Installation)?
             }
             ActKind::StopDeviceLink { user, .. } => {
                 authz::check(actor, Action::PlaceHold, &Resource::Installation)?;

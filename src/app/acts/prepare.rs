@@ -132,7 +132,7 @@ impl App {
     async fn is_sound(&self, actor: &Actor, kind: &ActKind) -> Result<(), AppError> {
         match kind {
             ActKind::Grants { user, grants } => {
-                self.keeps_quorum((&self.members(), self.people_book.enabled()), user, grants)?;
+                self.keeps_quorum((&self.members(), self.people_book.enabled()), (user, grants), &self.rules())?;
                 let Some(row) = self.people_book.user(user) else { return Err(AppError::NotFound("person")) };
                 let keys = storage::credentials::credential_of_user(&mut *self.db.read().await?, user).await?;
                 own_keys::check_keys_fit(&row.display_name, &row.grants, grants, &keys)
@@ -169,6 +169,8 @@ impl App {
                     false => Err(AppError::conflict("only the person themselves vetoes it, and only while it is open")),
                 }
             }
+            ActKind::RequestApprove { request, digest, .. } => self.check_vote(actor, request, Some(digest)).await,
+            ActKind::RequestNarrow { request, .. } => self.check_vote(actor, request, None).await,
             _ => Ok(()),
         }
     }

@@ -8,7 +8,7 @@ use crate::harness::{
 };
 use andon::{
     app::ladder::{Ladder, Rung},
-    domain::{AlertKind, BotFacts, Hold, Level, Scope, ladder::Step},
+    domain::{AlertKind, BotFacts, Epoch, Level, Scope, State, ladder::Step},
     storage,
 };
 use std::sync::{Arc, Mutex};
@@ -83,7 +83,18 @@ on_both!(a_key_that_nothing_here_can_cut_is_a_persons_work, |fresh: Fresh| async
     ladder.round(&test.app);
     let again = test.restarted().await;
     Ladder::load(&again).await.unwrap().round(&again);
-    assert!(test.app.alerts.open().is_empty() && again.alerts.open().is_empty(), "what a person closed is not raised again for this hold");
+    assert!(test.app.alerts.open().is_empty() && again.alerts.open().is_empty(), "of a silent agent nothing new is known");
+    // One that is heard and has still not answered is another matter.
+    agent.seq += 1;
+    test.app.check_in(&agent.live(&test.app), &agent.says(), "poll").await.unwrap();
+    ladder.round(&test.app);
+    assert_eq!(test.app.alerts.open().len(), 2, "it does not obey, whatever somebody wrote ten minutes ago");
+    for alert in test.app.alerts.open() {
+        test.app.write_alerts().await.unwrap();
+        test.app.close_alert(&test.actor("operator"), &alert.id, "looked at").await.unwrap();
+    }
+    ladder.round(&test.app);
+    assert!(test.app.alerts.open().is_empty(), "not at once");
     // Another stop is another matter.
     test.press("operator", Scope::Bot(bot.id.clone()), Level::Pause).await;
     test.hand.forward_ms(40_001);
@@ -109,6 +120,30 @@ on_both!(a_release_without_an_answer_proves_nothing, |fresh: Fresh| async move {
     assert!(about(&test, AlertKind::Unconfirmed, &bot.id).is_none());
 });
 
+on_both!(a_stop_that_is_no_hold_is_answered_or_told_of_too, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let (bot, mut agent) = halted(&test, "arb-1").await;
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    assert_eq!(agent.state, State::Active);
+    let mut ladder = Ladder::load(&test.app).await.unwrap();
+    ladder.round(&test.app);
+    assert!(test.app.alerts.open().is_empty());
+    // Its agent falls silent: presumed halted, and not known.
+    test.hand.forward_ms(40_000);
+    andon::workers::lapses::round(&test.app).await;
+    ladder.round(&test.app);
+    assert!(test.app.alerts.open().is_empty(), "it has its time to say that it is halted");
+    test.hand.forward_ms(5_001);
+    ladder.round(&test.app);
+    let alert = about(&test, AlertKind::Unconfirmed, &bot.id).expect("nobody pressed, and nobody knows");
+    assert!(alert.subject.hold.is_none() && alert.words.contains("arb-1 has not confirmed the stop of"), "{}", alert.words);
+    agent.lapsed = true;
+    agent.settle(&test.app).await;
+    ladder.round(&test.app);
+    assert!(test.app.alerts.open().is_empty(), "it says so");
+});
+
 on_both!(a_copy_of_the_database_climbs_nothing, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let (bot, mut agent) = halted(&test, "arb-1").await;
@@ -130,6 +165,7 @@ on_both!(a_site_that_is_not_the_installations_climbs_nothing_though_it_hears_age
     let test = TestApp::new(fresh).await;
     let (bot, mut agent) = halted(&test, "arb-1").await;
     let dir = test.fresh.dir.path();
+    ["site-1", "site-2"].iter().for_each(|site| std::fs::create_dir(dir.join(site)).unwrap());
     test.app.open_site(&dir.join("site-1")).await.unwrap();
     test.press("risk", Scope::Fleet, Level::Pause).await;
     let copy = test.restarted().await;
@@ -155,7 +191,7 @@ impl Rung for Scribe {
     fn step(&self) -> Step {
         self.0
     }
-    fn climb(&self, bot: &Arc<BotFacts>, _: &Arc<Hold>) -> bool {
+    fn climb(&self, bot: &Arc<BotFacts>, _: Epoch) -> bool {
         self.2.lock().unwrap().push((self.0, bot.name.clone()));
         self.1
     }

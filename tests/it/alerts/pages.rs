@@ -125,7 +125,8 @@ async fn silence_under_a_hold_is_presumed_halted_and_never_more() {
     let bot = test.bot("arb-1", "arb").await;
     crate::harness::agent::ready(&test, &bot, "operator").await;
     let hold = test.press("operator", andon::domain::Scope::Fleet, andon::domain::Level::Pause).await.hold;
-    test.hand.forward_ms(36_000);
+    // 30 s of lease and 5 s to obey, and the 2 s after which an agent that polls asks again.
+    test.hand.forward_ms(37_000);
     let mut operator = Browser::signed_in(&test, "operator").await;
     operator.get(&format!("/holds/{}", hold.id)).await;
     assert!(operator.page.contains("Presumed halted, unconfirmed"), "{}", operator.page);

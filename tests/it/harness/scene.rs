@@ -13,7 +13,8 @@ use andon::{
     app::acts::{ActView, Outcome, prepare::Waves},
     domain::{
         ActId, ActKind, AlertId, AlertKind, Audience, BotFacts, DeviceId, DrillId, Epoch, Grant, Hold, Level, Notice, NoticeId, NoticeKind,
-        PlacerKind, RecoveryId, Role, Scope, State, Subject, TeamId, Timestamp, TokenId, UserId, recovery::RecoveryState,
+        PlacerKind, RecoveryId, RequestId, RequestKind, Role, Scope, State, Subject, TeamId, Timestamp, TokenId, UserId,
+        recovery::RecoveryState,
     },
     fleet::AgentSeen,
     storage::{self, Lane, WriteTx, drill_runs::DrillRun, recoveries::Recovery},
@@ -58,6 +59,8 @@ pub struct Things {
     pub alert: AlertId,
     /// A drill beside the bot.
     pub drill: DrillId,
+    /// A request of the operator's for looser limits of another bot, which nobody has approved.
+    pub request: RequestId,
 }
 
 /// Whose thing a try is about.
@@ -283,6 +286,50 @@ impl Scene {
         own.into_iter().max_by(|a, b| a.id.cmp(&b.id)).unwrap().id
     }
 
+    /// A request for looser limits of a bot of its own, asked by somebody.
+    pub async fn asked_by(&self, whose: Whose, by: &str) -> RequestId {
+        ask(&self.test, &self.name("bot"), self.of(whose).name, by).await
+    }
+
+    /// The same, asked by the team's operator.
+    pub async fn asked(&self, whose: Whose) -> RequestId {
+        self.asked_by(whose, self.of(whose).operator).await
+    }
+
+    /// The same, of which risk has approved less.
+    pub async fn narrowed(&self, whose: Whose) -> RequestId {
+        let id = self.asked(whose).await;
+        let less = [("max_order_notional".to_owned(), "2500".to_owned())];
+        let act = self.test.app.prepare_narrowing(&self.test.actor("risk"), &id, &less).await.unwrap();
+        self.test.sign("risk", &act).await.unwrap();
+        id
+    }
+
+    /// No request for another policy of limits is open.
+    pub async fn no_policy_asked(&self) {
+        let mut tx = self.test.fresh.db.read().await.unwrap();
+        let open = storage::requests::request_open_of(&mut tx, RequestKind::Policy, "limits").await.unwrap();
+        drop(tx);
+        if let Some(open) = open {
+            let by = self.test.app.actor_of(&open.requester, false).unwrap();
+            self.test.app.withdraw_request(&by, &open.id).await.unwrap();
+        }
+    }
+
+    /// A request for another policy, asked by the admin, which somebody has approved if they may.
+    pub async fn voted(&self, by: Option<&str>) -> RequestId {
+        self.no_policy_asked().await;
+        let rule = andon::domain::Rule::new(&[&[andon::domain::approval::Approver::Risk]], 3_600);
+        let id = self.test.app.ask_policy(&self.test.actor("admin"), RequestKind::Limits, rule, "risk alone").await.unwrap();
+        if let Some(by) = by {
+            let digest = self.test.app.request(&self.test.actor(by), &id).await.unwrap().case.request.digest;
+            if let Ok(act) = self.test.app.prepare_approval(&self.test.actor(by), &id, &digest).await {
+                self.test.sign(by, &act).await.unwrap();
+            }
+        }
+        id
+    }
+
     /// Tries a route.
     pub async fn send(&self, route: &Route, caller: &Caller, ask: &Ask) -> Reply {
         self.answer(self.request(route.method, caller, ask)).await
@@ -365,7 +412,17 @@ async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> T
     let alert = alert(test, &bot).await;
     let drill = drill(test, &bot, &hold).await;
     let staged = staged(test, name, operator, [format!("{name}-wave-1"), format!("{name}-wave-2")]).await;
-    Things { name, team: test.team(name), operator, bot, hold, agent, act, member, fellow, linked, staged, notice, alert, drill }
+    let request = ask(test, &format!("{name}-asked"), name, operator).await;
+    let team = test.team(name);
+    Things { name, team, operator, bot, hold, agent, act, member, fellow, linked, staged, notice, alert, drill, request }
+}
+
+/// A request for a larger order of a new bot: 3000 instead of 2000.
+async fn ask(test: &TestApp, bot: &str, team: &str, by: &str) -> RequestId {
+    let bot = test.bot(bot, team).await;
+    let limit = |text: &str| [("max_order_notional".to_owned(), text.to_owned())];
+    test.app.tighten_limits(&test.actor(by), &bot.id, &limit("2000"), "").await.unwrap();
+    test.app.ask_limits(&test.actor(by), &bot.id, &limit("3000"), "the book is deeper now").await.unwrap()
 }
 
 /// A start in waves of two new bots.

@@ -19,8 +19,9 @@ use axum::http::StatusCode;
 use std::collections::BTreeSet;
 
 /// What asks for a touch. A bot's stage does on its way up only, and goes down here.
-const ASKS: [&str; 14] = [
+const ASKS: [&str; 19] = [
     "/bots",
+    "/bots/{id}/limits/ask",
     "/bots/{id}/links",
     "/bots/{id}/links/end",
     "/bots/{id}/move",
@@ -28,7 +29,11 @@ const ASKS: [&str; 14] = [
     "/me/keys/{id}/name",
     "/people/{id}/disable",
     "/people/{id}/sessions/end",
+    "/policies",
     "/recoveries/{id}/withdraw",
+    "/requests/{id}/accept",
+    "/requests/{id}/deny",
+    "/requests/{id}/edit",
     "/stop-devices/{id}/end",
     "/teams",
     "/tokens/{id}/revoke",

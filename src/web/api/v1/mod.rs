@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod holds;
 pub mod presses;
 pub mod receipts;
+pub mod requests;
 pub mod teams;
 
 use serde::Serialize;

@@ -2,7 +2,10 @@
 //! from what a form said.
 
 use crate::app::{App, acts::ActView};
-use crate::domain::{ActKind, Grant, HoldId, Level, PlacerKind, Scope, StartPlan, TokenScope};
+use crate::domain::{
+    ActKind, Grant, HoldId, Level, PlacerKind, RequestId, Scope, StartPlan, TokenScope,
+    request::{Document, Line},
+};
 use crate::web::frame;
 
 /// What an act does, as one sentence without its full stop.
@@ -47,6 +50,8 @@ pub fn sentence(app: &App, act: &ActView) -> String {
         ActKind::StopDeviceLink { user, name } => format!("Make the phone {name} of {} a stop device", person(app, user)),
         ActKind::Recover { site: Some(_), .. } => "Take the site over, with the fleet paused".to_owned(),
         ActKind::Recover { next, .. } => format!("Let the log go on as {next}, with the fleet paused"),
+        ActKind::RequestApprove { content, .. } => format!("Approve: {}", asked(app, content)),
+        ActKind::RequestNarrow { content, .. } => format!("Approve in part: {}", asked(app, content)),
         ActKind::Drill { bot: id, control } => format!("Pause bot {} for a drill, while bot {} goes on", bot(app, id), bot(app, control)),
     }
 }
@@ -82,6 +87,7 @@ pub fn button(act: &ActView) -> String {
         ActKind::StopDeviceLink { .. } => "Sign for 1 phone".to_owned(),
         ActKind::Recover { .. } => "Sign 1 recovery of the site".to_owned(),
         ActKind::Drill { .. } => "Sign 1 drill".to_owned(),
+        ActKind::RequestApprove { .. } | ActKind::RequestNarrow { .. } => "Sign 1 approval".to_owned(),
     }
 }
 
@@ -147,6 +153,12 @@ pub fn effect(act: &ActView) -> &'static str {
         ActKind::StopDeviceLink { .. } => {
             "A link is shown once, to you, and works once within 5 minutes. The phone that opens it may pause bots for 90 days, and nothing else."
         }
+        ActKind::RequestApprove { .. } => {
+            "Your approval counts for exactly this content. The last one that is needed carries the request out, at once or after its delay. Until then you can take it back."
+        }
+        ActKind::RequestNarrow { .. } => {
+            "This makes another revision of the request, which asks for less and which you have approved. Earlier approvals are dropped. Whoever asked must accept it before it goes on."
+        }
         ActKind::Drill { .. } => {
             "The bot is paused at once, and each step is measured. It stays paused until the hold is released and the bot is started again."
         }
@@ -200,6 +212,9 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         // The address itself is shown to whoever signs, and to nobody else.
         ActKind::MailAddress { address, .. } => address.iter().map(|digest| ("Salted digest of the address", digest.clone())).collect(),
         ActKind::Recover { .. } => recover_facts(app, &act.act.kind),
+        ActKind::RequestApprove { request, revision, digest, content } | ActKind::RequestNarrow { request, revision, digest, content } => {
+            request_facts((request, *revision), digest, content)
+        }
         ActKind::Drill { bot, control } => vec![("Bot", bot.to_string()), ("Must go on", control.to_string())],
         ActKind::StopDeviceLink { user, name } => vec![("Phone", name.clone()), ("Person", user.to_string())],
         ActKind::TokenCreate { .. } | ActKind::StopDevices { .. } => Vec::new(),
@@ -265,6 +280,7 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         }
         ActKind::Start { .. } if seat == 1 => "an operator or lead of the team of every bot in it".to_owned(),
         ActKind::Drill { .. } if seat == 1 => "an operator or lead of the bot's team, or risk".to_owned(),
+        ActKind::RequestApprove { .. } | ActKind::RequestNarrow { .. } => "whom the request's policy names".to_owned(),
         ActKind::Start { .. } | ActKind::Drill { .. } => "another person: a lead, or risk".to_owned(),
         ActKind::EnrolmentCode { .. } | ActKind::AgentConfirm { .. } | ActKind::AgentRevoke { .. } => {
             "an operator (up to stage sandbox) or a lead of the bot's team".to_owned()
@@ -336,4 +352,25 @@ fn bot(app: &App, id: &crate::domain::BotId) -> String {
 
 fn team_name(app: &App, id: &crate::domain::TeamId) -> String {
     app.people().team_name(id).unwrap_or_else(|| id.to_string())
+}
+
+/// What the signed content of a request asks for, as one line.
+fn asked(app: &App, content: &str) -> String {
+    let document: Option<Document> = serde_json::from_str(content).ok();
+    let title = document.map(|document| app.request_title(document.content.kind(), &document.content.target()));
+    title.unwrap_or_else(|| "what this version cannot read".to_owned())
+}
+
+/// The difference that the signed content makes, line by line.
+fn request_facts((request, revision): (&RequestId, i64), digest: &str, content: &str) -> Vec<(&'static str, String)> {
+    let document: Option<Document> = serde_json::from_str(content).ok();
+    let lines = document.map(|document| document.content.lines()).unwrap_or_default();
+    let line = |line: Line| {
+        let raises = if line.raises { " (raises)" } else { "" };
+        ("Change", format!("{}: now {}, after {}{raises}", line.setting, line.now, line.after))
+    };
+    let mut facts: Vec<_> = lines.into_iter().map(line).collect();
+    facts.push(("Request", format!("{request}, revision {revision}")));
+    facts.push(("SHA-256 of its content", digest.to_owned()));
+    facts
 }

@@ -361,7 +361,7 @@ fn hold_words(app: &App, id: &crate::domain::HoldId) -> Option<String> {
     Some(format!("{}, by {}", super::holds::title(app, hold), hold.placed_by.name))
 }
 
-fn reported(app: &App, row: &BotRow, now: Timestamp) -> Reported {
+pub(super) fn reported(app: &App, row: &BotRow, now: Timestamp) -> Reported {
     let report = row.seen.as_ref().and_then(|seen| seen.report.as_ref());
     let age = Age::new(report.map(|(_, at)| *at), now, row.bot.timings);
     let nothing = Report::default();

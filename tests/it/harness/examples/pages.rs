@@ -25,7 +25,7 @@ impl Scene {
             | "/pause" | "/holds" | "/live/fleet" | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams"
             | "/venues" | "/kill" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new" | "/agents" | "/audit"
             | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" | "/notices" | "/demo/mail" | "/stop-device"
-            | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" => route.path.to_owned(),
+            | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" | "/requests" | "/policies" => route.path.to_owned(),
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),
@@ -42,9 +42,14 @@ impl Scene {
             "/people/{id}" => format!("/people/{}", of.member),
             "/recoveries/{id}" => format!("/recoveries/{}", of.linked),
             "/teams/{id}" => format!("/teams/{}", of.team),
-            "/bots/{id}" | "/bots/{id}/move" | "/bots/{id}/seat" | "/bots/{id}/limits" | "/bots/{id}/enrol" | "/live/bots/{id}/enrol" => {
-                route.path.replace("{id}", of.bot.id.as_str())
-            }
+            "/requests/{id}" | "/requests/{id}/edit" => route.path.replace("{id}", of.request.as_str()),
+            "/bots/{id}"
+            | "/bots/{id}/move"
+            | "/bots/{id}/seat"
+            | "/bots/{id}/limits"
+            | "/bots/{id}/limits/ask"
+            | "/bots/{id}/enrol"
+            | "/live/bots/{id}/enrol" => route.path.replace("{id}", of.bot.id.as_str()),
             "/starts/new" => format!("/starts/new?bot={}", of.bot.id),
             "/starts/{id}" | "/live/starts/{id}" => route.path.replace("{id}", of.staged.as_str()),
             "/agents/{id}" => format!("/agents/{}", of.agent.id()),
@@ -97,6 +102,7 @@ impl Scene {
             }
             "/acts/{id}/sign-demo" => Ask::form(format!("/acts/{}/sign-demo", self.act(whose).await.stored.id), &[]),
             path if path.starts_with("/people") => return self.about_people(path, whose).await,
+            path if path.starts_with("/requests") || path == "/policies" => return self.about_requests(path, whose, caller).await,
             "/me/address" => Ask::form("/me/address", &[("address", "new@people.example")]),
             "/notices/read" => Ask::form("/notices/read", &[("up_to", self.arb.notice.as_str())]),
             "/notices/{id}/read" => Ask::form(format!("/notices/{}/read", self.of(whose).notice), &[]),
@@ -185,6 +191,33 @@ impl Scene {
         })
     }
 
+    /// Requests, and the policies that they change.
+    async fn about_requests(&self, path: &str, whose: Whose, caller: &Caller) -> Option<Ask> {
+        let at = |id: &andon::domain::RequestId| path.replace("{id}", id.as_str());
+        Some(match path {
+            "/policies" => {
+                self.no_policy_asked().await;
+                let fields = [("about", "limits"), ("seat1", "risk"), ("delay_h", "1"), ("why", "risk alone")];
+                Ask::form(path, &fields)
+            }
+            "/requests/{id}/edit" => {
+                Ask::form(at(&self.asked(whose).await), &[("max_order_notional", "4000"), ("why", "deeper than I thought")])
+            }
+            "/requests/{id}/approve" => {
+                let id = self.asked(whose).await;
+                let seen = self.test.app.request(&self.test.actor("auditor"), &id).await.unwrap();
+                Ask::form(at(&id), &[("digest", &seen.case.request.digest)])
+            }
+            "/requests/{id}/narrow" => Ask::form(at(&self.asked(whose).await), &[("max_order_notional", "2500")]),
+            "/requests/{id}/accept" => Ask::form(at(&self.narrowed(whose).await), &[]),
+            "/requests/{id}/take-back" => Ask::form(at(&self.voted(caller.who.person()).await), &[]),
+            "/requests/{id}/deny" => Ask::form(at(&self.asked(whose).await), &[("why", "not before the audit")]),
+            "/requests/{id}/withdraw" => Ask::form(at(&self.asked(whose).await), &[]),
+            "/requests/{id}/comments" => Ask::form(at(&self.of(whose).request), &[("text", "looks right")]),
+            _ => return None,
+        })
+    }
+
     /// Venues, and what is done to a whole team.
     async fn about_places(&self, path: &str, whose: Whose) -> Option<Ask> {
         Some(match path {
@@ -226,6 +259,10 @@ impl Scene {
                 Ask::form(at(bot.id.as_str()), &[("other", other.id.as_str())])
             }
             "/bots/{id}/limits" => Ask::form(at(self.bot(whose).await.id.as_str()), &[("max_leverage", "2"), ("why", "storm ahead")]),
+            "/bots/{id}/limits/ask" => {
+                let bot = self.limited(whose).await;
+                Ask::form(at(bot.id.as_str()), &[("max_order_notional", "3000"), ("why", "the book is deeper now")])
+            }
             "/bots/{id}/limits/half" => {
                 let bot = self.limited(whose).await;
                 Ask::form(at(bot.id.as_str()), &[("version", &bot.limits.version.to_string())])

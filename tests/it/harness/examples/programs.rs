@@ -57,6 +57,18 @@ impl Scene {
             ("POST", "/api/v1/alerts/{id}/close") => {
                 Ask::json(format!("/api/v1/alerts/{}/close", self.alert(whose).await), json!({"why": "set by NTP"}))
             }
+            ("GET", "/api/v1/requests") => Ask::get(route.path),
+            ("GET", "/api/v1/requests/{id}") => Ask::get(format!("/api/v1/requests/{}", of.request)),
+            ("POST", "/api/v1/requests/{id}/deny") => {
+                Ask::json(format!("/api/v1/requests/{}/deny", self.asked(whose).await), json!({"why": "not before the audit"}))
+            }
+            ("POST", "/api/v1/requests/{id}/withdraw") => {
+                let by = if whose == Whose::Grids { "grid lead" } else { "lead" };
+                Ask::json(format!("/api/v1/requests/{}/withdraw", self.asked_by(whose, by).await), json!({}))
+            }
+            ("POST", "/api/v1/requests/{id}/comments") => {
+                Ask::json(format!("/api/v1/requests/{}/comments", of.request), json!({"text": "looks right"}))
+            }
             _ => return None,
         })
     }

@@ -1,0 +1,242 @@
+//! Asking: a request for looser limits or for another policy, and other revisions of it.
+
+use super::{RequestView, RevisionRow};
+use crate::app::{App, AppError, Invalid, tx::Act};
+use crate::audit::Event;
+use crate::authz::{self, Action, Actor, Permit, Resource};
+use crate::domain::{
+    BotId, RequestId, RequestKind, RequestState, Rule, UserId,
+    act::canonical,
+    approval::is_satisfiable,
+    limits::{NUMBERS, Named},
+    quorum,
+    request::{Content, Document, digest},
+    text,
+};
+use crate::storage::{self, Lane, requests::RequestRow};
+
+/// What is asked for, and why.
+struct Asked {
+    content: Content,
+    why: String,
+}
+
+/// Checks a reason that is demanded.
+pub(crate) fn reason(why: &str, missing: &str) -> Result<String, AppError> {
+    let mut invalid = Invalid::default();
+    let Some(why) = invalid.check("why", "The reason", text::why(why)) else { return Err(invalid.into()) };
+    if why.is_empty() { Err(Invalid::one("why", missing).into()) } else { Ok(why) }
+}
+
+/// What whoever approves needs to read.
+const WHY: &str = "Say why: whoever approves reads it";
+
+impl App {
+    /// Asks for other limits of a bot, given as names and texts; an empty text leaves what stands.
+    ///
+    /// # Errors
+    /// `Denied`; `Invalid` for what is no number, or without a reason; `Conflict` when nothing would be looser, or another request is open.
+    pub async fn ask_limits(&self, actor: &Actor, bot: &BotId, asked: &[(String, String)], why: &str) -> Result<RequestId, AppError> {
+        let facts = self.fleet.view().bot(bot).cloned().ok_or(AppError::NotFound("bot"))?;
+        let permit = authz::check(actor, Action::AskRequest, &Self::bot_resource(&facts))?;
+        let content = self.limits_content(bot, asked)?;
+        self.ask(permit, Asked { content, why: reason(why, WHY)? }).await
+    }
+
+    fn limits_content(&self, bot: &BotId, asked: &[(String, String)]) -> Result<Content, AppError> {
+        let facts = self.fleet.view().bot(bot).cloned().ok_or(AppError::NotFound("bot"))?;
+        let named = |name: &str| NUMBERS.iter().find(|named| named.name == name);
+        let asked: Vec<(&Named, &str)> = asked.iter().filter_map(|(name, text)| Some((named(name)?, text.as_str()))).collect();
+        let wrong = |all: Vec<(&'static str, crate::domain::limits::NotTighter)>| {
+            Invalid(all.into_iter().map(|(name, why)| (name, format!("The limit {why}"))).collect())
+        };
+        let set = facts.limits.asked(asked).map_err(wrong)?;
+        if !set.values().any(crate::domain::request::Change::raises) {
+            let why = "nothing of this is looser than what stands: tightening takes one person, at once, on the bot's page of limits";
+            return Err(AppError::conflict(why));
+        }
+        Ok(Content::Limits { bot: bot.clone(), set })
+    }
+
+    /// Asks for another rule of who approves a kind of request.
+    ///
+    /// # Errors
+    /// `Denied`; `Invalid` for a rule that cannot be, that nobody here could meet, or without a reason; `Conflict` when nothing would change, or
+    /// another request is open.
+    pub async fn ask_policy(&self, actor: &Actor, about: RequestKind, rule: Rule, why: &str) -> Result<RequestId, AppError> {
+        let permit = authz::check(actor, Action::AskRequest, &Resource::Installation)?;
+        let content = self.policy_content(about, rule)?;
+        self.ask(permit, Asked { content, why: reason(why, WHY)? }).await
+    }
+
+    fn policy_content(&self, about: RequestKind, after: Rule) -> Result<Content, AppError> {
+        after.check(about).map_err(|bad| Invalid::one("seats", bad.to_string()))?;
+        let now = self.rules().of(about).clone();
+        if now == after {
+            return Err(AppError::conflict("that is the policy already; nothing would change"));
+        }
+        self.can_be_met(about, &after)?;
+        Ok(Content::Policy { about, now, after })
+    }
+
+    /// Refuses a rule that nobody here could meet: nobody's request would ever be approved.
+    pub(crate) fn can_be_met(&self, about: RequestKind, rule: &Rule) -> Result<(), AppError> {
+        // Somebody who is alone signs again; others are to come.
+        if self.people_book.is_alone() {
+            return Ok(());
+        }
+        let members = self.members();
+        let teams = if about.is_of_team() { quorum::teams(&members).into_iter().map(Some).collect() } else { vec![None] };
+        let unmet = teams.iter().find(|team| !is_satisfiable(rule, about, team.as_ref(), &members));
+        let Some(team) = unmet else { return Ok(()) };
+        let of = team.as_ref().and_then(|id| self.people_book.team_name(id)).map_or_else(String::new, |name| format!(" in team {name}"));
+        let why =
+            format!("Nobody{of} could get anything approved by this: whoever asks does not approve, and too few others hold these roles");
+        Err(Invalid::one("seats", why).into())
+    }
+
+    async fn ask(&self, permit: Permit, asked: Asked) -> Result<RequestId, AppError> {
+        let user = permit.actor().user().ok_or_else(|| AppError::conflict("only a person asks"))?.clone();
+        let mut act = self.begin(permit, Lane::Normal).await?;
+        act.epoch().await?;
+        self.is_still_so(&mut act, &asked.content).await?;
+        let Asked { content, why } = asked;
+        let (kind, target) = (content.kind(), content.target());
+        if let Some(open) = storage::requests::request_open_of(act.tx(), kind, &target).await? {
+            self.supersede(&mut act, &open, &user).await?;
+        }
+        let team_id = self.team_of(&mut act, &content).await?;
+        let row = RequestRow {
+            id: RequestId::new(),
+            kind,
+            target,
+            team_id,
+            state: RequestState::Pending,
+            generation: 1,
+            revision: 1,
+            requester: user.clone(),
+            beneficiary: None,
+            asked_at: act.now(),
+            revised_at: act.now(),
+            approved_at: None,
+            to_accept: None,
+            closed_at: None,
+            closed_by: None,
+            outcome: None,
+        };
+        storage::requests::request_insert(act.tx(), &row).await?;
+        let bot = if let Content::Limits { bot, .. } = &content { Some(bot.clone()) } else { None };
+        let revision = self.write_revision(&mut act, (&row.id, 1), content, (&user, &why, false)).await?;
+        let view = RequestView::of(row, vec![revision.clone()], Vec::new())?;
+        self.tell_asked(&mut act, &view, "").await?;
+        let RevisionRow { content, digest, policy_version, why, .. } = revision;
+        let (request, about, rule) = (view.row.id.clone(), kind, view.case.request.rule.clone());
+        act.commit(Event::RequestAsked { request, about, bot, content, digest, policy_version, rule, why }).await?;
+        Ok(view.row.id)
+    }
+
+    /// An open request for the same: one's own is superseded; somebody else's is named.
+    async fn supersede(&self, act: &mut Act<'_>, open: &RequestRow, user: &UserId) -> Result<(), AppError> {
+        if open.requester != *user {
+            let who = self.people_book.who(&open.requester);
+            let why = format!("{who} has asked for the same and it is open: comment there, or change it (/requests/{})", open.id);
+            return Err(AppError::conflict(why));
+        }
+        let mut view = self.request_in(act.tx(), &open.id).await?;
+        view.case.end(RequestState::Superseded);
+        let why = "whoever asked has asked anew";
+        self.write_request(act, &mut view, Some(why)).await?;
+        self.tell_ended(act, &view, why).await?;
+        act.record(Event::RequestEnded { request: open.id.clone(), state: RequestState::Superseded, why: why.to_owned() }).await?;
+        Ok(())
+    }
+
+    async fn team_of(&self, act: &mut Act<'_>, content: &Content) -> Result<Option<crate::domain::TeamId>, AppError> {
+        match content {
+            Content::Limits { bot, .. } => {
+                let bot = storage::bots::bot_by_id(act.tx(), bot).await?.ok_or(AppError::NotFound("bot"))?;
+                Ok(Some(bot.team))
+            }
+            Content::Policy { .. } => Ok(None),
+        }
+    }
+
+    /// Writes a revision under the policies of now.
+    pub(crate) async fn write_revision(
+        &self,
+        act: &mut Act<'_>,
+        (request, revision): (&RequestId, i64),
+        content: Content,
+        (author, why, narrows): (&UserId, &str, bool),
+    ) -> Result<RevisionRow, AppError> {
+        let rules = storage::approvals::policy_now(act.tx()).await?;
+        let rule = rules.of(content.kind());
+        let rule = String::from_utf8_lossy(&canonical(rule)?).into_owned();
+        let document = Document { v: 1, request: request.clone(), revision, policy_version: rules.version, content };
+        let content = document.canonical()?;
+        let row = RevisionRow {
+            request_id: request.clone(),
+            revision,
+            digest: digest(&content),
+            content,
+            why: why.to_owned(),
+            author: author.clone(),
+            narrows,
+            policy_version: rules.version,
+            rule,
+            made_at: act.now(),
+        };
+        storage::request_history::revision_insert(act.tx(), &row).await?;
+        Ok(row)
+    }
+
+    /// Changes what a request for limits asks for: another revision, which nobody has approved.
+    ///
+    /// # Errors
+    /// As asking; `Conflict` when it is over.
+    pub async fn revise_limits(&self, actor: &Actor, id: &RequestId, asked: &[(String, String)], why: &str) -> Result<(), AppError> {
+        let view = self.request_in(&mut *self.db.read().await?, id).await?;
+        let Content::Limits { bot, .. } = view.content() else { return Err(AppError::NotFound("request")) };
+        let permit = authz::check(actor, Action::AskRequest, &view.resource())?;
+        let content = self.limits_content(bot, asked)?;
+        self.revise(permit, id, Asked { content, why: reason(why, WHY)? }).await
+    }
+
+    /// The same of a request for another policy.
+    ///
+    /// # Errors
+    /// As asking; `Conflict` when it is over.
+    pub async fn revise_policy(&self, actor: &Actor, id: &RequestId, rule: Rule, why: &str) -> Result<(), AppError> {
+        let view = self.request_in(&mut *self.db.read().await?, id).await?;
+        let Content::Policy { about, .. } = view.content() else { return Err(AppError::NotFound("request")) };
+        let permit = authz::check(actor, Action::AskRequest, &view.resource())?;
+        let content = self.policy_content(*about, rule)?;
+        self.revise(permit, id, Asked { content, why: reason(why, WHY)? }).await
+    }
+
+    async fn revise(&self, permit: Permit, id: &RequestId, asked: Asked) -> Result<(), AppError> {
+        let user = permit.actor().user().ok_or_else(|| AppError::conflict("only a person asks"))?.clone();
+        let mut act = self.begin(permit, Lane::Normal).await?;
+        act.epoch().await?;
+        self.is_still_so(&mut act, &asked.content).await?;
+        let mut view = self.request_in(act.tx(), id).await?;
+        let is_same = *view.content() == asked.content && view.why() == asked.why;
+        if is_same {
+            return Err(AppError::conflict("that is what it asks for already; nothing was changed"));
+        }
+        let company = self.company_in(&mut act, &[&user]).await?;
+        let by = company.people.iter().find(|voter| voter.id == user).ok_or(AppError::NotFound("person"))?;
+        let revision = self.write_revision(&mut act, (id, view.row.revision + 1), asked.content, (&user, &asked.why, false)).await?;
+        view.case.revise(by, (&revision.digest, company.rules.of(view.row.kind)), act.now())?;
+        self.write_request(&mut act, &mut view, None).await?;
+        let (row, votes) = (view.row, view.votes);
+        let mut revisions = view.revisions;
+        revisions.push(revision.clone());
+        let view = RequestView::of(row, revisions, votes)?;
+        self.tell_asked(&mut act, &view, "It was changed: what was approved before counts no more.").await?;
+        let rule = view.case.request.rule.clone();
+        let RevisionRow { revision, content, digest, policy_version, why, .. } = revision;
+        act.commit(Event::RequestRevised { request: id.clone(), revision, content, digest, policy_version, rule, why }).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,211 @@
+//! Carrying a request out: exactly once, under the generation of its row, with everything looked at again, in one transaction with what it
+//! changes and with its entries. What it was asked over has changed: stale, never "apply anyway". What cannot be done: failed, with why.
+
+use super::{Company, RequestView};
+use crate::app::{App, AppError, limits::LimitsRow, tx::Act};
+use crate::audit::Event;
+use crate::domain::{
+    BotId, Epoch, Limits, RequestKind, RequestState, Rule, Stage, Timestamp,
+    request::{Change, Content, Next, digest},
+};
+use crate::storage::{self, Conn, approvals::PolicyRow};
+use std::collections::BTreeMap;
+
+/// How an attempt ended that changed nothing.
+enum Undone {
+    Stale(String),
+    Failed(String),
+}
+
+/// What was done: its entry, and in words.
+type Done = (Event, String);
+
+impl App {
+    /// Why what a request was asked over is not so any more; none: it is.
+    pub(crate) async fn stale_reason(&self, conn: &mut Conn, content: &Content) -> Result<Option<String>, AppError> {
+        Ok(match content {
+            Content::Limits { bot, set } => {
+                let bot = storage::bots::bot_by_id(conn, bot).await?.ok_or(AppError::NotFound("bot"))?;
+                stale_limits(&bot.limits, set)
+            }
+            Content::Policy { about, now, .. } => {
+                let is_so = storage::approvals::policy_now(conn).await?.of(*about) == now;
+                (!is_so).then(|| "this policy has changed since it was asked; ask again over what it is now".to_owned())
+            }
+        })
+    }
+
+    /// Refuses to ask over what has just changed.
+    pub(super) async fn is_still_so(&self, act: &mut Act<'_>, content: &Content) -> Result<(), AppError> {
+        match self.stale_reason(act.tx(), content).await? {
+            Some(why) => Err(AppError::conflict(why)),
+            None => Ok(()),
+        }
+    }
+
+    /// Does what follows of how a request stands: approves it once enough have, and carries it out once it may be. Answers with the entries, which
+    /// the caller records. Nothing: nothing follows.
+    pub(crate) async fn settle_request(
+        &self,
+        act: &mut Act<'_>,
+        view: &mut RequestView,
+        company: &Company,
+    ) -> Result<Vec<Event>, AppError> {
+        let mut events = Vec::new();
+        loop {
+            let moment = company.moment(view.row.kind);
+            match view.case.step(&moment) {
+                Next::Wait => return Ok(events),
+                Next::Approve => events.push(self.note_approved(act, view, company).await?),
+                Next::Reopen => events.push(self.note_reopened(act, view).await?),
+                Next::Expire => {
+                    let why = if view.row.approved_at.is_some() {
+                        "it was not carried out in time"
+                    } else {
+                        "not enough people approved it in time"
+                    };
+                    events.push(self.end_request(act, view, why).await?);
+                    return Ok(events);
+                }
+                Next::Execute => {
+                    self.write_request(act, view, None).await?;
+                    events.extend(self.execute(act, view).await?);
+                    return Ok(events);
+                }
+            }
+        }
+    }
+
+    /// The same when an approval was taken back: it may be less than enough now, and never more.
+    pub(crate) async fn reopen(&self, act: &mut Act<'_>, view: &mut RequestView, company: &Company) -> Result<Vec<Event>, AppError> {
+        if view.case.next(&company.moment(view.row.kind)) != Next::Reopen {
+            return Ok(Vec::new());
+        }
+        view.case.step(&company.moment(view.row.kind));
+        Ok(vec![self.note_reopened(act, view).await?])
+    }
+
+    async fn note_approved(&self, act: &mut Act<'_>, view: &mut RequestView, company: &Company) -> Result<Event, AppError> {
+        self.write_request(act, view, None).await?;
+        let ready_at = view.case.ready_at(company.rules.of(view.row.kind)).unwrap_or(act.now());
+        if ready_at > act.now() {
+            self.tell_approved(act, view, ready_at).await?;
+        }
+        let (revision, digest) = (view.row.revision, view.case.request.digest.clone());
+        Ok(Event::RequestQuorumMet { request: view.row.id.clone(), revision, digest, ready_at_us: ready_at.0 })
+    }
+
+    async fn note_reopened(&self, act: &mut Act<'_>, view: &mut RequestView) -> Result<Event, AppError> {
+        self.write_request(act, view, None).await?;
+        self.tell_asked(act, view, "It was approved, and an approval counts no more: it waits again.").await?;
+        Ok(Event::RequestReopened { request: view.row.id.clone(), revision: view.row.revision })
+    }
+
+    /// Ends a request in the state that its case is in, and tells of it.
+    pub(crate) async fn end_request(&self, act: &mut Act<'_>, view: &mut RequestView, why: &str) -> Result<Event, AppError> {
+        self.write_request(act, view, Some(why)).await?;
+        self.tell_ended(act, view, why).await?;
+        Ok(Event::RequestEnded { request: view.row.id.clone(), state: view.case.request.state, why: why.to_owned() })
+    }
+
+    /// Carries out what is being carried out. Whatever is done half is undone; the request ends either way.
+    async fn execute(&self, act: &mut Act<'_>, view: &mut RequestView) -> Result<Vec<Event>, AppError> {
+        act.tx().savepoint().await?;
+        let undone = match self.effect(act, view).await {
+            Ok(Ok((event, what))) => {
+                view.case.end(RequestState::Executed);
+                self.write_request(act, view, Some(&what)).await?;
+                self.tell_ended(act, view, &what).await?;
+                let (revision, digest) = (view.row.revision, view.case.request.digest.clone());
+                return Ok(vec![event, Event::RequestExecuted { request: view.row.id.clone(), revision, digest, what }]);
+            }
+            Ok(Err(undone)) => undone,
+            // What the database refuses is no reason to try for ever; that it is gone is.
+            Err(AppError::Conflict(why)) => Undone::Failed(why.join("; ")),
+            Err(AppError::Invalid(why)) => Undone::Failed(AppError::Invalid(why).to_string()),
+            Err(other) => return Err(other),
+        };
+        act.tx().back_to_savepoint().await?;
+        let (state, why) = match undone {
+            Undone::Stale(why) => (RequestState::Stale, why),
+            Undone::Failed(why) => (RequestState::Failed, why),
+        };
+        view.case.end(state);
+        Ok(vec![self.end_request(act, view, &why).await?])
+    }
+
+    async fn effect(&self, act: &mut Act<'_>, view: &RequestView) -> Result<Result<Done, Undone>, AppError> {
+        // The very bytes that were approved, read again.
+        let newest = view.revisions.iter().find(|one| one.revision == view.row.revision);
+        if newest.is_none_or(|one| digest(&one.content) != view.case.request.digest) {
+            return Ok(Err(Undone::Failed("its content is not what was approved".to_owned())));
+        }
+        match view.content() {
+            Content::Limits { bot, set } => self.loosen(act, view, (bot, set)).await,
+            Content::Policy { about, now, after } => self.change_policy(act, view, (*about, now, after)).await,
+        }
+    }
+
+    async fn loosen(
+        &self,
+        act: &mut Act<'_>,
+        view: &RequestView,
+        (id, set): (&BotId, &BTreeMap<String, Change>),
+    ) -> Result<Result<Done, Undone>, AppError> {
+        let epoch: Epoch = act.epoch().await?;
+        let bot = storage::bots::bot_by_id(act.tx(), id).await?.ok_or(AppError::NotFound("bot"))?;
+        if bot.stage == Stage::Retired {
+            return Ok(Err(Undone::Failed("the bot is retired".to_owned())));
+        }
+        if Some(&bot.team) != view.row.team_id.as_ref() {
+            return Ok(Err(Undone::Stale("the bot belongs to another team now: that team's people must approve it".to_owned())));
+        }
+        let Some((limits, is_tighter)) = bot.limits.with(set) else {
+            let why = stale_limits(&bot.limits, set).unwrap_or_else(|| "its limits have changed".to_owned());
+            return Ok(Err(Undone::Stale(why)));
+        };
+        let values = serde_json::Value::Object(limits.values.clone()).to_string();
+        let row = LimitsRow {
+            bot_id: id.clone(),
+            version: limits.version,
+            epoch,
+            limits: values.clone(),
+            why: view.why().to_owned(),
+            set_by: format!("user:{}", view.row.requester),
+            set_at: act.now(),
+        };
+        // Nobody waits for the acknowledgement of what only loosens (ruling C10).
+        storage::bots::bot_set_limits(act.tx(), &row, is_tighter).await?;
+        let (version, request) = (limits.version, view.row.id.clone());
+        let event = Event::LimitsChanged { bot: id.clone(), version, values, why: row.why, request };
+        Ok(Ok((event, format!("version {version} of its limits holds"))))
+    }
+
+    async fn change_policy(
+        &self,
+        act: &mut Act<'_>,
+        view: &RequestView,
+        (about, now, after): (RequestKind, &Rule, &Rule),
+    ) -> Result<Result<Done, Undone>, AppError> {
+        let rules = storage::approvals::policy_now(act.tx()).await?;
+        if rules.of(about) != now {
+            return Ok(Err(Undone::Stale("this policy has changed since it was asked".to_owned())));
+        }
+        self.can_be_met(about, after)?;
+        let version = rules.version + 1;
+        let rule = serde_json::to_string(after).map_err(AppError::internal)?;
+        let set_at: Timestamp = act.now();
+        let row = PolicyRow { version, kind: about, rule, request_id: view.row.id.clone(), set_at };
+        storage::approvals::policy_insert(act.tx(), &row).await?;
+        act.changes_books();
+        self.tell_policy(act, view, version).await?;
+        let event = Event::PolicyChanged { version, about, rule: after.clone(), request: view.row.id.clone() };
+        Ok(Ok((event, format!("version {version} of the policies holds"))))
+    }
+}
+
+/// Which limit is not what it was when this was asked.
+fn stale_limits(limits: &Limits, set: &BTreeMap<String, Change>) -> Option<String> {
+    let changed = set.iter().find(|(name, change)| limits.values.get(*name) != change.now.as_ref());
+    changed.map(|(name, _)| format!("the limit {} has changed since it was asked; ask again over what it is now", name.replace('_', " ")))
+}

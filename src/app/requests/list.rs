@@ -1,0 +1,131 @@
+//! Requests to look at: what needs somebody, what waits for others, what is decided; one with everything that belongs to it.
+
+use super::{Company, RequestRow, RequestView, by_request};
+use crate::app::{App, AppError};
+use crate::authz::{self, Action, Actor, Resource};
+use crate::domain::{BotId, RequestId, UserId};
+use crate::storage::{self, Conn, request_history::CommentRow};
+
+/// Decided ones that the inbox lists.
+const DECIDED: i64 = 50;
+
+/// What somebody finds in their inbox.
+#[derive(Debug, Clone, Default)]
+pub struct Inbox {
+    /// They can act next.
+    pub mine: Vec<RequestView>,
+    /// Somebody else can.
+    pub others: Vec<RequestView>,
+    /// Over, newest first.
+    pub decided: Vec<RequestRow>,
+}
+
+/// True when somebody is who can act next: they can approve it, or must accept what was narrowed.
+pub fn needs(view: &RequestView, user: &UserId, company: &Company) -> bool {
+    let accepts = view.row.to_accept.is_some() && view.row.requester == *user;
+    accepts || view.case.can_vote(user, &company.moment(view.row.kind)).is_ok()
+}
+
+impl App {
+    /// Every open request, oldest first.
+    pub(crate) async fn open_requests(&self, conn: &mut Conn) -> Result<Vec<RequestView>, AppError> {
+        let rows = storage::requests::request_open(conn).await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut revisions = by_request(storage::request_history::revision_open(conn).await?, |one| &one.request_id);
+        let mut votes = by_request(storage::request_history::vote_open(conn).await?, |one| &one.request_id);
+        let view = |row: RequestRow| {
+            let (revisions, votes) = (revisions.remove(&row.id).unwrap_or_default(), votes.remove(&row.id).unwrap_or_default());
+            RequestView::of(row, revisions, votes)
+        };
+        rows.into_iter().map(view).collect()
+    }
+
+    /// A person's inbox.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn request_inbox(&self, actor: &Actor) -> Result<Inbox, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let user = actor.user().ok_or(AppError::NotFound("person"))?;
+        let company = self.company();
+        let mut tx = self.db.read().await?;
+        let (mine, others) = self.open_requests(&mut tx).await?.into_iter().partition(|view| needs(view, user, &company));
+        Ok(Inbox { mine, others, decided: storage::requests::request_decided(&mut tx, DECIDED).await? })
+    }
+
+    /// How many requests a person can act on next.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn requests_waiting(&self, actor: &Actor) -> Result<usize, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let Some(user) = actor.user() else { return Ok(0) };
+        let open = self.open_requests(&mut *self.db.read().await?).await?;
+        let company = self.company();
+        Ok(open.iter().filter(|view| needs(view, user, &company)).count())
+    }
+
+    /// One request.
+    ///
+    /// # Errors
+    /// `NotFound`, also for what a token of another team may not see; when the database is gone.
+    pub async fn request(&self, actor: &Actor, id: &RequestId) -> Result<RequestView, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let view = self.request_in(&mut *self.db.read().await?, id).await?;
+        if sees(actor, &view.row) { Ok(view) } else { Err(AppError::NotFound("request")) }
+    }
+
+    /// Why what a request was asked over is not so any more.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn request_is_stale(&self, view: &RequestView) -> Result<Option<String>, AppError> {
+        self.stale_reason(&mut *self.db.read().await?, view.content()).await
+    }
+
+    /// What was said about a request, oldest first.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn request_comments(&self, actor: &Actor, id: &RequestId) -> Result<Vec<CommentRow>, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        Ok(storage::request_history::comment_of(&mut *self.db.read().await?, id).await?)
+    }
+
+    /// Requests, newest first, those before one of them when it is named; and where to go on. A token of a team sees those of its team.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn requests(
+        &self,
+        actor: &Actor,
+        before: Option<&RequestId>,
+        most: i64,
+    ) -> Result<(Vec<RequestRow>, Option<RequestId>), AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let mut rows = storage::requests::request_newest(&mut *self.db.read().await?, before, most + 1).await?;
+        let is_whole = rows.len() as i64 <= most;
+        rows.truncate(usize::try_from(most).unwrap_or_default());
+        let next = rows.last().filter(|_| !is_whole).map(|last| last.id.clone());
+        rows.retain(|row| sees(actor, row));
+        Ok((rows, next))
+    }
+
+    /// The open request for looser limits of a bot.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn limits_request_of(&self, actor: &Actor, bot: &BotId) -> Result<Option<RequestRow>, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let kind = crate::domain::RequestKind::Limits;
+        Ok(storage::requests::request_open_of(&mut *self.db.read().await?, kind, bot.as_str()).await?)
+    }
+}
+
+/// True when this actor may be shown a request: a token that is bound to a team sees that team's only.
+pub(super) fn sees(actor: &Actor, row: &RequestRow) -> bool {
+    let is_of_one_team = matches!(actor, Actor::Token { team: Some(_), .. });
+    row.team_id.as_ref().map_or(!is_of_one_team, |team| authz::sees_team(actor, team))
+}

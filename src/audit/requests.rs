@@ -1,0 +1,216 @@
+//! Requests as the log tells them: what was carried out had been approved, exactly as it is, by as many people as its rule asked for, none of
+//! whom had asked for it; once, and before it had ended. What people held when they approved is not in the log, and not looked at.
+
+use super::Event;
+use crate::domain::{RequestId, Rule, UserId, request::digest};
+use std::collections::{BTreeSet, HashMap};
+
+struct Known {
+    revision: i64,
+    digest: String,
+    seats: usize,
+    // Who asked, and whoever wrote a revision of their own.
+    authors: BTreeSet<UserId>,
+    approved: BTreeSet<UserId>,
+    is_alone: bool,
+    to_accept: bool,
+    is_over: bool,
+}
+
+/// Every request seen so far.
+#[derive(Default)]
+pub(super) struct Requests(HashMap<RequestId, Known>);
+
+/// The person behind an actor as the log names them.
+fn person(actor: &str) -> Option<UserId> {
+    actor.strip_prefix("user:").map(|id| UserId::from_stored(id.to_owned()))
+}
+
+impl Requests {
+    fn known(&mut self, id: &RequestId) -> Result<&mut Known, String> {
+        let known = self.0.get_mut(id).ok_or("a request that was never asked for")?;
+        if known.is_over { Err("the request had ended before".into()) } else { Ok(known) }
+    }
+
+    /// Takes the next entry.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn take(&mut self, actor: &str, event: &Event) -> Result<(), String> {
+        match event {
+            Event::RequestAsked { request, content, digest, rule, .. } => {
+                let authors = person(actor).into_iter().collect();
+                let mut known = Known {
+                    revision: 0,
+                    digest: String::new(),
+                    seats: 0,
+                    authors,
+                    approved: BTreeSet::new(),
+                    is_alone: false,
+                    to_accept: false,
+                    is_over: false,
+                };
+                let begun = known.begin(1, (content, digest), rule);
+                if self.0.insert(request.clone(), known).is_some() {
+                    return Err("a request was asked for twice".into());
+                }
+                begun
+            }
+            Event::RequestRevised { request, revision, content, digest, rule, .. } => {
+                let known = self.known(request)?;
+                known.authors.extend(person(actor));
+                known.to_accept = false;
+                known.begin(*revision, (content, digest), rule)
+            }
+            Event::RequestNarrowed { request, revision, content, digest, rule, .. } => {
+                let known = self.known(request)?;
+                known.begin(*revision, (content, digest), rule)?;
+                known.to_accept = true;
+                known.approve(actor, false)
+            }
+            Event::RequestApproved { request, revision, digest, alone, .. } => {
+                let known = self.known(request)?;
+                if (known.revision, &known.digest) != (*revision, digest) {
+                    return Err("an approval of something else than the newest revision".into());
+                }
+                known.approve(actor, *alone)
+            }
+            Event::RequestNarrowingAccepted { request, .. } => {
+                let known = self.known(request)?;
+                known.to_accept = false;
+                let is_authors = person(actor).is_some_and(|by| known.authors.contains(&by));
+                if is_authors { Ok(()) } else { Err("accepted by somebody who had not asked".into()) }
+            }
+            Event::RequestApprovalTakenBack { request, user, .. } => {
+                self.known(request)?.approved.remove(user);
+                Ok(())
+            }
+            Event::RequestDenied { request, .. } | Event::RequestWithdrawn { request } | Event::RequestEnded { request, .. } => {
+                self.known(request)?.is_over = true;
+                Ok(())
+            }
+            Event::RequestExecuted { request, revision, digest, .. } => {
+                let known = self.known(request)?;
+                known.is_over = true;
+                known.may_be_carried_out(*revision, digest)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Known {
+    fn begin(&mut self, revision: i64, (content, said): (&str, &str), rule: &Rule) -> Result<(), String> {
+        if revision != self.revision + 1 {
+            return Err("a revision of a request is missing".into());
+        }
+        (self.revision, self.digest, self.seats) = (revision, said.to_owned(), rule.seats.len());
+        self.approved.clear();
+        self.is_alone = false;
+        if digest(content) == said { Ok(()) } else { Err("the digest is not that of the content".into()) }
+    }
+
+    fn approve(&mut self, actor: &str, is_alone: bool) -> Result<(), String> {
+        let by = person(actor).ok_or("approved by what is no person")?;
+        if is_alone != self.authors.contains(&by) {
+            return Err("approved by whoever asked for it".into());
+        }
+        self.is_alone |= is_alone;
+        self.approved.insert(by);
+        Ok(())
+    }
+
+    fn may_be_carried_out(&self, revision: i64, digest: &str) -> Result<(), String> {
+        if (self.revision, self.digest.as_str()) != (revision, digest) {
+            return Err("carried out otherwise than it was approved".into());
+        }
+        if self.to_accept {
+            return Err("carried out before what was narrowed had been accepted".into());
+        }
+        let approvals = self.approved.iter().filter(|one| !self.authors.contains(one)).count();
+        if self.seats == 0 || (approvals < self.seats && !self.is_alone) {
+            return Err(format!("carried out with {approvals} of {} approvals", self.seats));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::SignedAct;
+    use crate::domain::{RequestKind, RequestState, approval::Approver};
+
+    const CONTENT: &str = r#"{"bot":"b","kind":"limits"}"#;
+
+    fn id() -> RequestId {
+        RequestId::from_stored("r".into())
+    }
+    fn rule() -> Rule {
+        Rule::new(&[&[Approver::Lead], &[Approver::Risk]], 0)
+    }
+    fn signed() -> SignedAct {
+        SignedAct { act: String::new(), assertions: Vec::new() }
+    }
+    fn asked() -> Event {
+        let (content, digest) = (CONTENT.to_owned(), digest(CONTENT));
+        let about = RequestKind::Limits;
+        Event::RequestAsked { request: id(), about, bot: None, content, digest, policy_version: 0, rule: rule(), why: "x".into() }
+    }
+    fn approved(alone: bool) -> Event {
+        Event::RequestApproved { request: id(), revision: 1, digest: digest(CONTENT), alone, signed: signed() }
+    }
+    fn executed() -> Event {
+        Event::RequestExecuted { request: id(), revision: 1, digest: digest(CONTENT), what: "x".into() }
+    }
+
+    /// What is wrong with the last of these, each by somebody; nothing may be wrong before.
+    fn wrong(all: &[(&str, Event)]) -> Option<String> {
+        let mut requests = Requests::default();
+        let (last, before) = all.split_last().unwrap();
+        for (by, event) in before {
+            requests.take(&format!("user:{by}"), event).unwrap();
+        }
+        requests.take(&format!("user:{}", last.0), &last.1).err()
+    }
+
+    #[test]
+    fn two_others_approve_and_it_is_carried_out_once() {
+        let good = [("asks", asked()), ("lead", approved(false)), ("risk", approved(false)), ("risk", executed())];
+        assert_eq!(wrong(&good), None);
+        let twice = [good.as_slice(), &[("risk", executed())]].concat();
+        assert!(wrong(&twice).unwrap().contains("had ended"));
+    }
+
+    #[test]
+    fn what_lacks_an_approval_is_found() {
+        let found = |all: &[(&str, Event)]| wrong(all).unwrap();
+        assert!(found(&[("asks", asked()), ("lead", approved(false)), ("lead", executed())]).contains("1 of 2"));
+        assert!(found(&[("asks", asked()), ("lead", approved(false)), ("lead", approved(false)), ("lead", executed())]).contains("1 of 2"));
+        assert!(found(&[("asks", asked()), ("asks", approved(false))]).contains("whoever asked"));
+        assert!(found(&[("lead", approved(false))]).contains("never asked"));
+        let back = Event::RequestApprovalTakenBack { request: id(), revision: 1, user: UserId::from_stored("lead".into()) };
+        let taken = [("asks", asked()), ("lead", approved(false)), ("risk", approved(false)), ("lead", back), ("risk", executed())];
+        assert!(found(&taken).contains("1 of 2"));
+        let over = Event::RequestEnded { request: id(), state: RequestState::Expired, why: "x".into() };
+        assert!(found(&[("asks", asked()), ("server", over), ("lead", approved(false))]).contains("had ended"));
+        assert_eq!(wrong(&[("asks", asked()), ("asks", approved(true)), ("asks", executed())]), None, "somebody alone, who says so");
+    }
+
+    #[test]
+    fn another_content_than_was_approved_is_found() {
+        let (content, other) = (r#"{"bot":"c","kind":"limits"}"#.to_owned(), digest("x"));
+        let revised = |digest: String| Event::RequestRevised {
+            request: id(),
+            revision: 2,
+            content: content.clone(),
+            digest,
+            policy_version: 0,
+            rule: rule(),
+            why: "x".into(),
+        };
+        assert!(wrong(&[("asks", asked()), ("asks", revised(other))]).unwrap().contains("not that of the content"));
+        let dropped = [("asks", asked()), ("lead", approved(false)), ("asks", revised(digest(&content))), ("lead", approved(false))];
+        assert!(wrong(&dropped).unwrap().contains("newest revision"));
+    }
+}

@@ -1,0 +1,292 @@
+//! `/requests/{id}`: what is asked and why, what changes, what is at stake now, the seats, who can still approve, and everything that was said and
+//! done. Whoever cannot approve is told why not, by the same rule that would refuse them.
+
+use super::{bot_of, chip, id_of};
+use crate::app::{
+    App, AppError,
+    requests::{CommentRow, Company, RequestView},
+};
+use crate::authz::{self, Action};
+use crate::domain::{
+    RequestId, RequestState, Timestamp,
+    approval::seat_words,
+    request::{ALONE_MS, Content, Line, Seat as RuleSeat},
+};
+use crate::web::{
+    Answer, Shared, WebError,
+    chip::Chip,
+    extract::Person,
+    format, frame,
+    page::Frame,
+    pages::bots::{self, Figure, Reported},
+    problems::Problems,
+};
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+
+/// A seat: who sits there, or who may.
+pub(super) struct Seat {
+    pub(super) taken_by: String,
+    pub(super) may: String,
+}
+
+/// Something that happened to it.
+pub(super) struct Happened {
+    pub(super) at: Timestamp,
+    pub(super) words: String,
+    pub(super) from: String,
+}
+
+/// What whoever looks may do.
+#[derive(Default)]
+pub(super) struct May {
+    pub(super) approve: bool,
+    pub(super) narrow: bool,
+    pub(super) accept: bool,
+    pub(super) deny: bool,
+    pub(super) take_back: bool,
+    pub(super) withdraw: bool,
+    pub(super) edit: bool,
+    pub(super) comment: bool,
+}
+
+/// A limit that an approver may make less of.
+pub(super) struct Less {
+    pub(super) name: String,
+    pub(super) words: String,
+    pub(super) hint: String,
+}
+
+#[derive(Template)]
+#[template(path = "request.html")]
+pub(super) struct One {
+    pub(super) frame: Frame,
+    pub(super) problems: Problems,
+    pub(super) id: RequestId,
+    pub(super) title: String,
+    pub(super) chip: Chip,
+    pub(super) asked_by: String,
+    pub(super) asked_at: Timestamp,
+    pub(super) revision: i64,
+    pub(super) why: String,
+    pub(super) digest: String,
+    pub(super) content: String,
+    pub(super) lines: Vec<Line>,
+    pub(super) is_open: bool,
+    /// When it expires; of one that was approved, when it is carried out.
+    pub(super) until: Option<Timestamp>,
+    pub(super) ready_at: Option<Timestamp>,
+    pub(super) outcome: String,
+    pub(super) stale: String,
+    pub(super) seats: Vec<Seat>,
+    /// The seats of the policy of now, where it is another.
+    pub(super) seats_now: Vec<Seat>,
+    pub(super) eligible: Vec<String>,
+    /// Why whoever looks cannot approve; empty: they can, or it is over.
+    pub(super) obstacle: String,
+    pub(super) is_alone: bool,
+    pub(super) alone_min: i64,
+    pub(super) may: May,
+    pub(super) less: Vec<Less>,
+    pub(super) narrowed_by: String,
+    pub(super) bot: Option<(String, String)>,
+    pub(super) reported: Option<Reported>,
+    pub(super) happened: Vec<Happened>,
+    /// None: the database does not answer.
+    pub(super) comments: Option<Vec<CommentRow>>,
+}
+
+/// The page.
+pub async fn show(State(app): Shared, person: Person, Path(id): Path<String>) -> Answer {
+    draw(&app, &person, &id_of(&id)?, (Problems::none(), StatusCode::OK)).await
+}
+
+/// The page with what went wrong.
+pub(super) async fn draw_error(app: &App, person: &Person, id: &RequestId, error: AppError) -> Answer {
+    let status = if matches!(error, AppError::Conflict(_)) { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
+    draw(app, person, id, (Problems::of_error(error)?, status)).await
+}
+
+async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (Problems, StatusCode)) -> Answer {
+    let view = app.request(&person.actor, id).await?;
+    let company = app.company();
+    let moment = company.moment(view.row.kind);
+    let quorum = view.case.quorum(&moment);
+    let is_open = view.row.state.is_open();
+    let stale = if is_open { app.request_is_stale(&view).await.unwrap_or_default() } else { None };
+    let (may, obstacle) = may(person, &view, &company, stale.is_some());
+    let title = app.request_title(view.row.kind, &view.row.target);
+    let mut frame = frame::of(app, &person.visitor, title.clone()).await;
+    frame.path = format!("/requests/{id}");
+    frame.is_error = !problems.is_empty();
+    let row = bot_of(view.content()).and_then(|bot| app.bot(&person.actor, bot).ok());
+    let newest = view.revisions.iter().find(|one| one.revision == view.row.revision);
+    let seats = |seats: &[RuleSeat]| seats.iter().map(|seat| seat_of(app, seat)).collect();
+    let is_approved = view.row.state == RequestState::Approved;
+    let page = One {
+        problems,
+        id: id.clone(),
+        title,
+        chip: chip(&view.row),
+        asked_by: app.people().who(&view.row.requester),
+        asked_at: view.row.asked_at,
+        revision: view.row.revision,
+        why: view.why().to_owned(),
+        digest: view.case.request.digest.clone(),
+        content: newest.map(|one| one.content.clone()).unwrap_or_default(),
+        lines: view.content().lines(),
+        is_open,
+        until: is_open.then(|| view.case.execute_until(moment.rule).unwrap_or_else(|| view.case.pending_until())),
+        ready_at: view.case.ready_at(moment.rule).filter(|_| is_approved),
+        outcome: view.row.outcome.clone().unwrap_or_default(),
+        stale: stale.unwrap_or_default(),
+        seats: seats(&quorum.seats),
+        seats_now: quorum.seats_now.as_deref().map(seats).unwrap_or_default(),
+        eligible: view.case.eligible(&moment).iter().map(|voter| app.people().who(&voter.id)).collect(),
+        obstacle,
+        is_alone: company.is_alone,
+        alone_min: ALONE_MS / 60_000,
+        less: if may.narrow { less(&view) } else { Vec::new() },
+        may,
+        narrowed_by: view.row.to_accept.as_ref().map(|by| app.people().who(by)).unwrap_or_default(),
+        bot: row.as_ref().map(|row| (row.bot.name.clone(), format!("/bots/{}", row.bot.id))),
+        reported: row.as_ref().map(|row| bots::reported(app, row, frame.now)),
+        happened: happened(app, &view),
+        comments: app.request_comments(&person.actor, id).await.ok(),
+        frame,
+    };
+    frame::page_with(status, &page)
+}
+
+fn seat_of(app: &App, seat: &RuleSeat) -> Seat {
+    let taken_by = seat.taken_by.as_ref().map(|id| app.people().who(id)).unwrap_or_default();
+    Seat { taken_by, may: seat_words(&seat.of) }
+}
+
+/// What this person may do, and why they cannot approve.
+fn may(person: &Person, view: &RequestView, company: &Company, is_stale: bool) -> (May, String) {
+    let moment = company.moment(view.row.kind);
+    let state = view.row.state;
+    let is_before = matches!(state, RequestState::Pending | RequestState::Approved);
+    let is_own = view.row.requester == person.user;
+    let checks = |action| authz::check(&person.actor, action, &view.resource()).is_ok();
+    let can = view.case.can_vote(&person.user, &moment);
+    let votes = checks(Action::VoteRequest) && can.is_ok() && !is_stale;
+    let has_voted = view.case.votes_now().any(|vote| vote.user == person.user);
+    let may = May {
+        approve: votes,
+        narrow: votes && !is_own && matches!(view.content(), Content::Limits { .. }),
+        accept: is_own && is_before && view.row.to_accept.is_some(),
+        deny: checks(Action::VoteRequest) && view.case.can_deny(&person.user, &moment).is_ok(),
+        take_back: is_before && has_voted && checks(Action::VoteRequest),
+        withdraw: is_own && is_before && checks(Action::DiscussRequest),
+        edit: is_before && checks(Action::AskRequest),
+        comment: checks(Action::DiscussRequest),
+    };
+    let obstacle = match can {
+        Err(why) if state.is_open() => WebError::from(AppError::conflict(why.to_string())).reasons.join(" "),
+        _ => String::new(),
+    };
+    (may, obstacle)
+}
+
+fn less(view: &RequestView) -> Vec<Less> {
+    let Content::Limits { set, .. } = view.content() else { return Vec::new() };
+    let plain = crate::domain::request::content::plain;
+    let of = |named: &crate::domain::limits::Named| {
+        let change = set.get(named.name).filter(|change| change.raises())?;
+        let now = change.now.as_ref().map(plain).unwrap_or_default();
+        let hint = format!("Between {now}, which is now, and {}, which is asked for. Empty: as asked.", plain(&change.after));
+        Some(Less { name: named.name.to_owned(), words: named.words.to_owned(), hint })
+    };
+    crate::domain::limits::NUMBERS.iter().filter_map(of).collect()
+}
+
+fn happened(app: &App, view: &RequestView) -> Vec<Happened> {
+    let who = |id: &crate::domain::UserId| app.people().who(id);
+    let mut all = Vec::new();
+    for one in &view.revisions {
+        let did = match (one.revision, one.narrows) {
+            (1, _) => "asked".to_owned(),
+            (n, true) => format!("approved less: revision {n}"),
+            (n, false) => format!("changed it: revision {n}"),
+        };
+        let from = format!("SHA-256 {}", one.digest);
+        all.push(Happened { at: one.made_at, words: format!("{} {did}. {}", who(&one.author), one.why), from });
+    }
+    for vote in &view.votes {
+        let alone = if vote.alone { " again, alone: this is no approval by a second person" } else { "" };
+        let did = if vote.alone { "signed" } else { "approved" };
+        let words = format!("{} {did} revision {}{alone}", who(&vote.user_id), vote.revision);
+        all.push(Happened { at: vote.at, words, from: format!("as {}, act {}", vote.roles, vote.act_id) });
+        if let Some(at) = vote.taken_back_at {
+            all.push(Happened { at, words: format!("{} took their approval back", who(&vote.user_id)), from: String::new() });
+        }
+    }
+    if let Some(at) = view.row.closed_at {
+        let by = view.row.closed_by.as_deref().unwrap_or_default();
+        let by = by.strip_prefix("user:").map_or_else(|| by.to_owned(), |id| who(&crate::domain::UserId::from_stored(id.to_owned())));
+        let outcome = view.row.outcome.as_deref().unwrap_or_default();
+        all.push(Happened { at, words: format!("{}: {outcome}", chip(&view.row).word), from: by });
+    }
+    all.sort_by_key(|one| one.at);
+    all
+}
+
+#[cfg(test)]
+pub(super) fn samples() -> Vec<(String, String)> {
+    use crate::web::{chip::Tone, samples};
+    let page = |may: May, problems: Problems, is_open: bool| {
+        let line = |setting: &str, now: &str, after: &str, raises| Line {
+            setting: setting.to_owned(),
+            now: now.to_owned(),
+            after: after.to_owned(),
+            raises,
+        };
+        let seat = |taken_by: &str, may: &str| Seat { taken_by: taken_by.to_owned(), may: may.to_owned() };
+        One {
+            frame: Frame::sample("Looser limits of bot grid-07", "/requests/7"),
+            problems,
+            id: RequestId::from_stored(samples::id(7)),
+            title: "Looser limits of bot grid-07".to_owned(),
+            chip: Chip::new(Tone::Open, "Waits for approval"),
+            asked_by: "L. Sato".to_owned(),
+            asked_at: samples::now(),
+            revision: 2,
+            why: "the book is deeper since <the> listing".to_owned(),
+            digest: "5f".repeat(32),
+            content: r#"{"bot":"b","kind":"limits"}"#.to_owned(),
+            lines: vec![line("Leverage", "2", "3", true), line("Drawdown", "not set", "500", false)],
+            is_open,
+            until: is_open.then(|| samples::now().plus_ms(80_000_000)),
+            ready_at: None,
+            outcome: if is_open { String::new() } else { "version 4 of its limits holds".to_owned() },
+            stale: if is_open { "the limit max leverage has changed since it was asked".to_owned() } else { String::new() },
+            seats: vec![seat("M. Okafor", "risk"), seat("", "a lead of the team or risk")],
+            seats_now: vec![seat("", "an admin")],
+            eligible: vec!["A. Lindqvist".to_owned()],
+            obstacle: if may.approve { String::new() } else { "It is your own request: nobody approves their own.".to_owned() },
+            is_alone: false,
+            alone_min: 5,
+            less: vec![Less { name: "max_leverage".to_owned(), words: "Leverage".to_owned(), hint: "Between 2 and 3.".to_owned() }],
+            may,
+            narrowed_by: String::new(),
+            bot: Some(("grid-07".to_owned(), "/bots/7".to_owned())),
+            reported: None,
+            happened: vec![Happened { at: samples::now(), words: "L. Sato asked. Why not".to_owned(), from: "SHA-256 5f".to_owned() }],
+            comments: None,
+        }
+        .render()
+        .unwrap()
+    };
+    let voter = May { approve: true, narrow: true, deny: true, comment: true, ..May::default() };
+    let requester = May { accept: true, withdraw: true, edit: true, take_back: true, comment: true, ..May::default() };
+    vec![
+        ("request-vote".to_owned(), page(voter, Problems::none(), true)),
+        ("request-own".to_owned(), page(requester, Problems::one("why", "Say why not."), true)),
+        ("request-over".to_owned(), page(May::default(), Problems::none(), false)),
+    ]
+}

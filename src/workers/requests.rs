@@ -1,0 +1,19 @@
+//! What time does to requests: they expire, go stale, wait again, or are carried out once their delay is over.
+
+use super::is_mine;
+use crate::app::App;
+use std::{sync::Arc, time::Duration};
+
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Runs until the server stops.
+pub async fn run(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        if is_mine(&app, "requests", EVERY).await
+            && let Err(error) = app.tend_requests().await
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "requests could not be looked at yet");
+        }
+    }
+}
