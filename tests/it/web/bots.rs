@@ -344,3 +344,25 @@ async fn the_worst_case_of_an_agent_that_polls_counts_how_seldom_it_does() {
     browser.get(&page).await;
     assert_eq!(worst(&browser), "35 s", "on a stream a stop waits for no check-in");
 }
+
+#[tokio::test]
+async fn a_bot_over_a_limit_that_its_agent_has_taken_over_needs_attention() {
+    let test = site().await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut agent = ready(&test, &bot, "operator").await;
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    let asked = [("max_position_notional".to_owned(), "100".to_owned())];
+    test.app.tighten_limits(&test.actor("operator"), &bot.id, &asked, "").await.unwrap();
+    agent.settle(&test.app).await;
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    let mut said = agent.says();
+    for (notional, is_over) in [("100", false), ("-17745.5", true), ("99", false)] {
+        let position = Position { symbol: "BTC/USDT".into(), notional: Some(notional.into()), ..Position::default() };
+        said.seq += 1;
+        said.report = Some(Report { positions: Some(vec![position]), ..Report::default() });
+        test.app.check_in(&agent.live(&test.app), &said, "stream").await.unwrap();
+        browser.get("/fleet?state=attention").await;
+        assert_eq!(browser.page.contains("P2 Over its limit"), is_over, "{notional}: {}", browser.page);
+        assert_eq!(browser.page.contains("position in BTC/USDT, 17745.5 of 100"), is_over, "{notional}: {}", browser.page);
+    }
+}

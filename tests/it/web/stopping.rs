@@ -350,3 +350,61 @@ async fn the_receipt_of_a_kill_says_no_more_than_the_agent_does() {
     browser.get(&receipt).await;
     assert!(browser.page.contains("No order rests") && !browser.page.contains("Orders still rest"), "{}", browser.page);
 }
+
+#[tokio::test]
+async fn a_press_names_as_many_bots_as_there_are_and_one_that_is_none_keeps_no_other_from_being_stopped() {
+    let test = site().await;
+    let bot = test.bot("arb-1", "arb").await;
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    let nobodies: Vec<String> = (0..150).map(|_| andon::domain::BotId::new().to_string()).collect();
+    browser.get("/pause").await;
+    let mut fields: Vec<(&str, &str)> = nobodies.iter().map(|id| ("bot", id.as_str())).collect();
+    fields.extend([("bot", "nonsense"), ("bot", bot.id.as_str()), ("bot", bot.id.as_str()), ("scope", "bots")]);
+    browser.post("/holds", &fields).await;
+    assert_eq!(held(&test), ["bot arb-1"], "{}", browser.page);
+    for part in ["PARTLY PAUSED", "nonsense: That names nothing", "The other one is stopped"] {
+        assert!(browser.page.contains(part), "{part} is missing from {}", browser.page);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_idle_is_told_why_it_kills_nothing_and_pauses_all_the_same() {
+    let test = site().await;
+    let bot = test.bot("arb-1", "arb").await;
+    let scope = format!("bot:{}", bot.id);
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get(&format!("/kill?scope={scope}")).await;
+    test.hand.forward_ms(16 * 60 * 1_000);
+    let page = browser.page.clone();
+    browser.post("/holds", &[("scope", &scope), ("level", "kill"), ("key", "k")]).await;
+    for part in ["NOT KILLED", "did nothing for 15 minutes", "Pause now", "/sign-in/key?next=%2Fkill"] {
+        assert!(browser.page.contains(part), "{part} is missing from {}", browser.page);
+    }
+    browser.page = page;
+    browser.post("/holds", &[("scope", &scope), ("level", "pause"), ("key", "k")]).await;
+    assert_eq!(held(&test), ["bot arb-1"]);
+}
+
+#[tokio::test]
+async fn a_receipt_names_the_bound_bots_that_go_on_and_stops_them_too() {
+    let test = site().await;
+    let mut agents = Vec::new();
+    let bots = [test.bot("arb-1", "arb").await, test.bot("arb-2", "arb").await];
+    for bot in &bots {
+        agents.push(ready(&test, bot, "operator").await);
+    }
+    test.start(&bots.each_ref().map(|bot| bot.id.clone()), &["operator", "lead"]).await.unwrap();
+    test.app.link_bots(&test.actor("operator"), &bots[0].id, "arb-2", "two legs").await.unwrap();
+    let hold = test.press("operator", Scope::Bot(bots[0].id.clone()), Level::Pause).await.hold;
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get(&format!("/holds/{}", hold.id)).await;
+    let page = browser.page.clone();
+    let bound = forms(&page).into_iter().find(|form| form.contains("Bound to what is stopped here")).unwrap();
+    assert!(bound.contains("arb-2") && bound.contains("Pause 1 bot, too"), "{bound}");
+    let mut fields: Vec<(&str, &str)> = sent(bound, "bots").into_iter().filter(|(name, _)| *name != "scope").collect();
+    fields.extend([("scope", "bots"), ("level", "pause")]);
+    browser.post("/holds", &fields).await;
+    assert_eq!(held(&test), ["bot arb-1", "bot arb-2"], "{}", browser.page);
+    browser.get(&format!("/holds/{}", hold.id)).await;
+    assert!(!browser.page.contains("Bound to what is stopped here"), "none goes on any more");
+}
