@@ -232,7 +232,8 @@ impl Run {
         assert_eq!((self.twin.state, self.twin.told["blocked"][0]["symbol"].as_str()), (State::Active, Some("BTC/USDT")));
         self.tighten("2000").await;
         self.release(&symbol, &["lead", "risk"]).await;
-        self.test.app.halve_limits(&self.test.actor("operator"), &self.bot.id).await.unwrap();
+        let seen = self.test.app.fleet.view().bot(&self.bot.id).unwrap().limits.version;
+        self.test.app.halve_limits(&self.test.actor("operator"), &self.bot.id, seen).await.unwrap();
         self.twin.settle().await;
         assert_eq!((self.twin.state, self.twin.limits), (State::Active, 2));
         let fleet = self.press("risk", Scope::Fleet, Level::Pause).await;
