@@ -97,7 +97,11 @@ async fn killed(server: Process, mut here: Rush, site: &Site) -> (i64, f64) {
     };
     drop(again);
     stored.close().await;
-    println!("killed: {before} holds of agents were answered, {holds} are stored; {} of {} agents have a row", heard.len(), site.agents.len());
+    println!(
+        "killed: {before} holds of agents were answered, {holds} are stored; {} of {} agents have a row",
+        heard.len(),
+        site.agents.len()
+    );
     assert!(before > 0 && heard.len() == site.agents.len(), "the kill came before anything was kept");
     let oldest = i128::from(*heard.iter().min().unwrap());
     ((before - holds).max(0), (i128::try_from(at_us).unwrap() - oldest) as f64 / 1_000.0)

@@ -1,8 +1,8 @@
 //! What check-ins are held against: axum with a websocket that reads the same JSON into the same type, answers each check-in with a renewal,
 //! and does nothing else.
 
-use andon::protocol::{CheckIn, FromServer, Renew};
 use andon::domain::Timestamp;
+use andon::protocol::{CheckIn, FromServer, Renew};
 use axum::{
     Router,
     extract::ws::{Message, WebSocket, WebSocketUpgrade},

@@ -3,12 +3,12 @@
 
 #![allow(dead_code, reason = "each bench uses a part")]
 
+pub mod bare;
 pub mod broker;
 pub mod crowd;
 pub mod disk;
 pub mod figures;
 pub mod floor;
-pub mod bare;
 pub mod rush;
 pub mod server;
 pub mod site;

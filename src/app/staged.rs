@@ -269,7 +269,10 @@ impl App {
             }
             let keys = storage::credentials::credential_of_user(conn, &signature.user_id).await?;
             let has_key = keys.iter().any(|key| key.id == signature.credential_id && key.suspended_at.is_none());
-            let may = |actor: Actor| self.may_prepare(&actor, &plan.act.act.kind, &plan.act.detail).is_ok();
+            let may = |actor: Actor| match signature.n == 1 || signature.alone {
+                true => self.may_prepare(&actor, &plan.act.act.kind, &plan.act.detail).is_ok(),
+                false => self.may_second(&actor, &plan.act).is_ok(),
+            };
             if !has_key || !self.actor_of(&signature.user_id, false).is_some_and(may) {
                 let who = self.people_book.who(&signature.user_id);
                 return Ok(Look::Over(format!("{who}, who signed it, may start these bots no more, or has lost the key they signed with")));

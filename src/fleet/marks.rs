@@ -85,10 +85,8 @@ mod tests {
     #[test]
     fn a_bot_is_marked_by_exactly_the_holds_that_cover_it() {
         let (venue, subaccount) = (VenueId::new(), SubaccountId::new());
-        let seated = |venue: &VenueId| BotFacts {
-            seat: Some(Seat { subaccount: subaccount.clone(), venue: venue.clone() }),
-            ..samples::bot()
-        };
+        let seated =
+            |venue: &VenueId| BotFacts { seat: Some(Seat { subaccount: subaccount.clone(), venue: venue.clone() }), ..samples::bot() };
         let here = seated(&venue);
         let (elsewhere, nowhere) = (seated(&VenueId::new()), samples::bot());
         let btc = Symbol::parse("BTC/USDT").unwrap();

@@ -11,7 +11,13 @@ pub async fn run(app: Arc<App>) {
         tokio::time::sleep(EVERY).await;
         if !app.fleet.view().unrecorded().is_empty() {
             match app.merge_unrecorded().await {
-                Ok(merged) => tracing::warn!(merged, "holds were recorded late"),
+                Ok(merged) => {
+                    tracing::warn!(merged, "holds were recorded late");
+                    // Those of a stop device could not be told of before.
+                    if let Err(error) = app.trace_presses(false).await {
+                        tracing::warn!(%error, "the trace of a stop device's press is written later");
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "holds still wait for the database");
                     continue;

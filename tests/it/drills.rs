@@ -99,7 +99,7 @@ on_both!(a_bot_that_does_not_answer_fails_the_drill_when_its_time_is_over, |fres
     // A process that starts anew goes on with it.
     let again = test.restarted().await;
     again.tend_drills().await.unwrap();
-    for _ in 0..9 {
+    for _ in 0..10 {
         test.hand.forward_ms(5_000);
         agent_c.check_in(&again).await.unwrap();
     }

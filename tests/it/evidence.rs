@@ -113,6 +113,7 @@ on_both!(what_a_process_could_not_write_is_taken_late_and_says_so, |fresh: Fresh
     let test = TestApp::new(fresh).await;
     let (bot, mut agent) = trading(&test, "arb-1").await;
     reports(&test, &mut agent, "7.00").await;
+    test.said_is_stored().await;
     let hold = test.press("operator", Scope::Bot(bot.id.clone()), Level::Pause).await.hold;
     whole(&test, &hold.id).await;
     // As if the process had ended before any of it was on disk.

@@ -173,7 +173,12 @@ on_both!(a_key_that_was_used_before_the_database_was_gone_loses_no_stop, |fresh:
     let first = test.app.place(test.actor("operator"), press()).await.unwrap();
     test.release(&first.hold.id, &["operator"]).await.unwrap();
     // Another process, which remembers no press, and its database goes.
-    test.app = crate::harness::app::assemble(crate::harness::db::reopen(&test.fresh.place).await, &test.hand, &test.fresh.dir.path().join("spool")).await;
+    test.app = crate::harness::app::assemble(
+        crate::harness::db::reopen(&test.fresh.place).await,
+        &test.hand,
+        &test.fresh.dir.path().join("spool"),
+    )
+    .await;
     test.app.db.close().await;
     let second = test.app.place(test.actor("operator"), press()).await.unwrap();
     assert_eq!((second.kept, second.hold.id == first.hold.id), (Kept::Spooled, false));

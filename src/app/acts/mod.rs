@@ -229,7 +229,7 @@ impl App {
         Ok(authz::check(actor, action, &self.recovery_resource(&view))?)
     }
 
-    fn may_second(&self, actor: &Actor, act: &ActView) -> Result<Permit, AppError> {
+    pub(crate) fn may_second(&self, actor: &Actor, act: &ActView) -> Result<Permit, AppError> {
         let view = self.fleet.view();
         match &act.act.kind {
             ActKind::Release { hold, .. } => {

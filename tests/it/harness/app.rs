@@ -1,6 +1,7 @@
 //! An application in this process with people in it, each with two software keys, over a fresh database and a clock moved by hand.
 
 use super::db::Fresh;
+use crate::faults::until;
 use andon::{
     app::{
         App, AppError, Parts, acts::ActView, acts::Outcome, bots::NewBot, holds::Placed, holds::Press, log::LogSettings, sign_in::Chosen,
@@ -10,7 +11,7 @@ use andon::{
     domain::{
         ActKind, BotFacts, BotId, Clock, Grant, HoldId, InstallationId, Level, Role, Scope, Secret, Stage, TeamId, Timestamp, UserId,
     },
-    fleet::Spool,
+    fleet::{AgentSeen, Spool},
     storage::{self, Conn, Db, Lane, installation::Installation, teams::Team},
 };
 use sqlx::AssertSqlSafe;
@@ -301,6 +302,19 @@ impl TestApp {
             outcome = self.sign(name, &act).await?;
         }
         Ok(outcome)
+    }
+
+    /// Waits until what agents said last is in the database.
+    pub async fn said_is_stored(&self) {
+        until("what agents said last", async || {
+            let stored = storage::seen::seen_all(&mut *self.fresh.db.read().await.unwrap()).await.unwrap();
+            let is_stored = |seen: &AgentSeen| {
+                let same = |row: &storage::seen::Seen| (row.at, row.epoch, row.state) == (seen.at, seen.epoch, seen.state);
+                stored.iter().any(|row| row.agent_id == seen.agent && same(row))
+            };
+            self.app.fleet.view().bots().filter_map(|bot| self.app.book.seen(&bot.id)).all(|seen| is_stored(&seen))
+        })
+        .await;
     }
 
     /// The same installation as a process that starts anew would see it.

@@ -196,6 +196,7 @@ impl Scene {
     /// Waits until what follows a press by itself is on disk: nothing changes any more unless somebody asks for it.
     pub async fn quiet(&self) {
         until("evidence of presses", async || self.test.app.evidence.pending() == 0).await;
+        self.test.said_is_stored().await;
     }
 
     /// A name that nothing has yet.
