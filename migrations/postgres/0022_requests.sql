@@ -15,8 +15,6 @@ CREATE TABLE request (
     asked_at BIGINT NOT NULL,
     revised_at BIGINT NOT NULL,
     approved_at BIGINT,
-    -- Who asks for less than was asked, until whoever asked accepts it.
-    to_accept TEXT COLLATE "C" REFERENCES user_account (id),
     closed_at BIGINT,
     closed_by TEXT COLLATE "C",
     outcome TEXT COLLATE "C"
@@ -40,8 +38,6 @@ CREATE TABLE request_revision (
     digest TEXT COLLATE "C" NOT NULL,
     why TEXT COLLATE "C" NOT NULL,
     author TEXT COLLATE "C" NOT NULL REFERENCES user_account (id),
-    -- It asks for less than the one before, by somebody who has approved it.
-    narrows BOOLEAN NOT NULL,
     policy_version BIGINT NOT NULL,
     rule TEXT COLLATE "C" NOT NULL,
     made_at BIGINT NOT NULL,

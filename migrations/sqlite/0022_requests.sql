@@ -15,8 +15,6 @@ CREATE TABLE request (
     asked_at INTEGER NOT NULL,
     revised_at INTEGER NOT NULL,
     approved_at INTEGER,
-    -- Who asks for less than was asked, until whoever asked accepts it.
-    to_accept TEXT REFERENCES user_account (id),
     closed_at INTEGER,
     closed_by TEXT,
     outcome TEXT
@@ -36,8 +34,6 @@ CREATE TABLE request_revision (
     digest TEXT NOT NULL,
     why TEXT NOT NULL,
     author TEXT NOT NULL REFERENCES user_account (id),
-    -- It asks for less than the one before, by somebody who has approved it.
-    narrows INTEGER NOT NULL CHECK (narrows IN (0, 1)),
     policy_version INTEGER NOT NULL,
     rule TEXT NOT NULL,
     made_at INTEGER NOT NULL,

@@ -308,19 +308,6 @@ pub enum Event {
     },
     #[serde(rename = "request.revised")]
     RequestRevised { request: RequestId, revision: i64, content: String, digest: String, policy_version: i64, rule: Rule, why: String },
-    /// A revision by an approver that asks for less; they have approved it with this.
-    #[serde(rename = "request.narrowed")]
-    RequestNarrowed {
-        request: RequestId,
-        revision: i64,
-        content: String,
-        digest: String,
-        policy_version: i64,
-        rule: Rule,
-        signed: SignedAct,
-    },
-    #[serde(rename = "request.narrowing_accepted")]
-    RequestNarrowingAccepted { request: RequestId, revision: i64 },
     #[serde(rename = "request.approved")]
     RequestApproved {
         request: RequestId,
@@ -411,7 +398,6 @@ impl Event {
             | Self::LogRecovered { signed, .. }
             | Self::StagedStartBegun { signed, .. }
             | Self::RequestApproved { signed, .. }
-            | Self::RequestNarrowed { signed, .. }
             | Self::TokenCreated { signed, .. } => Some(signed),
             Self::RecoveryApproved { signed, .. } | Self::RecoveryLinkMade { signed, .. } | Self::RecoveryVetoed { signed, .. } => {
                 Some(signed)

@@ -9,11 +9,10 @@ struct Known {
     revision: i64,
     digest: String,
     seats: usize,
-    // Who asked, and whoever wrote a revision of their own.
+    // Who asked, and whoever wrote a revision.
     authors: BTreeSet<UserId>,
     approved: BTreeSet<UserId>,
     is_alone: bool,
-    to_accept: bool,
     is_over: bool,
 }
 
@@ -47,7 +46,6 @@ impl Requests {
                     authors,
                     approved: BTreeSet::new(),
                     is_alone: false,
-                    to_accept: false,
                     is_over: false,
                 };
                 let begun = known.begin(1, (content, digest), rule);
@@ -59,14 +57,7 @@ impl Requests {
             Event::RequestRevised { request, revision, content, digest, rule, .. } => {
                 let known = self.known(request)?;
                 known.authors.extend(person(actor));
-                known.to_accept = false;
                 known.begin(*revision, (content, digest), rule)
-            }
-            Event::RequestNarrowed { request, revision, content, digest, rule, .. } => {
-                let known = self.known(request)?;
-                known.begin(*revision, (content, digest), rule)?;
-                known.to_accept = true;
-                known.approve(actor, false)
             }
             Event::RequestApproved { request, revision, digest, alone, .. } => {
                 let known = self.known(request)?;
@@ -74,12 +65,6 @@ impl Requests {
                     return Err("an approval of something else than the newest revision".into());
                 }
                 known.approve(actor, *alone)
-            }
-            Event::RequestNarrowingAccepted { request, .. } => {
-                let known = self.known(request)?;
-                known.to_accept = false;
-                let is_authors = person(actor).is_some_and(|by| known.authors.contains(&by));
-                if is_authors { Ok(()) } else { Err("accepted by somebody who had not asked".into()) }
             }
             Event::RequestApprovalTakenBack { request, user, .. } => {
                 self.known(request)?.approved.remove(user);
@@ -123,9 +108,6 @@ impl Known {
     fn may_be_carried_out(&self, revision: i64, digest: &str) -> Result<(), String> {
         if (self.revision, self.digest.as_str()) != (revision, digest) {
             return Err("carried out otherwise than it was approved".into());
-        }
-        if self.to_accept {
-            return Err("carried out before what was narrowed had been accepted".into());
         }
         let approvals = self.approved.iter().filter(|one| !self.authors.contains(one)).count();
         if self.seats == 0 || (approvals < self.seats && !self.is_alone) {

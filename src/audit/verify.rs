@@ -528,11 +528,6 @@ fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
             let is_content = field("digest") == *digest && crate::domain::request::digest(&field("content")) == *digest;
             field("kind") == "request_approve" && field("request") == request.as_str() && is_content && is_revision
         }
-        Event::RequestNarrowed { request, revision, digest, content, .. } => {
-            let is_revision = act.get("revision").and_then(serde_json::Value::as_i64) == Some(*revision);
-            let is_same = field("request") == request.as_str() && field("digest") == *digest && field("content") == *content;
-            field("kind") == "request_narrow" && is_same && is_revision
-        }
         Event::TokenCreated { name, .. } => field("kind") == "token_create" && field("name") == *name,
         Event::LogRecovered { from, to, why, reason, .. } => {
             let names = field("log") == *from && field("next") == *to && field("reason") == *reason && field("why") == *why;

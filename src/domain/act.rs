@@ -263,17 +263,6 @@ pub enum ActKind {
         /// That content, RFC 8785.
         content: String,
     },
-    /// Approve less than a request asks for: this makes another revision, which whoever asked must accept.
-    RequestNarrow {
-        /// The request.
-        request: RequestId,
-        /// Which revision this makes.
-        revision: i64,
-        /// SHA-256 of its canonical content, hex.
-        digest: String,
-        /// That content, RFC 8785.
-        content: String,
-    },
 }
 
 fn ninety() -> u32 {
@@ -306,7 +295,6 @@ impl ActKind {
             Self::Recover { .. } => "recover",
             Self::Drill { .. } => "drill",
             Self::RequestApprove { .. } => "request_approve",
-            Self::RequestNarrow { .. } => "request_narrow",
         }
     }
 }

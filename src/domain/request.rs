@@ -77,7 +77,7 @@ pub struct Request {
     pub digest: String,
     /// Who asked.
     pub requester: UserId,
-    /// Who wrote any revision that asked for something of their own; whoever asked among them. One that asks for less makes no author.
+    /// Who wrote any revision; whoever asked among them.
     pub authors: BTreeSet<UserId>,
     /// Whom it is for; none: nobody in particular.
     pub beneficiary: Option<UserId>,
@@ -87,8 +87,6 @@ pub struct Request {
     pub revised_at: Timestamp,
     /// When it was approved.
     pub approved_at: Option<Timestamp>,
-    /// Of a revision by which an approver asks for less: who that was, while whoever asked has not accepted it.
-    pub to_accept: Option<UserId>,
 }
 
 /// An approval.
@@ -188,9 +186,6 @@ pub enum WhyNot {
     /// The seats that they could fill are filled.
     #[error("the seats that you could fill are filled; your approval would count for nothing")]
     NoSeat,
-    /// A narrower revision waits.
-    #[error("somebody approved less than was asked: whoever asked must first accept that")]
-    ToAccept,
     /// Another revision.
     #[error("it was changed since you read it; look again")]
     Changed,
@@ -206,12 +201,6 @@ pub enum WhyNot {
     /// They may not ask for this.
     #[error("your roles may not ask for this")]
     MayNotAsk,
-    /// Nothing waits to be accepted.
-    #[error("nothing waits to be accepted")]
-    NothingToAccept,
-    /// Nobody may narrow their own.
-    #[error("that is not less than what was asked: an approver may ask for less, never for more")]
-    NotLess,
 }
 
 /// A seat and who fills it.
@@ -230,7 +219,7 @@ pub struct Quorum {
     pub seats: Vec<Seat>,
     /// Those of the rule of now, when that asks for something else.
     pub seats_now: Option<Vec<Seat>>,
-    /// Every seat of both is filled, and whoever asked has accepted what was narrowed.
+    /// Every seat of both is filled.
     pub is_met: bool,
 }
 
@@ -328,9 +317,6 @@ impl Case {
         if self.votes_now().any(|vote| vote.user == *id) {
             return Err(WhyNot::Voted);
         }
-        if self.request.to_accept.is_some() {
-            return Err(WhyNot::ToAccept);
-        }
         let before = self.counting(moment);
         let with: Vec<&Voter> = before.iter().copied().chain([voter]).collect();
         let fills = |rule: &Rule, people: &[&Voter]| self.seated(rule, people).iter().flatten().count();
@@ -396,8 +382,7 @@ impl Case {
         let is_by_people = is_full(&then) && now.as_ref().is_none_or(|seats| is_full(seats));
         let alone = self.votes_now().find(|vote| vote.is_alone).and_then(|vote| moment.voter(&vote.user));
         let is_by_one = moment.is_alone && alone.is_some_and(|voter| voter.standing == Standing::Able);
-        let is_met = (is_by_people || is_by_one) && self.request.to_accept.is_none();
-        Quorum { seats: then, seats_now: now, is_met }
+        Quorum { seats: then, seats_now: now, is_met: is_by_people || is_by_one }
     }
 
     /// Everybody who can approve it at this moment.
@@ -460,46 +445,13 @@ impl Case {
         if by.standing != Standing::Able || !may_ask(self.request.kind, &by.grants, self.request.team.as_ref()) {
             return Err(WhyNot::MayNotAsk);
         }
-        self.request.authors.insert(by.id.clone());
-        self.begin_revision(digest, rule, now);
-        self.request.to_accept = None;
-        Ok(())
-    }
-
-    fn begin_revision(&mut self, digest: &str, rule: &Rule, now: Timestamp) {
         let request = &mut self.request;
+        request.authors.insert(by.id.clone());
         request.revision += 1;
         digest.clone_into(&mut request.digest);
         request.rule.clone_from(rule);
         (request.revised_at, request.approved_at, request.state) = (now, None, RequestState::Pending);
-    }
-
-    /// An approver asks for less: another revision, which they have approved and which whoever asked must accept. `is_less`: it is.
-    ///
-    /// # Errors
-    /// When they cannot vote, or it is not less.
-    pub fn narrow(&mut self, id: &UserId, (digest, is_less): (&str, bool), moment: &Moment<'_>) -> Result<&Vote, WhyNot> {
-        self.can_vote(id, moment)?;
-        if !is_less || *id == self.request.requester {
-            return Err(WhyNot::NotLess);
-        }
-        self.begin_revision(digest, moment.rule, moment.now);
-        let vote = Vote { user: id.clone(), revision: self.request.revision, digest: digest.to_owned(), at: moment.now, is_alone: false };
-        self.votes.push(vote);
-        self.request.to_accept = Some(id.clone());
-        self.votes.last().ok_or(WhyNot::NoVote)
-    }
-
-    /// Whoever asked accepts what an approver narrowed.
-    ///
-    /// # Errors
-    /// When there is nothing to accept, or somebody else tries.
-    pub fn accept(&mut self, id: &UserId, now: Timestamp) -> Result<(), WhyNot> {
-        self.is_votable(now)?;
-        if *id != self.request.requester {
-            return Err(WhyNot::NotRequester);
-        }
-        self.request.to_accept.take().map(drop).ok_or(WhyNot::NothingToAccept)
+        Ok(())
     }
 
     /// One deny by somebody who could approve ends it.

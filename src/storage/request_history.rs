@@ -7,7 +7,7 @@ use super::{
 use crate::domain::{ActId, CommentId, RequestId, Timestamp, UserId};
 
 statements! {
-    REVISION_INSERT = "INSERT INTO request_revision (request_id, revision, content, digest, why, author, narrows, policy_version, rule, made_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    REVISION_INSERT = "INSERT INTO request_revision (request_id, revision, content, digest, why, author, policy_version, rule, made_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     REVISIONS = "SELECT * FROM request_revision WHERE request_id = $1 ORDER BY revision";
     REVISIONS_OPEN = "SELECT v.* FROM request_revision v JOIN request r ON r.id = v.request_id WHERE r.state IN ('pending', 'approved', 'executing') ORDER BY v.request_id, v.revision";
     VOTE_INSERT = "INSERT INTO request_vote (act_id, request_id, revision, digest, user_id, roles, alone, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -33,8 +33,6 @@ pub struct RevisionRow {
     pub why: String,
     /// Who wrote it.
     pub author: UserId,
-    /// It asks for less than the one before.
-    pub narrows: bool,
     /// The version of the policies then.
     pub policy_version: i64,
     /// The rule then, JSON.
@@ -95,7 +93,6 @@ pub async fn revision_insert(tx: &mut WriteTx, row: &RevisionRow) -> Result<()> 
         .bind(&row.digest)
         .bind(&row.why)
         .bind(&row.author)
-        .bind(row.narrows)
         .bind(row.policy_version)
         .bind(&row.rule)
         .bind(row.made_at)

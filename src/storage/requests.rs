@@ -15,7 +15,7 @@ statements! {
     NEWEST = "SELECT * FROM request ORDER BY id DESC LIMIT $1";
     OLDER = "SELECT * FROM request WHERE id < $1 ORDER BY id DESC LIMIT $2";
     OF_TARGET = "SELECT * FROM request WHERE target = $1 ORDER BY id DESC LIMIT $2";
-    WRITE = "UPDATE request SET state = $3, generation = $2 + 1, revision = $4, revised_at = $5, approved_at = $6, to_accept = $7, closed_at = $8, closed_by = $9, outcome = $10 WHERE id = $1 AND generation = $2";
+    WRITE = "UPDATE request SET state = $3, generation = $2 + 1, revision = $4, revised_at = $5, approved_at = $6, closed_at = $7, closed_by = $8, outcome = $9 WHERE id = $1 AND generation = $2";
 }
 
 /// The most open requests that are looked at together.
@@ -48,8 +48,6 @@ pub struct RequestRow {
     pub revised_at: Timestamp,
     /// When it was approved.
     pub approved_at: Option<Timestamp>,
-    /// Who asks for less, while that is not accepted.
-    pub to_accept: Option<UserId>,
     /// When it ended.
     pub closed_at: Option<Timestamp>,
     /// Who ended it, as the log names them.
@@ -140,7 +138,6 @@ pub async fn request_write(tx: &mut WriteTx, row: &mut RequestRow) -> Result<()>
         .bind(row.revision)
         .bind(row.revised_at)
         .bind(row.approved_at)
-        .bind(&row.to_accept)
         .bind(row.closed_at)
         .bind(&row.closed_by)
         .bind(&row.outcome)

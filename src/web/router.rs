@@ -199,8 +199,6 @@ routes! {
     GET "/requests/{id}/edit" Access::Person(Action::See) => super::pages::requests::edit::show;
     POST "/requests/{id}/edit" Access::Person(Action::AskRequest) => super::pages::requests::edit::revise;
     POST "/requests/{id}/approve" Access::Person(Action::VoteRequest) => super::pages::requests::decide::approve;
-    POST "/requests/{id}/narrow" Access::Person(Action::VoteRequest) => super::pages::requests::decide::narrow;
-    POST "/requests/{id}/accept" Access::Person(Action::DiscussRequest) => super::pages::requests::decide::accept;
     POST "/requests/{id}/take-back" Access::Person(Action::VoteRequest) => super::pages::requests::decide::take_back;
     POST "/requests/{id}/deny" Access::Person(Action::VoteRequest) => super::pages::requests::decide::deny;
     POST "/requests/{id}/withdraw" Access::Person(Action::DiscussRequest) => super::pages::requests::decide::withdraw;

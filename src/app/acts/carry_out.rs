@@ -98,9 +98,6 @@ impl App {
             ActKind::RequestApprove { request, revision, digest, .. } => {
                 self.carry_request_approve(open, act, (request, *revision, digest)).await
             }
-            ActKind::RequestNarrow { request, revision, digest, content } => {
-                self.carry_request_narrow(open, act, (request, *revision), (digest, content)).await
-            }
             ActKind::Drill { bot, control } => {
                 let (event, actor, run) = self.record_drill(open, act, (bot, control), signed_act(act)?).await?;
                 let outcome = Outcome::Done(format!("/drills/{}", run.id));

@@ -214,9 +214,7 @@ impl App {
                 let team = view.bot(bot).ok_or(AppError::NotFound("bot"))?.team.clone();
                 authz::check(actor, Action::RunDrill, &Resource::Team(team))?
             }
-            ActKind::RequestApprove { .. } | ActKind::RequestNarrow { .. } => {
-                authz::check(actor, Action::VoteRequest, &Resource::Installation)?
-            }
+            ActKind::RequestApprove { .. } => authz::check(actor, Action::VoteRequest, &Resource::Installation)?,
             ActKind::StopDeviceLink { user, .. } => {
                 authz::check(actor, Action::PlaceHold, &Resource::Installation)?;
                 authz::check(actor, Action::OwnDevices, &Resource::User(user.clone()))?

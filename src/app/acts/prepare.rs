@@ -169,8 +169,7 @@ impl App {
                     false => Err(AppError::conflict("only the person themselves vetoes it, and only while it is open")),
                 }
             }
-            ActKind::RequestApprove { request, digest, .. } => self.check_vote(actor, request, Some(digest)).await,
-            ActKind::RequestNarrow { request, .. } => self.check_vote(actor, request, None).await,
+            ActKind::RequestApprove { request, digest, .. } => self.check_vote(actor, request, digest).await,
             _ => Ok(()),
         }
     }

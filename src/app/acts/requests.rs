@@ -10,7 +10,7 @@ use crate::app::{
 use crate::audit::Event;
 use crate::domain::{
     RequestId, UserId,
-    request::{Document, Vote, WhyNot},
+    request::{Vote, WhyNot},
 };
 use crate::storage;
 
@@ -83,40 +83,5 @@ impl App {
             open.record(event).await?;
         }
         Ok(Effect { event: last, outcome: at(id), after: None })
-    }
-
-    pub(super) async fn carry_request_narrow(
-        &self,
-        open: &mut OpenAct<'_>,
-        act: &ActView,
-        (id, revision): (&RequestId, i64),
-        (digest, content): (&str, &str),
-    ) -> Result<Effect, AppError> {
-        let (mut view, company, signer) = self.request_and_company(open, act, id).await?;
-        let document: Document = serde_json::from_str(content).map_err(|_| WhyNot::Changed)?;
-        if revision != view.row.revision + 1 || document.request != *id {
-            return Err(WhyNot::Changed.into());
-        }
-        let is_less = document.content.narrows(view.content());
-        let why = view.why().to_owned();
-        let row = self.write_revision(open, (id, revision), document.content, (&signer, &why, true)).await?;
-        if row.digest != digest || row.content != content {
-            // A policy changed between the preparation and the signature.
-            return Err(WhyNot::Changed.into());
-        }
-        let vote = view.case.narrow(&signer, (digest, is_less), &company.moment(view.row.kind))?.clone();
-        self.write_vote(open, act, (&view, &vote)).await?;
-        self.write_request(open, &mut view, None).await?;
-        self.tell_narrowed(open, &view, &signer).await?;
-        let event = Event::RequestNarrowed {
-            request: id.clone(),
-            revision,
-            content: content.to_owned(),
-            digest: digest.to_owned(),
-            policy_version: row.policy_version,
-            rule: view.case.request.rule.clone(),
-            signed: signed_act(act)?,
-        };
-        Ok(Effect { event, outcome: at(id), after: None })
     }
 }

@@ -119,14 +119,13 @@ impl App {
             asked_at: act.now(),
             revised_at: act.now(),
             approved_at: None,
-            to_accept: None,
             closed_at: None,
             closed_by: None,
             outcome: None,
         };
         storage::requests::request_insert(act.tx(), &row).await?;
         let bot = if let Content::Limits { bot, .. } = &content { Some(bot.clone()) } else { None };
-        let revision = self.write_revision(&mut act, (&row.id, 1), content, (&user, &why, false)).await?;
+        let revision = self.write_revision(&mut act, (&row.id, 1), content, (&user, &why)).await?;
         let view = RequestView::of(row, vec![revision.clone()], Vec::new())?;
         self.tell_asked(&mut act, &view, "").await?;
         let RevisionRow { content, digest, policy_version, why, .. } = revision;
@@ -167,7 +166,7 @@ impl App {
         act: &mut Act<'_>,
         (request, revision): (&RequestId, i64),
         content: Content,
-        (author, why, narrows): (&UserId, &str, bool),
+        (author, why): (&UserId, &str),
     ) -> Result<RevisionRow, AppError> {
         let rules = storage::approvals::policy_now(act.tx()).await?;
         let rule = rules.of(content.kind());
@@ -181,7 +180,6 @@ impl App {
             content,
             why: why.to_owned(),
             author: author.clone(),
-            narrows,
             policy_version: rules.version,
             rule,
             made_at: act.now(),
@@ -226,7 +224,7 @@ impl App {
         }
         let company = self.company_in(&mut act, &[&user]).await?;
         let by = company.people.iter().find(|voter| voter.id == user).ok_or(AppError::NotFound("person"))?;
-        let revision = self.write_revision(&mut act, (id, view.row.revision + 1), asked.content, (&user, &asked.why, false)).await?;
+        let revision = self.write_revision(&mut act, (id, view.row.revision + 1), asked.content, (&user, &asked.why)).await?;
         view.case.revise(by, (&revision.digest, company.rules.of(view.row.kind)), act.now())?;
         self.write_request(&mut act, &mut view, None).await?;
         let (row, votes) = (view.row, view.votes);

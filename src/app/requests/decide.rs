@@ -1,14 +1,11 @@
-//! What people do with a request beside approving it, which is an act: deny, withdraw, take an approval back, accept, comment. And the one answer
+//! What people do with a request beside approving it, which is an act: deny, withdraw, take an approval back, comment. And the one answer
 //! to whether somebody can vote, for page, API and command line.
 
 use super::{RequestView, ask::reason, list::sees};
 use crate::app::{App, AppError, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Permit};
-use crate::domain::{
-    ActKind, CommentId, RequestId, UserId,
-    request::{Content, Document, WhyNot, digest},
-};
+use crate::domain::{ActKind, CommentId, RequestId, UserId, request::WhyNot};
 use crate::storage::{self, Lane, request_history::CommentRow};
 
 impl App {
@@ -16,11 +13,11 @@ impl App {
     ///
     /// # Errors
     /// `NotFound`; `Conflict` with the reason why not.
-    pub async fn check_vote(&self, actor: &Actor, id: &RequestId, digest: Option<&str>) -> Result<(), AppError> {
+    pub async fn check_vote(&self, actor: &Actor, id: &RequestId, digest: &str) -> Result<(), AppError> {
         let mut tx = self.db.read().await?;
         let view = self.request_in(&mut tx, id).await?;
         let user = actor.user().ok_or_else(|| AppError::conflict("only a person approves, with a security key"))?;
-        if digest.is_some_and(|digest| digest != view.case.request.digest) {
+        if digest != view.case.request.digest {
             return Err(WhyNot::Changed.into());
         }
         view.case.can_vote(user, &self.company().moment(view.row.kind))?;
@@ -40,27 +37,6 @@ impl App {
         let newest = view.revisions.into_iter().find(|one| one.revision == revision && one.digest == digest);
         let content = newest.ok_or(WhyNot::Changed)?.content;
         let kind = ActKind::RequestApprove { request, revision, digest, content };
-        self.prepare_single(actor, kind).await
-    }
-
-    /// Prepares an approval of less than is asked for: other values of the limits it names, between what is and what was asked.
-    ///
-    /// # Errors
-    /// As `check_vote`; `Conflict` when it is not less; `Invalid` for what is no number.
-    pub async fn prepare_narrowing(
-        &self,
-        actor: &Actor,
-        id: &RequestId,
-        asked: &[(String, String)],
-    ) -> Result<crate::app::acts::ActView, AppError> {
-        let view = self.request_in(&mut *self.db.read().await?, id).await?;
-        let content = view.content().with_less(asked)?;
-        if !content.narrows(view.content()) {
-            return Err(WhyNot::NotLess.into());
-        }
-        let (revision, policy_version) = (view.row.revision + 1, self.rules().version);
-        let content = Document { v: 1, request: id.clone(), revision, policy_version, content }.canonical()?;
-        let kind = ActKind::RequestNarrow { request: id.clone(), revision, digest: digest(&content), content };
         self.prepare_single(actor, kind).await
     }
 
@@ -127,21 +103,6 @@ impl App {
         self.commit_all(act, events).await
     }
 
-    /// Whoever asked accepts what an approver narrowed; that may be all that was missing.
-    ///
-    /// # Errors
-    /// `Conflict` for anybody else, or when there is nothing to accept.
-    pub async fn accept_narrowing(&self, actor: &Actor, id: &RequestId) -> Result<(), AppError> {
-        let (mut act, mut view, user) = self.begin_on(actor, Action::DiscussRequest, id).await?;
-        let still: Vec<UserId> = view.case.votes_now().map(|vote| vote.user.clone()).chain([user.clone()]).collect();
-        let company = self.company_in(&mut act, &still.iter().collect::<Vec<_>>()).await?;
-        view.case.accept(&user, act.now())?;
-        self.write_request(&mut act, &mut view, None).await?;
-        let mut events = vec![Event::RequestNarrowingAccepted { request: id.clone(), revision: view.row.revision }];
-        events.extend(self.settle_request(&mut act, &mut view, &company).await?);
-        self.commit_all(act, events).await
-    }
-
     /// Commits what is recorded in order.
     pub(crate) async fn commit_all(&self, mut act: Act<'_>, mut events: Vec<Event>) -> Result<(), AppError> {
         let Some(last) = events.pop() else { return Ok(()) };
@@ -183,26 +144,5 @@ impl App {
         self.tell_commented(&mut act, &view, (&row.id, &by, &said)).await?;
         act.commit(Event::RequestCommented { request: id.clone(), comment: row.id, text: said }).await?;
         Ok(())
-    }
-}
-
-impl Content {
-    /// The same with other values of what it names, as an approver typed them; an empty text leaves what was asked.
-    fn with_less(&self, asked: &[(String, String)]) -> Result<Self, AppError> {
-        let Self::Limits { bot, set } = self else {
-            return Err(AppError::conflict("only limits can be approved in part; deny it and say what you would approve"));
-        };
-        let mut set = set.clone();
-        let mut wrong = Vec::new();
-        for (name, typed) in asked.iter().filter(|(_, typed)| !typed.trim().is_empty()) {
-            let named = crate::domain::limits::NUMBERS.iter().find(|named| named.name == *name);
-            let (Some(named), true) = (named, set.contains_key(name)) else { continue };
-            let value = crate::domain::Limits::default().asked([(named, typed.as_str())]);
-            match value.ok().and_then(|mut all| all.remove(name)) {
-                Some(value) => drop(set.get_mut(name).map(|change| change.after = value.after)),
-                None => wrong.push((named.name, "The limit is no number".to_owned())),
-            }
-        }
-        if wrong.is_empty() { Ok(Self::Limits { bot: bot.clone(), set }) } else { Err(crate::app::Invalid(wrong).into()) }
     }
 }

@@ -20,10 +20,9 @@ pub struct Inbox {
     pub decided: Vec<RequestRow>,
 }
 
-/// True when somebody is who can act next: they can approve it, or must accept what was narrowed.
+/// True when somebody is who can act next: they can approve it.
 pub fn needs(view: &RequestView, user: &UserId, company: &Company) -> bool {
-    let accepts = view.row.to_accept.is_some() && view.row.requester == *user;
-    accepts || view.case.can_vote(user, &company.moment(view.row.kind)).is_ok()
+    view.case.can_vote(user, &company.moment(view.row.kind)).is_ok()
 }
 
 impl App {

@@ -62,7 +62,7 @@ impl RequestView {
         let newest = revisions.iter().find(|one| one.revision == row.revision).ok_or_else(unreadable)?;
         let document: Document = serde_json::from_str(&newest.content).map_err(|_| unreadable())?;
         let rule: Rule = serde_json::from_str(&newest.rule).map_err(|_| unreadable())?;
-        let authors = revisions.iter().filter(|one| !one.narrows).map(|one| one.author.clone()).chain([row.requester.clone()]);
+        let authors = revisions.iter().map(|one| one.author.clone()).chain([row.requester.clone()]);
         let request = Request {
             id: row.id.clone(),
             kind: row.kind,
@@ -76,7 +76,6 @@ impl RequestView {
             rule,
             revised_at: row.revised_at,
             approved_at: row.approved_at,
-            to_accept: row.to_accept.clone(),
         };
         let stands = |vote: &&VoteRow| vote.taken_back_at.is_none();
         let vote = |vote: &VoteRow| Vote {
@@ -178,8 +177,8 @@ impl App {
     /// Takes over how the rules say that a request stands, and writes it over the generation that was read.
     pub(crate) async fn write_request(&self, act: &mut Act<'_>, view: &mut RequestView, outcome: Option<&str>) -> Result<(), AppError> {
         let (row, request) = (&mut view.row, &view.case.request);
-        (row.state, row.revision, row.revised_at) = (request.state, request.revision, request.revised_at);
-        (row.approved_at, row.to_accept) = (request.approved_at, request.to_accept.clone());
+        (row.state, row.revision) = (request.state, request.revision);
+        (row.revised_at, row.approved_at) = (request.revised_at, request.approved_at);
         if !request.state.is_open() {
             row.closed_at = Some(act.now());
             row.closed_by = Some(crate::audit::Actor::from(act.actor()).text());

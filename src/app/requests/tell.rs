@@ -32,14 +32,6 @@ impl App {
         act.tell(&audience, &self.request_notice(view, (NoticeKind::RequestAsked, &step), "Waits for approval", &text)).await.map(drop)
     }
 
-    /// Tells whoever asked that somebody approved less.
-    pub(crate) async fn tell_narrowed(&self, act: &mut Act<'_>, view: &RequestView, by: &UserId) -> Result<(), AppError> {
-        let who = self.people_book.who(by);
-        let text = format!("{who} approved less than you asked for. It goes on once you accept that; you can also change it again.");
-        let notice = self.request_notice(view, (NoticeKind::RequestAsked, "narrowed"), "Waits for you", &text);
-        act.tell(&Audience::person(&view.row.requester), &notice).await.map(drop)
-    }
-
     /// Tells whoever asked, and whoever could still deny it, that it was approved and when it is carried out.
     pub(crate) async fn tell_approved(&self, act: &mut Act<'_>, view: &RequestView, ready_at: Timestamp) -> Result<(), AppError> {
         let company = self.company();

@@ -119,16 +119,6 @@ impl Content {
             }],
         }
     }
-    /// True when it asks for less than another revision of the same and for nothing else: every value between what is and what was asked.
-    pub fn narrows(&self, asked: &Self) -> bool {
-        match (self, asked) {
-            (Self::Limits { bot, set }, Self::Limits { bot: of, set: asked }) => {
-                let is_less = |(name, change): (&String, &Change)| asked.get(name).is_some_and(|wider| change.lies_within(wider));
-                bot == of && !set.is_empty() && self != &Self::Limits { bot: of.clone(), set: asked.clone() } && set.iter().all(is_less)
-            }
-            _ => false,
-        }
-    }
 }
 
 /// A value as text.
@@ -148,12 +138,6 @@ impl Change {
             (Some(Some(now)), Some(after)) => after > now,
             _ => true,
         }
-    }
-    /// True when it begins where a wider one does and does not go beyond it: a raise goes less far, a tightening stays what it was.
-    fn lies_within(&self, wider: &Self) -> bool {
-        let (Some(own), Some(most)) = (number(&self.after), number(&wider.after)) else { return false };
-        let least = if wider.raises() { self.now.as_ref().and_then(number) } else { Some(most) };
-        self.now == wider.now && own <= most && least.is_none_or(|least| own >= least)
     }
 }
 
@@ -183,13 +167,5 @@ mod tests {
         assert!(raises("3") && !raises("2") && !raises("1"));
         let unset = Change { now: None, after: Value::from("1") };
         assert!(!unset.raises(), "what was not set is bounded by being set");
-    }
-
-    #[test]
-    fn narrower_is_between_what_is_and_what_was_asked() {
-        let asked = content("5");
-        for (after, is_narrower) in [("3", true), ("2", true), ("5", false), ("6", false), ("1", false)] {
-            assert_eq!(content(after).narrows(&asked), is_narrower, "{after}");
-        }
     }
 }

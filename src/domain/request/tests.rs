@@ -44,7 +44,6 @@ fn case(requester: usize, rule: &Rule, now: Timestamp) -> Case {
         rule: rule.clone(),
         revised_at: now,
         approved_at: None,
-        to_accept: None,
     };
     Case { request, votes: Vec::new() }
 }
@@ -57,8 +56,6 @@ enum Op {
     Deny(usize),
     Withdraw(usize),
     Revise(usize),
-    Narrow(usize, bool),
-    Accept(usize),
     Roles(usize, usize),
     Stand(usize, u8),
     Clock(i64),
@@ -77,8 +74,6 @@ fn op() -> impl Strategy<Value = Op> {
         1 => who().prop_map(Op::Deny),
         1 => who().prop_map(Op::Withdraw),
         2 => who().prop_map(Op::Revise),
-        2 => (who(), any::<bool>()).prop_map(|(n, less)| Op::Narrow(n, less)),
-        2 => who().prop_map(Op::Accept),
         3 => (who(), 0..ROLES.len()).prop_map(|(n, roles)| Op::Roles(n, roles)),
         1 => (who(), 0u8..4).prop_map(|(n, how)| Op::Stand(n, how)),
         4 => prop_oneof![Just(1_000), Just(61_000), Just(EXECUTE_MS + 1_000), Just(PENDING_MS + 1_000)].prop_map(Op::Clock),
@@ -95,8 +90,6 @@ struct Witness {
     authors: Vec<usize>,
     // Who approved the content as it is now: emptied whenever that changes.
     approved: Vec<usize>,
-    // A narrower one that nobody has accepted.
-    to_accept: bool,
     begun: usize,
     over: bool,
     revised_at: i64,
@@ -155,19 +148,6 @@ impl World {
             Op::Deny(n) => self.seen.over |= self.with(|case, moment| case.deny(&user(*n), moment).is_ok()),
             Op::Withdraw(n) => self.seen.over |= self.case.withdraw(&user(*n)).is_ok(),
             Op::Revise(n) => self.revise(*n),
-            Op::Narrow(n, less) => {
-                let digest = self.next_digest();
-                if self.with(|case, moment| case.narrow(&user(*n), (&digest, *less), moment).is_ok()) {
-                    assert!(*less, "an approver asked for more");
-                    (self.seen.approved, self.seen.to_accept, self.seen.revised_at) = (vec![*n], true, self.now.0);
-                }
-            }
-            Op::Accept(n) => {
-                let now = self.now;
-                if self.case.accept(&user(*n), now).is_ok() {
-                    self.seen.to_accept = false;
-                }
-            }
             Op::Roles(n, roles) => self.people[*n].grants = grants(*roles),
             Op::Stand(n, how) => {
                 self.people[*n].standing = [Standing::Able, Standing::Disabled, Standing::FewKeys, Standing::Frozen][usize::from(*how)];
@@ -194,7 +174,7 @@ impl World {
         let (by, rule, now) = (self.people[n].clone(), self.rule.clone(), self.now);
         if self.case.revise(&by, (&digest, &rule), now).is_ok() {
             self.seen.authors.push(n);
-            (self.seen.approved, self.seen.to_accept, self.seen.revised_at) = (Vec::new(), false, now.0);
+            (self.seen.approved, self.seen.revised_at) = (Vec::new(), now.0);
         }
     }
 
@@ -204,7 +184,6 @@ impl World {
             Next::Execute => {
                 self.seen.begun += 1;
                 assert!(!self.seen.over, "begun after it had ended");
-                assert!(!self.seen.to_accept, "begun before what was narrowed was accepted");
                 let able: Vec<(usize, Vec<Grant>)> = self
                     .seen
                     .approved
@@ -321,20 +300,4 @@ fn somebody_alone_signs_again_after_a_while_and_never_once_there_are_two() {
     assert!(vote.is_alone, "it is not called an approval");
     assert_eq!(case.next(&at(ALONE_MS, false)), Next::Wait, "a second person came: it takes theirs");
     assert_eq!(case.next(&at(ALONE_MS, true)), Next::Approve);
-}
-
-#[test]
-fn who_narrows_has_approved_and_waits_for_whoever_asked() {
-    let now = Timestamp(1_000_000_000);
-    let rule = rules()[0].clone();
-    let people: Vec<Voter> = [1, 3, 3].iter().enumerate().map(|(n, roles)| voter(n, *roles)).collect();
-    let moment = Moment { people: &people, rule: &rule, is_alone: false, now };
-    let mut case = case(0, &rule, now);
-    assert_eq!(case.narrow(&user(1), ("d2", false), &moment), Err(WhyNot::NotLess));
-    case.narrow(&user(1), ("d2", true), &moment).unwrap();
-    assert_eq!((case.request.revision, case.next(&moment)), (2, Next::Wait));
-    assert_eq!(case.can_vote(&user(2), &moment), Err(WhyNot::ToAccept));
-    assert_eq!(case.accept(&user(1), now), Err(WhyNot::NotRequester));
-    case.accept(&user(0), now).unwrap();
-    assert_eq!(case.next(&moment), Next::Approve);
 }

@@ -297,15 +297,6 @@ impl Scene {
         self.asked_by(whose, self.of(whose).operator).await
     }
 
-    /// The same, of which risk has approved less.
-    pub async fn narrowed(&self, whose: Whose) -> RequestId {
-        let id = self.asked(whose).await;
-        let less = [("max_order_notional".to_owned(), "2500".to_owned())];
-        let act = self.test.app.prepare_narrowing(&self.test.actor("risk"), &id, &less).await.unwrap();
-        self.test.sign("risk", &act).await.unwrap();
-        id
-    }
-
     /// No request for another policy of limits is open.
     pub async fn no_policy_asked(&self) {
         let mut tx = self.test.fresh.db.read().await.unwrap();

@@ -66,28 +66,6 @@ on_both!(another_revision_drops_what_was_approved_and_makes_its_author_one_who_d
     test.log_is_good().await;
 });
 
-on_both!(an_approver_approves_less_and_whoever_asked_accepts_it, |fresh: Fresh| async move {
-    let test = TestApp::new(fresh).await;
-    let bot = limited(&test, "arb-1").await;
-    let id = ask(&test, "operator", &bot.id, "3000").await.unwrap();
-    let narrow = async |by: &str, text: &str| test.app.prepare_narrowing(&test.actor(by), &id, &order(text)).await;
-    for more in ["3000", "3500", "1000"] {
-        assert!(why(narrow("risk", more).await).contains("not less than what was asked"), "{more}");
-    }
-    assert!(why(narrow("operator", "2500").await).contains("own request"));
-    let act = narrow("risk", "2500").await.unwrap();
-    test.sign("risk", &act).await.unwrap();
-    let waits = view(&test, &id).await;
-    assert_eq!((waits.row.state, waits.row.revision), (RequestState::Pending, 2));
-    assert_eq!(holds(&test, &bot.id).0, "2000", "whoever asked has not accepted it");
-    assert!(was_told(&test, "operator", "Waits for you").await);
-    assert!(why(approve(&test, "lead", &id).await).contains("must first accept"));
-    assert!(why(test.app.accept_narrowing(&test.actor("lead"), &id).await).contains("only whoever asked"));
-    test.app.accept_narrowing(&test.actor("operator"), &id).await.unwrap();
-    assert_eq!((state(&test, &id).await, holds(&test, &bot.id)), (RequestState::Executed, ("2500".to_owned(), 2)));
-    test.log_is_good().await;
-});
-
 on_both!(what_it_was_asked_over_has_changed_and_nothing_is_applied_anyway, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let bot = limited(&test, "arb-1").await;

@@ -51,7 +51,6 @@ pub fn sentence(app: &App, act: &ActView) -> String {
         ActKind::Recover { site: Some(_), .. } => "Take the site over, with the fleet paused".to_owned(),
         ActKind::Recover { next, .. } => format!("Let the log go on as {next}, with the fleet paused"),
         ActKind::RequestApprove { content, .. } => format!("Approve: {}", asked(app, content)),
-        ActKind::RequestNarrow { content, .. } => format!("Approve in part: {}", asked(app, content)),
         ActKind::Drill { bot: id, control } => format!("Pause bot {} for a drill, while bot {} goes on", bot(app, id), bot(app, control)),
     }
 }
@@ -87,7 +86,7 @@ pub fn button(act: &ActView) -> String {
         ActKind::StopDeviceLink { .. } => "Sign for 1 phone".to_owned(),
         ActKind::Recover { .. } => "Sign 1 recovery of the site".to_owned(),
         ActKind::Drill { .. } => "Sign 1 drill".to_owned(),
-        ActKind::RequestApprove { .. } | ActKind::RequestNarrow { .. } => "Sign 1 approval".to_owned(),
+        ActKind::RequestApprove { .. } => "Sign 1 approval".to_owned(),
     }
 }
 
@@ -156,9 +155,6 @@ pub fn effect(act: &ActView) -> &'static str {
         ActKind::RequestApprove { .. } => {
             "Your approval counts for exactly this content. The last one that is needed carries the request out, at once or after its delay. Until then you can take it back."
         }
-        ActKind::RequestNarrow { .. } => {
-            "This makes another revision of the request, which asks for less and which you have approved. Earlier approvals are dropped. Whoever asked must accept it before it goes on."
-        }
         ActKind::Drill { .. } => {
             "The bot is paused at once, and each step is measured. It stays paused until the hold is released and the bot is started again."
         }
@@ -212,9 +208,7 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         // The address itself is shown to whoever signs, and to nobody else.
         ActKind::MailAddress { address, .. } => address.iter().map(|digest| ("Salted digest of the address", digest.clone())).collect(),
         ActKind::Recover { .. } => recover_facts(app, &act.act.kind),
-        ActKind::RequestApprove { request, revision, digest, content } | ActKind::RequestNarrow { request, revision, digest, content } => {
-            request_facts((request, *revision), digest, content)
-        }
+        ActKind::RequestApprove { request, revision, digest, content } => request_facts((request, *revision), digest, content),
         ActKind::Drill { bot, control } => vec![("Bot", bot.to_string()), ("Must go on", control.to_string())],
         ActKind::StopDeviceLink { user, name } => vec![("Phone", name.clone()), ("Person", user.to_string())],
         ActKind::TokenCreate { .. } | ActKind::StopDevices { .. } => Vec::new(),
@@ -280,7 +274,7 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         }
         ActKind::Start { .. } if seat == 1 => "an operator or lead of the team of every bot in it".to_owned(),
         ActKind::Drill { .. } if seat == 1 => "an operator or lead of the bot's team, or risk".to_owned(),
-        ActKind::RequestApprove { .. } | ActKind::RequestNarrow { .. } => "whom the request's policy names".to_owned(),
+        ActKind::RequestApprove { .. } => "whom the request's policy names".to_owned(),
         ActKind::Start { .. } | ActKind::Drill { .. } => "another person: a lead, or risk".to_owned(),
         ActKind::EnrolmentCode { .. } | ActKind::AgentConfirm { .. } | ActKind::AgentRevoke { .. } => {
             "an operator (up to stage sandbox) or a lead of the bot's team".to_owned()

@@ -50,20 +50,6 @@ pub async fn approve(State(app): Shared, person: Person, Path(id): Path<String>,
     prepared(&app, &person, &id, act).await
 }
 
-/// Prepares an approval of less.
-pub async fn narrow(State(app): Shared, person: Person, Path(id): Path<String>, Posted(typed): Posted<Vec<(String, String)>>) -> Answer {
-    let id = id_of(&id)?;
-    let act = app.prepare_narrowing(&person.actor, &id, &typed).await;
-    prepared(&app, &person, &id, act).await
-}
-
-/// Accepts what was narrowed.
-pub async fn accept(State(app): Shared, Path(id): Path<String>, ByTouch(person, _): ByTouch<Nothing>) -> Answer {
-    let id = id_of(&id)?;
-    let outcome = app.accept_narrowing(&person.actor, &id).await;
-    done(&app, &person, &id, outcome).await
-}
-
 /// Takes an approval back.
 pub async fn take_back(State(app): Shared, person: Person, Path(id): Path<String>, _: Posted<Nothing>) -> Answer {
     let id = id_of(&id)?;

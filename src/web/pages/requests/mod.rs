@@ -95,7 +95,6 @@ fn over(app: &App, row: &RequestRow) -> Over {
 /// How a request stands, in a word or two.
 fn chip(row: &RequestRow) -> Chip {
     match row.state {
-        RequestState::Pending if row.to_accept.is_some() => Chip::new(Tone::Open, "Waits for whoever asked"),
         RequestState::Pending => Chip::new(Tone::Open, "Waits for approval"),
         RequestState::Approved => Chip::new(Tone::Open, "Approved, waits for its delay"),
         RequestState::Executing => Chip::new(Tone::Open, "Is carried out"),

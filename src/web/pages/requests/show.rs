@@ -10,7 +10,7 @@ use crate::authz::{self, Action};
 use crate::domain::{
     RequestId, RequestState, Timestamp,
     approval::seat_words,
-    request::{ALONE_MS, Content, Line, Seat as RuleSeat},
+    request::{ALONE_MS, Line, Seat as RuleSeat},
 };
 use crate::web::{
     Answer, Shared, WebError,
@@ -44,20 +44,11 @@ pub(super) struct Happened {
 #[derive(Default)]
 pub(super) struct May {
     pub(super) approve: bool,
-    pub(super) narrow: bool,
-    pub(super) accept: bool,
     pub(super) deny: bool,
     pub(super) take_back: bool,
     pub(super) withdraw: bool,
     pub(super) edit: bool,
     pub(super) comment: bool,
-}
-
-/// A limit that an approver may make less of.
-pub(super) struct Less {
-    pub(super) name: String,
-    pub(super) words: String,
-    pub(super) hint: String,
 }
 
 #[derive(Template)]
@@ -90,8 +81,6 @@ pub(super) struct One {
     pub(super) is_alone: bool,
     pub(super) alone_min: i64,
     pub(super) may: May,
-    pub(super) less: Vec<Less>,
-    pub(super) narrowed_by: String,
     pub(super) bot: Option<(String, String)>,
     pub(super) reported: Option<Reported>,
     pub(super) happened: Vec<Happened>,
@@ -149,9 +138,7 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
         obstacle,
         is_alone: company.is_alone,
         alone_min: ALONE_MS / 60_000,
-        less: if may.narrow { less(&view) } else { Vec::new() },
         may,
-        narrowed_by: view.row.to_accept.as_ref().map(|by| app.people().who(by)).unwrap_or_default(),
         bot: row.as_ref().map(|row| (row.bot.name.clone(), format!("/bots/{}", row.bot.id))),
         reported: row.as_ref().map(|row| bots::reported(app, row, frame.now)),
         happened: happened(app, &view),
@@ -178,8 +165,6 @@ fn may(person: &Person, view: &RequestView, company: &Company, is_stale: bool) -
     let has_voted = view.case.votes_now().any(|vote| vote.user == person.user);
     let may = May {
         approve: votes,
-        narrow: votes && !is_own && matches!(view.content(), Content::Limits { .. }),
-        accept: is_own && is_before && view.row.to_accept.is_some(),
         deny: checks(Action::VoteRequest) && view.case.can_deny(&person.user, &moment).is_ok(),
         take_back: is_before && has_voted && checks(Action::VoteRequest),
         withdraw: is_own && is_before && checks(Action::DiscussRequest),
@@ -193,26 +178,13 @@ fn may(person: &Person, view: &RequestView, company: &Company, is_stale: bool) -
     (may, obstacle)
 }
 
-fn less(view: &RequestView) -> Vec<Less> {
-    let Content::Limits { set, .. } = view.content() else { return Vec::new() };
-    let plain = crate::domain::request::content::plain;
-    let of = |named: &crate::domain::limits::Named| {
-        let change = set.get(named.name).filter(|change| change.raises())?;
-        let now = change.now.as_ref().map(plain).unwrap_or_default();
-        let hint = format!("Between {now}, which is now, and {}, which is asked for. Empty: as asked.", plain(&change.after));
-        Some(Less { name: named.name.to_owned(), words: named.words.to_owned(), hint })
-    };
-    crate::domain::limits::NUMBERS.iter().filter_map(of).collect()
-}
-
 fn happened(app: &App, view: &RequestView) -> Vec<Happened> {
     let who = |id: &crate::domain::UserId| app.people().who(id);
     let mut all = Vec::new();
     for one in &view.revisions {
-        let did = match (one.revision, one.narrows) {
-            (1, _) => "asked".to_owned(),
-            (n, true) => format!("approved less: revision {n}"),
-            (n, false) => format!("changed it: revision {n}"),
+        let did = match one.revision {
+            1 => "asked".to_owned(),
+            n => format!("changed it: revision {n}"),
         };
         let from = format!("SHA-256 {}", one.digest);
         all.push(Happened { at: one.made_at, words: format!("{} {did}. {}", who(&one.author), one.why), from });
@@ -271,9 +243,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             obstacle: if may.approve { String::new() } else { "It is your own request: nobody approves their own.".to_owned() },
             is_alone: false,
             alone_min: 5,
-            less: vec![Less { name: "max_leverage".to_owned(), words: "Leverage".to_owned(), hint: "Between 2 and 3.".to_owned() }],
             may,
-            narrowed_by: String::new(),
             bot: Some(("grid-07".to_owned(), "/bots/7".to_owned())),
             reported: None,
             happened: vec![Happened { at: samples::now(), words: "L. Sato asked. Why not".to_owned(), from: "SHA-256 5f".to_owned() }],
@@ -282,8 +252,8 @@ pub(super) fn samples() -> Vec<(String, String)> {
         .render()
         .unwrap()
     };
-    let voter = May { approve: true, narrow: true, deny: true, comment: true, ..May::default() };
-    let requester = May { accept: true, withdraw: true, edit: true, take_back: true, comment: true, ..May::default() };
+    let voter = May { approve: true, deny: true, comment: true, ..May::default() };
+    let requester = May { withdraw: true, edit: true, take_back: true, comment: true, ..May::default() };
     vec![
         ("request-vote".to_owned(), page(voter, Problems::none(), true)),
         ("request-own".to_owned(), page(requester, Problems::one("why", "Say why not."), true)),

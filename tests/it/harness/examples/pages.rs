@@ -208,8 +208,6 @@ impl Scene {
                 let seen = self.test.app.request(&self.test.actor("auditor"), &id).await.unwrap();
                 Ask::form(at(&id), &[("digest", &seen.case.request.digest)])
             }
-            "/requests/{id}/narrow" => Ask::form(at(&self.asked(whose).await), &[("max_order_notional", "2500")]),
-            "/requests/{id}/accept" => Ask::form(at(&self.narrowed(whose).await), &[]),
             "/requests/{id}/take-back" => Ask::form(at(&self.voted(caller.who.person()).await), &[]),
             "/requests/{id}/deny" => Ask::form(at(&self.asked(whose).await), &[("why", "not before the audit")]),
             "/requests/{id}/withdraw" => Ask::form(at(&self.asked(whose).await), &[]),
