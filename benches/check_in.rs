@@ -14,7 +14,7 @@
 
 mod ground;
 
-use andon::domain::HoldId;
+use andon::domain::{Clock, HoldId};
 use ground::{
     bare,
     figures::{Figures, Targets, machine, now_us, option},
@@ -29,7 +29,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 /// What a rush is held against at the most: above it nothing is asked.
@@ -79,7 +79,7 @@ async fn killed(server: Process, mut here: Rush, site: &Site) -> (i64, f64) {
     let answered = Arc::new(AtomicI64::new(0));
     let asking = tokio::spawn(ask(format!("http://{}/agent/v1/holds", server.address), site.agents.clone(), answered.clone()));
     here.run(Duration::from_secs(3)).await;
-    let at_us = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+    let at_us = Clock::system().now().0;
     let before = answered.load(Ordering::SeqCst);
     server.kill();
     asking.abort();
@@ -103,8 +103,8 @@ async fn killed(server: Process, mut here: Rush, site: &Site) -> (i64, f64) {
         site.agents.len()
     );
     assert!(before > 0 && heard.len() == site.agents.len(), "the kill came before anything was kept");
-    let oldest = i128::from(*heard.iter().min().unwrap());
-    ((before - holds).max(0), (i128::try_from(at_us).unwrap() - oldest) as f64 / 1_000.0)
+    let oldest = *heard.iter().min().unwrap();
+    ((before - holds).max(0), (at_us - oldest) as f64 / 1_000.0)
 }
 
 /// Agents ask for holds, one after the other.
