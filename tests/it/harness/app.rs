@@ -307,7 +307,7 @@ impl TestApp {
     /// Waits until what agents said last is in the database.
     pub async fn said_is_stored(&self) {
         until("what agents said last", async || {
-            let stored = storage::seen::seen_all(&mut *self.fresh.db.read().await.unwrap()).await.unwrap();
+            let stored = storage::seen::seen_all(&mut self.fresh.db.read().await.unwrap()).await.unwrap();
             let is_stored = |seen: &AgentSeen| {
                 let same = |row: &storage::seen::Seen| (row.at, row.epoch, row.state) == (seen.at, seen.epoch, seen.state);
                 stored.iter().any(|row| row.agent_id == seen.agent && same(row))
