@@ -128,6 +128,22 @@ impl App {
     pub async fn load_seen(&self) -> Result<(), AppError> {
         let all = storage::seen::seen_all(&mut *self.db.read().await?).await?;
         all.into_iter().for_each(|seen| self.book.note_stored(of_stored(seen)));
+        self.load_counts(Timestamp(i64::MIN)).await
+    }
+
+    /// Takes in what was counted of bots after a moment, before this process began or by other replicas, where it is newer than what was
+    /// counted here.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn load_counts(&self, after: Timestamp) -> Result<(), AppError> {
+        let all = storage::gauges::gauge_since(&mut *self.db.read().await?, after).await?;
+        for row in all {
+            match serde_json::from_str(&row.counted) {
+                Ok(counted) => self.gauges.note_stored(&row.bot_id, counted),
+                Err(error) => tracing::error!(bot = %row.bot_id, %error, "what was counted of a bot cannot be read; it is counted anew"),
+            }
+        }
         Ok(())
     }
 

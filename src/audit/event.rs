@@ -340,6 +340,22 @@ pub enum Event {
     LimitsChanged { bot: BotId, version: i64, values: String, why: String, request: RequestId },
     #[serde(rename = "policy.changed")]
     PolicyChanged { version: i64, about: RequestKind, rule: Rule, request: RequestId },
+    /// A version of a level of limits. `holds`: the version of what holds for the bot, where that follows at once and changed.
+    #[serde(rename = "limits.set")]
+    LimitsSet {
+        level: String,
+        version: i64,
+        values: String,
+        why: String,
+        review_by_us: Option<i64>,
+        request: Option<RequestId>,
+        bot: Option<BotId>,
+        team: Option<TeamId>,
+        holds: Option<i64>,
+    },
+    /// What holds for bots follows what was set above them: each with the version that holds from now on.
+    #[serde(rename = "limits.spread")]
+    LimitsSpread { bots: Vec<(BotId, i64)> },
 }
 
 /// The most ids that an entry lists; beyond it count and digest stand for them (a leaf holds 65,535 bytes).

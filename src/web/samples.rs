@@ -137,6 +137,7 @@ fn all() -> Vec<(String, String)> {
         recover::samples(),
         staged::samples(),
         requests::samples(),
+        limits::samples(),
         policies::samples(),
     ];
     stopping.into_iter().chain(others).flatten().collect()

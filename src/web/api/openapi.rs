@@ -71,6 +71,9 @@ impl Modify for Tokens {
         v1::requests::deny,
         v1::requests::withdraw,
         v1::requests::comment,
+        v1::limits::show,
+        v1::limits::tighten,
+        v1::limits::versions,
     )
 )]
 pub struct Description;

@@ -3,6 +3,7 @@
 mod api;
 mod client;
 mod fuzz;
+mod limits;
 mod long_poll;
 mod poll;
 mod same;

@@ -25,7 +25,9 @@ impl Scene {
             | "/pause" | "/holds" | "/live/fleet" | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams"
             | "/venues" | "/kill" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new" | "/agents" | "/audit"
             | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" | "/notices" | "/demo/mail" | "/stop-device"
-            | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" | "/requests" | "/policies" => route.path.to_owned(),
+            | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" | "/requests" | "/policies" | "/limits" | "/limits/ask" => {
+                route.path.to_owned()
+            }
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),
@@ -261,6 +263,19 @@ impl Scene {
                 let bot = self.limited(whose).await;
                 Ask::form(at(bot.id.as_str()), &[("max_order_notional", "3000"), ("why", "the book is deeper now")])
             }
+            "/limits" => {
+                let level = format!("bot:{}", self.bot(whose).await.id);
+                Ask::form(path, &[("of", &level), ("max_leverage", "2"), ("why", "storm ahead")])
+            }
+            "/limits/ask" => {
+                let level = format!("team:{}", of.team);
+                let typed = [("max_leverage".to_owned(), "2".to_owned())];
+                let node = andon::domain::limits::Node::from_one(&level).unwrap();
+                // Once is enough: what stands may be asked over again.
+                let _ = self.test.app.tighten(&self.test.actor("risk"), &node, &typed, "").await;
+                self.no_request_of(&level).await;
+                Ask::form(path, &[("of", &level), ("max_leverage", "3"), ("why", "the hedge is in place")])
+            }
             "/bots/{id}/limits/half" => {
                 let bot = self.limited(whose).await;
                 Ask::form(at(bot.id.as_str()), &[("version", &bot.limits.version.to_string())])
@@ -280,6 +295,15 @@ impl Scene {
     /// A venue, by its id.
     async fn venue(&self) -> String {
         self.test.app.create_venue(&self.test.actor("admin"), &self.name("venue"), "test").await.unwrap().id.to_string()
+    }
+
+    /// Nobody asks for other limits of a level any more.
+    async fn no_request_of(&self, level: &str) {
+        let requests = self.test.app.requests(&self.test.actor("auditor"), None, 1_000).await.unwrap().0;
+        for open in requests.into_iter().filter(|row| row.target == level && row.state.is_open()) {
+            let asked_by = self.test.app.actor_of(&open.requester, false).unwrap();
+            self.test.app.withdraw_request(&asked_by, &open.id).await.unwrap();
+        }
     }
 
     /// A bot with limits that can be halved.
