@@ -37,7 +37,7 @@ pub struct Use {
 impl App {
     /// The limits that hold for a bot, made ready for judging.
     fn compiled(&self, bot: &BotFacts) -> Compiled {
-        self.limit_book.tree().path(bot, &[], |path| Compiled::of(bot.limits.version, &bot.limits.values, path))
+        self.limit_book.tree().path(bot, |path| Compiled::of(bot.limits.version, &bot.limits.values, path))
     }
 
     /// Judges what a check-in brought, which is in the book by now. Never waits.

@@ -5,7 +5,7 @@ use crate::domain::{
     BotFacts, BotId, Decimal, Epoch, Timestamp,
     limits::{Limits, Node, Path},
 };
-use crate::storage::limits::NodeRow;
+use crate::storage::{limit_overrides::OverrideRow, limits::NodeRow};
 use serde_json::{Map, Value};
 use std::{
     collections::HashMap,
@@ -20,14 +20,35 @@ pub struct Tree {
     pub epoch: Epoch,
     nodes: HashMap<Node, Arc<NodeRow>>,
     symbols: HashMap<BotId, Vec<Arc<NodeRow>>>,
+    overrides: HashMap<BotId, Vec<OverrideRow>>,
 }
 
 impl Tree {
     /// From rows alone.
-    pub fn of(rows: Vec<NodeRow>) -> Self {
+    pub fn of(rows: Vec<NodeRow>, overrides: Vec<OverrideRow>) -> Self {
         let mut tree = Self::default();
         rows.into_iter().for_each(|row| tree.take(row));
+        tree.take_overrides(overrides);
         tree
+    }
+
+    /// Replaces the exceptions by those in force.
+    fn take_overrides(&mut self, rows: Vec<OverrideRow>) {
+        self.overrides.clear();
+        for row in rows {
+            self.epoch = self.epoch.max(row.epoch);
+            self.overrides.entry(row.bot_id.clone()).or_default().push(row);
+        }
+    }
+
+    /// Every exception in force.
+    pub fn all_overrides(&self) -> impl Iterator<Item = &OverrideRow> {
+        self.overrides.values().flatten()
+    }
+
+    /// The exceptions in force of a bot.
+    pub fn overrides(&self, bot: &BotId) -> &[OverrideRow] {
+        self.overrides.get(bot).map_or(&[], Vec::as_slice)
     }
 
     fn take(&mut self, row: NodeRow) {
@@ -72,7 +93,9 @@ impl Tree {
     }
 
     /// Looks down the path to a bot.
-    pub fn path<T>(&self, bot: &BotFacts, overrides: &[(&str, Decimal)], then: impl FnOnce(&Path<'_>) -> T) -> T {
+    pub fn path<T>(&self, bot: &BotFacts, then: impl FnOnce(&Path<'_>) -> T) -> T {
+        let most = |row: &OverrideRow| Decimal::parse(&row.most).unwrap_or_default();
+        let overrides: Vec<(&str, Decimal)> = self.overrides(&bot.id).iter().map(|row| (row.symbol.as_str(), most(row))).collect();
         let values = |node: &Node| self.nodes.get(node).map(|row| &row.values);
         let symbols: Vec<(&str, &Map<String, Value>)> = self.symbols(&bot.id).iter().map(|row| (row.node.symbol(), &row.values)).collect();
         then(&Path {
@@ -80,7 +103,7 @@ impl Tree {
             team: values(&Node::Team(bot.team.clone())),
             bot: values(&Node::Bot(bot.id.clone())),
             symbols: &symbols,
-            overrides,
+            overrides: &overrides,
         })
     }
 }
@@ -103,17 +126,22 @@ impl LimitBook {
         self.tree.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
     /// Takes in levels that were read.
-    pub(crate) fn take(&self, rows: Vec<NodeRow>) {
-        if rows.is_empty() {
-            return;
-        }
-        let epoch = {
+    pub(crate) fn take(&self, rows: Vec<NodeRow>, overrides: Vec<OverrideRow>) {
+        let (is_same, epoch) = {
             let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
-            let next = Arc::make_mut(&mut tree);
-            rows.into_iter().for_each(|row| next.take(row));
-            next.epoch
+            let is_same = rows.is_empty()
+                && overrides.len() == tree.overrides.values().map(Vec::len).sum::<usize>()
+                && overrides.iter().all(|row| tree.overrides(&row.bot_id).contains(row));
+            if !is_same {
+                let next = Arc::make_mut(&mut tree);
+                rows.into_iter().for_each(|row| next.take(row));
+                next.take_overrides(overrides);
+            }
+            (is_same, tree.epoch)
         };
-        self.moved.send_replace(epoch);
+        if !is_same {
+            self.moved.send_replace(epoch);
+        }
     }
     /// Wakes when levels have changed.
     pub(crate) fn moves(&self) -> watch::Receiver<Epoch> {

@@ -51,7 +51,7 @@ impl App {
         let mut differ = Vec::new();
         for (n, bot) in view.bots().enumerate() {
             let is_asked = (is_moved || bot.fact_epoch > done.view) && bot.stage != Stage::Retired;
-            if is_asked && tree.path(bot, &[], |path| path.effective()) != bot.limits.values {
+            if is_asked && tree.path(bot, |path| path.effective()) != bot.limits.values {
                 differ.push(bot.id.clone());
             }
             if n % TURN == TURN - 1 {

@@ -203,8 +203,11 @@ impl App {
         cause: Option<(&str, &str)>,
     ) -> Result<Option<i64>, AppError> {
         let rows = storage::limits::node_around(act.tx(), &bot.team, &bot.id).await?;
-        let tree = Tree::of(rows);
-        let values = tree.path(bot, &[], |path| path.effective());
+        let now = act.now();
+        let mut overrides = storage::limit_overrides::override_open_of(act.tx(), &bot.id).await?;
+        overrides.retain(|row| row.until_at > now);
+        let tree = Tree::of(rows, overrides);
+        let values = tree.path(bot, |path| path.effective());
         if values == bot.limits.values {
             return Ok(None);
         }
@@ -287,7 +290,7 @@ impl App {
                 "its limits were changed meanwhile: version {version} stands, {seen} was shown. Nothing was halved again"
             )));
         }
-        let tree = Tree::of(storage::limits::node_around(act.tx(), &bot.team, id).await?);
+        let tree = Tree::of(storage::limits::node_around(act.tx(), &bot.team, id).await?, Vec::new());
         let own = Node::Bot(id.clone());
         let next = tree::own_halved(&tree.limits(&own), &bot.limits.values);
         let next = next.ok_or_else(|| AppError::conflict("it has no limits that could be halved; set some first"))?;

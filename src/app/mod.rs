@@ -31,6 +31,7 @@ pub mod holds;
 pub mod kills;
 pub mod ladder;
 pub mod limit_book;
+pub mod limit_overrides;
 pub mod limit_spread;
 pub mod limits;
 pub mod listings;

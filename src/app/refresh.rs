@@ -50,7 +50,8 @@ impl App {
             app.reload_books(&mut tx).await
         });
         let mut tx = self.db.read().await?;
-        self.limit_book.take(storage::limits::node_since(&mut tx, Epoch(-1)).await?);
+        let overrides = storage::limit_overrides::override_open(&mut tx).await?;
+        self.limit_book.take(storage::limits::node_since(&mut tx, Epoch(-1)).await?, overrides);
         let changes = read_changes(&mut tx, Epoch(-1)).await?;
         drop(tx);
         self.fleet.take(changes);
@@ -109,7 +110,8 @@ impl App {
         let changes = read_changes(&mut tx, since).await?;
         let news = changes.epoch > since;
         if news {
-            self.limit_book.take(storage::limits::node_since(&mut tx, since).await?);
+            let overrides = storage::limit_overrides::override_open(&mut tx).await?;
+            self.limit_book.take(storage::limits::node_since(&mut tx, since).await?, overrides);
         }
         self.fleet.take(changes);
         // Rights and sessions change without an epoch: they change nothing of what a bot may do.

@@ -356,6 +356,11 @@ pub enum Event {
     /// What holds for bots follows what was set above them: each with the version that holds from now on.
     #[serde(rename = "limits.spread")]
     LimitsSpread { bots: Vec<(BotId, i64)> },
+    /// A larger position in one symbol for a while.
+    #[serde(rename = "limits.overridden")]
+    LimitsOverridden { bot: BotId, symbol: String, most: String, until_us: i64, why: String, request: RequestId, holds: Option<i64> },
+    #[serde(rename = "limits.override_ended")]
+    LimitsOverrideEnded { bot: BotId, symbol: String, request: RequestId, why: String, holds: Option<i64> },
 }
 
 /// The most ids that an entry lists; beyond it count and digest stand for them (a leaf holds 65,535 bytes).

@@ -41,6 +41,7 @@ const VERSIONS: &[Version] = versions! {
     21 "0021_staged_start";
     22 "0022_requests";
     25 "0025_limits";
+    26 "0026_limit_overrides";
 };
 
 /// How a database's schema stands to this program.

@@ -27,6 +27,7 @@ pub mod gauges;
 pub mod holds;
 pub mod installation;
 pub mod invitations;
+pub mod limit_overrides;
 pub mod limits;
 pub mod migrate;
 pub mod notices;
@@ -93,6 +94,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("workers", workers::STATEMENTS),
         ("limits", limits::STATEMENTS),
         ("gauges", gauges::STATEMENTS),
+        ("limit_overrides", limit_overrides::STATEMENTS),
     ];
     files.iter().flat_map(|(file, all)| all.iter().map(|(name, sql)| (*file, *name, *sql))).collect()
 }

@@ -210,6 +210,8 @@ routes! {
     GET "/limits" Access::Person(Action::See) => super::pages::limits::show;
     POST "/limits" Access::Person(Action::TightenLimits) => super::pages::limits::tighten;
     GET "/limits/ask" Access::Person(Action::See) => super::pages::requests::ask::show_level;
+    POST "/bots/{id}/limits/override" Access::Person(Action::AskRequest) => super::pages::bots::limits::ask_override;
+    POST "/limits/overrides/{id}/end" Access::Person(Action::TightenLimits) => super::pages::limits::end_override;
     POST "/limits/ask" Access::Person(Action::AskRequest) => super::pages::requests::ask::create_level;
 
     POST "/agent/v1/enrol" Access::Public => super::agent::enrol::create;

@@ -43,5 +43,8 @@ pub async fn round(app: &Arc<App>) {
         }
     });
     futures_util::future::join_all(stops).await;
+    if let Err(error) = app.end_overrides_due().await {
+        tracing::warn!(%error, "exceptions whose time is over could not be ended yet; it is tried again");
+    }
     app.judge_totals().await;
 }

@@ -172,7 +172,7 @@ on_both!(a_team_limit_reaches_its_bots_and_stops_whoever_does_not_take_it_over, 
     assert_eq!(history[0].why, "by team arb: storm ahead");
     // A bot's own looser limit does not undo what stands above it.
     let bot = facts(&test.app, &bots[0]);
-    assert_eq!(test.app.limit_tree().path(&bot, &[], |path| path.decided_by(&andon::domain::limits::NUMBERS[0])), Some("team"));
+    assert_eq!(test.app.limit_tree().path(&bot, |path| path.decided_by(&andon::domain::limits::NUMBERS[0])), Some("team"));
     let loosens = test.app.tighten(&risk, &team, &typed(&[("max_leverage", "none")]), "").await;
     assert!(matches!(loosens, Err(AppError::Invalid(_))), "{loosens:?}");
     assert!(matches!(

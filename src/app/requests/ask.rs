@@ -16,9 +16,18 @@ use crate::domain::{
 use crate::storage::{self, Lane, requests::RequestRow};
 
 /// What is asked for, and why.
-struct Asked {
-    content: Content,
-    why: String,
+pub(crate) struct Asked {
+    pub(crate) content: Content,
+    pub(crate) why: String,
+}
+
+/// The bot that it is about.
+pub(crate) fn bot_of(content: &Content) -> Option<BotId> {
+    match content {
+        Content::Limits { of, .. } => of.node().bot().cloned(),
+        Content::Override { bot, .. } => Some(bot.clone()),
+        Content::Policy { .. } => None,
+    }
 }
 
 /// Checks a reason that is demanded.
@@ -29,7 +38,7 @@ pub(crate) fn reason(why: &str, missing: &str) -> Result<String, AppError> {
 }
 
 /// What whoever approves needs to read.
-const WHY: &str = "Say why: whoever approves reads it";
+pub(crate) const WHY: &str = "Say why: whoever approves reads it";
 
 impl App {
     /// Asks for other limits of a bot, given as names and texts; an empty text leaves what stands, `none` takes a limit away.
@@ -101,7 +110,7 @@ impl App {
         Err(Invalid::one("seats", why).into())
     }
 
-    async fn ask(&self, permit: Permit, asked: Asked) -> Result<RequestId, AppError> {
+    pub(crate) async fn ask(&self, permit: Permit, asked: Asked) -> Result<RequestId, AppError> {
         let user = permit.actor().user().ok_or_else(|| AppError::conflict("only a person asks"))?.clone();
         let mut act = self.begin(permit, Lane::Normal).await?;
         act.epoch().await?;
@@ -130,7 +139,7 @@ impl App {
             outcome: None,
         };
         storage::requests::request_insert(act.tx(), &row).await?;
-        let bot = if let Content::Limits { of, .. } = &content { of.node().bot().cloned() } else { None };
+        let bot = bot_of(&content);
         let revision = self.write_revision(&mut act, (&row.id, 1), content, (&user, &why)).await?;
         let view = RequestView::of(row, vec![revision.clone()], Vec::new())?;
         self.tell_asked(&mut act, &view, "").await?;
@@ -159,6 +168,7 @@ impl App {
     async fn team_of(&self, act: &mut Act<'_>, content: &Content) -> Result<Option<crate::domain::TeamId>, AppError> {
         match content {
             Content::Limits { of, .. } => self.team_of_level(act.tx(), &of.node()).await,
+            Content::Override { bot, .. } => self.team_of_level(act.tx(), &Node::Bot(bot.clone())).await,
             Content::Policy { .. } => Ok(None),
         }
     }

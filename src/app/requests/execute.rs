@@ -26,6 +26,9 @@ impl App {
     pub(crate) async fn stale_reason(&self, conn: &mut Conn, content: &Content) -> Result<Option<String>, AppError> {
         Ok(match content {
             Content::Limits { of, set } => stale_limits(&limits_of(conn, &of.node()).await?.0, set),
+            Content::Override { until, .. } => {
+                (*until <= self.clock.now()).then(|| "the time for which it was asked is over; ask again".to_owned())
+            }
             Content::Policy { about, now, .. } => {
                 let is_so = storage::approvals::policy_now(conn).await?.of(*about) == now;
                 (!is_so).then(|| "this policy has changed since it was asked; ask again over what it is now".to_owned())
@@ -141,6 +144,17 @@ impl App {
         match view.content() {
             Content::Limits { of, set } => self.loosen(act, view, (&of.node(), set)).await,
             Content::Policy { about, now, after } => self.change_policy(act, view, (*about, now, after)).await,
+            Content::Override { bot, symbol, most, until, .. } => {
+                let bot = storage::bots::bot_by_id(act.tx(), bot).await?.ok_or(AppError::NotFound("bot"))?;
+                if bot.stage == Stage::Retired {
+                    return Ok(Err(Undone::Failed("the bot is retired".to_owned())));
+                }
+                if Some(&bot.team) != view.row.team_id.as_ref() {
+                    return Ok(Err(Undone::Stale("the bot belongs to another team now: that team's people must approve it".to_owned())));
+                }
+                let event = self.begin_override(act, &bot, (symbol, *most, *until), (&view.row.id, view.why())).await?;
+                Ok(Ok((event, format!("it holds until {}", until.plain()))))
+            }
         }
     }
 

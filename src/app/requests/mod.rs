@@ -212,6 +212,10 @@ impl App {
                 let node = Node::from_one(target).unwrap_or_else(|| Node::Bot(BotId::from_stored(target.to_owned())));
                 format!("Looser limits of {}", self.limits_words(&node))
             }
+            RequestKind::Override => {
+                let (bot, symbol) = target.split_once(':').unwrap_or((target, ""));
+                format!("A larger position in {symbol} of {}", self.limits_words(&Node::Bot(BotId::from_stored(bot.to_owned()))))
+            }
             RequestKind::Policy => {
                 let about = target.parse::<RequestKind>().map_or_else(|_| target.to_owned(), |about| about.words().to_owned());
                 format!("Another policy for {about}")

@@ -1,7 +1,7 @@
 //! What a request asks for: its canonical content, the digest that is signed, and the difference of now and after.
 
 use crate::domain::{
-    BotId, RequestId,
+    BotId, Decimal, RequestId, Timestamp,
     act::{self, NotCanonical},
     approval::{RequestKind, Rule},
     limits::{Direction, Node, Setting},
@@ -38,6 +38,19 @@ pub enum Content {
         now: Rule,
         /// As it is to be.
         after: Rule,
+    },
+    /// A larger position of a bot in one symbol for a while. It ends by itself, and never passes what stands above the bot.
+    Override {
+        /// The bot.
+        bot: BotId,
+        /// The symbol.
+        symbol: String,
+        /// The largest position as it was when this was asked.
+        now: Option<Decimal>,
+        /// As it is to be.
+        most: Decimal,
+        /// Until when.
+        until: Timestamp,
     },
 }
 
@@ -120,6 +133,7 @@ impl Content {
         match self {
             Self::Limits { .. } => RequestKind::Limits,
             Self::Policy { .. } => RequestKind::Policy,
+            Self::Override { .. } => RequestKind::Override,
         }
     }
     /// What it is about: one open request per kind and target.
@@ -128,6 +142,7 @@ impl Content {
             Self::Limits { of: Of::Bot(bot), .. } => bot.to_string(),
             Self::Limits { of: Of::Level(node), .. } => node.in_one(),
             Self::Policy { about, .. } => about.to_string(),
+            Self::Override { bot, symbol, .. } => format!("{bot}:{symbol}"),
         }
     }
     /// The difference, line by line.
@@ -145,6 +160,12 @@ impl Content {
                 };
                 set.iter().filter_map(line).collect()
             }
+            Self::Override { symbol, now, most, until, .. } => vec![Line {
+                setting: format!("Largest position in {symbol} until {}", until.plain()),
+                now: now.map_or_else(|| "not set".to_owned(), Decimal::shortest),
+                after: most.shortest(),
+                raises: true,
+            }],
             Self::Policy { about, now, after } => vec![Line {
                 setting: format!("To approve {}", about.words()),
                 now: now.words(),

@@ -49,6 +49,8 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/bots/{id}/links", "why", &["markup", "nobody"], "what binds them is free text"),
     ("/bots/{id}/limits", "why", &["nothing"], "a reason is not demanded; with another one the limits are those that stand"),
     ("/limits", "why", &["nothing"], "a reason is not demanded; with another one the limits are those that stand"),
+    ("/bots/{id}/limits/override", "symbol", &["nobody"], "letters, digits and dashes make a symbol"),
+    ("/bots/{id}/limits/override", "why", &["markup", "nobody"], "a reason is free text"),
     ("/limits/ask", "why", &["markup", "nobody"], "a reason is free text"),
     ("/api/v1/limits", "why", &["nothing"], "a reason is not demanded"),
     ("/venues", "name", &["nobody"], "letters, digits and dashes make a name"),

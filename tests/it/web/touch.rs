@@ -19,9 +19,10 @@ use axum::http::StatusCode;
 use std::collections::BTreeSet;
 
 /// What asks for a touch. A bot's stage does on its way up only, and goes down here.
-const ASKS: [&str; 19] = [
+const ASKS: [&str; 20] = [
     "/bots",
     "/bots/{id}/limits/ask",
+    "/bots/{id}/limits/override",
     "/bots/{id}/links",
     "/bots/{id}/links/end",
     "/bots/{id}/move",

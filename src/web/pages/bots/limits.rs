@@ -1,10 +1,11 @@
 //! `/bots/{id}/limits`: a bot's own limits, and halving them. The page is that of every level (`pages/limits`).
 
 use super::id_of;
+use crate::app::limit_overrides::Asked;
 use crate::domain::limits::Node;
 use crate::web::{
     Answer, Shared,
-    extract::{Person, Posted},
+    extract::{ByTouch, Person, Posted},
     frame,
     pages::limits::{Drawn, Typed, draw, tighten_on},
     problems::Problems,
@@ -35,6 +36,26 @@ pub async fn halve(State(app): Shared, person: Person, Named(id): Named, Posted(
     let bot = id_of(&id)?;
     match app.halve_limits(&person.actor, &bot, halving.version).await {
         Ok(()) => Ok(frame::see(&format!("/bots/{id}/limits#versions"))),
+        Err(error) => draw(&app, &person, &Node::Bot(bot), Drawn { problems: Problems::of_error(error)?, ..Drawn::default() }).await,
+    }
+}
+
+/// A larger position for a while.
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(default)]
+pub struct Larger {
+    symbol: String,
+    most: String,
+    hours: String,
+    why: String,
+}
+
+/// Asks for a larger position in one symbol for a while.
+pub async fn ask_override(State(app): Shared, Named(id): Named, ByTouch(person, typed): ByTouch<Larger>) -> Answer {
+    let bot = id_of(&id)?;
+    let asked = Asked { symbol: &typed.symbol, most: &typed.most, hours: &typed.hours, why: &typed.why };
+    match app.ask_override(&person.actor, &bot, asked).await {
+        Ok(request) => Ok(frame::see(&format!("/requests/{request}"))),
         Err(error) => draw(&app, &person, &Node::Bot(bot), Drawn { problems: Problems::of_error(error)?, ..Drawn::default() }).await,
     }
 }

@@ -76,7 +76,7 @@ pub(in crate::web::pages) fn holds(app: &App, bot: &BotFacts, now: Timestamp) ->
         let limit = Decimal::parse(&bot.limits.number(named)?)?;
         let check = named.name.parse::<Check>().ok();
         let value = uses.iter().find(|one| Some(one.check) == check).and_then(|one| one.value);
-        let (from, level) = tree.path(bot, &[], |path| (path.decided_by(named), check.map(|check| path.level_of(check))));
+        let (from, level) = tree.path(bot, |path| (path.decided_by(named), check.map(|check| path.level_of(check))));
         let words = match (value, check) {
             (Some(value), _) => number(check, value, &currency),
             (None, Some(_)) => "not measured".to_owned(),

@@ -15,7 +15,7 @@ pub(in crate::web) use samples::samples;
 use crate::app::{App, AppError, limits::NodeRow};
 use crate::authz::{self, Action};
 use crate::domain::{
-    BotFacts, Timestamp, UserId,
+    BotFacts, RequestId, Timestamp, UserId,
     limits::{Node, Setting},
     time::DAY_MS,
 };
@@ -24,8 +24,9 @@ use crate::web::{
     extract::{Person, Posted},
     frame,
     page::Frame,
+    pages::sign_in::Nothing,
     problems::Problems,
-    query::Params,
+    query::{Named, Params},
 };
 use askama::Template;
 use axum::{extract::State, http::StatusCode};
@@ -56,6 +57,13 @@ pub(super) struct Version {
     pub(super) request: String,
 }
 
+/// A larger position for a while.
+pub(super) struct Exception {
+    pub(super) id: String,
+    pub(super) words: String,
+    pub(super) until: Timestamp,
+}
+
 /// How it stood on an earlier day.
 pub(super) struct Then {
     pub(super) at: Timestamp,
@@ -84,6 +92,10 @@ pub(super) struct LimitsPage {
     pub(super) version: i64,
     pub(super) holds: Option<Holds>,
     pub(super) sums: Vec<Sum>,
+    /// Exceptions in force, and how many there were within 30 days; none: the database does not answer.
+    pub(super) exceptions: Vec<Exception>,
+    pub(super) exceptions_lately: Option<i64>,
+    pub(super) may_ask: bool,
     pub(super) below: Vec<Place>,
     pub(super) below_words: &'static str,
     pub(super) below_more: usize,
@@ -152,6 +164,13 @@ pub async fn tighten(State(app): Shared, person: Person, Posted(typed): Posted<T
     tighten_on(&app, &person, &node_of(&typed_as(&typed, "of"))?, typed).await
 }
 
+/// Ends an exception before its time.
+pub async fn end_override(State(app): Shared, person: Person, Named(id): Named, _: Posted<Nothing>) -> Answer {
+    let id = RequestId::parse(&id).map_err(|_| AppError::NotFound("exception"))?;
+    let bot = app.end_override(&person.actor, &id).await?;
+    Ok(frame::see(&href(&Node::Bot(bot))))
+}
+
 /// Tightens a level, and leads to its page.
 pub(super) async fn tighten_on(app: &App, person: &Person, node: &Node, typed: Typed) -> Answer {
     match app.tighten(&person.actor, node, &typed, &typed_as(&typed, "why")).await {
@@ -193,6 +212,10 @@ pub(super) async fn draw(app: &App, person: &Person, node: &Node, drawn: Drawn) 
     };
     let (versions, held) = versions(app, person, node).await?;
     let (below, below_words, below_more) = below(app, node);
+    let exceptions_lately = match bot {
+        Some(bot) => app.overrides_lately(&bot.id).await.ok(),
+        None => None,
+    };
     let currency = facts.as_ref().and_then(|bot| app.currency_of(&bot.id)).unwrap_or_default();
     let now = frame.now;
     let page = LimitsPage {
@@ -209,6 +232,9 @@ pub(super) async fn draw(app: &App, person: &Person, node: &Node, drawn: Drawn) 
         version: bot.map_or(own.version, |bot| bot.limits.version),
         holds: bot.map(|bot| holding::holds(app, bot, now)),
         sums: holding::sums(app, node, now),
+        exceptions: bot.map(|bot| exceptions(app, bot)).unwrap_or_default(),
+        exceptions_lately,
+        may_ask: authz::check(&person.actor, Action::AskRequest, &resource).is_ok(),
         below,
         below_words,
         below_more,
@@ -237,6 +263,16 @@ fn place(app: &App, node: &Node) -> Place {
         other => app.limits_words(other),
     };
     Place { words, href: href(node), is_bare: app.limit_tree().node(node).is_none() }
+}
+
+fn exceptions(app: &App, bot: &BotFacts) -> Vec<Exception> {
+    let tree = app.limit_tree();
+    let one = |row: &crate::app::limit_overrides::OverrideRow| Exception {
+        id: row.request_id.to_string(),
+        words: format!("{} up to {}: {}", row.symbol, row.most, row.why),
+        until: row.until_at,
+    };
+    tree.overrides(&bot.id).iter().map(one).collect()
 }
 
 /// The levels above one.

@@ -1,7 +1,7 @@
 //! The page of limits, drawn from made-up levels.
 
 use super::{
-    LimitsPage, Place, Then, Version, choices, fields,
+    Exception, LimitsPage, Place, Then, Version, choices, fields,
     holding::{Held, Holds, Sum},
 };
 use crate::domain::{
@@ -58,6 +58,13 @@ fn page(node: &Node) -> LimitsPage {
         version: 2,
         holds: bot.then(|| holds("1,800 USDT", false)),
         sums: Vec::new(),
+        exceptions: vec![Exception {
+            id: samples::id(8),
+            words: "BTC/USDT up to 3000: a large hedge".to_owned(),
+            until: samples::now().plus_ms(3_600_000),
+        }],
+        exceptions_lately: bot.then_some(2),
+        may_ask: bot,
         below: vec![Place { words: "BTC/USDT".to_owned(), href: "/limits?of=symbol:7:BTC/USDT".to_owned(), is_bare: true }],
         below_words: "Symbols with limits of their own",
         below_more: 3,

@@ -4,7 +4,7 @@ use super::{
     ask::{self, Form},
     id_of,
 };
-use crate::app::{App, requests::RequestView};
+use crate::app::{App, AppError, requests::RequestView};
 use crate::domain::{
     limits::{Setting, setting::NONE},
     request::{Change, Content},
@@ -22,6 +22,9 @@ use crate::web::{
 };
 use axum::{extract::State, http::StatusCode};
 
+/// A position for a while is asked for anew, since its end is.
+const ANEW: &str = "a larger position for a while is not changed: take it back and ask anew";
+
 /// A value as it is typed.
 fn text_of(name: &str, change: &Change) -> String {
     match Setting::of(name) {
@@ -36,6 +39,7 @@ fn typed_of(view: &RequestView) -> Typed {
     let mut typed = match view.content() {
         Content::Limits { set, .. } => set.iter().map(|(name, change)| (name.clone(), text_of(name, change))).collect(),
         Content::Policy { after, .. } => policies::typed_of(after),
+        Content::Override { .. } => return Vec::new(),
     };
     typed.push(("why".to_owned(), view.why().to_owned()));
     typed
@@ -49,6 +53,7 @@ async fn draw(app: &App, person: &Person, view: &RequestView, (typed, problems):
             let form = Form { action, is_edit: true, typed, open: String::new() };
             ask::draw(app, person, &of.node(), (form, problems, status)).await
         }
+        Content::Override { .. } => Err(AppError::conflict(ANEW).into()),
         Content::Policy { about, .. } => policies::draw_edit(app, person, (*about, action), (typed, problems, status)).await,
     }
 }
@@ -66,6 +71,7 @@ pub async fn revise(State(app): Shared, Named(id): Named, ByTouch(person, typed)
     let why = typed_as(&typed, "why");
     let done = match view.content() {
         Content::Limits { .. } => app.revise_limits(&person.actor, &view.row.id, &typed, &why).await,
+        Content::Override { .. } => return Err(AppError::conflict(ANEW).into()),
         Content::Policy { .. } => match policies::rule_of(&typed) {
             Ok(rule) => app.revise_policy(&person.actor, &view.row.id, rule, &why).await,
             Err(invalid) => Err(invalid.into()),

@@ -268,14 +268,17 @@ impl Scene {
                 Ask::form(path, &[("of", &level), ("max_leverage", "2"), ("why", "storm ahead")])
             }
             "/limits/ask" => {
-                let level = format!("team:{}", of.team);
-                let typed = [("max_leverage".to_owned(), "2".to_owned())];
+                let level = format!("symbol:{}:BTC/USDT", self.bot(whose).await.id);
                 let node = andon::domain::limits::Node::from_one(&level).unwrap();
-                // Once is enough: what stands may be asked over again.
-                let _ = self.test.app.tighten(&self.test.actor("risk"), &node, &typed, "").await;
-                self.no_request_of(&level).await;
-                Ask::form(path, &[("of", &level), ("max_leverage", "3"), ("why", "the hedge is in place")])
+                let stands = [("max_order_notional".to_owned(), "2000".to_owned())];
+                self.test.app.tighten(&self.test.actor("risk"), &node, &stands, "").await.unwrap();
+                Ask::form(path, &[("of", &level), ("max_order_notional", "3000"), ("why", "the book is deeper now")])
             }
+            "/bots/{id}/limits/override" => {
+                let bot = self.positioned(whose).await;
+                Ask::form(at(bot.id.as_str()), &[("symbol", "BTC/USDT"), ("most", "3000"), ("hours", "2"), ("why", "a large hedge")])
+            }
+            "/limits/overrides/{id}/end" => Ask::form(at(self.overridden(whose).await.as_str()), &[]),
             "/bots/{id}/limits/half" => {
                 let bot = self.limited(whose).await;
                 Ask::form(at(bot.id.as_str()), &[("version", &bot.limits.version.to_string())])
@@ -297,13 +300,23 @@ impl Scene {
         self.test.app.create_venue(&self.test.actor("admin"), &self.name("venue"), "test").await.unwrap().id.to_string()
     }
 
-    /// Nobody asks for other limits of a level any more.
-    async fn no_request_of(&self, level: &str) {
-        let requests = self.test.app.requests(&self.test.actor("auditor"), None, 1_000).await.unwrap().0;
-        for open in requests.into_iter().filter(|row| row.target == level && row.state.is_open()) {
-            let asked_by = self.test.app.actor_of(&open.requester, false).unwrap();
-            self.test.app.withdraw_request(&asked_by, &open.id).await.unwrap();
-        }
+    /// A bot whose positions are limited.
+    async fn positioned(&self, whose: Whose) -> andon::domain::BotFacts {
+        let bot = self.bot(whose).await;
+        let asked = [("max_position_notional".to_owned(), "2000".to_owned())];
+        self.test.app.tighten_limits(&self.test.actor(self.of(whose).operator), &bot.id, &asked, "").await.unwrap();
+        bot
+    }
+
+    /// An exception that is in force.
+    async fn overridden(&self, whose: Whose) -> andon::domain::RequestId {
+        let bot = self.positioned(whose).await;
+        let asked = andon::app::limit_overrides::Asked { symbol: "BTC/USDT", most: "3000", hours: "2", why: "a large hedge" };
+        let id = self.test.app.ask_override(&self.test.actor(self.of(whose).operator), &bot.id, asked).await.unwrap();
+        let digest = self.test.app.request(&self.test.actor("auditor"), &id).await.unwrap().case.request.digest;
+        let act = self.test.app.prepare_approval(&self.test.actor("risk"), &id, &digest).await.unwrap();
+        self.test.sign("risk", &act).await.unwrap();
+        id
     }
 
     /// A bot with limits that can be halved.
