@@ -233,6 +233,8 @@ impl App {
         });
         fan_out::start(&app).map_err(AppError::internal)?;
         app.refresh_all().await?;
+        // Before anybody is heard: a report that came first would seem to begin the counts.
+        app.load_counts(Timestamp(i64::MIN)).await?;
         for hold in parts.spooled {
             // One that was recorded before an earlier process ended is the database's: it may be released by now.
             if !app.is_recorded(&hold.id).await? {

@@ -128,7 +128,7 @@ impl App {
     pub async fn load_seen(&self) -> Result<(), AppError> {
         let all = storage::seen::seen_all(&mut *self.db.read().await?).await?;
         all.into_iter().for_each(|seen| self.book.note_stored(of_stored(seen)));
-        self.load_counts(Timestamp(i64::MIN)).await
+        Ok(())
     }
 
     /// Takes in what was counted of bots after a moment, before this process began or by other replicas, where it is newer than what was

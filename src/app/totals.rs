@@ -127,8 +127,10 @@ impl App {
         let said = |(node, level, total, limit, version): (Node, Level, Total, Decimal, i64)| {
             let scope = if let Node::Team(team) = node { Scope::Team(team) } else { Scope::Fleet };
             let breach = Breach { check: total.check, value: total.value.shortest(), limit: limit.shortest(), symbol: None };
-            let left = if total.not_counted.is_empty() { String::new() } else { format!("; {} bots not counted", total.not_counted.len()) };
-            let why = format!("{}, over {} bots{left}", breaches::words(&breach, total.currency, (version, now)), total.counted);
+            let bots = |n: usize| if n == 1 { "1 bot".to_owned() } else { format!("{n} bots") };
+            let left =
+                if total.not_counted.is_empty() { String::new() } else { format!("; {} not counted", bots(total.not_counted.len())) };
+            let why = format!("{}, over {}{left}", breaches::words(&breach, total.currency, (version, now)), bots(total.counted));
             Broken { scope, breach, level, why }
         };
         broken.into_iter().map(said).collect()

@@ -8,7 +8,7 @@ use crate::harness::{
     db::{Fresh, on_both},
 };
 use andon::{
-    app::{App, AppError},
+    app::{App, AppError, limit_overrides::Asked},
     domain::{
         BotFacts, BotId, Hold, Level, Scope, Stage, State, StopKind, Symbol, Timestamp,
         limits::{Check, Node},
@@ -223,7 +223,7 @@ on_both!(what_all_bots_have_together_breaks_the_limit_of_their_team, |fresh: Fre
     workers::limits::round(&test.app).await;
     let hold = hold_of(&test.app, Check::TotalExposure).await;
     assert_eq!((hold.level, &hold.scope), (Level::Pause, &Scope::Team(test.team("arb"))));
-    assert!(hold.why.contains("1000.01 USDT, limit 1000 USDT") && hold.why.contains("1 bots not counted"), "{}", hold.why);
+    assert!(hold.why.contains("1000.01 USDT, limit 1000 USDT") && hold.why.contains("over 2 bots; 1 bot not counted"), "{}", hold.why);
     workers::limits::round(&test.app).await;
     assert_eq!(held_by(&test.app.fleet.view(), Check::TotalExposure).len(), 1);
     test.log_is_good().await;
@@ -282,5 +282,47 @@ on_both!(above_sandbox_what_is_missing_is_no_report_and_no_symbol, |fresh: Fresh
     agent.settle(&test.app).await;
     reports(&test.app, agent, exposed("5", "USDT")).await;
     assert!(hold_of(&test.app, Check::PositionNotional).await.why.starts_with("Largest position in BTC/USDT: 5 USDT, limit 4 USDT"));
+    test.log_is_good().await;
+});
+
+on_both!(an_exception_takes_two_people_and_ends_by_itself_or_by_one_press, |fresh: Fresh| async move {
+    let (test, bots, mut agents) = trading(fresh, &["arb-1"], &[("max_position_notional", "1000")]).await;
+    let (operator, bot) = (test.actor("operator"), bots[0].id.clone());
+    let team = Node::Team(test.team("arb"));
+    test.app.tighten(&operator, &team, &typed(&[("max_position_notional", "2500")]), "").await.unwrap();
+    let asked = |most: &'static str, hours: &'static str| Asked { symbol: "btc/usdt", most, hours, why: "a large hedge" };
+    for (most, hours) in [("900", "2"), ("none", "2"), ("2000", "0"), ("2000", "73")] {
+        assert!(test.app.ask_override(&operator, &bot, asked(most, hours)).await.is_err(), "{most} for {hours} h");
+    }
+    let largest = || {
+        let facts = facts(&test.app, &bots[0]);
+        let own = facts.limits.values.get("symbols").map(|all| all["BTC/USDT"]["max_position_notional"].as_str().unwrap().to_owned());
+        (own, facts.limits.version, facts.limits_waiting)
+    };
+    let approved = async |most| {
+        let id = test.app.ask_override(&operator, &bot, asked(most, "2")).await.unwrap();
+        let digest = test.app.request(&test.actor("auditor"), &id).await.unwrap().case.request.digest;
+        let own = test.app.prepare_approval(&operator, &id, &digest).await;
+        assert!(matches!(own, Err(AppError::NotYours(_))), "nobody approves their own");
+        assert_eq!(test.app.limit_tree().overrides(&bot).len(), 0, "nothing holds before that");
+        let act = test.app.prepare_approval(&test.actor("lead"), &id, &digest).await.unwrap();
+        test.sign("lead", &act).await.unwrap();
+        id
+    };
+    approved("3000").await;
+    assert_eq!(largest(), (Some("2500".to_owned()), 2, false), "never past what its team allows, and nobody waits for it");
+    agents[0].settle(&test.app).await;
+    reports(&test.app, &mut agents[0], exposed("2400", "USDT")).await;
+    assert!(!within(Duration::from_millis(200), async || test.app.fleet.view().open_holds().count() > 0).await);
+    test.hand.forward_ms(2 * 60 * 60 * 1_000);
+    workers::limits::round(&test.app).await;
+    assert_eq!(largest(), (None, 3, true), "it ended by itself, which tightens");
+    let second = approved("2000").await;
+    let grid = test.app.end_override(&test.actor("grid operator"), &second).await;
+    assert!(matches!(grid, Err(AppError::Denied(_))), "{grid:?}");
+    test.app.end_override(&operator, &second).await.unwrap();
+    assert_eq!(largest().0, None);
+    assert!(matches!(test.app.end_override(&operator, &second).await, Err(AppError::NotFound(_))), "once");
+    assert_eq!(test.app.overrides_lately(&bot).await.unwrap(), 2);
     test.log_is_good().await;
 });

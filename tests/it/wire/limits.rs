@@ -14,6 +14,11 @@ async fn told(line: &mut Line, state: &str) -> Value {
     }
 }
 
+/// Reads until a check-in is renewed.
+async fn renewed(line: &mut Line, seq: u64) {
+    while line.next().await.expect("the stream ended")["seq"] != seq {}
+}
+
 fn open_orders(text: &str) -> Vec<(String, String)> {
     vec![("max_open_orders".to_owned(), text.to_owned())]
 }
@@ -28,8 +33,8 @@ on_both!(a_report_over_a_limit_brings_the_stop_down_the_same_stream, |fresh: Fre
     line.check_in_with("reducing", tighter["epoch"].as_i64().unwrap(), json!({"limits_version": 1})).await;
     let freed = told(&mut line, "active").await;
     let epoch = freed["epoch"].as_i64().unwrap();
-    line.check_in_with("active", epoch, json!({"limits_version": 1, "report": {"open_orders": 5}})).await;
-    line.expect("renew").await;
+    let seq = line.check_in_with("active", epoch, json!({"limits_version": 1, "report": {"open_orders": 5}})).await;
+    renewed(&mut line, seq).await;
     line.check_in_with("active", epoch, json!({"limits_version": 1, "report": {"open_orders": 6}})).await;
     let stopped = told(&mut line, "reducing").await;
     let reason = &stopped["reasons"][0];
