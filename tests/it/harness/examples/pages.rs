@@ -95,7 +95,9 @@ impl Scene {
             "/starts/{id}/end" => Ask::form(format!("/starts/{}/end", self.staged(whose).await), &[]),
             "/starts" => Ask::form("/starts", &[("bot", self.of(whose).bot.id.as_str())]),
             path if path.starts_with("/me/keys") => self.about_own_keys(path, caller).await,
-            path if path.starts_with("/bots") || path.starts_with("/agents") => return self.about_bots(path, whose).await,
+            path if ["/bots", "/agents", "/limits"].iter().any(|start| path.starts_with(start)) => {
+                return self.about_bots(path, whose).await;
+            }
             path if path.starts_with("/holds") => return self.about_holds(path, whose).await,
             "/acts/{id}/sign" => {
                 let act = self.act(whose).await;
