@@ -1,4 +1,4 @@
-//! How many check-ins a second the server takes, decided, kept and answered, against a bare axum websocket that only reads the same JSON, in the
+//! How many check-ins a second the server takes, judged by limits of every kind, decided, kept and answered, against a bare axum websocket that only reads the same JSON, in the
 //! same run with the same agents. Then the server is killed while all of them check in ten times a second, and what is there afterwards is held
 //! against what was answered.
 //!
@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
     let time = Duration::from_secs(u64::try_from(seconds).unwrap());
     machine();
     println!("{agents} agents, each checks in as soon as it was answered, {rounds} rounds of {seconds} s in turn");
-    let site = Site::new(agents, 0, 0).await;
+    let site = Site::limited(agents).await;
     let (server, _) = Process::serve(site.dir.path());
     let bare = Process::again("--bare");
     let mut here = Rush::gather(server.address, &site.agents, true).await;

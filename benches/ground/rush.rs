@@ -120,6 +120,7 @@ fn said(agent: &Credential, epoch: i64, seq: u64) -> CheckIn {
         quantity: Some("0.25".into()),
         notional: Some("15123.40".into()),
         entry_price: Some("60493.6".into()),
+        working_notional: Some("3020.00".into()),
         ..Position::default()
     };
     let report = Report {
@@ -133,7 +134,16 @@ fn said(agent: &Credential, epoch: i64, seq: u64) -> CheckIn {
         entry_orders: Some(2),
         positions: Some(["BTC/USDT", "ETH/USDT", "SOL/USDT"].map(position).into()),
         market_data_age_ms: Some(140),
-        totals: Some(Totals::default()),
+        largest_order_notional: Some("1510.00".into()),
+        slippage_bps: Some("1.2".into()),
+        totals: Some(Totals {
+            orders: Some(5_120 + seq / 10),
+            cancels: Some(311 + seq / 20),
+            fills: Some(4_700),
+            rejects: Some(12),
+            errors: Some(3),
+            consecutive_errors: Some(0),
+        }),
         ..Report::default()
     };
     CheckIn {
@@ -141,7 +151,7 @@ fn said(agent: &Credential, epoch: i64, seq: u64) -> CheckIn {
         boot: Some(agent.boot.clone()),
         epoch: Some(Epoch(epoch)),
         state: Some(State::Halted),
-        limits_version: Some(0),
+        limits_version: Some(1),
         report: Some(report),
         ..CheckIn::default()
     }

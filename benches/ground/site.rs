@@ -33,6 +33,23 @@ pub struct Site {
 impl Site {
     /// With so many bots in four teams, so many stop tokens and so many entries.
     pub async fn new(bots: usize, presses: usize, entries: usize) -> Self {
+        Self::with_limits(bots, (presses, entries), Limits::default()).await
+    }
+
+    /// With so many bots, each with limits of every kind, by which its reports are judged.
+    pub async fn limited(bots: usize) -> Self {
+        let values = serde_json::json!({
+            "max_order_notional": "50000", "max_position_notional": "100000", "max_leverage": "3", "max_daily_loss": "5000",
+            "max_drawdown": "20000", "max_open_orders": 50, "max_orders_per_minute": 600, "max_messages_per_minute": 1200,
+            "max_consecutive_errors": 10, "max_market_data_age_ms": 2000, "max_reject_rate": "0.2", "max_slippage_bps": "25",
+            "allowed_symbols": ["BTC/USDT", "ETH/USDT", "SOL/USDT"], "currency": "USDT",
+            "trading_hours": [{"days": "1-7", "from": "00:00", "to": "24:00"}],
+            "symbols": {"SOL/USDT": {"max_position_notional": "30000"}},
+        });
+        Self::with_limits(bots, (0, 0), Limits { version: 1, values: values.as_object().unwrap().clone() }).await
+    }
+
+    async fn with_limits(bots: usize, (presses, entries): (usize, usize), limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let db = open(dir.path()).await;
         let now = Timestamp(1_760_000_000_000_000);
@@ -60,7 +77,7 @@ impl Site {
         for chunk in numbers.chunks(CHUNK) {
             let mut tx = db.write(Lane::Normal).await.unwrap();
             for n in chunk {
-                agents.push(add_bot(&mut tx, *n, &teams[n % teams.len()].id, &owner.id, now).await);
+                agents.push(add_bot(&mut tx, *n, (&teams[n % teams.len()].id, &owner.id), (now, &limits)).await);
             }
             tx.commit().await.unwrap();
         }
@@ -100,7 +117,7 @@ async fn add_tokens(tx: &mut WriteTx, owner: &UserId, count: usize, now: Timesta
     texts
 }
 
-async fn add_bot(tx: &mut WriteTx, n: usize, team: &TeamId, owner: &UserId, now: Timestamp) -> Credential {
+async fn add_bot(tx: &mut WriteTx, n: usize, (team, owner): (&TeamId, &UserId), (now, limits): (Timestamp, &Limits)) -> Credential {
     let epoch = storage::epoch::epoch_take(tx).await.unwrap();
     let bot = BotFacts {
         id: BotId::new(),
@@ -111,7 +128,7 @@ async fn add_bot(tx: &mut WriteTx, n: usize, team: &TeamId, owner: &UserId, now:
         stage: Stage::Sandbox,
         exits: Exits::Managed,
         timings: Timings::default(),
-        limits: Limits::default(),
+        limits: limits.clone(),
         limits_waiting: false,
         limits_at: Timestamp(0),
         seat: None,

@@ -69,6 +69,7 @@ impl App {
         let recorded = self.settle_boot(agent, boot, now).await?;
         self.end_old_token(agent, boot);
         let overtaken = self.without_state_if_overtaken(agent, said);
+        let is_in_order = overtaken.is_none();
         let said = overtaken.as_ref().unwrap_or(said);
         self.note(agent, said, channel, now);
         let mut can_renew = recorded;
@@ -79,6 +80,10 @@ impl App {
         let carries = Carries { holds: said.holds.iter().map(|h| h.id.clone()).collect(), limits_version: said.limits_version };
         self.note_limits_taken(&agent.bot, said.limits_version).await;
         let (bot, directive) = self.decide(agent, said).await?;
+        // A report that was overtaken on its way says what was so before the later one: its totals would seem to have begun anew.
+        if is_in_order {
+            self.judge(&bot, directive.state, said.report.is_some(), now);
+        }
         self.watch_for_refusal(&bot, &directive, said).await;
         let frame = self.frame(&bot, &directive, &carries).await?;
         let (decided, directive) = self.overtaken(&bot, directive, frame, &carries);

@@ -198,19 +198,33 @@ impl App {
     /// Pauses the fleet for one of the server's own triggers, unless such a pause stands already. Refused by nothing, like any stop.
     pub(crate) async fn place_for_trigger(self: &Arc<Self>, trigger: &'static str, why: &str) {
         let by = PlacedBy { kind: PlacerKind::Trigger, id: trigger.into(), name: trigger.into(), as_risk: false };
-        let stands = |hold: &Arc<Hold>| hold.placed_by == by && hold.scope == Scope::Fleet && hold.level >= Level::Pause;
-        if self.fleet.view().open_holds().any(stands) {
+        self.place_by_rule(by, Scope::Fleet, Level::Pause, why).await;
+    }
+
+    /// Places the hold of a trigger, unless one of it stands on that scope, at least as strict. Refused by nothing, like any stop.
+    pub(crate) async fn place_by_rule(self: &Arc<Self>, by: PlacedBy, scope: Scope, level: Level, why: &str) {
+        if self.is_held_by(&by.id, &scope, level) {
             return;
         }
         let id = HoldId::new();
         let why = text::why_lenient(why);
-        let press = Press { scope: Scope::Fleet, level: Level::Pause, why, idempotency_key: id.to_string(), terms: Terms::default() };
+        let press = Press { scope, level, why, idempotency_key: id.to_string(), terms: Terms::default() };
         let app = self.clone();
+        let trigger = by.id.clone();
         // A task of its own, as with every press: nothing that ends its caller takes it back.
         let placed = tokio::spawn(async move { app.place_once(Author::placer(&by), by, id, press, Vec::new()).await });
         if let Err(error) = placed.await {
-            tracing::error!(%error, trigger, "the fleet could not be paused");
+            tracing::error!(%error, trigger, "the hold of a trigger could not be placed");
         }
+    }
+
+    /// True while an unreleased hold of a trigger stands on a scope, at least as strict.
+    pub(crate) fn is_held_by(&self, trigger: &str, scope: &Scope, level: Level) -> bool {
+        let stands = |hold: &Arc<Hold>| {
+            let is_its = hold.placed_by.kind == PlacerKind::Trigger && hold.placed_by.id == trigger;
+            is_its && hold.scope == *scope && hold.level >= level
+        };
+        self.fleet.view().open_holds().any(stands)
     }
 
     async fn place_once(&self, author: Author, by: PlacedBy, id: HoldId, press: Press, beside: Vec<Arc<Hold>>) -> Placed {

@@ -1,19 +1,25 @@
-//! Tightening limits: one person, at once. A tightening reaches the agent with the next directive; until it has taken the version over, the
-//! bot only reduces, and one that is heard and does not take it over is stopped (ruling C10, `workers/limits.rs`).
+//! Limits: set on a level, installation, team, bot or symbol. Tightening: one person, at once. A tightening reaches the agent with the next
+//! directive; until it has taken the version over, the bot only reduces, and one that is heard and does not take it over is stopped (ruling
+//! C10, `workers/limits.rs`). What is set on a level above bots is made true of each by `limit_spread`.
 
-use super::{App, AppError, Invalid};
+use super::{App, AppError, Invalid, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Permit, Resource};
 use crate::domain::{
-    BotFacts, BotId, Limits, TeamId,
-    limits::{NUMBERS, Named, NotTighter},
+    BotFacts, BotId, Epoch, RequestId, Stage, TeamId, Timestamp, Timings,
+    limits::{LAPSE, Limits, Node, NotTighter, STALE, Setting, tree},
     text,
 };
-pub use crate::storage::bots::LimitsRow;
 use crate::storage::{self, Lane};
+pub use crate::storage::{bots::LimitsRow, limits::NodeRow};
+
+use super::limit_book::Tree;
 
 /// The reason written down for a press of *Tighten by half*.
 const BY_HALF: &str = "tightened by half";
+/// The field of a form that says by when somebody is to look at a level again.
+pub const REVIEW_BY: &str = "review_by";
+const NO_DAY: &str = "The day of the next review is a day to come, for example 2027-03-31";
 
 /// What *Tighten by half* did to a team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,27 +30,214 @@ pub struct Halved {
     pub meanwhile: usize,
 }
 
+/// What is set on a level.
+pub(crate) struct Set<'a> {
+    /// Which.
+    pub(crate) node: &'a Node,
+    /// What holds there from now on; its version is the next one.
+    pub(crate) next: Limits,
+    /// Why.
+    pub(crate) why: &'a str,
+    /// By when somebody is to look at it again.
+    pub(crate) review_by: Option<Timestamp>,
+    /// The request by which it is loosened.
+    pub(crate) request: Option<RequestId>,
+    /// Whose doing it is, as the log names them.
+    pub(crate) by: String,
+}
+
 impl App {
-    /// Sets tighter limits, given as names and texts; an empty text leaves what stands.
+    /// What a level is to the policy table.
     ///
     /// # Errors
-    /// `Denied`; `Invalid` for what is no number or would loosen; `Conflict` when nothing changes.
+    /// `NotFound` for a team or bot that is not there.
+    pub fn limits_resource(&self, node: &Node) -> Result<Resource, AppError> {
+        match node {
+            Node::Installation => Ok(Resource::Installation),
+            Node::Team(team) => {
+                self.people_book.team_name(team).ok_or(AppError::NotFound("team"))?;
+                Ok(Resource::Team(team.clone()))
+            }
+            Node::Bot(bot) | Node::Symbol(bot, _) => Ok(Self::bot_resource(self.fleet.view().bot(bot).ok_or(AppError::NotFound("bot"))?)),
+        }
+    }
+
+    /// A level in words: `the installation`, `team arb`, `bot grid-07`, `BTC/USDT of bot grid-07`.
+    pub fn limits_words(&self, node: &Node) -> String {
+        let bot = |id: &BotId| self.fleet.view().bot(id).map_or_else(|| id.to_string(), |bot| bot.name.clone());
+        match node {
+            Node::Installation => "the installation".to_owned(),
+            Node::Team(team) => format!("team {}", self.people_book.team_name(team).unwrap_or_else(|| team.to_string())),
+            Node::Bot(id) => format!("bot {}", bot(id)),
+            Node::Symbol(id, symbol) => format!("{symbol} of bot {}", bot(id)),
+        }
+    }
+
+    /// Sets tighter limits of a bot, given as names and texts; an empty text leaves what stands.
+    ///
+    /// # Errors
+    /// `Denied`; `Invalid` for what cannot be or would loosen; `Conflict` when nothing changes.
     pub async fn tighten_limits(&self, actor: &Actor, id: &BotId, asked: &[(String, String)], why: &str) -> Result<(), AppError> {
-        let bot = self.fleet.view().bot(id).cloned().ok_or(AppError::NotFound("bot"))?;
-        let permit = authz::check(actor, Action::TightenLimits, &Self::bot_resource(&bot))?;
+        self.tighten(actor, &Node::Bot(id.clone()), asked, why).await
+    }
+
+    /// The same of any level. `review_by` among the names is a day; with a reason and nothing else it says that somebody has looked.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn tighten(&self, actor: &Actor, node: &Node, asked: &[(String, String)], why: &str) -> Result<(), AppError> {
+        let permit = authz::check(actor, Action::TightenLimits, &self.limits_resource(node)?)?;
         let mut invalid = Invalid::default();
-        let why = invalid.check("why", "The reason", text::why(why));
-        let Some(why) = why else { return Err(invalid.into()) };
-        let named = |name: &str| NUMBERS.iter().find(|named| named.name == name);
-        let asked: Vec<(&Named, &str)> = asked.iter().filter_map(|(name, text)| Some((named(name)?, text.as_str()))).collect();
-        self.set_limits(permit, id, &why, |limits| {
-            let wrong = |(name, why): (&'static str, NotTighter)| {
-                let words = named(name).map_or(name, |named| named.words);
-                (name, format!("{words} {why}"))
-            };
-            limits.tightened(asked.iter().copied()).map_err(|all| Invalid(all.into_iter().map(wrong).collect()).into())
+        let why = invalid.check("why", "The reason", text::why(why)).unwrap_or_default();
+        let review_by = review_by(asked, &mut invalid);
+        if !invalid.0.is_empty() {
+            return Err(invalid.into());
+        }
+        let mut act = self.begin(permit, Lane::Normal).await?;
+        let epoch = act.epoch().await?;
+        let stands = storage::limits::node_one(act.tx(), node).await?;
+        let limits = stands.as_ref().map(|row| Limits { version: row.version, values: row.values.clone() }).unwrap_or_default();
+        let typed = asked.iter().filter(|(name, _)| node.has(name)).map(|(name, text)| (name.as_str(), text.as_str()));
+        let mut next = limits.tightened(typed).map_err(invalid_of)?;
+        self.check_currency(node, &next)?;
+        self.check_first_symbols(&mut act, node, (&limits, &next)).await?;
+        let is_reviewed = review_by.is_some() && review_by != stands.as_ref().and_then(|row| row.review_by);
+        if is_reviewed && review_by.is_some_and(|day| day <= act.now()) {
+            return Err(Invalid::one(REVIEW_BY, NO_DAY).into());
+        }
+        if next == limits && !is_reviewed {
+            return Err(AppError::conflict("these are its limits already; nothing was changed"));
+        }
+        next.version = limits.version + 1;
+        let by = crate::audit::Actor::from(act.actor()).text();
+        let review_by = review_by.or_else(|| stands.and_then(|row| row.review_by));
+        let event = self.set_limits(&mut act, epoch, Set { node, next, why: &why, review_by, request: None, by }).await?;
+        failpoint!("limits:before_commit");
+        act.commit(event).await?;
+        failpoint!("limits:committed");
+        Ok(())
+    }
+
+    /// One currency on each path: a limit in another one bounds nothing that can be compared.
+    pub(crate) fn check_currency(&self, node: &Node, next: &Limits) -> Result<(), AppError> {
+        let Some(currency) = next.plain("currency") else { return Ok(()) };
+        let view = self.fleet.view();
+        let team_of = |node: &Node| match node {
+            Node::Team(team) => Some(team.clone()),
+            other => other.bot().and_then(|bot| view.bot(bot)).map(|bot| bot.team.clone()),
+        };
+        let is_related = |other: &Node| match (node, other) {
+            (Node::Installation, _) | (_, Node::Installation) => true,
+            (Node::Team(_), _) | (_, Node::Team(_)) => team_of(node) == team_of(other),
+            _ => node.bot() == other.bot(),
+        };
+        let tree = self.limit_book.tree();
+        let other = tree.all().find(|row| {
+            let named = row.values.get("currency").and_then(serde_json::Value::as_str);
+            row.node != *node && is_related(&row.node) && named.is_some_and(|named| named != currency)
+        });
+        match other {
+            None => Ok(()),
+            Some(row) => {
+                let why = format!("Another currency holds for {}; one path has one currency", self.limits_words(&row.node));
+                Err(Invalid::one("currency", why).into())
+            }
+        }
+    }
+
+    /// Above sandbox a missing list refuses every symbol, so that the first list allows something.
+    async fn check_first_symbols(&self, act: &mut Act<'_>, node: &Node, (before, after): (&Limits, &Limits)) -> Result<(), AppError> {
+        const NAME: &str = "allowed_symbols";
+        let (Node::Bot(id), None, Some(_)) = (node, before.values.get(NAME), after.values.get(NAME)) else { return Ok(()) };
+        let bot = storage::bots::bot_by_id(act.tx(), id).await?.ok_or(AppError::NotFound("bot"))?;
+        let is_live = matches!(bot.stage, Stage::Limited | Stage::Live);
+        if is_live && !bot.limits.values.contains_key(NAME) {
+            return Err(
+                Invalid::one(NAME, "Symbols: none is allowed until somebody lists some, which takes a request of two people").into()
+            );
+        }
+        Ok(())
+    }
+
+    /// Writes a version of a level; of a bot's own level what holds for the bot follows at once. Answers with the entry.
+    pub(crate) async fn set_limits(&self, act: &mut Act<'_>, epoch: Epoch, set: Set<'_>) -> Result<Event, AppError> {
+        let row = NodeRow {
+            node: set.node.clone(),
+            version: set.next.version,
+            epoch,
+            values: set.next.values,
+            why: set.why.to_owned(),
+            set_by: set.by,
+            set_at: act.now(),
+            review_by: set.review_by,
+            request_id: set.request,
+        };
+        storage::limits::node_save(act.tx(), &row).await?;
+        let holds = match row.node.bot() {
+            Some(bot) => {
+                let bot = storage::bots::bot_by_id(act.tx(), bot).await?.ok_or(AppError::NotFound("bot"))?;
+                self.settle_limits(act, epoch, &bot, Some((&row.why, &row.set_by))).await?
+            }
+            None => None,
+        };
+        Ok(Event::LimitsSet {
+            level: row.node.in_one(),
+            version: row.version,
+            values: serde_json::Value::Object(row.values).to_string(),
+            why: row.why,
+            review_by_us: row.review_by.map(|at| at.0),
+            request: row.request_id,
+            bot: row.node.bot().cloned(),
+            team: if let Node::Team(team) = &row.node { Some(team.clone()) } else { None },
+            holds,
         })
-        .await
+    }
+
+    /// Makes what holds for a bot what its levels say, as this transaction sees them. Answers with the version that holds from now on; none:
+    /// nothing changed. `cause`: why and by whom; none: as the newest level says.
+    pub(crate) async fn settle_limits(
+        &self,
+        act: &mut Act<'_>,
+        epoch: Epoch,
+        bot: &BotFacts,
+        cause: Option<(&str, &str)>,
+    ) -> Result<Option<i64>, AppError> {
+        let rows = storage::limits::node_around(act.tx(), &bot.team, &bot.id).await?;
+        let now = act.now();
+        let mut overrides = storage::limit_overrides::override_open_of(act.tx(), &bot.id).await?;
+        overrides.retain(|row| row.until_at > now);
+        let tree = Tree::of(rows, overrides);
+        let values = tree.path(bot, |path| path.effective());
+        if values == bot.limits.values {
+            return Ok(None);
+        }
+        let newest = tree.all().max_by_key(|row| row.epoch).filter(|_| cause.is_none());
+        let (why, set_by) = match (cause, newest) {
+            (Some((why, by)), _) => (why.to_owned(), by.to_owned()),
+            (None, Some(row)) => (format!("by {}: {}", self.limits_words(&row.node), row.why), row.set_by.clone()),
+            (None, None) => ("no level has limits any more".to_owned(), "server:".to_owned()),
+        };
+        let version = bot.limits.version + 1;
+        let limits = serde_json::Value::Object(values.clone()).to_string();
+        let row = LimitsRow { bot_id: bot.id.clone(), version, epoch, limits, why, set_by, set_at: act.now() };
+        // Nobody waits for the acknowledgement of what only loosens (ruling C10); what is waited for already still is.
+        let waits = bot.limits_waiting || tree::is_tighter(&bot.limits.values, &values);
+        storage::bots::bot_set_limits(act.tx(), &row, waits).await?;
+        let usual = Timings::default();
+        let lease =
+            |name: &str, now: i64, usual: i64| match (values.get(name).and_then(serde_json::Value::as_i64), bot.limits.values.get(name)) {
+                (Some(set), _) => set,
+                (None, Some(_)) => usual,
+                (None, None) => now,
+            };
+        let stale = lease(STALE, bot.timings.stale_after_ms, usual.stale_after_ms);
+        let lapse = lease(LAPSE, bot.timings.lapse_after_ms, usual.lapse_after_ms);
+        // A bot that is halted adds nothing.
+        let stale = stale.min(lapse);
+        if (stale, lapse) != (bot.timings.stale_after_ms, bot.timings.lapse_after_ms) {
+            storage::bots::bot_set_lease(act.tx(), &bot.id, stale, lapse).await?;
+        }
+        Ok(Some(version))
     }
 
     /// Halves whatever bounds a size. `seen` is the version that whoever pressed saw: what was tightened meanwhile is not tightened twice.
@@ -54,7 +247,7 @@ impl App {
     pub async fn halve_limits(&self, actor: &Actor, id: &BotId, seen: i64) -> Result<(), AppError> {
         let bot = self.fleet.view().bot(id).cloned().ok_or(AppError::NotFound("bot"))?;
         let permit = authz::check(actor, Action::TightenLimits, &Self::bot_resource(&bot))?;
-        self.set_limits(permit, id, BY_HALF, |limits| halved(limits, seen)).await
+        self.halve(permit, id, seen).await
     }
 
     /// The same for the bots of a team that whoever pressed saw, each with the version of its limits then, and each in a transaction of its own:
@@ -72,7 +265,7 @@ impl App {
                 meanwhile += 1;
                 continue;
             }
-            match self.set_limits(permit.clone(), id, BY_HALF, |limits| halved(limits, *version)).await {
+            match self.halve(permit.clone(), id, *version).await {
                 Err(AppError::Conflict(_)) => meanwhile += 1,
                 done => {
                     done?;
@@ -87,33 +280,30 @@ impl App {
         }
     }
 
-    async fn set_limits(
-        &self,
-        permit: Permit,
-        id: &BotId,
-        why: &str,
-        change: impl FnOnce(&Limits) -> Result<Limits, AppError>,
-    ) -> Result<(), AppError> {
+    async fn halve(&self, permit: Permit, id: &BotId, seen: i64) -> Result<(), AppError> {
         let mut act = self.begin(permit, Lane::Normal).await?;
         let epoch = act.epoch().await?;
         let bot = storage::bots::bot_by_id(act.tx(), id).await?.ok_or(AppError::NotFound("bot"))?;
-        let limits = change(&bot.limits)?;
-        if limits == bot.limits {
-            return Err(AppError::conflict("these are its limits already; nothing was changed"));
+        if bot.limits.version != seen {
+            let version = bot.limits.version;
+            return Err(AppError::conflict(format!(
+                "its limits were changed meanwhile: version {version} stands, {seen} was shown. Nothing was halved again"
+            )));
         }
-        let values = serde_json::Value::Object(limits.values.clone()).to_string();
-        let row = LimitsRow {
-            bot_id: id.clone(),
-            version: limits.version,
-            epoch,
-            limits: values.clone(),
-            why: why.to_owned(),
-            set_by: crate::audit::Actor::from(act.actor()).text(),
-            set_at: act.now(),
-        };
-        storage::bots::bot_set_limits(act.tx(), &row, true).await?;
-        act.commit(Event::LimitsTightened { bot: id.clone(), version: limits.version, values, why: why.to_owned() }).await?;
-        Ok(())
+        let tree = Tree::of(storage::limits::node_around(act.tx(), &bot.team, id).await?, Vec::new());
+        let own = Node::Bot(id.clone());
+        let next = tree::own_halved(&tree.limits(&own), &bot.limits.values);
+        let next = next.ok_or_else(|| AppError::conflict("it has no limits that could be halved; set some first"))?;
+        let symbols = tree.symbols(id).iter().map(|row| row.node.clone());
+        let halved = symbols.filter_map(|node| tree.limits(&node).halved().map(|next| (node, next)));
+        let mut events = Vec::new();
+        for (node, next) in std::iter::once((own, next)).chain(halved.collect::<Vec<_>>()) {
+            let by = crate::audit::Actor::from(act.actor()).text();
+            let review_by = tree.node(&node).and_then(|row| row.review_by);
+            let set = Set { node: &node, next, why: BY_HALF, review_by, request: None, by };
+            events.push(self.set_limits(&mut act, epoch, set).await?);
+        }
+        self.commit_all(act, events).await
     }
 
     /// Takes in that an agent has taken over the version that counts: from then on the bot may do again what it did before.
@@ -136,7 +326,7 @@ impl App {
         Ok(())
     }
 
-    /// The versions of a bot's limits, newest first.
+    /// The versions of what held for a bot, newest first.
     ///
     /// # Errors
     /// `Denied`; when the database is gone.
@@ -144,15 +334,53 @@ impl App {
         authz::check(actor, Action::See, &Resource::Installation)?;
         Ok(storage::bots::bot_limits_of(&mut *self.db.read().await?, bot).await?)
     }
+
+    /// The versions of a level, newest first.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn level_history(&self, actor: &Actor, node: &Node) -> Result<Vec<NodeRow>, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        Ok(storage::limits::node_versions(&mut *self.db.read().await?, node).await?)
+    }
+
+    /// The levels above and of something as they stood at a moment, from the installation down; and for a bot what held for it then.
+    ///
+    /// # Errors
+    /// `Denied`; `NotFound`; when the database is gone.
+    pub async fn limits_as_of(&self, actor: &Actor, node: &Node, at: Timestamp) -> Result<(Vec<NodeRow>, Option<LimitsRow>), AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        self.limits_resource(node)?;
+        let view = self.fleet.view();
+        let bot = node.bot().and_then(|bot| view.bot(bot));
+        let team = if let Node::Team(team) = node { Some(team) } else { bot.map(|bot| &bot.team) };
+        let (team, id) = (team.map_or("", |team| team.as_str()), bot.map_or("", |bot| bot.id.as_str()));
+        let mut tx = self.db.read().await?;
+        let mut rows = storage::limits::node_at(&mut tx, at, team, id).await?;
+        rows.sort_by(|a, b| a.node.cmp(&b.node));
+        let held = match bot {
+            Some(bot) => storage::bots::bot_limits_at(&mut tx, &bot.id, at).await?,
+            None => None,
+        };
+        Ok((rows, held))
+    }
 }
 
-/// These limits halved, when they are still those that somebody saw.
-fn halved(limits: &Limits, seen: i64) -> Result<Limits, AppError> {
-    if limits.version != seen {
-        let version = limits.version;
-        return Err(AppError::conflict(format!(
-            "its limits were changed meanwhile: version {version} stands, {seen} was shown. Nothing was halved again"
-        )));
+/// The day of the next review.
+fn review_by(asked: &[(String, String)], invalid: &mut Invalid) -> Option<Timestamp> {
+    let (_, text) = asked.iter().find(|(name, text)| name == REVIEW_BY && !text.trim().is_empty())?;
+    let day = Timestamp::parse_day(text);
+    if day.is_none() {
+        invalid.0.push((REVIEW_BY, NO_DAY.to_owned()));
     }
-    limits.halved().ok_or_else(|| AppError::conflict("it has no limits that could be halved; set some first"))
+    day
+}
+
+/// What is wrong with what was typed, by field.
+pub(crate) fn invalid_of(wrong: Vec<(String, NotTighter)>) -> AppError {
+    let one = |(name, why): (String, NotTighter)| {
+        let setting = Setting::of(&name);
+        (setting.map_or("", Setting::name), format!("{} {why}", setting.map_or(name, Setting::words)))
+    };
+    Invalid(wrong.into_iter().map(one).collect()).into()
 }

@@ -12,6 +12,7 @@ pub mod approvals;
 pub mod audit;
 pub mod audit_tail;
 pub mod bots;
+pub mod breaches;
 pub mod check_in;
 pub mod demo;
 pub mod device_uses;
@@ -30,6 +31,9 @@ pub mod holders;
 pub mod holds;
 pub mod kills;
 pub mod ladder;
+pub mod limit_book;
+pub mod limit_overrides;
+pub mod limit_spread;
 pub mod limits;
 pub mod listings;
 pub mod log;
@@ -57,6 +61,7 @@ pub mod start_outlook;
 pub mod starts;
 pub mod stop_devices;
 pub mod tokens;
+pub mod totals;
 pub mod tx;
 pub mod venues;
 pub mod whence;
@@ -65,7 +70,7 @@ pub use error::{AppError, Invalid};
 
 use crate::authn::{DeviceBook, Keys, SessionStore, Throttle, TokenBook};
 use crate::domain::{Clock, Timestamp};
-use crate::fleet::{Book, Fleet, Lines, Spool};
+use crate::fleet::{Book, Fleet, Gauges, Lines, Spool};
 use crate::storage::{Db, installation::Installation};
 use std::sync::{
     Arc, OnceLock,
@@ -119,6 +124,10 @@ pub struct App {
     pub(crate) venue_book: venues::VenueBook,
     pub(crate) recovery_book: recoveries::RecoveryBook,
     pub(crate) approval_book: approvals::ApprovalBook,
+    pub(crate) limit_book: limit_book::LimitBook,
+    /// What is counted of bots, and judged by limits.
+    pub gauges: Gauges,
+    pub(crate) totals: totals::TotalBook,
     pub(crate) spool: Arc<Spool>,
     pub(crate) presses: holds::Presses,
     pub(crate) refreshing: refresh::Turn,
@@ -192,6 +201,9 @@ impl App {
             venue_book: venues::VenueBook::default(),
             recovery_book: recoveries::RecoveryBook::default(),
             approval_book: approvals::ApprovalBook::default(),
+            limit_book: limit_book::LimitBook::default(),
+            gauges: Gauges::default(),
+            totals: totals::TotalBook::default(),
             presses: holds::Presses::default(),
             refreshing: refresh::Turn::default(),
             rights: watch::Sender::new(0),
@@ -225,6 +237,8 @@ impl App {
         });
         fan_out::start(&app).map_err(AppError::internal)?;
         app.refresh_all().await?;
+        // Before anybody is heard: a report that came first would seem to begin the counts.
+        app.load_counts(Timestamp(i64::MIN)).await?;
         for hold in parts.spooled {
             // One that was recorded before an earlier process ended is the database's: it may be released by now.
             if !app.is_recorded(&hold.id).await? {
@@ -239,6 +253,7 @@ impl App {
         tokio::spawn(evidence::capture(Arc::downgrade(&app), to_freeze_in));
         tokio::spawn(evidence::run(Arc::downgrade(&app), app.evidence.waker()));
         tokio::spawn(alerts::run(Arc::downgrade(&app), app.alerts.waker()));
+        tokio::spawn(limit_spread::run(Arc::downgrade(&app)));
         Ok(app)
     }
 

@@ -131,6 +131,22 @@ impl App {
         Ok(())
     }
 
+    /// Takes in what was counted of bots after a moment, before this process began or by other replicas, where it is newer than what was
+    /// counted here.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn load_counts(&self, after: Timestamp) -> Result<(), AppError> {
+        let all = storage::gauges::gauge_since(&mut *self.db.read().await?, after).await?;
+        for row in all {
+            match serde_json::from_str(&row.counted) {
+                Ok(counted) => self.gauges.note_stored(&row.bot_id, counted),
+                Err(error) => tracing::error!(bot = %row.bot_id, %error, "what was counted of a bot cannot be read; it is counted anew"),
+            }
+        }
+        Ok(())
+    }
+
     /// Bots whose latest start was made before a moment and never taken up.
     ///
     /// # Errors

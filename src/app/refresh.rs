@@ -49,7 +49,11 @@ impl App {
             app.reload_unread(&mut tx).await?;
             app.reload_books(&mut tx).await
         });
-        let changes = read_changes(&mut *self.db.read().await?, Epoch(-1)).await?;
+        let mut tx = self.db.read().await?;
+        let overrides = storage::limit_overrides::override_open(&mut tx).await?;
+        self.limit_book.take(storage::limits::node_since(&mut tx, Epoch(-1)).await?, overrides);
+        let changes = read_changes(&mut tx, Epoch(-1)).await?;
+        drop(tx);
         self.fleet.take(changes);
         books.await.map_err(AppError::internal)?
     }
@@ -105,6 +109,10 @@ impl App {
         let mut tx = self.db.read().await?;
         let changes = read_changes(&mut tx, since).await?;
         let news = changes.epoch > since;
+        if news {
+            let overrides = storage::limit_overrides::override_open(&mut tx).await?;
+            self.limit_book.take(storage::limits::node_since(&mut tx, since).await?, overrides);
+        }
         self.fleet.take(changes);
         // Rights and sessions change without an epoch: they change nothing of what a bot may do.
         if !self.db.is_embedded() && (news || self.are_books_old(&mut tx).await?) {

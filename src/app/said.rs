@@ -52,6 +52,7 @@ pub(crate) fn report(mut report: Report) -> Report {
         &mut report.unrealized_pnl,
         &mut report.realized_pnl_day,
         &mut report.slippage_bps,
+        &mut report.largest_order_notional,
     ] {
         decimal(amount);
     }
@@ -84,7 +85,8 @@ fn sum(worth: Option<Decimal>, before: Option<&PositionsRest>) -> Option<String>
 fn position(position: &mut Position) {
     position.symbol = cut(&position.symbol, WORD);
     position.side = position.side.as_deref().map(|text| cut(text, WORD));
-    for amount in [&mut position.quantity, &mut position.notional, &mut position.entry_price, &mut position.unrealized_pnl] {
+    let amounts = [&mut position.quantity, &mut position.notional, &mut position.entry_price, &mut position.unrealized_pnl];
+    for amount in amounts.into_iter().chain([&mut position.working_notional]) {
         decimal(amount);
     }
 }

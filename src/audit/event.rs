@@ -340,6 +340,27 @@ pub enum Event {
     LimitsChanged { bot: BotId, version: i64, values: String, why: String, request: RequestId },
     #[serde(rename = "policy.changed")]
     PolicyChanged { version: i64, about: RequestKind, rule: Rule, request: RequestId },
+    /// A version of a level of limits. `holds`: the version of what holds for the bot, where that follows at once and changed.
+    #[serde(rename = "limits.set")]
+    LimitsSet {
+        level: String,
+        version: i64,
+        values: String,
+        why: String,
+        review_by_us: Option<i64>,
+        request: Option<RequestId>,
+        bot: Option<BotId>,
+        team: Option<TeamId>,
+        holds: Option<i64>,
+    },
+    /// What holds for bots follows what was set above them: each with the version that holds from now on.
+    #[serde(rename = "limits.spread")]
+    LimitsSpread { bots: Vec<(BotId, i64)> },
+    /// A larger position in one symbol for a while.
+    #[serde(rename = "limits.overridden")]
+    LimitsOverridden { bot: BotId, symbol: String, most: String, until_us: i64, why: String, request: RequestId, holds: Option<i64> },
+    #[serde(rename = "limits.override_ended")]
+    LimitsOverrideEnded { bot: BotId, symbol: String, request: RequestId, why: String, holds: Option<i64> },
 }
 
 /// The most ids that an entry lists; beyond it count and digest stand for them (a leaf holds 65,535 bytes).

@@ -253,6 +253,7 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::EditBot, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team),
         (Action::EditVenues, _) => holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin),
         (Action::TightenLimits, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
+        (Action::TightenLimits, Resource::Installation) => holds(Role::Risk),
         (Action::SetStage, Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::EnrolAgent, Resource::Bot { team, stage, .. }) => match stage {
             Stage::Draft | Stage::Sandbox => trades_in(team),
@@ -372,7 +373,7 @@ fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource:
             Action::SeeCounts => true,
             Action::PlaceHold => matches!(scope, TokenScope::StopOnly | TokenScope::Operate),
             Action::See | Action::SeeCheckpoint => matches!(scope, TokenScope::Read | TokenScope::Operate),
-            Action::EditBot | Action::SetStage | Action::TendAlert => scope == TokenScope::Operate,
+            Action::EditBot | Action::SetStage | Action::TendAlert | Action::TightenLimits => scope == TokenScope::Operate,
             // As its maker may; it approves nothing.
             Action::VoteRequest | Action::DiscussRequest => scope == TokenScope::Operate,
             _ => false,
@@ -417,7 +418,8 @@ fn who_may(action: Action) -> &'static str {
         Action::RunDrill => "an operator or lead of the bot's team, or risk",
         Action::SecondRelease | Action::SecondStart | Action::SecondDrill => "another lead, or risk",
         Action::StartBot | Action::EditBot => "an operator or lead of the bot's team",
-        Action::SetStage | Action::TightenLimits => "an operator or lead of the bot's team, or risk",
+        Action::SetStage => "an operator or lead of the bot's team, or risk",
+        Action::TightenLimits => "an operator or lead of the bot's team, or risk (of the installation: risk)",
         Action::EnrolAgent => "an operator (to sandbox) or a lead of the bot's team",
         Action::CreateTeam | Action::ManagePeople | Action::AskRecovery | Action::ManageDevices => "an admin",
         Action::ApproveRecovery => "another person who stands no lower and did not ask for it; no auditor",

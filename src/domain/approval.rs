@@ -11,6 +11,8 @@ text_enum! {
         Limits = "limits",
         /// Change who must approve what.
         Policy = "policy",
+        /// Let a bot have a larger position in one symbol for a while.
+        Override = "override",
     }
 }
 
@@ -20,11 +22,12 @@ impl RequestKind {
         match self {
             Self::Limits => "looser limits of a bot",
             Self::Policy => "a change of who approves what",
+            Self::Override => "a larger position of a bot for a while",
         }
     }
     /// True for what concerns one team.
     pub fn is_of_team(self) -> bool {
-        self == Self::Limits
+        matches!(self, Self::Limits | Self::Override)
     }
 }
 
@@ -221,7 +224,11 @@ impl Default for Rules {
         let two: &[Approver] = &[AnyLead, Risk, Admin];
         let policy = Rule::new(&[two, two], POLICY_DELAY_S);
         let nobody = Rule { seats: Vec::new(), delay_s: DELAY_MOST_S };
-        Self { version: 0, nobody, of: BTreeMap::from([(RequestKind::Limits, limits), (RequestKind::Policy, policy)]) }
+        Self {
+            version: 0,
+            nobody,
+            of: BTreeMap::from([(RequestKind::Override, limits.clone()), (RequestKind::Limits, limits), (RequestKind::Policy, policy)]),
+        }
     }
 }
 
@@ -257,7 +264,7 @@ impl Rules {
 pub fn may_ask(kind: RequestKind, grants: &[Grant], team: Option<&TeamId>) -> bool {
     let is_one = |approver: Approver| approver.is_held(grants, team);
     match kind {
-        RequestKind::Limits => is_one(Approver::Operator) || is_one(Approver::Lead) || is_one(Approver::Risk),
+        RequestKind::Limits | RequestKind::Override => is_one(Approver::Operator) || is_one(Approver::Lead) || is_one(Approver::Risk),
         RequestKind::Policy => is_one(Approver::Admin) || is_one(Approver::Risk) || is_one(Approver::AnyLead),
     }
 }

@@ -42,6 +42,19 @@ impl Decimal {
     pub fn plus(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
+    /// The difference; stays at the smallest or largest number there is rather than wrap.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+    /// A whole number.
+    pub fn whole(number: u64) -> Self {
+        Self(i128::from(number).saturating_mul(UNIT))
+    }
+    /// So many of so many, as a share of one; none of none at all.
+    pub fn share(part: u64, of: u64) -> Option<Self> {
+        (of > 0).then(|| Self(i128::from(part).saturating_mul(UNIT) / i128::from(of)))
+    }
     /// With so many places behind the point, at most 18, rounded half away from zero.
     pub fn fixed(self, places: usize) -> String {
         let places = places.min(PLACES);
@@ -63,6 +76,19 @@ impl Decimal {
     }
 }
 
+impl serde::Serialize for Decimal {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.shortest())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Decimal {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(from)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a decimal number"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +107,8 @@ mod tests {
         assert_eq!(read("16250").fixed(0), "16250");
         assert_eq!((read("104.50").shortest(), read("100").shortest()), ("104.5".into(), "100".into()));
         assert_eq!(read("-3.5").abs().fixed(1), "3.5");
+        assert_eq!((read("1").minus(read("2.5")), Decimal::whole(7)), (read("-1.5"), read("7")));
+        assert_eq!((Decimal::share(1, 8), Decimal::share(0, 0)), (Some(read("0.125")), None));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 pub mod book;
 pub mod exposure;
+pub mod gauge;
+pub mod gauges;
 pub mod lines;
 mod marks;
 pub mod pass;
@@ -11,6 +13,8 @@ pub mod spool;
 pub mod view;
 
 pub use book::{AckSeen, AgentSeen, Book, BootStanding, DrillSeen, Proof, Word, worst_case_stop_ms};
+pub use gauge::Breach;
+pub use gauges::Gauges;
 pub use lines::{Ended, Lines};
 pub use pass::{Pass, Saying};
 pub use receipt::{BotReceipt, Receipt, of_bot, receipt};

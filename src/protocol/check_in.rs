@@ -164,6 +164,9 @@ pub struct Report {
     /// What is not among them, summed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub positions_rest: Option<PositionsRest>,
+    /// Worth of the largest order sent since the report before, in the report's currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub largest_order_notional: Option<String>,
     /// Age of the market data.
     pub market_data_age_ms: Option<i64>,
     /// Latency to the venue.
@@ -188,6 +191,9 @@ pub struct Position {
     pub quantity: Option<String>,
     /// Worth.
     pub notional: Option<String>,
+    /// Worth of the resting orders that would add to it; a symbol without a position may be listed for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub working_notional: Option<String>,
     /// Average price of entry.
     pub entry_price: Option<String>,
     /// Unrealised profit and loss.

@@ -21,6 +21,8 @@ statements! {
     LIMITS = "UPDATE bot SET limits_version = $2, limits = $3, limits_waiting = $4, limits_at = $5, fact_epoch = $6 WHERE id = $1";
     LIMITS_INSERT = "INSERT INTO bot_limits (bot_id, version, epoch, limits, why, set_by, set_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     LIMITS_TAKEN = "UPDATE bot SET limits_waiting = $3, fact_epoch = $4 WHERE id = $1 AND limits_version = $2";
+    LIMITS_AT = "SELECT * FROM bot_limits WHERE bot_id = $1 AND set_at <= $2 ORDER BY version DESC LIMIT 1";
+    LEASE = "UPDATE bot SET stale_after_ms = $2, lapse_after_ms = $3 WHERE id = $1";
     LIMITS_OF = "SELECT * FROM bot_limits WHERE bot_id = $1 ORDER BY version DESC LIMIT 100";
     TIMINGS = "UPDATE bot SET apply_within_ms = $2, fact_epoch = $3 WHERE id = $1";
 }
@@ -115,6 +117,10 @@ pub async fn bot_insert(tx: &mut WriteTx, facts: &BotFacts, at: Timestamp) -> Re
         .execute(c)
         .await
         .map(drop))?;
+    if facts.limits.version > 0 {
+        // Its limits are those of its own level.
+        super::limits::node_save(tx, &super::limits::NodeRow::of_new_bot(facts, at)).await?;
+    }
     Ok(())
 }
 
@@ -277,6 +283,23 @@ pub async fn bot_limits_taken(tx: &mut WriteTx, bot: &BotId, version: i64, epoch
         .await
         .map(|r| r.rows_affected()))?;
     Ok(rows == 1)
+}
+
+/// Writes the two times of a bot's lease, which are among its limits.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn bot_set_lease(tx: &mut WriteTx, bot: &BotId, stale_after_ms: i64, lapse_after_ms: i64) -> Result<()> {
+    on!(&mut **tx, |c| sqlx::query(LEASE).bind(bot).bind(stale_after_ms).bind(lapse_after_ms).execute(c).await.map(drop))?;
+    Ok(())
+}
+
+/// The limits that held for a bot at a moment; none: none were ever set by then.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn bot_limits_at(conn: &mut Conn, bot: &BotId, at: Timestamp) -> Result<Option<LimitsRow>> {
+    Ok(on!(conn, |c| sqlx::query_as(LIMITS_AT).bind(bot).bind(at).fetch_optional(c).await)?)
 }
 
 /// The last versions of a bot's limits, newest first, at most 100.

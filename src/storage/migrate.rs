@@ -40,6 +40,8 @@ const VERSIONS: &[Version] = versions! {
     20 "0020_sites";
     21 "0021_staged_start";
     22 "0022_requests";
+    25 "0025_limits";
+    26 "0026_limit_overrides";
 };
 
 /// How a database's schema stands to this program.

@@ -23,9 +23,12 @@ pub mod error;
 pub mod events;
 pub mod evidence;
 pub mod first_run;
+pub mod gauges;
 pub mod holds;
 pub mod installation;
 pub mod invitations;
+pub mod limit_overrides;
+pub mod limits;
 pub mod migrate;
 pub mod notices;
 pub mod recoveries;
@@ -89,6 +92,9 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("users", users::STATEMENTS),
         ("venues", venues::STATEMENTS),
         ("workers", workers::STATEMENTS),
+        ("limits", limits::STATEMENTS),
+        ("gauges", gauges::STATEMENTS),
+        ("limit_overrides", limit_overrides::STATEMENTS),
     ];
     files.iter().flat_map(|(file, all)| all.iter().map(|(name, sql)| (*file, *name, *sql))).collect()
 }

@@ -249,6 +249,7 @@ impl Frame {
     /// The links under *More*.
     pub fn more_links(&self) -> Vec<NavLink> {
         let links = [
+            ("/limits", "Limits"),
             ("/drills", "Drills"),
             ("/agents", "Agents"),
             ("/people", "People"),

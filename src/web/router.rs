@@ -207,6 +207,12 @@ routes! {
     POST "/bots/{id}/limits/ask" Access::Person(Action::AskRequest) => super::pages::requests::ask::create;
     GET "/policies" Access::Person(Action::See) => super::pages::policies::index;
     POST "/policies" Access::Person(Action::AskRequest) => super::pages::policies::ask;
+    GET "/limits" Access::Person(Action::See) => super::pages::limits::show;
+    POST "/limits" Access::Person(Action::TightenLimits) => super::pages::limits::tighten;
+    GET "/limits/ask" Access::Person(Action::See) => super::pages::requests::ask::show_level;
+    POST "/bots/{id}/limits/override" Access::Person(Action::AskRequest) => super::pages::bots::limits::ask_override;
+    POST "/limits/overrides/{id}/end" Access::Person(Action::TightenLimits) => super::pages::limits::end_override;
+    POST "/limits/ask" Access::Person(Action::AskRequest) => super::pages::requests::ask::create_level;
 
     POST "/agent/v1/enrol" Access::Public => super::agent::enrol::create;
     POST "/agent/v1/check-in" Access::Agent => super::agent::check_in::create;
@@ -242,6 +248,9 @@ routes! {
     POST "/api/v1/requests/{id}/deny" Access::Token(Action::VoteRequest) => super::api::v1::requests::deny;
     POST "/api/v1/requests/{id}/withdraw" Access::Token(Action::DiscussRequest) => super::api::v1::requests::withdraw;
     POST "/api/v1/requests/{id}/comments" Access::Token(Action::DiscussRequest) => super::api::v1::requests::comment;
+    GET "/api/v1/limits" Access::Token(Action::See) => super::api::v1::limits::show;
+    POST "/api/v1/limits" Access::Token(Action::TightenLimits) => super::api::v1::limits::tighten;
+    GET "/api/v1/limits/versions" Access::Token(Action::See) => super::api::v1::limits::versions;
     GET "/api/v1/openapi.json" Access::Public => super::api::openapi::show;
 }
 

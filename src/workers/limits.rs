@@ -1,4 +1,5 @@
-//! Stops bots whose agent is heard and does not take a tightening of its limits over (ruling C10).
+//! Stops bots whose agent is heard and does not take a tightening of its limits over (ruling C10), and holds what all bots of a team, or of the
+//! installation, have at stake together against the limits of those levels.
 
 use super::is_mine;
 use crate::app::{App, facts::Observed};
@@ -13,8 +14,14 @@ const PATIENCE_MS: i64 = 5_000;
 pub async fn run(app: Arc<App>) {
     loop {
         tokio::time::sleep(EVERY).await;
+        if let Err(error) = app.hear_counts().await {
+            tracing::warn!(%error, "what other replicas counted could not be read; sums are of what was counted before");
+        }
         if is_mine(&app, "limits", EVERY).await {
             round(&app).await;
+        } else {
+            // Shown here as well; whoever has the lease places what follows.
+            drop(app.sum_totals());
         }
     }
 }
@@ -36,4 +43,8 @@ pub async fn round(app: &Arc<App>) {
         }
     });
     futures_util::future::join_all(stops).await;
+    if let Err(error) = app.end_overrides_due().await {
+        tracing::warn!(%error, "exceptions whose time is over could not be ended yet; it is tried again");
+    }
+    app.judge_totals().await;
 }

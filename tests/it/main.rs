@@ -15,6 +15,7 @@ mod freqtrade;
 mod harness;
 mod holds;
 mod keys;
+mod limits;
 mod log;
 mod notices;
 mod proof;

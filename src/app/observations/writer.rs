@@ -4,8 +4,8 @@
 use super::Observation;
 use crate::app::App;
 use crate::domain::{BotId, Step};
-use crate::fleet::AgentSeen;
-use crate::storage::{self, Lane, acks::Ack, seen::Seen};
+use crate::fleet::{AgentSeen, gauge::Counted};
+use crate::storage::{self, Lane, acks::Ack, gauges::GaugeRow, seen::Seen};
 use std::{
     sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
@@ -66,11 +66,34 @@ async fn write_seen(app: &App) {
     if missed > 0 {
         tracing::warn!(missed, "observations found too many others waiting for the database and were not kept");
     }
+    write_counts(app).await;
     let mut seen = app.book.take_unwritten();
     // In one order everywhere: two replicas that write the same rows never wait for each other in a circle.
     seen.sort_by(|a, b| a.agent.cmp(&b.agent));
     for piece in seen.chunks(BATCH) {
         if !persist(app, &[], piece).await {
+            return;
+        }
+    }
+}
+
+/// Writes what was counted of bots. What the database does not take is counted again from the next report: totals go on from those stored.
+async fn write_counts(app: &App) {
+    let mut counted = app.gauges.take_unwritten(app.clock.now());
+    counted.sort_by(|a, b| a.0.cmp(&b.0));
+    let row = |(bot_id, counted): &(BotId, Counted)| {
+        let text = serde_json::to_string(counted).ok()?;
+        Some(GaugeRow { bot_id: bot_id.clone(), at: counted.at, counted: text })
+    };
+    for piece in counted.chunks(BATCH) {
+        let rows: Vec<GaugeRow> = piece.iter().filter_map(row).collect();
+        let write = async {
+            let mut tx = app.db.write(Lane::Normal).await?;
+            storage::gauges::gauge_save_all(&mut tx, &rows).await?;
+            tx.commit().await
+        };
+        if let Err(error) = write.await {
+            tracing::warn!(%error, "what was counted of bots could not be written; the next count is");
             return;
         }
     }

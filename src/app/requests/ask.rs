@@ -1,14 +1,14 @@
 //! Asking: a request for looser limits or for another policy, and other revisions of it.
 
 use super::{RequestView, RevisionRow};
-use crate::app::{App, AppError, Invalid, tx::Act};
+use crate::app::{App, AppError, Invalid, limits::invalid_of, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Permit, Resource};
 use crate::domain::{
     BotId, RequestId, RequestKind, RequestState, Rule, UserId,
     act::canonical,
     approval::is_satisfiable,
-    limits::{NUMBERS, Named},
+    limits::Node,
     quorum,
     request::{Content, Document, digest},
     text,
@@ -16,9 +16,18 @@ use crate::domain::{
 use crate::storage::{self, Lane, requests::RequestRow};
 
 /// What is asked for, and why.
-struct Asked {
-    content: Content,
-    why: String,
+pub(crate) struct Asked {
+    pub(crate) content: Content,
+    pub(crate) why: String,
+}
+
+/// The bot that it is about.
+pub(crate) fn bot_of(content: &Content) -> Option<BotId> {
+    match content {
+        Content::Limits { of, .. } => of.node().bot().cloned(),
+        Content::Override { bot, .. } => Some(bot.clone()),
+        Content::Policy { .. } => None,
+    }
 }
 
 /// Checks a reason that is demanded.
@@ -29,33 +38,39 @@ pub(crate) fn reason(why: &str, missing: &str) -> Result<String, AppError> {
 }
 
 /// What whoever approves needs to read.
-const WHY: &str = "Say why: whoever approves reads it";
+pub(crate) const WHY: &str = "Say why: whoever approves reads it";
 
 impl App {
-    /// Asks for other limits of a bot, given as names and texts; an empty text leaves what stands.
+    /// Asks for other limits of a bot, given as names and texts; an empty text leaves what stands, `none` takes a limit away.
     ///
     /// # Errors
-    /// `Denied`; `Invalid` for what is no number, or without a reason; `Conflict` when nothing would be looser, or another request is open.
+    /// `Denied`; `Invalid` for what cannot be, or without a reason; `Conflict` when nothing would be looser, or another request is open.
     pub async fn ask_limits(&self, actor: &Actor, bot: &BotId, asked: &[(String, String)], why: &str) -> Result<RequestId, AppError> {
-        let facts = self.fleet.view().bot(bot).cloned().ok_or(AppError::NotFound("bot"))?;
-        let permit = authz::check(actor, Action::AskRequest, &Self::bot_resource(&facts))?;
-        let content = self.limits_content(bot, asked)?;
+        self.ask_level(actor, &Node::Bot(bot.clone()), asked, why).await
+    }
+
+    /// The same of any level.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn ask_level(&self, actor: &Actor, node: &Node, asked: &[(String, String)], why: &str) -> Result<RequestId, AppError> {
+        let permit = authz::check(actor, Action::AskRequest, &self.limits_resource(node)?)?;
+        let content = self.limits_content(node, asked)?;
         self.ask(permit, Asked { content, why: reason(why, WHY)? }).await
     }
 
-    fn limits_content(&self, bot: &BotId, asked: &[(String, String)]) -> Result<Content, AppError> {
-        let facts = self.fleet.view().bot(bot).cloned().ok_or(AppError::NotFound("bot"))?;
-        let named = |name: &str| NUMBERS.iter().find(|named| named.name == name);
-        let asked: Vec<(&Named, &str)> = asked.iter().filter_map(|(name, text)| Some((named(name)?, text.as_str()))).collect();
-        let wrong = |all: Vec<(&'static str, crate::domain::limits::NotTighter)>| {
-            Invalid(all.into_iter().map(|(name, why)| (name, format!("The limit {why}"))).collect())
-        };
-        let set = facts.limits.asked(asked).map_err(wrong)?;
-        if !set.values().any(crate::domain::request::Change::raises) {
-            let why = "nothing of this is looser than what stands: tightening takes one person, at once, on the bot's page of limits";
+    fn limits_content(&self, node: &Node, asked: &[(String, String)]) -> Result<Content, AppError> {
+        let limits = self.limit_book.tree().limits(node);
+        let asked = asked.iter().filter(|(name, _)| node.has(name)).map(|(name, text)| (name.as_str(), text.as_str()));
+        let set = limits.asked(asked).map_err(invalid_of)?;
+        if !set.iter().any(|(name, change)| change.raises(name)) {
+            let why = "nothing of this is looser than what stands: tightening takes one person, at once, on the page of these limits";
             return Err(AppError::conflict(why));
         }
-        Ok(Content::Limits { bot: bot.clone(), set })
+        if let Some((next, _)) = limits.with(&set) {
+            self.check_currency(node, &next)?;
+        }
+        Ok(Content::Limits { of: node.clone().into(), set })
     }
 
     /// Asks for another rule of who approves a kind of request.
@@ -95,7 +110,7 @@ impl App {
         Err(Invalid::one("seats", why).into())
     }
 
-    async fn ask(&self, permit: Permit, asked: Asked) -> Result<RequestId, AppError> {
+    pub(crate) async fn ask(&self, permit: Permit, asked: Asked) -> Result<RequestId, AppError> {
         let user = permit.actor().user().ok_or_else(|| AppError::conflict("only a person asks"))?.clone();
         let mut act = self.begin(permit, Lane::Normal).await?;
         act.epoch().await?;
@@ -124,7 +139,7 @@ impl App {
             outcome: None,
         };
         storage::requests::request_insert(act.tx(), &row).await?;
-        let bot = if let Content::Limits { bot, .. } = &content { Some(bot.clone()) } else { None };
+        let bot = bot_of(&content);
         let revision = self.write_revision(&mut act, (&row.id, 1), content, (&user, &why)).await?;
         let view = RequestView::of(row, vec![revision.clone()], Vec::new())?;
         self.tell_asked(&mut act, &view, "").await?;
@@ -152,10 +167,8 @@ impl App {
 
     async fn team_of(&self, act: &mut Act<'_>, content: &Content) -> Result<Option<crate::domain::TeamId>, AppError> {
         match content {
-            Content::Limits { bot, .. } => {
-                let bot = storage::bots::bot_by_id(act.tx(), bot).await?.ok_or(AppError::NotFound("bot"))?;
-                Ok(Some(bot.team))
-            }
+            Content::Limits { of, .. } => self.team_of_level(act.tx(), &of.node()).await,
+            Content::Override { bot, .. } => self.team_of_level(act.tx(), &Node::Bot(bot.clone())).await,
             Content::Policy { .. } => Ok(None),
         }
     }
@@ -194,9 +207,9 @@ impl App {
     /// As asking; `Conflict` when it is over.
     pub async fn revise_limits(&self, actor: &Actor, id: &RequestId, asked: &[(String, String)], why: &str) -> Result<(), AppError> {
         let view = self.request_in(&mut *self.db.read().await?, id).await?;
-        let Content::Limits { bot, .. } = view.content() else { return Err(AppError::NotFound("request")) };
+        let Content::Limits { of, .. } = view.content() else { return Err(AppError::NotFound("request")) };
         let permit = authz::check(actor, Action::AskRequest, &view.resource())?;
-        let content = self.limits_content(bot, asked)?;
+        let content = self.limits_content(&of.node(), asked)?;
         self.revise(permit, id, Asked { content, why: reason(why, WHY)? }).await
     }
 

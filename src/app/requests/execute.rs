@@ -2,10 +2,11 @@
 //! changes and with its entries. What it was asked over has changed: stale, never "apply anyway". What cannot be done: failed, with why.
 
 use super::{Company, RequestView};
-use crate::app::{App, AppError, limits::LimitsRow, tx::Act};
+use crate::app::{App, AppError, limits::Set, tx::Act};
 use crate::audit::Event;
 use crate::domain::{
-    BotId, Epoch, Limits, RequestKind, RequestState, Rule, Stage, Timestamp,
+    Epoch, Limits, RequestKind, RequestState, Rule, Stage, TeamId, Timestamp,
+    limits::Node,
     request::{Change, Content, Next, digest},
 };
 use crate::storage::{self, Conn, approvals::PolicyRow};
@@ -24,9 +25,9 @@ impl App {
     /// Why what a request was asked over is not so any more; none: it is.
     pub(crate) async fn stale_reason(&self, conn: &mut Conn, content: &Content) -> Result<Option<String>, AppError> {
         Ok(match content {
-            Content::Limits { bot, set } => {
-                let bot = storage::bots::bot_by_id(conn, bot).await?.ok_or(AppError::NotFound("bot"))?;
-                stale_limits(&bot.limits, set)
+            Content::Limits { of, set } => stale_limits(&limits_of(conn, &of.node()).await?.0, set),
+            Content::Override { until, .. } => {
+                (*until <= self.clock.now()).then(|| "the time for which it was asked is over; ask again".to_owned())
             }
             Content::Policy { about, now, .. } => {
                 let is_so = storage::approvals::policy_now(conn).await?.of(*about) == now;
@@ -141,8 +142,19 @@ impl App {
             return Ok(Err(Undone::Failed("its content is not what was approved".to_owned())));
         }
         match view.content() {
-            Content::Limits { bot, set } => self.loosen(act, view, (bot, set)).await,
+            Content::Limits { of, set } => self.loosen(act, view, (&of.node(), set)).await,
             Content::Policy { about, now, after } => self.change_policy(act, view, (*about, now, after)).await,
+            Content::Override { bot, symbol, most, until, .. } => {
+                let bot = storage::bots::bot_by_id(act.tx(), bot).await?.ok_or(AppError::NotFound("bot"))?;
+                if bot.stage == Stage::Retired {
+                    return Ok(Err(Undone::Failed("the bot is retired".to_owned())));
+                }
+                if Some(&bot.team) != view.row.team_id.as_ref() {
+                    return Ok(Err(Undone::Stale("the bot belongs to another team now: that team's people must approve it".to_owned())));
+                }
+                let event = self.begin_override(act, &bot, (symbol, *most, *until), (&view.row.id, view.why())).await?;
+                Ok(Ok((event, format!("it holds until {}", until.plain()))))
+            }
         }
     }
 
@@ -150,35 +162,37 @@ impl App {
         &self,
         act: &mut Act<'_>,
         view: &RequestView,
-        (id, set): (&BotId, &BTreeMap<String, Change>),
+        (node, set): (&Node, &BTreeMap<String, Change>),
     ) -> Result<Result<Done, Undone>, AppError> {
         let epoch: Epoch = act.epoch().await?;
-        let bot = storage::bots::bot_by_id(act.tx(), id).await?.ok_or(AppError::NotFound("bot"))?;
-        if bot.stage == Stage::Retired {
-            return Ok(Err(Undone::Failed("the bot is retired".to_owned())));
+        if let Some(bot) = node.bot() {
+            let bot = storage::bots::bot_by_id(act.tx(), bot).await?.ok_or(AppError::NotFound("bot"))?;
+            if bot.stage == Stage::Retired {
+                return Ok(Err(Undone::Failed("the bot is retired".to_owned())));
+            }
         }
-        if Some(&bot.team) != view.row.team_id.as_ref() {
+        if self.team_of_level(act.tx(), node).await? != view.row.team_id {
             return Ok(Err(Undone::Stale("the bot belongs to another team now: that team's people must approve it".to_owned())));
         }
-        let Some((limits, is_tighter)) = bot.limits.with(set) else {
-            let why = stale_limits(&bot.limits, set).unwrap_or_else(|| "its limits have changed".to_owned());
+        let (limits, review_by) = limits_of(act.tx(), node).await?;
+        let Some((next, _)) = limits.with(set) else {
+            let why = stale_limits(&limits, set).unwrap_or_else(|| "its limits have changed".to_owned());
             return Ok(Err(Undone::Stale(why)));
         };
-        let values = serde_json::Value::Object(limits.values.clone()).to_string();
-        let row = LimitsRow {
-            bot_id: id.clone(),
-            version: limits.version,
-            epoch,
-            limits: values.clone(),
-            why: view.why().to_owned(),
-            set_by: format!("user:{}", view.row.requester),
-            set_at: act.now(),
-        };
-        // Nobody waits for the acknowledgement of what only loosens (ruling C10).
-        storage::bots::bot_set_limits(act.tx(), &row, is_tighter).await?;
-        let (version, request) = (limits.version, view.row.id.clone());
-        let event = Event::LimitsChanged { bot: id.clone(), version, values, why: row.why, request };
+        self.check_currency(node, &next)?;
+        let (version, by) = (next.version, format!("user:{}", view.row.requester));
+        let set = Set { node, next, why: view.why(), review_by, request: Some(view.row.id.clone()), by };
+        let event = self.set_limits(act, epoch, set).await?;
         Ok(Ok((event, format!("version {version} of its limits holds"))))
+    }
+
+    /// The team that a level concerns; none: the installation.
+    pub(super) async fn team_of_level(&self, conn: &mut Conn, node: &Node) -> Result<Option<TeamId>, AppError> {
+        Ok(match (node, node.bot()) {
+            (Node::Team(team), _) => Some(team.clone()),
+            (_, Some(bot)) => Some(storage::bots::bot_by_id(conn, bot).await?.ok_or(AppError::NotFound("bot"))?.team),
+            _ => None,
+        })
     }
 
     async fn change_policy(
@@ -202,6 +216,12 @@ impl App {
         let event = Event::PolicyChanged { version, about, rule: after.clone(), request: view.row.id.clone() };
         Ok(Ok((event, format!("version {version} of the policies holds"))))
     }
+}
+
+/// What stands on a level, and by when it is to be looked at again.
+async fn limits_of(conn: &mut Conn, node: &Node) -> Result<(Limits, Option<Timestamp>), AppError> {
+    let row = storage::limits::node_one(conn, node).await?;
+    Ok(row.map(|row| (Limits { version: row.version, values: row.values }, row.review_by)).unwrap_or_default())
 }
 
 /// Which limit is not what it was when this was asked.

@@ -3,7 +3,7 @@
 use super::{Company, RequestRow, RequestView, by_request};
 use crate::app::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotId, RequestId, UserId};
+use crate::domain::{RequestId, UserId, limits::Node, request::Content};
 use crate::storage::{self, Conn, request_history::CommentRow};
 
 /// Decided ones that the inbox lists.
@@ -112,14 +112,15 @@ impl App {
         Ok((rows, next))
     }
 
-    /// The open request for looser limits of a bot.
+    /// The open request for looser limits of a level.
     ///
     /// # Errors
     /// `Denied`; when the database is gone.
-    pub async fn limits_request_of(&self, actor: &Actor, bot: &BotId) -> Result<Option<RequestRow>, AppError> {
+    pub async fn limits_request_of(&self, actor: &Actor, node: &Node) -> Result<Option<RequestRow>, AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
         let kind = crate::domain::RequestKind::Limits;
-        Ok(storage::requests::request_open_of(&mut *self.db.read().await?, kind, bot.as_str()).await?)
+        let target = Content::Limits { of: node.clone().into(), set: std::collections::BTreeMap::new() }.target();
+        Ok(storage::requests::request_open_of(&mut *self.db.read().await?, kind, &target).await?)
     }
 }
 

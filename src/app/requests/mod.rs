@@ -11,7 +11,8 @@ pub mod tell;
 use super::{App, AppError, people::key_counts, recoveries::freeze_of, tx::Act};
 use crate::authz::{Actor, Resource};
 use crate::domain::{
-    KEYS_NEEDED, RequestId, RequestKind, Rule, Rules, Timestamp, UserId,
+    BotId, KEYS_NEEDED, RequestId, RequestKind, Rule, Rules, Timestamp, UserId,
+    limits::Node,
     request::{Case, Content, Document, Moment, Request, Standing, Vote, Voter, WhyNot},
 };
 use crate::storage::{self, Conn};
@@ -208,9 +209,12 @@ impl App {
     pub fn request_title(&self, kind: RequestKind, target: &str) -> String {
         match kind {
             RequestKind::Limits => {
-                let id = crate::domain::BotId::from_stored(target.to_owned());
-                let name = self.fleet.view().bot(&id).map_or_else(|| target.to_owned(), |bot| bot.name.clone());
-                format!("Looser limits of bot {name}")
+                let node = Node::from_one(target).unwrap_or_else(|| Node::Bot(BotId::from_stored(target.to_owned())));
+                format!("Looser limits of {}", self.limits_words(&node))
+            }
+            RequestKind::Override => {
+                let (bot, symbol) = target.split_once(':').unwrap_or((target, ""));
+                format!("A larger position in {symbol} of {}", self.limits_words(&Node::Bot(BotId::from_stored(bot.to_owned()))))
             }
             RequestKind::Policy => {
                 let about = target.parse::<RequestKind>().map_or_else(|_| target.to_owned(), |about| about.words().to_owned());

@@ -126,6 +126,21 @@ fn tokens_keep_to_their_scope_and_team() {
 }
 
 #[test]
+fn tightening_is_for_the_team_for_programs_that_operate_and_of_the_installation_for_risk() {
+    let (own, other) = (TeamId::new(), TeamId::new());
+    let may = |actor: &Actor, resource: &Resource| check(actor, Action::TightenLimits, resource).is_ok();
+    let team = |team: &TeamId| Resource::Team(team.clone());
+    let (operator, risk) = (person(&[(Role::Operator, Some(&own))]), person(&[(Role::Risk, None)]));
+    assert!(may(&operator, &team(&own)) && !may(&operator, &team(&other)) && !may(&operator, &Resource::Installation));
+    assert!(may(&risk, &team(&own)) && may(&risk, &Resource::Installation));
+    let token = |scope| Actor::Token { id: crate::domain::TokenId::new(), name: "t".into(), scope, team: Some(own.clone()) };
+    assert!(may(&token(TokenScope::Operate), &team(&own)) && !may(&token(TokenScope::Operate), &team(&other)));
+    assert!(!may(&token(TokenScope::Operate), &Resource::Installation), "a token of a team is of that team");
+    assert!(!may(&token(TokenScope::Read), &team(&own)) && !may(&token(TokenScope::StopOnly), &team(&own)));
+    assert!(!may(&person(&[(Role::Auditor, None), (Role::Admin, None)]), &team(&own)));
+}
+
+#[test]
 fn an_agent_speaks_for_its_own_bot_only() {
     let (bot, other, team) = (BotId::new(), BotId::new(), TeamId::new());
     let agent = Actor::Agent { id: crate::domain::AgentId::new(), bot: bot.clone(), name: "a".into() };

@@ -10,7 +10,7 @@ use crate::app::{App, AppError, acts::Outcome, bots::NewBot};
 use crate::authz::Actor;
 use crate::cli::Failure;
 use crate::config::Origin;
-use crate::domain::{ActKind, BotId, Clock, Secret, Stage};
+use crate::domain::{ActKind, BotId, Clock, Secret, Stage, limits::Node};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
     process::{Child, Command},
@@ -68,6 +68,7 @@ pub async fn open(place: Place<'_>, staff: &Staff, count: usize) -> Result<Agent
     let operator = staff.actor(place.app, "operator")?;
     let wire = Wire::new(true, &Trust::System)?;
     let mut agents = Agents { inside: JoinSet::new(), processes: Vec::new() };
+    limit(place.app, staff).await?;
     let mut bots = Vec::with_capacity(count);
     for n in 0..count {
         let (bot, name) = make_bot(place.app, staff, &operator, n).await?;
@@ -119,7 +120,37 @@ async fn make_bot(app: &App, staff: &Staff, operator: &Actor, n: usize) -> Resul
     let asked = NewBot { name: name.clone(), team: team.id.to_string(), strategy: strategy.into(), ..NewBot::default() };
     let bot = app.create_bot(operator, &asked).await?;
     app.set_stage(operator, &bot.id, Stage::Sandbox).await?;
+    app.tighten(operator, &Node::Bot(bot.id.clone()), &typed(&OF_BOTS), "what this strategy was tested with").await?;
     Ok((bot.id, name))
+}
+
+/// What every bot is given.
+const OF_BOTS: [(&str, &str); 9] = [
+    ("max_order_notional", "1000"),
+    ("max_position_notional", "80000"),
+    ("max_daily_loss", "25000"),
+    ("max_drawdown", "40000"),
+    ("max_open_orders", "40"),
+    ("max_messages_per_minute", "9000"),
+    ("max_reject_rate", "0.5"),
+    ("max_market_data_age_ms", "2000"),
+    ("allowed_symbols", "BTC/USDT"),
+];
+
+fn typed(all: &[(&str, &str)]) -> Vec<(String, String)> {
+    all.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
+/// The limits of the installation and of the teams.
+async fn limit(app: &App, staff: &Staff) -> Result<(), Failure> {
+    let risk = staff.actor(app, "risk")?;
+    let whole = [("currency", "USDT"), ("max_total_exposure", "5000000"), ("max_total_daily_loss", "500000"), ("max_leverage", "6")];
+    app.tighten(&risk, &Node::Installation, &typed(&whole), "what the firm can bear").await?;
+    for team in &staff.teams {
+        let of_team = [("max_total_exposure", "2500000"), ("max_position_notional", "120000"), ("max_consecutive_errors", "20")];
+        app.tighten(&risk, &Node::Team(team.id.clone()), &typed(&of_team), "a desk's share of that").await?;
+    }
+    Ok(())
 }
 
 /// A signed code, the agent's own enrolment over HTTP, and the signed comparison of its fingerprint.

@@ -5,6 +5,8 @@ use fastrand::Rng;
 
 /// Price of one unit, cents.
 const PRICE: i64 = 6_500_000;
+/// What one order is of, thousandths of a unit.
+const ORDER: i64 = 5;
 
 /// A small market with one trader in it.
 pub struct Market {
@@ -48,6 +50,7 @@ impl Market {
         add(&mut self.totals.cancels, orders / 2);
         add(&mut self.totals.fills, orders / 4);
         add(&mut self.totals.rejects, rejects);
+        self.totals.consecutive_errors = Some(0);
     }
 
     /// Cancels what would open or add; the position stays.
@@ -79,7 +82,11 @@ impl Market {
                 notional: Some(money(notional)),
                 entry_price: Some(money(PRICE)),
                 unrealized_pnl: Some(money(self.day / 3)),
+                working_notional: Some(money(self.entry_orders.cast_signed() * ORDER * PRICE / 1_000)),
             }]),
+            largest_order_notional: Some(money(ORDER * PRICE / 1_000)),
+            leverage: Some(format!("{}.{:02}", notional * 100 / self.equity.max(1) / 100, notional * 100 / self.equity.max(1) % 100)),
+            slippage_bps: Some(format!("{}.{}", self.rng.u8(0..3), self.rng.u8(0..10))),
             market_data_age_ms: Some(self.rng.i64(20..180)),
             venue_latency_ms: Some(self.rng.i64(15..90)),
             totals: Some(self.totals.clone()),

@@ -1,10 +1,10 @@
 //! What a request asks for: its canonical content, the digest that is signed, and the difference of now and after.
 
 use crate::domain::{
-    BotId, Decimal, RequestId,
+    BotId, Decimal, RequestId, Timestamp,
     act::{self, NotCanonical},
     approval::{RequestKind, Rule},
-    limits::{NUMBERS, Named},
+    limits::{Direction, Node, Setting},
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -22,10 +22,11 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Content {
-    /// Other limits of a bot, at least one of them looser. What it does not name stays, whatever becomes of it meanwhile.
+    /// Other limits of a level, at least one of them looser. What it does not name stays, whatever becomes of it meanwhile.
     Limits {
-        /// The bot.
-        bot: BotId,
+        /// The level.
+        #[serde(flatten)]
+        of: Of,
         /// By the name of each limit.
         set: BTreeMap<String, Change>,
     },
@@ -38,6 +39,48 @@ pub enum Content {
         /// As it is to be.
         after: Rule,
     },
+    /// A larger position of a bot in one symbol for a while. It ends by itself, and never passes what stands above the bot.
+    Override {
+        /// The bot.
+        bot: BotId,
+        /// The symbol.
+        symbol: String,
+        /// The largest position as it was when this was asked.
+        now: Option<Decimal>,
+        /// As it is to be.
+        most: Decimal,
+        /// Until when.
+        until: Timestamp,
+    },
+}
+
+/// A level as a request writes it: a bot by its id alone, as in the first requests there were, the others as one text.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Of {
+    /// A bot.
+    Bot(BotId),
+    /// Any other level.
+    Level(Node),
+}
+
+impl From<Node> for Of {
+    fn from(node: Node) -> Self {
+        match node {
+            Node::Bot(bot) => Self::Bot(bot),
+            other => Self::Level(other),
+        }
+    }
+}
+
+impl Of {
+    /// The level.
+    pub fn node(&self) -> Node {
+        match self {
+            Self::Bot(bot) => Node::Bot(bot.clone()),
+            Self::Level(node) => node.clone(),
+        }
+    }
 }
 
 /// A line of the difference.
@@ -90,27 +133,39 @@ impl Content {
         match self {
             Self::Limits { .. } => RequestKind::Limits,
             Self::Policy { .. } => RequestKind::Policy,
+            Self::Override { .. } => RequestKind::Override,
         }
     }
     /// What it is about: one open request per kind and target.
     pub fn target(&self) -> String {
         match self {
-            Self::Limits { bot, .. } => bot.to_string(),
+            Self::Limits { of: Of::Bot(bot), .. } => bot.to_string(),
+            Self::Limits { of: Of::Level(node), .. } => node.in_one(),
             Self::Policy { about, .. } => about.to_string(),
+            Self::Override { bot, symbol, .. } => format!("{bot}:{symbol}"),
         }
     }
     /// The difference, line by line.
     pub fn lines(&self) -> Vec<Line> {
         match self {
             Self::Limits { set, .. } => {
-                let line = |named: &Named, change: &Change| Line {
-                    setting: named.words.to_owned(),
-                    now: change.now.as_ref().map_or_else(|| "not set".to_owned(), plain),
-                    after: plain(&change.after),
-                    raises: change.raises(),
+                let line = |(name, change): (&String, &Change)| {
+                    let setting = Setting::of(name)?;
+                    Some(Line {
+                        setting: setting.words(),
+                        now: change.now.as_ref().map_or_else(|| "not set".to_owned(), |now| setting.plain(now)),
+                        after: setting.plain(&change.after),
+                        raises: change.raises(name),
+                    })
                 };
-                NUMBERS.iter().filter_map(|named| Some(line(named, set.get(named.name)?))).collect()
+                set.iter().filter_map(line).collect()
             }
+            Self::Override { symbol, now, most, until, .. } => vec![Line {
+                setting: format!("Largest position in {symbol} until {}", until.plain()),
+                now: now.map_or_else(|| "not set".to_owned(), Decimal::shortest),
+                after: most.shortest(),
+                raises: true,
+            }],
             Self::Policy { about, now, after } => vec![Line {
                 setting: format!("To approve {}", about.words()),
                 now: now.words(),
@@ -121,23 +176,14 @@ impl Content {
     }
 }
 
-/// A value as text.
-pub fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-fn number(value: &Value) -> Option<Decimal> {
-    Decimal::parse(&plain(value))
-}
-
 impl Change {
-    /// True when it is larger afterwards.
-    pub fn raises(&self) -> bool {
-        match (self.now.as_ref().map(number), number(&self.after)) {
-            (None, _) => false,
-            (Some(Some(now)), Some(after)) => after > now,
-            _ => true,
-        }
+    /// Which way it goes.
+    pub fn direction(&self, name: &str) -> Direction {
+        Setting::of(name).map_or(Direction::Looser, |setting| setting.direction(self.now.as_ref(), Some(&self.after)))
+    }
+    /// True when it allows more afterwards.
+    pub fn raises(&self, name: &str) -> bool {
+        self.direction(name) == Direction::Looser
     }
 }
 
@@ -147,7 +193,7 @@ mod tests {
 
     fn content(after: &str) -> Content {
         let change = Change { now: Some(Value::from("2")), after: Value::from(after) };
-        Content::Limits { bot: BotId::from_stored("b".into()), set: BTreeMap::from([("max_leverage".to_owned(), change)]) }
+        Content::Limits { of: Of::Bot(BotId::from_stored("b".into())), set: BTreeMap::from([("max_leverage".to_owned(), change)]) }
     }
 
     #[test]
@@ -162,10 +208,23 @@ mod tests {
     }
 
     #[test]
+    fn other_levels_are_named_as_one_text() {
+        let change = Change { now: Some(Value::from("2")), after: Value::Null };
+        let set = BTreeMap::from([("max_leverage".to_owned(), change)]);
+        let content = Content::Limits { of: Node::Installation.into(), set };
+        let document = Document { v: 1, request: RequestId::from_stored("r".into()), revision: 1, policy_version: 3, content };
+        let text = document.canonical().unwrap();
+        assert!(text.contains(r#""level":"installation""#) && text.contains(r#""after":null"#), "{text}");
+        assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), document);
+        assert!(document.content.lines()[0].raises && document.content.lines()[0].after == "not set");
+        assert_eq!(document.content.target(), "installation");
+    }
+
+    #[test]
     fn the_difference_says_what_raises() {
         let raises = |after: &str| content(after).lines()[0].raises;
         assert!(raises("3") && !raises("2") && !raises("1"));
         let unset = Change { now: None, after: Value::from("1") };
-        assert!(!unset.raises(), "what was not set is bounded by being set");
+        assert!(!unset.raises("max_leverage"), "what was not set is bounded by being set");
     }
 }

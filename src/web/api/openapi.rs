@@ -44,7 +44,7 @@ impl Modify for Tokens {
 /// The API, described.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Andon", description = "Stop bots, see them, make bots. Times are RFC 3339 UTC. A token has one scope: `stop-only` (place holds, see how they go), `read` (see bots, agents, holds), `operate` (read, place holds, make bots of one team and move them up to sandbox). A token denies and takes back requests as its maker may. None releases, starts, approves or changes people, and none outlives its maker's right to it."),
+    info(title = "Andon", description = "Stop bots, see them, make bots. Times are RFC 3339 UTC. A token has one scope: `stop-only` (place holds, see how they go), `read` (see bots, agents, holds), `operate` (read, place holds, tighten limits, make bots of one team and move them up to sandbox). A token denies and takes back requests as its maker may. None releases, starts, approves or changes people, and none outlives its maker's right to it."),
     modifiers(&Tokens),
     paths(
         v1::bots::index,
@@ -71,6 +71,9 @@ impl Modify for Tokens {
         v1::requests::deny,
         v1::requests::withdraw,
         v1::requests::comment,
+        v1::limits::show,
+        v1::limits::tighten,
+        v1::limits::versions,
     )
 )]
 pub struct Description;

@@ -30,6 +30,7 @@ pub mod health;
 pub mod holds;
 pub mod keeping;
 pub mod kill;
+pub mod limits;
 pub mod lost;
 pub mod mail;
 pub mod mailbox;

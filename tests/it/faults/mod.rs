@@ -18,6 +18,7 @@ mod command;
 mod degraded;
 mod freqtrade;
 mod kills;
+mod limits;
 mod line;
 mod presses;
 mod processes;

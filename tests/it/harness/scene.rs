@@ -369,7 +369,8 @@ pub fn rows(route: &Route) -> &'static [Whose] {
         ("POST", "/holds" | "/holds/{id}/release" | "/tokens" | "/tokens/{id}/revoke" | "/api/v1/holds") => {
             &[Whose::Arbs, Whose::Grids, Whose::Everybodys]
         }
-        ("POST", "/bots" | "/starts" | "/drills" | "/api/v1/bots") | ("GET", "/starts/new") => &[Whose::Arbs, Whose::Grids],
+        ("POST", "/bots" | "/starts" | "/drills" | "/api/v1/bots" | "/limits" | "/limits/ask" | "/api/v1/limits")
+        | ("GET", "/starts/new") => &[Whose::Arbs, Whose::Grids],
         (_, path) if path.starts_with("/me/") => &[Whose::Nobodys],
         (_, path) if path.contains("{id}") => &[Whose::Arbs, Whose::Grids],
         _ => &[Whose::Nobodys],

@@ -42,7 +42,7 @@ on_both!(looser_limits_are_approved_by_another_carried_out_at_once_and_reach_the
     assert_eq!((inbox("lead").await.mine.len(), inbox("lead").await.decided.len()), (0, 1));
     assert!(ask(&test, "operator", &bot.id, "4000").await.is_ok(), "one that has ended never stands in the way");
     let log = Tables::of(&test.fresh).await.rows("audit_record").await;
-    for kind in ["request.asked", "request.approved", "request.quorum_met", "limits.changed", "request.executed"] {
+    for kind in ["request.asked", "request.approved", "request.quorum_met", "limits.set", "request.executed"] {
         assert!(log.iter().any(|row| row.contains(kind)), "{kind} is not in the log");
     }
     test.log_is_good().await;

@@ -19,13 +19,15 @@ use axum::http::StatusCode;
 use std::collections::BTreeSet;
 
 /// What asks for a touch. A bot's stage does on its way up only, and goes down here.
-const ASKS: [&str; 18] = [
+const ASKS: [&str; 20] = [
     "/bots",
     "/bots/{id}/limits/ask",
+    "/bots/{id}/limits/override",
     "/bots/{id}/links",
     "/bots/{id}/links/end",
     "/bots/{id}/move",
     "/bots/{id}/seat",
+    "/limits/ask",
     "/me/keys/{id}/name",
     "/people/{id}/disable",
     "/people/{id}/sessions/end",

@@ -4,6 +4,7 @@ mod api;
 mod client;
 mod document;
 mod fuzz;
+mod limits;
 mod long_poll;
 mod poll;
 mod same;

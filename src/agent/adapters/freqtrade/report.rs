@@ -51,6 +51,8 @@ fn position(trade: &Trade) -> Option<(f64, Position)> {
         notional: notional.and_then(decimal),
         entry_price: trade.open_rate.and_then(price),
         unrealized_pnl: trade.profit_abs.and_then(decimal),
+        // Freqtrade tells how many orders rest, not their worth.
+        working_notional: None,
     };
     Some((notional.unwrap_or(0.0), position))
 }

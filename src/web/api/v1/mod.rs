@@ -8,6 +8,7 @@ pub mod bots;
 pub mod drills;
 pub mod evidence;
 pub mod holds;
+pub mod limits;
 pub mod presses;
 pub mod receipts;
 pub mod requests;

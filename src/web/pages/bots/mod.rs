@@ -240,7 +240,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
         key: token::random::<16>().map_err(AppError::from)?,
         is_held: !row.directive.holds.is_empty(),
         reported: reported(&app, &row, frame.now),
-        limits: limits(bot),
+        limits: limits(&app, bot, frame.now),
         limits_version: bot.limits.version,
         limits_at: (bot.limits.version > 0).then_some(bot.limits_at),
         limits_wait: bot.limits_waiting,
@@ -413,9 +413,15 @@ fn bullet(bot: &BotFacts, gross: Option<&crate::fleet::exposure::Money>) -> Opti
     Some((picture::bullet(Some(gross.amount.approximately()), limit.approximately(), &words), words))
 }
 
-fn limits(bot: &BotFacts) -> Vec<(String, String)> {
-    let value = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    bot.limits.values.iter().map(|(name, given)| (name.replace('_', " "), value(given))).collect()
+/// Each limit with what is used of it; what the last report does not say is not measured.
+fn limits(app: &App, bot: &BotFacts, now: Timestamp) -> Vec<(String, String)> {
+    let holds = super::limits::holds(app, bot, now);
+    let numbers = holds.rows.into_iter().map(|row| {
+        let used = if row.used == "not measured" { ", not measured".to_owned() } else { format!(", {} used", row.used) };
+        (row.words, format!("{}{used}{}", row.limit, if row.is_over { ": over" } else { "" }))
+    });
+    let others = holds.others.into_iter().chain(holds.symbols).filter(|_| bot.limits.version > 0);
+    numbers.chain(others).collect()
 }
 
 fn agent(row: &BotRow, now: Timestamp) -> Option<AgentCard> {

@@ -1,32 +1,19 @@
-//! `/bots/{id}/limits/ask`: asking for looser limits of a bot. The same form changes such a request.
+//! `/limits/ask` and `/bots/{id}/limits/ask`: asking for looser limits of a level. The same form changes such a request.
 
 use crate::app::{App, AppError};
 use crate::authz::{self, Action};
-use crate::domain::{
-    BotFacts, BotId,
-    limits::{Kind, NUMBERS},
-};
+use crate::domain::{BotId, limits::Node};
 use crate::web::{
     Answer, Shared, WebError,
     extract::{ByTouch, Person},
     frame,
     page::Frame,
+    pages::limits::{self, Choice, Field, Typed, typed_as},
     problems::Problems,
-    query::Named,
+    query::{Named, Params},
 };
 use askama::Template;
 use axum::{extract::State, http::StatusCode};
-
-/// What was typed: names and texts of the numbers, and the reason.
-pub(super) type Typed = Vec<(String, String)>;
-
-struct Field {
-    name: &'static str,
-    words: &'static str,
-    hint: String,
-    typed: String,
-    problem: String,
-}
 
 #[derive(Template)]
 #[template(path = "request_limits.html")]
@@ -34,12 +21,14 @@ struct Ask {
     frame: Frame,
     problems: Problems,
     action: String,
-    bot: String,
+    limits: String,
+    of: String,
     name: String,
     is_edit: bool,
     may_ask: bool,
     rule: String,
     fields: Vec<Field>,
+    choices: Vec<Choice>,
     why: String,
     /// Another request that is open: its page.
     open: String,
@@ -53,71 +42,76 @@ pub(super) struct Form {
     pub(super) open: String,
 }
 
-fn bot_id(text: &str) -> Result<BotId, WebError> {
-    BotId::parse(text).map_err(|_| AppError::NotFound("bot").into())
+fn node_of_bot(text: &str) -> Result<Node, WebError> {
+    BotId::parse(text).map(Node::Bot).map_err(|_| AppError::NotFound("bot").into())
 }
 
-async fn form_of(app: &App, person: &Person, bot: &BotId, typed: Typed) -> Form {
-    let open = app.limits_request_of(&person.actor, bot).await.ok().flatten();
+async fn form_of(app: &App, person: &Person, node: &Node, typed: Typed) -> Form {
+    let open = app.limits_request_of(&person.actor, node).await.ok().flatten();
     Form {
-        action: format!("/bots/{bot}/limits/ask"),
+        action: if let Node::Bot(bot) = node { format!("/bots/{bot}/limits/ask") } else { "/limits/ask".to_owned() },
         is_edit: false,
         typed,
         open: open.map(|row| format!("/requests/{}", row.id)).unwrap_or_default(),
     }
 }
 
-/// The form.
-pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answer {
-    let bot = app.bot(&person.actor, &bot_id(&id)?)?.bot;
-    let form = form_of(&app, &person, &bot.id, Typed::new()).await;
-    draw(&app, &person, &bot, (form, Problems::none(), StatusCode::OK)).await
+async fn show_on(app: &App, person: &Person, node: &Node) -> Answer {
+    let form = form_of(app, person, node, Typed::new()).await;
+    draw(app, person, node, (form, Problems::none(), StatusCode::OK)).await
 }
 
-/// Asks.
-pub async fn create(State(app): Shared, Named(id): Named, ByTouch(person, typed): ByTouch<Typed>) -> Answer {
-    let bot = app.bot(&person.actor, &bot_id(&id)?)?.bot;
-    match app.ask_limits(&person.actor, &bot.id, &typed, &why_of(&typed)).await {
+async fn ask_on(app: &App, person: &Person, node: &Node, typed: Typed) -> Answer {
+    match app.ask_level(&person.actor, node, &typed, &typed_as(&typed, "why")).await {
         Ok(request) => Ok(frame::see(&format!("/requests/{request}"))),
         Err(error) => {
-            let form = form_of(&app, &person, &bot.id, typed).await;
-            draw(&app, &person, &bot, (form, Problems::of_error(error)?, StatusCode::UNPROCESSABLE_ENTITY)).await
+            let form = form_of(app, person, node, typed).await;
+            draw(app, person, node, (form, Problems::of_error(error)?, StatusCode::UNPROCESSABLE_ENTITY)).await
         }
     }
 }
 
-/// The reason among what was typed.
-pub(super) fn why_of(typed: &Typed) -> String {
-    typed.iter().find(|(name, _)| name == "why").map(|(_, why)| why.clone()).unwrap_or_default()
+/// The form for a bot.
+pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answer {
+    show_on(&app, &person, &node_of_bot(&id)?).await
 }
 
-/// Draws the form for a bot.
-pub(super) async fn draw(app: &App, person: &Person, bot: &BotFacts, (form, problems, status): (Form, Problems, StatusCode)) -> Answer {
-    let typed = |name: &str| form.typed.iter().find(|(given, _)| given == name).map(|(_, text)| text.clone()).unwrap_or_default();
-    let fields = NUMBERS.iter().map(|named| Field {
-        name: named.name,
-        words: named.words,
-        hint: match (bot.limits.number(named), named.kind) {
-            (Some(stands), _) => format!("Now {stands}. A larger one raises."),
-            (None, Kind::Amount) => "Not set.".to_owned(),
-            (None, Kind::Count) => "Not set. A whole number.".to_owned(),
-        },
-        typed: typed(named.name),
-        problem: problems.of(named.name).to_owned(),
-    });
+/// Asks for a bot.
+pub async fn create(State(app): Shared, Named(id): Named, ByTouch(person, typed): ByTouch<Typed>) -> Answer {
+    ask_on(&app, &person, &node_of_bot(&id)?, typed).await
+}
+
+/// The form for any level.
+pub async fn show_level(State(app): Shared, person: Person, params: Params) -> Answer {
+    show_on(&app, &person, &limits::node_of(&params.text("of").unwrap_or_default())?).await
+}
+
+/// Asks for any level.
+pub async fn create_level(State(app): Shared, ByTouch(person, typed): ByTouch<Typed>) -> Answer {
+    ask_on(&app, &person, &limits::node_of(&typed_as(&typed, "of"))?, typed).await
+}
+
+/// Draws the form for a level.
+pub(super) async fn draw(app: &App, person: &Person, node: &Node, (form, problems, status): (Form, Problems, StatusCode)) -> Answer {
+    let resource = app.limits_resource(node)?;
+    let own = app.limit_tree().limits(node);
     let title = if form.is_edit { "Change a request for limits" } else { "Ask for looser limits" };
-    let mut frame = frame::of(app, &person.visitor, format!("{title} of {}", bot.name)).await;
+    let name = app.limits_words(node);
+    let mut frame = frame::of(app, &person.visitor, format!("{title} of {name}")).await;
     frame.is_error = !problems.is_empty();
+    let currency = node.bot().and_then(|bot| app.currency_of(bot)).unwrap_or_default();
     let page = Ask {
         frame,
         action: form.action.clone(),
-        bot: bot.id.to_string(),
-        name: bot.name.clone(),
+        limits: limits::href(node),
+        of: node.in_one(),
+        name,
         is_edit: form.is_edit,
-        may_ask: authz::check(&person.actor, Action::AskRequest, &App::bot_resource(bot)).is_ok(),
+        may_ask: authz::check(&person.actor, Action::AskRequest, &resource).is_ok(),
         rule: app.rules().of(crate::domain::RequestKind::Limits).words(),
-        fields: fields.collect(),
-        why: typed("why"),
+        fields: limits::fields((node, &own), &form.typed, (&problems, &currency)),
+        choices: limits::choices((node, &own), &form.typed, &problems),
+        why: typed_as(&form.typed, "why"),
         open: form.open.clone(),
         problems,
     };
@@ -126,27 +120,24 @@ pub(super) async fn draw(app: &App, person: &Person, bot: &BotFacts, (form, prob
 
 #[cfg(test)]
 pub(super) fn samples() -> Vec<(String, String)> {
-    use crate::web::samples;
+    use crate::domain::limits::Limits;
     let page = |may_ask, is_edit, open: &str| {
-        let fields = NUMBERS.iter().map(|named| Field {
-            name: named.name,
-            words: named.words,
-            hint: "Now 2000. A larger one raises.".to_owned(),
-            typed: String::new(),
-            problem: String::new(),
-        });
+        let (node, own) = (Node::Bot(BotId::from_stored(crate::web::samples::id(7))), Limits::default());
+        let problems = Problems::one("why", "Say why.");
         Ask {
-            frame: Frame::sample("Ask for looser limits of grid-07", "/bots/7/limits/ask"),
-            problems: Problems::one("why", "Say why."),
+            frame: Frame::sample("Ask for looser limits of bot grid-07", "/bots/7/limits/ask"),
             action: "/bots/7/limits/ask".to_owned(),
-            bot: samples::id(7),
-            name: "grid-07".to_owned(),
+            limits: limits::href(&node),
+            of: node.in_one(),
+            name: "bot grid-07".to_owned(),
             is_edit,
             may_ask,
             rule: "1 approval: a lead of the team or risk; carried out at once".to_owned(),
-            fields: fields.collect(),
+            fields: limits::fields((&node, &own), &Typed::new(), (&problems, "USDT")),
+            choices: limits::choices((&node, &own), &Typed::new(), &problems),
             why: String::new(),
             open: open.to_owned(),
+            problems,
         }
         .render()
         .unwrap()

@@ -1,29 +1,45 @@
 //! `/requests/{id}/edit`: changing what a request asks for, which drops what was approved. The forms are those it was asked with.
 
 use super::{
-    ask::{self, Form, Typed, why_of},
+    ask::{self, Form},
     id_of,
 };
-use crate::app::{App, requests::RequestView};
+use crate::app::{App, AppError, requests::RequestView};
 use crate::domain::{
-    BotId,
-    request::{Content, content::plain},
+    limits::{Setting, setting::NONE},
+    request::{Change, Content},
 };
 use crate::web::{
     Answer, Shared,
     extract::{ByTouch, Person},
     frame,
-    pages::policies,
+    pages::{
+        limits::{Typed, typed_as},
+        policies,
+    },
     problems::Problems,
     query::Named,
 };
 use axum::{extract::State, http::StatusCode};
 
+/// A position for a while is asked for anew, since its end is.
+const ANEW: &str = "a larger position for a while is not changed: take it back and ask anew";
+
+/// A value as it is typed.
+fn text_of(name: &str, change: &Change) -> String {
+    match Setting::of(name) {
+        _ if change.after.is_null() => NONE.to_owned(),
+        Some(setting) => setting.plain(&change.after),
+        None => String::new(),
+    }
+}
+
 /// What stands in the form: what is asked for now.
 fn typed_of(view: &RequestView) -> Typed {
     let mut typed = match view.content() {
-        Content::Limits { set, .. } => set.iter().map(|(name, change)| (name.clone(), plain(&change.after))).collect(),
+        Content::Limits { set, .. } => set.iter().map(|(name, change)| (name.clone(), text_of(name, change))).collect(),
         Content::Policy { after, .. } => policies::typed_of(after),
+        Content::Override { .. } => return Vec::new(),
     };
     typed.push(("why".to_owned(), view.why().to_owned()));
     typed
@@ -33,16 +49,13 @@ async fn draw(app: &App, person: &Person, view: &RequestView, (typed, problems):
     let action = format!("/requests/{}/edit", view.row.id);
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     match view.content() {
-        Content::Limits { bot, .. } => {
-            draw_limits(app, person, bot, (Form { action, is_edit: true, typed, open: String::new() }, problems, status)).await
+        Content::Limits { of, .. } => {
+            let form = Form { action, is_edit: true, typed, open: String::new() };
+            ask::draw(app, person, &of.node(), (form, problems, status)).await
         }
+        Content::Override { .. } => Err(AppError::conflict(ANEW).into()),
         Content::Policy { about, .. } => policies::draw_edit(app, person, (*about, action), (typed, problems, status)).await,
     }
-}
-
-async fn draw_limits(app: &App, person: &Person, bot: &BotId, drawn: (Form, Problems, StatusCode)) -> Answer {
-    let bot = app.bot(&person.actor, bot)?.bot;
-    ask::draw(app, person, &bot, drawn).await
 }
 
 /// The form.
@@ -55,9 +68,10 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
 /// Makes another revision.
 pub async fn revise(State(app): Shared, Named(id): Named, ByTouch(person, typed): ByTouch<Typed>) -> Answer {
     let view = app.request(&person.actor, &id_of(&id)?).await?;
-    let why = why_of(&typed);
+    let why = typed_as(&typed, "why");
     let done = match view.content() {
         Content::Limits { .. } => app.revise_limits(&person.actor, &view.row.id, &typed, &why).await,
+        Content::Override { .. } => return Err(AppError::conflict(ANEW).into()),
         Content::Policy { .. } => match policies::rule_of(&typed) {
             Ok(rule) => app.revise_policy(&person.actor, &view.row.id, rule, &why).await,
             Err(invalid) => Err(invalid.into()),

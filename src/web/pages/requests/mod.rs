@@ -113,8 +113,8 @@ fn id_of(text: &str) -> Result<RequestId, WebError> {
 }
 
 /// The bot that a request is about.
-fn bot_of(content: &Content) -> Option<&crate::domain::BotId> {
-    if let Content::Limits { bot, .. } = content { Some(bot) } else { None }
+fn bot_of(content: &Content) -> Option<crate::domain::BotId> {
+    crate::app::requests::ask::bot_of(content)
 }
 
 #[cfg(test)]

@@ -25,7 +25,9 @@ impl Scene {
             | "/pause" | "/holds" | "/live/fleet" | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams"
             | "/venues" | "/kill" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new" | "/agents" | "/audit"
             | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" | "/notices" | "/demo/mail" | "/stop-device"
-            | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" | "/requests" | "/policies" => route.path.to_owned(),
+            | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" | "/requests" | "/policies" | "/limits" | "/limits/ask" => {
+                route.path.to_owned()
+            }
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),
@@ -93,7 +95,9 @@ impl Scene {
             "/starts/{id}/end" => Ask::form(format!("/starts/{}/end", self.staged(whose).await), &[]),
             "/starts" => Ask::form("/starts", &[("bot", self.of(whose).bot.id.as_str())]),
             path if path.starts_with("/me/keys") => self.about_own_keys(path, caller).await,
-            path if path.starts_with("/bots") || path.starts_with("/agents") => return self.about_bots(path, whose).await,
+            path if ["/bots", "/agents", "/limits"].iter().any(|start| path.starts_with(start)) => {
+                return self.about_bots(path, whose).await;
+            }
             path if path.starts_with("/holds") => return self.about_holds(path, whose).await,
             "/acts/{id}/sign" => {
                 let act = self.act(whose).await;
@@ -261,6 +265,22 @@ impl Scene {
                 let bot = self.limited(whose).await;
                 Ask::form(at(bot.id.as_str()), &[("max_order_notional", "3000"), ("why", "the book is deeper now")])
             }
+            "/limits" => {
+                let level = format!("bot:{}", self.bot(whose).await.id);
+                Ask::form(path, &[("of", &level), ("max_leverage", "2"), ("why", "storm ahead")])
+            }
+            "/limits/ask" => {
+                let level = format!("symbol:{}:BTC/USDT", self.bot(whose).await.id);
+                let node = andon::domain::limits::Node::from_one(&level).unwrap();
+                let stands = [("max_order_notional".to_owned(), "2000".to_owned())];
+                self.test.app.tighten(&self.test.actor("risk"), &node, &stands, "").await.unwrap();
+                Ask::form(path, &[("of", &level), ("max_order_notional", "3000"), ("why", "the book is deeper now")])
+            }
+            "/bots/{id}/limits/override" => {
+                let bot = self.positioned(whose).await;
+                Ask::form(at(bot.id.as_str()), &[("symbol", "BTC/USDT"), ("most", "3000"), ("hours", "2"), ("why", "a large hedge")])
+            }
+            "/limits/overrides/{id}/end" => Ask::form(at(self.overridden(whose).await.as_str()), &[]),
             "/bots/{id}/limits/half" => {
                 let bot = self.limited(whose).await;
                 Ask::form(at(bot.id.as_str()), &[("version", &bot.limits.version.to_string())])
@@ -280,6 +300,25 @@ impl Scene {
     /// A venue, by its id.
     async fn venue(&self) -> String {
         self.test.app.create_venue(&self.test.actor("admin"), &self.name("venue"), "test").await.unwrap().id.to_string()
+    }
+
+    /// A bot whose positions are limited.
+    async fn positioned(&self, whose: Whose) -> andon::domain::BotFacts {
+        let bot = self.bot(whose).await;
+        let asked = [("max_position_notional".to_owned(), "2000".to_owned())];
+        self.test.app.tighten_limits(&self.test.actor(self.of(whose).operator), &bot.id, &asked, "").await.unwrap();
+        bot
+    }
+
+    /// An exception that is in force.
+    async fn overridden(&self, whose: Whose) -> andon::domain::RequestId {
+        let bot = self.positioned(whose).await;
+        let asked = andon::app::limit_overrides::Asked { symbol: "BTC/USDT", most: "3000", hours: "2", why: "a large hedge" };
+        let id = self.test.app.ask_override(&self.test.actor(self.of(whose).operator), &bot.id, asked).await.unwrap();
+        let digest = self.test.app.request(&self.test.actor("auditor"), &id).await.unwrap().case.request.digest;
+        let act = self.test.app.prepare_approval(&self.test.actor("risk"), &id, &digest).await.unwrap();
+        self.test.sign("risk", &act).await.unwrap();
+        id
     }
 
     /// A bot with limits that can be halved.

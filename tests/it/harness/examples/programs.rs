@@ -57,6 +57,11 @@ impl Scene {
             ("POST", "/api/v1/alerts/{id}/close") => {
                 Ask::json(format!("/api/v1/alerts/{}/close", self.alert(whose).await), json!({"why": "set by NTP"}))
             }
+            ("GET", "/api/v1/limits" | "/api/v1/limits/versions") => Ask::get(format!("{}?of=bot:{}", route.path, of.bot.id)),
+            ("POST", "/api/v1/limits") => {
+                let level = format!("bot:{}", self.bot(whose).await.id);
+                Ask::json(route.path, json!({"of": level, "set": {"max_leverage": "2"}, "why": "storm ahead"}))
+            }
             ("GET", "/api/v1/requests") => Ask::get(route.path),
             ("GET", "/api/v1/requests/{id}") => Ask::get(format!("/api/v1/requests/{}", of.request)),
             ("POST", "/api/v1/requests/{id}/deny") => {

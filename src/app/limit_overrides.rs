@@ -1,0 +1,159 @@
+//! Exceptions: a larger position of one bot in one symbol for a while, by a request of two people. It ends by itself at its time and by one press
+//! before; it never passes what stands above the bot.
+
+use super::{
+    App, AppError, Invalid,
+    requests::ask::{self, WHY, reason},
+    tx::Act,
+};
+use crate::audit::Event;
+use crate::authz::{self, Action, Actor};
+use crate::domain::{
+    BotFacts, BotId, Decimal, RequestId, Symbol, Timestamp,
+    limits::{Check, Compiled},
+    request::Content,
+    time::DAY_MS,
+};
+pub use crate::storage::limit_overrides::OverrideRow;
+use crate::storage::{self, Lane};
+
+/// The longest, hours.
+const HOURS: i64 = 72;
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+
+/// What is asked for, as it is typed.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// In which symbol.
+    pub symbol: &'a str,
+    /// The largest position.
+    pub most: &'a str,
+    /// For how many hours.
+    pub hours: &'a str,
+    /// Why.
+    pub why: &'a str,
+}
+
+impl App {
+    /// Asks for a larger position of a bot in one symbol for a while.
+    ///
+    /// # Errors
+    /// `Denied`; `Invalid` for what cannot be, or without a reason; `Conflict` when it would be no larger, or another request is open.
+    pub async fn ask_override(&self, actor: &Actor, bot: &BotId, asked: Asked<'_>) -> Result<RequestId, AppError> {
+        let facts = self.fleet.view().bot(bot).cloned().ok_or(AppError::NotFound("bot"))?;
+        let permit = authz::check(actor, Action::AskRequest, &Self::bot_resource(&facts))?;
+        let mut invalid = Invalid::default();
+        let symbol = invalid.check("symbol", "The symbol", Symbol::parse(asked.symbol));
+        let most = Decimal::parse(asked.most).filter(|most| *most > Decimal::default());
+        if most.is_none() {
+            invalid.0.push(("most", "The largest position is an amount above 0, with a point".to_owned()));
+        }
+        let hours = asked.hours.trim().parse::<i64>().ok().filter(|hours| (1..=HOURS).contains(hours));
+        if hours.is_none() {
+            invalid.0.push(("hours", format!("It lasts 1 to {HOURS} whole hours")));
+        }
+        let (Some(symbol), Some(most), Some(hours)) = (symbol, most, hours) else { return Err(invalid.into()) };
+        let why = reason(asked.why, WHY)?;
+        let tree = self.limit_book.tree();
+        let now = tree.path(&facts, |path| Compiled::of(0, &facts.limits.values, path)).number_in(symbol.as_str(), Check::PositionNotional);
+        let Some(now) = now else { return Err(AppError::conflict("its positions have no limit that this could raise")) };
+        if most <= now {
+            return Err(AppError::conflict(format!(
+                "{} may hold that already: its largest position there is {}",
+                facts.name,
+                now.shortest()
+            )));
+        }
+        let until = self.clock.now().plus_ms(hours * HOUR_MS);
+        let content = Content::Override { bot: bot.clone(), symbol: symbol.to_string(), now: Some(now), most, until };
+        self.ask(permit, ask::Asked { content, why }).await
+    }
+
+    /// Begins an exception that was approved. Answers with its entry.
+    pub(crate) async fn begin_override(
+        &self,
+        act: &mut Act<'_>,
+        bot: &BotFacts,
+        (symbol, most, until): (&str, Decimal, Timestamp),
+        (request, why): (&RequestId, &str),
+    ) -> Result<Event, AppError> {
+        let epoch = act.epoch().await?;
+        let row = OverrideRow {
+            request_id: request.clone(),
+            bot_id: bot.id.clone(),
+            symbol: symbol.to_owned(),
+            most: most.shortest(),
+            until_at: until,
+            why: why.to_owned(),
+            set_at: act.now(),
+            epoch,
+        };
+        match storage::limit_overrides::override_insert(act.tx(), &row).await {
+            Err(storage::Error::Duplicate(_)) => {
+                return Err(AppError::conflict("another exception for this symbol is in force; end it first"));
+            }
+            other => other?,
+        }
+        let cause = format!("exception in {symbol} until {}: {why}", until.plain());
+        let holds = self.settle_limits(act, epoch, bot, Some((&cause, &format!("request:{request}")))).await?;
+        Ok(Event::LimitsOverridden {
+            bot: bot.id.clone(),
+            symbol: row.symbol,
+            most: row.most,
+            until_us: until.0,
+            why: row.why,
+            request: row.request_id,
+            holds,
+        })
+    }
+
+    /// Ends an exception before its time. Answers with its bot.
+    ///
+    /// # Errors
+    /// `Denied`; `NotFound` for one that is not in force.
+    pub async fn end_override(&self, actor: &Actor, id: &RequestId) -> Result<BotId, AppError> {
+        let row = storage::limit_overrides::override_one(&mut *self.db.read().await?, id).await?.ok_or(AppError::NotFound("exception"))?;
+        let bot = self.fleet.view().bot(&row.bot_id).cloned().ok_or(AppError::NotFound("bot"))?;
+        let permit = authz::check(actor, Action::TightenLimits, &Self::bot_resource(&bot))?;
+        let act = self.begin(permit, Lane::Normal).await?;
+        self.finish_override(act, &row, "ended by a person before its time").await?;
+        Ok(row.bot_id)
+    }
+
+    /// Ends what is over.
+    ///
+    /// # Errors
+    /// When the database is gone: the next round goes on.
+    pub async fn end_overrides_due(&self) -> Result<(), AppError> {
+        let (tree, now) = (self.limit_book.tree(), self.clock.now());
+        for row in tree.all_overrides().filter(|row| row.until_at <= now) {
+            let act = self.begin(self.server_permit()?, Lane::Normal).await?;
+            self.finish_override(act, row, "its time is over").await?;
+        }
+        Ok(())
+    }
+
+    /// What ends an exception tightens, and waits for no log.
+    async fn finish_override(&self, mut act: Act<'_>, row: &OverrideRow, why: &str) -> Result<(), AppError> {
+        let epoch = act.epoch().await?;
+        let (now, by) = (act.now(), crate::audit::Actor::from(act.actor()).text());
+        if !storage::limit_overrides::override_end(act.tx(), &row.request_id, now, &by).await? {
+            return Ok(());
+        }
+        let bot = storage::bots::bot_by_id(act.tx(), &row.bot_id).await?.ok_or(AppError::NotFound("bot"))?;
+        let cause = format!("exception in {} ended: {why}", row.symbol);
+        let holds = self.settle_limits(&mut act, epoch, &bot, Some((&cause, &by))).await?;
+        let (bot, symbol, request) = (row.bot_id.clone(), row.symbol.clone(), row.request_id.clone());
+        act.commit_stop(Event::LimitsOverrideEnded { bot, symbol, request, why: why.to_owned(), holds }).await?;
+        Ok(())
+    }
+
+    /// How many exceptions a bot had in the last 30 days.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn overrides_lately(&self, bot: &BotId) -> Result<i64, AppError> {
+        let since = self.clock.now().plus_ms(-30 * DAY_MS);
+        Ok(storage::limit_overrides::override_count(&mut *self.db.read().await?, bot, since).await?)
+    }
+}
