@@ -40,6 +40,10 @@ const VERSIONS: &[Version] = versions! {
     20 "0020_sites";
     21 "0021_staged_start";
     22 "0022_requests";
+    28 "0028_register";
+    29 "0029_assignments";
+    30 "0030_register_imports";
+    31 "0031_idempotency";
 };
 
 /// How a database's schema stands to this program.

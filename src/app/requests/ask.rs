@@ -16,9 +16,9 @@ use crate::domain::{
 use crate::storage::{self, Lane, requests::RequestRow};
 
 /// What is asked for, and why.
-struct Asked {
-    content: Content,
-    why: String,
+pub(crate) struct Asked {
+    pub(crate) content: Content,
+    pub(crate) why: String,
 }
 
 /// Checks a reason that is demanded.
@@ -29,7 +29,7 @@ pub(crate) fn reason(why: &str, missing: &str) -> Result<String, AppError> {
 }
 
 /// What whoever approves needs to read.
-const WHY: &str = "Say why: whoever approves reads it";
+pub(crate) const WHY: &str = "Say why: whoever approves reads it";
 
 impl App {
     /// Asks for other limits of a bot, given as names and texts; an empty text leaves what stands.
@@ -95,7 +95,7 @@ impl App {
         Err(Invalid::one("seats", why).into())
     }
 
-    async fn ask(&self, permit: Permit, asked: Asked) -> Result<RequestId, AppError> {
+    pub(crate) async fn ask(&self, permit: Permit, asked: Asked) -> Result<RequestId, AppError> {
         let user = permit.actor().user().ok_or_else(|| AppError::conflict("only a person asks"))?.clone();
         let mut act = self.begin(permit, Lane::Normal).await?;
         act.epoch().await?;
@@ -124,7 +124,7 @@ impl App {
             outcome: None,
         };
         storage::requests::request_insert(act.tx(), &row).await?;
-        let bot = if let Content::Limits { bot, .. } = &content { Some(bot.clone()) } else { None };
+        let bot = content.bot().cloned();
         let revision = self.write_revision(&mut act, (&row.id, 1), content, (&user, &why)).await?;
         let view = RequestView::of(row, vec![revision.clone()], Vec::new())?;
         self.tell_asked(&mut act, &view, "").await?;
@@ -151,13 +151,8 @@ impl App {
     }
 
     async fn team_of(&self, act: &mut Act<'_>, content: &Content) -> Result<Option<crate::domain::TeamId>, AppError> {
-        match content {
-            Content::Limits { bot, .. } => {
-                let bot = storage::bots::bot_by_id(act.tx(), bot).await?.ok_or(AppError::NotFound("bot"))?;
-                Ok(Some(bot.team))
-            }
-            Content::Policy { .. } => Ok(None),
-        }
+        let Some(bot) = content.bot() else { return Ok(None) };
+        Ok(Some(storage::bots::bot_by_id(act.tx(), bot).await?.ok_or(AppError::NotFound("bot"))?.team))
     }
 
     /// Writes a revision under the policies of now.
@@ -212,7 +207,7 @@ impl App {
         self.revise(permit, id, Asked { content, why: reason(why, WHY)? }).await
     }
 
-    async fn revise(&self, permit: Permit, id: &RequestId, asked: Asked) -> Result<(), AppError> {
+    pub(crate) async fn revise(&self, permit: Permit, id: &RequestId, asked: Asked) -> Result<(), AppError> {
         let user = permit.actor().user().ok_or_else(|| AppError::conflict("only a person asks"))?.clone();
         let mut act = self.begin(permit, Lane::Normal).await?;
         act.epoch().await?;

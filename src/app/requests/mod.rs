@@ -206,12 +206,13 @@ impl App {
 
     /// What a request is about, as one line: `Looser limits of bot grid-07`.
     pub fn request_title(&self, kind: RequestKind, target: &str) -> String {
+        let bot = || {
+            let id = crate::domain::BotId::from_stored(target.to_owned());
+            self.fleet.view().bot(&id).map_or_else(|| target.to_owned(), |bot| bot.name.clone())
+        };
         match kind {
-            RequestKind::Limits => {
-                let id = crate::domain::BotId::from_stored(target.to_owned());
-                let name = self.fleet.view().bot(&id).map_or_else(|| target.to_owned(), |bot| bot.name.clone());
-                format!("Looser limits of bot {name}")
-            }
+            RequestKind::Limits => format!("Looser limits of bot {}", bot()),
+            RequestKind::Assign => format!("A live subaccount for bot {}", bot()),
             RequestKind::Policy => {
                 let about = target.parse::<RequestKind>().map_or_else(|_| target.to_owned(), |about| about.words().to_owned());
                 format!("Another policy for {about}")

@@ -1,7 +1,7 @@
 //! What a request asks for: its canonical content, the digest that is signed, and the difference of now and after.
 
 use crate::domain::{
-    BotId, Decimal, RequestId,
+    BotId, Decimal, RequestId, SubaccountId,
     act::{self, NotCanonical},
     approval::{RequestKind, Rule},
     limits::{NUMBERS, Named},
@@ -38,6 +38,24 @@ pub enum Content {
         /// As it is to be.
         after: Rule,
     },
+    /// A subaccount of a live venue for a bot, which stops it.
+    Assign {
+        /// The bot.
+        bot: BotId,
+        /// The one it had when this was asked; none: it had none.
+        now: Option<Place>,
+        /// The one it is to have.
+        after: Place,
+    },
+}
+
+/// A subaccount, and what it was called when this was asked. The id decides.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Place {
+    /// Which.
+    pub subaccount: SubaccountId,
+    /// `binance/grid-7`.
+    pub name: String,
 }
 
 /// A line of the difference.
@@ -90,13 +108,21 @@ impl Content {
         match self {
             Self::Limits { .. } => RequestKind::Limits,
             Self::Policy { .. } => RequestKind::Policy,
+            Self::Assign { .. } => RequestKind::Assign,
         }
     }
     /// What it is about: one open request per kind and target.
     pub fn target(&self) -> String {
         match self {
-            Self::Limits { bot, .. } => bot.to_string(),
+            Self::Limits { bot, .. } | Self::Assign { bot, .. } => bot.to_string(),
             Self::Policy { about, .. } => about.to_string(),
+        }
+    }
+    /// The bot that it is about.
+    pub fn bot(&self) -> Option<&BotId> {
+        match self {
+            Self::Limits { bot, .. } | Self::Assign { bot, .. } => Some(bot),
+            Self::Policy { .. } => None,
         }
     }
     /// The difference, line by line.
@@ -116,6 +142,12 @@ impl Content {
                 now: now.words(),
                 after: after.words(),
                 raises: after.asks_less_than(now),
+            }],
+            Self::Assign { now, after, .. } => vec![Line {
+                setting: "Subaccount".to_owned(),
+                now: now.as_ref().map_or_else(|| "none".to_owned(), |place| place.name.clone()),
+                after: format!("{}, a live venue", after.name),
+                raises: true,
             }],
         }
     }

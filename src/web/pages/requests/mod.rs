@@ -114,7 +114,7 @@ fn id_of(text: &str) -> Result<RequestId, WebError> {
 
 /// The bot that a request is about.
 fn bot_of(content: &Content) -> Option<&crate::domain::BotId> {
-    if let Content::Limits { bot, .. } = content { Some(bot) } else { None }
+    content.bot()
 }
 
 #[cfg(test)]
