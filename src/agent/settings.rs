@@ -199,7 +199,19 @@ impl File {
 impl BotSection {
     /// Only a `process` is described in `[bot]` itself.
     fn check(&self, has_command: bool) -> Result<(), String> {
-        let Self { adapter, command, working_dir, stop_signal, stop_within_ms, report, report_timeout_ms, build, config, strategy, subaccount } = self;
+        let Self {
+            adapter,
+            command,
+            working_dir,
+            stop_signal,
+            stop_within_ms,
+            report,
+            report_timeout_ms,
+            build,
+            config,
+            strategy,
+            subaccount,
+        } = self;
         if *adapter == Kind::Process {
             return Ok(());
         }

@@ -33,7 +33,9 @@ pub fn unfit(stage: Stage, environment: Environment) -> Option<String> {
 
 /// Whose a subaccount is, of bots that are not retired.
 pub fn holder<'a>(view: &'a View, subaccount: &SubaccountId) -> Option<&'a BotFacts> {
-    let has = |bot: &&std::sync::Arc<BotFacts>| bot.stage != Stage::Retired && bot.seat.as_ref().is_some_and(|seat| seat.subaccount == *subaccount);
+    let has = |bot: &&std::sync::Arc<BotFacts>| {
+        bot.stage != Stage::Retired && bot.seat.as_ref().is_some_and(|seat| seat.subaccount == *subaccount)
+    };
     view.bots().find(has).map(AsRef::as_ref)
 }
 
@@ -192,7 +194,8 @@ impl App {
     }
 
     async fn tell_seated(&self, act: &mut Act<'_>, bot: &BotFacts, to: Option<&PlaceRow>) -> Result<(), AppError> {
-        let what = to.map_or_else(|| "no subaccount any more".to_owned(), |place| format!("subaccount {}/{}", place.venue_name, place.name));
+        let what =
+            to.map_or_else(|| "no subaccount any more".to_owned(), |place| format!("subaccount {}/{}", place.venue_name, place.name));
         self.tell_of_bot(act, bot, &[], &format!("{} has {what}. It was stopped for that and needs a start.", bot.name)).await
     }
 
@@ -251,7 +254,10 @@ fn fits(view: &View, bot: &BotFacts, place: &PlaceRow) -> Result<(), AppError> {
         return Err(AppError::conflict("the bot is retired: it takes no subaccount"));
     }
     if place.is_retired {
-        return Err(AppError::conflict(format!("{}/{} is retired, or its account or venue is: no bot may have it anew", place.venue_name, place.name)));
+        return Err(AppError::conflict(format!(
+            "{}/{} is retired, or its account or venue is: no bot may have it anew",
+            place.venue_name, place.name
+        )));
     }
     if holder(view, &place.subaccount_id).is_some_and(|other| other.id != bot.id) {
         return Err(is_taken(view, place));
@@ -277,4 +283,16 @@ async fn begin(act: &mut Act<'_>, (bot, subaccount): (&BotId, &SubaccountId), re
         until_by: None,
     };
     storage::assignments::assignment_insert(act.tx(), &one).await
+}
+
+impl App {
+    /// Whoever stands in a row as `user:ID`, `token:ID`, `host:NAME` or `server:`, in words.
+    pub fn said_of(&self, actor: &str) -> String {
+        match actor.split_once(':') {
+            Some(("user", id)) => self.people().who(&crate::domain::UserId::from_stored(id.to_owned())),
+            Some(("token", _)) => "an API token".to_owned(),
+            Some(("host", name)) => format!("the server's host ({name})"),
+            _ => "the server".to_owned(),
+        }
+    }
 }

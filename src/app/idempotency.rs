@@ -81,7 +81,9 @@ impl App {
         }
         let row = claim.row(self.clock.now());
         match storage::idempotency::idempotency_claim(tx, &row, self.keys_since()).await {
-            Err(storage::Error::Duplicate(_)) => Err(AppError::conflict("this key is in use by another request right now; ask again for its answer")),
+            Err(storage::Error::Duplicate(_)) => {
+                Err(AppError::conflict("this key is in use by another request right now; ask again for its answer"))
+            }
             other => Ok(other?),
         }
     }

@@ -224,7 +224,8 @@ impl App {
         let permit = authz::check(actor, Action::EditVenues, &Resource::Installation)?;
         let mut invalid = Invalid::default();
         let name = plain_name(&mut invalid, name);
-        let exchange = if exchange.trim().is_empty() { name.clone() } else { invalid.check("exchange", "The exchange", text::name(exchange)) };
+        let exchange =
+            if exchange.trim().is_empty() { name.clone() } else { invalid.check("exchange", "The exchange", text::name(exchange)) };
         let environment = invalid.check("environment", "The environment:", environment.parse::<Environment>());
         let (Some(name), Some(exchange), Some(environment)) = (name, exchange, environment) else { return Err(invalid.into()) };
         let mut act = self.begin(permit, Lane::Normal).await?;
@@ -236,7 +237,8 @@ impl App {
             Err(storage::Error::Duplicate(_)) => return Err(Invalid::one("name", "There is a venue of that name").into()),
             other => other?,
         }
-        let main = Account { id: AccountId::new(), venue_id: venue.id.clone(), name: MAIN.to_owned(), created_at: act.now(), retired_at: None };
+        let main =
+            Account { id: AccountId::new(), venue_id: venue.id.clone(), name: MAIN.to_owned(), created_at: act.now(), retired_at: None };
         storage::venues::account_insert(act.tx(), &main).await?;
         act.changes_books();
         act.record(Event::VenueCreated { venue: venue.id.clone(), name: venue.name.clone(), environment }).await?;

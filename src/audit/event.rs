@@ -1,8 +1,9 @@
 //! What an entry can say: a closed list with named fields. No free-form map, no request body, no header ever gets in here.
 
 use crate::domain::{
-    AccountId, ActId, AgentId, AlertId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Grant, Hold, HoldId, ImportId, InstallationId, Level,
-    PressId, RecoveryId, RequestId, RequestKind, RequestState, Rule, Stage, StopKind, SubaccountId, TeamId, TokenId, UserId, VenueId,
+    AccountId, ActId, AgentId, AlertId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Grant, Hold, HoldId, ImportId,
+    InstallationId, Level, PressId, RecoveryId, RequestId, RequestKind, RequestState, Rule, Stage, StopKind, SubaccountId, TeamId, TokenId,
+    UserId, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

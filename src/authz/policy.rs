@@ -200,7 +200,9 @@ pub fn check(actor: &Actor, action: Action, resource: &Resource) -> Result<Permi
             (Action::PlaceHold, Resource::Scope { scope: Scope::Bot(id), .. }) => id == bot,
             _ => false,
         },
-        Actor::Host { .. } => matches!(action, Action::PlaceHold | Action::PlaceKill | Action::SeeCounts | Action::RecoverOnHost | Action::ImportRegister),
+        Actor::Host { .. } => {
+            matches!(action, Action::PlaceHold | Action::PlaceKill | Action::SeeCounts | Action::RecoverOnHost | Action::ImportRegister)
+        }
         Actor::Server => matches!(action, Action::Record | Action::PlaceHold),
     };
     if allowed { Ok(Permit { actor: actor.clone(), action }) } else { Err(Denied { action, who: who_may(action) }) }

@@ -37,7 +37,10 @@ pub use bot::{BotFacts, Exits, Freshness, Seat, Stage, StopFact, StopKind, Timin
 pub use decimal::Decimal;
 pub use directive::{Blocked, Directive, Orders, Reason, State};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
-pub use ids::{AccountId, ActId, AgentId, AlertId, AssignmentId, BootId, BotId, CommentId, CredentialId, DeviceId, DrillId, HoldId, ImportId, InstallationId, NoticeId, PressId, RecoveryId, RequestId, SiteRecoveryId, StopId, SubaccountId, TeamId, TokenId, UserId, VenueId};
+pub use ids::{
+    AccountId, ActId, AgentId, AlertId, AssignmentId, BootId, BotId, CommentId, CredentialId, DeviceId, DrillId, HoldId, ImportId,
+    InstallationId, NoticeId, PressId, RecoveryId, RequestId, SiteRecoveryId, StopId, SubaccountId, TeamId, TokenId, UserId, VenueId,
+};
 pub use limits::Limits;
 pub use notice::{Audience, MailAddress, Notice, NoticeKind};
 pub use receipt::Step;

@@ -4,10 +4,7 @@
 use crate::app::{App, AppError, listings::BotRow, listings::Standing, venues::Subaccount};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{BotFacts, Environment, Freshness, Stage, SubaccountId};
-use std::{
-    collections::HashMap,
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 /// What subaccounts are narrowed to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
@@ -224,7 +221,8 @@ fn claim(label: &str, holder: Option<&Arc<BotFacts>>, claims: &Claims) -> Claim 
         return Claim::Unknown;
     }
     let is_holder = |bot: &Arc<BotFacts>| holder.is_some_and(|holder| holder.id == bot.id);
-    let mut said: Vec<String> = at.iter().filter(|bot| !is_holder(bot)).map(|bot| format!("the agent of {} says that it trades here", bot.name)).collect();
+    let mut said: Vec<String> =
+        at.iter().filter(|bot| !is_holder(bot)).map(|bot| format!("the agent of {} says that it trades here", bot.name)).collect();
     if let (Some(bot), Some(own)) = (holder, own.filter(|own| !own.eq_ignore_ascii_case(label))) {
         said.push(format!("the agent of {} says that it trades at {own}", bot.name));
     }

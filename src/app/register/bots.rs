@@ -59,7 +59,10 @@ impl App {
     }
 
     /// Refuses whoever is not among those who may start a bot, where somebody is listed (ruling C7).
-    pub(crate) fn is_listed(&self, actor: &Actor, id: &BotId) -> Result<(), AppError> {
+    ///
+    /// # Errors
+    /// `NotYours`, naming who is.
+    pub fn is_listed(&self, actor: &Actor, id: &BotId) -> Result<(), AppError> {
         let operators = self.venues().sheet(id).operators;
         if operators.is_empty() || actor.user().is_some_and(|user| operators.contains(user)) {
             return Ok(());
@@ -102,7 +105,8 @@ impl App {
         let concerned: Vec<UserId> = [Some(bot.owner.clone()), sheet.deputy_id.clone()].into_iter().flatten().collect();
         self.write_bot(&mut act, (&view, &before), &BotFacts { fact_epoch: epoch, ..bot }, sheet).await?;
         self.tell_of_bot(&mut act, &before, &concerned, &format!("Of {}: {}.", before.name, words(&changes))).await?;
-        let event = Event::RegisterEdited { what: "bot".into(), id: id.to_string(), name: before.name.clone(), bot: Some(id.clone()), changes };
+        let event =
+            Event::RegisterEdited { what: "bot".into(), id: id.to_string(), name: before.name.clone(), bot: Some(id.clone()), changes };
         act.commit(event).await?;
         Ok(())
     }
@@ -219,7 +223,8 @@ impl App {
 
     /// True for an enabled operator or lead of the bot's team.
     pub fn may_be_listed(&self, user: &UserId, bot: &BotFacts) -> bool {
-        let fits = |grant: &crate::domain::Grant| matches!(grant.role, Role::Operator | Role::Lead) && grant.team.as_ref() == Some(&bot.team);
+        let fits =
+            |grant: &crate::domain::Grant| matches!(grant.role, Role::Operator | Role::Lead) && grant.team.as_ref() == Some(&bot.team);
         self.people().user(user).is_some_and(|user| user.enabled && user.grants.iter().any(fits))
     }
 

@@ -94,7 +94,15 @@ type May<'a> = &'a (dyn Fn(Action, &Resource) -> bool + Sync);
 
 /// Lays a file beside the register. `may`: what whoever brings it may change.
 pub(crate) fn difference(world: &World, rows: &[Row], may: May<'_>) -> (Difference, Vec<Step>) {
-    let mut work = Work { world, may, out: Difference::default(), steps: Vec::new(), names: Names::of(world), seen: HashSet::new(), seats: HashSet::new() };
+    let mut work = Work {
+        world,
+        may,
+        out: Difference::default(),
+        steps: Vec::new(),
+        names: Names::of(world),
+        seen: HashSet::new(),
+        seats: HashSet::new(),
+    };
     for kind in Kind::ALL {
         if *kind == Kind::Subaccount {
             work.main_accounts();
@@ -164,7 +172,12 @@ impl Draft {
     fn new(row: &Row, found: Option<String>) -> Self {
         let is_new = found.is_none();
         let id = found.unwrap_or_else(|| BotId::new().to_string());
-        Self { line: row.line, is_new, step: Step { kind: row.kind, id, is_new, after: BTreeMap::new(), operators: None }, changes: Vec::new() }
+        Self {
+            line: row.line,
+            is_new,
+            step: Step { kind: row.kind, id, is_new, after: BTreeMap::new(), operators: None },
+            changes: Vec::new(),
+        }
     }
     /// Sets a field: `kept` is what is stored, `shown` what people read; both as they were before.
     fn set(&mut self, column: &'static str, (before, shown_before): (&str, &str), (after, shown): (&str, &str)) {
@@ -236,7 +249,11 @@ impl Work<'_> {
     /// The venue that is meant, as it is called now or after this file.
     fn venue_named(&self, row: &Row) -> Result<String, Why> {
         let named = row.given("venue").ok_or("name its venue")?;
-        self.names.venues.get(&named.to_lowercase()).cloned().ok_or_else(|| "there is no venue of that name, here or above in the file".to_owned())
+        self.names
+            .venues
+            .get(&named.to_lowercase())
+            .cloned()
+            .ok_or_else(|| "there is no venue of that name, here or above in the file".to_owned())
     }
 
     fn venue(&mut self, row: &Row) -> Result<(), Why> {
@@ -246,7 +263,8 @@ impl Work<'_> {
         let mut draft = Draft::new(row, before.map(|one| one.id.to_string()));
         let name = name_of(row, true)?.or_else(|| before.map(|one| one.name.clone())).ok_or("name it")?;
         draft.text("name", before.map_or("", |one| &one.name), Some(&name));
-        let environment: Option<Environment> = row.given("environment").map(str::parse).transpose().map_err(|error| format!("environment: {error}"))?;
+        let environment: Option<Environment> =
+            row.given("environment").map(str::parse).transpose().map_err(|error| format!("environment: {error}"))?;
         let environment = match (before, environment) {
             (Some(one), Some(wanted)) if one.environment != wanted => {
                 return Err(format!("it is a {} venue and stays one: write down another venue", one.environment));
@@ -299,9 +317,15 @@ impl Work<'_> {
     /// A new venue whose accounts the file does not name has one main account.
     fn main_accounts(&mut self) {
         let has = |venue: &str| self.names.accounts.keys().any(|(of, _)| of == venue);
-        let new: Vec<String> = self.steps.iter().filter(|step| step.kind == Kind::Venue && !has(&step.id)).map(|step| step.id.clone()).collect();
+        let new: Vec<String> =
+            self.steps.iter().filter(|step| step.kind == Kind::Venue && !has(&step.id)).map(|step| step.id.clone()).collect();
         for venue in new {
-            let line = self.out.lines.iter().find(|line| line.kind == "venue" && Some(&line.name) == self.names.shown.get(&venue)).map_or(0, |line| line.line);
+            let line = self
+                .out
+                .lines
+                .iter()
+                .find(|line| line.kind == "venue" && Some(&line.name) == self.names.shown.get(&venue))
+                .map_or(0, |line| line.line);
             let mut draft = Draft::new(&Row { line, kind: Kind::Account, fields: BTreeMap::new() }, None);
             draft.text("name", "", Some(MAIN));
             self.of_venue(&mut draft, &venue);
@@ -373,7 +397,9 @@ impl Work<'_> {
     }
 
     fn person_field(&self, draft: &mut Draft, (column, row): (&'static str, &Row), before: Option<&UserId>) -> Result<(), Why> {
-        let shown = |id: Option<&UserId>| id.map(|id| self.person(id.as_str()).map_or_else(|| id.to_string(), |user| user.name.clone())).unwrap_or_default();
+        let shown = |id: Option<&UserId>| {
+            id.map(|id| self.person(id.as_str()).map_or_else(|| id.to_string(), |user| user.name.clone())).unwrap_or_default()
+        };
         let after = match row.get(column).map(str::trim) {
             None => before.cloned(),
             Some("") if column == "deputy" => None,
@@ -461,7 +487,10 @@ impl Work<'_> {
         if let Some(stage) = row.given("stage") {
             let stage: Stage = stage.parse().map_err(|error| format!("stage: {error}"))?;
             if stage != Stage::Draft {
-                self.out.left_out.push(Refusal::new(row.line, format!("{name} is made as a draft: a file sets no stage, and {stage} has an act of its own")));
+                self.out.left_out.push(Refusal::new(
+                    row.line,
+                    format!("{name} is made as a draft: a file sets no stage, and {stage} has an act of its own"),
+                ));
             }
         }
         if let Some(label) = row.given("subaccount") {
@@ -479,7 +508,9 @@ impl Work<'_> {
         let known = self.world.book.venues.iter().find(|one| one.id.as_str() == venue).map(|one| one.environment);
         let environment = known.or(of_file).ok_or_else(missing)?;
         if environment == Environment::Live {
-            self.out.left_out.push(Refusal::new(draft.line, format!("{name} gets no subaccount: {label} is live, and takes a request of its own")));
+            self.out
+                .left_out
+                .push(Refusal::new(draft.line, format!("{name} gets no subaccount: {label} is live, and takes a request of its own")));
             return Ok(());
         }
         if unfit(Stage::Draft, environment).is_some() || holder(&self.world.view, &SubaccountId::from_stored(id.clone())).is_some() {
@@ -516,7 +547,8 @@ impl Work<'_> {
             return Err("not allowed: a lead of the bot's team lists who may start it".to_owned());
         }
         let shown = |ids: &[UserId]| {
-            let mut names: Vec<String> = ids.iter().map(|id| self.person(id.as_str()).map_or_else(|| id.to_string(), |user| user.name.clone())).collect();
+            let mut names: Vec<String> =
+                ids.iter().map(|id| self.person(id.as_str()).map_or_else(|| id.to_string(), |user| user.name.clone())).collect();
             names.sort();
             names.join("; ")
         };
@@ -528,7 +560,11 @@ impl Work<'_> {
     fn link(&mut self, row: &Row) -> Result<(), Why> {
         let bot = |column: &str| {
             let named = row.given(column).ok_or("name both bots")?;
-            self.names.bots.get(&named.to_lowercase()).cloned().ok_or_else(|| format!("{column}: there is no bot of that name, here or above in the file"))
+            self.names
+                .bots
+                .get(&named.to_lowercase())
+                .cloned()
+                .ok_or_else(|| format!("{column}: there is no bot of that name, here or above in the file"))
         };
         let (one, other) = (bot("name")?, bot("linked")?);
         if one == other {
@@ -555,7 +591,8 @@ impl Work<'_> {
 
     fn team_of(&self, bot: &str) -> Option<TeamId> {
         let known = self.world.view.bot(&BotId::from_stored(bot.to_owned())).map(|bot| bot.team.clone());
-        let of_file = || self.steps.iter().find(|step| step.id == bot && step.is_new).map(|step| TeamId::from_stored(step.after("team").to_owned()));
+        let of_file =
+            || self.steps.iter().find(|step| step.id == bot && step.is_new).map(|step| TeamId::from_stored(step.after("team").to_owned()));
         known.or_else(of_file)
     }
 
@@ -566,9 +603,15 @@ impl Work<'_> {
         let book = &self.world.book;
         let mut all: Vec<(Kind, String, String, String)> = Vec::new();
         all.extend(book.venues.iter().map(|one| (Kind::Venue, String::new(), called(one.id.as_str(), &one.name), one.id.to_string())));
-        all.extend(book.accounts.iter().map(|one| (Kind::Account, one.venue_id.to_string(), called(one.id.as_str(), &one.name), one.id.to_string())));
         all.extend(
-            book.subaccounts.iter().map(|one| (Kind::Subaccount, one.venue_id.to_string(), called(one.id.as_str(), &one.name), one.id.to_string())),
+            book.accounts
+                .iter()
+                .map(|one| (Kind::Account, one.venue_id.to_string(), called(one.id.as_str(), &one.name), one.id.to_string())),
+        );
+        all.extend(
+            book.subaccounts
+                .iter()
+                .map(|one| (Kind::Subaccount, one.venue_id.to_string(), called(one.id.as_str(), &one.name), one.id.to_string())),
         );
         all.extend(self.world.view.bots().map(|one| (Kind::Bot, String::new(), called(one.id.as_str(), &one.name), one.id.to_string())));
         for step in self.steps.iter().filter(|step| step.is_new && step.kind != Kind::Link) {
@@ -578,7 +621,9 @@ impl Work<'_> {
         let mut taken = HashMap::<(Kind, String, String), String>::new();
         for (kind, of, name, id) in all {
             let Some(other) = taken.insert((kind, of, name.clone()), id.clone()) else { continue };
-            let is_of_file = |id: &str| self.out.lines.iter().find(|line| line.kind == kind.as_str() && line.name.to_lowercase() == name && after.contains_key(id));
+            let is_of_file = |id: &str| {
+                self.out.lines.iter().find(|line| line.kind == kind.as_str() && line.name.to_lowercase() == name && after.contains_key(id))
+            };
             let line = is_of_file(&id).or_else(|| is_of_file(&other)).map_or(0, |line| line.line);
             self.out.refused.push(Refusal::new(line, format!("two of kind {kind} would be called {name}")));
         }
@@ -589,14 +634,23 @@ impl Work<'_> {
         let book = &self.world.book;
         let is_retired = |step: &&Step| !step.is_new && step.after("retired") == "yes" && step.kind != Kind::Bot;
         let retired: HashMap<&str, Kind> = self.steps.iter().filter(is_retired).map(|step| (step.id.as_str(), step.kind)).collect();
-        let line_of = |step: &Step| self.out.lines.iter().find(|line| line.kind == step.kind.as_str() && line.name == step.after("name")).map_or(0, |line| line.line);
+        let line_of = |step: &Step| {
+            self.out
+                .lines
+                .iter()
+                .find(|line| line.kind == step.kind.as_str() && line.name == step.after("name"))
+                .map_or(0, |line| line.line)
+        };
         let mut refused = Vec::new();
         for bot in self.world.view.bots().filter(|bot| bot.stage != Stage::Retired) {
             let Some(one) = bot.seat.as_ref().and_then(|seat| book.subaccount(&seat.subaccount)) else { continue };
             for id in [one.id.as_str(), one.account_id.as_str(), one.venue_id.as_str()] {
                 // What was retired before does not count: only what this file retires.
                 let Some(step) = self.steps.iter().find(|step| step.id == id && retired.contains_key(id)) else { continue };
-                refused.push(Refusal::new(line_of(step), format!("bot {} uses it: take its subaccount away or retire the bot first", bot.name)));
+                refused.push(Refusal::new(
+                    line_of(step),
+                    format!("bot {} uses it: take its subaccount away or retire the bot first", bot.name),
+                ));
             }
         }
         for step in self.steps.iter().filter(|step| step.kind == Kind::Bot && !step.after("subaccount").is_empty()) {
@@ -662,8 +716,10 @@ pub(crate) fn rows_of(world: &World) -> Vec<Row> {
         )
     }));
     let name = |id: &BotId| world.view.bot(id).map_or_else(|| id.to_string(), |bot| bot.name.clone());
-    rows.extend(book.links.iter().map(|link| {
-        Row::new(Kind::Link, [("name", name(&link.bot_id)), ("linked", name(&link.other_id)), ("why", link.why.clone())])
-    }));
+    rows.extend(
+        book.links
+            .iter()
+            .map(|link| Row::new(Kind::Link, [("name", name(&link.bot_id)), ("linked", name(&link.other_id)), ("why", link.why.clone())])),
+    );
     rows
 }

@@ -45,8 +45,25 @@ text_enum! {
 
 /// The columns of a CSV, in order.
 pub const COLUMNS: [&str; 19] = [
-    "kind", "id", "name", "venue", "account", "exchange", "environment", "team", "strategy", "objective", "owner", "deputy", "operators", "linked",
-    "why", "stage", "exits", "subaccount", "retired",
+    "kind",
+    "id",
+    "name",
+    "venue",
+    "account",
+    "exchange",
+    "environment",
+    "team",
+    "strategy",
+    "objective",
+    "owner",
+    "deputy",
+    "operators",
+    "linked",
+    "why",
+    "stage",
+    "exits",
+    "subaccount",
+    "retired",
 ];
 
 impl Kind {
@@ -56,9 +73,7 @@ impl Kind {
             Self::Venue => &["id", "name", "exchange", "environment", "retired"],
             Self::Account => &["id", "name", "venue", "retired"],
             Self::Subaccount => &["id", "name", "venue", "account", "retired"],
-            Self::Bot => {
-                &["id", "name", "team", "strategy", "objective", "owner", "deputy", "operators", "stage", "exits", "subaccount"]
-            }
+            Self::Bot => &["id", "name", "team", "strategy", "objective", "owner", "deputy", "operators", "stage", "exits", "subaccount"],
             Self::Link => &["name", "linked", "why"],
         }
     }
@@ -154,6 +169,9 @@ pub fn read(format: Format, text: &str) -> Result<Vec<Row>, Vec<Refusal>> {
     if text.len() > BYTES {
         return Err(vec![Refusal::new(1, format!("a file holds at most {} MiB", BYTES / 1024 / 1024))]);
     }
+    if text.contains('\0') {
+        return Err(vec![Refusal::new(1, "the file holds a NUL: it is no text")]);
+    }
     let rows = match format {
         Format::Csv => read_csv(text)?,
         Format::Toml => read_toml(text)?,
@@ -186,7 +204,9 @@ fn read_csv(text: &str) -> Result<Vec<Row>, Vec<Refusal>> {
     for name in &head {
         match known(name.trim().to_ascii_lowercase().as_str()) {
             None => return Err(vec![Refusal::new(1, format!("there is no column {:?}; there are {}", cut(name), COLUMNS.join(", ")))]),
-            Some(column) if columns.contains(&column) => return Err(vec![Refusal::new(1, format!("the column {column} stands there twice"))]),
+            Some(column) if columns.contains(&column) => {
+                return Err(vec![Refusal::new(1, format!("the column {column} stands there twice"))]);
+            }
             Some(column) => columns.push(column),
         }
     }
@@ -264,11 +284,12 @@ fn read_toml(text: &str) -> Result<Vec<Row>, Vec<Refusal>> {
     for (kind, tables) in parts {
         for table in tables {
             let line = line_at(table.span().start);
-            let cells = table.into_inner().into_iter().map(|(name, value)| match (known(&name).filter(|name| *name != "kind"), plain(value)) {
-                (None, _) => Err(Refusal::new(line, format!("a {kind} has no {:?}", cut(&name)))),
-                (Some(column), Some(text)) => Ok((column, text)),
-                (Some(column), None) => Err(Refusal::new(line, format!("{column} must be a text"))),
-            });
+            let cells =
+                table.into_inner().into_iter().map(|(name, value)| match (known(&name).filter(|name| *name != "kind"), plain(value)) {
+                    (None, _) => Err(Refusal::new(line, format!("a {kind} has no {:?}", cut(&name)))),
+                    (Some(column), Some(text)) => Ok((column, text)),
+                    (Some(column), None) => Err(Refusal::new(line, format!("{column} must be a text"))),
+                });
             match cells.collect::<Result<_, _>>().and_then(|cells| row(line, cells, Some(kind))) {
                 Ok(row) => rows.push(row),
                 Err(refusal) => refused.push(refusal),
@@ -285,7 +306,8 @@ fn plain(value: toml::Value) -> Option<String> {
         toml::Value::Boolean(true) => Some("yes".to_owned()),
         toml::Value::Boolean(false) => Some("no".to_owned()),
         toml::Value::Array(all) => {
-            let texts: Option<Vec<String>> = all.into_iter().map(|one| if let toml::Value::String(text) = one { Some(text) } else { None }).collect();
+            let texts: Option<Vec<String>> =
+                all.into_iter().map(|one| if let toml::Value::String(text) = one { Some(text) } else { None }).collect();
             Some(texts?.join("; "))
         }
         _ => None,
@@ -303,12 +325,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_row() -> impl Strategy<Value = Row> {
-        let text = prop_oneof![
-            Just(String::new()),
-            "[=+@'\"-][a-z,;\"' ]{0,8}",
-            "[ -~]{0,16}",
-            "[a-zäöü€\u{202e} ,;\"'/.]{0,16}",
-        ];
+        let text = prop_oneof![Just(String::new()), "[=+@'\"-][a-z,;\"' ]{0,8}", "[ -~]{0,16}", "[a-zäöü€\u{202e} ,;\"'/.]{0,16}",];
         (0..Kind::ALL.len(), prop::collection::vec(text, COLUMNS.len())).prop_map(|(kind, texts)| {
             let kind = Kind::ALL[kind];
             Row::new(kind, kind.columns().iter().copied().zip(texts))
@@ -361,7 +378,8 @@ mod tests {
 
     #[test]
     fn lists_and_truths_may_be_written_as_toml_has_them() {
-        let rows = read(Format::Toml, "[[bot]]\nname = \"a\"\noperators = [\"lea\", \"max\"]\n[[venue]]\nname = \"v\"\nretired = true\n").unwrap();
+        let rows =
+            read(Format::Toml, "[[bot]]\nname = \"a\"\noperators = [\"lea\", \"max\"]\n[[venue]]\nname = \"v\"\nretired = true\n").unwrap();
         assert_eq!(rows[0].get("retired"), Some("yes"));
         assert_eq!(rows[1].get("operators"), Some("lea; max"));
     }

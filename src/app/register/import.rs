@@ -10,8 +10,8 @@ use crate::app::{App, AppError, Invalid, bots::draft, tx::Act};
 use crate::audit::{self, Event};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{
-    AccountId, AssignmentId, Audience, BotFacts, BotId, Environment, Epoch, ImportId, Notice, NoticeKind, Seat, SubaccountId, TeamId, Timestamp,
-    UserId, VenueId,
+    AccountId, AssignmentId, Audience, BotFacts, BotId, Environment, Epoch, ImportId, Notice, NoticeKind, Seat, SubaccountId, TeamId,
+    Timestamp, UserId, VenueId,
 };
 pub use crate::storage::imports::ImportRow;
 use crate::storage::{
@@ -59,7 +59,8 @@ impl App {
         let mut tx = self.db.read().await?;
         self.books_in(&mut tx).await?;
         let books = self.refreshing.version();
-        let world = World { book: self.venues().rows(), view: self.fleet.view(), teams: self.people().teams(), users: self.people().users() };
+        let world =
+            World { book: self.venues().rows(), view: self.fleet.view(), teams: self.people().teams(), users: self.people().users() };
         Ok((world, books))
     }
 
@@ -84,10 +85,10 @@ impl App {
     /// `Denied`; when the database is gone.
     pub async fn look_at_import(&self, actor: &Actor, source: Source<'_>) -> Result<Difference, AppError> {
         authz::check(actor, Action::ImportRegister, &Resource::Installation)?;
-        Ok(self.plan(actor, source).await?.difference)
+        Ok(self.plan_import(actor, source).await?.difference)
     }
 
-    async fn plan(&self, actor: &Actor, source: Source<'_>) -> Result<Plan, AppError> {
+    async fn plan_import(&self, actor: &Actor, source: Source<'_>) -> Result<Plan, AppError> {
         let (world, books) = self.register_now().await?;
         let is_host = matches!(actor, Actor::Host { .. });
         // Whoever runs the host could write the database itself.
@@ -130,6 +131,9 @@ impl App {
         if source.text.trim().is_empty() {
             return Err(Invalid::one("text", "Choose a file, or paste one").into());
         }
+        if source.text.contains('\0') {
+            return Err(Invalid::one("text", "The file holds a NUL: it is no text").into());
+        }
         if source.text.len() > file::BYTES {
             return Err(Invalid::one("text", format!("A file holds at most {} MiB", file::BYTES / 1024 / 1024)).into());
         }
@@ -163,6 +167,7 @@ impl App {
     /// # Errors
     /// As taking a file in; `NotFound`.
     pub async fn confirm_import(&self, actor: &Actor, id: &ImportId, seen: &str) -> Result<Difference, AppError> {
+        authz::check(actor, Action::ImportRegister, &Resource::Installation)?;
         let row = storage::imports::import_by_id(&mut *self.db.read().await?, id).await?.ok_or(AppError::NotFound("import"))?;
         if row.done_at.is_some() || row.made_by != audit::Actor::from(actor).text() {
             return Err(AppError::NotFound("import"));
@@ -198,7 +203,7 @@ impl App {
     ) -> Result<Difference, AppError> {
         let permit = authz::check(actor, Action::ImportRegister, &Resource::Installation)?;
         for _ in 0..TRIES {
-            let plan = self.plan(actor, source).await?;
+            let plan = self.plan_import(actor, source).await?;
             check_plan(&plan.difference, seen)?;
             let act = self.begin(permit.clone(), Lane::Normal).await?;
             if self.apply(act, (row, is_new), &plan).await? {
@@ -260,7 +265,8 @@ impl App {
         people.sort();
         people.dedup();
         people.retain(|one| Some(one) != own.as_ref());
-        let said = format!("A file was taken into the register: {} added, {} changed.", difference.count("added"), difference.count("changed"));
+        let said =
+            format!("A file was taken into the register: {} added, {} changed.", difference.count("added"), difference.count("changed"));
         let notice = Notice::new(NoticeKind::RegisterChanged, &row.id, "Register: a file was taken in", said);
         act.tell(&Audience { people, admins: false }, &notice.at(format!("/register/imports/{}", row.id))).await.map(drop)
     }
@@ -281,7 +287,9 @@ fn check_plan(difference: &Difference, seen: Option<&str>) -> Result<(), AppErro
     }
     let digest = difference.digest().map_err(AppError::internal)?;
     match seen {
-        Some(seen) if seen != digest => Err(AppError::conflict("the register has changed since you looked: what the file would change is another now. Look again")),
+        Some(seen) if seen != digest => {
+            Err(AppError::conflict("the register has changed since you looked: what the file would change is another now. Look again"))
+        }
         _ => Ok(()),
     }
 }
@@ -300,7 +308,14 @@ async fn write_step(act: &mut Act<'_>, world: &World, step: &Step) -> Result<(),
             let before = world.book.venue(&id);
             let environment: Environment = text("environment").parse().map_err(AppError::internal)?;
             let (created_at, was) = before.map_or((now, None), |one| (one.created_at, one.retired_at));
-            let one = Venue { id, name: text("name"), exchange: text("exchange"), environment, created_at, retired_at: retired_at(step, was, now) };
+            let one = Venue {
+                id,
+                name: text("name"),
+                exchange: text("exchange"),
+                environment,
+                created_at,
+                retired_at: retired_at(step, was, now),
+            };
             match before {
                 Some(_) => storage::venues::venue_edit(act.tx(), &one).await?,
                 None => storage::venues::venue_insert(act.tx(), &one).await?,

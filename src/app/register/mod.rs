@@ -100,12 +100,14 @@ impl App {
         let missing = AppError::NotFound(thing.noun());
         match thing {
             Thing::Venue(id) => {
-                let (own, others): (Vec<_>, Vec<_>) = storage::venues::venue_all(act.tx()).await?.into_iter().partition(|one| one.id == *id);
+                let (own, others): (Vec<_>, Vec<_>) =
+                    storage::venues::venue_all(act.tx()).await?.into_iter().partition(|one| one.id == *id);
                 let own = own.into_iter().next().ok_or(missing)?;
                 Ok((Found::Venue(own), others.into_iter().map(|one| one.name).collect()))
             }
             Thing::Account(id) => {
-                let (own, others): (Vec<_>, Vec<_>) = storage::venues::account_all(act.tx()).await?.into_iter().partition(|one| one.id == *id);
+                let (own, others): (Vec<_>, Vec<_>) =
+                    storage::venues::account_all(act.tx()).await?.into_iter().partition(|one| one.id == *id);
                 let own = own.into_iter().next().ok_or(missing)?;
                 let others = others.into_iter().filter(|one| one.venue_id == own.venue_id).map(|one| one.name).collect();
                 Ok((Found::Account(own), others))
@@ -189,7 +191,8 @@ impl App {
         act.changes_books();
         let name = found.name().clone();
         let what = format!("{} {name}", thing.noun());
-        self.tell_of_thing(&mut act, thing, &what, if retired { "it was retired: no bot may have it anew" } else { "it is in use again" }).await?;
+        self.tell_of_thing(&mut act, thing, &what, if retired { "it was retired: no bot may have it anew" } else { "it is in use again" })
+            .await?;
         act.commit(Event::RegisterRetired { what: thing.noun().into(), id: thing.id().into(), name, retired }).await?;
         Ok(())
     }

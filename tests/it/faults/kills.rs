@@ -60,6 +60,8 @@ fn every_failpoint_of_the_program_is_in_the_deck() {
     let elsewhere = elsewhere.chain(super::restored::STEPS.into_iter().map(|(point, _)| point));
     // And a start in waves takes bots that settle.
     let elsewhere = elsewhere.chain(["staged:before_commit", "staged:committed"]);
+    // A file is taken into the register by a command.
+    let elsewhere = elsewhere.chain(crate::register::kill::STEPS.into_iter().map(|(point, _)| point));
     let planned: std::collections::BTreeSet<String> =
         deck().iter().filter_map(|plan| plan.point).chain(elsewhere).map(str::to_owned).collect();
     assert_eq!(found, planned);

@@ -11,7 +11,9 @@ pub mod holds;
 pub mod presses;
 pub mod receipts;
 pub mod requests;
+pub mod subaccounts;
 pub mod teams;
+pub mod venues;
 
 use serde::Serialize;
 

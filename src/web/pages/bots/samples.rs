@@ -83,6 +83,9 @@ fn bot(age_s: Option<i64>) -> Bot {
         limits_at: Some(now),
         limits_wait: false,
         place: Place {
+            objective: "Earn the <spread>".to_owned(),
+            deputy: "M. Okafor".to_owned(),
+            operators: vec!["L. Sato".to_owned()],
             seat: Some("binance/grid-7 (test)".to_owned()),
             blocked: vec!["SOL/USDT everywhere".to_owned()],
             how: "leaves that out and goes on elsewhere",
@@ -149,7 +152,15 @@ fn strange() -> Bot {
     page.limits = Vec::new();
     page.start = Start::Unknown;
     page.events = None;
-    page.place = Place { seat: None, blocked: Vec::new(), how: "", linked: Vec::new() };
+    page.place = Place {
+        objective: String::new(),
+        deputy: String::new(),
+        operators: Vec::new(),
+        seat: None,
+        blocked: Vec::new(),
+        how: "",
+        linked: Vec::new(),
+    };
     page.limits_wait = true;
     page.may = May { pause: false, start: false, edit: false, stage: false, enrol: false, kill: false, tighten: false };
     page

@@ -2,7 +2,7 @@
 
 use super::{
     ask::{self, Form, Typed, why_of},
-    id_of,
+    assign, id_of,
 };
 use crate::app::{App, requests::RequestView};
 use crate::domain::{
@@ -24,6 +24,7 @@ fn typed_of(view: &RequestView) -> Typed {
     let mut typed = match view.content() {
         Content::Limits { set, .. } => set.iter().map(|(name, change)| (name.clone(), plain(&change.after))).collect(),
         Content::Policy { after, .. } => policies::typed_of(after),
+        Content::Assign { after, .. } => vec![("subaccount".to_owned(), after.name.clone())],
     };
     typed.push(("why".to_owned(), view.why().to_owned()));
     typed
@@ -35,6 +36,10 @@ async fn draw(app: &App, person: &Person, view: &RequestView, (typed, problems):
     match view.content() {
         Content::Limits { bot, .. } => {
             draw_limits(app, person, bot, (Form { action, is_edit: true, typed, open: String::new() }, problems, status)).await
+        }
+        Content::Assign { bot, .. } => {
+            let bot = app.bot(&person.actor, bot)?.bot;
+            assign::draw(app, person, &bot, (Some(action), typed, problems)).await
         }
         Content::Policy { about, .. } => policies::draw_edit(app, person, (*about, action), (typed, problems, status)).await,
     }
@@ -61,6 +66,10 @@ pub async fn revise(State(app): Shared, Named(id): Named, ByTouch(person, typed)
         Content::Policy { .. } => match policies::rule_of(&typed) {
             Ok(rule) => app.revise_policy(&person.actor, &view.row.id, rule, &why).await,
             Err(invalid) => Err(invalid.into()),
+        },
+        Content::Assign { .. } => match assign::wanted(&app, &typed) {
+            Ok(to) => app.revise_assign(&person.actor, &view.row.id, &to, &why).await,
+            Err(error) => Err(error),
         },
     };
     match done {

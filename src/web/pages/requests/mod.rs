@@ -1,6 +1,7 @@
 //! `/requests`: what needs me, what waits for others, what is decided. There is no approving of several at once.
 
 pub mod ask;
+pub mod assign;
 pub mod decide;
 pub mod edit;
 pub mod show;
@@ -143,5 +144,6 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
     let mut all = vec![("requests".to_owned(), full.render().unwrap()), ("requests-empty".to_owned(), empty.render().unwrap())];
     all.extend(show::samples());
     all.extend(ask::samples());
+    all.extend(assign::samples());
     all
 }
