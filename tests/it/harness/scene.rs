@@ -16,8 +16,8 @@ use andon::{
         venues::Subaccount,
     },
     domain::{
-        ActId, ActKind, AlertId, AlertKind, Audience, BotFacts, DeviceId, DrillId, Epoch, Grant, Hold, ImportId, Level, Notice, NoticeId, NoticeKind,
-        PlacerKind, RecoveryId, RequestId, RequestKind, Role, Scope, State, Subject, TeamId, Timestamp, TokenId, UserId,
+        ActId, ActKind, AlertId, AlertKind, Audience, BotFacts, DeviceId, DrillId, Epoch, Grant, Hold, ImportId, Level, Notice, NoticeId,
+        NoticeKind, PlacerKind, RecoveryId, RequestId, RequestKind, Role, Scope, State, Subject, TeamId, Timestamp, TokenId, UserId,
         recovery::RecoveryState,
     },
     fleet::AgentSeen,
@@ -200,7 +200,24 @@ impl Scene {
         let (_, seen) = test.app.import(&admin, &import).await.unwrap();
         test.app.confirm_import(&admin, &import, &seen.digest().unwrap()).await.unwrap();
         let place = test.app.venues().subaccount_named("kept/kept").unwrap();
-        Self { place, import, test, router, arb, grid, desk, link, invited, demo_link, phone, phone_link, site_link, bearers, count, trading }
+        Self {
+            place,
+            import,
+            test,
+            router,
+            arb,
+            grid,
+            desk,
+            link,
+            invited,
+            demo_link,
+            phone,
+            phone_link,
+            site_link,
+            bearers,
+            count,
+            trading,
+        }
     }
 
     /// The things that a try is about.
@@ -386,7 +403,11 @@ pub fn rows(route: &Route) -> &'static [Whose] {
         }
         ("POST", "/bots" | "/starts" | "/drills" | "/api/v1/bots") | ("GET", "/starts/new") => &[Whose::Arbs, Whose::Grids],
         (_, path) if path.starts_with("/me/") => &[Whose::Nobodys],
-        (_, path) if ["/venues", "/accounts", "/subaccounts", "/register"].iter().any(|root| path.trim_start_matches("/api/v1").starts_with(root)) => {
+        (_, path)
+            if ["/venues", "/accounts", "/subaccounts", "/register"]
+                .iter()
+                .any(|root| path.trim_start_matches("/api/v1").starts_with(root)) =>
+        {
             &[Whose::Nobodys]
         }
         (_, path) if path.contains("{id}") => &[Whose::Arbs, Whose::Grids],

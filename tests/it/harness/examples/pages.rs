@@ -25,8 +25,8 @@ impl Scene {
             | "/pause" | "/holds" | "/live/fleet" | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams"
             | "/venues" | "/kill" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new" | "/agents" | "/audit"
             | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" | "/notices" | "/demo/mail" | "/stop-device"
-            | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" | "/requests" | "/policies"
-            | "/bots" | "/subaccounts" | "/assignments" | "/register" | "/register/export" => route.path.to_owned(),
+            | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" | "/requests" | "/policies" | "/bots" | "/subaccounts"
+            | "/assignments" | "/register" | "/register/export" => route.path.to_owned(),
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),
@@ -246,7 +246,9 @@ impl Scene {
             "/venues/{id}/retire" => Ask::form(at(&self.venue().await), &[("retired", "yes")]),
             "/accounts/{id}" => Ask::form(at(&self.account().await), &[("name", &self.name("account"))]),
             "/accounts/{id}/retire" => Ask::form(at(&self.account().await), &[("retired", "yes")]),
-            "/subaccounts/{id}" => Ask::form(at(self.subaccount("test").await.id.as_str()), &[("name", &self.name("sub")), ("account", "main")]),
+            "/subaccounts/{id}" => {
+                Ask::form(at(self.subaccount("test").await.id.as_str()), &[("name", &self.name("sub")), ("account", "main")])
+            }
             "/subaccounts/{id}/retire" => Ask::form(at(self.subaccount("test").await.id.as_str()), &[("retired", "yes")]),
             "/venues/subaccounts" => {
                 let fields = [("venue", self.venue().await), ("subaccount", self.name("sub"))];
@@ -270,7 +272,12 @@ impl Scene {
                 Ask::form(at(self.bot(whose).await.id.as_str()), &[("subaccount", one.id.as_str())])
             }
             "/bots/{id}/edit" => {
-                let fields = [("name", self.name("bot")), ("strategy", "grid".to_owned()), ("objective", "earn".to_owned()), ("owner", of.member.to_string())];
+                let fields = [
+                    ("name", self.name("bot")),
+                    ("strategy", "grid".to_owned()),
+                    ("objective", "earn".to_owned()),
+                    ("owner", of.member.to_string()),
+                ];
                 let fields: Vec<(&'static str, &str)> = fields.iter().map(|(name, text)| (*name, text.as_str())).collect();
                 Ask::form(at(self.bot(whose).await.id.as_str()), &fields)
             }
