@@ -123,6 +123,12 @@
   doc.addEventListener("focusin", event => shut(event.target));
   doc.addEventListener("click", event => shut(event.target));
 
+  // A file that is chosen goes into the field that is sent; without this file the text can be pasted there.
+  doc.addEventListener("change", async event => {
+    const into = event.target.dataset && event.target.dataset.into;
+    if (into && event.target.files && event.target.files[0]) byId(into).value = await event.target.files[0].text();
+  });
+
   // A page out of the back/forward cache shows old figures as if they were new: fetch it again.
   addEventListener("pageshow", event => { if (event.persisted) location.reload(); });
   doc.addEventListener("visibilitychange", () => { if (!doc.hidden) lastBeat = Date.now(); });

@@ -44,6 +44,9 @@ adapter = "process"     # or "freqtrade" or "command": see the end
 # config = ["grid.json"]
 # strategy = "grid"
 
+# Where it trades, as the server's register calls it: the board then shows when two bots claim one subaccount.
+# subaccount = "binance/grid-7"
+
 # A Freqtrade bot that runs by itself: adapter = "freqtrade" above, nothing else in [bot], and
 # [freqtrade]
 # url = "http://127.0.0.1:8080"
@@ -108,6 +111,7 @@ struct BotSection {
     build: Vec<PathBuf>,
     config: Vec<PathBuf>,
     strategy: Option<String>,
+    subaccount: Option<String>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -195,7 +199,19 @@ impl File {
 impl BotSection {
     /// Only a `process` is described in `[bot]` itself.
     fn check(&self, has_command: bool) -> Result<(), String> {
-        let Self { adapter, command, working_dir, stop_signal, stop_within_ms, report, report_timeout_ms, build, config, strategy } = self;
+        let Self {
+            adapter,
+            command,
+            working_dir,
+            stop_signal,
+            stop_within_ms,
+            report,
+            report_timeout_ms,
+            build,
+            config,
+            strategy,
+            subaccount,
+        } = self;
         if *adapter == Kind::Process {
             return Ok(());
         }
@@ -207,7 +223,8 @@ impl BotSection {
             || report_timeout_ms.is_some()
             || !build.is_empty()
             || !config.is_empty()
-            || strategy.is_some();
+            || strategy.is_some()
+            || subaccount.is_some();
         if unheeded {
             return Err(
                 "beside adapter = \"freqtrade\" or \"command\" nothing belongs into [bot]; write it into the section of that name".into()
@@ -254,6 +271,7 @@ fn process(bot: BotSection, shown: &str, agent: &AgentId, command: Vec<String>) 
         config: bot.config.into_iter().map(below).collect(),
         report: bot.report,
         strategy: bot.strategy,
+        subaccount: bot.subaccount,
         working_dir: bot.working_dir,
         command,
         mark: agent.to_string(),

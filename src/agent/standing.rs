@@ -45,6 +45,8 @@ pub struct Runs {
     pub config: Option<String>,
     /// Its strategy by name.
     pub strategy: Option<String>,
+    /// Where it trades: `VENUE/SUBACCOUNT`.
+    pub subaccount: Option<String>,
 }
 
 impl Standing {

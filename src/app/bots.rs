@@ -7,7 +7,7 @@ use super::{
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{BootId, BotFacts, BotId, Epoch, Exits, Limits, Stage, StopFact, StopKind, TeamId, Timestamp, Timings, UserId, text};
-use crate::storage::{self, Lane, teams::Team};
+use crate::storage::{self, Lane, register::SheetRow, teams::Team};
 
 /// What is asked for a new bot.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
@@ -27,6 +27,33 @@ pub struct NewBot {
     /// `managed` or `none`; empty: `managed`.
     #[serde(default)]
     pub exits: String,
+    /// What it is for; may be empty.
+    #[serde(default)]
+    pub objective: String,
+    /// Who stands in for its owner: an id, or a sign-in name; empty: nobody.
+    #[serde(default)]
+    pub deputy: String,
+}
+
+/// A bot that was just written down: a draft, which may do nothing.
+pub(crate) fn draft((name, team, strategy, owner): (String, TeamId, String, UserId), epoch: Epoch) -> BotFacts {
+    BotFacts {
+        id: BotId::new(),
+        name,
+        team,
+        strategy,
+        owner,
+        stage: Stage::Draft,
+        exits: Exits::Managed,
+        timings: Timings::default(),
+        limits: Limits::default(),
+        limits_waiting: false,
+        limits_at: Timestamp(0),
+        seat: None,
+        start_epoch: Epoch(0),
+        stop: None,
+        fact_epoch: epoch,
+    }
 }
 
 impl App {
@@ -71,8 +98,13 @@ impl App {
         if owner.is_none() {
             invalid.0.push(("owner", "Choose the accountable owner".into()));
         }
+        let objective = invalid.check("objective", "The objective", text::why(&asked.objective));
+        let deputy = self.deputy_named(&mut invalid, &asked.deputy, owner.as_ref());
         let exits = if asked.exits.is_empty() { Ok(Exits::Managed) } else { asked.exits.parse::<Exits>() };
         let exits = invalid.check("exits", "Exits:", exits);
+        if !invalid.0.is_empty() {
+            return Err(invalid.into());
+        }
         let (Some(name), Some(strategy), Some(team), Some(owner), Some(exits)) = (name, strategy, team, owner, exits) else {
             return Err(invalid.into());
         };
@@ -83,27 +115,16 @@ impl App {
         if let Some(other) = view.bots().find(|other| is_alike(&other.name, &name)) {
             return Err(Invalid::one("name", format!("There is a bot of that name: {}", other.name)).into());
         }
-        let bot = BotFacts {
-            id: BotId::new(),
-            name,
-            team,
-            strategy,
-            owner,
-            stage: Stage::Draft,
-            exits,
-            timings: Timings::default(),
-            limits: Limits::default(),
-            limits_waiting: false,
-            limits_at: Timestamp(0),
-            seat: None,
-            start_epoch: Epoch(0),
-            stop: None,
-            fact_epoch: epoch,
-        };
+        let bot = BotFacts { exits, ..draft((name, team, strategy, owner), epoch) };
         let now = act.now();
         match storage::bots::bot_insert(act.tx(), &bot, now).await {
             Err(storage::Error::Duplicate(_)) => return Err(Invalid::one("name", "There is a bot of that name").into()),
             other => other?,
+        }
+        let sheet = SheetRow { bot_id: bot.id.clone(), objective: objective.unwrap_or_default(), deputy_id: deputy.flatten() };
+        if sheet.deputy_id.is_some() || !sheet.objective.is_empty() {
+            storage::register::sheet_put(act.tx(), &sheet).await?;
+            act.changes_books();
         }
         let event = Event::BotCreated {
             bot: bot.id.clone(),
@@ -144,7 +165,10 @@ impl App {
         }
         if to > from && to != Stage::Retired {
             check_not_killed(&self.view_in(act.tx()).await?, &bot)?;
-            self.check_environment(&bot.seat, to)?;
+            self.check_environment(bot.seat.as_ref(), to)?;
+        }
+        if from == Stage::Retired {
+            self.seat_again(&mut act, &bot).await?;
         }
         bot.stage = to;
         bot.fact_epoch = epoch;
@@ -153,6 +177,9 @@ impl App {
                 return Err(AppError::conflict("another bot has its subaccount by now; take it away from one of them first"));
             }
             other => other?,
+        }
+        if to == Stage::Retired {
+            self.unseat_retired(&mut act, &bot).await?;
         }
         let stop = StopFact { epoch, kind: StopKind::Stage, why: format!("stage changed from {from} to {to}"), at: act.now() };
         storage::bots::bot_stop(act.tx(), id, &stop).await?;

@@ -249,6 +249,7 @@ impl App {
             start_after: said.start_after.or_else(|| same?.start_after),
             build: said.build.as_deref().and_then(said::digest).or_else(|| last.as_ref().and_then(|l| l.build.clone())),
             config: said.config.as_deref().and_then(said::digest).or_else(|| last.as_ref().and_then(|l| l.config.clone())),
+            subaccount: said.subaccount.as_deref().and_then(said::place).or_else(|| last.as_ref().and_then(|l| l.subaccount.clone())),
             adapter: said.adapter.as_ref().map(said::adapter).or_else(|| last.as_ref().and_then(|l| l.adapter.clone())),
             report: said.report.clone().map(|report| (Arc::new(said::report(report)), now)),
             clock_off_ms: said.at.map(|at| at.ms_since(now)).or_else(|| same?.clock_off_ms),

@@ -101,6 +101,7 @@ pub(super) fn of_stored(seen: Seen) -> AgentSeen {
         start_after: seen.start_after,
         build: seen.build,
         config: seen.config,
+        subaccount: None,
         adapter: None,
         report: report.zip(seen.report_at),
         seq: 0,

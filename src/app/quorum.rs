@@ -8,7 +8,7 @@ use super::{
     tx::Act,
 };
 use crate::domain::{
-    Audience, Grant, KEYS_NEEDED, Notice, NoticeKind, Rules, UserId,
+    AlertKind, Audience, Grant, KEYS_NEEDED, Notice, NoticeKind, Rules, Subject, UserId,
     quorum::{self, Gap, Policy},
     recovery::Party,
 };
@@ -103,5 +103,22 @@ impl App {
         let title = format!("Too few people are left without {whose}");
         let notice = Notice::new(NoticeKind::Disabled, format!("{user}:{}:gaps", act.now().0), title, text).at("/people");
         act.tell(&Audience::admins(), &notice).await.map(drop)
+    }
+}
+
+impl App {
+    /// Raises an alert for policies that too few people are left for, and settles it when there are enough again. An installation that is small by
+    /// its people has its own rules, which every page says.
+    pub fn check_quorum(&self) {
+        let subject = Subject::installation();
+        let gaps = if quorum::is_small(self.people_book.enabled()) { Vec::new() } else { self.quorum_gaps() };
+        if gaps.is_empty() {
+            if self.alerts.is_open(AlertKind::QuorumUnmet, &subject) {
+                self.settle(AlertKind::QuorumUnmet, &subject, "enough people hold the roles again");
+            }
+            return;
+        }
+        let lines: Vec<String> = gaps.iter().map(|gap| self.gap_words(gap)).collect();
+        self.raise(AlertKind::QuorumUnmet, subject, format!("Too few people are left for: {}. See People and Policies.", lines.join("; ")));
     }
 }

@@ -40,6 +40,13 @@ pub async fn read_changes(conn: &mut Conn, since: Epoch) -> storage::Result<Chan
     })
 }
 
+impl Turn {
+    /// The version of the books as they were last read.
+    pub(super) fn version(&self) -> i64 {
+        *self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl App {
     /// Reads everything, the fleet and who may speak beside each other: the start of a server waits for it.
     pub(crate) async fn refresh_all(self: &Arc<Self>) -> Result<(), AppError> {

@@ -22,6 +22,13 @@ pub(crate) fn digest(text: &str) -> Option<String> {
     ((1..=DIGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())).then(|| text.to_owned())
 }
 
+/// Where a bot trades, as it may be shown: `VENUE/SUBACCOUNT` of names that the register could hold.
+pub(crate) fn place(text: &str) -> Option<String> {
+    let (venue, subaccount) = text.trim().split_once('/')?;
+    let fits = |name: &str| crate::domain::text::name(name).ok();
+    Some(format!("{}/{}", fits(venue)?, fits(subaccount)?))
+}
+
 /// A short text cut to `most` characters, control characters replaced.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect();

@@ -33,6 +33,9 @@ impl App {
     /// When the database is gone.
     pub async fn start_obstacles(&self, conn: &mut Conn, view: &View, bot: &BotFacts, leaf: &StartLeaf) -> Result<Vec<Obstacle>, AppError> {
         let mut open = self.obstacles_at_bot(conn, view, bot, leaf).await?;
+        if let Err(error) = self.check_environment(bot.seat.as_ref(), bot.stage) {
+            open.push(Obstacle::new(error.to_string(), "an operator or lead of its team, who gives it another subaccount"));
+        }
         if self.site.is_foreign() {
             open.insert(
                 0,

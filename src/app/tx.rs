@@ -153,6 +153,7 @@ impl Act<'_> {
     /// # Errors
     /// When the database did not take it: nothing happened.
     pub(crate) async fn finish(mut self) -> Result<(), AppError> {
+        self.app.take_claim(&mut self.tx).await?;
         if self.books {
             storage::books::book_changed(&mut self.tx).await?;
         }

@@ -1,8 +1,9 @@
 //! What an entry can say: a closed list with named fields. No free-form map, no request body, no header ever gets in here.
 
 use crate::domain::{
-    ActId, AgentId, AlertId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Grant, Hold, HoldId, InstallationId, Level,
-    PressId, RecoveryId, RequestId, RequestKind, RequestState, Rule, Stage, StopKind, SubaccountId, TeamId, TokenId, UserId, VenueId,
+    AccountId, ActId, AgentId, AlertId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Grant, Hold, HoldId, ImportId,
+    InstallationId, Level, PressId, RecoveryId, RequestId, RequestKind, RequestState, Rule, Stage, StopKind, SubaccountId, TeamId, TokenId,
+    UserId, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -361,6 +362,38 @@ pub enum Event {
     LimitsOverridden { bot: BotId, symbol: String, most: String, until_us: i64, why: String, request: RequestId, holds: Option<i64> },
     #[serde(rename = "limits.override_ended")]
     LimitsOverrideEnded { bot: BotId, symbol: String, request: RequestId, why: String, holds: Option<i64> },
+    #[serde(rename = "account.created")]
+    AccountCreated { account: AccountId, venue: VenueId, name: String },
+    /// What the register says of a venue, an account, a subaccount or a bot was changed, field by field.
+    #[serde(rename = "register.edited")]
+    RegisterEdited {
+        what: String,
+        id: String,
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bot: Option<BotId>,
+        changes: Vec<FieldChange>,
+    },
+    /// A venue, an account or a subaccount takes no new use from now on, or does again.
+    #[serde(rename = "register.retired")]
+    RegisterRetired { what: String, id: String, name: String, retired: bool },
+    /// Who may start a bot; nobody: whoever its team's roles allow.
+    #[serde(rename = "bot.operators_listed")]
+    OperatorsListed { bot: BotId, operators: Vec<UserId> },
+    /// A file was taken in whole; the difference is kept beside the log, and this is the SHA-256 of it.
+    #[serde(rename = "register.imported")]
+    RegisterImported { import: ImportId, file_sha256: String, added: u64, changed: u64, difference_sha256: String },
+}
+
+/// A field as it was and as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// Which.
+    pub field: String,
+    /// As it was.
+    pub from: String,
+    /// As it is.
+    pub to: String,
 }
 
 /// The most ids that an entry lists; beyond it count and digest stand for them (a leaf holds 65,535 bytes).

@@ -93,6 +93,10 @@ text_enum! {
         VoteRequest = "approve or deny requests",
         /// Comment on requests, and take one's own back.
         DiscussRequest = "comment on requests",
+        /// List who may start a bot.
+        ListOperators = "list who may start a bot",
+        /// Take a file into the register; each line of it is checked again by what it changes.
+        ImportRegister = "import into the register",
     }
 }
 
@@ -196,7 +200,9 @@ pub fn check(actor: &Actor, action: Action, resource: &Resource) -> Result<Permi
             (Action::PlaceHold, Resource::Scope { scope: Scope::Bot(id), .. }) => id == bot,
             _ => false,
         },
-        Actor::Host { .. } => matches!(action, Action::PlaceHold | Action::PlaceKill | Action::SeeCounts | Action::RecoverOnHost),
+        Actor::Host { .. } => {
+            matches!(action, Action::PlaceHold | Action::PlaceKill | Action::SeeCounts | Action::RecoverOnHost | Action::ImportRegister)
+        }
         Actor::Server => matches!(action, Action::Record | Action::PlaceHold),
     };
     if allowed { Ok(Permit { actor: actor.clone(), action }) } else { Err(Denied { action, who: who_may(action) }) }
@@ -251,6 +257,7 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::SecondStart, _) => holds(Role::Lead) || holds(Role::Risk),
         (Action::CreateTeam, _) => holds(Role::Admin),
         (Action::EditBot, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team),
+        (Action::ListOperators, Resource::Team(team) | Resource::Bot { team, .. }) => actor.holds_in(Role::Lead, team),
         (Action::EditVenues, _) => holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin),
         (Action::TightenLimits, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::TightenLimits, Resource::Installation) => holds(Role::Risk),
@@ -283,7 +290,7 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::RunDrill, Resource::Installation) => holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk),
         (Action::AskRequest, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::AskRequest, Resource::Installation) => holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin),
-        (Action::VoteRequest | Action::DiscussRequest, _) => {
+        (Action::ImportRegister | Action::VoteRequest | Action::DiscussRequest, _) => {
             holds(Role::Operator) || holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin)
         }
         // One that concerns no bot concerns everybody who trades.
@@ -359,7 +366,8 @@ fn may_approve(actor: &Actor, user: &UserId, grants: &[Grant], asked_by: Option<
 
 fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource: &Resource) -> bool {
     let within = match resource {
-        Resource::Installation => team.is_none() || matches!(action, Action::See | Action::SeeCounts),
+        // Venues belong to nobody: whoever edits them for one team does it for all.
+        Resource::Installation => team.is_none() || matches!(action, Action::See | Action::SeeCounts | Action::EditVenues),
         Resource::Team(id) => team.is_none_or(|own| own == id),
         Resource::Bot { team: of, .. } => team.is_none_or(|own| own == of),
         Resource::Scope { scope: Scope::Fleet, .. } => team.is_none(),
@@ -373,7 +381,9 @@ fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource:
             Action::SeeCounts => true,
             Action::PlaceHold => matches!(scope, TokenScope::StopOnly | TokenScope::Operate),
             Action::See | Action::SeeCheckpoint => matches!(scope, TokenScope::Read | TokenScope::Operate),
-            Action::EditBot | Action::SetStage | Action::TendAlert | Action::TightenLimits => scope == TokenScope::Operate,
+            Action::EditBot | Action::EditVenues | Action::SetStage | Action::TendAlert | Action::TightenLimits => {
+                scope == TokenScope::Operate
+            }
             // As its maker may; it approves nothing.
             Action::VoteRequest | Action::DiscussRequest => scope == TokenScope::Operate,
             _ => false,
@@ -437,7 +447,8 @@ fn who_may(action: Action) -> &'static str {
         Action::TendAlert => "an operator or lead of the bot's team, risk or an admin",
         Action::AskRequest => "an operator or lead of the bot's team, or risk (of who approves what: a lead, risk or an admin)",
         Action::VoteRequest => "whom the request's policy names",
-        Action::DiscussRequest => "an operator, lead, risk or admin",
+        Action::DiscussRequest | Action::ImportRegister => "an operator, lead, risk or admin",
+        Action::ListOperators => "a lead of the bot's team",
     }
 }
 

@@ -1,10 +1,11 @@
 //! The control socket: stops from the server's own host without a token, for whoever may open it (its owner). One line of JSON in, one out.
-//! It knows stopping, the recovery of an account past every approval, and the links by which two people recover the site.
+//! It knows stopping, the recovery of an account past every approval, the links by which two people recover the site, and the register as a file.
 
 use super::Failure;
 use crate::app::{
     App, AppError,
     holds::{Press, Terms},
+    register::{difference::Difference, file::Format, import::Source},
 };
 use crate::authz::Actor;
 use crate::domain::Level;
@@ -21,8 +22,8 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// The longest line, bytes.
-const LINE: u64 = 8 * 1024;
+/// The longest line, bytes: the largest file of the register, as JSON may write it.
+const LINE: u64 = 10 * 1024 * 1024;
 /// How long a server may take to answer a caller who waits for nothing that it has to read first.
 pub const ANSWER: Duration = Duration::from_secs(15);
 /// How long a caller may take to say what they want.
@@ -69,6 +70,24 @@ pub struct RecoverSite {
     /// Make the links; else say what is known.
     #[serde(default)]
     pub sign: bool,
+}
+
+/// What else can be asked: the register as a file.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct ExportRegister {
+    /// `csv` or `toml`.
+    pub export_register: Format,
+}
+
+/// What else can be asked: that a file is taken into the register.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct ImportRegister {
+    /// The file.
+    pub import_register: String,
+    /// How it is written.
+    pub format: Format,
+    /// Say what it would change; change nothing.
+    pub dry_run: bool,
 }
 
 /// A hold that stands.
@@ -118,6 +137,16 @@ pub enum Answered {
     Links {
         /// Shown once.
         links: Vec<String>,
+    },
+    /// The register.
+    Register {
+        /// As a file.
+        file: String,
+    },
+    /// What a file changed, or would change.
+    Difference {
+        /// The difference; with anything refused nothing was done.
+        difference: Difference,
     },
     /// It was refused.
     Refused {
@@ -203,6 +232,8 @@ async fn answer(app: Arc<App>, mut stream: UnixStream) {
             Err(error) => match serde_json::from_str::<Recover>(&line) {
                 Ok(asked) => recover(&app, &user, &asked).await,
                 Err(_) if let Ok(asked) = serde_json::from_str::<RecoverSite>(&line) => recover_site(&app, &user, &asked).await,
+                Err(_) if let Ok(asked) = serde_json::from_str::<ExportRegister>(&line) => export(&app, user, asked.export_register).await,
+                Err(_) if let Ok(asked) = serde_json::from_str::<ImportRegister>(&line) => import(&app, user, &asked).await,
                 Err(_) => Answered::Refused { error: format!("not understood: {error}") },
             },
         },
@@ -234,6 +265,32 @@ async fn recover_site(app: &Arc<App>, user: &str, asked: &RecoverSite) -> Answer
         reason: known.reason().unwrap_or_default().to_owned(),
     };
     app.site_outlook(user).await.map_or_else(refused, said)
+}
+
+async fn export(app: &App, user: String, format: Format) -> Answered {
+    match app.export_register(&Actor::Host { user }, format).await {
+        Ok(file) => Answered::Register { file },
+        Err(error) => Answered::Refused { error: error.to_string() },
+    }
+}
+
+async fn import(app: &App, user: String, asked: &ImportRegister) -> Answered {
+    take_in(app, user, asked)
+        .await
+        .map_or_else(|error| Answered::Refused { error: error.to_string() }, |difference| Answered::Difference { difference })
+}
+
+/// Takes a file into the register, or says what it would change. Anything that is refused is in the answer, and nothing was done then.
+///
+/// # Errors
+/// When it cannot be done now, or nothing would change.
+pub async fn take_in(app: &App, user: String, asked: &ImportRegister) -> Result<Difference, AppError> {
+    let (actor, source) = (Actor::Host { user }, Source { format: asked.format, text: &asked.import_register });
+    let difference = app.look_at_import(&actor, source).await?;
+    if asked.dry_run || difference.is_empty() || !difference.refused.is_empty() {
+        return Ok(difference);
+    }
+    app.import_register(&actor, source, None).await
 }
 
 async fn place(app: &Arc<App>, user: String, asked: Asked) -> Result<Answered, AppError> {

@@ -10,6 +10,7 @@ pub mod health;
 pub mod near;
 pub mod place;
 pub mod recover;
+pub mod register;
 pub mod replica;
 pub mod serve;
 pub mod site;
@@ -63,6 +64,9 @@ enum Command {
     User(user::Command),
     /// After a restore or a freeze: say what is known, and print the links by which two people let the site go on.
     Recover(recover::Args),
+    /// Take the register out to a file, or a file into it.
+    #[command(subcommand)]
+    Register(register::Command),
     /// A demo bot that is a process of its own.
     #[command(subcommand, hide = true)]
     DemoBot(demo::bot::Command),
@@ -126,6 +130,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Replica(command) => on_runtime(replica::run(command)),
         Command::User(command) => on_runtime(user::run(command)),
         Command::Recover(args) => on_runtime(recover::run(args)),
+        Command::Register(command) => on_runtime(register::run(command)),
         Command::Doctor(args) => on_runtime(doctor::run(args)),
         Command::DemoBot(command) => on_runtime(demo::bot::run(command)),
     }

@@ -56,6 +56,27 @@ impl Folders {
 }
 
 impl Place {
+    /// Opens the installation while no server runs on it: its lock keeps one out meanwhile.
+    ///
+    /// # Errors
+    /// When it is not there, or a server has it.
+    pub async fn open(&self, state_dir: &Path) -> Result<site::Site, Failure> {
+        let (database, origin) = (self.database()?, self.origin()?);
+        let sink = match &database {
+            Database::Embedded(data) => Some(data.join("log")).filter(|sink| sink.exists()),
+            Database::Postgres(_) => None,
+        };
+        let wanted = site::Wanted {
+            database: &database,
+            state_dir,
+            origin: &origin,
+            name: "Andon",
+            log_sink: sink.as_deref(),
+            kind: "live",
+            leaves_rp_id: None,
+        };
+        site::open(wanted).await
+    }
     /// True when neither a database nor a folder of one was named.
     pub fn names_no_database(&self) -> bool {
         self.folders.data.is_none() && self.database_url.is_none() && self.database_url_file.is_none()

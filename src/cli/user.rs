@@ -7,7 +7,6 @@ use super::{
     place::Place,
     site,
 };
-use crate::config::serve::Database;
 use std::{path::Path, process::ExitCode};
 
 /// The commands for people.
@@ -59,21 +58,7 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
 
 /// Without a server: on the database, which its lock keeps a server out of meanwhile.
 async fn on_database(place: &Place, state_dir: &Path, asked: &Recover) -> Result<(String, String), Failure> {
-    let (database, origin) = (place.database()?, place.origin()?);
-    let sink = match &database {
-        Database::Embedded(data) => Some(data.join("log")).filter(|sink| sink.exists()),
-        Database::Postgres(_) => None,
-    };
-    let wanted = site::Wanted {
-        database: &database,
-        state_dir,
-        origin: &origin,
-        name: "Andon",
-        log_sink: sink.as_deref(),
-        kind: "live",
-        leaves_rp_id: None,
-    };
-    let site = site::open(wanted).await?;
+    let site = place.open(state_dir).await?;
     let made = site.app.recover_on_host(&site::host_user(), &asked.recover, asked.forced.as_deref()).await?;
     site.app.db.close().await;
     Ok((made.whose, made.link.expose().clone()))

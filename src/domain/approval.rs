@@ -13,6 +13,8 @@ text_enum! {
         Policy = "policy",
         /// Let a bot have a larger position in one symbol for a while.
         Override = "override",
+        /// Give a bot a subaccount of a live venue.
+        Assign = "assign",
     }
 }
 
@@ -23,11 +25,12 @@ impl RequestKind {
             Self::Limits => "looser limits of a bot",
             Self::Policy => "a change of who approves what",
             Self::Override => "a larger position of a bot for a while",
+            Self::Assign => "a live subaccount for a bot",
         }
     }
     /// True for what concerns one team.
     pub fn is_of_team(self) -> bool {
-        matches!(self, Self::Limits | Self::Override)
+        matches!(self, Self::Limits | Self::Override | Self::Assign)
     }
 }
 
@@ -217,18 +220,16 @@ pub struct Rules {
 }
 
 impl Default for Rules {
-    /// What holds before anybody changed it: looser limits take risk or a lead of the team; a change of this takes two, and a day.
+    /// What holds before anybody changed it: looser limits and live subaccounts take risk or a lead of the team; a change of this takes two, and a day.
     fn default() -> Self {
         use Approver::{Admin, AnyLead, Lead, Risk};
         let limits = Rule::new(&[&[Lead, Risk]], 0);
+        let assign = Rule::new(&[&[Lead, Risk]], 0);
         let two: &[Approver] = &[AnyLead, Risk, Admin];
         let policy = Rule::new(&[two, two], POLICY_DELAY_S);
         let nobody = Rule { seats: Vec::new(), delay_s: DELAY_MOST_S };
-        Self {
-            version: 0,
-            nobody,
-            of: BTreeMap::from([(RequestKind::Override, limits.clone()), (RequestKind::Limits, limits), (RequestKind::Policy, policy)]),
-        }
+        let of = [(RequestKind::Override, limits.clone()), (RequestKind::Limits, limits), (RequestKind::Policy, policy), (RequestKind::Assign, assign)];
+        Self { version: 0, nobody, of: BTreeMap::from(of) }
     }
 }
 
@@ -264,7 +265,9 @@ impl Rules {
 pub fn may_ask(kind: RequestKind, grants: &[Grant], team: Option<&TeamId>) -> bool {
     let is_one = |approver: Approver| approver.is_held(grants, team);
     match kind {
-        RequestKind::Limits | RequestKind::Override => is_one(Approver::Operator) || is_one(Approver::Lead) || is_one(Approver::Risk),
+        RequestKind::Limits | RequestKind::Override | RequestKind::Assign => {
+            is_one(Approver::Operator) || is_one(Approver::Lead) || is_one(Approver::Risk)
+        }
         RequestKind::Policy => is_one(Approver::Admin) || is_one(Approver::Risk) || is_one(Approver::AnyLead),
     }
 }

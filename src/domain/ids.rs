@@ -102,6 +102,12 @@ ids! {
     RequestId = "request";
     /// What somebody said about a request.
     CommentId = "comment";
+    /// A main account at a venue.
+    AccountId = "account";
+    /// That a bot has a subaccount, from its beginning to its end.
+    AssignmentId = "assignment";
+    /// A file that is to be taken into the register.
+    ImportId = "import";
 }
 
 /// A security key's credential id: base64url without padding.

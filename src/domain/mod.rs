@@ -38,8 +38,8 @@ pub use decimal::Decimal;
 pub use directive::{Blocked, Directive, Orders, Reason, State};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{
-    ActId, AgentId, AlertId, BootId, BotId, CommentId, CredentialId, DeviceId, DrillId, HoldId, InstallationId, NoticeId, PressId,
-    RecoveryId, RequestId, SiteRecoveryId, StopId, SubaccountId, TeamId, TokenId, UserId, VenueId,
+    AccountId, ActId, AgentId, AlertId, AssignmentId, BootId, BotId, CommentId, CredentialId, DeviceId, DrillId, HoldId, ImportId,
+    InstallationId, NoticeId, PressId, RecoveryId, RequestId, SiteRecoveryId, StopId, SubaccountId, TeamId, TokenId, UserId, VenueId,
 };
 pub use limits::Limits;
 pub use notice::{Audience, MailAddress, Notice, NoticeKind};

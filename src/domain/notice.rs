@@ -66,6 +66,8 @@ text_enum! {
         RequestAsked = "request_asked",
         /// What became of a request.
         RequestEnded = "request_ended",
+        /// What the register says of something one is accountable for was changed.
+        RegisterChanged = "register_changed",
     }
 }
 

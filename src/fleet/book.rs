@@ -40,6 +40,8 @@ pub struct AgentSeen {
     pub build: Option<String>,
     /// Digest of the configuration.
     pub config: Option<String>,
+    /// Where its bot trades by its own configuration, `VENUE/SUBACCOUNT`; none: it has not said.
+    pub subaccount: Option<String>,
     /// What tells its bot; none: it has not said.
     pub adapter: Option<AdapterSaid>,
     /// The last report and when it came.
@@ -379,6 +381,7 @@ mod tests {
             start_after: None,
             build: None,
             config: None,
+            subaccount: None,
             adapter: None,
             report: None,
             clock_off_ms: None,

@@ -67,6 +67,9 @@ pub struct HelloBot {
     /// Its strategy.
     #[serde(default)]
     pub strategy: Option<String>,
+    /// Where it trades by its own configuration: `VENUE/SUBACCOUNT`, as the register calls them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subaccount: Option<String>,
 }
 
 /// A hold that the agent was told of before any database had it.
@@ -129,6 +132,9 @@ pub struct CheckIn {
     /// Exchange keys and versions.
     #[serde(default)]
     pub key_versions: BTreeMap<String, i64>,
+    /// Where the bot trades by its own configuration; absent: as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subaccount: Option<String>,
     /// What tells the bot; absent: as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter: Option<AdapterSaid>,

@@ -1,10 +1,10 @@
 //! How domain types stand in columns: words and ids as text, moments and epochs as integers. One macro serves both drivers.
 
 use crate::domain::{
-    ActId, AgentId, AlertId, AlertKind, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Epoch, Exits, HoldId,
-    InstallationId, Level, MailAddress, NoticeId, NoticeKind, PlacerKind, PressId, RecoveryId, RequestId, RequestKind, RequestState, Role,
-    Severity, SiteRecoveryId, Stage, State, Step, StopId, StopKind, SubaccountId, TeamId, Timestamp, TokenId, UserId, VenueId,
-    alert::CommandState, recovery::RecoveryState,
+    AccountId, ActId, AgentId, AlertId, AlertKind, AssignmentId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Epoch,
+    Exits, HoldId, ImportId, InstallationId, Level, MailAddress, NoticeId, NoticeKind, PlacerKind, PressId, RecoveryId, RequestId,
+    RequestKind, RequestState, Role, Severity, SiteRecoveryId, Stage, State, Step, StopId, StopKind, SubaccountId, TeamId, Timestamp,
+    TokenId, UserId, VenueId, alert::CommandState, recovery::RecoveryState,
 };
 use sqlx::{Database, Decode, Encode, Type, encode::IsNull, error::BoxDynError};
 
@@ -41,14 +41,17 @@ macro_rules! words {
 }
 
 ids!(
+    AccountId,
     ActId,
     AgentId,
     AlertId,
+    AssignmentId,
     BotId,
     CommentId,
     DeviceId,
     DrillId,
     HoldId,
+    ImportId,
     InstallationId,
     MailAddress,
     NoticeId,

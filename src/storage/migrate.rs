@@ -42,6 +42,10 @@ const VERSIONS: &[Version] = versions! {
     22 "0022_requests";
     25 "0025_limits";
     26 "0026_limit_overrides";
+    28 "0028_register";
+    29 "0029_assignments";
+    30 "0030_register_imports";
+    31 "0031_idempotency";
 };
 
 /// How a database's schema stands to this program.

@@ -7,6 +7,7 @@ pub mod acts;
 pub mod agents;
 pub mod alerts;
 pub mod approvals;
+pub mod assignments;
 pub mod audit;
 pub mod books;
 pub mod bots;
@@ -25,6 +26,8 @@ pub mod evidence;
 pub mod first_run;
 pub mod gauges;
 pub mod holds;
+pub mod idempotency;
+pub mod imports;
 pub mod installation;
 pub mod invitations;
 pub mod limit_overrides;
@@ -32,6 +35,7 @@ pub mod limits;
 pub mod migrate;
 pub mod notices;
 pub mod recoveries;
+pub mod register;
 pub mod request_history;
 pub mod requests;
 pub mod seen;
@@ -59,6 +63,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("agents", agents::STATEMENTS),
         ("alerts", alerts::STATEMENTS),
         ("approvals", approvals::STATEMENTS),
+        ("assignments", assignments::STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("books", books::STATEMENTS),
         ("bots", bots::STATEMENTS),
@@ -73,10 +78,13 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("evidence", evidence::STATEMENTS),
         ("first_run", first_run::STATEMENTS),
         ("holds", holds::STATEMENTS),
+        ("idempotency", idempotency::STATEMENTS),
+        ("imports", imports::STATEMENTS),
         ("installation", installation::STATEMENTS),
         ("invitations", invitations::STATEMENTS),
         ("notices", notices::STATEMENTS),
         ("recoveries", recoveries::STATEMENTS),
+        ("register", register::STATEMENTS),
         ("request_history", request_history::STATEMENTS),
         ("requests", requests::STATEMENTS),
         ("seen", seen::STATEMENTS),

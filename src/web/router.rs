@@ -213,6 +213,28 @@ routes! {
     POST "/bots/{id}/limits/override" Access::Person(Action::AskRequest) => super::pages::bots::limits::ask_override;
     POST "/limits/overrides/{id}/end" Access::Person(Action::TightenLimits) => super::pages::limits::end_override;
     POST "/limits/ask" Access::Person(Action::AskRequest) => super::pages::requests::ask::create_level;
+    GET "/bots" Access::Person(Action::See) => super::pages::register::bots::index;
+    GET "/bots/{id}/edit" Access::Person(Action::See) => super::pages::bots::edit::show;
+    POST "/bots/{id}/edit" Access::Person(Action::EditBot) => super::pages::bots::edit::set;
+    POST "/bots/{id}/operators" Access::Person(Action::ListOperators) => super::pages::bots::edit::list;
+    GET "/bots/{id}/seat/ask" Access::Person(Action::See) => super::pages::requests::assign::show;
+    POST "/bots/{id}/seat/ask" Access::Person(Action::AskRequest) => super::pages::requests::assign::create;
+    POST "/venues/accounts" Access::Person(Action::EditVenues) => super::pages::venues::create_account;
+    GET "/venues/{id}" Access::Person(Action::See) => super::pages::register::things::venue;
+    POST "/venues/{id}" Access::Person(Action::EditVenues) => super::pages::register::things::edit_venue;
+    POST "/venues/{id}/retire" Access::Person(Action::EditVenues) => super::pages::register::things::retire_venue;
+    POST "/accounts/{id}" Access::Person(Action::EditVenues) => super::pages::register::things::edit_account;
+    POST "/accounts/{id}/retire" Access::Person(Action::EditVenues) => super::pages::register::things::retire_account;
+    GET "/subaccounts" Access::Person(Action::See) => super::pages::register::subaccounts::index;
+    GET "/subaccounts/{id}" Access::Person(Action::See) => super::pages::register::things::subaccount;
+    POST "/subaccounts/{id}" Access::Person(Action::EditVenues) => super::pages::register::things::edit_subaccount;
+    POST "/subaccounts/{id}/retire" Access::Person(Action::EditVenues) => super::pages::register::things::retire_subaccount;
+    GET "/assignments" Access::Person(Action::See) => super::pages::register::assignments::index;
+    GET "/register" Access::Person(Action::See) => super::pages::register::imports::show;
+    GET "/register/export" Access::Person(Action::See) => super::pages::register::imports::export;
+    POST "/register/import" Access::Person(Action::ImportRegister) => super::pages::register::imports::draft;
+    GET "/register/imports/{id}" Access::Person(Action::See) => super::pages::register::imports::look;
+    POST "/register/imports/{id}" Access::Person(Action::ImportRegister) => super::pages::register::imports::confirm;
 
     POST "/agent/v1/enrol" Access::Public => super::agent::enrol::create;
     POST "/agent/v1/check-in" Access::Agent => super::agent::check_in::create;
@@ -251,6 +273,23 @@ routes! {
     GET "/api/v1/limits" Access::Token(Action::See) => super::api::v1::limits::show;
     POST "/api/v1/limits" Access::Token(Action::TightenLimits) => super::api::v1::limits::tighten;
     GET "/api/v1/limits/versions" Access::Token(Action::See) => super::api::v1::limits::versions;
+    POST "/api/v1/bots/{id}" Access::Token(Action::EditBot) => super::api::v1::bots::edit;
+    POST "/api/v1/bots/{id}/subaccount" Access::Token(Action::EditBot) => super::api::v1::bots::assign;
+    GET "/api/v1/venues" Access::Token(Action::See) => super::api::v1::venues::venues;
+    POST "/api/v1/venues" Access::Token(Action::EditVenues) => super::api::v1::venues::create_venue;
+    GET "/api/v1/venues/{id}" Access::Token(Action::See) => super::api::v1::venues::venue;
+    POST "/api/v1/venues/{id}" Access::Token(Action::EditVenues) => super::api::v1::venues::edit_venue;
+    POST "/api/v1/venues/{id}/retire" Access::Token(Action::EditVenues) => super::api::v1::venues::retire_venue;
+    GET "/api/v1/accounts" Access::Token(Action::See) => super::api::v1::venues::accounts;
+    POST "/api/v1/accounts" Access::Token(Action::EditVenues) => super::api::v1::venues::create_account;
+    POST "/api/v1/accounts/{id}" Access::Token(Action::EditVenues) => super::api::v1::venues::edit_account;
+    POST "/api/v1/accounts/{id}/retire" Access::Token(Action::EditVenues) => super::api::v1::venues::retire_account;
+    GET "/api/v1/subaccounts" Access::Token(Action::See) => super::api::v1::subaccounts::index;
+    POST "/api/v1/subaccounts" Access::Token(Action::EditVenues) => super::api::v1::subaccounts::create;
+    GET "/api/v1/subaccounts/{id}" Access::Token(Action::See) => super::api::v1::subaccounts::show;
+    POST "/api/v1/subaccounts/{id}" Access::Token(Action::EditVenues) => super::api::v1::subaccounts::edit;
+    POST "/api/v1/subaccounts/{id}/retire" Access::Token(Action::EditVenues) => super::api::v1::subaccounts::retire;
+    GET "/api/v1/assignments" Access::Token(Action::See) => super::api::v1::subaccounts::assignments;
     GET "/api/v1/openapi.json" Access::Public => super::api::openapi::show;
 }
 

@@ -122,7 +122,7 @@ pub fn receipt(of: usize, waiting: usize) -> Receipt {
 /// Every page, drawn from samples: a name and the page.
 fn all() -> Vec<(String, String)> {
     use super::pages::{
-        agents, audit, bots, first_run, fleet, holds, kill, limits, own_keys, pause, policies, recover, requests, staged, starts,
+        agents, audit, bots, first_run, fleet, holds, kill, limits, own_keys, pause, policies, recover, register, requests, staged, starts,
         stop_device, team, venues,
     };
     let stopping =
@@ -135,6 +135,7 @@ fn all() -> Vec<(String, String)> {
         first_run::samples(),
         own_keys::samples(),
         recover::samples(),
+        register::samples(),
         staged::samples(),
         requests::samples(),
         limits::samples(),

@@ -15,6 +15,7 @@ pub mod merge;
 pub mod outbox;
 pub mod prune;
 pub mod publisher;
+pub mod quorum;
 pub mod recoveries;
 pub mod rehash;
 pub mod requests;
@@ -54,6 +55,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(drill_runs::run(app.clone()));
     all.spawn(alert_command::run(app.clone()));
     all.spawn(requests::run(app.clone()));
+    all.spawn(quorum::run(app.clone()));
     all
 }
 

@@ -1,4 +1,5 @@
-//! Forgets browser sessions that have ended, browsers that nobody has signed in from for as long as they keep a cookie, and old notices.
+//! Forgets browser sessions that have ended, browsers that nobody has signed in from for as long as they keep a cookie, old notices, keys of
+//! programs that count no more, and files that nobody took into the register.
 
 use crate::app::App;
 use std::{sync::Arc, time::Duration};
@@ -13,6 +14,11 @@ pub async fn run(app: Arc<App>) {
         app.forget_browsers().await;
         if let Err(error) = app.forget_old_notices().await {
             tracing::warn!(%error, "old notices were not forgotten yet");
+        }
+        for forgotten in [app.forget_keys().await, app.forget_drafts().await] {
+            if let Err(error) = forgotten {
+                tracing::warn!(%error, "what counts no more was not forgotten yet");
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ mod notices;
 mod proof;
 mod races;
 mod recovery;
+mod register;
 mod requests;
 mod scopes;
 mod secrets;

@@ -78,6 +78,8 @@ pub struct CommandConfig {
     pub manages_exits: bool,
     /// The strategy's name.
     pub strategy: Option<String>,
+    /// Where it trades: `VENUE/SUBACCOUNT`.
+    pub subaccount: Option<String>,
 }
 
 /// What a command prints.
@@ -241,7 +243,7 @@ impl Adapter for CommandAdapter {
     }
 
     async fn runs(&self) -> Runs {
-        Runs { strategy: self.config.strategy.clone(), ..Runs::default() }
+        Runs { strategy: self.config.strategy.clone(), subaccount: self.config.subaccount.clone(), ..Runs::default() }
     }
 
     fn halt_now(&self, wanted: &Wanted) -> Result<(), AdapterError> {

@@ -154,6 +154,7 @@ impl FreqtradeAdapter {
             build: digest(build.as_bytes()),
             config: digest(&canonical),
             strategy: (!strategy.is_empty()).then(|| strategy.to_owned()),
+            subaccount: None,
         };
         self.inside().runs = runs;
     }

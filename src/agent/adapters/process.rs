@@ -55,6 +55,8 @@ pub struct ProcessConfig {
     pub config: Vec<PathBuf>,
     /// The strategy's name.
     pub strategy: Option<String>,
+    /// Where it trades: `VENUE/SUBACCOUNT`.
+    pub subaccount: Option<String>,
     /// The agent's id: marks the bot and everything it starts, so that a survivor is found.
     pub mark: String,
     /// How this program is called to launch a bot.
@@ -263,7 +265,7 @@ impl Adapter for ProcessAdapter {
     async fn runs(&self) -> Runs {
         let running = self.look_now().is_some();
         let (build, config) = self.digests.read(running).await;
-        Runs { build, config, strategy: self.config.strategy.clone() }
+        Runs { build, config, strategy: self.config.strategy.clone(), subaccount: self.config.subaccount.clone() }
     }
 
     fn renewed(&self, until_boot_ms: i64) {

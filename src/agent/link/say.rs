@@ -61,6 +61,7 @@ impl Counter {
             build: standing.runs.build.clone(),
             config: standing.runs.config.clone(),
             key_versions: Default::default(),
+            subaccount: standing.runs.subaccount.clone(),
             adapter: Some(standing.adapter.clone()),
             report: report.map(|(_, report)| bounded(report.as_ref().clone())),
         }
@@ -101,6 +102,7 @@ pub fn hello(standing: &Standing, boot: &BootId, apply_within_ms: i64) -> Hello 
             build: standing.runs.build.clone(),
             config: standing.runs.config.clone(),
             strategy: standing.runs.strategy.clone(),
+            subaccount: standing.runs.subaccount.clone(),
         },
         epoch: standing.epoch,
         state: standing.state,

@@ -34,6 +34,7 @@ pub(super) struct Section {
     manages_exits: bool,
     working_dir: Option<PathBuf>,
     strategy: Option<String>,
+    subaccount: Option<String>,
 }
 
 impl Section {
@@ -55,6 +56,7 @@ impl Section {
             manages_exits: self.manages_exits,
             working_dir: self.working_dir,
             strategy: self.strategy,
+            subaccount: self.subaccount,
         })
     }
 }

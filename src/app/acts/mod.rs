@@ -183,6 +183,7 @@ impl App {
                 let mut permit = None;
                 for leaf in &detail.leaves {
                     permit = Some(authz::check(actor, Action::StartBot, &of_bot(&leaf.bot)?)?);
+                    self.is_listed(actor, &leaf.bot)?;
                 }
                 permit.ok_or_else(|| AppError::conflict("choose at least one bot"))?
             }

@@ -21,15 +21,6 @@ pub(crate) struct Asked {
     pub(crate) why: String,
 }
 
-/// The bot that it is about.
-pub(crate) fn bot_of(content: &Content) -> Option<BotId> {
-    match content {
-        Content::Limits { of, .. } => of.node().bot().cloned(),
-        Content::Override { bot, .. } => Some(bot.clone()),
-        Content::Policy { .. } => None,
-    }
-}
-
 /// Checks a reason that is demanded.
 pub(crate) fn reason(why: &str, missing: &str) -> Result<String, AppError> {
     let mut invalid = Invalid::default();
@@ -139,7 +130,7 @@ impl App {
             outcome: None,
         };
         storage::requests::request_insert(act.tx(), &row).await?;
-        let bot = bot_of(&content);
+        let bot = content.bot().cloned();
         let revision = self.write_revision(&mut act, (&row.id, 1), content, (&user, &why)).await?;
         let view = RequestView::of(row, vec![revision.clone()], Vec::new())?;
         self.tell_asked(&mut act, &view, "").await?;
@@ -168,7 +159,7 @@ impl App {
     async fn team_of(&self, act: &mut Act<'_>, content: &Content) -> Result<Option<crate::domain::TeamId>, AppError> {
         match content {
             Content::Limits { of, .. } => self.team_of_level(act.tx(), &of.node()).await,
-            Content::Override { bot, .. } => self.team_of_level(act.tx(), &Node::Bot(bot.clone())).await,
+            Content::Override { bot, .. } | Content::Assign { bot, .. } => self.team_of_level(act.tx(), &Node::Bot(bot.clone())).await,
             Content::Policy { .. } => Ok(None),
         }
     }
@@ -225,7 +216,7 @@ impl App {
         self.revise(permit, id, Asked { content, why: reason(why, WHY)? }).await
     }
 
-    async fn revise(&self, permit: Permit, id: &RequestId, asked: Asked) -> Result<(), AppError> {
+    pub(crate) async fn revise(&self, permit: Permit, id: &RequestId, asked: Asked) -> Result<(), AppError> {
         let user = permit.actor().user().ok_or_else(|| AppError::conflict("only a person asks"))?.clone();
         let mut act = self.begin(permit, Lane::Normal).await?;
         act.epoch().await?;

@@ -13,13 +13,13 @@ use crate::storage::{self, Conn, approvals::PolicyRow};
 use std::collections::BTreeMap;
 
 /// How an attempt ended that changed nothing.
-enum Undone {
+pub(crate) enum Undone {
     Stale(String),
     Failed(String),
 }
 
 /// What was done: its entry, and in words.
-type Done = (Event, String);
+pub(crate) type Done = (Event, String);
 
 impl App {
     /// Why what a request was asked over is not so any more; none: it is.
@@ -32,6 +32,11 @@ impl App {
             Content::Policy { about, now, .. } => {
                 let is_so = storage::approvals::policy_now(conn).await?.of(*about) == now;
                 (!is_so).then(|| "this policy has changed since it was asked; ask again over what it is now".to_owned())
+            }
+            Content::Assign { bot, now, .. } => {
+                let bot = storage::bots::bot_by_id(conn, bot).await?.ok_or(AppError::NotFound("bot"))?;
+                let is_so = bot.seat.map(|seat| seat.subaccount) == now.as_ref().map(|place| place.subaccount.clone());
+                (!is_so).then(|| "its subaccount has changed since it was asked; ask again over where it trades now".to_owned())
             }
         })
     }
@@ -155,6 +160,7 @@ impl App {
                 let event = self.begin_override(act, &bot, (symbol, *most, *until), (&view.row.id, view.why())).await?;
                 Ok(Ok((event, format!("it holds until {}", until.plain()))))
             }
+            Content::Assign { bot, after, .. } => self.assign_as_asked(act, view, (bot, after)).await,
         }
     }
 

@@ -207,6 +207,10 @@ impl App {
 
     /// What a request is about, as one line: `Looser limits of bot grid-07`.
     pub fn request_title(&self, kind: RequestKind, target: &str) -> String {
+        let bot = || {
+            let id = crate::domain::BotId::from_stored(target.to_owned());
+            self.fleet.view().bot(&id).map_or_else(|| target.to_owned(), |bot| bot.name.clone())
+        };
         match kind {
             RequestKind::Limits => {
                 let node = Node::from_one(target).unwrap_or_else(|| Node::Bot(BotId::from_stored(target.to_owned())));
@@ -215,6 +219,9 @@ impl App {
             RequestKind::Override => {
                 let (bot, symbol) = target.split_once(':').unwrap_or((target, ""));
                 format!("A larger position in {symbol} of {}", self.limits_words(&Node::Bot(BotId::from_stored(bot.to_owned()))))
+            }
+            RequestKind::Assign => {
+                format!("A live subaccount for {}", self.limits_words(&Node::Bot(BotId::from_stored(target.to_owned()))))
             }
             RequestKind::Policy => {
                 let about = target.parse::<RequestKind>().map_or_else(|_| target.to_owned(), |about| about.words().to_owned());

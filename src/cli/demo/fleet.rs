@@ -3,10 +3,11 @@
 
 use super::{
     people::Staff,
+    register,
     simulated::{Simulated, Temper},
 };
 use crate::agent::{Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, credential, link::trust::Trust, link::wire::Wire};
-use crate::app::{App, AppError, acts::Outcome, bots::NewBot};
+use crate::app::{App, AppError, acts::Outcome};
 use crate::authz::Actor;
 use crate::cli::Failure;
 use crate::config::Origin;
@@ -24,7 +25,6 @@ const PROCESSES: usize = 3;
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How long agents may take to halt their bots at the end.
 const END_WITHIN: Duration = Duration::from_secs(5);
-const STRATEGIES: [&str; 4] = ["grid", "basis", "mean-reversion", "quote"];
 
 /// Where the fleet lives.
 pub struct Place<'a> {
@@ -70,8 +70,9 @@ pub async fn open(place: Place<'_>, staff: &Staff, count: usize) -> Result<Agent
     let mut agents = Agents { inside: JoinSet::new(), processes: Vec::new() };
     limit(place.app, staff).await?;
     let mut bots = Vec::with_capacity(count);
-    for n in 0..count {
-        let (bot, name) = make_bot(place.app, staff, &operator, n).await?;
+    let names = register::write_down(place.app, staff, count).await?;
+    for (n, name) in names.into_iter().enumerate() {
+        let bot = let_into_sandbox(place.app, &operator, &name).await?;
         let dir = AgentDir::new(place.dir.join("agents").join(&name));
         let credential = enrol(&place, &operator, &bot, (&dir, &name)).await?;
         if n < PROCESSES {
@@ -113,15 +114,12 @@ fn temper(n: usize) -> Temper {
     }
 }
 
-async fn make_bot(app: &App, staff: &Staff, operator: &Actor, n: usize) -> Result<(BotId, String), Failure> {
-    let team = staff.teams.get(n % staff.teams.len()).ok_or("the demo has no teams")?;
-    let strategy = STRATEGIES.get(n % STRATEGIES.len()).copied().unwrap_or("grid");
-    let name = format!("{}-{:02}", team.name, n / staff.teams.len() + 1);
-    let asked = NewBot { name: name.clone(), team: team.id.to_string(), strategy: strategy.into(), ..NewBot::default() };
-    let bot = app.create_bot(operator, &asked).await?;
+async fn let_into_sandbox(app: &App, operator: &Actor, name: &str) -> Result<BotId, Failure> {
+    let view = app.fleet.view();
+    let bot = view.bots().find(|bot| bot.name == name).ok_or("a bot of the demo's register is not there")?;
     app.set_stage(operator, &bot.id, Stage::Sandbox).await?;
     app.tighten(operator, &Node::Bot(bot.id.clone()), &typed(&OF_BOTS), "what this strategy was tested with").await?;
-    Ok((bot.id, name))
+    Ok(bot.id.clone())
 }
 
 /// What every bot is given.

@@ -7,6 +7,7 @@ mod fleet;
 mod leftovers;
 mod market;
 mod people;
+mod register;
 mod simulated;
 
 use super::{Failure, control, serve::told_to_stop, site};

@@ -118,7 +118,12 @@ impl Adapter for Simulated {
     }
 
     async fn runs(&self) -> Runs {
-        Runs { build: Some("sha256:demo-build-1".into()), config: Some("sha256:demo-config-1".into()), strategy: Some("demo".into()) }
+        Runs {
+            build: Some("sha256:demo-build-1".into()),
+            config: Some("sha256:demo-config-1".into()),
+            strategy: Some("demo".into()),
+            subaccount: None,
+        }
     }
 
     fn halt_now(&self, _wanted: &Wanted) -> Result<(), AdapterError> {

@@ -1,7 +1,7 @@
 //! What a request asks for: its canonical content, the digest that is signed, and the difference of now and after.
 
 use crate::domain::{
-    BotId, Decimal, RequestId, Timestamp,
+    BotId, Decimal, RequestId, SubaccountId, Timestamp,
     act::{self, NotCanonical},
     approval::{RequestKind, Rule},
     limits::{Direction, Node, Setting},
@@ -52,6 +52,15 @@ pub enum Content {
         /// Until when.
         until: Timestamp,
     },
+    /// A subaccount of a live venue for a bot, which stops it.
+    Assign {
+        /// The bot.
+        bot: BotId,
+        /// The one it had when this was asked; none: it had none.
+        now: Option<Place>,
+        /// The one it is to have.
+        after: Place,
+    },
 }
 
 /// A level as a request writes it: a bot by its id alone, as in the first requests there were, the others as one text.
@@ -81,6 +90,15 @@ impl Of {
             Self::Level(node) => node.clone(),
         }
     }
+}
+
+/// A subaccount, and what it was called when this was asked. The id decides.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Place {
+    /// Which.
+    pub subaccount: SubaccountId,
+    /// `binance/grid-7`.
+    pub name: String,
 }
 
 /// A line of the difference.
@@ -134,15 +152,24 @@ impl Content {
             Self::Limits { .. } => RequestKind::Limits,
             Self::Policy { .. } => RequestKind::Policy,
             Self::Override { .. } => RequestKind::Override,
+            Self::Assign { .. } => RequestKind::Assign,
         }
     }
     /// What it is about: one open request per kind and target.
     pub fn target(&self) -> String {
         match self {
-            Self::Limits { of: Of::Bot(bot), .. } => bot.to_string(),
+            Self::Limits { of: Of::Bot(bot), .. } | Self::Assign { bot, .. } => bot.to_string(),
             Self::Limits { of: Of::Level(node), .. } => node.in_one(),
             Self::Policy { about, .. } => about.to_string(),
             Self::Override { bot, symbol, .. } => format!("{bot}:{symbol}"),
+        }
+    }
+    /// The bot that it is about.
+    pub fn bot(&self) -> Option<&BotId> {
+        match self {
+            Self::Limits { of: Of::Bot(bot), .. } | Self::Override { bot, .. } | Self::Assign { bot, .. } => Some(bot),
+            Self::Limits { of: Of::Level(node), .. } => node.bot(),
+            Self::Policy { .. } => None,
         }
     }
     /// The difference, line by line.
@@ -171,6 +198,12 @@ impl Content {
                 now: now.words(),
                 after: after.words(),
                 raises: after.asks_less_than(now),
+            }],
+            Self::Assign { now, after, .. } => vec![Line {
+                setting: "Subaccount".to_owned(),
+                now: now.as_ref().map_or_else(|| "none".to_owned(), |place| place.name.clone()),
+                after: format!("{}, a live venue", after.name),
+                raises: true,
             }],
         }
     }

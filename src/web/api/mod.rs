@@ -3,6 +3,7 @@
 
 pub mod caller;
 pub mod listing;
+pub mod once;
 pub mod openapi;
 pub mod v1;
 

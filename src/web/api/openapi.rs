@@ -44,7 +44,7 @@ impl Modify for Tokens {
 /// The API, described.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Andon", description = "Stop bots, see them, make bots. Times are RFC 3339 UTC. A token has one scope: `stop-only` (place holds, see how they go), `read` (see bots, agents, holds), `operate` (read, place holds, tighten limits, make bots of one team and move them up to sandbox). A token denies and takes back requests as its maker may. None releases, starts, approves or changes people, and none outlives its maker's right to it."),
+    info(title = "Andon", description = "Stop bots, see them, make bots. Times are RFC 3339 UTC. A token has one scope: `stop-only` (place holds, see how they go), `read` (see bots, agents, holds), `operate` (read, place holds, tighten limits, make and edit bots of one team and move them up to sandbox, write venues down). A write that carries an `Idempotency-Key` is done once in 24 hours and answered alike when it is sent again. A token denies and takes back requests as its maker may. None releases, starts, approves or changes people, and none outlives its maker's right to it."),
     modifiers(&Tokens),
     paths(
         v1::bots::index,
@@ -74,6 +74,23 @@ impl Modify for Tokens {
         v1::limits::show,
         v1::limits::tighten,
         v1::limits::versions,
+        v1::bots::edit,
+        v1::bots::assign,
+        v1::venues::venues,
+        v1::venues::create_venue,
+        v1::venues::venue,
+        v1::venues::edit_venue,
+        v1::venues::retire_venue,
+        v1::venues::accounts,
+        v1::venues::create_account,
+        v1::venues::edit_account,
+        v1::venues::retire_account,
+        v1::subaccounts::index,
+        v1::subaccounts::create,
+        v1::subaccounts::show,
+        v1::subaccounts::edit,
+        v1::subaccounts::retire,
+        v1::subaccounts::assignments,
     )
 )]
 pub struct Description;

@@ -18,6 +18,8 @@ const ADDRESS: usize = 16 * 1024;
 const HEAD: usize = 256 * 1024;
 /// The largest form.
 const FORM: usize = 64 * 1024;
+/// The largest form that carries a file: the register's 4 MiB, as a form writes them.
+const FILE: usize = 12 * 1024 * 1024;
 /// The largest body of a program.
 const MACHINE: usize = 1024 * 1024;
 /// How long a reader waits at most; above the 30 s that an agent's long poll may take.
@@ -44,7 +46,11 @@ pub async fn within(request: Request, next: Next) -> Response {
         return error.into_response();
     }
     // A press may name every bot of a fleet, one by one.
-    let most = if is_machine(request.uri()) || request.uri().path() == "/holds" { MACHINE } else { FORM };
+    let most = match request.uri().path() {
+        "/register/import" => FILE,
+        path if is_machine(request.uri()) || path == "/holds" => MACHINE,
+        _ => FORM,
+    };
     if request.body().size_hint().lower() > most as u64 {
         return WebError::too_large().into_response();
     }

@@ -42,6 +42,7 @@ pub mod people;
 pub mod policies;
 pub mod recover;
 pub mod recoveries;
+pub mod register;
 pub mod requests;
 pub mod roles;
 pub mod sessions;

@@ -62,6 +62,8 @@ fn every_failpoint_of_the_program_is_in_the_deck() {
     let elsewhere = elsewhere.chain(["staged:before_commit", "staged:committed"]);
     // And a change of a team's limits takes many bots.
     let elsewhere = elsewhere.chain(super::limits::STEPS.into_iter().map(|(point, _)| point));
+    // A file is taken into the register by a command.
+    let elsewhere = elsewhere.chain(crate::register::kill::STEPS.into_iter().map(|(point, _)| point));
     let planned: std::collections::BTreeSet<String> =
         deck().iter().filter_map(|plan| plan.point).chain(elsewhere).map(str::to_owned).collect();
     assert_eq!(found, planned);

@@ -3,7 +3,7 @@
 
 mod arm;
 mod crew;
-mod ground;
+pub mod ground;
 mod host;
 mod model;
 mod outside;

@@ -10,10 +10,14 @@ use super::{
 };
 use crate::faults::until;
 use andon::{
-    app::acts::{ActView, Outcome, prepare::Waves},
+    app::{
+        acts::{ActView, Outcome, prepare::Waves},
+        register::{file::Format, import::Source},
+        venues::Subaccount,
+    },
     domain::{
-        ActId, ActKind, AlertId, AlertKind, Audience, BotFacts, DeviceId, DrillId, Epoch, Grant, Hold, Level, Notice, NoticeId, NoticeKind,
-        PlacerKind, RecoveryId, RequestId, RequestKind, Role, Scope, State, Subject, TeamId, Timestamp, TokenId, UserId,
+        ActId, ActKind, AlertId, AlertKind, Audience, BotFacts, DeviceId, DrillId, Epoch, Grant, Hold, ImportId, Level, Notice, NoticeId,
+        NoticeKind, PlacerKind, RecoveryId, RequestId, RequestKind, Role, Scope, State, Subject, TeamId, Timestamp, TokenId, UserId,
         recovery::RecoveryState,
     },
     fleet::AgentSeen,
@@ -106,6 +110,10 @@ pub struct Scene {
     pub phone_link: String,
     /// The secret of a link by which somebody signs the recovery of the site.
     pub site_link: String,
+    /// A subaccount that stays as it is.
+    pub place: Subaccount,
+    /// A file that was taken into the register.
+    pub import: ImportId,
     pub(super) bearers: HashMap<Who, String>,
     count: AtomicUsize,
     trading: tokio::sync::Mutex<Vec<(Whose, BotFacts)>>,
@@ -185,7 +193,31 @@ impl Scene {
         let phone_link = test.phone_link("risk").await;
         let site_link = site_link(&test).await;
         let trading = tokio::sync::Mutex::default();
-        Self { test, router, arb, grid, desk, link, invited, demo_link, phone, phone_link, site_link, bearers, count, trading }
+        let admin = test.actor("admin");
+        let text = "kind,name,venue,environment\nvenue,kept,,test\nsubaccount,kept,kept,\n";
+        let source = Source { format: Format::Csv, text };
+        let import = test.app.draft_import(&admin, source).await.unwrap();
+        let (_, seen) = test.app.import(&admin, &import).await.unwrap();
+        test.app.confirm_import(&admin, &import, &seen.digest().unwrap()).await.unwrap();
+        let place = test.app.venues().subaccount_named("kept/kept").unwrap();
+        Self {
+            place,
+            import,
+            test,
+            router,
+            arb,
+            grid,
+            desk,
+            link,
+            invited,
+            demo_link,
+            phone,
+            phone_link,
+            site_link,
+            bearers,
+            count,
+            trading,
+        }
     }
 
     /// The things that a try is about.
@@ -372,6 +404,13 @@ pub fn rows(route: &Route) -> &'static [Whose] {
         ("POST", "/bots" | "/starts" | "/drills" | "/api/v1/bots" | "/limits" | "/limits/ask" | "/api/v1/limits")
         | ("GET", "/starts/new") => &[Whose::Arbs, Whose::Grids],
         (_, path) if path.starts_with("/me/") => &[Whose::Nobodys],
+        (_, path)
+            if ["/venues", "/accounts", "/subaccounts", "/register"]
+                .iter()
+                .any(|root| path.trim_start_matches("/api/v1").starts_with(root)) =>
+        {
+            &[Whose::Nobodys]
+        }
         (_, path) if path.contains("{id}") => &[Whose::Arbs, Whose::Grids],
         _ => &[Whose::Nobodys],
     }

@@ -20,7 +20,8 @@ use axum::{
 };
 
 /// Routes that write and leave no entry, with the reason.
-const WITHOUT_ENTRY: [(&str, &str); 10] = [
+const WITHOUT_ENTRY: [(&str, &str); 11] = [
+    ("/register/import", "a file put by: nothing changes before it is confirmed"),
     ("/notices/read", "one's own notices were read: nothing that anybody may do changes"),
     ("/notices/{id}/read", "the same of one"),
     ("/system/mail", "a test message to whoever asks for it"),

@@ -19,27 +19,38 @@ use axum::http::StatusCode;
 use std::collections::BTreeSet;
 
 /// What asks for a touch. A bot's stage does on its way up only, and goes down here.
-const ASKS: [&str; 20] = [
+const ASKS: [&str; 31] = [
+    "/accounts/{id}",
+    "/accounts/{id}/retire",
     "/bots",
+    "/bots/{id}/edit",
     "/bots/{id}/limits/ask",
     "/bots/{id}/limits/override",
     "/bots/{id}/links",
     "/bots/{id}/links/end",
     "/bots/{id}/move",
+    "/bots/{id}/operators",
     "/bots/{id}/seat",
+    "/bots/{id}/seat/ask",
     "/limits/ask",
     "/me/keys/{id}/name",
     "/people/{id}/disable",
     "/people/{id}/sessions/end",
     "/policies",
     "/recoveries/{id}/withdraw",
+    "/register/imports/{id}",
     "/requests/{id}/deny",
     "/requests/{id}/edit",
     "/stop-devices/{id}/end",
+    "/subaccounts/{id}",
+    "/subaccounts/{id}/retire",
     "/teams",
     "/tokens/{id}/revoke",
     "/venues",
+    "/venues/accounts",
     "/venues/subaccounts",
+    "/venues/{id}",
+    "/venues/{id}/retire",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -45,6 +45,7 @@ fn config(dir: &Path) -> CommandConfig {
         report: order(&ctl, "report", 20_000),
         manages_exits: false,
         strategy: None,
+        subaccount: None,
     }
 }
 

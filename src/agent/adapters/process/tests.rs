@@ -32,6 +32,7 @@ fn config(command: &[&str]) -> ProcessConfig {
         build: vec![],
         config: vec![],
         strategy: None,
+        subaccount: None,
         mark: AgentId::new().to_string(),
         launcher: test_launcher(),
     }

@@ -46,6 +46,7 @@ pub(super) fn as_check_in(hello: Hello) -> Box<CheckIn> {
         build: hello.bot.build,
         config: hello.bot.config,
         key_versions: hello.key_versions,
+        subaccount: hello.bot.subaccount,
         adapter: hello.adapter,
         ..CheckIn::default()
     })

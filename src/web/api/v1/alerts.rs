@@ -6,8 +6,13 @@ use crate::authz::Action;
 use crate::domain::{Alert, AlertId};
 use crate::web::{
     Answer, Shared, WebError,
-    api::{ByToken, Listing, listing::Piece, openapi::Problem},
-    json::{self, Raw},
+    api::{
+        ByToken, Listing,
+        listing::Piece,
+        once::{Bare, Key, Write},
+        openapi::Problem,
+    },
+    json,
     query::{Named, Params},
 };
 use axum::{Json, extract::State, response::IntoResponse};
@@ -138,13 +143,16 @@ pub async fn show(State(app): Shared, caller: ByToken, Named(id): Named) -> Answ
 ///
 /// # Errors
 /// 403 for a token that may not; 404; 409 for one that is closed.
-#[utoipa::path(post, path = "/api/v1/alerts/{id}/take", tag = "alerts", security(("token" = [])), params(("id" = String, Path)),
+#[utoipa::path(post, path = "/api/v1/alerts/{id}/take", tag = "alerts", security(("token" = [])), params(("id" = String, Path), Key),
     responses((status = 200, body = AlertShape), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn take(State(app): Shared, caller: ByToken, Named(id): Named) -> Answer {
+pub async fn take(State(app): Shared, caller: ByToken, Named(id): Named, Bare(write): Bare) -> Answer {
     let actor = caller.may(Action::TendAlert)?;
     let id = id_of(&id)?;
-    app.take_alert(actor, &id).await?;
-    Ok(Json(shape(&app, &app.alert(actor, &id).await?)).into_response())
+    let work = async {
+        app.take_alert(actor, &id).await?;
+        Ok(Json(shape(&app, &app.alert(actor, &id).await?)).into_response())
+    };
+    write.once(&app, actor, work).await
 }
 
 /// Why an alert may be closed.
@@ -160,13 +168,16 @@ pub struct Asked {
 ///
 /// # Errors
 /// 403 for a token that may not; 404; 409 for one that is closed; 422 without a reason.
-#[utoipa::path(post, path = "/api/v1/alerts/{id}/close", tag = "alerts", security(("token" = [])), params(("id" = String, Path)),
+#[utoipa::path(post, path = "/api/v1/alerts/{id}/close", tag = "alerts", security(("token" = [])), params(("id" = String, Path), Key),
     request_body = Asked,
     responses((status = 200, body = AlertShape), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn close(State(app): Shared, caller: ByToken, Named(id): Named, Raw(body): Raw) -> Answer {
+pub async fn close(State(app): Shared, caller: ByToken, Named(id): Named, write: Write) -> Answer {
     let actor = caller.may(Action::TendAlert)?;
     let id = id_of(&id)?;
-    let asked: Asked = json::read(&body)?;
-    app.close_alert(actor, &id, &asked.why).await?;
-    Ok(Json(shape(&app, &app.alert(actor, &id).await?)).into_response())
+    let asked: Asked = json::read(&write.body)?;
+    let work = async {
+        app.close_alert(actor, &id, &asked.why).await?;
+        Ok(Json(shape(&app, &app.alert(actor, &id).await?)).into_response())
+    };
+    write.once(&app, actor, work).await
 }

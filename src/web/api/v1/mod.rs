@@ -12,7 +12,9 @@ pub mod limits;
 pub mod presses;
 pub mod receipts;
 pub mod requests;
+pub mod subaccounts;
 pub mod teams;
+pub mod venues;
 
 use serde::Serialize;
 

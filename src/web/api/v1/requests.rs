@@ -9,8 +9,13 @@ use crate::authz::Action;
 use crate::domain::{RequestId, approval::seat_words};
 use crate::web::{
     Answer, Shared, WebError,
-    api::{ByToken, Listing, listing::Piece, openapi::Problem},
-    json::{self, Raw},
+    api::{
+        ByToken, Listing,
+        listing::Piece,
+        once::{Bare, Key, Write},
+        openapi::Problem,
+    },
+    json,
     query::{Named, Params},
 };
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
@@ -26,7 +31,7 @@ const MOST: i64 = 1_000;
 pub struct RequestShape {
     /// Its id.
     id: String,
-    /// `limits` or `policy`.
+    /// `limits`, `policy` or `assign`.
     kind: &'static str,
     /// What it is about: a bot's id, or the kind whose policy it is.
     target: String,
@@ -201,39 +206,48 @@ pub async fn show(State(app): Shared, caller: ByToken, Named(id): Named) -> Answ
 ///
 /// # Errors
 /// 403, 404; 409 when it is over; 422 without a reason.
-#[utoipa::path(post, path = "/api/v1/requests/{id}/deny", tag = "requests", security(("token" = [])), params(("id" = String, Path)), request_body = Why,
+#[utoipa::path(post, path = "/api/v1/requests/{id}/deny", tag = "requests", security(("token" = [])), params(("id" = String, Path), Key), request_body = Why,
     responses((status = 200, body = WholeShape), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn deny(State(app): Shared, caller: ByToken, Named(id): Named, Raw(body): Raw) -> Answer {
+pub async fn deny(State(app): Shared, caller: ByToken, Named(id): Named, write: Write) -> Answer {
     caller.may(Action::VoteRequest)?;
     let id = id_of(&id)?;
-    let typed: Why = json::read(&body)?;
-    app.deny_request(&caller.0, &id, &typed.why).await?;
-    answer(&app, &caller, &id).await
+    let typed: Why = json::read(&write.body)?;
+    let work = async {
+        app.deny_request(&caller.0, &id, &typed.why).await?;
+        answer(&app, &caller, &id).await
+    };
+    write.once(&app, &caller.0, work).await
 }
 
 /// Takes a request back that the token's maker asked for.
 ///
 /// # Errors
 /// 403, 404; 409 when it is over.
-#[utoipa::path(post, path = "/api/v1/requests/{id}/withdraw", tag = "requests", security(("token" = [])), params(("id" = String, Path)),
+#[utoipa::path(post, path = "/api/v1/requests/{id}/withdraw", tag = "requests", security(("token" = [])), params(("id" = String, Path), Key),
     responses((status = 200, body = WholeShape), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn withdraw(State(app): Shared, caller: ByToken, Named(id): Named) -> Answer {
+pub async fn withdraw(State(app): Shared, caller: ByToken, Named(id): Named, Bare(write): Bare) -> Answer {
     caller.may(Action::DiscussRequest)?;
     let id = id_of(&id)?;
-    app.withdraw_request(&caller.0, &id).await?;
-    answer(&app, &caller, &id).await
+    let work = async {
+        app.withdraw_request(&caller.0, &id).await?;
+        answer(&app, &caller, &id).await
+    };
+    write.once(&app, &caller.0, work).await
 }
 
 /// Says something about a request, before its end or after.
 ///
 /// # Errors
 /// 403, 404; 422 for nothing, or too much.
-#[utoipa::path(post, path = "/api/v1/requests/{id}/comments", tag = "requests", security(("token" = [])), params(("id" = String, Path)), request_body = Remark,
+#[utoipa::path(post, path = "/api/v1/requests/{id}/comments", tag = "requests", security(("token" = [])), params(("id" = String, Path), Key), request_body = Remark,
     responses((status = 200, body = WholeShape), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn comment(State(app): Shared, caller: ByToken, Named(id): Named, Raw(body): Raw) -> Answer {
+pub async fn comment(State(app): Shared, caller: ByToken, Named(id): Named, write: Write) -> Answer {
     caller.may(Action::DiscussRequest)?;
     let id = id_of(&id)?;
-    let typed: Remark = json::read(&body)?;
-    app.comment_request(&caller.0, &id, &typed.text).await?;
-    answer(&app, &caller, &id).await
+    let typed: Remark = json::read(&write.body)?;
+    let work = async {
+        app.comment_request(&caller.0, &id, &typed.text).await?;
+        answer(&app, &caller, &id).await
+    };
+    write.once(&app, &caller.0, work).await
 }

@@ -1,6 +1,7 @@
 //! `/bots/{id}`: one bot's truth. Stopping it is one press, near the top; what the agent says stands beside what the server told it; a start
 //! lists everything that stands in its way. Without the database the page says what it does not know and still stops the bot.
 
+pub mod edit;
 pub mod enrol;
 pub mod enrol_live;
 pub mod limits;
@@ -24,11 +25,12 @@ use crate::web::{
     html::Html,
     page::Frame,
     picture,
+    problems::Problems,
     query::Named,
     roster,
 };
 use askama::Template;
-use axum::extract::State;
+use axum::{extract::State, http::StatusCode};
 use stage::Step;
 
 /// Positions that are listed.
@@ -124,6 +126,12 @@ pub(super) struct May {
 
 /// Where it trades, and what it is bound to.
 pub(super) struct Place {
+    /// What it is for; empty: not said.
+    pub(super) objective: String,
+    /// Who stands in for its owner; empty: nobody.
+    pub(super) deputy: String,
+    /// Who may start it; nobody: whoever its team's roles allow.
+    pub(super) operators: Vec<String>,
     /// Venue and subaccount in words; none: not said.
     pub(super) seat: Option<String>,
     /// Symbols in which it adds nothing now.
@@ -212,6 +220,25 @@ pub(super) fn id_of(id: &str) -> Result<BotId, WebError> {
     BotId::parse(id).map_err(|_| AppError::NotFound("bot").into())
 }
 
+/// A bot that whoever asks may edit, the frame of a form about it, and the status of that page.
+///
+/// # Errors
+/// 403, 404.
+pub(super) async fn form_of(
+    app: &App,
+    person: &Person,
+    id: &str,
+    title: impl FnOnce(&str) -> String,
+    problems: &Problems,
+) -> Result<(BotRow, Frame, StatusCode), WebError> {
+    let row = app.bot(&person.actor, &id_of(id)?)?;
+    authz::check(&person.actor, Action::EditBot, &App::bot_resource(&row.bot)).map_err(AppError::from)?;
+    let mut frame = frame::of(app, &person.visitor, title(&row.bot.name)).await;
+    frame.is_error = !problems.is_empty();
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    Ok((row, frame, status))
+}
+
 /// The page.
 pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answer {
     let row = app.bot(&person.actor, &id_of(&id)?)?;
@@ -221,7 +248,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
     let bot = &row.bot;
     let (chip, note) = roster::standing(&row);
     let team = app.people().team_name(&bot.team).unwrap_or_default();
-    let may = may(&person.actor, bot);
+    let may = may(&app, &person.actor, bot);
     let says = row.seen.as_ref().and_then(|seen| seen.state).map_or("nothing yet", Doing::as_str);
     let page = Bot {
         id: bot.id.clone(),
@@ -272,12 +299,12 @@ pub(super) fn exits_words(exits: Exits) -> &'static str {
     }
 }
 
-fn may(actor: &Actor, bot: &BotFacts) -> May {
+fn may(app: &App, actor: &Actor, bot: &BotFacts) -> May {
     let resource = App::bot_resource(bot);
     let ok = |action, resource: &Resource| authz::check(actor, action, resource).is_ok();
     May {
         pause: ok(Action::PlaceHold, &Resource::Installation),
-        start: ok(Action::StartBot, &resource),
+        start: ok(Action::StartBot, &resource) && app.is_listed(actor, &bot.id).is_ok(),
         edit: ok(Action::EditBot, &resource),
         stage: ok(Action::SetStage, &resource),
         enrol: ok(Action::EnrolAgent, &resource),
@@ -291,7 +318,11 @@ fn place(app: &App, row: &BotRow) -> Place {
     let name = |id: &BotId| view.bot(id).map_or_else(|| id.to_string(), |bot| bot.name.clone());
     let seat = row.bot.seat.as_ref().and_then(|seat| app.venues().subaccount(&seat.subaccount));
     let blocked = row.directive.blocked.iter().map(|one| frame::scope_words(app, &Scope::Symbol(one.symbol.clone(), one.venue.clone())));
+    let sheet = app.venues().sheet(&row.bot.id);
     Place {
+        objective: sheet.objective,
+        deputy: sheet.deputy.as_ref().map(|deputy| app.people().who(deputy)).unwrap_or_default(),
+        operators: sheet.operators.iter().map(|user| app.people().who(user)).collect(),
         seat: seat.map(|subaccount| {
             let environment = app.venues().venue(&subaccount.venue_id).map_or("", |venue| venue.environment.as_str());
             format!("{} ({environment})", app.venues().label(&subaccount))

@@ -1,8 +1,7 @@
 //! `/bots/{id}/move`: to another team. A stop; the holds it is under come along.
 
-use super::{id_of, new::Choice, new::teams};
-use crate::app::{App, AppError};
-use crate::authz::{self, Action};
+use super::{form_of, id_of, new::Choice, new::teams};
+use crate::app::App;
 use crate::domain::TeamId;
 use crate::web::{
     Answer, Shared,
@@ -13,7 +12,7 @@ use crate::web::{
     query::Named,
 };
 use askama::Template;
-use axum::{extract::State, http::StatusCode};
+use axum::extract::State;
 
 #[derive(Template)]
 #[template(path = "bot_move.html")]
@@ -32,14 +31,10 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
 }
 
 async fn draw(app: &App, person: &Person, id: &str, chosen: &str, problems: Problems) -> Answer {
-    let row = app.bot(&person.actor, &id_of(id)?)?;
+    let (row, frame, status) = form_of(app, person, id, |name| format!("Move {name}"), &problems).await?;
     let bot = &row.bot;
-    authz::check(&person.actor, Action::EditBot, &App::bot_resource(bot)).map_err(AppError::from)?;
-    let mut frame = frame::of(app, &person.visitor, format!("Move {}", bot.name)).await;
-    frame.is_error = !problems.is_empty();
     let mut teams = teams(app, &person.actor, chosen);
     teams.retain(|team| team.value != bot.team.as_str());
-    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let team = app.people().team_name(&bot.team).unwrap_or_default();
     frame::page_with(status, &Move { frame, problems, id: bot.id.to_string(), name: bot.name.clone(), team, teams })
 }

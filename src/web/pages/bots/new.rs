@@ -17,7 +17,7 @@ use axum::{extract::State, http::StatusCode};
 pub(in super::super) struct Choice {
     pub(in super::super) value: String,
     pub(in super::super) words: String,
-    pub(super) is_chosen: bool,
+    pub(in super::super) is_chosen: bool,
 }
 
 #[derive(Template)]

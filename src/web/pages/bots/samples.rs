@@ -82,12 +82,7 @@ fn bot(age_s: Option<i64>) -> Bot {
         limits_version: 7,
         limits_at: Some(now),
         limits_wait: false,
-        place: Place {
-            seat: Some("binance/grid-7 (test)".to_owned()),
-            blocked: vec!["SOL/USDT everywhere".to_owned()],
-            how: "leaves that out and goes on elsewhere",
-            linked: vec![(BotId::from_stored(samples::id(8)), "grid-07 hedge".to_owned())],
-        },
+        place: place(),
         timings: Times::of(timings, Some(&AdapterSaid { name: "freqtrade".to_owned(), dies_with_agent: false }), None),
         agent: Some(AgentCard {
             name: "host-7".to_owned(),
@@ -149,10 +144,30 @@ fn strange() -> Bot {
     page.limits = Vec::new();
     page.start = Start::Unknown;
     page.events = None;
-    page.place = Place { seat: None, blocked: Vec::new(), how: "", linked: Vec::new() };
+    page.place = Place {
+        objective: String::new(),
+        deputy: String::new(),
+        operators: Vec::new(),
+        seat: None,
+        blocked: Vec::new(),
+        how: "",
+        linked: Vec::new(),
+    };
     page.limits_wait = true;
     page.may = May { pause: false, start: false, edit: false, stage: false, enrol: false, kill: false, tighten: false };
     page
+}
+
+fn place() -> Place {
+    Place {
+        objective: "Earn the <spread>".to_owned(),
+        deputy: "M. Okafor".to_owned(),
+        operators: vec!["L. Sato".to_owned()],
+        seat: Some("binance/grid-7 (test)".to_owned()),
+        blocked: vec!["SOL/USDT everywhere".to_owned()],
+        how: "leaves that out and goes on elsewhere",
+        linked: vec![(BotId::from_stored(samples::id(8)), "grid-07 hedge".to_owned())],
+    }
 }
 
 fn choices() -> Vec<Choice> {

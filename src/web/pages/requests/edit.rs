@@ -2,7 +2,7 @@
 
 use super::{
     ask::{self, Form},
-    id_of,
+    assign, id_of,
 };
 use crate::app::{App, AppError, requests::RequestView};
 use crate::domain::{
@@ -40,6 +40,7 @@ fn typed_of(view: &RequestView) -> Typed {
         Content::Limits { set, .. } => set.iter().map(|(name, change)| (name.clone(), text_of(name, change))).collect(),
         Content::Policy { after, .. } => policies::typed_of(after),
         Content::Override { .. } => return Vec::new(),
+        Content::Assign { after, .. } => vec![("subaccount".to_owned(), after.name.clone())],
     };
     typed.push(("why".to_owned(), view.why().to_owned()));
     typed
@@ -54,6 +55,10 @@ async fn draw(app: &App, person: &Person, view: &RequestView, (typed, problems):
             ask::draw(app, person, &of.node(), (form, problems, status)).await
         }
         Content::Override { .. } => Err(AppError::conflict(ANEW).into()),
+        Content::Assign { bot, .. } => {
+            let bot = app.bot(&person.actor, bot)?.bot;
+            assign::draw(app, person, &bot, (Some(action), typed, problems)).await
+        }
         Content::Policy { about, .. } => policies::draw_edit(app, person, (*about, action), (typed, problems, status)).await,
     }
 }
@@ -75,6 +80,10 @@ pub async fn revise(State(app): Shared, Named(id): Named, ByTouch(person, typed)
         Content::Policy { .. } => match policies::rule_of(&typed) {
             Ok(rule) => app.revise_policy(&person.actor, &view.row.id, rule, &why).await,
             Err(invalid) => Err(invalid.into()),
+        },
+        Content::Assign { .. } => match assign::wanted(&app, &typed) {
+            Ok(to) => app.revise_assign(&person.actor, &view.row.id, &to, &why).await,
+            Err(error) => Err(error),
         },
     };
     match done {

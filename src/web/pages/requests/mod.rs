@@ -1,6 +1,7 @@
 //! `/requests`: what needs me, what waits for others, what is decided. There is no approving of several at once.
 
 pub mod ask;
+pub mod assign;
 pub mod decide;
 pub mod edit;
 pub mod show;
@@ -113,8 +114,8 @@ fn id_of(text: &str) -> Result<RequestId, WebError> {
 }
 
 /// The bot that a request is about.
-fn bot_of(content: &Content) -> Option<crate::domain::BotId> {
-    crate::app::requests::ask::bot_of(content)
+fn bot_of(content: &Content) -> Option<&crate::domain::BotId> {
+    content.bot()
 }
 
 #[cfg(test)]
@@ -143,5 +144,6 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
     let mut all = vec![("requests".to_owned(), full.render().unwrap()), ("requests-empty".to_owned(), empty.render().unwrap())];
     all.extend(show::samples());
     all.extend(ask::samples());
+    all.extend(assign::samples());
     all
 }

@@ -111,7 +111,7 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
     let mut frame = frame::of(app, &person.visitor, title.clone()).await;
     frame.path = format!("/requests/{id}");
     frame.is_error = !problems.is_empty();
-    let row = bot_of(view.content()).and_then(|bot| app.bot(&person.actor, &bot).ok());
+    let row = bot_of(view.content()).and_then(|bot| app.bot(&person.actor, bot).ok());
     let newest = view.revisions.iter().find(|one| one.revision == view.row.revision);
     let seats = |seats: &[RuleSeat]| seats.iter().map(|seat| seat_of(app, seat)).collect();
     let is_approved = view.row.state == RequestState::Approved;

@@ -25,9 +25,8 @@ impl Scene {
             | "/pause" | "/holds" | "/live/fleet" | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams"
             | "/venues" | "/kill" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new" | "/agents" | "/audit"
             | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" | "/notices" | "/demo/mail" | "/stop-device"
-            | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" | "/requests" | "/policies" | "/limits" | "/limits/ask" => {
-                route.path.to_owned()
-            }
+            | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" | "/requests" | "/policies" | "/limits" | "/limits/ask" | "/bots"
+            | "/subaccounts" | "/assignments" | "/register" | "/register/export" => route.path.to_owned(),
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),
@@ -47,7 +46,9 @@ impl Scene {
             "/requests/{id}" | "/requests/{id}/edit" => route.path.replace("{id}", of.request.as_str()),
             "/bots/{id}"
             | "/bots/{id}/move"
+            | "/bots/{id}/edit"
             | "/bots/{id}/seat"
+            | "/bots/{id}/seat/ask"
             | "/bots/{id}/limits"
             | "/bots/{id}/limits/ask"
             | "/bots/{id}/enrol"
@@ -55,6 +56,9 @@ impl Scene {
             "/starts/new" => format!("/starts/new?bot={}", of.bot.id),
             "/starts/{id}" | "/live/starts/{id}" => route.path.replace("{id}", of.staged.as_str()),
             "/agents/{id}" => format!("/agents/{}", of.agent.id()),
+            "/venues/{id}" => format!("/venues/{}", self.place.venue_id),
+            "/subaccounts/{id}" => format!("/subaccounts/{}", self.place.id),
+            "/register/imports/{id}" => format!("/register/imports/{}", self.import),
             _ => return None,
         };
         Some(Ask::get(path))
@@ -119,6 +123,12 @@ impl Scene {
             }
             "/teams" => Ask::form("/teams", &[("name", &self.name("team"))]),
             path if path.starts_with("/teams") || path.starts_with("/venues") => return self.about_places(path, whose).await,
+            path if path.starts_with("/accounts") || path.starts_with("/subaccounts") => return self.about_places(path, whose).await,
+            "/register/import" => {
+                let text = format!("kind,name,environment\nvenue,{},test\n", self.name("venue"));
+                Ask::form(route.path, &[("format", "csv"), ("text", &text)])
+            }
+            "/register/imports/{id}" => self.import_of(caller).await,
             "/tokens" => {
                 let team = if whose == Whose::Everybodys { String::new() } else { self.of(whose).team.to_string() };
                 Ask::form("/tokens", &[("name", "pager"), ("scope", "stop-only"), ("team", &team), ("days", "30")])
@@ -222,6 +232,7 @@ impl Scene {
 
     /// Venues, and what is done to a whole team.
     async fn about_places(&self, path: &str, whose: Whose) -> Option<Ask> {
+        let at = |id: &str| path.replace("{id}", id);
         Some(match path {
             "/teams/{id}/limits/half" => {
                 let bot = self.limited(whose).await;
@@ -229,6 +240,18 @@ impl Scene {
                 Ask::form(format!("/teams/{}/limits/half", bot.team), &[("limits", &seen)])
             }
             "/venues" => Ask::form("/venues", &[("name", &self.name("venue")), ("environment", "test")]),
+            "/venues/accounts" => {
+                let fields = [("venue", self.venue().await), ("account", self.name("account"))];
+                Ask::form(path, &fields.each_ref().map(|(name, text)| (*name, text.as_str())))
+            }
+            "/venues/{id}" => Ask::form(at(&self.venue().await), &[("name", &self.name("venue")), ("exchange", "binance")]),
+            "/venues/{id}/retire" => Ask::form(at(&self.venue().await), &[("retired", "yes")]),
+            "/accounts/{id}" => Ask::form(at(&self.account().await), &[("name", &self.name("account"))]),
+            "/accounts/{id}/retire" => Ask::form(at(&self.account().await), &[("retired", "yes")]),
+            "/subaccounts/{id}" => {
+                Ask::form(at(self.subaccount("test").await.id.as_str()), &[("name", &self.name("sub")), ("account", "main")])
+            }
+            "/subaccounts/{id}/retire" => Ask::form(at(self.subaccount("test").await.id.as_str()), &[("retired", "yes")]),
             "/venues/subaccounts" => {
                 let fields = [("venue", self.venue().await), ("subaccount", self.name("sub"))];
                 Ask::form("/venues/subaccounts", &fields.each_ref().map(|(name, text)| (*name, text.as_str())))
@@ -249,6 +272,22 @@ impl Scene {
                 let (venue, name) = (self.venue().await, self.name("sub"));
                 let one = self.test.app.create_subaccount(&self.test.actor("admin"), &venue, &name).await.unwrap();
                 Ask::form(at(self.bot(whose).await.id.as_str()), &[("subaccount", one.id.as_str())])
+            }
+            "/bots/{id}/edit" => {
+                let fields = [
+                    ("name", self.name("bot")),
+                    ("strategy", "grid".to_owned()),
+                    ("objective", "earn".to_owned()),
+                    ("owner", of.member.to_string()),
+                ];
+                let fields: Vec<(&'static str, &str)> = fields.iter().map(|(name, text)| (*name, text.as_str())).collect();
+                Ask::form(at(self.bot(whose).await.id.as_str()), &fields)
+            }
+            "/bots/{id}/operators" => Ask::form(at(self.bot(whose).await.id.as_str()), &[("operator", of.member.as_str())]),
+            "/bots/{id}/seat/ask" => {
+                let (bot, one) = (self.bot(whose).await, self.subaccount("live").await);
+                self.test.app.set_stage(&self.test.actor(of.operator), &bot.id, andon::domain::Stage::Draft).await.unwrap();
+                Ask::form(at(bot.id.as_str()), &[("subaccount", one.id.as_str()), ("why", "it is proven")])
             }
             "/bots/{id}/links" => {
                 let other = self.bot(whose).await;
@@ -297,8 +336,38 @@ impl Scene {
         })
     }
 
+    /// An account that nothing uses, by its id.
+    pub(super) async fn account(&self) -> String {
+        let venue = self.venue().await;
+        self.test.app.create_account(&self.test.actor("admin"), &venue, "second").await.unwrap().id.to_string()
+    }
+
+    /// A subaccount that no bot has.
+    pub(super) async fn subaccount(&self, environment: &str) -> andon::app::venues::Subaccount {
+        let venue = self.test.app.create_venue(&self.test.actor("admin"), &self.name("venue"), environment).await.unwrap();
+        self.test.app.create_subaccount(&self.test.actor("admin"), venue.id.as_str(), &self.name("sub")).await.unwrap()
+    }
+
+    /// The confirmation of a file that the caller has brought; of one of the admin's where they may bring none.
+    async fn import_of(&self, caller: &Caller) -> Ask {
+        use andon::app::register::{file::Format, import::Source};
+        let text = format!("kind,name,environment\nvenue,{},test\n", self.name("venue"));
+        let source = Source { format: Format::Csv, text: &text };
+        let own = caller.who.person().and_then(|name| self.test.people.get(name)).and_then(|one| self.test.app.actor_of(&one.id, false));
+        let admin = self.test.actor("admin");
+        let (by, id) = match own {
+            Some(own) => match self.test.app.draft_import(&own, source).await {
+                Ok(id) => (own, id),
+                Err(_) => (admin.clone(), self.test.app.draft_import(&admin, source).await.unwrap()),
+            },
+            None => (admin.clone(), self.test.app.draft_import(&admin, source).await.unwrap()),
+        };
+        let (_, difference) = self.test.app.import(&by, &id).await.unwrap();
+        Ask::form(format!("/register/imports/{id}"), &[("seen", &difference.digest().unwrap())])
+    }
+
     /// A venue, by its id.
-    async fn venue(&self) -> String {
+    pub(super) async fn venue(&self) -> String {
         self.test.app.create_venue(&self.test.actor("admin"), &self.name("venue"), "test").await.unwrap().id.to_string()
     }
 

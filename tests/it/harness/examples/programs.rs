@@ -62,6 +62,40 @@ impl Scene {
                 let level = format!("bot:{}", self.bot(whose).await.id);
                 Ask::json(route.path, json!({"of": level, "set": {"max_leverage": "2"}, "why": "storm ahead"}))
             }
+            ("GET", "/api/v1/venues" | "/api/v1/accounts" | "/api/v1/subaccounts" | "/api/v1/assignments") => Ask::get(route.path),
+            ("GET", "/api/v1/venues/{id}") => Ask::get(format!("/api/v1/venues/{}", self.place.venue_id)),
+            ("GET", "/api/v1/subaccounts/{id}") => Ask::get(format!("/api/v1/subaccounts/{}", self.place.id)),
+            ("POST", "/api/v1/bots/{id}") => {
+                let body = json!({"name": self.name("bot"), "strategy": "grid", "objective": "earn", "owner": of.member});
+                Ask::json(format!("/api/v1/bots/{}", self.bot(whose).await.id), body)
+            }
+            ("POST", "/api/v1/bots/{id}/subaccount") => {
+                let one = self.subaccount("test").await;
+                Ask::json(format!("/api/v1/bots/{}/subaccount", self.bot(whose).await.id), json!({"subaccount": one.id}))
+            }
+            ("POST", "/api/v1/venues") => Ask::json(route.path, json!({"name": self.name("venue"), "environment": "test"})),
+            ("POST", "/api/v1/venues/{id}") => {
+                Ask::json(format!("/api/v1/venues/{}", self.venue().await), json!({"name": self.name("venue"), "exchange": "binance"}))
+            }
+            ("POST", "/api/v1/venues/{id}/retire") => {
+                Ask::json(format!("/api/v1/venues/{}/retire", self.venue().await), json!({"retired": true}))
+            }
+            ("POST", "/api/v1/accounts") => Ask::json(route.path, json!({"venue": self.venue().await, "name": self.name("account")})),
+            ("POST", "/api/v1/accounts/{id}") => {
+                Ask::json(format!("/api/v1/accounts/{}", self.account().await), json!({"name": self.name("account")}))
+            }
+            ("POST", "/api/v1/accounts/{id}/retire") => {
+                Ask::json(format!("/api/v1/accounts/{}/retire", self.account().await), json!({"retired": true}))
+            }
+            ("POST", "/api/v1/subaccounts") => {
+                Ask::json(route.path, json!({"venue": self.venue().await, "account": "main", "name": self.name("sub")}))
+            }
+            ("POST", "/api/v1/subaccounts/{id}") => {
+                Ask::json(format!("/api/v1/subaccounts/{}", self.subaccount("test").await.id), json!({"name": self.name("sub")}))
+            }
+            ("POST", "/api/v1/subaccounts/{id}/retire") => {
+                Ask::json(format!("/api/v1/subaccounts/{}/retire", self.subaccount("test").await.id), json!({"retired": true}))
+            }
             ("GET", "/api/v1/requests") => Ask::get(route.path),
             ("GET", "/api/v1/requests/{id}") => Ask::get(format!("/api/v1/requests/{}", of.request)),
             ("POST", "/api/v1/requests/{id}/deny") => {

@@ -22,6 +22,14 @@ pub struct BotShape {
     owner: Named,
     /// `draft`, `sandbox`, `limited`, `live` or `retired`.
     stage: &'static str,
+    /// What it is for; empty: not said.
+    objective: String,
+    /// Who stands in for its owner; null: nobody.
+    deputy: Option<Named>,
+    /// Who may start it; nobody: whoever its team's roles allow.
+    operators: Vec<Named>,
+    /// Where it trades; null: not said. The name is `VENUE/NAME`.
+    subaccount: Option<Named>,
     /// What it may do while halted: `managed` or `none`.
     exits: &'static str,
     /// What it may do, and why.
@@ -127,16 +135,18 @@ fn text(at: Timestamp) -> String {
 }
 
 impl BotShape {
-    /// Its name: what bots are listed by.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// A row of the application's list, written out.
     pub fn of(app: &App, row: BotRow) -> Self {
         let bot = &row.bot;
         let now = app.clock.now();
+        let sheet = app.venues().sheet(&bot.id);
+        let person = |id: &crate::domain::UserId| Named { id: id.to_string(), name: app.people().who(id) };
+        let seat = bot.seat.as_ref().and_then(|seat| app.venues().subaccount(&seat.subaccount));
         Self {
+            objective: sheet.objective,
+            deputy: sheet.deputy.as_ref().map(person),
+            operators: sheet.operators.iter().map(person).collect(),
+            subaccount: seat.map(|one| Named { name: app.venues().label(&one), id: one.id.to_string() }),
             id: bot.id.to_string(),
             name: bot.name.clone(),
             team: Named { id: bot.team.to_string(), name: app.people().team_name(&bot.team).unwrap_or_default() },
