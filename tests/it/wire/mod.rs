@@ -2,6 +2,7 @@
 
 mod api;
 pub mod client;
+mod document;
 mod fuzz;
 mod long_poll;
 mod poll;
