@@ -114,7 +114,11 @@ async fn bodies_that_are_too_large_or_of_another_kind_are_refused_by_every_route
         let pauses = caller.who.person().is_some_and(|person| person != "auditor");
         let ask = scene.example(route, rows(route)[0], &caller).await;
         // A press may name a whole fleet.
-        let most = if is_of_programs(route) || route.path == "/holds" { 1024 * 1024 } else { 64 * 1024 };
+        let most = match route.path {
+            "/register/import" => 12 * 1024 * 1024,
+            path if is_of_programs(route) || path == "/holds" => 1024 * 1024,
+            _ => 64 * 1024,
+        };
         let kind = ask.content_type().unwrap();
         let large = "x".repeat(most + 1);
         let pieces = || Body::from_stream(tokio_stream::iter(vec![Ok::<_, std::io::Error>("x".repeat(most)), Ok("x".repeat(most))]));
