@@ -55,12 +55,11 @@ impl App {
             None => None,
             Some(to) => Some(place_in(&mut act, to).await?),
         };
-        let is_live = place.as_ref().is_some_and(|place| place.environment == Environment::Live);
-        let event = self.seat_in(&mut act, (epoch, &view), (id, place.as_ref()), None).await?;
-        if is_live {
+        if place.as_ref().is_some_and(|place| place.environment == Environment::Live) {
             let why = "a subaccount of a live venue is given by a request that somebody else approves: ask for it on the bot's page";
             return Err(AppError::conflict(why));
         }
+        let event = self.seat_in(&mut act, (epoch, &view), (id, place.as_ref()), None).await?;
         self.tell_seated(&mut act, &bot, place.as_ref()).await?;
         act.commit(event).await?;
         Ok(())
@@ -107,10 +106,14 @@ impl App {
         Ok(())
     }
 
-    /// Gives a bot that comes back from its retirement what it had.
-    pub(crate) async fn seat_again(&self, act: &mut Act<'_>, bot: &BotFacts) -> Result<(), AppError> {
+    /// Gives a bot that comes back from its retirement what it had. What is live takes a request again: its approval ended with the bot.
+    pub(crate) async fn seat_again(&self, act: &mut Act<'_>, bot: &mut BotFacts) -> Result<(), AppError> {
         let Some(seat) = &bot.seat else { return Ok(()) };
         let place = place_in(act, &seat.subaccount).await?;
+        if place.environment == Environment::Live {
+            bot.seat = None;
+            return Ok(());
+        }
         if place.is_retired {
             return Err(AppError::conflict(format!("its subaccount {}/{} is retired; take it away first", place.venue_name, place.name)));
         }

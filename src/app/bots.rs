@@ -6,7 +6,9 @@ use super::{
 };
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BootId, BotFacts, BotId, Epoch, Exits, Limits, Stage, StopFact, StopKind, TeamId, Timestamp, Timings, UserId, text};
+use crate::domain::{
+    BootId, BotFacts, BotId, Environment, Epoch, Exits, Limits, Stage, StopFact, StopKind, TeamId, Timestamp, Timings, UserId, text,
+};
 use crate::storage::{self, Lane, register::SheetRow, teams::Team};
 
 /// What is asked for a new bot.
@@ -168,7 +170,7 @@ impl App {
             self.check_environment(bot.seat.as_ref(), to)?;
         }
         if from == Stage::Retired {
-            self.seat_again(&mut act, &bot).await?;
+            self.seat_again(&mut act, &mut bot).await?;
         }
         bot.stage = to;
         bot.fact_epoch = epoch;
@@ -211,14 +213,29 @@ impl App {
         if bot.team == *to {
             return Err(AppError::conflict("it is in that team already"));
         }
+        self.has_no_live_seat(&bot)?;
         keep_holds(&mut act, &view, &bot).await?;
         let from = std::mem::replace(&mut bot.team, to.clone());
         bot.fact_epoch = epoch;
         storage::bots::bot_edit(act.tx(), &bot).await?;
+        if let Some(kept) = self.keep_limits(&mut act, epoch, &bot).await? {
+            act.record(kept).await?;
+        }
         let stop = StopFact { epoch, kind: StopKind::Stage, why: "moved to another team".into(), at: act.now() };
         storage::bots::bot_stop(act.tx(), id, &stop).await?;
         act.commit(Event::BotMoved { bot: id.clone(), from, to: to.clone() }).await?;
         Ok(())
+    }
+
+    /// A subaccount of a live venue was approved by the people of one team, and does not go to another's with its bot.
+    fn has_no_live_seat(&self, bot: &BotFacts) -> Result<(), AppError> {
+        let venue = bot.seat.as_ref().and_then(|seat| self.venues().venue(&seat.venue));
+        if venue.is_none_or(|venue| venue.environment == Environment::Test) {
+            return Ok(());
+        }
+        let why =
+            "it has a subaccount of a live venue, which its team's people approved: take that away first; the other team asks for one";
+        Err(AppError::conflict(why))
     }
 
     /// Takes over how long an agent's adapter says that it needs to apply a stop. Nothing happens when it is known.

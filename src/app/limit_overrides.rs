@@ -3,6 +3,7 @@
 
 use super::{
     App, AppError, Invalid,
+    limit_book::Tree,
     requests::ask::{self, WHY, reason},
     tx::Act,
 };
@@ -15,7 +16,7 @@ use crate::domain::{
     time::DAY_MS,
 };
 pub use crate::storage::limit_overrides::OverrideRow;
-use crate::storage::{self, Lane};
+use crate::storage::{self, Conn, Lane};
 
 /// The longest, hours.
 const HOURS: i64 = 72;
@@ -54,8 +55,7 @@ impl App {
         }
         let (Some(symbol), Some(most), Some(hours)) = (symbol, most, hours) else { return Err(invalid.into()) };
         let why = reason(asked.why, WHY)?;
-        let tree = self.limit_book.tree();
-        let now = tree.path(&facts, |path| Compiled::of(0, &facts.limits.values, path)).number_in(symbol.as_str(), Check::PositionNotional);
+        let now = self.position_limit(&mut *self.db.read().await?, bot, symbol.as_str()).await?;
         let Some(now) = now else { return Err(AppError::conflict("its positions have no limit that this could raise")) };
         if most <= now {
             return Err(AppError::conflict(format!(
@@ -67,6 +67,13 @@ impl App {
         let until = self.clock.now().plus_ms(hours * HOUR_MS);
         let content = Content::Override { bot: bot.clone(), symbol: symbol.to_string(), now: Some(now), most, until };
         self.ask(permit, ask::Asked { content, why }).await
+    }
+
+    /// The largest position that a bot may have in a symbol by its levels, exceptions aside, as this transaction sees it.
+    pub(crate) async fn position_limit(&self, conn: &mut Conn, bot: &BotId, symbol: &str) -> Result<Option<Decimal>, AppError> {
+        let bot = storage::bots::bot_by_id(conn, bot).await?.ok_or(AppError::NotFound("bot"))?;
+        let tree = Tree::of(storage::limits::node_around(conn, &bot.team, &bot.id).await?, Vec::new());
+        Ok(tree.path(&bot, |path| Compiled::of(0, &path.effective(), path)).number_in(symbol, Check::PositionNotional))
     }
 
     /// Begins an exception that was approved. Answers with its entry.

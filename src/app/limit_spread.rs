@@ -3,7 +3,7 @@
 
 use super::{App, AppError};
 use crate::audit::Event;
-use crate::domain::{BotFacts, BotId, Epoch, Stage};
+use crate::domain::{BotFacts, BotId, Epoch, Stage, limits::tree};
 use crate::storage::{self, Lane};
 use std::{
     sync::{Arc, Weak},
@@ -71,18 +71,26 @@ impl App {
     async fn spread_to(&self, bots: &[BotId]) -> Result<(), AppError> {
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
         let epoch = act.epoch().await?;
-        let mut spread = Vec::new();
+        let (mut spread, mut loosens) = (Vec::new(), false);
         for id in bots {
             let bot: Option<BotFacts> = storage::bots::bot_by_id(act.tx(), id).await?;
             let Some(bot) = bot.filter(|bot| bot.stage != Stage::Retired) else { continue };
             if let Some(version) = self.settle_limits(&mut act, epoch, &bot, None).await? {
+                let after = storage::bots::bot_by_id(act.tx(), id).await?.ok_or(AppError::NotFound("bot"))?;
+                loosens |= tree::is_tighter(&after.limits.values, &bot.limits.values);
                 spread.push((bot.id, version));
             }
         }
         if spread.is_empty() {
             return Ok(());
         }
-        act.commit_stop(Event::LimitsSpread { bots: spread }).await?;
+        let event = Event::LimitsSpread { bots: spread };
+        // What frees anything waits for its entry.
+        if loosens {
+            act.commit(event).await?;
+        } else {
+            act.commit_stop(event).await?;
+        }
         Ok(())
     }
 

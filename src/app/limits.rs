@@ -193,6 +193,25 @@ impl App {
         })
     }
 
+    /// Keeps what held for a bot that came below other levels, as its own limits, where anything would be looser there: what loosens takes a
+    /// request. Answers with the entry; none: nothing is looser.
+    pub(crate) async fn keep_limits(&self, act: &mut Act<'_>, epoch: Epoch, bot: &BotFacts) -> Result<Option<Event>, AppError> {
+        let rows = storage::limits::node_around(act.tx(), &bot.team, &bot.id).await?;
+        let tree = Tree::of(rows, Vec::new());
+        let (held, holds) = (&bot.limits.values, tree.path(bot, |path| path.effective()));
+        if !tree::is_tighter(&holds, held) {
+            return Ok(None);
+        }
+        let own = Node::Bot(bot.id.clone());
+        let mut next = tree.limits(&own);
+        next.version += 1;
+        next.values.extend(held.iter().filter(|(name, _)| own.has(name)).map(|(name, value)| (name.clone(), value.clone())));
+        let review_by = tree.node(&own).and_then(|row| row.review_by);
+        let by = crate::audit::Actor::from(act.actor()).text();
+        let why = "kept when it moved to another team, whose limits are looser";
+        self.set_limits(act, epoch, Set { node: &own, next, why, review_by, request: None, by }).await.map(Some)
+    }
+
     /// Makes what holds for a bot what its levels say, as this transaction sees them. Answers with the version that holds from now on; none:
     /// nothing changed. `cause`: why and by whom; none: as the newest level says.
     pub(crate) async fn settle_limits(

@@ -67,7 +67,10 @@ impl Requests {
                 known.approve(actor, *alone)
             }
             Event::RequestApprovalTakenBack { request, user, .. } => {
-                self.known(request)?.approved.remove(user);
+                let known = self.known(request)?;
+                known.approved.remove(user);
+                // Of whoever is alone it was the one signature.
+                known.is_alone &= !known.authors.contains(user);
                 Ok(())
             }
             Event::RequestDenied { request, .. } | Event::RequestWithdrawn { request } | Event::RequestEnded { request, .. } => {

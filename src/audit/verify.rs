@@ -6,7 +6,7 @@ use super::{
     record::leaf_hash,
     tree::{self, Hash, Node},
 };
-use crate::domain::{CredentialId, StartPlan, UserId, act};
+use crate::domain::{CredentialId, Grant, StartPlan, TeamId, UserId, act};
 use data_encoding::BASE64URL_NOPAD;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -489,9 +489,11 @@ fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
             field("kind") == "agent_confirm" && field("agent") == agent.as_str() && field("fingerprint") == *fingerprint
         }
         Event::AgentRevoked { agent, .. } => field("kind") == "agent_revoke" && field("agent") == agent.as_str(),
-        Event::UserInvited { user, .. } => field("kind") == "invite" && field("user") == user.as_str(),
+        Event::UserInvited { user, name, grants, .. } => {
+            field("kind") == "invite" && field("user") == user.as_str() && field("name") == *name && gives(act, grants)
+        }
         Event::UserInvitedAgain { user, .. } => field("kind") == "invite_again" && field("user") == user.as_str(),
-        Event::GrantsChanged { user, .. } => field("kind") == "grants" && field("user") == user.as_str(),
+        Event::GrantsChanged { user, grants, .. } => field("kind") == "grants" && field("user") == user.as_str() && gives(act, grants),
         Event::UserEnabled { user, .. } => field("kind") == "enable" && field("user") == user.as_str(),
         Event::CredentialAdded { user, credential, .. } => {
             field("kind") == "credential_add" && field("user") == user.as_str() && field("credential") == credential.as_str()
@@ -528,7 +530,10 @@ fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
             let is_content = field("digest") == *digest && crate::domain::request::digest(&field("content")) == *digest;
             field("kind") == "request_approve" && field("request") == request.as_str() && is_content && is_revision
         }
-        Event::TokenCreated { name, .. } => field("kind") == "token_create" && field("name") == *name,
+        Event::TokenCreated { name, scope, team, .. } => {
+            let of_team = act.get("team").and_then(serde_json::Value::as_str) == team.as_ref().map(TeamId::as_str);
+            field("kind") == "token_create" && field("name") == *name && field("scope") == *scope && of_team
+        }
         Event::LogRecovered { from, to, why, reason, .. } => {
             let names = field("log") == *from && field("next") == *to && field("reason") == *reason && field("why") == *why;
             field("kind") == "recover" && names
@@ -536,6 +541,12 @@ fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
         _ => true,
     };
     if same { Ok(()) } else { Err("the signed act is about something else than the entry".into()) }
+}
+
+/// Whether a signed act gives these roles, in whatever order.
+fn gives(act: &serde_json::Value, grants: &[Grant]) -> bool {
+    let signed: Option<Vec<Grant>> = act.get("grants").and_then(|grants| serde_json::from_value(grants.clone()).ok());
+    signed.is_some_and(|signed| signed.len() == grants.len() && signed.iter().all(|one| grants.contains(one)))
 }
 
 #[cfg(test)]

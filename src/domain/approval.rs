@@ -228,7 +228,12 @@ impl Default for Rules {
         let two: &[Approver] = &[AnyLead, Risk, Admin];
         let policy = Rule::new(&[two, two], POLICY_DELAY_S);
         let nobody = Rule { seats: Vec::new(), delay_s: DELAY_MOST_S };
-        let of = [(RequestKind::Override, limits.clone()), (RequestKind::Limits, limits), (RequestKind::Policy, policy), (RequestKind::Assign, assign)];
+        let of = [
+            (RequestKind::Override, limits.clone()),
+            (RequestKind::Limits, limits),
+            (RequestKind::Policy, policy),
+            (RequestKind::Assign, assign),
+        ];
         Self { version: 0, nobody, of: BTreeMap::from(of) }
     }
 }

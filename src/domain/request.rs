@@ -397,6 +397,8 @@ impl Case {
             RequestState::Pending if moment.now > self.pending_until() => Next::Expire,
             RequestState::Pending if is_met => Next::Approve,
             RequestState::Approved if self.execute_until(moment.rule).is_none_or(|until| moment.now > until) => Next::Expire,
+            // Nobody could approve it any more.
+            RequestState::Approved if !is_met && moment.now > self.pending_until() => Next::Expire,
             RequestState::Approved if !is_met => Next::Reopen,
             RequestState::Approved if self.ready_at(moment.rule).is_some_and(|at| moment.now >= at) => Next::Execute,
             _ => Next::Wait,
@@ -436,12 +438,15 @@ impl Case {
         }
     }
 
-    /// Makes another revision, which has no votes and waits anew. `by` becomes an author.
+    /// Makes another revision, which has no votes and waits anew. Whoever asked does: others deny it or say something.
     ///
     /// # Errors
-    /// When it is over, or they may not ask for such a thing.
+    /// When it is over, somebody else's, or they may not ask for such a thing.
     pub fn revise(&mut self, by: &Voter, (digest, rule): (&str, &Rule), now: Timestamp) -> Result<(), WhyNot> {
         self.is_before_execution()?;
+        if by.id != self.request.requester {
+            return Err(WhyNot::NotRequester);
+        }
         if by.standing != Standing::Able || !may_ask(self.request.kind, &by.grants, self.request.team.as_ref()) {
             return Err(WhyNot::MayNotAsk);
         }

@@ -155,6 +155,10 @@ impl App {
     /// `Denied` or `Conflict`, with the reason.
     pub fn may_sign(&self, actor: &Actor, act: &ActView) -> Result<Permit, AppError> {
         let first = act.signatures.is_empty();
+        let is_vote = matches!(act.act.kind, ActKind::RequestApprove { .. });
+        if is_vote && actor.user() != Some(&act.stored.made_by) {
+            return Err(AppError::conflict("this approval is somebody else's; approve the request on its own page"));
+        }
         let user = actor.user().ok_or_else(|| AppError::conflict("only a person signs"))?;
         let signed_already = act.signatures.iter().any(|s| s.user_id == *user);
         if signed_already && !self.people_book.is_alone() {

@@ -26,8 +26,13 @@ impl App {
     pub(crate) async fn stale_reason(&self, conn: &mut Conn, content: &Content) -> Result<Option<String>, AppError> {
         Ok(match content {
             Content::Limits { of, set } => stale_limits(&limits_of(conn, &of.node()).await?.0, set),
-            Content::Override { until, .. } => {
-                (*until <= self.clock.now()).then(|| "the time for which it was asked is over; ask again".to_owned())
+            Content::Override { bot, symbol, now, until, .. } => {
+                let is_over = *until <= self.clock.now();
+                if is_over {
+                    return Ok(Some("the time for which it was asked is over; ask again".to_owned()));
+                }
+                let is_so = self.position_limit(conn, bot, symbol).await? == *now;
+                (!is_so).then(|| "the largest position has changed since it was asked; ask again over what it is now".to_owned())
             }
             Content::Policy { about, now, .. } => {
                 let is_so = storage::approvals::policy_now(conn).await?.of(*about) == now;
@@ -65,10 +70,10 @@ impl App {
                 Next::Approve => events.push(self.note_approved(act, view, company).await?),
                 Next::Reopen => events.push(self.note_reopened(act, view).await?),
                 Next::Expire => {
-                    let why = if view.row.approved_at.is_some() {
-                        "it was not carried out in time"
-                    } else {
-                        "not enough people approved it in time"
+                    let why = match view.row.approved_at {
+                        Some(_) if view.case.quorum(&moment).is_met => "it was not carried out in time",
+                        Some(_) => "an approval counts no more, and the time for another is over",
+                        None => "not enough people approved it in time",
                     };
                     events.push(self.end_request(act, view, why).await?);
                     return Ok(events);

@@ -207,10 +207,6 @@ impl App {
 
     /// What a request is about, as one line: `Looser limits of bot grid-07`.
     pub fn request_title(&self, kind: RequestKind, target: &str) -> String {
-        let bot = || {
-            let id = crate::domain::BotId::from_stored(target.to_owned());
-            self.fleet.view().bot(&id).map_or_else(|| target.to_owned(), |bot| bot.name.clone())
-        };
         match kind {
             RequestKind::Limits => {
                 let node = Node::from_one(target).unwrap_or_else(|| Node::Bot(BotId::from_stored(target.to_owned())));

@@ -1,9 +1,13 @@
 //! What the clock and other changes do to open requests: those whose time is over expire, those over what has changed are stale, those whose
 //! delay is over are carried out, and those whose approvals count no more wait again. Deadlines are rows; what a round misses the next finds.
 
-use super::RequestView;
+use super::{Company, RequestView};
 use crate::app::{App, AppError};
-use crate::domain::{RequestState, UserId, request::Next};
+use crate::domain::{
+    RequestState, UserId,
+    approval::may_ask,
+    request::{Next, Standing},
+};
 use crate::storage::Lane;
 
 impl App {
@@ -13,9 +17,12 @@ impl App {
     /// When the database is gone: the next round goes on.
     pub async fn tend_requests(&self) -> Result<(), AppError> {
         for view in self.open_requests(&mut *self.db.read().await?).await? {
-            let stale = self.stale_reason(&mut *self.db.read().await?, view.content()).await?;
-            let next = view.case.next(&self.company().moment(view.row.kind));
-            if stale.is_none() && next == Next::Wait {
+            let company = self.company();
+            let stale = match asker_gone(&view, &company) {
+                Some(why) => Some(why),
+                None => self.stale_reason(&mut *self.db.read().await?, view.content()).await?,
+            };
+            if stale.is_none() && view.case.next(&company.moment(view.row.kind)) == Next::Wait {
                 continue;
             }
             match self.tend_request(&view).await {
@@ -36,10 +43,15 @@ impl App {
         if !view.row.state.is_open() {
             return Ok(());
         }
-        let still: Vec<UserId> = view.case.votes_now().map(|vote| vote.user.clone()).collect();
+        let voters = view.case.votes_now().map(|vote| vote.user.clone());
+        let still: Vec<UserId> = voters.chain([view.row.requester.clone()]).collect();
         let company = self.company_in(&mut act, &still.iter().collect::<Vec<_>>()).await?;
         let is_over = view.case.next(&company.moment(view.row.kind)) == Next::Expire;
-        let events = match self.stale_reason(act.tx(), view.content()).await? {
+        let stale = match asker_gone(&view, &company) {
+            Some(why) => Some(why),
+            None => self.stale_reason(act.tx(), view.content()).await?,
+        };
+        let events = match stale {
             Some(why) if !is_over => {
                 view.case.end(RequestState::Stale);
                 vec![self.end_request(&mut act, &mut view, &why).await?]
@@ -48,4 +60,17 @@ impl App {
         };
         self.commit_all(act, events).await
     }
+}
+
+/// Why nothing is done for whoever asked; none: it is.
+fn asker_gone(view: &RequestView, company: &Company) -> Option<String> {
+    let why = match company.people.iter().find(|voter| voter.id == view.row.requester).map(|voter| (voter.standing, voter)) {
+        None | Some((Standing::Disabled, _)) => "whoever asked is disabled",
+        Some((Standing::Frozen, _)) => "whoever asked is being recovered: it may not have been them",
+        Some((_, voter)) if !may_ask(view.row.kind, &voter.grants, view.row.team_id.as_ref()) => {
+            "whoever asked may not ask for this any more"
+        }
+        Some(_) => return None,
+    };
+    Some(format!("{why}; somebody else asks again, if it is still wanted"))
 }

@@ -41,7 +41,8 @@ impl App {
         let audience = to(people.chain([view.row.requester.clone()]).collect());
         let text =
             format!("Enough people approved it. It is carried out at {}; whoever could approve it can still deny it.", ready_at.plain());
-        act.tell(&audience, &self.request_notice(view, (NoticeKind::RequestEnded, "approved"), "Approved", &text)).await.map(drop)
+        let step = format!("approved:{}", view.row.generation);
+        act.tell(&audience, &self.request_notice(view, (NoticeKind::RequestEnded, &step), "Approved", &text)).await.map(drop)
     }
 
     /// Tells whoever asked, and everybody who had approved, how it ended.

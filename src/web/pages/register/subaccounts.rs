@@ -55,7 +55,7 @@ const STATES: [(&str, &str); 4] =
 pub(super) fn limits_words(bot: &BotFacts) -> String {
     const SHOWN: [(&str, &str); 3] =
         [("max_position_notional", "position"), ("max_order_notional", "order"), ("max_daily_loss", "daily loss")];
-    let value = |name: &str| bot.limits.values.get(name).map(crate::domain::request::content::plain);
+    let value = |name: &str| bot.limits.plain(name);
     let all: Vec<String> = SHOWN.iter().filter_map(|(name, word)| Some(format!("{word} {}", value(name)?))).collect();
     match (all.is_empty(), bot.limits.version) {
         (false, _) => all.join(", "),

@@ -1,6 +1,5 @@
 //! `/bots/{id}/seat/ask`: asking for a subaccount of a live venue. The same form changes such a request.
 
-use super::ask::{Typed, why_of};
 use crate::app::{
     App, AppError, Invalid,
     register::board::{Held, SubaccountFilter},
@@ -12,6 +11,7 @@ use crate::web::{
     extract::{ByTouch, Person},
     frame,
     page::Frame,
+    pages::limits::{Typed, typed_as},
     problems::Problems,
     query::Named,
 };
@@ -69,7 +69,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
 pub async fn create(State(app): Shared, Named(id): Named, ByTouch(person, typed): ByTouch<Typed>) -> Answer {
     let bot = bot_of(&app, &person, &id)?;
     let asked = match wanted(&app, &typed) {
-        Ok(to) => app.ask_assign(&person.actor, &bot.id, &to, &why_of(&typed)).await,
+        Ok(to) => app.ask_assign(&person.actor, &bot.id, &to, &typed_as(&typed, "why")).await,
         Err(error) => Err(error),
     };
     match asked {
