@@ -24,6 +24,8 @@ text_enum! {
         HoldNotRecorded = "hold_not_recorded",
         /// An agent's clock is off by more than two seconds.
         ClockOff = "clock_off",
+        /// A bot has not confirmed in time that it adds nothing, everywhere or in one symbol.
+        NotReduced = "not_reduced",
     }
 }
 
@@ -57,7 +59,7 @@ impl AlertKind {
     /// How bad this kind is.
     pub fn severity(self) -> Severity {
         match self {
-            Self::ClockOff => Severity::Warning,
+            Self::ClockOff | Self::NotReduced => Severity::Warning,
             _ => Severity::Critical,
         }
     }
@@ -73,6 +75,7 @@ impl AlertKind {
             Self::LogFrozen => "Audit log frozen",
             Self::HoldNotRecorded => "Hold delivered, not recorded",
             Self::ClockOff => "Agent's clock is off",
+            Self::NotReduced => "Reduce not confirmed",
         }
     }
 }

@@ -40,6 +40,7 @@ const VERSIONS: &[Version] = versions! {
     20 "0020_sites";
     21 "0021_staged_start";
     22 "0022_requests";
+    23 "0023_beats_and_retention";
 };
 
 /// How a database's schema stands to this program.

@@ -31,6 +31,7 @@ pub mod notices;
 pub mod recoveries;
 pub mod request_history;
 pub mod requests;
+pub mod retention;
 pub mod seen;
 pub mod sessions;
 pub mod settings;
@@ -76,6 +77,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("recoveries", recoveries::STATEMENTS),
         ("request_history", request_history::STATEMENTS),
         ("requests", requests::STATEMENTS),
+        ("retention", retention::STATEMENTS),
         ("seen", seen::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("settings", settings::STATEMENTS),

@@ -18,6 +18,7 @@ pub mod publisher;
 pub mod recoveries;
 pub mod rehash;
 pub mod requests;
+pub mod seen;
 pub mod sessions;
 pub mod sink;
 pub mod staged;
@@ -34,6 +35,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     let mut all = JoinSet::new();
     all.spawn(sync::run(app.clone()));
     all.spawn(merge::run(app.clone()));
+    all.spawn(seen::run(app.clone()));
     all.spawn(lapses::run(app.clone()));
     all.spawn(limits::run(app.clone()));
     all.spawn(kills::run(app.clone()));

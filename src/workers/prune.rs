@@ -1,4 +1,4 @@
-//! Forgets browser sessions that have ended, browsers that nobody has signed in from for as long as they keep a cookie, and old notices.
+//! Forgets browser sessions that have ended, browsers that nobody has signed in from for as long as they keep a cookie, old notices and old observations.
 
 use crate::app::App;
 use std::{sync::Arc, time::Duration};
@@ -13,6 +13,11 @@ pub async fn run(app: Arc<App>) {
         app.forget_browsers().await;
         if let Err(error) = app.forget_old_notices().await {
             tracing::warn!(%error, "old notices were not forgotten yet");
+        }
+        if super::is_mine(&app, "prune", EVERY).await
+            && let Err(error) = app.forget_old_observations().await
+        {
+            tracing::warn!(%error, "old observations were not forgotten yet");
         }
     }
 }

@@ -21,6 +21,7 @@ mod proof;
 mod races;
 mod recovery;
 mod requests;
+mod retention;
 mod scopes;
 mod secrets;
 mod shell_agent;
