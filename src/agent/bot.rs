@@ -1,8 +1,8 @@
 //! The runner's view of the bot: what it was last ordered, what it was read back doing, and what each word from the hands means.
 
 use super::{
+    BootClock,
     adapters::{Adapter, AdapterError, ReadBack, Resting, Runs, Wanted},
-    boot_clock::BootClock,
     hands::{AtBot, Blocked, Hands, Order},
 };
 use crate::domain::{Epoch, Exits, State};

@@ -2,8 +2,8 @@
 //! a start in progress never outlives one.
 
 use super::{
+    BootClock,
     adapters::{Adapter, AdapterError, LeftOut, ReadBack, Runs, Traits, Wanted},
-    boot_clock::BootClock,
 };
 use crate::domain::{Epoch, State};
 use crate::protocol::{BlockedFrame, Report};

@@ -2,8 +2,8 @@
 //! or falls silent, and starts a new agent then. It knows no server and holds no credential.
 
 use super::{
+    BootClock,
     adapters::{Adapter, STANDSTILL, Wanted, family},
-    boot_clock::BootClock,
     words::Words,
 };
 use crate::domain::Exits;

@@ -13,7 +13,6 @@
 //! | [`credential`], [`settings`], [`dir`] | the agent's directory |
 
 pub mod adapters;
-pub mod boot_clock;
 mod bot;
 pub mod brain;
 pub mod credential;
@@ -32,7 +31,7 @@ pub mod standing;
 pub mod tether;
 mod words;
 
-pub use boot_clock::BootClock;
+pub use crate::domain::BootClock;
 pub use credential::Credential;
 pub use dir::AgentDir;
 pub use memory::MemoryStore;

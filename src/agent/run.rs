@@ -1,8 +1,8 @@
 //! An agent as it is put together and run: beside a bot by `andon agent run`, or many in one process.
 
 use super::{
+    BootClock,
     adapters::Adapter,
-    boot_clock::BootClock,
     credential::{Credential, Keeper},
     link::{
         Link,

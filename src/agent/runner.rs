@@ -2,8 +2,8 @@
 //! and never waits for the disk; what frees the bot waits until the memory is on disk.
 
 use super::{
+    BootClock,
     adapters::{Adapter, Resting, Wanted},
-    boot_clock::BootClock,
     bot::{Bot, Meaning},
     brain::{Brain, Patience},
     credential::Credential,

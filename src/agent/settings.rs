@@ -5,13 +5,13 @@ mod command;
 mod freqtrade;
 
 use super::{
+    BootClock,
     adapters::{
         Adapter,
         command::CommandAdapter,
         freqtrade::FreqtradeAdapter,
         process::{ProcessAdapter, ProcessConfig, own_launcher},
     },
-    boot_clock::BootClock,
     credential::Credential,
     dir::AgentDir,
 };

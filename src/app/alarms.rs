@@ -40,7 +40,7 @@ impl Alarms {
             let Some(word) = app.book.word(&bot.id) else { continue };
             let is_open = lines.contains(&bot.id);
             self.behind(app, bot, word, is_open, now);
-            if is_open || now.ms_since(word.at) <= bot.timings.lapse_after_ms {
+            if is_open || app.silent_ms(&bot.id).is_some_and(|ms| ms <= bot.timings.lapse_after_ms) {
                 self.ahead_and_clock(app, bot, word);
             }
         }

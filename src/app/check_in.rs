@@ -66,7 +66,7 @@ impl App {
     pub async fn check_in(self: &Arc<Self>, agent: &Arc<LiveAgent>, said: &CheckIn, channel: &'static str) -> Result<Heard, Unheard> {
         let now = self.clock.now();
         let Some(boot) = &said.boot else { return self.contact_only(agent, said, channel, now).await };
-        let recorded = self.settle_boot(agent, boot, now).await?;
+        let recorded = self.settle_boot(agent, boot).await?;
         self.end_old_token(agent, boot);
         let overtaken = self.without_state_if_overtaken(agent, said);
         let is_in_order = overtaken.is_none();
@@ -119,7 +119,7 @@ impl App {
         }
         self.refresh().await.map_err(|_| Unheard::ViewTooOld)?;
         if let Some(boot) = boot
-            && !self.settle_boot(agent, boot, self.clock.now()).await?
+            && !self.settle_boot(agent, boot).await?
         {
             return Err(Unheard::ViewTooOld);
         }
@@ -162,7 +162,7 @@ impl App {
     }
 
     /// Settles which boot is newest. True when it is this one and the database has it.
-    async fn settle_boot(&self, agent: &LiveAgent, boot: &BootId, now: Timestamp) -> Result<bool, Unheard> {
+    async fn settle_boot(&self, agent: &LiveAgent, boot: &BootId) -> Result<bool, Unheard> {
         if self.is_newest_boot(agent, boot) {
             return Ok(true);
         }
@@ -170,7 +170,7 @@ impl App {
             Ok(true) => Ok(true),
             Ok(false) if self.is_newest_boot(agent, boot) => Ok(true),
             Ok(false) => {
-                self.two_bearers(agent, boot, now).await;
+                self.two_bearers(agent, boot).await;
                 Err(Unheard::Replaced)
             }
             // The boot could not be recorded: it is heard and told to stay halted, and gets no renewal.
@@ -199,11 +199,12 @@ impl App {
     }
 
     /// An older boot speaks. Soon after the newest one's last word that means two processes with one credential: a stop.
-    async fn two_bearers(&self, agent: &LiveAgent, boot: &BootId, now: Timestamp) {
+    async fn two_bearers(&self, agent: &LiveAgent, boot: &BootId) {
         let view = self.fleet.view();
         let Some(bot) = view.bot(&agent.bot) else { return };
         let lately = self.book.seen(&agent.bot).is_some_and(|seen| {
-            seen.boot.as_ref() != Some(boot) && seen.boot.is_some() && now.ms_since(seen.at) < bot.timings.lapse_after_ms
+            let is_other = seen.boot.as_ref() != Some(boot) && seen.boot.is_some();
+            is_other && self.silent_ms(&agent.bot).is_some_and(|ms| ms < bot.timings.lapse_after_ms)
         });
         let said_already = bot.stop.as_ref().is_some_and(|stop| stop.epoch > bot.start_epoch && stop.why.starts_with("two agents"));
         if lately {
@@ -239,6 +240,7 @@ impl App {
             agent: agent.id.clone(),
             bot: agent.bot.clone(),
             at: now,
+            heard_ms: Some(self.boot_clock.now_ms()),
             channel,
             poll_every_ms: None,
             boot: said.boot.clone(),
@@ -276,7 +278,7 @@ impl App {
         if self.refresh().await.is_ok() {
             // What was read may be the stop and the start of a newer boot that another replica recorded: never up on those.
             let is_settled = match &said.boot {
-                Some(boot) => self.settle_boot(agent, boot, self.clock.now()).await?,
+                Some(boot) => self.settle_boot(agent, boot).await?,
                 None => true,
             };
             let (bot, directive) = look()?;

@@ -83,7 +83,7 @@ impl App {
     fn why_not_drilled(&self, bot: &BotFacts) -> Option<&'static str> {
         let view = self.fleet.view();
         let seen = self.book.seen(&bot.id);
-        let fresh = bot.timings.freshness(seen.as_ref().map(|seen| self.clock.now().ms_since(seen.at)));
+        let fresh = bot.timings.freshness(self.silent_ms(&bot.id));
         if view.directive(bot).state != State::Active {
             Some("is stopped")
         } else if fresh > Freshness::Late {
@@ -322,7 +322,7 @@ impl App {
         if let Some(hold) = &hold {
             let mut acks = self.book.acks_since(&bot.id, hold.epoch);
             if acks.is_empty() {
-                acks = storage::acks::ack_of_bot(conn, &bot.id, hold.epoch).await?.into_iter().map(receipts::seen).collect();
+                acks = storage::acks::ack_of_bots(conn, &[&bot.id], hold.epoch).await?.into_iter().map(receipts::seen).collect();
             }
             line = Some(fleet::of_bot(bot.clone(), hold, self.clock.now(), acks, None));
         }

@@ -30,7 +30,7 @@ impl App {
     pub async fn drill_outcome(&self, actor: &Actor, bot: &Arc<BotFacts>, hold: &Hold) -> Result<Outcome, AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
         let mut conn = self.db.read().await?;
-        let acks = storage::acks::ack_of_bot(&mut conn, &bot.id, hold.epoch).await?.into_iter().map(receipts::seen).collect();
+        let acks = storage::acks::ack_of_bots(&mut conn, &[&bot.id], hold.epoch).await?.into_iter().map(receipts::seen).collect();
         if fleet::of_bot(bot.clone(), hold, self.clock.now(), acks, None).idle_ms.is_none() {
             return Ok(Outcome::Open);
         }

@@ -202,7 +202,7 @@ impl App {
             return Ok(0);
         }
         let seen = storage::seen::seen_all(&mut conn).await?;
-        let stored = seen.into_iter().map(|seen| (seen.bot_id.clone(), Arc::new(observations::of_stored(seen)))).collect();
+        let stored = seen.into_iter().map(|seen| (seen.bot_id.clone(), Arc::new(observations::of_stored(seen, None)))).collect();
         let mut taken = 0;
         for id in missing {
             if let Some(hold) = storage::holds::hold_by_id(&mut conn, &id).await? {

@@ -4,7 +4,7 @@
 use super::{App, AppError, Invalid, hold_record::Recording};
 use crate::audit::{Actor as Author, Event};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotFacts, Epoch, Hold, HoldId, Level, PlacedBy, PlacerKind, PressId, Scope, Timestamp, text};
+use crate::domain::{BotFacts, Epoch, Hold, HoldId, Level, PlacedBy, PlacerKind, PressId, Scope, Timestamp, UserId, text};
 use crate::fleet::View;
 use crate::storage::{self, Lane};
 use std::{
@@ -332,6 +332,15 @@ impl App {
         Ok(all)
     }
 
+    /// Everybody who signed the release of a hold, in order; empty while it stands.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn signers_of_release(&self, hold: &Hold) -> Result<Vec<UserId>, AppError> {
+        let Some(release) = &hold.released else { return Ok(Vec::new()) };
+        Ok(storage::acts::act_release_signers(&mut *self.db.read().await?, release.at, &release.by).await?)
+    }
+
     /// How a hold is kept now.
     pub fn kept(&self, hold: &Hold) -> Kept {
         match self.fleet.view().unrecorded().iter().any(|open| open.id == hold.id) {
@@ -344,6 +353,17 @@ impl App {
     /// What a scope is to the policy. What is not there is refused: there is nothing to stop.
     pub(crate) fn scope_resource(&self, scope: &Scope) -> Result<Resource, AppError> {
         let view = self.fleet.view();
+        let (people, venues) = (self.people(), self.venues());
+        let missing = match scope {
+            Scope::Team(id) => people.team_name(id).is_none().then_some("team"),
+            Scope::Venue(id) | Scope::Symbol(_, Some(id)) => venues.venue(id).is_none().then_some("venue"),
+            Scope::Subaccount(id) => venues.subaccount(id).is_none().then_some("subaccount"),
+            Scope::Strategy(name) => view.bots().all(|bot| bot.strategy != *name).then_some("strategy: no bot runs it"),
+            Scope::Fleet | Scope::Bot(_) | Scope::Symbol(_, None) => None,
+        };
+        if let Some(what) = missing {
+            return Err(AppError::NotFound(what));
+        }
         let team = match scope {
             Scope::Bot(id) => Some(view.bot(id).ok_or(AppError::NotFound("bot"))?.team.clone()),
             Scope::Subaccount(_) => view.bots().find(|bot| scope.covers(bot)).map(|bot| bot.team.clone()),

@@ -8,7 +8,7 @@ use crate::fleet::View;
 use crate::storage::{self, Lane};
 
 /// How many bots one transaction takes back, so that it stays short.
-const CHUNK: usize = 100;
+const CHUNK: usize = 25;
 
 /// True for a bot that a kill covers and that is not taken back yet.
 fn is_due(view: &View, bot: &BotFacts) -> bool {

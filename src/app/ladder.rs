@@ -1,9 +1,9 @@
 //! The ladder at work: what every unanswered stop has come to, found in memory in one pass over the fleet. Raises and settles alerts, and hands the
 //! rungs that act at a venue to whoever can take them. Writes nothing itself and waits for nothing.
 
-use super::{App, AppError, receipts};
+use super::{App, AppError};
 use crate::domain::{
-    AlertKind, BotFacts, BotId, Epoch, Hold, HoldId, Level, Stage, StopFact, Subject, Timestamp, directive,
+    AlertKind, BotFacts, BotId, Epoch, Hold, HoldId, Level, Scope, Stage, StopFact, Subject, Timestamp, directive,
     ladder::{Case, Step},
 };
 use crate::fleet::{Proof, View};
@@ -84,8 +84,25 @@ impl Stop<'_> {
     }
     fn words(self) -> String {
         match self {
-            Self::Hold(hold) => format!("{} that {} pressed at {}", hold.level, hold.placed_by.name, hold.at.plain()),
+            Self::Hold(hold) => {
+                let what = match &hold.scope {
+                    Scope::Symbol(symbol, _) => format!("reduce in {symbol}"),
+                    _ => hold.level.to_string(),
+                };
+                format!("{what} that {} pressed at {}", hold.placed_by.name, hold.at.plain())
+            }
             Self::Fact(fact) => format!("stop of {} ({})", fact.at.plain(), fact.why),
+        }
+    }
+    /// Which alert says that it was not confirmed.
+    fn kind(self) -> AlertKind {
+        if self.level().latches() { AlertKind::Unconfirmed } else { AlertKind::NotReduced }
+    }
+    /// The highest epoch of which a bot has proved what this stop asks.
+    fn proved(self, proof: Proof) -> Epoch {
+        match self {
+            Self::Hold(hold) => proved(hold, proof),
+            Self::Fact(_) => proof.applied,
         }
     }
     fn subject(self, bot: &BotId) -> Subject {
@@ -93,6 +110,16 @@ impl Stop<'_> {
             Self::Hold(hold) => Subject::bot_under(bot, &hold.id),
             Self::Fact(_) => Subject::bot(bot),
         }
+    }
+}
+
+/// The highest epoch of which a bot has proved what a hold asks: that it is halted; of a reduce that it adds nothing; of a symbol's that it was told,
+/// since what it does elsewhere says nothing of one symbol.
+fn proved(hold: &Hold, proof: Proof) -> Epoch {
+    match hold.level.latches() {
+        _ if hold.scope.is_symbol() => proof.told,
+        true => proof.applied,
+        false => proof.reduced,
     }
 }
 
@@ -111,11 +138,12 @@ struct Pass<'a> {
     app: &'a App,
     view: &'a View,
     now: Timestamp,
-    // Latching holds that stand, the oldest first.
+    // Holds that stand, the oldest first.
     holds: Vec<&'a Arc<Hold>>,
     highest: Epoch,
-    // Bots that have not proved every stop that stands.
+    // Bots that have not proved every stop that stands, and those that have not proved every reduce.
     unproved: HashSet<BotId>,
+    unreduced: HashSet<BotId>,
 }
 
 impl Ladder {
@@ -126,7 +154,7 @@ impl Ladder {
     pub async fn load(app: &App) -> Result<Self, AppError> {
         let view = app.fleet.view();
         let mut ladder = Self::default();
-        read_acks(app, &view).await?;
+        read_proofs(app, &view).await?;
         app.load_alerts().await?;
         let Some(first) = view.open_holds().map(|hold| hold.at).min() else { return Ok(ladder) };
         let closed = storage::alerts::alert_closed_by_people(&mut *app.db.read().await?, first).await?;
@@ -143,11 +171,11 @@ impl Ladder {
     pub fn round(&mut self, app: &App) {
         let view = app.fleet.view();
         let now = app.clock.now();
-        let mut holds: Vec<&Arc<Hold>> = view.open_holds().filter(|hold| hold.level.latches()).collect();
+        let mut holds: Vec<&Arc<Hold>> = view.open_holds().collect();
         holds.sort_by_key(|hold| hold.at);
         self.keep_to(&view, &holds, now);
         let highest = holds.iter().map(|hold| hold.epoch).max().unwrap_or_default();
-        let mut pass = Pass { app, view: &view, now, holds, highest, unproved: HashSet::new() };
+        let mut pass = Pass { app, view: &view, now, holds, highest, unproved: HashSet::new(), unreduced: HashSet::new() };
         let agents = app.agents().all();
         for bot in view.bots() {
             let was_started = bot.start_epoch.0 > 0 && bot.stage != Stage::Retired;
@@ -188,10 +216,11 @@ impl Ladder {
         if proof.idle >= pass.highest {
             return;
         }
-        let open = |hold: &&&Arc<Hold>| hold.epoch > proof.idle && pass.view.covers(hold, bot);
+        let asks = |hold: &Hold| hold.epoch > if hold.level.latches() { proof.idle } else { proved(hold, proof) };
+        let open = |hold: &&&Arc<Hold>| asks(hold) && pass.view.covers(hold, bot);
         let holds: Vec<&Arc<Hold>> = pass.holds.iter().filter(open).copied().collect();
-        if holds.iter().any(|hold| hold.epoch > proof.applied) {
-            pass.unproved.insert(bot.id.clone());
+        for hold in holds.iter().filter(|hold| hold.epoch > proved(hold, proof)) {
+            if hold.level.latches() { &mut pass.unproved } else { &mut pass.unreduced }.insert(bot.id.clone());
         }
         for hold in holds {
             if pass.is_ours(bot, hold.at) {
@@ -210,7 +239,7 @@ impl Ladder {
             pressed_at: since.unwrap_or_else(|| stop.at()),
             level: stop.level(),
             timings: bot.timings,
-            applied: proof.applied >= stop.epoch(),
+            applied: stop.proved(proof) >= stop.epoch(),
             idle: proof.idle >= stop.epoch(),
             // Nobody reads a venue back yet; whoever takes rung 2 ends it by itself.
             empty_reads: 0,
@@ -220,7 +249,7 @@ impl Ladder {
         let due = case.due(pass.now);
         let key = |step| (step, bot.id.clone(), of.clone());
         if due.unconfirmed {
-            self.sound(pass, AlertKind::Unconfirmed, bot, stop, || unconfirmed_words(bot, stop));
+            self.sound(pass, stop.kind(), bot, stop, || unconfirmed_words(bot, stop));
         }
         if due.cancels > self.taken.get(&key(Step::CancelEntries)).copied().unwrap_or_default() {
             pass.app.take_rung(Step::CancelEntries, bot, stop.epoch());
@@ -245,7 +274,7 @@ impl Ladder {
                 true
             }
             Entry::Occupied(mut raised) => {
-                let is_heard = || pass.app.book.word(&bot.id).is_some_and(|word| pass.now.ms_since(word.at) < bot.timings.lapse_after_ms);
+                let is_heard = || pass.app.silent_ms(&bot.id).is_some_and(|ms| ms < bot.timings.lapse_after_ms);
                 let is_old = pass.now.ms_since(*raised.get()) >= AGAIN_MS && is_heard();
                 let is_open = pass.app.alerts.is_open(kind, &subject);
                 if is_old || is_open {
@@ -285,6 +314,19 @@ impl Pass<'_> {
                 self.app.settle(AlertKind::Unconfirmed, &subject, "its agent has confirmed that the bot is halted");
             }
         }
+        for subject in self.app.alerts.open_of(AlertKind::NotReduced) {
+            let Some(bot) = subject.bot.as_ref().filter(|bot| !self.unreduced.contains(bot)) else { continue };
+            let proof = self.app.book.proof(bot);
+            let hold = subject.hold.as_ref().and_then(|id| self.view.open_hold(id));
+            // Of one that was released its agent has to have heard at least that.
+            let is_answered = match hold {
+                Some(hold) => proved(hold, proof) >= hold.epoch,
+                None => self.view.bot(bot).is_none_or(|facts| proof.told >= self.view.epoch(facts)),
+            };
+            if is_answered {
+                self.app.settle(AlertKind::NotReduced, &subject, "its agent has confirmed what the bot was told");
+            }
+        }
         for subject in self.app.alerts.open_of(AlertKind::EndKeyByHand) {
             let Some(bot) = &subject.bot else { continue };
             if self.app.book.proof(bot).idle >= self.stop_of(bot, &subject) {
@@ -301,19 +343,30 @@ impl Pass<'_> {
     }
 }
 
-/// Reads what bots acknowledged of the stops that stand: before this process began, or to other replicas. One query.
+/// Reads what bots have proved of the stops that stand: before this process began, or to other replicas. One query, one row per bot.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn read_acks(app: &App, view: &View) -> Result<(), AppError> {
-    let Some(first) = view.open_holds().filter(|hold| hold.level.latches()).map(|hold| hold.epoch).min() else { return Ok(()) };
-    for ack in storage::acks::ack_since(&mut *app.db.read().await?, first).await? {
-        app.book.note_stored_ack(&ack.bot_id.clone(), receipts::seen(ack));
+pub async fn read_proofs(app: &App, view: &View) -> Result<(), AppError> {
+    let facts = view.bots().filter_map(|bot| unproved_fact(bot, app.book.proof(&bot.id))).map(|fact| fact.epoch);
+    let Some(first) = view.open_holds().map(|hold| hold.epoch).chain(facts).min() else { return Ok(()) };
+    for row in storage::acks::ack_proved(&mut *app.db.read().await?, first).await? {
+        let proof = Proof { applied: row.applied, idle: row.idle, reduced: row.reduced, told: row.told };
+        app.book.note_stored_proof(&row.bot_id, proof);
     }
     Ok(())
 }
 
 fn unconfirmed_words(bot: &BotFacts, stop: Stop<'_>) -> String {
+    if !stop.level().latches() {
+        return format!(
+            "{} has not confirmed the {} within {} s: it may still add to its positions. Look at its host: is its agent running, does the bot \
+             obey? If that is not acceptable, pause it.",
+            bot.name,
+            stop.words(),
+            bot.timings.apply_within_ms / 1_000,
+        );
+    }
     format!(
         "{} has not confirmed the {} within {} s. Look at its host: is its agent running, does the bot obey? If the agent has lost contact it halts \
          the bot by itself within {} s of its last word; until it says so that is presumed, not known.",

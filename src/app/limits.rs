@@ -12,9 +12,12 @@ use crate::domain::{
 };
 use crate::storage::{self, Lane};
 pub use crate::storage::{bots::LimitsRow, limits::NodeRow};
+use std::sync::Arc;
 
 use super::limit_book::Tree;
 
+/// How many bots one transaction halves, so that it stays short.
+const CHUNK: usize = 25;
 /// The reason written down for a press of *Tighten by half*.
 const BY_HALF: &str = "tightened by half";
 /// The field of a form that says by when somebody is to look at a level again.
@@ -22,12 +25,14 @@ pub const REVIEW_BY: &str = "review_by";
 const NO_DAY: &str = "The day of the next review is a day to come, for example 2027-03-31";
 
 /// What *Tighten by half* did to a team.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Halved {
     /// Bots whose limits are tighter now.
     pub bots: usize,
     /// Bots left as they are: their limits were changed since they were seen.
     pub meanwhile: usize,
+    /// Bots that could not be written: they stay as they are until it is pressed again.
+    pub failed: Vec<BotId>,
 }
 
 /// What is set on a level.
@@ -269,39 +274,81 @@ impl App {
         self.halve(permit, id, seen).await
     }
 
-    /// The same for the bots of a team that whoever pressed saw, each with the version of its limits then, and each in a transaction of its own:
-    /// one that cannot be written keeps none of the others from it, and the same press sent again halves only what it has not halved.
+    /// The same for the bots of a team that whoever pressed saw, each with the version of its limits then. From here on it runs in a task of its own:
+    /// a browser that goes away leaves no half of the team as it was. Some bots to a transaction, so that a stop waits for a short one at most; one
+    /// that cannot be written keeps none of the others from it, and the same press sent again halves only what it has not halved.
     ///
     /// # Errors
-    /// `Denied`; `Conflict` when no bot was halved; when the database is gone.
-    pub async fn halve_limits_of_team(&self, actor: &Actor, team: &TeamId, seen: &[(BotId, i64)]) -> Result<Halved, AppError> {
+    /// `Denied`; `Conflict` when no bot was to be halved; when the database took none of them.
+    pub async fn halve_limits_of_team(self: &Arc<Self>, actor: &Actor, team: &TeamId, seen: &[(BotId, i64)]) -> Result<Halved, AppError> {
         self.people_book.team_name(team).ok_or(AppError::NotFound("team"))?;
         let permit = authz::check(actor, Action::TightenLimits, &Resource::Team(team.clone()))?;
+        let (app, team, seen) = (self.clone(), team.clone(), seen.to_vec());
+        tokio::spawn(async move { app.halve_all(&permit, &team, seen).await }).await.map_err(AppError::internal)?
+    }
+
+    async fn halve_all(&self, permit: &Permit, team: &TeamId, seen: Vec<(BotId, i64)>) -> Result<Halved, AppError> {
         let view = self.fleet.view();
-        let (mut bots, mut meanwhile) = (0, 0);
-        for (id, version) in seen {
-            if view.bot(id).is_none_or(|bot| bot.team != *team) {
-                meanwhile += 1;
+        let asked = seen.len();
+        let here: Vec<(BotId, i64)> = seen.into_iter().filter(|(id, _)| view.bot(id).is_some_and(|bot| bot.team == *team)).collect();
+        let mut halved = Halved { bots: 0, meanwhile: asked - here.len(), failed: Vec::new() };
+        let mut last = None;
+        for some in here.chunks(CHUNK) {
+            if self.halve_some(permit, some, &mut halved).await.is_ok() {
                 continue;
             }
-            match self.halve(permit.clone(), id, *version).await {
-                Err(AppError::Conflict(_)) => meanwhile += 1,
-                done => {
-                    done?;
-                    bots += 1;
+            // One of them, or the database: each alone, so that it is the only one that stays as it was.
+            for one in some {
+                if let Err(error) = self.halve_some(permit, std::slice::from_ref(one), &mut halved).await {
+                    tracing::warn!(bot = %one.0, error = &error as &dyn std::error::Error, "limits could not be halved");
+                    halved.failed.push(one.0.clone());
+                    last = Some(error);
                 }
             }
         }
-        match (bots, meanwhile) {
-            (0, 0) => Err(AppError::conflict("no bot of this team has limits that could be halved")),
-            (0, _) => Err(AppError::conflict("the limits of its bots were changed since this page was drawn; nothing was halved again")),
-            _ => Ok(Halved { bots, meanwhile }),
+        match (halved.bots, halved.meanwhile, last) {
+            (0, _, Some(error)) => Err(error),
+            (0, 0, None) => Err(AppError::conflict("no bot of this team has limits that could be halved")),
+            (0, _, None) => {
+                Err(AppError::conflict("the limits of its bots were changed since this page was drawn; nothing was halved again"))
+            }
+            _ => Ok(halved),
         }
+    }
+
+    /// One transaction: all of these or none.
+    async fn halve_some(&self, permit: &Permit, some: &[(BotId, i64)], all: &mut Halved) -> Result<(), AppError> {
+        let mut act = self.begin(permit.clone(), Lane::Normal).await?;
+        let epoch = act.epoch().await?;
+        let (mut bots, mut meanwhile) = (0, 0);
+        for (id, version) in some {
+            match self.halve_in(&mut act, epoch, (id, *version)).await {
+                Ok(events) => {
+                    for event in events {
+                        act.record(event).await?;
+                    }
+                    bots += 1;
+                }
+                Err(AppError::Conflict(_)) => meanwhile += 1,
+                Err(error) => return Err(error),
+            }
+        }
+        if bots > 0 {
+            act.finish().await?;
+        }
+        (all.bots, all.meanwhile) = (all.bots + bots, all.meanwhile + meanwhile);
+        Ok(())
     }
 
     async fn halve(&self, permit: Permit, id: &BotId, seen: i64) -> Result<(), AppError> {
         let mut act = self.begin(permit, Lane::Normal).await?;
         let epoch = act.epoch().await?;
+        let events = self.halve_in(&mut act, epoch, (id, seen)).await?;
+        self.commit_all(act, events).await
+    }
+
+    /// One bot's, within a transaction that has its epoch. A conflict has written nothing.
+    async fn halve_in(&self, act: &mut Act<'_>, epoch: Epoch, (id, seen): (&BotId, i64)) -> Result<Vec<Event>, AppError> {
         let bot = storage::bots::bot_by_id(act.tx(), id).await?.ok_or(AppError::NotFound("bot"))?;
         if bot.limits.version != seen {
             let version = bot.limits.version;
@@ -320,9 +367,9 @@ impl App {
             let by = crate::audit::Actor::from(act.actor()).text();
             let review_by = tree.node(&node).and_then(|row| row.review_by);
             let set = Set { node: &node, next, why: BY_HALF, review_by, request: None, by };
-            events.push(self.set_limits(&mut act, epoch, set).await?);
+            events.push(self.set_limits(act, epoch, set).await?);
         }
-        self.commit_all(act, events).await
+        Ok(events)
     }
 
     /// Takes in that an agent has taken over the version that counts: from then on the bot may do again what it did before.

@@ -53,6 +53,7 @@ pub mod recovery_rounds;
 pub mod refresh;
 pub mod register;
 pub mod requests;
+pub mod retention;
 pub mod said;
 pub mod scopes;
 pub mod sessions;
@@ -72,7 +73,7 @@ pub mod whence;
 pub use error::{AppError, Invalid};
 
 use crate::authn::{DeviceBook, Keys, SessionStore, Throttle, TokenBook};
-use crate::domain::{Clock, Timestamp};
+use crate::domain::{BootClock, Clock, Timestamp};
 use crate::fleet::{Book, Fleet, Gauges, Lines, Spool};
 use crate::storage::{Db, installation::Installation};
 use std::sync::{
@@ -113,6 +114,12 @@ pub struct App {
     pub alerts: alerts::AlertBook,
     /// When this process began to serve.
     pub started_at: Timestamp,
+    /// What silence is counted by.
+    pub boot_clock: BootClock,
+    // When this process began, by that.
+    pub(crate) started_ms: i64,
+    // What agents said before has been read.
+    pub(crate) is_recalled: AtomicBool,
     /// A name for this process among replicas.
     pub node: String,
     /// The watch over the audit log; it watches nothing before `open_log`.
@@ -145,6 +152,7 @@ pub struct App {
     pub(crate) carrier: OnceLock<crate::mail::Carrier>,
     pub(crate) to_tell: mpsc::Sender<(crate::domain::Audience, crate::domain::Notice)>,
     pub(crate) alert_command: OnceLock<Vec<String>>,
+    pub(crate) kept_days: OnceLock<u32>,
     // A drill may be running.
     pub(crate) drills_open: AtomicBool,
     /// Evidence of presses that is not written yet.
@@ -160,6 +168,8 @@ pub struct Parts {
     pub db: Db,
     /// The clock.
     pub clock: Clock,
+    /// The clock that silence is counted by.
+    pub boot_clock: BootClock,
     /// Which installation this is.
     pub installation: Installation,
     /// Where people reach it.
@@ -217,6 +227,7 @@ impl App {
             notices: notices::NoticeBook::default(),
             alerts: alerts::AlertBook::default(),
             alert_command: OnceLock::new(),
+            kept_days: OnceLock::new(),
             drills_open: AtomicBool::new(true),
             evidence: evidence::EvidenceQueue::default(),
             to_freeze,
@@ -225,6 +236,9 @@ impl App {
             log: log::LogWatch::default(),
             site: sites::SiteWatch::default(),
             started_at: parts.clock.now(),
+            started_ms: parts.boot_clock.now_ms(),
+            boot_clock: parts.boot_clock,
+            is_recalled: AtomicBool::default(),
             db: parts.db,
             clock: parts.clock,
             installation: parts.installation,

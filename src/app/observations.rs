@@ -86,12 +86,13 @@ impl App {
 }
 
 /// What an agent said last, as it was kept.
-pub(super) fn of_stored(seen: Seen) -> AgentSeen {
+pub(super) fn of_stored(seen: Seen, heard_ms: Option<i64>) -> AgentSeen {
     let report = seen.report.as_deref().and_then(|text| serde_json::from_str(text).ok()).map(Arc::new);
     AgentSeen {
         agent: seen.agent_id,
         bot: seen.bot_id,
         at: seen.at,
+        heard_ms,
         channel: if seen.channel == "stream" { "stream" } else { "poll" },
         poll_every_ms: None,
         boot: seen.boot.and_then(|boot| boot.try_into().ok()),
@@ -122,13 +123,18 @@ pub(crate) async fn recall(app: Weak<App>) {
 }
 
 impl App {
-    /// Takes in what was heard before this process began, or by other replicas, where it is newer than what was heard here.
+    /// Takes in what was heard before this process began, or by other replicas since this was last called. A row that changed was written a
+    /// moment ago, whatever the clock of its writer says: its agent counts as heard now.
     ///
     /// # Errors
     /// When the database is gone.
     pub async fn load_seen(&self) -> Result<(), AppError> {
         let all = storage::seen::seen_all(&mut *self.db.read().await?).await?;
-        all.into_iter().for_each(|seen| self.book.note_stored(of_stored(seen)));
+        let now_ms = self.boot_clock.now_ms();
+        // Of the first reading nobody knows how old it is.
+        let heard_ms = self.is_recalled.load(Ordering::SeqCst).then_some(now_ms);
+        all.into_iter().for_each(|seen| self.book.note_stored(&seen.bot_id.clone(), seen.at, || of_stored(seen, heard_ms)));
+        self.is_recalled.store(true, Ordering::SeqCst);
         Ok(())
     }
 
@@ -146,6 +152,21 @@ impl App {
             }
         }
         Ok(())
+    }
+
+    /// For how long a bot's agent has said nothing, milliseconds, by the boot clock; by the wall clock while it has not been heard since this
+    /// process began; none: it never was.
+    pub fn silent_ms(&self, bot: &BotId) -> Option<i64> {
+        match self.book.contact(bot) {
+            Some(contact) => Some(self.boot_clock.now_ms() - contact.heard_ms),
+            None => self.book.seen(bot).map(|seen| self.clock.now().ms_since(seen.at)),
+        }
+    }
+
+    /// For how long nobody here has heard a bot's agent although somebody listened, milliseconds: before this process began nobody did.
+    pub fn unheard_ms(&self, bot: &BotId) -> i64 {
+        let heard_ms = self.book.contact(bot).map_or(self.started_ms, |contact| contact.heard_ms);
+        self.boot_clock.now_ms() - heard_ms.max(self.started_ms)
     }
 
     /// Bots whose latest start was made before a moment and never taken up.

@@ -104,6 +104,7 @@ impl App {
     pub async fn prepare_key(&self, actor: &Actor, state: &str, response: &str, nickname: &str) -> Result<ActView, AppError> {
         let user = own(actor)?;
         let nickname = nickname_of(nickname)?;
+        is_unlike(&storage::credentials::credential_of_user(&mut *self.db.read().await?, &user).await?, None, &nickname)?;
         let key = self.keys.finish_registration(state, response)?;
         self.check_key_fits(&user, &key)?;
         let kind = ActKind::CredentialAdd {
@@ -141,6 +142,7 @@ impl App {
         let permit = authz::check(actor, Action::OwnKeys, &Resource::User(user.clone()))?;
         let nickname = nickname_of(nickname)?;
         let mut act = self.begin(permit, Lane::Normal).await?;
+        is_unlike(&storage::credentials::credential_of_user(act.tx(), &user).await?, Some(id), &nickname)?;
         if !storage::credentials::credential_rename(act.tx(), id, &user, &nickname).await? {
             return Err(AppError::NotFound("key"));
         }
@@ -219,6 +221,15 @@ fn own(actor: &Actor) -> Result<UserId, AppError> {
     let user = actor.user().ok_or(AppError::NotFound("person"))?.clone();
     authz::check(actor, Action::OwnKeys, &Resource::User(user.clone()))?;
     Ok(user)
+}
+
+/// Refuses the name that another of somebody's keys has: whoever removes one must know which.
+pub(super) fn is_unlike(keys: &[Credential], own: Option<&CredentialId>, nickname: &str) -> Result<(), AppError> {
+    let is_taken = |key: &Credential| own != Some(&key.id) && key.nickname.to_lowercase() == nickname.to_lowercase();
+    match keys.iter().any(is_taken) {
+        true => Err(Invalid::one("nickname", format!("Another of your keys is called “{nickname}”: choose another name")).into()),
+        false => Ok(()),
+    }
 }
 
 fn nickname_of(text: &str) -> Result<String, AppError> {

@@ -9,6 +9,8 @@ use std::{collections::HashMap, time::Duration};
 
 /// How long a receipt waits for the database before it is drawn from memory.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// Presses that pages follow from memory are not older, milliseconds.
+const LATELY_MS: i64 = 600_000;
 /// Bots named beside what is signed, at most.
 const NAMED: usize = 12;
 
@@ -90,6 +92,20 @@ impl App {
             by_bot.entry(ack.bot_id.clone()).or_default().push(seen(ack));
         }
         Ok(by_bot)
+    }
+
+    /// Takes in how far bots have come with what was pressed lately, as other replicas heard it: for pages drawn from memory.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn load_acks(&self) -> Result<(), AppError> {
+        let (view, now) = (self.fleet.view(), self.clock.now());
+        let lately = |hold: &&std::sync::Arc<Hold>| now.ms_since(hold.at) < LATELY_MS;
+        let Some(first) = view.open_holds().filter(lately).map(|hold| hold.epoch).min() else { return Ok(()) };
+        for ack in storage::acks::ack_since(&mut *self.db.read().await?, first).await? {
+            self.book.note_stored_ack(&ack.bot_id.clone(), seen(ack));
+        }
+        Ok(())
     }
 
     /// Holds that are over and that this actor may see, newest first.

@@ -266,6 +266,7 @@ impl App {
         if recovery.is_none() {
             self.tell_of_key(&mut act, user, KeyNews::Made(&key.id, &nickname)).await?;
         }
+        super::own_keys::is_unlike(&storage::credentials::credential_of_user(act.tx(), user).await?, None, &nickname)?;
         let event = insert_key(&mut act, user, key, nickname, None).await?;
         let keys = storage::credentials::credential_of_user(act.tx(), user).await?.len();
         if keys >= KEYS_NEEDED && !storage::invitations::invitation_use(act.tx(), link, now, now.plus_ms(-LINK_SESSION_MS)).await? {

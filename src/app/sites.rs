@@ -39,7 +39,7 @@ impl SiteWatch {
 
 impl App {
     /// Reads or makes the site's id and compares it with the database. The first server of an installation records its own; so does one whose
-    /// folder has a key that this log records, which is how the servers of existing installations get theirs.
+    /// folder has a key that this log recorded before any site was on record, which is how the servers of existing installations get theirs.
     ///
     /// # Errors
     /// When folder or database would not do: until it could be looked at, this server counts as foreign.
@@ -58,10 +58,15 @@ impl App {
             let mut tx = self.db.read().await?;
             (storage::sites::site_all(&mut tx).await?, storage::checkpoints::log_keys(&mut tx).await?)
         };
-        let has_key = key.is_some_and(|key| keys.contains(&key));
+        let has_key = key.as_ref().is_some_and(|key| keys.contains(key));
+        let key_since = match key.as_ref().filter(|_| has_key) {
+            Some(key) => storage::checkpoints::log_key_since(&mut *self.db.read().await?, key).await?,
+            None => None,
+        };
+        let is_older = all.iter().map(|site| site.recorded_at).min().zip(key_since).is_some_and(|(first, since)| since < first);
         let is_first = all.is_empty() && (keys.is_empty() || has_key);
-        // A folder from which somebody took over is on record as ended, and a copy's has no key of this log.
-        if (is_first || has_key) && all.iter().all(|site| site.id != id) {
+        // A folder from which somebody took over is on record as ended; one that joined is, when it joined beside a server of the installation.
+        if (is_first || is_older) && all.iter().all(|site| site.id != id) {
             let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
             let now = act.now();
             if storage::sites::site_record(act.tx(), &id, &self.node, now).await? {
@@ -82,9 +87,13 @@ impl App {
     /// # Errors
     /// When folder or database would not do; it stays as it was.
     pub async fn look_at_site(&self) -> Result<(), AppError> {
-        match self.site.dir.get() {
-            Some(dir) => self.open_site(dir).await,
-            None => Ok(()),
+        let Some(dir) = self.site.dir.get() else { return Ok(()) };
+        self.open_site(dir).await?;
+        if let (false, false, Some(id)) = (self.db.is_embedded(), self.site.is_foreign(), self.site.id()) {
+            let mut tx = self.db.write(Lane::Normal).await?;
+            storage::sites::site_beat(&mut tx, id).await?;
+            tx.commit().await?;
         }
+        Ok(())
     }
 }

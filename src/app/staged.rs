@@ -7,22 +7,26 @@ use super::{
     App, AppError,
     acts::{
         ActView, Outcome,
-        carry_out::{Effect, start_leaf_of},
-        prepare::leaf_bytes,
+        carry_out::{Effect, Leaves, start_leaves},
         sign::signed_act,
     },
+    starts::Acknowledged,
     tx::Act as OpenAct,
 };
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{ActId, BotFacts, Epoch, Level, Severity, StartLeaf, StartPlan, State, Timestamp, UserId, directive::latest_stop};
+use crate::domain::{
+    ActId, BotFacts, BotId, Epoch, Level, Severity, StartLeaf, StartPlan, State, Timestamp, UserId, directive::latest_stop,
+};
 use crate::fleet::View;
 use crate::storage::{
     self, Conn, Lane,
     staged::{StagedBot, StagedStart},
 };
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
+/// How many bots one transaction starts, so that it stays short.
+const CHUNK: usize = 25;
 /// So many reasons why it waits are told.
 const TOLD: usize = 12;
 
@@ -60,6 +64,13 @@ enum Look {
     Ready,
 }
 
+/// What the database says of its bots beside their facts.
+struct Known {
+    told: Acknowledged,
+    // Those that said that they trade under their start of this act.
+    taken_up: HashSet<BotId>,
+}
+
 /// One with its act.
 struct Plan {
     row: StagedStart,
@@ -78,8 +89,9 @@ impl Plan {
         let leaf = usize::try_from(bot.leaf).ok().and_then(|n| self.act.detail.leaves.get(n));
         leaf.filter(|leaf| leaf.bot == bot.bot_id).ok_or_else(|| AppError::conflict("the rows of this start are not what was signed"))
     }
-    fn wave(&self, wave: i64) -> impl Iterator<Item = &StagedBot> {
-        self.bots.iter().filter(move |bot| bot.wave == wave)
+    /// The bots of the next wave that are not started yet.
+    fn due(&self) -> impl Iterator<Item = &StagedBot> {
+        self.bots.iter().filter(|bot| bot.wave == self.row.started && bot.epoch.is_none())
     }
 }
 
@@ -89,7 +101,7 @@ impl App {
         &self,
         open: &mut OpenAct<'_>,
         act: &ActView,
-        epoch: Epoch,
+        (written, epoch): (&Leaves, Epoch),
         (root, plan): (&str, &StartPlan),
     ) -> Result<Effect, AppError> {
         let leaves = &act.detail.leaves;
@@ -126,7 +138,7 @@ impl App {
         };
         open.record(begun).await?;
         let plan = Plan { row, act: act.clone(), bots };
-        let event = start_wave(open, &plan, epoch).await?;
+        let event = start_some(open, &plan, written, epoch).await?;
         Ok(Effect { event, outcome: Outcome::Done(format!("/starts/{id}")), after: None })
     }
 
@@ -140,11 +152,14 @@ impl App {
         let plan = Plan::read(&mut tx, id).await?.ok_or(AppError::NotFound("start in waves"))?;
         let view = self.view_in(&mut tx).await?;
         let waits = match plan.row.state.as_str() {
-            "running" => match self.look_at(&mut tx, &view, &plan).await? {
-                Look::Over(why) => vec![format!("it ends now: {why}")],
-                Look::Waits(waits) => waits,
-                Look::Ready => self.settling(&plan.row).into_iter().collect(),
-            },
+            "running" => {
+                let known = self.known_beside(&mut tx, &view, &plan).await?;
+                match self.look_at(&mut tx, &view, &plan, &known).await? {
+                    Look::Over(why) => vec![format!("it ends now: {why}")],
+                    Look::Waits(waits) => waits,
+                    Look::Ready => self.settling(&plan.row).into_iter().collect(),
+                }
+            }
             _ => Vec::new(),
         };
         let bots = plan.bots.iter().map(|row| {
@@ -207,12 +222,13 @@ impl App {
     }
 
     async fn tend_staged(&self, row: &StagedStart) -> Result<(), AppError> {
-        let (plan, look) = {
+        let (plan, known, look) = {
             let mut tx = self.db.read().await?;
             let Some(plan) = Plan::read(&mut tx, &row.act_id).await? else { return Ok(()) };
             let view = self.view_in(&mut tx).await?;
-            let look = self.look_at(&mut tx, &view, &plan).await?;
-            (plan, look)
+            let known = self.known_beside(&mut tx, &view, &plan).await?;
+            let look = self.look_at(&mut tx, &view, &plan, &known).await?;
+            (plan, known, look)
         };
         match look {
             Look::Over(why) => self.end_with(self.server_permit()?, &plan.row, &why).await.map(drop),
@@ -220,7 +236,7 @@ impl App {
             Look::Waits(_) => Ok(()),
             Look::Ready if plan.row.settled_since.is_none() => self.settle_wave(&plan.row, Some(self.clock.now())).await,
             Look::Ready if self.settling(&plan.row).is_some() => Ok(()),
-            Look::Ready => self.next_wave(&plan.row).await,
+            Look::Ready => self.next_wave(plan, &known).await,
         }
     }
 
@@ -237,28 +253,45 @@ impl App {
         (left > 0).then(|| format!("the bots settle: {} s more", (left + 999) / 1_000))
     }
 
-    /// Starts the next wave, with everything checked again under the lock. Exactly once, whoever tries.
-    async fn next_wave(&self, row: &StagedStart) -> Result<(), AppError> {
-        let mut open = self.begin(self.server_permit()?, Lane::Normal).await?;
-        // The epoch first, and with it the lock: a hold that was committed before this is seen below.
-        let epoch = open.epoch().await?;
-        let Some(plan) = Plan::read(open.tx(), &row.act_id).await? else { return Ok(()) };
-        if plan.row != *row {
-            return Ok(());
-        }
-        let view = self.view_in(open.tx()).await?;
-        if !matches!(self.look_at(open.tx(), &view, &plan).await?, Look::Ready) {
-            return Ok(());
-        }
-        let event = start_wave(&mut open, &plan, epoch).await?;
-        failpoint!("staged:before_commit");
-        open.commit(event).await?;
-        failpoint!("staged:committed");
+    /// Starts the next wave, some bots to a transaction, so that a stop waits for a short one at most. Exactly once, whoever tries.
+    async fn next_wave(&self, mut plan: Plan, known: &Known) -> Result<(), AppError> {
+        // What needs no lock is done before.
+        let written = Leaves::of(&plan.act)?;
+        while self.start_next(&mut plan, known, &written).await? {}
         Ok(())
     }
 
+    /// Starts the next bots of the wave, with everything checked again under the lock. True: the wave has more of them.
+    async fn start_next(&self, plan: &mut Plan, known: &Known, written: &Leaves) -> Result<bool, AppError> {
+        let mut open = self.begin(self.server_permit()?, Lane::Normal).await?;
+        // The epoch first, and with it the lock: a hold that was committed before this is seen below.
+        let epoch = open.epoch().await?;
+        let id = plan.row.act_id.clone();
+        if storage::staged::staged_get(open.tx(), &id).await?.as_ref() != Some(&plan.row) {
+            return Ok(false);
+        }
+        plan.bots = storage::staged::staged_bots(open.tx(), &id).await?;
+        let view = self.view_in(open.tx()).await?;
+        if !matches!(self.look_at(open.tx(), &view, plan, known).await?, Look::Ready) {
+            return Ok(false);
+        }
+        let event = start_some(&mut open, plan, written, epoch).await?;
+        failpoint!("staged:before_commit");
+        open.commit(event).await?;
+        failpoint!("staged:committed");
+        Ok(plan.due().count() > CHUNK)
+    }
+
+    /// Reads what a look at one needs of the database beside the view, in two readings however many bots it has.
+    async fn known_beside(&self, conn: &mut Conn, view: &View, plan: &Plan) -> Result<Known, AppError> {
+        let due = plan.due().filter_map(|row| view.bot(&row.bot_id)).map(AsRef::as_ref);
+        let told = self.acks_of(conn, view, due).await?;
+        let taken_up = storage::starts::start_taken_up(conn, &plan.row.act_id).await?.into_iter().collect();
+        Ok(Known { told, taken_up })
+    }
+
     /// How one stands: over, waiting, or ready for its next wave.
-    async fn look_at(&self, conn: &mut Conn, view: &View, plan: &Plan) -> Result<Look, AppError> {
+    async fn look_at(&self, conn: &mut Conn, view: &View, plan: &Plan, known: &Known) -> Result<Look, AppError> {
         if self.clock.now() > plan.row.not_after {
             return Ok(Look::Over("its time is over: what was signed holds for four hours".into()));
         }
@@ -286,14 +319,17 @@ impl App {
             if let Some(why) = stopped(view, bot, row, leaf) {
                 return Ok(Look::Over(why));
             }
-            if row.epoch.is_some() {
-                waits.extend(self.not_yet(conn, view, bot, row).await?);
+            if row.wave == plan.row.started {
+                // Its wave goes now: those of it that were started a moment ago keep the others waiting no longer.
+                if row.epoch.is_none() {
+                    let open = self.obstacles_with(view, bot, leaf, &known.told);
+                    waits.extend(open.into_iter().map(|one| format!("{}: {} ({})", bot.name, one.what, one.who)));
+                }
+            } else if row.epoch.is_some() {
+                waits.extend(self.not_yet(view, bot, known.taken_up.contains(&bot.id)));
                 let about =
                     alerts.iter().filter(|alert| alert.subject.bot.as_ref() == Some(&bot.id) && alert.severity == Severity::Critical);
                 waits.extend(about.map(|alert| format!("{}: the alert “{}” is open (whoever may close it)", bot.name, alert.kind.title())));
-            } else if row.wave == plan.row.started {
-                let open = self.start_obstacles(conn, view, bot, leaf).await?;
-                waits.extend(open.into_iter().map(|one| format!("{}: {} ({})", bot.name, one.what, one.who)));
             }
         }
         waits.truncate(TOLD);
@@ -301,23 +337,20 @@ impl App {
     }
 
     /// Why a bot that was started is not as it should be yet.
-    async fn not_yet(&self, conn: &mut Conn, view: &View, bot: &BotFacts, row: &StagedBot) -> Result<Option<String>, AppError> {
-        let Some(epoch) = row.epoch else { return Ok(None) };
+    fn not_yet(&self, view: &View, bot: &BotFacts, is_taken_up: bool) -> Option<String> {
         let name = &bot.name;
         if view.directive(bot).state != State::Active {
-            return Ok(Some(format!("{name} is held back by a reduce")));
+            return Some(format!("{name} is held back by a reduce"));
         }
-        let applied = storage::starts::start_get(conn, &bot.id, epoch).await?.is_some_and(|start| start.applied_at.is_some());
-        if !applied {
-            return Ok(Some(format!("{name} has not said yet that it trades")));
+        if !is_taken_up {
+            return Some(format!("{name} has not said yet that it trades"));
         }
-        let seen = self.book.seen(&bot.id);
-        let is_fresh = seen.as_ref().is_some_and(|seen| self.clock.now().ms_since(seen.at) <= bot.timings.stale_after_ms);
-        Ok(match seen {
+        let is_fresh = self.silent_ms(&bot.id).is_some_and(|ms| ms <= bot.timings.stale_after_ms);
+        match self.book.seen(&bot.id) {
             Some(seen) if is_fresh && seen.state == Some(State::Active) => None,
             Some(_) if is_fresh => Some(format!("the agent of {name} does not say that it is active")),
             _ => Some(format!("the agent of {name} was not heard lately")),
-        })
+        }
     }
 }
 
@@ -338,19 +371,23 @@ fn stopped(view: &View, bot: &BotFacts, row: &StagedBot, leaf: &StartLeaf) -> Op
     }
 }
 
-/// Counts the wave up and starts its bots; answers with its entry.
-async fn start_wave(open: &mut OpenAct<'_>, plan: &Plan, epoch: Epoch) -> Result<Event, AppError> {
+/// Starts the next bots of the wave, and counts it up with the last of them; answers with the entry.
+async fn start_some(open: &mut OpenAct<'_>, plan: &Plan, written: &Leaves, epoch: Epoch) -> Result<Event, AppError> {
     let (id, wave, now) = (&plan.row.act_id, plan.row.started, open.now());
-    if !storage::staged::staged_next(open.tx(), id, wave).await? {
+    let some: Vec<&StagedBot> = plan.due().take(CHUNK).collect();
+    // The row first, and held: whoever ends it comes before this or after it.
+    let is_whole = plan.due().count() <= CHUNK;
+    let goes_on = match is_whole {
+        true => storage::staged::staged_next(open.tx(), id, wave).await?,
+        false => storage::staged::staged_keep(open.tx(), id, wave).await?,
+    };
+    let leaves: Vec<i64> = some.iter().map(|row| row.leaf).collect();
+    if !goes_on || !storage::staged::staged_started(open.tx(), id, &leaves, epoch, now).await? {
         return Err(AppError::conflict("this wave was started a moment ago, or the start is over"));
     }
-    let bytes = leaf_bytes(&plan.act.detail.leaves)?;
-    let mut bots = Vec::new();
-    for row in plan.wave(wave) {
+    for row in &some {
         plan.leaf(row)?;
-        start_leaf_of(open, &plan.act, &bytes, (usize::try_from(row.leaf).unwrap_or(usize::MAX), epoch)).await?;
-        storage::staged::staged_started(open.tx(), id, row.leaf, epoch, now).await?;
-        bots.push(row.bot_id.clone());
     }
-    Ok(Event::StagedStartWave { act: id.clone(), wave: wave.unsigned_abs() + 1, bots })
+    start_leaves(open, &plan.act, written, leaves.iter().map(|leaf| usize::try_from(*leaf).unwrap_or(usize::MAX)), epoch).await?;
+    Ok(Event::StagedStartWave { act: id.clone(), wave: wave.unsigned_abs() + 1, bots: some.iter().map(|row| row.bot_id.clone()).collect() })
 }

@@ -43,11 +43,12 @@ impl App {
         rows.truncate(AT_MOST);
         let mut tx = self.db.read().await?;
         let view = self.view_in(&mut tx).await?;
+        let told = self.acks_of(&mut tx, &view, rows.iter().filter_map(|row| view.bot(&row.bot.id)).map(AsRef::as_ref)).await?;
         let mut all = Vec::with_capacity(rows.len());
         for row in rows {
             let bot = view.bot(&row.bot.id).cloned().ok_or(AppError::NotFound("bot"))?;
             let leaf = self.start_leaf(&view, &bot, false);
-            let mut obstacles = self.start_obstacles(&mut tx, &view, &bot, &leaf).await?;
+            let mut obstacles = self.obstacles_with(&view, &bot, &leaf, &told);
             obstacles.extend(self.frozen_obstacle());
             all.push(Candidate { row, obstacles });
         }

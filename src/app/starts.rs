@@ -2,14 +2,18 @@
 
 use super::{App, AppError, receipts};
 use crate::domain::{
-    BotFacts, StartLeaf,
+    BotFacts, BotId, Epoch, StartLeaf,
     directive::{Cover, latest_stop},
     start::{self, Beside, LastWord},
 };
-use crate::fleet::View;
+use crate::fleet::{AckSeen, View};
 use crate::storage::{self, Conn};
+use std::collections::HashMap;
 
 pub use crate::domain::start::{Obstacle, who_releases};
+
+/// What bots have acknowledged.
+pub(crate) type Acknowledged = HashMap<BotId, Vec<AckSeen>>;
 
 impl App {
     /// What a signer would sign for a bot now. `after_epoch` is the bot's own epoch: at least that of its latest stop, and at least whatever
@@ -32,7 +36,33 @@ impl App {
     /// # Errors
     /// When the database is gone.
     pub async fn start_obstacles(&self, conn: &mut Conn, view: &View, bot: &BotFacts, leaf: &StartLeaf) -> Result<Vec<Obstacle>, AppError> {
-        let mut open = self.obstacles_at_bot(conn, view, bot, leaf).await?;
+        let told = self.acks_of(conn, view, std::iter::once(bot)).await?;
+        Ok(self.obstacles_with(view, bot, leaf, &told))
+    }
+
+    /// What these bots have acknowledged since their latest stops, as the database has it: one reading for many of them.
+    pub(crate) async fn acks_of<'a>(
+        &self,
+        conn: &mut Conn,
+        view: &View,
+        bots: impl Iterator<Item = &'a BotFacts>,
+    ) -> Result<Acknowledged, AppError> {
+        let (mut ids, mut first) = (Vec::new(), None::<Epoch>);
+        for bot in bots {
+            let stop = latest_stop(bot, &view.cover(bot));
+            first = Some(first.map_or(stop, |first| first.min(stop)));
+            ids.push(&bot.id);
+        }
+        let mut by_bot = Acknowledged::new();
+        for ack in storage::acks::ack_of_bots(conn, &ids, first.unwrap_or_default()).await? {
+            by_bot.entry(ack.bot_id.clone()).or_default().push(receipts::seen(ack));
+        }
+        Ok(by_bot)
+    }
+
+    /// The reasons from memory and from what was read of acknowledgements. Of those a later one proves more and never less.
+    pub(crate) fn obstacles_with(&self, view: &View, bot: &BotFacts, leaf: &StartLeaf, told: &Acknowledged) -> Vec<Obstacle> {
+        let mut open = self.obstacles_at_bot(view, bot, leaf, told);
         if let Err(error) = self.check_environment(bot.seat.as_ref(), bot.stage) {
             open.push(Obstacle::new(error.to_string(), "an operator or lead of its team, who gives it another subaccount"));
         }
@@ -42,20 +72,19 @@ impl App {
                 Obstacle::new("this server runs on another site's copy", "two people take the site over: andon recover --take-over"),
             );
         }
-        Ok(open)
+        open
     }
 
-    async fn obstacles_at_bot(&self, conn: &mut Conn, view: &View, bot: &BotFacts, leaf: &StartLeaf) -> Result<Vec<Obstacle>, AppError> {
+    fn obstacles_at_bot(&self, view: &View, bot: &BotFacts, leaf: &StartLeaf, told: &Acknowledged) -> Vec<Obstacle> {
         let cover = view.cover(bot);
         let Some(agent) = self.agents().of_bot(&bot.id) else {
-            return Ok(self.with_names(&cover, start::obstacles(bot, &cover, leaf, None)));
+            return self.with_names(&cover, start::obstacles(bot, &cover, leaf, None));
         };
         let stop = latest_stop(bot, &cover);
-        let stored = storage::acks::ack_of_bot(conn, &bot.id, stop).await?.into_iter().map(receipts::seen);
+        let stored = told.get(&bot.id).into_iter().flatten().cloned();
         let acks = stored.chain(self.book.acks_since(&bot.id, stop)).map(|ack| (ack.epoch, ack.step, ack.state));
-        let now = self.clock.now();
         let word = self.book.seen(&bot.id).filter(|seen| seen.agent == agent.id).map(|seen| LastWord {
-            age_ms: now.ms_since(seen.at),
+            age_ms: self.silent_ms(&bot.id).unwrap_or(i64::MAX),
             limits_version: seen.limits_version,
             start_after: seen.start_after,
             build: seen.build.clone(),
@@ -64,7 +93,7 @@ impl App {
             is_ahead: seen.ahead,
         });
         let beside = Beside { confirmed: agent.confirmed, word, proved: start::proved(stop, acks) };
-        Ok(self.with_names(&cover, start::obstacles(bot, &cover, leaf, Some(&beside))))
+        self.with_names(&cover, start::obstacles(bot, &cover, leaf, Some(&beside)))
     }
 
     /// The same with the names of what the holds cover, which the rules do not know: `a pause of venue binance`.

@@ -162,6 +162,29 @@ pub fn inclusion_of(leaves: &[Hash], index: usize) -> Vec<Hash> {
     proof
 }
 
+/// The proof of every leaf, in their order: each inner hash is computed once.
+pub fn inclusions<T: AsRef<[u8]>>(leaves: &[T]) -> Vec<Vec<Hash>> {
+    let mut proofs = vec![Vec::new(); leaves.len()];
+    prove(&hashes(leaves), &mut proofs);
+    proofs
+}
+
+/// The root over leaf hashes, with the proof of each grown up to it.
+fn prove(leaves: &[Hash], proofs: &mut [Vec<Hash>]) -> Hash {
+    match leaves {
+        [] => empty_root(),
+        [one] => *one,
+        many => {
+            let k = split(many.len());
+            let ((left, right), (of_left, of_right)) = (many.split_at(k), proofs.split_at_mut(k.min(proofs.len())));
+            let (left, right) = (prove(left, of_left), prove(right, of_right));
+            of_left.iter_mut().for_each(|proof| proof.push(right));
+            of_right.iter_mut().for_each(|proof| proof.push(left));
+            node_hash(&left, &right)
+        }
+    }
+}
+
 /// Checks that a leaf hash is at `index` in the tree of `size` with this root (RFC 9162, 2.1.3.2).
 pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root: &Hash) -> bool {
     if index >= size {
@@ -252,6 +275,7 @@ mod tests {
             prop_assert_eq!(again, Ok(frontier.clone()));
             let index = pick.index(leaves.len());
             let proof = inclusion(&leaves, index);
+            prop_assert_eq!(&inclusions(&leaves)[index], &proof);
             let theirs = oracle.prove_inclusion(index);
             prop_assert_eq!(proof.concat(), theirs.as_bytes().to_vec());
             let leaf = super::super::record::leaf_hash(&leaves[index]);

@@ -473,7 +473,13 @@ impl<'a> Verifier<'a> {
 fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
     let field = |name: &str| act.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
     let same = match event {
-        Event::HoldReleased { hold, .. } => field("kind") == "release" && field("hold") == hold.as_str(),
+        Event::HoldReleased { hold, .. } => match field("kind").as_str() {
+            "releases" => {
+                let holds = act.get("holds").and_then(serde_json::Value::as_array);
+                holds.is_some_and(|all| all.iter().any(|one| one.get("hold").and_then(serde_json::Value::as_str) == Some(hold.as_str())))
+            }
+            kind => kind == "release" && field("hold") == hold.as_str(),
+        },
         Event::BotsStarted { root, bots, .. } => {
             let count = act.get("count").and_then(serde_json::Value::as_u64);
             field("kind") == "start" && field("root") == *root && count == Some(bots.len() as u64)

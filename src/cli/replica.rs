@@ -1,7 +1,7 @@
 //! `andon replica join`: gives a new replica its own key and tide mark, once the whole log has been verified. The replica's server is down.
 
 use super::{Failure, place::Place, site};
-use crate::app::log::join::{Joining, join};
+use crate::app::log::join::{Joining, LISTENS_MS, join};
 use crate::config::serve::Database;
 use crate::domain::Clock;
 use crate::storage::Db;
@@ -10,7 +10,8 @@ use std::process::ExitCode;
 /// The commands for replicas.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Verify the whole log and give this state folder its key and its tide mark. For a new replica, or one that lost its mark.
+    /// Verify the whole log and give this state folder its key and its tide mark. For a new replica, or one that lost its mark. A new one becomes a
+    /// site of the installation while a server of the installation runs on the same database; a copy becomes none by this.
     Join(Join),
 }
 
@@ -48,10 +49,26 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
     let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let user = format!("uid {}", rustix::process::getuid().as_raw());
     let clock = Clock::system();
-    let joining = Joining { db: &db, state_dir: &state_dir, webauthn: &webauthn, clock: &clock, user: &user, node: &node, keys: &keys };
+    let joining = Joining {
+        db: &db,
+        state_dir: &state_dir,
+        webauthn: &webauthn,
+        clock: &clock,
+        user: &user,
+        node: &node,
+        keys: &keys,
+        listens_ms: LISTENS_MS,
+    };
     let joined = join(&joining).await?;
     println!("verified {} entries, root {}", joined.size, joined.root);
     println!("this replica's key, to be written down elsewhere:\n{}", joined.vkey);
+    if !joined.is_site {
+        println!(
+            "This state folder is NOT a site of the installation: no server of one was heard on this database, so that it may be a copy. A server \
+             here takes stops and renews no lease. If the database is the installation's own, start one of its servers and run this again. If \
+             the installation moves here: andon recover --take-over"
+        );
+    }
     db.close().await;
     drop(locks);
     Ok(ExitCode::SUCCESS)

@@ -49,6 +49,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     say_of_the_log(&site.app);
     site.app.open_mail(carrier(settings.mail.as_ref())?);
     site.app.open_alert_command(settings.alert_command);
+    site.app.keep_days(settings.keep_days);
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("{}: {error}", settings.listen))?;
     let workers = workers::start(&site.app);
     let control = control::listen(site.app.clone(), &site.control)?;

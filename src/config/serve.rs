@@ -51,6 +51,10 @@ pub struct ServeArgs {
     /// A program that gets each alert as one JSON object on its standard input, with its arguments, split at spaces; no shell. It has 10 s.
     #[arg(long, env = "ANDON_ALERT_COMMAND", value_name = "CMD")]
     pub alert_command: Option<String>,
+    /// How many days observations are kept: evidence of presses that are over, acknowledgements, closed alerts. At least 30. The audit log is never
+    /// cut, and of each bot the newest stays.
+    #[arg(long, env = "ANDON_KEEP_DAYS", value_name = "DAYS", default_value_t = 400, value_parser = clap::value_parser!(u32).range(30..=36_500))]
+    pub keep_days: u32,
     /// TLS and proxies.
     #[command(flatten)]
     pub transport: TransportArgs,
@@ -87,6 +91,8 @@ pub struct Serve {
     pub log_sink: Option<PathBuf>,
     /// What gets alerts: a program and its arguments; empty: nothing.
     pub alert_command: Vec<String>,
+    /// How many days observations are kept.
+    pub keep_days: u32,
     /// The mail server; none: notices stay in the page.
     pub mail: Option<Mail>,
 }
@@ -150,8 +156,9 @@ impl ServeArgs {
         let name = crate::domain::text::name(&self.name).map_err(|why| ConfigError::new("--name", format!("the name {why}")))?;
         let log_sink = self.log_sink();
         let alert_command = self.alert_command();
+        let (state_dir, listen, keep_days) = (self.state_dir(), self.listen, self.keep_days);
         let mail = self.mail.check(&origin)?;
-        Ok(Serve { database, state_dir: self.state_dir(), listen: self.listen, origin, name, transport, log_sink, alert_command, mail })
+        Ok(Serve { database, state_dir, listen, origin, name, transport, log_sink, alert_command, keep_days, mail })
     }
 }
 

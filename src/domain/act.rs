@@ -263,6 +263,26 @@ pub enum ActKind {
         /// That content, RFC 8785.
         content: String,
     },
+    /// End several holds of one press, each under its own rule. Starts nothing.
+    Releases {
+        /// The holds.
+        holds: Vec<HeldEnd>,
+        /// Why they may end.
+        why: String,
+    },
+}
+
+/// One hold of a release of several.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct HeldEnd {
+    /// The hold.
+    pub hold: HoldId,
+    /// Its level.
+    pub level: Level,
+    /// Its scope as `fleet`, `team:ID` or `bot:ID`.
+    pub scope: String,
+    /// The epoch of its placing.
+    pub placed_epoch: Epoch,
 }
 
 fn ninety() -> u32 {
@@ -295,6 +315,7 @@ impl ActKind {
             Self::Recover { .. } => "recover",
             Self::Drill { .. } => "drill",
             Self::RequestApprove { .. } => "request_approve",
+            Self::Releases { .. } => "releases",
         }
     }
 }

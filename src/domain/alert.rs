@@ -26,6 +26,8 @@ text_enum! {
         ClockOff = "clock_off",
         /// Too few people hold the roles that a policy asks for: nobody could get such a thing approved or signed.
         QuorumUnmet = "quorum_unmet",
+        /// A bot has not confirmed in time that it adds nothing, everywhere or in one symbol.
+        NotReduced = "not_reduced",
     }
 }
 
@@ -59,7 +61,7 @@ impl AlertKind {
     /// How bad this kind is.
     pub fn severity(self) -> Severity {
         match self {
-            Self::ClockOff | Self::QuorumUnmet => Severity::Warning,
+            Self::ClockOff | Self::QuorumUnmet | Self::NotReduced => Severity::Warning,
             _ => Severity::Critical,
         }
     }
@@ -76,6 +78,7 @@ impl AlertKind {
             Self::HoldNotRecorded => "Hold delivered, not recorded",
             Self::ClockOff => "Agent's clock is off",
             Self::QuorumUnmet => "Too few people for a policy",
+            Self::NotReduced => "Reduce not confirmed",
         }
     }
 }

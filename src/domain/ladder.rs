@@ -1,5 +1,5 @@
 //! The ladder that a stop climbs when its bot's agent does not answer (ruling C6). Pure: times are arguments, and run from the press.
-//! 1. No `applied` in time: *unconfirmed*. 2. With a guard key the server cancels entry orders, again and again. 3. Long after the lease ended,
+//! 1. No `applied` in time: *unconfirmed*, at every level; what follows is for holds that latch. 2. With a guard key the server cancels entry orders, again and again. 3. Long after the lease ended,
 //!    or soon for a kill whose bot is not idle: the key is cut.
 
 use super::{Level, Timestamp, Timings};
@@ -31,7 +31,7 @@ pub struct Case {
     pub level: Level,
     /// The bot's timings.
     pub timings: Timings,
-    /// Its agent has said `applied`.
+    /// Its agent has said `applied`, doing no more than the level allows.
     pub applied: bool,
     /// Its agent has said `idle`, or the venue was read back.
     pub idle: bool,
@@ -61,14 +61,14 @@ impl Case {
         [unconfirmed, kill].into_iter().flatten().min()
     }
 
-    /// What is due now. Nothing for a hold that latches nothing.
+    /// What is due now. Of a hold that latches nothing people are told, and nothing is done at a venue: its bot may go on.
     pub fn due(&self, now: Timestamp) -> Due {
-        if !self.level.latches() {
-            return Due::default();
-        }
         let ms = now.ms_since(self.pressed_at);
         let overdue = ms - self.timings.apply_within_ms;
         let unconfirmed = !self.applied && overdue > 0;
+        if !self.level.latches() {
+            return Due { unconfirmed, ..Due::default() };
+        }
         let cancels = if unconfirmed && self.empty_reads < EMPTY_READS { overdue / CANCEL_EVERY_MS + 1 } else { 0 };
         Due { unconfirmed, cancels, cut: self.cut_after_ms().is_some_and(|after| ms > after) }
     }
@@ -105,7 +105,7 @@ mod tests {
         assert!(!at(Case { cuts_unconfirmed: false, ..pause }, 999_999).2, "the team does not want it");
         assert_eq!(at(Case { empty_reads: 2, ..pause }, 20_000), (true, 0, false), "read back empty twice");
         assert_eq!(at(Case { applied: true, ..pause }, 999_999), (false, 0, false));
-        assert_eq!(at(case(Level::Reduce), 999_999), (false, 0, false), "a reduce latches nothing");
+        assert_eq!(at(case(Level::Reduce), 999_999), (true, 0, false), "of a reduce people are told, no more");
     }
 
     #[test]

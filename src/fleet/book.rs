@@ -4,7 +4,7 @@ use super::exposure::{self, Trail};
 use crate::domain::{AgentId, BootId, BotId, Epoch, HoldId, State, Step, Timestamp, Timings};
 use crate::protocol::{AdapterSaid, Report};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -20,6 +20,9 @@ pub struct AgentSeen {
     pub bot: BotId,
     /// When, by the server's clock.
     pub at: Timestamp,
+    /// The same by this process's boot clock, milliseconds: what silence is counted by. Of a word to another replica, when it was found in the
+    /// database; none: it was said before this process began.
+    pub heard_ms: Option<i64>,
     /// `stream` or `poll`.
     pub channel: &'static str,
     /// On the poll path: the longest of the latest pauses between two of its check-ins, as observed here, milliseconds; none: not observed.
@@ -77,13 +80,28 @@ pub struct AckSeen {
     pub open_orders: Option<i64>,
 }
 
-/// The highest epochs whose stop a bot has proved, being halted.
+/// The highest epochs that a bot has proved something of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Proof {
-    /// It had applied what this epoch says.
+    /// It had applied what this epoch says, being halted.
     pub applied: Epoch,
     /// It had no entry orders then.
     pub idle: Epoch,
+    /// It had applied it, being halted or reducing.
+    pub reduced: Epoch,
+    /// It had applied it, whatever it did.
+    pub told: Epoch,
+}
+
+impl Proof {
+    fn or(self, other: Self) -> Self {
+        Self {
+            applied: self.applied.max(other.applied),
+            idle: self.idle.max(other.idle),
+            reduced: self.reduced.max(other.reduced),
+            told: self.told.max(other.told),
+        }
+    }
 }
 
 /// What alarms look at, of one bot.
@@ -127,12 +145,32 @@ pub enum BootStanding {
     Unknown,
 }
 
+/// A silence of this length ends a contact, milliseconds; of an agent that polls more seldom, twice its usual pause.
+const GAP_MS: i64 = 5_000;
+/// So many of the latest moments written here are known again when they are read back.
+const OWN_KEPT: usize = 8;
+
+/// Since when an agent has been in contact, and when it was heard last, by the boot clock, milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contact {
+    /// The first word after a silence.
+    pub since_ms: i64,
+    /// The last word.
+    pub heard_ms: i64,
+}
+
 #[derive(Default)]
 struct Page {
     seen: Option<Arc<AgentSeen>>,
+    contact: Option<Contact>,
+    // The moment of the row as it was last read, and those that this process wrote lately: another one is somebody else's news.
+    stored_at: Option<Timestamp>,
+    own: VecDeque<Timestamp>,
     // It was heard here and is not written down yet.
     is_unwritten: bool,
     acks: Vec<AckSeen>,
+    // What the database said that it has proved: before this process began, or to other replicas.
+    proved: Proof,
     // The newest boot of the bot's live agent, once the database has said so or taken it, and up to which epoch that is known.
     boot: Option<(AgentId, BootId, Epoch)>,
     // Under which start the bot was seen trading.
@@ -149,10 +187,18 @@ struct Page {
 
 impl Page {
     fn note(&mut self, mut seen: AgentSeen) {
+        if let Some(heard_ms) = seen.heard_ms {
+            let usual_ms = self.seen.as_ref().filter(|last| last.agent == seen.agent).map_or(0, |last| last.poll_every_ms.unwrap_or(0));
+            let gap_ms = GAP_MS.max(usual_ms.saturating_mul(2));
+            let goes_on = self.contact.filter(|contact| heard_ms - contact.heard_ms <= gap_ms);
+            let since_ms = goes_on.map_or(heard_ms, |contact| contact.since_ms);
+            self.contact = Some(Contact { since_ms, heard_ms });
+        }
         if let Some(last) = self.seen.as_ref().filter(|last| last.agent == seen.agent) {
             seen.report = seen.report.or_else(|| last.report.clone());
             if (seen.channel, last.channel) == ("poll", "poll") && seen.boot == last.boot {
-                let pause_ms = seen.at.ms_since(last.at).max(0);
+                let between = seen.heard_ms.zip(last.heard_ms).map(|(now, before)| now - before);
+                let pause_ms = between.unwrap_or_else(|| seen.at.ms_since(last.at)).max(0);
                 // A long one is remembered for some dozens of check-ins: an outage passes, an agent that polls seldom does not.
                 seen.poll_every_ms = Some(last.poll_every_ms.map_or(pause_ms, |known| pause_ms.max(known - known / 16)));
             }
@@ -194,16 +240,27 @@ impl Book {
     /// What agents said here since this was last asked, the latest of each.
     pub fn take_unwritten(&self) -> Vec<Arc<AgentSeen>> {
         let mut book = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        book.values_mut().filter_map(|page| std::mem::take(&mut page.is_unwritten).then(|| page.seen.clone()).flatten()).collect()
+        let taken = book.values_mut().filter_map(|page| {
+            let seen = std::mem::take(&mut page.is_unwritten).then(|| page.seen.clone()).flatten()?;
+            page.own.truncate(OWN_KEPT - 1);
+            page.own.push_front(seen.at);
+            Some(seen)
+        });
+        taken.collect()
     }
-    /// Notes what an agent said to somebody else or before, unless something newer was heard.
-    pub fn note_stored(&self, seen: AgentSeen) {
-        let bot = seen.bot.clone();
-        self.write(&bot, |page| {
-            if page.seen.as_ref().is_none_or(|here| here.at < seen.at) {
-                page.note(seen);
+    /// Takes in a row of what an agent said to somebody else, or before, when its moment is another than it was when last read and none that was
+    /// written here. Not by which of two moments is later: wall clocks jump, and those of two machines differ.
+    pub fn note_stored(&self, bot: &BotId, at: Timestamp, read: impl FnOnce() -> AgentSeen) {
+        self.write(bot, |page| {
+            let was = page.stored_at.replace(at);
+            if was != Some(at) && !page.own.contains(&at) && page.seen.as_ref().is_none_or(|here| here.at != at) {
+                page.note(read());
             }
         });
+    }
+    /// How long a bot's agent has been heard; none: not since this process began.
+    pub fn contact(&self, bot: &BotId) -> Option<Contact> {
+        self.read(bot, |page| page.contact).flatten()
     }
     /// The course of a bot's exposure over the last ten minutes; empty when nothing was said.
     pub fn trail(&self, bot: &BotId, now: Timestamp) -> Vec<Option<f64>> {
@@ -212,7 +269,15 @@ impl Book {
     /// Forgets what an ended agent said.
     pub fn forget(&self, bot: &BotId) {
         self.write(bot, |page| {
-            *page = Page { acks: std::mem::take(&mut page.acks), drill: page.drill.take(), ..Page::default() };
+            let (stored_at, own) = (page.stored_at, std::mem::take(&mut page.own));
+            *page = Page {
+                acks: std::mem::take(&mut page.acks),
+                proved: page.proved,
+                drill: page.drill.take(),
+                stored_at,
+                own,
+                ..Page::default()
+            };
         });
     }
 
@@ -277,11 +342,25 @@ impl Book {
     }
     /// What a bot has proved of stops.
     pub fn proof(&self, bot: &BotId) -> Proof {
-        let highest = |page: &Page, step: Step| {
-            let proves = |a: &&AckSeen| a.step >= step && a.state == Some(State::Halted);
-            page.acks.iter().filter(proves).map(|a| a.epoch).max().unwrap_or_default()
+        let proof = |page: &Page| {
+            let mut proof = page.proved;
+            for ack in page.acks.iter().filter(|ack| ack.step >= Step::Applied) {
+                let Some(state) = ack.state else { continue };
+                let of = |is_so: bool| if is_so { ack.epoch } else { Epoch::default() };
+                proof = proof.or(Proof {
+                    applied: of(state == State::Halted),
+                    idle: of(state == State::Halted && ack.step >= Step::Idle),
+                    reduced: of(state != State::Active),
+                    told: ack.epoch,
+                });
+            }
+            proof
         };
-        self.read(bot, |page| Proof { applied: highest(page, Step::Applied), idle: highest(page, Step::Idle) }).unwrap_or_default()
+        self.read(bot, proof).unwrap_or_default()
+    }
+    /// Notes what the database has a bot prove.
+    pub fn note_stored_proof(&self, bot: &BotId, proof: Proof) {
+        self.write(bot, |page| page.proved = page.proved.or(proof));
     }
     /// What alarms look at; none for a bot that was never heard.
     pub fn word(&self, bot: &BotId) -> Option<Word> {
@@ -371,6 +450,7 @@ mod tests {
             agent: AgentId::from_stored("a".into()),
             bot: BotId::from_stored("b".into()),
             at: Timestamp::default().plus_ms(at),
+            heard_ms: Some(at),
             channel,
             poll_every_ms: None,
             boot: None,
@@ -409,6 +489,42 @@ mod tests {
         }
         assert_eq!(last, 3_000);
         assert_eq!(worst(said("stream", 400_000)), 0);
+    }
+
+    #[test]
+    fn a_contact_begins_with_the_first_word_after_a_silence() {
+        let (book, bot) = (Book::default(), BotId::from_stored("b".into()));
+        let says = |channel, at| {
+            book.note(said(channel, at));
+            book.contact(&bot).unwrap().since_ms
+        };
+        assert_eq!(
+            [says("stream", 1_000), says("stream", 6_000), says("stream", 11_001), says("stream", 13_000)],
+            [1_000, 1_000, 11_001, 11_001]
+        );
+        // One that polls every eleven seconds is in contact all the same, once that is known.
+        assert_eq!(
+            [says("poll", 24_000), says("poll", 35_000), says("poll", 46_000), says("poll", 57_000)],
+            [24_000, 35_000, 35_000, 35_000]
+        );
+    }
+
+    #[test]
+    fn what_others_wrote_is_news_by_its_change_and_ones_own_is_none() {
+        let (book, bot) = (Book::default(), BotId::from_stored("b".into()));
+        let reads = |at: i64, now_ms: i64| {
+            let row = AgentSeen { heard_ms: Some(now_ms), ..said("stream", at) };
+            book.note_stored(&bot, row.at, || row.clone());
+            book.contact(&bot).map(|contact| contact.heard_ms)
+        };
+        book.note(said("stream", 1_000));
+        assert_eq!(book.take_unwritten().len(), 1);
+        book.note(said("stream", 2_000));
+        assert_eq!(reads(1_000, 2_500), Some(2_000), "what was written here and is read back");
+        assert_eq!(reads(2_000, 3_500), Some(2_000));
+        assert_eq!(reads(9_000_000, 4_500), Some(4_500), "another replica's clock is far ahead");
+        assert_eq!(reads(9_000_000, 5_500), Some(4_500), "and says nothing more");
+        assert_eq!(reads(7_000_000, 6_500), Some(6_500), "it was set back: still news");
     }
 
     #[test]

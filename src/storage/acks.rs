@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 statements! {
     SINCE = "SELECT bot_id, epoch, step, at, state, entry_orders, open_orders FROM ack WHERE epoch >= $1";
-    OF_BOT = "SELECT bot_id, epoch, step, at, state, entry_orders, open_orders FROM ack WHERE bot_id = $1 AND epoch >= $2";
+    PROVED = "SELECT bot_id, COALESCE(MAX(CASE WHEN state = 'halted' THEN epoch END), 0) AS applied, COALESCE(MAX(CASE WHEN state = 'halted' AND step = 'idle' THEN epoch END), 0) AS idle, COALESCE(MAX(CASE WHEN state IN ('halted', 'reducing') THEN epoch END), 0) AS reduced, MAX(epoch) AS told FROM ack WHERE epoch >= $1 AND step IN ('applied', 'idle') AND state IS NOT NULL GROUP BY bot_id";
 }
 
 const INTO: &str = "INSERT INTO ack (bot_id, epoch, step, at, state, entry_orders, open_orders) ";
@@ -35,6 +35,28 @@ pub struct Ack {
     pub entry_orders: Option<i64>,
     /// Open orders as read back.
     pub open_orders: Option<i64>,
+}
+
+/// Everything that these bots acknowledged at or after an epoch, a hundred of them with one statement.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn ack_of_bots(conn: &mut Conn, bots: &[&BotId], epoch: Epoch) -> Result<Vec<Ack>> {
+    let mut all = Vec::new();
+    for some in bots.chunks(ROWS) {
+        let rows: Vec<Ack> = on!(&mut *conn, |c| {
+            let mut query =
+                sqlx::QueryBuilder::new("SELECT bot_id, epoch, step, at, state, entry_orders, open_orders FROM ack WHERE epoch >= ");
+            query.push_bind(epoch).push(" AND bot_id IN (");
+            let mut ids = query.separated(", ");
+            for bot in some {
+                ids.push_bind(*bot);
+            }
+            query.push(")").build_query_as().fetch_all(c).await
+        })?;
+        all.extend(rows);
+    }
+    Ok(all)
 }
 
 /// Writes acknowledgements in the order in which they came, each once for each state in turn.
@@ -74,10 +96,25 @@ pub async fn ack_since(conn: &mut Conn, epoch: Epoch) -> Result<Vec<Ack>> {
     Ok(on!(conn, |c| sqlx::query_as(SINCE).bind(epoch).fetch_all(c).await)?)
 }
 
-/// The same for one bot.
+/// The highest epochs that a bot has proved something of, as its acknowledgements say.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Proved {
+    /// The bot.
+    pub bot_id: BotId,
+    /// Applied, being halted; 0: none.
+    pub applied: Epoch,
+    /// Idle, being halted; 0: none.
+    pub idle: Epoch,
+    /// Applied, being halted or reducing; 0: none.
+    pub reduced: Epoch,
+    /// Applied, whatever it did.
+    pub told: Epoch,
+}
+
+/// What bots have proved at or after an epoch: one row per bot, however many acknowledgements there are.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn ack_of_bot(conn: &mut Conn, bot: &BotId, epoch: Epoch) -> Result<Vec<Ack>> {
-    Ok(on!(conn, |c| sqlx::query_as(OF_BOT).bind(bot).bind(epoch).fetch_all(c).await)?)
+pub async fn ack_proved(conn: &mut Conn, epoch: Epoch) -> Result<Vec<Proved>> {
+    Ok(on!(conn, |c| sqlx::query_as(PROVED).bind(epoch).fetch_all(c).await)?)
 }

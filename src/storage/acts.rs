@@ -14,6 +14,7 @@ statements! {
     CLOSE = "UPDATE act SET state = $2, closed_at = $3, outcome = $4 WHERE id = $1 AND state = 'open'";
     WITHDRAW_OF = "UPDATE act SET state = 'withdrawn', closed_at = $2, outcome = $3 WHERE state = 'open' AND (made_by = $1 OR EXISTS (SELECT 1 FROM act_signature s WHERE s.act_id = act.id AND s.user_id = $1))";
     SIGN = "INSERT INTO act_signature (act_id, n, user_id, credential_id, authenticator_data, client_data, signature, at, alone) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    RELEASE_SIGNERS = "SELECT DISTINCT s.user_id, s.n FROM act a JOIN act_signature s ON s.act_id = a.id WHERE a.kind IN ('release', 'releases') AND a.state = 'done' AND a.closed_at = $1 AND a.made_by = $2 ORDER BY s.n";
     SIGNATURES = "SELECT act_id, n, user_id, credential_id, authenticator_data, client_data, signature, at, alone FROM act_signature WHERE act_id = $1 ORDER BY n";
 }
 
@@ -157,4 +158,19 @@ pub async fn act_signatures(conn: &mut Conn, id: &ActId) -> Result<Vec<StoredSig
 /// When the database is gone.
 pub async fn act_withdraw_of(tx: &mut WriteTx, user: &UserId, at: Timestamp, outcome: &str) -> Result<u64> {
     Ok(on!(&mut **tx, |c| sqlx::query(WITHDRAW_OF).bind(user).bind(at).bind(outcome).execute(c).await.map(|r| r.rows_affected()))?)
+}
+
+/// Who signed the release that was carried out at this moment, prepared by this person, in the order of their signatures.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn act_release_signers(conn: &mut Conn, at: Timestamp, made_by: &UserId) -> Result<Vec<UserId>> {
+    let rows: Vec<(UserId, i64)> = on!(conn, |c| sqlx::query_as(RELEASE_SIGNERS).bind(at).bind(made_by).fetch_all(c).await)?;
+    let mut users = Vec::new();
+    for (user, _) in rows {
+        if !users.contains(&user) {
+            users.push(user);
+        }
+    }
+    Ok(users)
 }

@@ -17,7 +17,6 @@ statements! {
     SINCE = "SELECT bot.*, subaccount.venue_id FROM bot LEFT JOIN subaccount ON subaccount.id = bot.subaccount_id WHERE bot.fact_epoch > $1 ORDER BY bot.id";
     STOP = "UPDATE bot SET stop_epoch = $2, stop_kind = $3, stop_why = $4, stop_at = $5, fact_epoch = $2 WHERE id = $1";
     STOP_INSERT = "INSERT INTO bot_stop (id, bot_id, epoch, kind, why, at) VALUES ($1, $2, $3, $4, $5, $6)";
-    START = "UPDATE bot SET start_epoch = $2, fact_epoch = $2 WHERE id = $1";
     LIMITS = "UPDATE bot SET limits_version = $2, limits = $3, limits_waiting = $4, limits_at = $5, fact_epoch = $6 WHERE id = $1";
     LIMITS_INSERT = "INSERT INTO bot_limits (bot_id, version, epoch, limits, why, set_by, set_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     LIMITS_TAKEN = "UPDATE bot SET limits_waiting = $3, fact_epoch = $4 WHERE id = $1 AND limits_version = $2";
@@ -203,12 +202,22 @@ pub async fn bot_stop(tx: &mut WriteTx, bot: &BotId, stop: &StopFact) -> Result<
     Ok(())
 }
 
-/// Notes the epoch of a start.
+/// Notes the epoch of the start of these bots, many with one statement.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn bot_set_start(tx: &mut WriteTx, bot: &BotId, epoch: Epoch) -> Result<()> {
-    on!(&mut **tx, |c| sqlx::query(START).bind(bot).bind(epoch).execute(c).await.map(drop))?;
+pub async fn bot_set_start(tx: &mut WriteTx, bots: &[BotId], epoch: Epoch) -> Result<()> {
+    for some in bots.chunks(100) {
+        on!(&mut **tx, |c| {
+            let mut query = sqlx::QueryBuilder::new("UPDATE bot SET start_epoch = ");
+            query.push_bind(epoch).push(", fact_epoch = ").push_bind(epoch).push(" WHERE id IN (");
+            let mut ids = query.separated(", ");
+            for bot in some {
+                ids.push_bind(bot);
+            }
+            query.push(")").build().execute(c).await.map(drop)
+        })?;
+    }
     Ok(())
 }
 

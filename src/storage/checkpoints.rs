@@ -13,6 +13,7 @@ statements! {
     LATEST = "SELECT size, note, at FROM audit_checkpoint WHERE log_id = $1 ORDER BY size DESC LIMIT 1";
     AFTER = "SELECT size, note, at FROM audit_checkpoint WHERE log_id = $1 AND size > $2 ORDER BY size LIMIT $3";
     KEY_ADD = "INSERT INTO audit_key (vkey, log_id, node, at) VALUES ($1, $2, $3, $4)";
+    KEY_SINCE = "SELECT at FROM audit_key WHERE vkey = $1 ORDER BY at LIMIT 1";
     KEYS = "SELECT vkey FROM audit_key WHERE log_id = $1 ORDER BY at, vkey";
     FREEZE = "UPDATE audit_log SET state = 'frozen' WHERE log_id = $1 AND state = 'open'";
     FREEZE_WHY = "INSERT INTO audit_freeze (n, log_id, kind, why, node, at) VALUES ($1, $2, $3, $4, $5, $6)";
@@ -83,14 +84,20 @@ struct LateRow {
     event: String,
 }
 
-/// Keeps a checkpoint. One that covers as much or more and is there already stays as it is.
+/// Keeps a checkpoint of the log of this origin. One that covers as much or more and is there already stays as it is. False, with nothing kept:
+/// the log goes on under another incarnation by now, of which it says nothing.
 ///
 /// # Errors
 /// `Duplicate` when another replica keeps one of the same size at the same time; when the database is gone.
-pub async fn checkpoint_add(tx: &mut WriteTx, checkpoint: &StoredCheckpoint) -> Result<()> {
-    let log = audit::audit_head(tx).await?.log;
+pub async fn checkpoint_add(tx: &mut WriteTx, origin: &str, checkpoint: &StoredCheckpoint) -> Result<bool> {
+    // Locked: nobody closes the incarnation until this is in it.
+    let head = audit::audit_lock(tx).await?;
+    if head.origin != origin {
+        return Ok(false);
+    }
+    let log = head.log;
     if checkpoint_latest(tx).await?.is_some_and(|latest| latest.size >= checkpoint.size) {
-        return Ok(());
+        return Ok(true);
     }
     on!(&mut **tx, |c| sqlx::query(ADD)
         .bind(log)
@@ -100,7 +107,7 @@ pub async fn checkpoint_add(tx: &mut WriteTx, checkpoint: &StoredCheckpoint) -> 
         .execute(c)
         .await
         .map(drop))?;
-    Ok(())
+    Ok(true)
 }
 
 /// The checkpoint that covers most.
@@ -129,14 +136,25 @@ pub async fn checkpoint_of(conn: &mut Conn, log: i64, size: i64, most: i64) -> R
     Ok(on!(conn, |c| sqlx::query_as(AFTER).bind(log).bind(size).bind(most).fetch_all(c).await)?)
 }
 
-/// Notes a replica's verifier key.
+/// Notes a replica's verifier key for the log of this origin. False, with nothing noted: the log goes on under another incarnation by now.
 ///
 /// # Errors
 /// `Duplicate` when it is there.
-pub async fn log_key_add(tx: &mut WriteTx, vkey: &str, node: &str, at: Timestamp) -> Result<()> {
-    let log = audit::audit_head(tx).await?.log;
-    on!(&mut **tx, |c| sqlx::query(KEY_ADD).bind(vkey).bind(log).bind(node).bind(at).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn log_key_add(tx: &mut WriteTx, origin: &str, vkey: &str, (node, at): (&str, Timestamp)) -> Result<bool> {
+    let head = audit::audit_lock(tx).await?;
+    if head.origin != origin {
+        return Ok(false);
+    }
+    on!(&mut **tx, |c| sqlx::query(KEY_ADD).bind(vkey).bind(head.log).bind(node).bind(at).execute(c).await.map(drop))?;
+    Ok(true)
+}
+
+/// Since when the log has had a replica's verifier key; none: it never had.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn log_key_since(conn: &mut Conn, vkey: &str) -> Result<Option<Timestamp>> {
+    Ok(on!(conn, |c| sqlx::query_scalar(KEY_SINCE).bind(vkey).fetch_optional(c).await)?)
 }
 
 /// Every verifier key of the log as it goes on now.

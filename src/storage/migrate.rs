@@ -40,6 +40,7 @@ const VERSIONS: &[Version] = versions! {
     20 "0020_sites";
     21 "0021_staged_start";
     22 "0022_requests";
+    23 "0023_beats_and_retention";
     25 "0025_limits";
     26 "0026_limit_overrides";
     28 "0028_register";

@@ -38,6 +38,7 @@ pub mod recoveries;
 pub mod register;
 pub mod request_history;
 pub mod requests;
+pub mod retention;
 pub mod seen;
 pub mod sessions;
 pub mod settings;
@@ -87,6 +88,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("register", register::STATEMENTS),
         ("request_history", request_history::STATEMENTS),
         ("requests", requests::STATEMENTS),
+        ("retention", retention::STATEMENTS),
         ("seen", seen::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("settings", settings::STATEMENTS),

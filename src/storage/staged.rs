@@ -8,15 +8,17 @@ use crate::domain::{ActId, BotId, Epoch, Timestamp};
 
 statements! {
     INSERT = "INSERT INTO staged_start (act_id, state, started, waves, settle_ms, not_after) VALUES ($1, 'running', 0, $2, $3, $4)";
-    BOT = "INSERT INTO staged_bot (act_id, leaf, wave, bot_id) VALUES ($1, $2, $3, $4)";
     GET = "SELECT act_id, state, started, waves, settle_ms, not_after, settled_since, ended_at, ended_by, why FROM staged_start WHERE act_id = $1";
     RUNNING = "SELECT act_id, state, started, waves, settle_ms, not_after, settled_since, ended_at, ended_by, why FROM staged_start WHERE state = 'running' ORDER BY act_id";
     BOTS = "SELECT leaf, wave, bot_id, epoch, started_at FROM staged_bot WHERE act_id = $1 ORDER BY wave, leaf";
     NEXT = "UPDATE staged_start SET started = started + 1, settled_since = NULL, state = CASE WHEN started + 1 = waves THEN 'done' ELSE 'running' END WHERE act_id = $1 AND state = 'running' AND started = $2";
-    STARTED = "UPDATE staged_bot SET epoch = $3, started_at = $4 WHERE act_id = $1 AND leaf = $2 AND epoch IS NULL";
+    KEEP = "UPDATE staged_start SET started = started WHERE act_id = $1 AND state = 'running' AND started = $2";
     SETTLED = "UPDATE staged_start SET settled_since = $3 WHERE act_id = $1 AND state = 'running' AND started = $2";
     END = "UPDATE staged_start SET state = 'ended', ended_at = $2, ended_by = $3, why = $4 WHERE act_id = $1 AND state = 'running'";
 }
+
+/// How many rows one statement takes.
+const ROWS: usize = 100;
 
 /// A start in waves.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -71,8 +73,14 @@ pub async fn staged_insert(tx: &mut WriteTx, row: &StagedStart, bots: &[StagedBo
         .execute(c)
         .await
         .map(drop))?;
-    for bot in bots {
-        on!(&mut **tx, |c| sqlx::query(BOT).bind(&row.act_id).bind(bot.leaf).bind(bot.wave).bind(&bot.bot_id).execute(c).await.map(drop))?;
+    for some in bots.chunks(ROWS) {
+        on!(&mut **tx, |c| {
+            let mut query = sqlx::QueryBuilder::new("INSERT INTO staged_bot (act_id, leaf, wave, bot_id) ");
+            query.push_values(some, |mut values, bot| {
+                values.push_bind(&row.act_id).push_bind(bot.leaf).push_bind(bot.wave).push_bind(&bot.bot_id);
+            });
+            query.build().execute(c).await.map(drop)
+        })?;
     }
     Ok(())
 }
@@ -109,13 +117,30 @@ pub async fn staged_next(tx: &mut WriteTx, act: &ActId, started: i64) -> Result<
     Ok(on!(&mut **tx, |c| sqlx::query(NEXT).bind(act).bind(started).execute(c).await.map(|r| r.rows_affected()))? == 1)
 }
 
-/// Notes that a bot was started.
+/// Holds the row until the transaction ends, with a wave that is not whole yet. False when it is over, or another process was first.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn staged_started(tx: &mut WriteTx, act: &ActId, leaf: i64, epoch: Epoch, at: Timestamp) -> Result<()> {
-    on!(&mut **tx, |c| sqlx::query(STARTED).bind(act).bind(leaf).bind(epoch).bind(at).execute(c).await.map(drop))?;
-    Ok(())
+pub async fn staged_keep(tx: &mut WriteTx, act: &ActId, started: i64) -> Result<bool> {
+    Ok(on!(&mut **tx, |c| sqlx::query(KEEP).bind(act).bind(started).execute(c).await.map(|r| r.rows_affected()))? == 1)
+}
+
+/// Notes that bots were started, by their places in the tree: with one statement, so a hundred at most. True when none of them had been.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn staged_started(tx: &mut WriteTx, act: &ActId, leaves: &[i64], epoch: Epoch, at: Timestamp) -> Result<bool> {
+    let rows = on!(&mut **tx, |c| {
+        let mut query = sqlx::QueryBuilder::new("UPDATE staged_bot SET epoch = ");
+        query.push_bind(epoch).push(", started_at = ").push_bind(at).push(" WHERE epoch IS NULL AND act_id = ").push_bind(act);
+        query.push(" AND leaf IN (");
+        let mut all = query.separated(", ");
+        for leaf in leaves {
+            all.push_bind(*leaf);
+        }
+        query.push(")").build().execute(c).await.map(|r| r.rows_affected())
+    })?;
+    Ok(rows == leaves.len() as u64)
 }
 
 /// Notes since when everything has been as it should; none: it is not.

@@ -211,7 +211,9 @@ impl Frame {
     pub fn document_title(&self) -> String {
         let error = if self.is_error { "Error: " } else { "" };
         let waiting = if self.acts_waiting > 0 { format!("({}) ", self.acts_waiting) } else { String::new() };
-        format!("{error}{waiting}{} · {} · Andon", self.title, self.boxed_word())
+        // Whoever is not signed in is not told the installation's name: Andon stands in its place.
+        let whose = if self.boxed_word() == "Andon" { String::new() } else { format!(" · {}", self.boxed_word()) };
+        format!("{error}{waiting}{}{whose} · Andon", self.title)
     }
     /// The boxed word in the bar.
     pub fn boxed_word(&self) -> &str {

@@ -3,7 +3,7 @@
 use super::is_mine;
 use crate::app::{
     App,
-    ladder::{Ladder, read_acks},
+    ladder::{Ladder, read_proofs},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -36,7 +36,7 @@ pub async fn round(app: &Arc<App>, ladder: &mut Option<Ladder>) {
         }),
     };
     if !app.db.is_embedded()
-        && let Err(error) = read_acks(app, &app.fleet.view()).await
+        && let Err(error) = read_proofs(app, &app.fleet.view()).await
     {
         tracing::warn!(%error, "what other replicas heard could not be read");
     }

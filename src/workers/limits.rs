@@ -28,11 +28,16 @@ pub async fn run(app: Arc<App>) {
 
 /// One round. An agent that is not heard lapses soon enough by its silence.
 pub async fn round(app: &Arc<App>) {
-    let (now, view) = (app.clock.now(), app.fleet.view());
+    let (now, now_ms, view) = (app.clock.now(), app.boot_clock.now_ms(), app.fleet.view());
     let is_late = |bot: &&Arc<crate::domain::BotFacts>| {
-        let seen = app.book.seen(&bot.id);
-        let heard = seen.as_ref().is_some_and(|seen| bot.timings.freshness(Some(now.ms_since(seen.at))) <= Freshness::Late);
-        heard && now.ms_since(bot.limits_at) > PATIENCE_MS && seen.and_then(|seen| seen.limits_version) != Some(bot.limits.version)
+        let Some(contact) = app.book.contact(&bot.id) else { return false };
+        let silent_ms = now_ms - contact.heard_ms;
+        let is_heard = bot.timings.freshness(Some(silent_ms)) <= Freshness::Late;
+        // From the later of the change and the first word after a gap: the answer to that word is the first that can have told it. And it must
+        // have spoken since.
+        let told_ms = now.ms_since(bot.limits_at).min(now_ms - contact.since_ms);
+        let has_it = app.book.seen(&bot.id).and_then(|seen| seen.limits_version) == Some(bot.limits.version);
+        is_heard && told_ms > PATIENCE_MS && silent_ms < told_ms && !has_it
     };
     let waiting = view.bots().filter(|bot| bot.limits_waiting && view.directive(bot).state != State::Halted);
     // Together: none waits for another.

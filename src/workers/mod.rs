@@ -19,6 +19,7 @@ pub mod quorum;
 pub mod recoveries;
 pub mod rehash;
 pub mod requests;
+pub mod seen;
 pub mod sessions;
 pub mod sink;
 pub mod staged;
@@ -35,6 +36,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     let mut all = JoinSet::new();
     all.spawn(sync::run(app.clone()));
     all.spawn(merge::run(app.clone()));
+    all.spawn(seen::run(app.clone()));
     all.spawn(lapses::run(app.clone()));
     all.spawn(limits::run(app.clone()));
     all.spawn(kills::run(app.clone()));

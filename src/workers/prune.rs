@@ -1,5 +1,5 @@
-//! Forgets browser sessions that have ended, browsers that nobody has signed in from for as long as they keep a cookie, old notices, keys of
-//! programs that count no more, and files that nobody took into the register.
+//! Forgets browser sessions that have ended, browsers that nobody has signed in from for as long as they keep a cookie, old notices and
+//! observations, keys of programs that count no more, and files that nobody took into the register.
 
 use crate::app::App;
 use std::{sync::Arc, time::Duration};
@@ -19,6 +19,11 @@ pub async fn run(app: Arc<App>) {
             if let Err(error) = forgotten {
                 tracing::warn!(%error, "what counts no more was not forgotten yet");
             }
+        }
+        if super::is_mine(&app, "prune", EVERY).await
+            && let Err(error) = app.forget_old_observations().await
+        {
+            tracing::warn!(%error, "old observations were not forgotten yet");
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
 use andon::{
     app::{App, Parts, acts::Outcome, sign_in::Chosen},
     authn::SoftKey,
-    domain::{ActKind, Clock, Grant, InstallationId, Role, Secret, Timestamp, UserId},
+    domain::{ActKind, BootClock, Clock, Grant, InstallationId, Role, Secret, Timestamp, UserId},
     fleet::Spool,
     storage::{self, Db, Lane, installation::Installation, migrate},
     web::server,
@@ -49,7 +49,16 @@ impl Site {
         storage::installation::installation_insert(&mut tx, &installation, "localhost/audit/control/1").await.unwrap();
         tx.commit().await.unwrap();
         let (spool, spooled) = Spool::open(&dir.path().join("spool")).unwrap();
-        let parts = Parts { db, clock, installation, origin: origin.parse().unwrap(), spool, spooled, node: "test:1".into() };
+        let parts = Parts {
+            db,
+            clock,
+            boot_clock: BootClock::system(),
+            installation,
+            origin: origin.parse().unwrap(),
+            spool,
+            spooled,
+            node: "test:1".into(),
+        };
         let app = App::assemble(parts).await.unwrap();
         tokio::spawn(server::serve(listener, app.clone(), std::future::pending()));
         Self { app, origin, ahead_ms, _dir: dir }

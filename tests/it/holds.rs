@@ -364,3 +364,43 @@ on_both!(a_bot_in_draft_is_covered_and_halted, |fresh: Fresh| async move {
     let refused = test.app.set_stage(&test.actor("operator"), &bot.id, Stage::Live).await.unwrap_err();
     assert!(refused.to_string().contains("go-live"), "{refused}");
 });
+
+on_both!(holds_of_one_press_are_released_together_each_under_its_own_rule, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let (one, two) = (test.bot("arb-1", "arb").await, test.bot("arb-2", "arb").await);
+    let press = |key: &str| Press {
+        scope: Scope::Fleet,
+        level: Level::Pause,
+        why: String::new(),
+        idempotency_key: key.to_owned(),
+        terms: andon::app::holds::Terms::default(),
+    };
+    let (operator, risk) = (test.actor("operator"), test.actor("risk"));
+    let ids = |placed: Vec<(Scope, Result<andon::app::holds::Placed, AppError>)>| -> Vec<HoldId> {
+        placed.into_iter().map(|(_, placed)| placed.unwrap().hold.id).collect()
+    };
+    let bots = vec![Scope::Bot(one.id.clone()), Scope::Bot(two.id.clone())];
+    let held = ids(test.app.place_several(&operator, bots.clone(), &press("a")).await);
+    let open = || test.app.fleet.view().open_holds().count();
+    assert!(test.app.prepare_releases(&operator, &held[0], "").await.is_err(), "a reason is asked for");
+    let act = test.app.prepare_releases(&operator, &held[0], "it is over").await.unwrap();
+    assert_eq!((act.act.kind.word(), act.stored.signers_needed), ("releases", 1), "each of them takes one");
+    assert!(matches!(test.sign("operator", &act).await.unwrap(), Outcome::Done(_)));
+    assert_eq!(open(), 0, "both, with one signature");
+    // One that takes two people makes the act take two, and whoever may not release one of them releases none.
+    let wide = vec![bots[0].clone(), Scope::Fleet];
+    let held = ids(test.app.place_several(&risk, wide, &press("b")).await);
+    let refused = test.app.prepare_releases(&operator, &held[0], "it is over").await;
+    assert!(matches!(&refused, Err(AppError::Conflict(why)) if why.iter().any(|why| why.contains("the whole fleet"))), "{refused:?}");
+    let act = test.app.prepare_releases(&risk, &held[0], "it is over").await.unwrap();
+    assert_eq!(act.stored.signers_needed, 2);
+    assert!(matches!(test.sign("risk", &act).await.unwrap(), Outcome::Waits));
+    assert!(test.sign("grid operator", &act).await.is_err(), "no second signer of a fleet's hold");
+    assert_eq!(open(), 2, "none before the second");
+    assert!(matches!(test.sign("lead", &act).await.unwrap(), Outcome::Done(_)));
+    assert_eq!(open(), 0);
+    let over = test.app.hold(&risk, &held[0]).await.unwrap();
+    let signers = test.app.signers_of_release(&over).await.unwrap();
+    assert_eq!(signers, [test.people["risk"].id.clone(), test.people["lead"].id.clone()], "both are named");
+    test.log_is_good().await;
+});

@@ -23,6 +23,7 @@ mod races;
 mod recovery;
 mod register;
 mod requests;
+mod retention;
 mod scopes;
 mod secrets;
 mod shell_agent;

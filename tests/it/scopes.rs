@@ -378,6 +378,21 @@ on_both!(an_agent_that_is_heard_and_takes_no_tightening_over_is_stopped, |fresh:
     assert_eq!(stop.kind, StopKind::LimitsNotAcknowledged);
     workers::limits::round(&two.test.app).await;
     assert_eq!(two.facts(0).stop.unwrap().epoch, stop.epoch, "once");
+    // Five seconds of contact: one that was away in between has been told with the answer to its first word.
+    let bot = two.bots[1].id.clone();
+    two.test.app.tighten_limits(&two.test.actor("operator"), &bot, &[("max_leverage".to_owned(), "1".to_owned())], "").await.unwrap();
+    let before = two.facts(1).stop.map(|stop| stop.epoch);
+    two.test.hand.forward_ms(8_000);
+    two.agents[1].limits_version = Some(0);
+    two.agents[1].check_in(&two.test.app).await.unwrap();
+    workers::limits::round(&two.test.app).await;
+    two.test.hand.forward_ms(4_000);
+    two.agents[1].check_in(&two.test.app).await.unwrap();
+    workers::limits::round(&two.test.app).await;
+    assert_eq!(two.facts(1).stop.map(|stop| stop.epoch), before, "4 s of contact");
+    two.test.hand.forward_ms(1_500);
+    workers::limits::round(&two.test.app).await;
+    assert_eq!(two.facts(1).stop.unwrap().kind, StopKind::LimitsNotAcknowledged, "5.5 s of contact, and it has spoken since");
     two.agents[0].limits_version = None;
     two.settle().await;
     assert_eq!(two.states()[0], State::Halted, "taking it over later starts nothing");

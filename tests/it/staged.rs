@@ -263,3 +263,26 @@ async fn the_pages_lead_from_the_choice_to_the_end() {
     assert_eq!(view.row.state, "ended");
     assert!(matches!(test.app.act(&test.actor("auditor"), &view.row.act_id).await.unwrap().act.kind, ActKind::Start { plan: Some(_), .. }));
 }
+
+#[tokio::test]
+async fn a_large_wave_goes_in_several_short_transactions_and_a_start_has_a_most() {
+    let mut staged = staged(fresh(Kind::Sqlite).await, 32).await;
+    staged.agents_speak().await;
+    for _ in 0..2 {
+        staged.pass(65).await;
+    }
+    staged.agents_speak().await;
+    assert_eq!((staged.running().len(), staged.state().await.0), (32, "done".to_owned()));
+    assert_eq!(staged.entries("staged_start.wave").await, 4, "one, four, and twenty-seven in two");
+    let rows = Tables::of(&staged.test.fresh).await.rows("bot_start").await;
+    assert_eq!(rows.len(), 32, "each once");
+    let many: Vec<BotId> = (0..1_001).map(|_| BotId::new()).collect();
+    let refused = |outcome: Result<ActView, AppError>| match outcome {
+        Err(AppError::Invalid(invalid)) => invalid.0[0].1.clone(),
+        other => panic!("{other:?}"),
+    };
+    let operator = staged.test.actor("operator");
+    assert!(refused(staged.test.app.prepare_start(&operator, &many[..101], &[]).await).contains("Start 100 bots at once at most"));
+    assert!(refused(prepared(&staged.test, &many).await).contains("1000 bots at most"));
+    staged.test.log_is_good().await;
+}

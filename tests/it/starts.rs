@@ -3,7 +3,7 @@
 use crate::harness::{
     agent::{Agent, ready},
     app::TestApp,
-    db::{Fresh, Kind, on_both},
+    db::{Fresh, Kind, fresh, on_both},
 };
 use crate::log::copy::Raw;
 use andon::{
@@ -128,6 +128,50 @@ on_both!(an_old_or_foreign_signature_starts_nothing, |fresh: Fresh| async move {
     let refused = test.app.sign(&actor, &one.stored.id, &ceremony.state, &answer).await.unwrap_err();
     assert!(refused.to_string().contains("expired"), "{refused}");
 });
+
+on_both!(a_wall_clock_that_jumps_makes_nobody_silent_and_delays_no_lapse, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let mut all = bots(&test, 1).await;
+    let (bot, agent) = &mut all[0];
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    for jump_ms in [3 * 3_600_000, -48 * 3_600_000, 45 * 3_600_000] {
+        test.hand.forward_ms(20_000);
+        test.hand.jump_ms(jump_ms);
+        workers::lapses::round(&test.app).await;
+        agent.settle(&test.app).await;
+        assert_eq!(agent.state, State::Active, "20 s of silence and a jump of {jump_ms} ms are no lapse");
+    }
+    test.hand.jump_ms(-48 * 3_600_000);
+    test.hand.forward_ms(31_000);
+    workers::lapses::round(&test.app).await;
+    let view = test.app.fleet.view();
+    assert_eq!(view.bot(&bot.id).unwrap().stop.as_ref().unwrap().kind, StopKind::Lapse, "31 s are, whatever the wall says");
+});
+
+#[tokio::test]
+async fn an_agent_of_another_replica_is_heard_by_what_it_writes_whatever_its_clock_says() {
+    let test = TestApp::new(fresh(Kind::Postgres).await).await;
+    let mut all = bots(&test, 1).await;
+    let (bot, agent) = &mut all[0];
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    let other = test.restarted().await;
+    other.load_seen().await.unwrap();
+    let stands = || other.fleet.view().bot(&bot.id).is_some_and(|bot| bot.stop.as_ref().is_some_and(|stop| stop.kind == StopKind::Lapse));
+    for jump_ms in [-3_600_000, 3_600_000] {
+        test.hand.forward_ms(25_000);
+        test.hand.jump_ms(jump_ms);
+        agent.settle(&test.app).await;
+        test.said_is_stored().await;
+        workers::lapses::round(&other).await;
+        assert!(!stands());
+        assert_eq!(other.silent_ms(&bot.id), Some(0), "heard when the row was seen to change");
+    }
+    test.hand.forward_ms(31_000);
+    workers::lapses::round(&other).await;
+    assert!(stands(), "nothing changed for 31 s");
+}
 
 on_both!(a_new_boot_and_a_lapse_are_stops, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
@@ -346,7 +390,7 @@ on_both!(an_ack_of_another_state_counts_also_on_disk, |fresh: Fresh| async move 
         test.hand.forward_ms(5);
         assert!(test.app.acknowledge(&live, &ack(state)).unwrap().wait().await);
     }
-    let stored = andon::storage::acks::ack_of_bot(&mut test.fresh.db.read().await.unwrap(), &bot.id, epoch).await.unwrap();
+    let stored = andon::storage::acks::ack_of_bots(&mut test.fresh.db.read().await.unwrap(), &[&bot.id], epoch).await.unwrap();
     let applied: Vec<_> =
         stored.iter().filter(|ack| ack.epoch == epoch && ack.step == andon::domain::Step::Applied).map(|ack| ack.state).collect();
     assert_eq!(applied, [Some(State::Halted)]);

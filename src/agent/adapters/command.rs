@@ -26,7 +26,7 @@
 mod run;
 
 use super::{Adapter, AdapterError, Finding, LeftOut, ReadBack, Runs, Traits, Wanted};
-use crate::agent::boot_clock::BootClock;
+use crate::agent::BootClock;
 use crate::domain::{Orders, State};
 use crate::protocol::{BlockedFrame, Report};
 use async_trait::async_trait;

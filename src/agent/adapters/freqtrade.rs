@@ -19,7 +19,7 @@ mod report;
 mod steps;
 
 use super::{Adapter, AdapterError, Finding, LeftOut, ReadBack, Resting, Runs, Traits, Wanted};
-use crate::agent::boot_clock::BootClock;
+use crate::agent::BootClock;
 use crate::domain::{Exits, Orders, Secret, State};
 use crate::protocol::{BlockedFrame, Report};
 use api::{Api, ApiError};

@@ -6,7 +6,7 @@
 //! `started PID`, `exited WORDS`, and `gone` when no child is left.
 
 use super::family;
-use crate::agent::boot_clock::BootClock;
+use crate::agent::BootClock;
 use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process_group, set_child_subreaper, set_parent_process_death_signal,
     setsid, wait,

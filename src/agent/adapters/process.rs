@@ -2,7 +2,7 @@
 //! process of it is left. What orders rest at the venue only the configured report command can tell. It is never restarted by itself.
 
 use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Traits, Wanted, family, launcher::Launch};
-use crate::agent::{boot_clock::BootClock, words::Words};
+use crate::agent::{BootClock, words::Words};
 use crate::domain::State;
 use crate::protocol::{MAX_BODY, Report};
 use async_trait::async_trait;

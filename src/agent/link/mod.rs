@@ -11,7 +11,7 @@ pub mod wire;
 
 pub use say::Sent;
 
-use super::{boot_clock::BootClock, brain::Patience, credential::Keeper, desk::DeskEnds, standing::Standing};
+use super::{BootClock, brain::Patience, credential::Keeper, desk::DeskEnds, standing::Standing};
 use crate::domain::{BootId, Clock, InstallationId};
 use crate::protocol::DirectiveFrame;
 use std::{

@@ -6,9 +6,10 @@ use crate::audit::{Event, tree};
 use crate::authz::Actor;
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
-    ActKind, AgentId, Audience, BotFacts, BotId, Epoch, Grant, HoldId, Notice, NoticeKind, StartPlan, StopFact, StopKind, UserId,
-    hold::Release, role,
+    ActKind, AgentId, Audience, BotFacts, BotId, Epoch, Grant, HeldEnd, HoldId, Notice, NoticeKind, StartPlan, StopFact, StopKind,
+    Timestamp, UserId, hold::Release, role,
 };
+use crate::fleet::View;
 use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, users::User};
 use data_encoding::BASE64URL_NOPAD;
 use std::sync::Arc;
@@ -45,28 +46,67 @@ async fn check_alone(open: &mut OpenAct<'_>, act: &ActView) -> Result<(), AppErr
     Ok(())
 }
 
-/// Starts one bot of an act: the leaf at this place of its tree.
-pub(crate) async fn start_leaf_of(
+/// The leaves of an act as they are written, each with its proof: computed once, before anybody waits for them.
+pub(crate) struct Leaves {
+    bytes: Vec<Vec<u8>>,
+    proofs: Vec<Vec<tree::Hash>>,
+}
+
+impl Leaves {
+    pub(crate) fn of(act: &ActView) -> Result<Self, AppError> {
+        let bytes = super::prepare::leaf_bytes(&act.detail.leaves)?;
+        Ok(Self { proofs: tree::inclusions(&bytes), bytes })
+    }
+    fn start(&self, act: &ActView, n: usize, (epoch, at): (Epoch, Timestamp)) -> Result<BotStart, AppError> {
+        let (Some(leaf), Some(bytes), Some(proof)) = (act.detail.leaves.get(n), self.bytes.get(n), self.proofs.get(n)) else {
+            return Err(AppError::NotFound("bot"));
+        };
+        let proof: Vec<String> = proof.iter().map(|hash| BASE64URL_NOPAD.encode(hash)).collect();
+        Ok(BotStart {
+            bot_id: leaf.bot.clone(),
+            epoch,
+            act_id: act.stored.id.clone(),
+            leaf_index: n as i64,
+            leaf: String::from_utf8_lossy(bytes).into_owned(),
+            proof: serde_json::to_string(&proof).map_err(AppError::internal)?,
+            at,
+            applied_at: None,
+        })
+    }
+}
+
+/// Starts the bots of an act at these places of its tree.
+pub(crate) async fn start_leaves(
     open: &mut OpenAct<'_>,
     act: &ActView,
-    bytes: &[Vec<u8>],
-    (n, epoch): (usize, Epoch),
+    leaves: &Leaves,
+    which: impl Iterator<Item = usize>,
+    epoch: Epoch,
 ) -> Result<(), AppError> {
-    let leaf = act.detail.leaves.get(n).ok_or(AppError::NotFound("bot"))?;
-    let proof: Vec<String> = tree::inclusion(bytes, n).iter().map(|hash| BASE64URL_NOPAD.encode(hash)).collect();
-    let start = BotStart {
-        bot_id: leaf.bot.clone(),
-        epoch,
-        act_id: act.stored.id.clone(),
-        leaf_index: n as i64,
-        leaf: bytes.get(n).map(|b| String::from_utf8_lossy(b).into_owned()).unwrap_or_default(),
-        proof: serde_json::to_string(&proof).map_err(AppError::internal)?,
-        at: open.now(),
-        applied_at: None,
-    };
-    storage::starts::start_insert(open.tx(), &start).await?;
-    storage::bots::bot_set_start(open.tx(), &leaf.bot, epoch).await?;
-    Ok(())
+    let at = open.now();
+    let starts: Vec<BotStart> = which.map(|n| leaves.start(act, n, (epoch, at))).collect::<Result<_, _>>()?;
+    storage::starts::start_insert_all(open.tx(), &starts).await?;
+    let bots: Vec<BotId> = starts.into_iter().map(|start| start.bot_id).collect();
+    Ok(storage::bots::bot_set_start(open.tx(), &bots, epoch).await?)
+}
+
+/// Ends one hold; answers with its entry.
+async fn release_one(
+    open: &mut OpenAct<'_>,
+    act: &ActView,
+    view: &View,
+    (id, epoch, why): (&HoldId, Epoch, &str),
+) -> Result<Event, AppError> {
+    let hold = storage::holds::hold_by_id(open.tx(), id).await?.ok_or(AppError::NotFound("hold"))?;
+    if !hold.is_open() {
+        return Err(AppError::conflict("this hold was released a moment ago"));
+    }
+    may_end_now(&hold, open.now())?;
+    App::kill_is_settled(view, &hold)?;
+    let by = act.stored.made_by.clone();
+    let release = Release { epoch, at: open.now(), by, why: why.to_owned() };
+    storage::holds::hold_release(open.tx(), id, &release).await?;
+    Ok(Event::HoldReleased { hold: id.clone(), why: why.to_owned(), signed: signed_act(act)? })
 }
 
 impl App {
@@ -74,6 +114,7 @@ impl App {
         check_alone(open, act).await?;
         match &act.act.kind {
             ActKind::Release { hold, why, .. } => self.carry_release(open, act, epoch, (hold, why)).await,
+            ActKind::Releases { holds, why } => self.carry_releases(open, act, epoch, (holds, why)).await,
             ActKind::Start { root, plan, .. } => self.carry_start(open, act, epoch, (root, plan.as_ref())).await,
             ActKind::EnrolmentCode { bot } => self.carry_code(open, act, bot).await,
             ActKind::AgentConfirm { agent, bot, fingerprint } => self.carry_confirm(open, act, (agent, bot, fingerprint)).await,
@@ -124,17 +165,29 @@ impl App {
         epoch: Epoch,
         (id, why): (&HoldId, &str),
     ) -> Result<Effect, AppError> {
-        let hold = storage::holds::hold_by_id(open.tx(), id).await?.ok_or(AppError::NotFound("hold"))?;
-        if !hold.is_open() {
-            return Err(AppError::conflict("this hold was released a moment ago"));
-        }
-        may_end_now(&hold, open.now())?;
-        Self::kill_is_settled(&self.view_in(open.tx()).await?, &hold)?;
-        let by = act.stored.made_by.clone();
-        let release = Release { epoch, at: open.now(), by, why: why.to_owned() };
-        storage::holds::hold_release(open.tx(), id, &release).await?;
-        let event = Event::HoldReleased { hold: id.clone(), why: why.to_owned(), signed: signed_act(act)? };
+        let view = self.view_in(open.tx()).await?;
+        let event = release_one(open, act, &view, (id, epoch, why)).await?;
         Ok(Effect { event, outcome: Outcome::Done(format!("/holds/{id}")), after: None })
+    }
+
+    /// All of them or none, each with an entry of its own.
+    async fn carry_releases(
+        &self,
+        open: &mut OpenAct<'_>,
+        act: &ActView,
+        epoch: Epoch,
+        (holds, why): (&[HeldEnd], &str),
+    ) -> Result<Effect, AppError> {
+        let view = self.view_in(open.tx()).await?;
+        let mut last = None;
+        for held in holds {
+            let event = release_one(open, act, &view, (&held.hold, epoch, why)).await?;
+            if let Some(before) = last.replace(event) {
+                open.record(before).await?;
+            }
+        }
+        let event = last.ok_or(AppError::NotFound("hold"))?;
+        Ok(Effect { event, outcome: Outcome::Done("/holds".to_owned()), after: None })
     }
 
     async fn carry_start(
@@ -145,26 +198,25 @@ impl App {
         (root, plan): (&str, Option<&StartPlan>),
     ) -> Result<Effect, AppError> {
         let leaves = &act.detail.leaves;
-        let bytes = super::prepare::leaf_bytes(leaves)?;
-        if BASE64URL_NOPAD.encode(&tree::tree_hash(&bytes)) != *root {
+        let written = Leaves::of(act)?;
+        if BASE64URL_NOPAD.encode(&tree::tree_hash(&written.bytes)) != *root {
             return Err(AppError::conflict("the bytes of this act are not those that were signed"));
         }
         let view = self.view_in(open.tx()).await?;
+        let told = self.acks_of(open.tx(), &view, leaves.iter().filter_map(|leaf| view.bot(&leaf.bot)).map(AsRef::as_ref)).await?;
         let mut reasons = Vec::new();
         for leaf in leaves {
             let bot = view.bot(&leaf.bot).ok_or(AppError::NotFound("bot"))?;
-            let open_reasons = self.start_obstacles(open.tx(), &view, bot, leaf).await?;
+            let open_reasons = self.obstacles_with(&view, bot, leaf, &told);
             reasons.extend(open_reasons.into_iter().map(|o| format!("{}: {} ({})", bot.name, o.what, o.who)));
         }
         if !reasons.is_empty() {
             return Err(AppError::Conflict(reasons));
         }
         if let Some(plan) = plan {
-            return self.begin_staged(open, act, epoch, (root, plan)).await;
+            return self.begin_staged(open, act, (&written, epoch), (root, plan)).await;
         }
-        for n in 0..leaves.len() {
-            start_leaf_of(open, act, &bytes, (n, epoch)).await?;
-        }
+        start_leaves(open, act, &written, 0..leaves.len(), epoch).await?;
         let event =
             Event::BotsStarted { bots: leaves.iter().map(|l| l.bot.clone()).collect(), root: root.to_owned(), signed: signed_act(act)? };
         let next = match leaves.as_slice() {

@@ -13,7 +13,7 @@ pub mod sign;
 use super::{App, AppError, Invalid};
 use crate::authn::NewKey;
 use crate::authz::{self, Action, Actor, Permit, Resource};
-use crate::domain::{Act, ActId, ActKind, StartLeaf, TeamId, TokenScope, act, token::TOKEN_DAYS};
+use crate::domain::{Act, ActId, ActKind, HeldEnd, StartLeaf, TeamId, TokenScope, act, token::TOKEN_DAYS};
 use crate::storage::{
     self,
     acts::{StoredAct, StoredSignature},
@@ -183,6 +183,14 @@ impl App {
                 let hold = view.open_hold(hold).ok_or_else(|| AppError::conflict("this hold is released already"))?;
                 authz::check(actor, Action::ReleaseHold, &self.hold_resource(hold))?
             }
+            ActKind::Releases { holds, .. } => {
+                let mut permit = None;
+                for HeldEnd { hold, .. } in holds {
+                    let hold = view.open_hold(hold).ok_or_else(|| AppError::conflict("one of these holds is released already"))?;
+                    permit = Some(authz::check(actor, Action::ReleaseHold, &self.hold_resource(hold))?);
+                }
+                permit.ok_or_else(|| AppError::conflict("there is no hold to release"))?
+            }
             ActKind::Start { .. } => {
                 let mut permit = None;
                 for leaf in &detail.leaves {
@@ -237,18 +245,33 @@ impl App {
         match &act.act.kind {
             ActKind::Release { hold, .. } => {
                 let hold = view.open_hold(hold).ok_or_else(|| AppError::conflict("this hold is released already"))?;
-                let resource = self.hold_resource(hold);
-                let permit = authz::check(actor, Action::SecondRelease, &resource)?;
-                let grants = |id| self.people_book.user(id).map(|user| user.grants.clone()).unwrap_or_default();
-                let first = act.signatures.first().map(|signature| grants(&signature.user_id)).unwrap_or_default();
-                let second = actor.user().map(grants).unwrap_or_default();
-                authz::may_release_together(&first, &second, &resource).map_err(AppError::conflict)?;
-                Ok(permit)
+                self.may_second_release(actor, act, hold)
+            }
+            ActKind::Releases { holds, .. } => {
+                let mut permit = None;
+                for HeldEnd { hold, .. } in holds {
+                    let hold = view.open_hold(hold).ok_or_else(|| AppError::conflict("one of these holds is released already"))?;
+                    // Each under its own rule: what one person releases alone needs nothing of the second.
+                    if prepare::signers_of(hold) > 1 {
+                        permit = Some(self.may_second_release(actor, act, hold)?);
+                    }
+                }
+                permit.ok_or_else(|| AppError::conflict("this act needs one signature only"))
             }
             ActKind::Start { .. } => Ok(authz::check(actor, Action::SecondStart, &Resource::Installation)?),
             ActKind::Drill { .. } => Ok(authz::check(actor, Action::SecondDrill, &Resource::Installation)?),
             _ => Err(AppError::conflict("this act needs one signature only")),
         }
+    }
+
+    fn may_second_release(&self, actor: &Actor, act: &ActView, hold: &crate::domain::Hold) -> Result<Permit, AppError> {
+        let resource = self.hold_resource(hold);
+        let permit = authz::check(actor, Action::SecondRelease, &resource)?;
+        let grants = |id| self.people_book.user(id).map(|user| user.grants.clone()).unwrap_or_default();
+        let first = act.signatures.first().map(|signature| grants(&signature.user_id)).unwrap_or_default();
+        let second = actor.user().map(grants).unwrap_or_default();
+        authz::may_release_together(&first, &second, &resource).map_err(AppError::conflict)?;
+        Ok(permit)
     }
 
     /// What a hold is to the policy.

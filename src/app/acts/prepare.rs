@@ -6,11 +6,18 @@ use crate::audit::{Event, tree};
 use crate::authz::{self, Action, Actor};
 use crate::crypto::token;
 use crate::domain::{
-    Act, ActId, ActKind, BotId, Hold, HoldId, Level, PlacerKind, RecoveryId, Scope, StartLeaf, StartPlan, Timestamp, UserId, act,
+    Act, ActId, ActKind, BotId, HeldEnd, Hold, HoldId, Level, PlacerKind, RecoveryId, Scope, StartLeaf, StartPlan, Timestamp, UserId, act,
     recovery as rules, role, text,
 };
-use crate::storage::{self, Lane, acts::StoredAct};
+use crate::fleet::View;
+use crate::storage::{self, Conn, Lane, acts::StoredAct};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use std::sync::Arc;
+
+/// Bots that one act starts at once, at most.
+pub const AT_ONCE: usize = 100;
+/// Bots of a start in waves, at most.
+pub const IN_WAVES: usize = 1_000;
 
 /// Refuses the end of a hold before the moment that its press named.
 pub(super) fn may_end_now(hold: &Hold, now: Timestamp) -> Result<(), AppError> {
@@ -23,23 +30,84 @@ pub(super) fn may_end_now(hold: &Hold, now: Timestamp) -> Result<(), AppError> {
     }
 }
 
+/// Holds that one act releases together, at most: what is signed stays readable, and what happens one short transaction.
+const TOGETHER: usize = 50;
+
+fn release_why(why: &str) -> Result<String, AppError> {
+    let mut invalid = Invalid::default();
+    let Some(why) = invalid.check("why", "The reason", text::why(why)) else { return Err(invalid.into()) };
+    if why.is_empty() {
+        return Err(Invalid::one("why", "Give the reason why this may end").into());
+    }
+    Ok(why)
+}
+
+fn held_end(hold: &Hold) -> HeldEnd {
+    HeldEnd { hold: hold.id.clone(), level: hold.level, scope: hold.scope.in_one(), placed_epoch: hold.epoch }
+}
+
+/// How many sign the release of a hold. One bot: one. Wider, or kill, or placed by risk or by a trigger: two.
+pub(super) fn signers_of(hold: &Hold) -> i64 {
+    let plain = matches!(hold.scope, Scope::Bot(_)) && hold.level < Level::Kill;
+    if plain && !hold.placed_by.as_risk && hold.placed_by.kind != PlacerKind::Trigger { 1 } else { 2 }
+}
+
 impl App {
     /// Prepares the end of a hold.
     ///
     /// # Errors
     /// `Denied`; `Invalid` without a reason; `Conflict` when it has ended, or is not recorded yet.
     pub async fn prepare_release(&self, actor: &Actor, hold: &HoldId, why: &str) -> Result<ActView, AppError> {
-        let mut invalid = Invalid::default();
-        let Some(why) = invalid.check("why", "The reason", text::why(why)) else { return Err(invalid.into()) };
-        if why.is_empty() {
-            return Err(Invalid::one("why", "Give the reason why this may end").into());
-        }
+        let why = release_why(why)?;
         let view = self.fleet.view();
         let hold = view.open_hold(hold).ok_or_else(|| AppError::conflict("this hold is released already, or never was"))?;
+        self.may_release_now(actor, &view, hold).await?;
+        let HeldEnd { hold: id, level, scope, placed_epoch } = held_end(hold);
+        let kind = ActKind::Release { hold: id, level, scope, placed_epoch, why };
+        self.prepare(actor, kind, Detail::default(), signers_of(hold)).await
+    }
+
+    /// Prepares the end of a hold together with those that the same press placed and that stand still, as one act: each under its own rule, so
+    /// that whoever asks must be allowed each of them, and a second person signs when any of them takes one.
+    ///
+    /// # Errors
+    /// As for one; `Conflict` with what stands in the way of any of them, each by name.
+    pub async fn prepare_releases(&self, actor: &Actor, hold: &HoldId, why: &str) -> Result<ActView, AppError> {
+        let view = self.fleet.view();
+        let press = view.open_hold(hold).and_then(|hold| hold.press.clone());
+        let all: Vec<&Arc<Hold>> = view.open_holds().filter(|other| press.is_some() && other.press == press).collect();
+        if all.len() < 2 {
+            return self.prepare_release(actor, hold, why).await;
+        }
+        if all.len() > TOGETHER {
+            return Err(AppError::conflict(format!("{TOGETHER} holds are released together at most; these are {}", all.len())));
+        }
+        let why = release_why(why)?;
         let mut reasons = Vec::new();
-        if view.unrecorded().iter().any(|h| h.id == hold.id) {
+        for hold in &all {
+            let words = self.scope_words(&hold.scope);
+            match self.may_release_now(actor, &view, hold).await {
+                Ok(()) => {}
+                Err(AppError::Conflict(open)) => reasons.extend(open.into_iter().map(|open| format!("{words}: {open}"))),
+                Err(AppError::Denied(_)) => reasons.push(format!("{words}: you may not release it ({})", who_releases(hold))),
+                Err(error) => return Err(error),
+            }
+        }
+        if !reasons.is_empty() {
+            return Err(AppError::Conflict(reasons));
+        }
+        let signers = all.iter().map(|hold| signers_of(hold)).max().unwrap_or(2);
+        let kind = ActKind::Releases { holds: all.iter().map(|hold| held_end(hold)).collect(), why };
+        self.prepare(actor, kind, Detail::default(), signers).await
+    }
+
+    async fn may_release_now(&self, actor: &Actor, view: &View, hold: &Hold) -> Result<(), AppError> {
+        let mut reasons = Vec::new();
+        if view.unrecorded().iter().any(|other| other.id == hold.id) {
             reasons
                 .push("this hold is not recorded yet; it can be released once the database is back (whoever runs the database)".to_owned());
+        } else {
+            self.takes_stops(&mut *self.db.read().await?).await?;
         }
         if self.site.is_foreign() {
             reasons.push("this server runs on another site's copy (two people take the site over: andon recover --take-over)".to_owned());
@@ -47,7 +115,7 @@ impl App {
         if authz::check(actor, Action::ReleaseHold, &self.hold_resource(hold)).is_err() {
             reasons.push(format!("you may not release it ({})", who_releases(hold)));
         }
-        for open in [may_end_now(hold, self.clock.now()), Self::kill_is_settled(&view, hold)] {
+        for open in [may_end_now(hold, self.clock.now()), Self::kill_is_settled(view, hold)] {
             if let Err(AppError::Conflict(open)) = open {
                 reasons.extend(open);
             }
@@ -57,15 +125,23 @@ impl App {
         }
         // A single reason is answered as what it is: not allowed, or not now.
         self.may_prepare_release(actor, hold)?;
-        if !reasons.is_empty() {
-            return Err(AppError::Conflict(reasons));
+        if reasons.is_empty() { Ok(()) } else { Err(AppError::Conflict(reasons)) }
+    }
+
+    /// Refuses what would let a bot do more while a stop waits for the database or for the log: nobody asks them for less than they take.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn takes_stops(&self, conn: &mut Conn) -> Result<(), AppError> {
+        let waits = |what: &str| AppError::Unavailable(storage::Error::Unreadable(format!("a stop waits for {what}")));
+        if !self.fleet.view().unrecorded().is_empty() {
+            return Err(waits("the database"));
         }
-        let scope = hold.scope.in_one();
-        // One bot: one signature. Wider, or kill, or placed by risk or by a trigger: two.
-        let plain = matches!(hold.scope, Scope::Bot(_)) && hold.level < Level::Kill;
-        let signers = if plain && !hold.placed_by.as_risk && hold.placed_by.kind != PlacerKind::Trigger { 1 } else { 2 };
-        let kind = ActKind::Release { hold: hold.id.clone(), level: hold.level, scope, placed_epoch: hold.epoch, why };
-        self.prepare(actor, kind, Detail::default(), signers).await
+        // A frozen log says itself what it is.
+        if self.log.gate().frozen().is_none() && !storage::holds::hold_without_entry(conn).await?.is_empty() {
+            return Err(waits("the log"));
+        }
+        Ok(())
     }
 
     fn may_prepare_release(&self, actor: &Actor, hold: &crate::domain::Hold) -> Result<(), AppError> {
@@ -94,16 +170,22 @@ impl App {
         let mut ids = bots.to_vec();
         ids.sort();
         ids.dedup();
+        fits(ids.len(), waves.is_some())?;
         let mut leaves = Vec::with_capacity(ids.len());
         let mut reasons = Vec::new();
         {
             let mut tx = self.db.read().await?;
+            self.takes_stops(&mut tx).await?;
             let view = self.view_in(&mut tx).await?;
-            for id in &ids {
-                let bot = view.bot(id).ok_or(AppError::NotFound("bot"))?;
+            let bots: Vec<_> = ids.iter().filter_map(|id| view.bot(id)).collect();
+            if bots.len() != ids.len() {
+                return Err(AppError::NotFound("bot"));
+            }
+            let told = self.acks_of(&mut tx, &view, bots.iter().map(|bot| bot.as_ref())).await?;
+            for (id, bot) in ids.iter().zip(bots) {
                 let looked = checked_at_venue.contains(id);
                 let leaf = self.start_leaf(&view, bot, looked);
-                let open = self.start_obstacles(&mut tx, &view, bot, &leaf).await?;
+                let open = self.obstacles_with(&view, bot, &leaf, &told);
                 reasons.extend(open.into_iter().map(|o| format!("{}: {} ({})", bot.name, o.what, o.who)));
                 leaves.push(leaf);
             }
@@ -246,6 +328,21 @@ pub struct Waves {
     pub canary: BotId,
     /// How long every bot that was started must have been as it should before the next wave, seconds.
     pub settle_s: u64,
+}
+
+/// Refuses more bots than one act can start, before anybody signs: what is signed must fit into one entry, and what happens at once into one short
+/// transaction.
+fn fits(bots: usize, is_in_waves: bool) -> Result<(), AppError> {
+    match is_in_waves {
+        true if bots > IN_WAVES => {
+            Err(Invalid::one("bot", format!("Choose {IN_WAVES} bots at most: {bots} are too many for one start")).into())
+        }
+        false if bots > AT_ONCE => {
+            let words = format!("Start {AT_ONCE} bots at once at most; {bots} go in waves, or in several starts");
+            Err(Invalid::one("bot", words).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The plan over these leaves.

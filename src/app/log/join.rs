@@ -9,9 +9,14 @@ use crate::app::{AppError, audit::verify_log_noting};
 use crate::audit::{Actor, Canonical, Checkpoint, Event, Frontier, Note, Record, Report, SigningKey, VerifierKey, number};
 use crate::authn::Keys;
 use crate::domain::Clock;
-use crate::storage::{self, Db, Lane, checkpoints::StoredCheckpoint};
+use crate::storage::{self, Db, Lane, checkpoints::StoredCheckpoint, sites::Site};
 use data_encoding::HEXLOWER;
-use std::path::Path;
+use std::{path::Path, time::Duration};
+
+/// How often it is looked whether a server of the installation counted on.
+const LISTENS_EVERY_MS: u64 = 250;
+/// How long a new replica listens for one.
+pub const LISTENS_MS: u64 = 15_000;
 
 /// What came of it.
 #[derive(Debug, Clone)]
@@ -22,6 +27,8 @@ pub struct Joined {
     pub size: u64,
     /// The root over them, hex.
     pub root: String,
+    /// The state folder is a site of the installation: its server renews leases.
+    pub is_site: bool,
 }
 
 /// Who joins, and to what.
@@ -40,6 +47,8 @@ pub struct Joining<'a> {
     pub node: &'a str,
     /// Keys that are trusted from elsewhere; none: those that the log records.
     pub keys: &'a [VerifierKey],
+    /// How long a server of the installation is listened for, milliseconds: its servers count on every five seconds ([`LISTENS_MS`]).
+    pub listens_ms: u64,
 }
 
 /// Verifies the log and writes the mark. A mark that no key here signed (the key was lost, or another took its place) is replaced, once the
@@ -52,11 +61,13 @@ pub async fn join(joining: &Joining<'_>) -> Result<Joined, AppError> {
     let origin = storage::audit::audit_head(&mut *db.read().await?).await?.origin;
     let incarnation = number::incarnation(&origin);
     let key = own_key(state_dir, &origin)?;
-    let before = mark_before(state_dir, &origin, key.as_ref())?;
+    let (site, _) = files::site(state_dir).map_err(AppError::internal)?;
+    let standing = standing(joining, &site).await?;
+    // One that joined while no server of the installation was there joins again, for the site.
+    let before = mark_before(state_dir, &origin, key.as_ref(), standing == Standing::Beside)?;
     let earlier = earlier_mark(state_dir, &origin)?;
     let marks: Vec<&Note> = before.iter().map(|(note, _)| note).chain(&earlier).collect();
     let log = verified(joining, &marks).await?;
-    let (site, _) = files::site(state_dir).map_err(AppError::internal)?;
     let key = match key {
         Some(key) => key,
         None => files::make_key(state_dir, &origin).map_err(AppError::internal)?,
@@ -64,15 +75,18 @@ pub async fn join(joining: &Joining<'_>) -> Result<Joined, AppError> {
     let vkey = key.verifier().to_string();
     let mut tx = db.write(Lane::Normal).await?;
     if !storage::checkpoints::log_keys(&mut tx).await?.contains(&vkey) {
-        storage::checkpoints::log_key_add(&mut tx, &vkey, joining.node, clock.now()).await?;
+        let fits = storage::checkpoints::log_key_add(&mut tx, &origin, &vkey, (joining.node, clock.now())).await?;
+        if !fits {
+            return Err(AppError::conflict("the log was recovered meanwhile and goes on under a new incarnation: join again"));
+        }
     }
     let (size, root) = (log.mark.size, HEXLOWER.encode(&log.mark.root));
     let event =
         Event::ReplicaJoined { key_id: key.verifier().id(), vkey: vkey.clone(), size, root: root.clone(), checkpoint: log.checkpoint };
     let record = Record { actor: Actor::host(joining.user), ts: clock.now(), happened_at: None, node: joining.node.to_owned(), event };
     storage::audit::audit_append(&mut tx, &Canonical::new(&record).map_err(AppError::internal)?).await?;
-    // Whoever joined with the whole log at hand is a site of this installation.
-    if storage::sites::site_record(&mut tx, &site, joining.node, clock.now()).await? {
+    // Only beside a server of the installation: a copy of the database holds the whole log as well (ruling H14).
+    if standing == Standing::Beside && storage::sites::site_record(&mut tx, &site, joining.node, clock.now()).await? {
         let event = Event::SiteRecorded { site, node: joining.node.to_owned() };
         let record = Record { actor: Actor::host(joining.user), ts: clock.now(), happened_at: None, node: joining.node.to_owned(), event };
         storage::audit::audit_append(&mut tx, &Canonical::new(&record).map_err(AppError::internal)?).await?;
@@ -83,7 +97,47 @@ pub async fn join(joining: &Joining<'_>) -> Result<Joined, AppError> {
         files::put_back_mark(state_dir, incarnation, before.as_ref().map(|(_, text)| text.as_str())).map_err(AppError::internal)?;
         return Err(error.into());
     }
-    Ok(Joined { vkey, size, root })
+    Ok(Joined { vkey, size, root, is_site: matches!(standing, Standing::Site | Standing::Beside) })
+}
+
+/// How a state folder stands to the installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It is one of its sites, or there is none on record yet.
+    Site,
+    /// It is none, and a server of one runs on this very database.
+    Beside,
+    /// It is none, and this may be a copy.
+    Alone,
+}
+
+async fn standing(joining: &Joining<'_>, site: &str) -> Result<Standing, AppError> {
+    let sites = storage::sites::site_all(&mut *joining.db.read().await?).await?;
+    let own = sites.iter().find(|known| known.id == site);
+    if sites.is_empty() || own.is_some_and(|own| own.ended_at.is_none()) {
+        return Ok(Standing::Site);
+    }
+    if joining.db.is_embedded() {
+        return Err(AppError::conflict(
+            "this state folder is not a site of the installation, and an embedded database has one server: put that server's state folder back, or \
+             let two people take the site over: andon recover --take-over",
+        ));
+    }
+    // Whom another site took over from comes back by two people as well.
+    let may_be = own.is_none() && beats_on(joining, &sites).await?;
+    Ok(if may_be { Standing::Beside } else { Standing::Alone })
+}
+
+/// Waits for a server of a site to count on. A copy of the database has none that does.
+async fn beats_on(joining: &Joining<'_>, before: &[Site]) -> Result<bool, AppError> {
+    let counts = |now: &Site| now.ended_at.is_none() && before.iter().any(|site| site.id == now.id && site.beats < now.beats);
+    for _ in 0..=joining.listens_ms / LISTENS_EVERY_MS {
+        tokio::time::sleep(Duration::from_millis(LISTENS_EVERY_MS)).await;
+        if storage::sites::site_all(&mut *joining.db.read().await?).await?.iter().any(counts) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The key of this log that lies in the state folder. One that cannot be understood is as good as none; one that cannot be read may be the
@@ -127,9 +181,9 @@ fn earlier_mark(state_dir: &Path, origin: &str) -> Result<Option<Note>, AppError
 }
 
 /// The mark that lies in the state folder and does not do, with its text.
-fn mark_before(state_dir: &Path, origin: &str, key: Option<&SigningKey>) -> Result<Option<(Note, String)>, AppError> {
+fn mark_before(state_dir: &Path, origin: &str, key: Option<&SigningKey>, may_have: bool) -> Result<Option<(Note, String)>, AppError> {
     match files::read_mark_of(state_dir, number::incarnation(origin)) {
-        Ok(Some((note, _))) if key.is_some_and(|key| note.verify(key.verifier()).is_ok()) => {
+        Ok(Some((note, _))) if !may_have && key.is_some_and(|key| note.verify(key.verifier()).is_ok()) => {
             Err(AppError::conflict("this state folder has a tide mark already; a replica joins once"))
         }
         Ok(Some((note, text))) => Ok(Some((of_this_log(note, origin)?, text))),

@@ -2,8 +2,8 @@
 
 use super::{Frozen, files, sink};
 use crate::app::{App, AppError};
-use crate::audit::{Frontier, Note, number, record::leaf_hash, tree::Hash};
-use crate::domain::{BotId, Epoch, Timestamp};
+use crate::audit::{Canonical, Event, Frontier, Note, number, record::leaf_hash, tree::Hash};
+use crate::domain::{BotId, Epoch, HoldId, Level, Scope, Timestamp};
 use crate::storage::{self, audit::Head};
 use std::sync::Arc;
 
@@ -32,6 +32,19 @@ pub struct InSink {
     pub entries: u64,
     /// Its last checkpoint.
     pub checkpoint: Option<String>,
+    /// Holds whose placing only the sink has, and not their release.
+    pub holds: Vec<LostHold>,
+}
+
+/// A hold that the database lost: its placing is known from the sink alone. Whoever lets the site go on must know of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostHold {
+    id: HoldId,
+    level: Level,
+    scope: Option<Scope>,
+    by: String,
+    at: Timestamp,
+    why: String,
 }
 
 /// Everything that is known.
@@ -49,6 +62,8 @@ pub struct Known {
     pub mark: Option<String>,
     /// The sink; none: there is none, or it cannot be read.
     pub sink: Option<InSink>,
+    /// Holds that only the sink has, in words: `pause of bot arb-1 by M. Okafor, 2026-11-23 03:12:07Z: venue outage`.
+    pub lost_holds: Vec<String>,
     /// What agents say, the highest first.
     pub reported: Vec<Reported>,
     /// Why the log takes nothing.
@@ -135,6 +150,10 @@ impl Known {
                 format!("sink                {} entries; {from} to {to} are known only from it", sink.entries)
             }
         });
+        if !self.lost_holds.is_empty() {
+            lines.push(format!("holds lost          {}, known only from the sink and not in the database:", self.lost_holds.len()));
+            lines.extend(self.lost_holds.iter().map(|hold| format!("  {hold}")));
+        }
         let ahead: Vec<&Reported> = self.ahead().collect();
         lines.push(format!(
             "agents              {} have said something, {} of them have seen more than the database",
@@ -161,16 +180,23 @@ impl App {
             (head, epoch, last.map(|row| (row.kind, Timestamp(row.ts))), checkpoint.map(|stored| stored.note))
         };
         let settings = self.log.settings.get().cloned();
-        let origin = head.origin.clone();
+        let (origin, size) = (head.origin.clone(), head.size.unsigned_abs());
         let outside = tokio::task::spawn_blocking(move || {
             let settings = settings?;
             let mark = files::read_mark_as_written(&settings.state_dir).ok().flatten().map(|(_, text)| text);
-            Some((mark, settings.sink.and_then(|dir| in_sink(&sink::folder(&dir, &origin)))))
+            Some((mark, settings.sink.and_then(|dir| in_sink(&sink::folder(&dir, &origin), size))))
         });
         let (mark, sink) = outside.await.map_err(AppError::internal)?.unwrap_or_default();
         let frozen = self.log.gate().frozen();
         let is_foreign = self.site.is_foreign();
-        Ok(Known { head, epoch, last_entry, checkpoint, mark, sink, reported: self.reported(), frozen, is_foreign })
+        let lost_holds = sink.iter().flat_map(|sink| &sink.holds).map(|hold| self.lost_words(hold)).collect();
+        Ok(Known { head, epoch, last_entry, checkpoint, mark, sink, lost_holds, reported: self.reported(), frozen, is_foreign })
+    }
+
+    fn lost_words(&self, hold: &LostHold) -> String {
+        let scope = hold.scope.as_ref().map_or_else(|| "something that is not known here".to_owned(), |scope| self.scope_words(scope));
+        let why = if hold.why.is_empty() { String::new() } else { format!(": {}", hold.why) };
+        format!("{} of {scope} by {}, {}{why}", hold.level, hold.by, hold.at.plain())
     }
 
     fn reported(&self) -> Vec<Reported> {
@@ -199,9 +225,31 @@ impl App {
     }
 }
 
-/// None when there is no sink there, or it cannot be read.
-fn in_sink(folder: &std::path::Path) -> Option<InSink> {
+/// None when there is no sink there, or it cannot be read. `size`: how many entries the database has.
+fn in_sink(folder: &std::path::Path, size: u64) -> Option<InSink> {
     let checkpoint = sink::checkpoints(folder).ok()?.0.pop().map(|line| line.note);
-    let entries = sink::scan(folder, u64::MAX).ok()?.frontier.size();
-    Some(InSink { entries, checkpoint })
+    let (mut entries, mut holds) = (0, Vec::new());
+    if let Some(mut lines) = sink::Lines::of(&folder.join(sink::ENTRIES)).ok()? {
+        while let Some(line) = lines.next_line().ok()? {
+            entries += 1;
+            if entries > size {
+                note_hold(&mut holds, line);
+            }
+        }
+    }
+    Some(InSink { entries, checkpoint, holds })
+}
+
+/// Takes an entry's hold down, or its end. What cannot be read names none.
+fn note_hold(holds: &mut Vec<LostHold>, line: Vec<u8>) {
+    match Canonical::from_stored(line).and_then(|entry| entry.event()) {
+        Ok(Event::HoldPlaced { hold, level, scope, why, by, pressed_at_us, bot, team, named, .. }) => {
+            let id = bot.map(|bot| bot.to_string()).or_else(|| team.map(|team| team.to_string())).or(named);
+            let scope = Scope::from_one(&id.map_or_else(|| scope.clone(), |id| format!("{scope}:{id}")));
+            let by = by.split_once(": ").map_or(by.clone(), |(_, name)| name.to_owned());
+            holds.push(LostHold { id: hold, level, scope, by, at: Timestamp(pressed_at_us), why });
+        }
+        Ok(Event::HoldReleased { hold, .. }) => holds.retain(|lost| lost.id != hold),
+        _ => {}
+    }
 }

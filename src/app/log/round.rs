@@ -111,7 +111,11 @@ impl App {
         let key_id = VerifierKey::parse(&vkey).map_err(AppError::internal)?.id();
         let mut act = self.begin(permit, Lane::Normal).await?;
         let now = act.now();
-        storage::checkpoints::log_key_add(act.tx(), &vkey, &self.node, now).await?;
+        let key = VerifierKey::parse(&vkey).map_err(AppError::internal)?;
+        if !storage::checkpoints::log_key_add(act.tx(), key.name(), &vkey, (&self.node, now)).await? {
+            // The key of an incarnation that was closed a moment ago: the next round begins anew.
+            return Ok(());
+        }
         act.commit(Event::LogKeyAdded { key_id, vkey }).await?;
         self.log.note(|status| status.is_key_recorded = true);
         Ok(())
@@ -212,10 +216,13 @@ impl App {
         let note = key.sign(&checkpoint).map_err(AppError::internal)?;
         let stored = StoredCheckpoint { size: mark.size as i64, note, at: self.clock.now() };
         let mut tx = self.db.write(Lane::Normal).await?;
-        match storage::checkpoints::checkpoint_add(&mut tx, &stored).await {
+        match storage::checkpoints::checkpoint_add(&mut tx, key.verifier().name(), &stored).await {
             // Another replica was first.
             Err(storage::Error::Duplicate(_)) => return Ok(()),
-            other => other?,
+            // What was read is an incarnation that was closed meanwhile: the new one is never said to have its entries.
+            Ok(false) => return Ok(()),
+            Ok(true) => {}
+            Err(error) => return Err(error.into()),
         }
         tx.commit().await?;
         failpoint!("publish:checkpoint");

@@ -10,8 +10,8 @@ use crate::domain::{
 use crate::web::{
     Answer, Shared, WebError,
     chip::{Chip, Tone},
-    extract::{Person, Posted},
-    frame,
+    extract::{ByTouch, MayNeedTouch, Person, Posted},
+    format, frame,
     page::{Frame, Scripts},
     problems::Problems,
     query::Named,
@@ -22,6 +22,9 @@ use axum::{
     http::StatusCode,
 };
 
+/// Alerts of one piece of a list, and the last piece that can be asked for.
+const PIECE: usize = PAGE as usize;
+const MOST_PAGES: usize = 10_000;
 /// Other alerts of the same bot, at most.
 const OF_BOT: i64 = 10;
 
@@ -49,7 +52,9 @@ pub(super) struct Alerts {
     taken: usize,
     rows: Vec<Row>,
     is_unknown: bool,
+    newer: String,
     older: String,
+    words: String,
 }
 
 /// A moment of an alert's history.
@@ -93,6 +98,9 @@ pub struct Asked {
     show: String,
     #[serde(default)]
     before: String,
+    /// Of open and taken ones: which piece, from 1.
+    #[serde(default)]
+    page: String,
 }
 
 fn chip(alert: &Alert) -> Chip {
@@ -130,7 +138,7 @@ fn id_of(text: &str) -> Result<AlertId, WebError> {
 pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked>) -> Answer {
     let show = ["taken", "closed"].into_iter().find(|show| *show == asked.show).unwrap_or("open");
     let before = if asked.before.is_empty() { None } else { Some(id_of(&asked.before)?) };
-    let (mut is_unknown, mut older) = (false, String::new());
+    let (mut is_unknown, mut newer, mut older, mut words) = (false, String::new(), String::new(), "Newest first".to_owned());
     let alerts = if show == "closed" {
         match app.closed_alerts(&person.actor, before.as_ref(), PAGE).await {
             Ok((alerts, next)) => {
@@ -147,14 +155,21 @@ pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked
         let mut alerts = app.open_alerts(&person.actor, show == "taken")?;
         // The worst first, and of equals the newest.
         alerts.sort_by(|a, b| a.severity.cmp(&b.severity).then_with(|| b.id.cmp(&a.id)));
-        alerts
+        let (all, page) = (alerts.len(), asked.page.parse::<usize>().unwrap_or(1).clamp(1, MOST_PAGES));
+        let first = (page - 1).saturating_mul(PIECE).min(all);
+        let piece: Vec<Alert> = alerts.into_iter().skip(first).take(PIECE).collect();
+        let to = |page: usize| format!("/alerts?show={show}&page={page}");
+        newer = if page > 1 { to(page - 1) } else { String::new() };
+        older = if first + piece.len() < all { to(page + 1) } else { String::new() };
+        words = format!("{} to {} of {}, the worst first", (first + 1).min(all), first + piece.len(), format::count(all as i128));
+        piece
     };
     let all = app.alerts.open();
     let taken = all.iter().filter(|alert| alert.taken.is_some()).count();
     let mut frame = frame::of(&app, &person.visitor, "Alerts").await;
     frame.scripts = Scripts::Plain;
     let rows = alerts.iter().map(|alert| row(&app, &person, alert)).collect();
-    frame::page(&Alerts { frame, show, open: all.len() - taken, taken, rows, is_unknown, older })
+    frame::page(&Alerts { frame, show, open: all.len() - taken, taken, rows, is_unknown, newer, older, words })
 }
 
 fn history(alert: &Alert) -> Vec<Moment> {
@@ -230,9 +245,17 @@ pub struct Why {
     why: String,
 }
 
-/// Closes it.
-pub async fn close(State(app): Shared, person: Person, Named(id): Named, Posted(form): Posted<Why>) -> Answer {
+/// Closes it. Of a critical one that silences what may go on: a touch of the key is asked for, as for every other change.
+pub async fn close(State(app): Shared, Named(id): Named, asked: MayNeedTouch<Why>) -> Answer {
     let id = id_of(&id)?;
+    let alert = app.alert(&asked.person.actor, &id).await?;
+    let (person, form) = match alert.severity {
+        Severity::Warning => (asked.person, asked.fields),
+        Severity::Critical => match asked.touched(&app).await {
+            Ok(ByTouch(person, form)) => (person, form),
+            Err(page) => return Ok(page),
+        },
+    };
     match app.close_alert(&person.actor, &id, &form.why).await {
         Ok(()) => Ok(frame::see(&format!("/alerts/{id}"))),
         Err(error) => draw(&app, &person, &id, form.why, Problems::of_error(error)?).await,

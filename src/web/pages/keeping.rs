@@ -51,8 +51,9 @@ impl Keeping {
                  incarnation of the log: andon recover --why TEXT on the server's host."
             }
             Some(FrozenKind::MarkLost) => {
-                "Stop the server, run andon replica join, start it again. It verifies the whole log first and is an entry. After a recovery of the \
-                 site every other replica does this once."
+                "Stop this server, run andon replica join while another server of the installation runs, start it again. It verifies the whole log \
+                 first and is an entry. After a recovery of the site every other replica does this once. It makes no site of a copy: there two people \
+                 sign what andon recover --take-over prints."
             }
             Some(FrozenKind::KeyChanged) => {
                 "Put back log.key and tide-mark of this replica's state folder together, and start the server again. If they are lost, run \

@@ -5,17 +5,18 @@ use super::pause::Choice;
 use crate::app::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::token;
-use crate::domain::Scope;
+use crate::domain::{BotFacts, Scope, Stage};
 use crate::web::{
     Answer, Shared, WebError,
     extract::Person,
-    frame,
+    format, frame,
     page::{Frame, Scripts},
     query::Params,
     roster::bots,
 };
 use askama::Template;
 use axum::extract::State;
+use std::collections::HashMap;
 
 /// Bots named on the page that has the button, at most.
 const NAMED: usize = 12;
@@ -37,6 +38,8 @@ struct Kill {
     key: String,
     /// What can be killed; empty on the second page.
     choices: Vec<Choice>,
+    /// How many more there are than are offered; empty: none.
+    more: String,
     check: Option<Check>,
 }
 
@@ -49,8 +52,14 @@ pub async fn show(State(app): Shared, person: Person, params: Params) -> Answer 
     };
     let mut frame = frame::of(&app, &person.visitor, "Kill bots").await;
     frame.scripts = Scripts::None;
-    let choices = if check.is_some() { Vec::new() } else { choices(&app, &person.actor) };
-    frame::page(&Kill { frame, key: token::random::<16>().map_err(AppError::from)?, choices, check })
+    let (choices, more) = if check.is_some() { (Vec::new(), 0) } else { choices(&app, &person.actor) };
+    frame::page(&Kill {
+        frame,
+        key: token::random::<16>().map_err(AppError::from)?,
+        choices,
+        more: if more == 0 { String::new() } else { format::count(more as i128) },
+        check,
+    })
 }
 
 fn check(app: &App, actor: &Actor, text: &str) -> Result<Check, WebError> {
@@ -70,32 +79,50 @@ fn check(app: &App, actor: &Actor, text: &str) -> Result<Check, WebError> {
     Ok(Check { scope: scope.in_one(), words: frame::scope_words(app, &scope), bots: covered.len(), names, bound: bound.join(", ") })
 }
 
-/// Everything that this person may kill and that has bots; single bots are reached from their own pages.
-fn choices(app: &App, actor: &Actor) -> Vec<Choice> {
+/// Scopes offered, at most: the widest first. What is beyond is reached by its own page or the command line.
+const OFFERED: usize = 200;
+
+/// How many bots each scope has, in one pass over them; retired ones trade nowhere.
+fn counted<'a>(bots: impl Iterator<Item = &'a BotFacts>) -> HashMap<Scope, usize> {
+    let mut counts = HashMap::new();
+    for bot in bots.filter(|bot| bot.stage != Stage::Retired) {
+        let seat = bot.seat.iter().flat_map(|seat| [Scope::Venue(seat.venue.clone()), Scope::Subaccount(seat.subaccount.clone())]);
+        for scope in [Scope::Fleet, Scope::Team(bot.team.clone()), Scope::Strategy(bot.strategy.clone())].into_iter().chain(seat) {
+            *counts.entry(scope).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// Everything that this person may kill and that has bots, and how many more there are; single bots are reached from their own pages.
+fn choices(app: &App, actor: &Actor) -> (Vec<Choice>, usize) {
     let view = app.fleet.view();
-    let mut strategies: Vec<String> = view.bots().map(|bot| bot.strategy.clone()).collect();
+    let counts = counted(view.bots().map(AsRef::as_ref));
+    let mut strategies: Vec<&String> =
+        counts.keys().filter_map(|scope| if let Scope::Strategy(name) = scope { Some(name) } else { None }).collect();
     strategies.sort();
-    strategies.dedup();
     let all = [Scope::Fleet]
         .into_iter()
         .chain(app.people().teams().into_iter().map(|team| Scope::Team(team.id)))
         .chain(app.venues().venues().into_iter().map(|venue| Scope::Venue(venue.id)))
         .chain(app.venues().subaccounts().into_iter().map(|one| Scope::Subaccount(one.id)))
-        .chain(strategies.into_iter().map(Scope::Strategy));
+        .chain(strategies.into_iter().cloned().map(Scope::Strategy))
+        .filter(|scope| counts.contains_key(scope));
+    let may = |scope: &Scope| app.scope_resource(scope).is_ok_and(|resource| authz::check(actor, Action::PlaceKill, &resource).is_ok());
+    let mut all = all.filter(may);
     let choice = |scope: Scope| {
-        let may = app.scope_resource(&scope).is_ok_and(|resource| authz::check(actor, Action::PlaceKill, &resource).is_ok());
-        let n = view.in_scope(&scope).len();
-        let words = frame::scope_words(app, &scope);
-        (may && n > 0).then(|| Choice { scope: scope.in_one(), words, note: bots(n) })
+        let n = counts.get(&scope).copied().unwrap_or_default();
+        Choice { words: frame::scope_words(app, &scope), scope: scope.in_one(), note: bots(n) }
     };
-    all.filter_map(choice).collect()
+    let offered = all.by_ref().take(OFFERED).map(choice).collect();
+    (offered, all.count())
 }
 
 #[cfg(test)]
 pub(in crate::web) fn samples() -> Vec<(String, String)> {
     let draw = |choices, check| {
         let frame = Frame { held: None, scripts: Scripts::None, ..Frame::sample("Kill bots", "/kill") };
-        Kill { frame, key: "key".to_owned(), choices, check }.render().unwrap()
+        Kill { frame, key: "key".to_owned(), choices, more: "3".to_owned(), check }.render().unwrap()
     };
     let choice = |scope: &str, words: &str| Choice { scope: scope.to_owned(), words: words.to_owned(), note: "13 bots".to_owned() };
     let check = Check {

@@ -6,15 +6,15 @@ use crate::authz::{self, Action, Resource};
 use crate::crypto::token;
 use crate::domain::{BotId, Level, Role, Scope, TeamId};
 use crate::web::{
-    Answer, Shared, WebError,
-    extract::StopOnly,
+    Answer, Shared,
+    extract::{Person, StopOnly},
     frame,
     page::{Frame, PauseControl, Scripts},
     query::Params,
     roster::{Stake, bots},
 };
 use askama::Template;
-use axum::extract::State;
+use axum::{extract::State, http::StatusCode};
 use std::collections::HashSet;
 
 /// People named to somebody who may not pause, at most.
@@ -67,20 +67,51 @@ pub(super) struct Pause {
     pub(super) without_exits: String,
     /// Who may press, for somebody who may not.
     pub(super) may: Option<Vec<String>>,
+    /// What was typed and ticked by a press that named nothing, and what is wrong with it.
+    pub(super) typed: Typed,
+}
+
+/// What a press that stopped nothing had typed and ticked.
+#[derive(Debug, Default)]
+pub(in crate::web) struct Typed {
+    pub(super) symbol: String,
+    pub(super) venue: String,
+    pub(super) ticked: Vec<String>,
+    /// What is wrong with it; empty: nothing was pressed yet.
+    pub(super) wrong: String,
+}
+
+/// What the page is asked for.
+pub(in crate::web) struct Wanted {
+    pub(super) level: Level,
+    pub(super) hours: Option<i64>,
+    pub(super) marked: Vec<BotId>,
+    pub(super) typed: Typed,
 }
 
 /// The page.
 pub async fn show(State(app): Shared, StopOnly(person): StopOnly, params: Params) -> Answer {
+    let level = if params.text("level").as_deref() == Some("reduce") { Level::Reduce } else { Level::Pause };
+    let marked = params.every("bot").iter().filter_map(|id| BotId::parse(id).ok()).collect();
+    let hours = params.text("hours").and_then(|text| text.parse().ok()).filter(|hours| HOURS.iter().any(|(one, _)| one == hours));
+    draw(&app, &person, Wanted { level, hours, marked, typed: Typed::default() }).await
+}
+
+/// The page as it was asked for; after a press that named nothing, with what was typed.
+///
+/// # Errors
+/// When whoever asks may not see it.
+pub(in crate::web) async fn draw(app: &App, person: &Person, wanted: Wanted) -> Answer {
+    let Wanted { level, hours, marked, typed } = wanted;
     let by_team = app.census_by_team(&person.actor)?;
-    let mut frame = frame::without_first_run(&app, &person.visitor, "Pause bots").await;
+    let mut frame = frame::without_first_run(app, &person.visitor, "Pause bots").await;
+    frame.is_error = !typed.wrong.is_empty();
+    let status = if typed.wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     frame.scripts = Scripts::None;
     let may = authz::check(&person.actor, Action::PlaceHold, &Resource::Installation).is_ok();
     frame.pause = if may { PauseControl::Inert } else { PauseControl::Absent };
-    let level = if params.text("level").as_deref() == Some("reduce") { Level::Reduce } else { Level::Pause };
     let words = Words { level, shows_stake: person.visitor.asleep.is_none(), now: frame.now };
     let all = sum(&by_team);
-    let marked: Vec<BotId> = params.every("bot").iter().filter_map(|id| BotId::parse(id).ok()).collect();
-    let hours = params.text("hours").and_then(|text| text.parse().ok()).filter(|hours| HOURS.iter().any(|(one, _)| one == hours));
     let path = |level: Level, hours: Option<i64>| path(level, hours, &marked);
     let others = [(None, "any time")].into_iter().chain(HOURS.into_iter().map(|(hours, words)| (Some(hours), words)));
     let page = Pause {
@@ -91,10 +122,10 @@ pub async fn show(State(app): Shared, StopOnly(person): StopOnly, params: Params
         other_level: path(if level == Level::Reduce { Level::Pause } else { Level::Reduce }, hours),
         key: token::random::<16>().map_err(crate::app::AppError::from)?,
         teams: by_team.iter().filter(|(.., census)| census.bots > 0).map(|(id, name, census)| words.team(id, name, census)).collect(),
-        narrower: words.narrower(&app),
+        narrower: words.narrower(app),
         venues: app.venues().venues().into_iter().map(|venue| (venue.id.to_string(), venue.name)).collect(),
-        linked: words.linked(&app, &marked),
-        marked: words.marked(&app, marked),
+        linked: words.linked(app, &marked),
+        marked: words.marked(app, marked),
         may_kill: authz::check(&person.actor, Action::PlaceKill, &Resource::Installation).is_ok(),
         nothing_runs: all.running == 0,
         held: all.halted,
@@ -103,10 +134,11 @@ pub async fn show(State(app): Shared, StopOnly(person): StopOnly, params: Params
             n => format!("{} may send no order at all meanwhile, closing ones included; resting protective orders stay.", bots(n)),
         },
         all: words.all(&all, by_team.len()),
-        may: (!may).then(|| who_may(&app)),
+        may: (!may).then(|| who_may(app)),
+        typed,
         frame,
     };
-    frame::page(&page)
+    frame::page_with(status, &page)
 }
 
 fn hours_words(hours: Option<i64>) -> String {
@@ -269,9 +301,8 @@ pub(super) struct Beside<'a> {
 /// and what of it cannot be read: that keeps none of the others from being stopped.
 ///
 /// # Errors
-/// 422 when none of it can be read.
-pub(super) fn scopes(scope: &str, beside: &Beside<'_>) -> Result<(Vec<Scope>, Vec<String>), WebError> {
-    let refused = |said: &str| WebError::new(axum::http::StatusCode::UNPROCESSABLE_ENTITY, "scope", "Not understood", said);
+/// What is wrong, when none of it can be read.
+pub(super) fn scopes(scope: &str, beside: &Beside<'_>) -> Result<(Vec<Scope>, Vec<String>), &'static str> {
     let (mut all, mut unread, mut known) = (Vec::new(), Vec::new(), HashSet::new());
     let mut take = |text: &str, read: Option<Scope>| match read {
         Some(scope) if known.insert(scope.clone()) => all.push(scope),
@@ -292,9 +323,9 @@ pub(super) fn scopes(scope: &str, beside: &Beside<'_>) -> Result<(Vec<Scope>, Ve
     }
     match (all.is_empty(), unread.is_empty()) {
         (false, _) => Ok((all, unread)),
-        (true, _) if scope.starts_with("symbol:") => Err(refused("Write the symbol as its venue's library does, for example BTC/USDT.")),
-        (true, true) if scope == "several" => Err(refused("Tick what is to stop.")),
-        (true, _) => Err(refused("What was pressed names nothing that can be stopped.")),
+        (true, _) if scope.starts_with("symbol:") => Err("Write the symbol as its venue's library does, for example BTC/USDT."),
+        (true, true) if scope == "several" => Err("Tick what is to stop."),
+        (true, _) => Err("What was pressed names nothing that can be stopped."),
     }
 }
 
@@ -346,6 +377,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
             held: 40,
             without_exits: "2 bots may send no order at all meanwhile, closing ones included; resting protective orders stay.".to_owned(),
             may,
+            typed: Typed { ticked: vec!["team:1".to_owned()], ..Typed::default() },
         }
         .render()
         .unwrap()

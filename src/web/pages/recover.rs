@@ -81,6 +81,9 @@ struct Under<'a> {
     options: String,
 }
 
+/// Lost holds named on the page, at most.
+const LOST: usize = 50;
+
 /// What was typed and chosen.
 #[derive(Default)]
 struct Typed {
@@ -206,6 +209,14 @@ fn facts(known: &Known, now: Timestamp) -> Vec<(&'static str, String)> {
         ),
     };
     facts.extend([("Last checkpoint in the sink", in_sink), ("Known only from the sink", only)]);
+    // Whoever signs must know what a colleague had stopped: it is not among the holds any more.
+    facts.extend(known.lost_holds.iter().take(LOST).map(|hold| ("Hold that the database lost", hold.clone())));
+    if known.lost_holds.len() > LOST {
+        facts.push((
+            "Holds that the database lost",
+            format!("{} more: andon recover on the server's host lists all", known.lost_holds.len() - LOST),
+        ));
+    }
     facts
 }
 

@@ -11,7 +11,7 @@ use crate::app::{
 use crate::crypto::token;
 use crate::domain::{HoldId, Level, Scope, Step, Timestamp};
 use crate::web::{
-    Answer, Shared,
+    Answer, Shared, WebError,
     extract::{ByDevice, Caller, FromDevice},
     format::OutOf,
     frame,
@@ -19,7 +19,7 @@ use crate::web::{
     query::Named,
 };
 use askama::Template;
-use axum::extract::State;
+use axum::{extract::State, http::StatusCode};
 
 /// The receipt loads itself anew while bots are not idle, for so long after the press.
 const WATCHED_MS: i64 = 3 * 60 * 1_000;
@@ -100,7 +100,9 @@ pub struct Pressed {
 
 /// Takes the press and leads to its receipt.
 pub async fn press(State(app): Shared, Caller(from): Caller, FromDevice(by, pressed): FromDevice<Pressed>) -> Answer {
-    let scope = pause::scopes(&pressed.scope, &pause::Beside::default())?.0.into_iter().next().unwrap_or(Scope::Fleet);
+    let read = pause::scopes(&pressed.scope, &pause::Beside::default());
+    let (scopes, _) = read.map_err(|wrong| WebError::new(StatusCode::UNPROCESSABLE_ENTITY, "scope", "Not understood", wrong))?;
+    let scope = scopes.into_iter().next().unwrap_or(Scope::Fleet);
     let level = if pressed.level == "reduce" { Level::Reduce } else { Level::Pause };
     let press = Press { scope, level, why: String::new(), idempotency_key: pressed.key, terms: Default::default() };
     let placed = app.press_device(by.pressing, press, &pressed.proof, from).await?;

@@ -26,6 +26,9 @@ use axum::{
 /// Bots that one press halves, at most: the form says each, and 64 KiB is all a form may be.
 const HALVED: usize = 1_000;
 
+/// Bots named that could not be halved, at most.
+const NAMED: usize = 12;
+
 /// What one press would halve, and how the limits of the team stand.
 pub(super) struct Halving {
     /// The bots that have limits which can be halved, each with the version that is shown: `ID:VERSION`.
@@ -97,7 +100,20 @@ impl SeenLimits {
 pub async fn halve(State(app): Shared, person: Person, Named(id): Named, Posted(seen): Posted<SeenLimits>) -> Answer {
     let team = TeamId::parse(&id).map_err(|_| AppError::NotFound("team"))?;
     match app.halve_limits_of_team(&person.actor, &team, &seen.read()).await {
-        Ok(_) => Ok(frame::see(&format!("/teams/{team}?halved=1"))),
+        Ok(halved) if halved.failed.is_empty() => Ok(frame::see(&format!("/teams/{team}?halved=1"))),
+        Ok(halved) => {
+            let name = |id: &BotId| app.fleet.view().bot(id).map_or_else(|| id.to_string(), |bot| bot.name.clone());
+            let names: Vec<String> = halved.failed.iter().take(NAMED).map(name).collect();
+            let more = halved.failed.len() - names.len();
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            let said = format!(
+                "{} tightened by half. Not {}{more}: the database did not take it. Press again for {}; what was halved is not halved again.",
+                bots(halved.bots),
+                names.join(", "),
+                if halved.failed.len() == 1 { "it" } else { "them" },
+            );
+            draw(&app, &person, &id, (&Filter::default(), false), Problems::one("", said)).await
+        }
         Err(error) => draw(&app, &person, &id, (&Filter::default(), false), Problems::of_error(error)?).await,
     }
 }

@@ -8,7 +8,8 @@ use crate::harness::{
 };
 use andon::{
     app::ladder::{Ladder, Rung},
-    domain::{AlertKind, BotFacts, Epoch, Level, Scope, State, ladder::Step},
+    domain::{AlertKind, BotFacts, Epoch, Level, Scope, Severity, State, ladder::Step},
+    protocol::AckFrame,
     storage,
 };
 use std::sync::{Arc, Mutex};
@@ -23,10 +24,6 @@ on_both!(a_stop_that_is_not_confirmed_in_time_is_an_alert_until_it_is, |fresh: F
     let test = TestApp::new(fresh).await;
     let (bot, mut agent) = halted(&test, "arb-1").await;
     let mut ladder = Ladder::load(&test.app).await.unwrap();
-    test.press("lead", Scope::Team(test.team("arb")), Level::Reduce).await;
-    test.hand.forward_ms(60_000);
-    ladder.round(&test.app);
-    assert!(test.app.alerts.open().is_empty(), "a reduce latches nothing");
     let hold = test.press("lead", Scope::Fleet, Level::Pause).await.hold;
     test.hand.forward_ms(5_000);
     ladder.round(&test.app);
@@ -57,6 +54,66 @@ on_both!(a_stop_that_is_not_confirmed_in_time_is_an_alert_until_it_is, |fresh: F
     let after = test.restarted().await;
     Ladder::load(&after).await.unwrap().round(&after);
     assert!(after.alerts.open().is_empty(), "what was confirmed before a restart stays confirmed");
+});
+
+/// Tells the server that what it said last was applied.
+fn applied(test: &TestApp, agent: &Agent, bot: &BotFacts, state: State) {
+    let view = test.app.fleet.view();
+    let epoch = view.epoch(view.bot(&bot.id).unwrap());
+    let ack = AckFrame { epoch, step: andon::domain::Step::Applied, at: None, state: Some(state), entry_orders: None, open_orders: None };
+    drop(test.app.acknowledge(&agent.live(&test.app), &ack).unwrap());
+}
+
+on_both!(a_reduce_that_is_not_confirmed_is_a_warning_until_it_is, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let (bot, mut agent) = halted(&test, "arb-1").await;
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    let mut ladder = Ladder::load(&test.app).await.unwrap();
+    let hold = test.press("lead", Scope::Team(test.team("arb")), Level::Reduce).await.hold;
+    test.hand.forward_ms(5_001);
+    ladder.round(&test.app);
+    let alert = about(&test, AlertKind::NotReduced, &bot.id).expect("nobody said that it adds nothing");
+    assert!(
+        alert.severity == Severity::Warning && alert.subject.hold == Some(hold.id.clone()) && alert.words.contains("the reduce that"),
+        "{alert:?}"
+    );
+    test.hand.forward_ms(20_000);
+    ladder.round(&test.app);
+    assert_eq!(test.app.alerts.open().len(), 1, "nothing is cut for a reduce");
+    applied(&test, &agent, &bot, State::Active);
+    ladder.round(&test.app);
+    assert!(about(&test, AlertKind::NotReduced, &bot.id).is_some(), "it goes on as before");
+    applied(&test, &agent, &bot, State::Reducing);
+    ladder.round(&test.app);
+    assert!(test.app.alerts.open().is_empty());
+});
+
+on_both!(a_symbol_that_nobody_says_to_leave_out_is_a_warning, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let (bot, mut agent) = halted(&test, "arb-1").await;
+    test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+    agent.settle(&test.app).await;
+    let mut ladder = Ladder::load(&test.app).await.unwrap();
+    let scope = Scope::Symbol(andon::domain::Symbol::parse("BTC/USDT").unwrap(), None);
+    let hold = test.press("risk", scope.clone(), Level::Reduce).await.hold;
+    test.hand.forward_ms(5_001);
+    ladder.round(&test.app);
+    let alert = about(&test, AlertKind::NotReduced, &bot.id).unwrap();
+    assert!(alert.words.contains("the reduce in BTC/USDT that"), "{}", alert.words);
+    // Released without an answer: nothing is known of that either.
+    test.release(&hold.id, &["risk", "lead"]).await.unwrap();
+    ladder.round(&test.app);
+    assert!(about(&test, AlertKind::NotReduced, &bot.id).is_some());
+    applied(&test, &agent, &bot, State::Active);
+    ladder.round(&test.app);
+    assert!(test.app.alerts.open().is_empty());
+    // What the bot does elsewhere says nothing of one symbol.
+    test.press("risk", scope, Level::Reduce).await;
+    applied(&test, &agent, &bot, State::Active);
+    test.hand.forward_ms(5_001);
+    ladder.round(&test.app);
+    assert!(test.app.alerts.open().is_empty());
 });
 
 on_both!(a_key_that_nothing_here_can_cut_is_a_persons_work, |fresh: Fresh| async move {

@@ -133,3 +133,37 @@ async fn silence_under_a_hold_is_presumed_halted_and_never_more() {
     operator.get(&format!("/bots/{}", bot.id)).await;
     assert!(operator.page.contains("presumed halted, unconfirmed"), "{}", operator.page);
 }
+
+#[tokio::test]
+async fn a_long_list_comes_in_pieces_the_worst_first() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    test.bot("arb-0", "arb").await;
+    for _ in 0..120 {
+        test.app.raise(AlertKind::HoldNotRecorded, Subject::hold(&andon::domain::HoldId::new()), "It waits.");
+    }
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    for (page, rows, words) in [("", 50, "1 to 50 of 120"), ("&page=2", 50, "51 to 100 of 120"), ("&page=3", 20, "101 to 120 of 120")] {
+        browser.get(&format!("/alerts?show=open{page}")).await;
+        assert_eq!(browser.page.matches("<tr><th scope=\"row\">").count(), rows, "{page}");
+        assert!(browser.page.contains(words) && browser.page.contains("Open: 120"), "{page}: {}", browser.page);
+    }
+    browser.get("/alerts?show=open&page=99").await;
+    assert_eq!(browser.page.matches("<tr><th scope=\"row\">").count(), 0);
+}
+
+#[tokio::test]
+async fn closing_a_critical_alert_asks_for_a_touch_and_a_warning_does_not() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    let bot = test.bot("arb-1", "arb").await;
+    let critical = format!("/alerts/{}", raise(&test, AlertKind::Unconfirmed, Subject::bot(&bot.id)).await);
+    let warning = format!("/alerts/{}", raise(&test, AlertKind::ClockOff, Subject::bot(&bot.id)).await);
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    test.hand.forward_ms(andon::web::session::TOUCH_COUNTS_MS + 1);
+    browser.get(&critical).await;
+    browser.post(&format!("{critical}/close"), &[("why", "looked at")]).await;
+    assert!(browser.page.contains("Touch"), "{}", browser.page);
+    assert!(test.app.alerts.is_open(AlertKind::Unconfirmed, &Subject::bot(&bot.id)), "it silences: a key first");
+    browser.get(&warning).await;
+    browser.post(&format!("{warning}/close"), &[("why", "set by NTP")]).await;
+    assert!(!test.app.alerts.is_open(AlertKind::ClockOff, &Subject::bot(&bot.id)));
+}

@@ -9,7 +9,8 @@ use andon::{
     authn::SoftKey,
     authz::Actor,
     domain::{
-        ActKind, BotFacts, BotId, Clock, Grant, HoldId, InstallationId, Level, Role, Scope, Secret, Stage, TeamId, Timestamp, UserId,
+        ActKind, BootClock, BotFacts, BotId, Clock, Grant, HoldId, InstallationId, Level, Role, Scope, Secret, Stage, TeamId, Timestamp,
+        UserId,
     },
     fleet::{AgentSeen, Spool},
     storage::{self, Conn, Db, Lane, installation::Installation, teams::Team},
@@ -26,21 +27,34 @@ use std::{
 
 /// A clock that stands still until it is moved; or one that runs.
 #[derive(Clone)]
-pub struct Hand(Option<Arc<AtomicI64>>);
+pub struct Hand(Option<Arc<Hands>>);
+
+/// Where the clocks stand: microseconds of the wall, and by how much it was set otherwise.
+struct Hands(AtomicI64, AtomicI64);
 
 impl Hand {
     pub fn new() -> Self {
-        Self(Some(Arc::new(AtomicI64::new(1_795_000_000_000_000))))
+        Self(Some(Arc::new(Hands(AtomicI64::new(1_795_000_000_000_000), AtomicI64::new(0)))))
     }
     pub fn running() -> Self {
         Self(None)
     }
     pub fn clock(&self) -> Clock {
         let Some(now) = self.0.clone() else { return Clock::system() };
-        Clock::from_fn(move || Timestamp(now.load(Ordering::SeqCst)))
+        Clock::from_fn(move || Timestamp(now.0.load(Ordering::SeqCst)))
+    }
+    pub fn boot_clock(&self) -> BootClock {
+        let Some(now) = self.0.clone() else { return BootClock::system() };
+        BootClock::from_fn(move || (now.0.load(Ordering::SeqCst) - now.1.load(Ordering::SeqCst)) / 1_000)
     }
     pub fn forward_ms(&self, ms: i64) {
-        self.0.as_ref().expect("this clock runs by itself").fetch_add(ms * 1_000, Ordering::SeqCst);
+        self.0.as_ref().expect("this clock runs by itself").0.fetch_add(ms * 1_000, Ordering::SeqCst);
+    }
+    /// Sets the wall clock otherwise; no time passes.
+    pub fn jump_ms(&self, ms: i64) {
+        let hands = self.0.as_ref().expect("this clock runs by itself");
+        hands.1.fetch_add(ms * 1_000, Ordering::SeqCst);
+        hands.0.fetch_add(ms * 1_000, Ordering::SeqCst);
     }
 }
 
@@ -85,7 +99,9 @@ async fn assemble_at(origin: &str, db: Db, hand: &Hand, spool: &std::path::Path)
     };
     let (spool, spooled) = Spool::open(spool).unwrap();
     let origin = origin.parse().unwrap();
-    App::assemble(Parts { db, clock, installation, origin, spool, spooled, node: "test:1".into() }).await.unwrap()
+    App::assemble(Parts { db, clock, boot_clock: hand.boot_clock(), installation, origin, spool, spooled, node: "test:1".into() })
+        .await
+        .unwrap()
 }
 
 /// Follows a link: password, then two keys.

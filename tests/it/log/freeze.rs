@@ -17,7 +17,7 @@ use andon::{
     authn::Keys,
     domain::{HoldId, Level, PlacerKind, Scope, Secret, StopKind, Timestamp},
     protocol::CarriedHold,
-    storage,
+    storage::{self, Lane},
 };
 use axum::http::StatusCode;
 use std::sync::Arc;
@@ -219,6 +219,7 @@ on_both!(a_lost_mark_or_another_key_freezes_this_replica_until_it_joins, |fresh:
         user: "uid 0",
         node: "test",
         keys: &[],
+        listens_ms: 500,
     };
     let joined = join::join(&joining).await.unwrap();
     assert_eq!(joined.vkey, test.app.log.status().vkey, "the key was there still");
@@ -270,8 +271,16 @@ on_both!(a_second_replica_joins_before_the_first_checkpoint, |fresh: Fresh| asyn
     let state_dir = test.fresh.dir.path().join("state-2");
     std::fs::create_dir_all(&state_dir).unwrap();
     let (webauthn, clock) = (Keys::new(&test.app.origin, "andon").unwrap(), test.hand.clock());
-    let base =
-        join::Joining { db: &test.fresh.db, state_dir: &state_dir, webauthn: &webauthn, clock: &clock, user: "u", node: "n", keys: &[] };
+    let base = join::Joining {
+        db: &test.fresh.db,
+        state_dir: &state_dir,
+        webauthn: &webauthn,
+        clock: &clock,
+        user: "u",
+        node: "n",
+        keys: &[],
+        listens_ms: 500,
+    };
     let refused = join::join(&base).await.unwrap_err().to_string();
     assert!(refused.contains("nobody needs to join"), "{refused}");
     test.open_log().await;
@@ -296,11 +305,29 @@ on_both!(a_second_replica_joins_with_a_key_of_its_own, |fresh: Fresh| async move
     second.open_log(settings.clone()).await.unwrap();
     assert_eq!((frozen(&second), frozen(&test.app)), (Some(FrozenKind::MarkLost), None));
     let (webauthn, clock) = (Keys::new(&second.origin, "andon").unwrap(), test.hand.clock());
-    let base = join::Joining { db: &second.db, state_dir: &state_dir, webauthn: &webauthn, clock: &clock, user: "u", node: "n", keys: &[] };
+    let base = join::Joining {
+        db: &second.db,
+        state_dir: &state_dir,
+        webauthn: &webauthn,
+        clock: &clock,
+        user: "u",
+        node: "n",
+        keys: &[],
+        listens_ms: 500,
+    };
     let stranger = [andon::audit::VerifierKey::parse("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW").unwrap()];
     let refused = join::join(&join::Joining { keys: &stranger, ..base }).await;
     assert!(matches!(refused, Err(AppError::Conflict(_))) && !files::mark_path(&state_dir).exists(), "{refused:?}");
-    let base = join::Joining { db: &second.db, state_dir: &state_dir, webauthn: &webauthn, clock: &clock, user: "u", node: "n", keys: &[] };
+    let base = join::Joining {
+        db: &second.db,
+        state_dir: &state_dir,
+        webauthn: &webauthn,
+        clock: &clock,
+        user: "u",
+        node: "n",
+        keys: &[],
+        listens_ms: 500,
+    };
     join::join(&base).await.unwrap();
     let second = test.restarted().await;
     second.open_log(settings).await.unwrap();
@@ -343,3 +370,69 @@ async fn a_frozen_log_is_said_on_every_page_and_signing_in_stops_only() {
     assert!(wrong.is_err());
     assert!(files::read_mark(&state).unwrap().is_some());
 }
+
+on_both!(a_copy_that_joins_becomes_no_site_and_a_replica_beside_a_server_does, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    test.open_log().await;
+    test.app.open_site(&test.log_settings().state_dir).await.unwrap();
+    test.app.publish(true).await.unwrap();
+    let state_dir = test.fresh.dir.path().join("state-2");
+    std::fs::create_dir_all(&state_dir).unwrap();
+    let (webauthn, clock) = (Keys::new(&test.app.origin, "andon").unwrap(), test.hand.clock());
+    let base = join::Joining {
+        db: &test.fresh.db,
+        state_dir: &state_dir,
+        webauthn: &webauthn,
+        clock: &clock,
+        user: "u",
+        node: "n",
+        keys: &[],
+        listens_ms: 500,
+    };
+    test.hand.forward_ms(1_000);
+    let alone = join::join(&base).await;
+    if test.app.db.is_embedded() {
+        assert!(alone.unwrap_err().to_string().contains("andon recover --take-over"), "an embedded database has one server");
+        return;
+    }
+    assert!(!alone.unwrap().is_site, "nobody of the installation counted on: it may be a copy");
+    let settings = LogSettings { state_dir: state_dir.clone(), sink: None, is_one_volume: false };
+    let second = test.restarted().await;
+    second.open_log(settings.clone()).await.unwrap();
+    second.open_site(&state_dir).await.unwrap();
+    assert_eq!((frozen(&second), second.site.is_foreign()), (None, true), "it keeps the log, and renews nothing");
+    // Beside a server of the installation, which counts on, it joins once more and is a site.
+    let app = test.app.clone();
+    let counts = tokio::spawn(async move {
+        loop {
+            app.look_at_site().await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    });
+    let joined = join::join(&base).await;
+    counts.abort();
+    assert!(joined.unwrap().is_site);
+    second.open_site(&state_dir).await.unwrap();
+    assert!(!second.site.is_foreign());
+    assert!(join::join(&base).await.is_err(), "once");
+    test.log_is_good().await;
+});
+
+on_both!(nothing_of_a_closed_incarnation_is_stored_under_the_new_one, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    test.open_log().await;
+    test.app.publish(true).await.unwrap();
+    let note = test.app.log.status().checkpoint.unwrap();
+    let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
+    let head = storage::audit::audit_lock(&mut tx).await.unwrap();
+    let next = andon::audit::number::next_origin(&head.origin);
+    storage::audit::audit_begin_next(&mut tx, &head, &next).await.unwrap();
+    tx.commit().await.unwrap();
+    // Whoever looked before that and signs after it.
+    let late = storage::checkpoints::StoredCheckpoint { size: note.size + 9_000, ..note };
+    let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
+    assert!(!storage::checkpoints::checkpoint_add(&mut tx, &head.origin, &late).await.unwrap());
+    assert!(!storage::checkpoints::log_key_add(&mut tx, &head.origin, "another", ("n", late.at)).await.unwrap());
+    tx.commit().await.unwrap();
+    assert!(storage::checkpoints::checkpoint_latest(&mut test.fresh.db.read().await.unwrap()).await.unwrap().is_none());
+});

@@ -161,7 +161,11 @@ on_both!(two_people_recover_a_restored_site_and_nothing_runs_by_itself, |fresh: 
     assert_eq!((known.reason(), known.ahead().count()), (Some("rollback"), 1));
     let (size, lost) = (known.size(), known.only_in_sink().unwrap());
     assert_eq!(lost.0, size, "the sink has what the database lost");
-    assert!(known.lines().join("\n").contains("known only from it"));
+    let lines = known.lines().join("\n");
+    assert!(lines.contains("known only from it") && lines.contains("holds lost          3"), "{lines}");
+    for part in ["pause of bot arb-1 by ", "reduce of bot arb-1 by "] {
+        assert!(lines.contains(part), "{part}: {lines}");
+    }
 
     // Links that are made anew end those before; two leads, or one person twice, do not do.
     let dead = ask(&test).await;
@@ -345,7 +349,16 @@ on_both!(a_second_replica_joins_the_new_incarnation, |fresh: Fresh| async move {
     app.open_log(second.clone()).await.unwrap();
     assert_eq!(frozen(&app), Some(FrozenKind::MarkLost), "another state folder does not follow by itself");
     let (webauthn, clock) = (Keys::new(&app.origin, "andon").unwrap(), test.hand.clock());
-    let joining = |state_dir| join::Joining { db: &app.db, state_dir, webauthn: &webauthn, clock: &clock, user: "u", node: "n", keys: &[] };
+    let joining = |state_dir| join::Joining {
+        db: &app.db,
+        state_dir,
+        webauthn: &webauthn,
+        clock: &clock,
+        user: "u",
+        node: "n",
+        keys: &[],
+        listens_ms: 500,
+    };
     join::join(&joining(dir.as_path())).await.unwrap();
     let app2 = assemble(opened(&place).await, &test.hand, &test.fresh.dir.path().join("spool-2")).await;
     app2.open_log(second).await.unwrap();

@@ -7,7 +7,7 @@ use crate::harness::{
     db::{Fresh, Kind, fresh, on_both},
 };
 use andon::{
-    domain::{Level, Scope, State},
+    domain::{BotId, Level, Scope, State},
     protocol::{EnrolAgent, EnrolRequest, Report, check_in::Position},
 };
 use axum::http::StatusCode;
@@ -365,4 +365,31 @@ async fn a_bot_over_a_limit_that_its_agent_has_taken_over_needs_attention() {
         assert_eq!(browser.page.contains("P2 Over its limit"), is_over, "{notional}: {}", browser.page);
         assert_eq!(browser.page.contains("position in BTC/USDT, 17745.5 of 100"), is_over, "{notional}: {}", browser.page);
     }
+}
+
+#[tokio::test]
+async fn of_a_team_where_one_bot_cannot_be_written_the_others_are_halved_and_it_is_named() {
+    let test = site().await;
+    let mut seen = Vec::new();
+    for n in 0..30 {
+        let bot = test.bot(&format!("arb-{n}"), "arb").await;
+        let asked = [("max_order_notional".to_owned(), "2000".to_owned())];
+        test.app.tighten_limits(&test.actor("operator"), &bot.id, &asked, "").await.unwrap();
+        seen.push((bot.id, 1));
+    }
+    let bad = &seen[3].0;
+    test.execute(&format!("CREATE TRIGGER no BEFORE INSERT ON bot_limits WHEN NEW.bot_id = '{bad}' BEGIN SELECT RAISE(ABORT, 'no'); END"))
+        .await;
+    let mut browser = Browser::signed_in(&test, "lead").await;
+    let team = format!("/teams/{}", test.team("arb"));
+    browser.get(&team).await;
+    let fields: Vec<String> = seen.iter().map(|(id, version)| format!("{id}:{version}")).collect();
+    let fields: Vec<(&str, &str)> = fields.iter().map(|one| ("limits", one.as_str())).collect();
+    browser.post(&format!("{team}/limits/half"), &fields).await;
+    assert!(browser.page.contains("29 bots tightened by half. Not arb-3"), "{}", browser.page);
+    let largest = |id: &BotId| test.app.fleet.view().bot(id).unwrap().limits.values["max_order_notional"].clone();
+    assert_eq!(seen.iter().filter(|(id, _)| largest(id) == "1000").count(), 29);
+    test.execute("DROP TRIGGER no").await;
+    browser.post(&format!("{team}/limits/half"), &fields).await;
+    assert!(seen.iter().all(|(id, _)| largest(id) == "1000"), "pressed again, that one alone is halved");
 }

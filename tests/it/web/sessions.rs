@@ -8,7 +8,7 @@ use crate::harness::{
 };
 use andon::{
     app::{App, Parts, acts::Outcome, sessions::Ended},
-    domain::{ActKind, Grant, Role},
+    domain::{ActKind, BootClock, Grant, Role},
     fleet::Spool,
     web::session::IDLE_MS,
 };
@@ -289,7 +289,9 @@ pub(super) async fn replica(test: &TestApp) -> Arc<App> {
     let (spool, spooled) = Spool::open(&test.fresh.dir.path().join("spool-of-another")).unwrap();
     let (clock, installation) = (test.hand.clock(), test.app.installation.clone());
     let origin = test.app.origin.clone();
-    App::assemble(Parts { db, clock, installation, origin, spool, spooled, node: "test:2".into() }).await.unwrap()
+    App::assemble(Parts { db, clock, boot_clock: BootClock::system(), installation, origin, spool, spooled, node: "test:2".into() })
+        .await
+        .unwrap()
 }
 
 async fn at(app: &Arc<App>, from: &Browser) -> Browser {

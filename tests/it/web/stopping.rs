@@ -285,6 +285,16 @@ async fn several_at_once_stops_the_marked_ones_too() {
     browser.get("/pause").await;
     browser.post("/holds", &[("scope", "several"), ("also", "bots")]).await;
     assert!(browser.page.contains("NOT PAUSED") && browser.page.contains("Tick what is to stop"), "{}", browser.page);
+    browser.post("/holds", &[("scope", "symbol"), ("symbol", "no symbol!"), ("also", &grid)]).await;
+    assert_eq!(browser.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(browser.page.contains("NOT PAUSED") && browser.page.contains("value=\"no symbol!\""), "what was typed stays: {}", browser.page);
+    assert!(browser.page.contains(&format!("value=\"{grid}\" checked")), "{}", browser.page);
+    // What is not there cannot be stopped by a slip.
+    for scope in ["strategy:nosuchstrategy", "venue:01a21806-0000-7000-8000-000000000000", "team:01a21806-0000-7000-8000-000000000000"] {
+        browser.post("/holds", &[("scope", scope)]).await;
+        assert_eq!(browser.status, StatusCode::NOT_FOUND, "{scope}");
+    }
+    assert_eq!(held(&test).len(), 2);
 }
 
 #[tokio::test]

@@ -12,8 +12,8 @@ use andon::app::{
 use andon::authz::Actor;
 use andon::crypto::token::{self, TokenDigest};
 use andon::domain::{
-    ActId, BotFacts, BotId, Clock, CredentialId, Epoch, Grant, HoldId, InstallationId, Level, Limits, Role, Scope, StartLeaf, TeamId,
-    Timestamp, TokenId, UserId, hold::Release,
+    ActId, BootClock, BotFacts, BotId, Clock, CredentialId, Epoch, Grant, HoldId, InstallationId, Level, Limits, Role, Scope, StartLeaf,
+    TeamId, Timestamp, TokenId, UserId, hold::Release,
 };
 use andon::fleet::Spool;
 use andon::storage::{self, Lane, credentials::Credential, installation::Installation, teams::Team, tokens::StoredToken, users::User};
@@ -123,6 +123,7 @@ impl Stage {
         let parts = Parts {
             db: fresh.db.clone(),
             clock: Clock::system(),
+            boot_clock: BootClock::system(),
             installation,
             origin: "http://localhost:8080".parse().unwrap(),
             spool,
@@ -258,8 +259,8 @@ impl Stage {
             at: now,
             applied_at: None,
         };
-        storage::starts::start_insert(&mut tx, &start).await.unwrap();
-        storage::bots::bot_set_start(&mut tx, bot, epoch).await.unwrap();
+        storage::starts::start_insert_all(&mut tx, &[start]).await.unwrap();
+        storage::bots::bot_set_start(&mut tx, std::slice::from_ref(bot), epoch).await.unwrap();
         tx.commit().await.unwrap();
         self.app.refresh().await.unwrap();
         epoch

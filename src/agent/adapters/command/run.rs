@@ -2,8 +2,8 @@
 //! runtime, since the minder calls it too.
 
 use crate::agent::{
+    BootClock,
     adapters::{AdapterError, family},
-    boot_clock::BootClock,
 };
 use crate::protocol::MAX_BODY;
 use rustix::process::{Pid, Signal, kill_process_group};

@@ -3,8 +3,8 @@
 
 use super::{FreqtradeAdapter, FreqtradeConfig, api::Api, facts::Mode, report::resting};
 use crate::agent::{
+    BootClock,
     adapters::{Adapter, AdapterError, Finding, STANDSTILL},
-    boot_clock::BootClock,
 };
 use crate::domain::State;
 use std::time::Duration;

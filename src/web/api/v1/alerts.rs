@@ -29,7 +29,7 @@ pub struct AlertShape {
     /// Its id.
     id: String,
     /// What it is about: `unconfirmed`, `end_key_by_hand`, `behind`, `two_agents`, `code_used_twice`, `agent_ahead`, `log_frozen`,
-    /// `hold_not_recorded`, `clock_off`.
+    /// `hold_not_recorded`, `clock_off`, `not_reduced`.
     kind: &'static str,
     /// `critical` or `warning`.
     severity: &'static str,

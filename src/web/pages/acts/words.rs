@@ -51,6 +51,7 @@ pub fn sentence(app: &App, act: &ActView) -> String {
         ActKind::Recover { site: Some(_), .. } => "Take the site over, with the fleet paused".to_owned(),
         ActKind::Recover { next, .. } => format!("Let the log go on as {next}, with the fleet paused"),
         ActKind::RequestApprove { content, .. } => format!("Approve: {}", asked(app, content)),
+        ActKind::Releases { holds, .. } => format!("Release {} holds of one press", holds.len()),
         ActKind::Drill { bot: id, control } => format!("Pause bot {} for a drill, while bot {} goes on", bot(app, id), bot(app, control)),
     }
 }
@@ -87,6 +88,7 @@ pub fn button(act: &ActView) -> String {
         ActKind::Recover { .. } => "Sign 1 recovery of the site".to_owned(),
         ActKind::Drill { .. } => "Sign 1 drill".to_owned(),
         ActKind::RequestApprove { .. } => "Sign 1 approval".to_owned(),
+        ActKind::Releases { holds, .. } => format!("Sign the release of {} holds", holds.len()),
     }
 }
 
@@ -155,6 +157,9 @@ pub fn effect(act: &ActView) -> &'static str {
         ActKind::RequestApprove { .. } => {
             "Your approval counts for exactly this content. The last one that is needed carries the request out, at once or after its delay. Until then you can take it back."
         }
+        ActKind::Releases { .. } => {
+            "The holds end together, each under its own rule, or none does. No bot starts by the end of a pause or a kill; after a reduce bots go on as before."
+        }
         ActKind::Drill { .. } => {
             "The bot is paused at once, and each step is measured. It stays paused until the hold is released and the bot is started again."
         }
@@ -171,6 +176,17 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
                 ("Epoch of the hold", placed_epoch.to_string()),
                 ("Hold", hold.to_string()),
             ]);
+            facts
+        }
+        ActKind::Releases { holds, why } => {
+            let mut facts = vec![("Reason for the release", why.clone())];
+            for held in holds {
+                facts.push((
+                    "Hold",
+                    format!("{} of {}, epoch {}, {}", held.level, scope_of(app, &held.scope), held.placed_epoch, held.hold),
+                ));
+                facts.extend(placed(app, &held.hold));
+            }
             facts
         }
         ActKind::Start { root, plan, .. } => start_facts(app, act, root, plan.as_ref()),
@@ -272,6 +288,8 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
                 _ => format!("another lead, or risk{one_is_risk}"),
             }
         }
+        ActKind::Releases { .. } if seat == 1 => "whoever may release each of these holds".to_owned(),
+        ActKind::Releases { .. } => "another person who may be the second for each of those that take two".to_owned(),
         ActKind::Start { .. } if seat == 1 => "an operator or lead of the team of every bot in it".to_owned(),
         ActKind::Drill { .. } if seat == 1 => "an operator or lead of the bot's team, or risk".to_owned(),
         ActKind::RequestApprove { .. } => "whom the request's policy names".to_owned(),

@@ -1,9 +1,14 @@
 //! The press. It takes effect on arrival; the answer leads to its receipt. Works in a session that may only stop.
 
 use super::super::pause;
+use crate::app::App;
 use crate::app::holds::{Press, Terms};
-use crate::domain::{Level, Scope};
-use crate::web::{Answer, Shared, WebError, extract::Pressing, frame};
+use crate::domain::{BotId, Level, Scope};
+use crate::web::{
+    Answer, Shared, WebError,
+    extract::{Person, Pressing},
+    frame,
+};
 use axum::{extract::State, http::StatusCode};
 
 /// The longest a press can put its release off by this form. Hours.
@@ -56,7 +61,10 @@ pub async fn place(State(app): Shared, Pressing(person, pressed): Pressing<Press
                     then kill.";
         return Err(WebError::new(StatusCode::FORBIDDEN, "not-killed", "Touch your security key first", said));
     }
-    let (scopes, unread) = pause::scopes(&named, &beside)?;
+    let (scopes, unread) = match pause::scopes(&named, &beside) {
+        Ok(read) => read,
+        Err(wrong) => return again(&app, &person, (pressed, level), wrong).await,
+    };
     let hours = pressed.hours.parse::<i64>().ok().filter(|hours| (1..=HOURS).contains(hours));
     let not_before = hours.map(|hours| app.clock.now().plus_ms(hours * 3_600_000));
     let press = Press {
@@ -83,6 +91,17 @@ pub async fn place(State(app): Shared, Pressing(person, pressed): Pressing<Press
         (None, [(_, error)]) => Err(error.clone()),
         (stopped, failed) => Err(partly(asked, failed, stopped.is_some())),
     }
+}
+
+/// The page once more, with what was typed: nothing was stopped.
+async fn again(app: &App, person: &Person, (pressed, level): (Pressed, Level), wrong: &str) -> Answer {
+    let wanted = pause::Wanted {
+        level: if level == Level::Reduce { level } else { Level::Pause },
+        hours: pressed.hours.parse().ok().filter(|hours| pause::HOURS.iter().any(|(one, _)| one == hours)),
+        marked: pressed.bot.iter().filter_map(|id| BotId::parse(id).ok()).collect(),
+        typed: pause::Typed { symbol: pressed.symbol, venue: pressed.venue, ticked: pressed.also, wrong: wrong.to_owned() },
+    };
+    pause::draw(app, person, wanted).await
 }
 
 /// What is said when not everything was stopped, or nothing of several.

@@ -15,6 +15,7 @@ use crate::web::{
     page::{Frame, Scripts},
     problems::Problems,
     query::Named,
+    roster::bots,
 };
 use askama::Template;
 use axum::{
@@ -106,8 +107,8 @@ pub struct Part {
     pub meter: Meter,
     /// What is known of orders, when it is a kill that stands.
     pub killed: Option<Killed>,
-    /// It is about one symbol: bots go on elsewhere.
-    pub is_symbol: bool,
+    /// It is about one symbol: bots go on elsewhere. How they obey it, in one line; empty: it is about no symbol.
+    pub symbol: String,
     /// Names of the bots that should have stopped and have not said so.
     pub unconfirmed: Vec<String>,
     /// Bots that are not idle yet, the worst first.
@@ -131,7 +132,7 @@ impl Part {
         let line = |bot: &&BotReceipt| line(app, receipt, bot, rests(bot));
         Self {
             killed: Killed::of(app, receipt),
-            is_symbol: receipt.hold.scope.is_symbol(),
+            symbol: in_symbol(receipt),
             meter: Meter::of(receipt),
             unconfirmed: waiting.iter().filter(|bot| bot.unconfirmed).map(|bot| bot.bot.name.clone()).collect(),
             waiting_more: waiting.len().saturating_sub(ROWS),
@@ -187,6 +188,27 @@ fn line(app: &App, receipt: &Receipt, bot: &BotReceipt, rests: u64) -> Line {
             n => format!("{n} orders rest by its agent's last word: cancel them at the venue."),
         },
     }
+}
+
+/// How the bots under a hold on one symbol obey it: `4 of 7 bots leave out BTC/USDT, 2 are reduced whole, 1 has not said yet`.
+fn in_symbol(receipt: &Receipt) -> String {
+    let Scope::Symbol(symbol, _) = &receipt.hold.scope else { return String::new() };
+    let count = |doing: &[Option<Doing>]| receipt.bots.iter().filter(|bot| doing.contains(&bot.doing)).count();
+    let all = receipt.total();
+    let is = |n: usize, what: &str| format!("{n} {} {what}", if n == 1 { "is" } else { "are" });
+    let mut words =
+        vec![format!("{} of {} {} {symbol}", count(&[Some(Doing::Active)]), bots(all), if all == 1 { "leaves out" } else { "leave out" })];
+    for (doing, what) in [(Doing::Reducing, "reduced whole"), (Doing::Halted, "halted")] {
+        let n = count(&[Some(doing)]);
+        if n > 0 {
+            words.push(is(n, what));
+        }
+    }
+    let silent = count(&[None]);
+    if silent > 0 {
+        words.push(format!("{silent} {} not said yet", if silent == 1 { "has" } else { "have" }));
+    }
+    words.join(", ")
 }
 
 /// How a bot obeys a hold on one symbol.
@@ -273,6 +295,8 @@ pub(super) struct ReceiptPage {
     pub(super) beside: Vec<(String, String, Timestamp)>,
     /// Titles and paths of holds that the same press placed.
     pub(super) with: Vec<(String, String)>,
+    /// How many of those stand still, with this one.
+    pub(super) together: usize,
     /// Bots that go on although one that is bound to them is stopped: id and name.
     pub(super) bound: Vec<(String, String)>,
     /// The key of the press that stops those, too, and its level.
@@ -325,6 +349,10 @@ async fn draw(app: &App, actor: &Actor, visitor: &Visitor, id: &HoldId, typed: T
         kept: kept(app, hold),
         beside: beside(app, hold),
         with: with(app, hold).await,
+        together: hold
+            .press
+            .as_ref()
+            .map_or(0, |press| app.fleet.view().open_holds().filter(|other| other.press.as_ref() == Some(press)).count()),
         bound: match hold.is_open() {
             true => app.bound_beyond(hold).iter().map(|bot| (bot.id.to_string(), bot.name.clone())).collect(),
             false => Vec::new(),
@@ -339,7 +367,7 @@ async fn draw(app: &App, actor: &Actor, visitor: &Visitor, id: &HoldId, typed: T
             Some(at) => MayRelease::NotYet(at),
             None => may_release(app, actor, hold),
         }),
-        ended: hold.released.as_ref().map(|release| Ended { at: release.at, by: app.people().who(&release.by), why: release.why.clone() }),
+        ended: ended(app, hold).await,
         typed: typed.release,
         problems: typed.problems,
         sees_all: visitor.asleep.is_none(),
@@ -356,6 +384,15 @@ fn bare(hold: &Hold) -> Response {
     let word = if hold.is_open() { "PAUSED" } else { "RELEASED" };
     let line = format!("<!doctype html><title>{word} · Andon</title><p>{word} {}, hold {}</p>", clock(hold.at), hold.id);
     Html(line).into_response()
+}
+
+/// The end of a hold, with everybody who signed it: whoever prepared it, alone, where the database does not say in time.
+async fn ended(app: &App, hold: &Hold) -> Option<Ended> {
+    let release = hold.released.as_ref()?;
+    let signers = tokio::time::timeout(PATIENCE, app.signers_of_release(hold)).await.ok().and_then(Result::ok).unwrap_or_default();
+    let signers = if signers.is_empty() { vec![release.by.clone()] } else { signers };
+    let names: Vec<String> = signers.iter().map(|user| app.people().who(user)).collect();
+    Some(Ended { at: release.at, by: names.join(" and "), why: release.why.clone() })
 }
 
 fn kept(app: &App, hold: &Hold) -> Option<NotAsUsual> {
@@ -432,12 +469,19 @@ pub async fn explain(State(app): Shared, person: Person, Named(id): Named, Poste
 pub struct ReleaseForm {
     #[serde(default)]
     release_why: String,
+    /// `press`: together with those that the same press placed.
+    #[serde(default)]
+    with: String,
 }
 
 /// Prepares the release, which then waits for signatures.
 pub async fn release(State(app): Shared, person: Person, Named(id): Named, Posted(form): Posted<ReleaseForm>) -> Answer {
     let id = id_of(&id)?;
-    match app.prepare_release(&person.actor, &id, &form.release_why).await {
+    let prepared = match form.with.as_str() {
+        "press" => app.prepare_releases(&person.actor, &id, &form.release_why).await,
+        _ => app.prepare_release(&person.actor, &id, &form.release_why).await,
+    };
+    match prepared {
         Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
         Err(error) => {
             let mut problems = Problems::none();
@@ -470,7 +514,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
         Part {
             meter: Meter::of(&receipt),
             killed: (waiting.len() == 1).then(|| Killed { resting: vec![("grid-07".to_owned(), 2)], unknown: 1, of: 5 }),
-            is_symbol: false,
+            symbol: "3 of 5 bots leave out BTC/USDT, 1 is reduced whole, 1 has not said yet".to_owned(),
             unconfirmed: waiting.iter().filter(|bot| bot.unconfirmed).map(|bot| bot.bot.name.clone()).collect(),
             waiting_more: 0,
             waiting: waiting.into_iter().map(line).collect(),
@@ -491,6 +535,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             kept: None,
             beside: Vec::new(),
             with: vec![("Pause of team grid".to_owned(), "/holds/0194".to_owned())],
+            together: 2,
             bound: vec![(samples::id(8), "grid-07 hedge".to_owned())],
             bound_key: "bound".to_owned(),
             bound_level: Level::Pause,

@@ -1,4 +1,4 @@
-//! The clock that leases run on: milliseconds since the machine booted, suspension included (CLOCK_BOOTTIME). `std::time::Instant` and tokio's
+//! The clock that leases and silence run on: milliseconds since the machine booted, suspension included (CLOCK_BOOTTIME). `std::time::Instant` and tokio's
 //! timers stand still while the machine sleeps, so nothing that frees a bot may trust them: it asks this clock again first.
 
 use rustix::time::{ClockId, clock_gettime};
