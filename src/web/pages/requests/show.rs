@@ -168,7 +168,7 @@ fn may(person: &Person, view: &RequestView, company: &Company, is_stale: bool) -
         deny: checks(Action::VoteRequest) && view.case.can_deny(&person.user, &moment).is_ok(),
         take_back: is_before && has_voted && checks(Action::VoteRequest),
         withdraw: is_own && is_before && checks(Action::DiscussRequest),
-        edit: is_own && is_before && checks(Action::AskRequest) && !matches!(view.content(), Content::Override { .. }),
+        edit: is_own && is_before && checks(Action::AskRequest) && !matches!(view.content(), super::Content::Override { .. }),
         comment: checks(Action::DiscussRequest),
     };
     let obstacle = match can {
