@@ -4,7 +4,7 @@ use super::copy::{Raw, copy, copy_dir, opened};
 use crate::harness::{
     agent,
     app::{TestApp, assemble},
-    browser::Browser,
+    browser::{Browser, PASSWORD},
     db::{Fresh, Kind, fresh, on_both},
 };
 use andon::{
@@ -447,7 +447,12 @@ async fn whoever_signs_in_under_a_frozen_log_reads_why_and_what_to_do_where_they
     assert_eq!(frozen(&test.app), Some(FrozenKind::Mismatch));
     // The sign-in cannot be an entry: the session only stops, and no page that it may open is behind a touch.
     let mut browser = Browser::new(&test);
-    browser.sign_in_as(&test, "operator").await;
+    let person = &test.people["operator"];
+    let name = test.app.people().user(&person.id).unwrap().name.clone();
+    browser.get("/sign-in").await;
+    browser.post("/sign-in", &[("name", &name), ("password", PASSWORD)]).await;
+    browser.get("/sign-in/key").await;
+    browser.touch_with(&person.key, "/sign-in/key").await;
     browser.get("/pause").await;
     let why = &test.app.log.gate().frozen().unwrap().why;
     for part in ["The audit log is frozen", why.as_str(), "andon recover --why TEXT"] {

@@ -206,7 +206,7 @@ async fn a_drills_page_follows_it_to_its_end() {
     browser.get(&format!("/drills/{id}")).await;
     let path = browser.between("hx-sse:connect=\"", "\"").expect("the page is live");
     let mut stream = browser.stream(&path).await;
-    let (first, _) = read_until(&mut stream, &["event: heard"]).await;
+    let (first, _) = read_until(&mut stream, &["arb-1"]).await;
     assert!(!first.contains("Passed"), "{first}");
     test.hand.forward_ms(400);
     for (_, agent) in &mut all {
