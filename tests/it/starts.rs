@@ -390,7 +390,7 @@ on_both!(an_ack_of_another_state_counts_also_on_disk, |fresh: Fresh| async move 
         test.hand.forward_ms(5);
         assert!(test.app.acknowledge(&live, &ack(state)).unwrap().wait().await);
     }
-    let stored = andon::storage::acks::ack_of_bot(&mut test.fresh.db.read().await.unwrap(), &bot.id, epoch).await.unwrap();
+    let stored = andon::storage::acks::ack_of_bots(&mut test.fresh.db.read().await.unwrap(), &[&bot.id], epoch).await.unwrap();
     let applied: Vec<_> =
         stored.iter().filter(|ack| ack.epoch == epoch && ack.step == andon::domain::Step::Applied).map(|ack| ack.state).collect();
     assert_eq!(applied, [Some(State::Halted)]);

@@ -85,7 +85,7 @@ async fn acknowledgements_come_with_a_check_in_or_alone_and_may_be_repeated() {
     }
     assert_eq!(reached(Step::Idle).await, 1);
     let mut tx = stage.fresh.db.read().await.unwrap();
-    let stored = andon::storage::acks::ack_of_bot(&mut tx, &agent.bot, placed.hold.epoch).await.unwrap();
+    let stored = andon::storage::acks::ack_of_bots(&mut tx, &[&agent.bot], placed.hold.epoch).await.unwrap();
     assert_eq!(stored.len(), 3, "202 means on disk, once each");
 }
 

@@ -152,7 +152,7 @@ async fn an_acknowledgement_outlives_a_database_that_does_not_take_it() {
     let all_there = async {
         loop {
             let mut tx = stage.fresh.db.read().await.unwrap();
-            if andon::storage::acks::ack_of_bot(&mut tx, &agent.bot, placed.hold.epoch).await.unwrap().len() == 2 {
+            if andon::storage::acks::ack_of_bots(&mut tx, &[&agent.bot], placed.hold.epoch).await.unwrap().len() == 2 {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
