@@ -18,11 +18,12 @@ use ground::{
     broker::Broker,
     crowd::{Crowd, Round},
     disk,
-    figures::{Figures, Targets, machine, now_us, option},
+    figures::{Figures, Targets, machine, now_us, option, wall_us},
     floor,
     server::Process,
     site::Site,
     stored::Stored,
+    syncs::Syncs,
 };
 use std::{path::Path, process::ExitCode, time::Duration};
 use tokio::{
@@ -105,7 +106,7 @@ async fn fleet(agents: usize, rounds: usize, runs: usize, targets: &mut Targets)
     let (mut to_floor, mut to_broker, mut to_quiet, mut each) =
         (Figures::default(), Figures::default(), Figures::default(), Figures::default());
     for run in 1..=runs {
-        let site = Site::new(agents, 2 * rounds + 20, 0).await;
+        let site = Site::new(agents, 2 * rounds + 40, 0).await;
         let (server, _) = Process::serve(site.dir.path());
         if agents <= 100 {
             commit(&site, &server, targets).await;
@@ -171,7 +172,8 @@ async fn interleaved(site: &Site, server: &Process, rounds: usize) -> (Steps, St
     (busy, quiet, floor, sent)
 }
 
-/// What a commit adds to a press: against the same request refused at the door, in units of one sync of as many bytes.
+/// What a commit adds to a press: how many syncs of the disk; and in time, against the same request refused at the door, with one sync of as
+/// many bytes beside it.
 async fn commit(site: &Site, server: &Process, targets: &mut Targets) {
     let (client, mut pressed, mut refused) = (reqwest_client(), Figures::default(), Figures::default());
     for token in site.presses.iter().rev().take(20) {
@@ -185,7 +187,22 @@ async fn commit(site: &Site, server: &Process, targets: &mut Targets) {
     }
     let sync = disk::sync_of(site.dir.path(), PRESS_BYTES);
     println!("press answered {}; refused {}; one sync {}", pressed.spread("ms"), refused.spread("ms"), sync.spread("ms"));
-    targets.hold("stop_commit_in_syncs", (pressed.median() - refused.median()) / sync.median(), 1.0);
+    let Some(syncs) = Syncs::watch(server, site.dir.path()) else {
+        return println!("strace is not installed, or may not look: the syncs of a press are not counted");
+    };
+    let mut times = Vec::new();
+    for token in site.presses.iter().rev().skip(20).take(20) {
+        let begun = wall_us();
+        press(&client, server, token).await;
+        times.push((begun, wall_us()));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let (began, mut counted) = (syncs.end(), Figures::default());
+    for (begun, answered) in times {
+        counted.add(began.iter().filter(|at| (begun..=answered).contains(*at)).count() as f64);
+    }
+    println!("syncs between press and answer {}", counted.spread(""));
+    targets.hold("stop_commit_syncs", counted.median(), 1.0);
 }
 
 /// The same bytes through a broker.

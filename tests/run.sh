@@ -26,7 +26,7 @@ command -v faketime >/dev/null || missing+=(faketime)
 python() { for one in python3 /usr/bin/python3; do if "$one" -c 'import cryptography' 2>/dev/null; then echo "$one"; return; fi; done; return 1; }
 python >/dev/null || missing+=(python3 python3-cryptography)
 ls -d /usr/lib/postgresql/*/bin >/dev/null 2>&1 || missing+=(postgresql)
-if [ $freqtrade = 1 ]; then python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv); fi
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update -qq

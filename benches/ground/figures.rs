@@ -5,7 +5,16 @@ use std::process::ExitCode;
 
 /// The boot clock, microseconds.
 pub fn now_us() -> u64 {
-    let now = clock_gettime(ClockId::Boottime);
+    read_us(ClockId::Boottime)
+}
+
+/// The wall clock, microseconds since 1970, to compare with what other programs wrote down.
+pub fn wall_us() -> u64 {
+    read_us(ClockId::Realtime)
+}
+
+fn read_us(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
     u64::try_from(now.tv_sec).unwrap() * 1_000_000 + u64::try_from(now.tv_nsec / 1_000).unwrap()
 }
 

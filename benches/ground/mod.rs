@@ -13,3 +13,4 @@ pub mod rush;
 pub mod server;
 pub mod site;
 pub mod stored;
+pub mod syncs;

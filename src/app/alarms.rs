@@ -105,7 +105,8 @@ impl Alarms {
     }
 
     fn holds(&mut self, app: &App, view: &View) {
-        for hold in view.unrecorded() {
+        // One that is not late was told to agents while its press still waits for the database.
+        for hold in view.unrecorded().iter().filter(|hold| hold.late) {
             self.sound(app, AlertKind::HoldNotRecorded, &Subject::hold(&hold.id), Some(not_recorded_words(app, hold)), "");
         }
         let waits = |id: &HoldId| view.unrecorded().iter().any(|hold| hold.id == *id);

@@ -1,50 +1,152 @@
-//! Recording a hold: the row, its epoch and its entry in one transaction. When only the log refuses, the row alone is committed, so that
-//! every replica has the stop; its entry follows (ruling C5). Also the merge of what was pushed while no database was there.
+//! Recording holds: rows, an epoch and entries in one transaction, for all the presses that wait for it (a press of many scopes, a drill, a
+//! crowd that presses at once). When only the log refuses, the rows alone are committed, so that every replica has the stops; their entries
+//! follow (ruling C5).
 
-use super::{App, AppError, holds::holds_as_long, log::Gate};
+use super::{App, holds::holds_as_long, log::Gate};
 use crate::audit::{Actor as Author, Canonical, Event, Record};
-use crate::domain::{Clock, Hold, HoldId};
+use crate::domain::{Clock, Epoch, Hold};
 use crate::storage::{self, Db, Error, Lane, WriteTx};
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
 
-/// What a recording task needs; cheap to clone, so that it outlives the press.
-#[derive(Clone)]
+/// At most this many holds in one transaction, so that it stays short (ruling H15).
+const BATCH: usize = 64;
+/// How long the next presses wait for a transaction that hangs. It goes on by itself.
+const TURN: Duration = Duration::from_millis(250);
+
+/// A hold that is to be recorded.
+pub(crate) struct Wanted {
+    author: Author,
+    hold: Hold,
+    given_up: Arc<AtomicBool>,
+}
+
+impl Wanted {
+    /// One that was pushed and answered before: it is recorded whatever happens.
+    pub(crate) fn late(author: Author, hold: Hold) -> Self {
+        Self { author, hold, given_up: Arc::default() }
+    }
+}
+
+/// One who waits for a hold to be recorded. Told the hold as recorded, which is an earlier one when the press came twice; or told nothing.
+type Waiting = (Wanted, oneshot::Sender<Hold>);
+
+/// The way to the transaction.
+pub(crate) struct Recorder {
+    queue: mpsc::UnboundedSender<Waiting>,
+    committed: Arc<AtomicU64>,
+}
+
+/// A press on its way into the database.
+pub(crate) struct Recording {
+    /// Told once it is recorded; gone when it was refused.
+    pub(crate) told: oneshot::Receiver<Hold>,
+    given_up: Arc<AtomicBool>,
+}
+
+impl Recording {
+    /// Leaves the recording to the merge, unless it is committed by now: the press was answered without the database.
+    pub(crate) fn give_up(&self) {
+        self.given_up.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Recorder {
+    /// The recorder and what its task reads.
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Waiting>) {
+        let (queue, waiting) = mpsc::unbounded_channel();
+        (Self { queue, committed: Arc::default() }, waiting)
+    }
+
+    /// Sends a hold on its way.
+    pub(crate) fn record(&self, author: Author, hold: Hold) -> Recording {
+        let (done, told) = oneshot::channel();
+        let given_up: Arc<AtomicBool> = Arc::default();
+        // A task that has gone drops the sender: refused.
+        let _ = self.queue.send((Wanted { author, hold, given_up: given_up.clone() }, done));
+        Recording { told, given_up }
+    }
+
+    /// Grows with every transaction of holds that was committed.
+    pub(crate) fn committed(&self) -> u64 {
+        self.committed.load(Ordering::SeqCst)
+    }
+}
+
+/// Records what is wanted until the application goes: whatever waits becomes one transaction.
+pub(crate) async fn run(app: Weak<App>, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while waiting.recv_many(&mut batch, BATCH).await > 0 {
+        let Some(app) = app.upgrade() else { return };
+        // A task of its own: one that hangs keeps nobody from the next, and nothing ends it.
+        let recording = tokio::spawn(record_and_push(app, std::mem::take(&mut batch)));
+        if let Ok(Err(error)) = tokio::time::timeout(TURN, recording).await {
+            tracing::error!(%error, "the recording of holds ended early");
+        }
+    }
+}
+
+/// Records several, lets the agents know, and answers whoever waits.
+async fn record_and_push(app: Arc<App>, batch: Vec<Waiting>) {
+    let parts = app.recording_parts();
+    let (wanted, waiting): (Vec<Wanted>, Vec<_>) = batch.into_iter().unzip();
+    let all = wanted.iter().collect::<Vec<_>>();
+    let recorded = match parts.try_record(&all, None).await {
+        Ok(recorded) => recorded,
+        // One of them was recorded before: each by itself, then.
+        Err(Error::Duplicate(_)) => one_by_one(&parts, &wanted).await,
+        Err(error) => return tracing::error!(%error, holds = wanted.len(), "the database does not take holds"),
+    };
+    // One change of the view, and so one pass over the agents, for all of them.
+    app.fleet.take_holds(recorded.iter().flatten().cloned());
+    app.recorder.committed.fetch_add(1, Ordering::SeqCst);
+    for (done, recorded) in waiting.into_iter().zip(recorded) {
+        // Whoever pressed may have given up; the hold stands all the same.
+        let _ = recorded.map(|recorded| done.send(recorded));
+    }
+}
+
+async fn one_by_one(parts: &Parts, wanted: &[Wanted]) -> Vec<Option<Hold>> {
+    let mut all = Vec::with_capacity(wanted.len());
+    for one in wanted {
+        all.push(match one.given_up.load(Ordering::SeqCst) {
+            true => None,
+            false => parts.record(one, None).await.inspect_err(|error| tracing::error!(%error, "the database does not take a hold")).ok(),
+        });
+    }
+    all
+}
+
+/// What recording needs.
 pub(crate) struct Parts {
     db: Db,
     clock: Clock,
     node: String,
     gate: Gate,
-    // The press was answered without the database: it is recorded late, by the merge.
-    given_up: Arc<AtomicBool>,
 }
 
 impl App {
-    pub(crate) fn recording_parts(&self) -> Parts {
-        let (db, clock, node, gate) = (self.db.clone(), self.clock.clone(), self.node.clone(), self.log.gate().clone());
-        Parts { db, clock, node, gate, given_up: Arc::default() }
+    pub(super) fn recording_parts(&self) -> Parts {
+        Parts { db: self.db.clone(), clock: self.clock.clone(), node: self.node.clone(), gate: self.log.gate().clone() }
     }
-}
-
-/// Records a hold in a task of its own. Answers with the hold as recorded, which is an earlier one when the press came twice.
-pub(crate) fn spawn(parts: Parts, author: Author, hold: Hold) -> JoinHandle<storage::Result<Hold>> {
-    tokio::spawn(async move { parts.record(&author, hold, None).await })
 }
 
 impl Parts {
-    /// Leaves the recording to the merge, unless it is committed by now.
-    pub(crate) fn give_up(&self) {
-        self.given_up.store(true, Ordering::SeqCst);
-    }
-
-    /// `gap`: of a merge, what is entered before the first of the holds that come late.
-    async fn record(&self, author: &Author, hold: Hold, gap: Option<&Event>) -> storage::Result<Hold> {
-        let duplicate = match self.try_record(author, &hold, gap).await {
+    /// Records one. `gap`: of a merge, what is entered before the first of the holds that come late.
+    ///
+    /// # Errors
+    /// When the database does not take it.
+    pub(super) async fn record(&self, wanted: &Wanted, gap: Option<&Event>) -> storage::Result<Hold> {
+        let hold = &wanted.hold;
+        let duplicate = match self.try_record(&[wanted], gap).await {
             Err(Error::Duplicate(error)) => error,
-            other => return other,
+            other => return other?.pop().flatten().ok_or(Error::Conflict),
         };
         let mut tx = self.db.write(Lane::Stop).await?;
         let Some(mut earlier) = storage::holds::hold_by_id(&mut tx, &hold.id).await? else {
@@ -52,7 +154,8 @@ impl Parts {
             return earlier.ok_or(Error::Duplicate(duplicate));
         };
         if hold.late && !earlier.late {
-            // Its commit came after all, when it had been answered without.
+            // Its commit came after all, when it had been answered without: agents were told of it by a number of their server's own.
+            storage::epoch::epoch_raise(&mut tx, hold.epoch).await?;
             earlier.late = true;
             storage::holds::hold_set_late(&mut tx, &hold.id).await?;
             if let Some(gap) = gap {
@@ -63,38 +166,39 @@ impl Parts {
         Ok(earlier)
     }
 
-    async fn try_record(&self, author: &Author, hold: &Hold, gap: Option<&Event>) -> storage::Result<Hold> {
+    /// Records several in one transaction with one epoch. None: given up by whoever waited for it.
+    async fn try_record(&self, wanted: &[&Wanted], gap: Option<&Event>) -> storage::Result<Vec<Option<Hold>>> {
         let mut tx = self.db.write(Lane::Stop).await?;
-        if hold.epoch.0 > 0 {
-            storage::epoch::epoch_raise(&mut tx, hold.epoch).await?;
+        let told = wanted.iter().map(|one| one.hold.epoch).max().unwrap_or_default();
+        if told.0 > 0 {
+            storage::epoch::epoch_raise(&mut tx, told).await?;
         }
-        let mut recorded = hold.clone();
-        recorded.epoch = storage::epoch::epoch_take(&mut tx).await?;
-        if self.given_up.load(Ordering::SeqCst) {
-            return Err(Error::Conflict);
+        let epoch = storage::epoch::epoch_take(&mut tx).await?;
+        let mut recorded = Vec::with_capacity(wanted.len());
+        for one in wanted {
+            recorded.push(self.as_recorded(&mut tx, one, epoch).await?);
         }
-        // Of several servers each asks here whether the same hold stands already; what comes late was told to agents and is recorded as it is.
-        if !self.db.is_embedded()
-            && !hold.late
-            && let Some(same) = storage::holds::hold_same_open(&mut tx, &hold.placed_by, &hold.scope, hold.level).await?
-            && holds_as_long(&same, hold.not_before)
-        {
-            return Ok(same);
+        let mut fresh: Vec<(&Author, &mut Hold)> = Vec::with_capacity(wanted.len());
+        for (one, hold) in wanted.iter().zip(&mut recorded) {
+            fresh.extend(hold.as_mut().filter(|hold| hold.id == one.hold.id).map(|hold| (&one.author, hold)));
         }
-        storage::holds::hold_insert(&mut tx, &recorded).await?;
+        if fresh.is_empty() {
+            return Ok(recorded);
+        }
         if let Some(gap) = gap {
             self.enter_gap(&mut tx, gap).await?;
         }
-        // Database and log are judged apart: whatever refuses the entry, the row is committed.
+        // Database and log are judged apart: whatever refuses the entries, the rows are committed.
         tx.savepoint().await?;
-        match self.enter(&mut tx, author, &recorded).await {
-            Ok(seq) => recorded.entry = Some(seq),
-            Err(Error::Frozen) => {}
+        match self.enter(&mut tx, &mut fresh).await {
+            Ok(()) | Err(Error::Frozen) => {}
             Err(error) => {
-                tracing::error!(hold = %hold.id, %error, "a hold is recorded without its entry, which follows later");
+                tracing::error!(%error, "holds are recorded without their entries, which follow later");
                 tx.back_to_savepoint().await?;
             }
         }
+        let rows: Vec<&Hold> = fresh.iter().map(|(_, hold)| &**hold).collect();
+        storage::holds::hold_insert_all(&mut tx, &rows).await?;
         tx.notify().await?;
         failpoint!("place:before_commit");
         tx.commit().await?;
@@ -102,16 +206,38 @@ impl Parts {
         Ok(recorded)
     }
 
-    async fn enter(&self, tx: &mut WriteTx, author: &Author, hold: &Hold) -> storage::Result<i64> {
-        let seq = self.append(tx, author.clone(), Event::hold_placed(hold)).await?;
-        storage::holds::hold_set_entry(tx, &hold.id, seq).await?;
-        Ok(seq)
+    /// How a hold is to stand in the database: as it is, at an epoch; or the same one that stands already.
+    async fn as_recorded(&self, tx: &mut WriteTx, wanted: &Wanted, epoch: Epoch) -> storage::Result<Option<Hold>> {
+        let hold = &wanted.hold;
+        if wanted.given_up.load(Ordering::SeqCst) {
+            return Ok(None);
+        }
+        // Of several servers each asks here whether the same hold stands already; what comes late was told to agents and is recorded as it is.
+        if !self.db.is_embedded()
+            && !hold.late
+            && let Some(same) = storage::holds::hold_same_open(tx, &hold.placed_by, &hold.scope, hold.level).await?
+            && holds_as_long(&same, hold.not_before)
+        {
+            return Ok(Some(same));
+        }
+        Ok(Some(Hold { epoch, ..hold.clone() }))
+    }
+
+    /// Appends the entries of holds and notes in each where its entry stands.
+    async fn enter(&self, tx: &mut WriteTx, holds: &mut [(&Author, &mut Hold)]) -> storage::Result<()> {
+        self.gate.check()?;
+        let entries = holds.iter().map(|(author, hold)| self.canonical((*author).clone(), Event::hold_placed(hold)));
+        let entries = entries.collect::<storage::Result<Vec<_>>>()?;
+        for ((_, hold), seq) in holds.iter_mut().zip(storage::audit::audit_append_all(tx, &entries).await?) {
+            hold.entry = Some(seq);
+        }
+        Ok(())
     }
 
     /// Says in the log that there is a gap before this; when the log refuses, it is said when it is open again.
     async fn enter_gap(&self, tx: &mut WriteTx, gap: &Event) -> storage::Result<()> {
         tx.savepoint().await?;
-        match self.append(tx, Author::server(), gap.clone()).await {
+        match self.append(tx, gap.clone()).await {
             Ok(_) => return Ok(()),
             Err(Error::Frozen) => {}
             Err(_) => tx.back_to_savepoint().await?,
@@ -120,111 +246,13 @@ impl Parts {
         storage::checkpoints::late_add(tx, &late).await
     }
 
-    async fn append(&self, tx: &mut WriteTx, actor: Author, event: Event) -> storage::Result<i64> {
+    async fn append(&self, tx: &mut WriteTx, event: Event) -> storage::Result<i64> {
         self.gate.check()?;
+        storage::audit::audit_append(tx, &self.canonical(Author::server(), event)?).await
+    }
+
+    fn canonical(&self, actor: Author, event: Event) -> storage::Result<Canonical> {
         let record = Record { actor, ts: self.clock.now(), happened_at: None, node: self.node.clone(), event };
-        let canonical = Canonical::new(&record).map_err(|error| Error::Unreadable(error.to_string()))?;
-        storage::audit::audit_append(tx, &canonical).await
-    }
-}
-
-/// Who placed a hold, for its entry when it is recorded later.
-pub(super) fn author_of(hold: &Hold) -> Author {
-    Author::placer(&hold.placed_by)
-}
-
-impl App {
-    /// Records every hold that no database had, oldest first, behind one entry that says from when to when presses were not recorded and how
-    /// many are recorded late; folds into each what agents had carried back meanwhile. Says how many.
-    ///
-    /// # Errors
-    /// When the database still does not take them.
-    pub async fn merge_unrecorded(&self) -> Result<usize, AppError> {
-        let mut waiting: Vec<Hold> = self.fleet.view().unrecorded().iter().map(|hold| Hold::clone(hold)).collect();
-        waiting.sort_by_key(|hold| (hold.at, hold.epoch));
-        let parts = self.recording_parts();
-        let mut merged = 0;
-        // Committed with the first of them that the database did not have after all.
-        let mut gap =
-            waiting.first().map(|first| Event::LogGap { from_us: first.at.0, to_us: self.clock.now().0, late: waiting.len() as u64 });
-        for hold in waiting {
-            let mut recorded = parts.record(&author_of(&hold), hold.clone(), gap.as_ref()).await?;
-            if !recorded.is_open() && recorded.id != hold.id {
-                // Its key was used before, for a hold that is over: that one stops nothing.
-                let anew = Hold { idempotency_key: hold.id.to_string(), ..hold.clone() };
-                recorded = parts.record(&author_of(&hold), anew, gap.as_ref()).await?;
-            }
-            if recorded.late && recorded.id == hold.id {
-                gap = None;
-            }
-            failpoint!("merge:recorded");
-            self.fleet.take_hold(recorded.clone());
-            if recorded.id != hold.id {
-                // The same press was recorded under another id: the unrecorded twin goes.
-                self.fleet.take_hold(Hold { released: recorded.released.clone(), ..hold.clone() });
-            }
-            self.drop_spooled(&hold.id).await?;
-            failpoint!("merge:dropped");
-            merged += 1;
-        }
-        Ok(merged)
-    }
-
-    async fn drop_spooled(&self, id: &HoldId) -> Result<(), AppError> {
-        let (spool, id) = (self.spool.clone(), id.clone());
-        let dropped = tokio::task::spawn_blocking(move || spool.drop_hold(&id)).await.map_err(AppError::internal)?;
-        if let Err(error) = dropped {
-            tracing::warn!(%error, "a recorded hold stays in the spool; recording it again changes nothing");
-        }
-        Ok(())
-    }
-
-    /// Lets the spool forget what was recorded without a merge: by a commit that came late, or before this process began. It would come back
-    /// with the next process, released or not. Says how many.
-    ///
-    /// # Errors
-    /// When the database cannot be asked.
-    pub async fn tidy_spool(&self) -> Result<usize, AppError> {
-        let spool = self.spool.clone();
-        let kept = tokio::task::spawn_blocking(move || spool.kept()).await.map_err(AppError::internal)?;
-        let mut tidied = 0;
-        for id in kept {
-            if self.is_recorded(&id).await? && !self.fleet.view().unrecorded().iter().any(|hold| hold.id == id) {
-                self.drop_spooled(&id).await?;
-                tidied += 1;
-            }
-        }
-        Ok(tidied)
-    }
-
-    /// True when the database has a hold of this id.
-    ///
-    /// # Errors
-    /// When the database cannot be asked.
-    pub(crate) async fn is_recorded(&self, id: &HoldId) -> Result<bool, AppError> {
-        let mut tx = self.db.read().await?;
-        Ok(storage::holds::hold_by_id(&mut tx, id).await?.is_some())
-    }
-
-    /// Appends the entries of holds that the log could not take when they were recorded. Says how many.
-    ///
-    /// # Errors
-    /// When the log still refuses.
-    pub async fn append_missing_entries(&self) -> Result<usize, AppError> {
-        if self.log.gate().frozen().is_some() {
-            return Ok(0);
-        }
-        let missing = storage::holds::hold_without_entry(&mut *self.db.read().await?).await?;
-        for hold in &missing {
-            let mut tx = self.db.write(Lane::Normal).await?;
-            let event = Event::hold_placed(&Hold { late: true, ..hold.clone() });
-            let record = Record { actor: author_of(hold), ts: self.clock.now(), happened_at: None, node: self.node.clone(), event };
-            let canonical = Canonical::new(&record).map_err(AppError::internal)?;
-            let seq = storage::audit::audit_append(&mut tx, &canonical).await?;
-            storage::holds::hold_set_entry(&mut tx, &hold.id, seq).await?;
-            tx.commit().await?;
-            self.fleet.note_entry(&hold.id, seq);
-        }
-        Ok(missing.len())
+        Canonical::new(&record).map_err(|error| Error::Unreadable(error.to_string()))
     }
 }

@@ -1,7 +1,7 @@
 //! Placing a hold. From the moment a press is parsed it runs in a task of its own: no closed browser, timeout or shutdown cancels it.
 //! It waits for the database at most 250 ms; then it is pushed all the same, spooled, and recorded later as the same hold.
 
-use super::{App, AppError, Invalid, hold_record};
+use super::{App, AppError, Invalid, hold_record::Recording};
 use crate::audit::{Actor as Author, Event};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{BotFacts, Epoch, Hold, HoldId, Level, PlacedBy, PlacerKind, PressId, Scope, Timestamp, UserId, text};
@@ -16,6 +16,8 @@ use tokio::sync::OnceCell;
 
 /// How long a press waits for the database: a hang counts as gone.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// How often it waits that long again while the database takes the holds of others.
+const TURNS: usize = 40;
 /// How long the spool may take before the press is answered without it.
 const SPOOL_PATIENCE: Duration = Duration::from_millis(500);
 /// How many presses are remembered for those who send theirs twice.
@@ -229,24 +231,50 @@ impl App {
             press: press.terms.with,
         };
         failpoint!("place:before");
-        let parts = self.recording_parts();
-        let recording = hold_record::spawn(parts.clone(), author, hold.clone());
-        let mut recording = std::pin::pin!(recording);
-        match tokio::time::timeout(PATIENCE, &mut recording).await {
-            Ok(Ok(Ok(recorded))) => {
-                let repeated = recorded.id != hold.id;
-                self.fleet.take_hold(recorded.clone());
-                if !repeated {
-                    self.freeze_evidence(&recorded);
-                }
-                failpoint!("place:pushed");
-                Placed { hold: recorded, kept: Kept::Recorded, repeated, beside }
-            }
+        let mut recording = self.recorder.record(author, hold.clone());
+        let Some(recorded) = self.wait_for(&mut recording, &hold).await else {
             // Refused, or still hanging: a commit that comes all the same is the same hold, since the merge goes by its id.
-            _ => {
-                parts.give_up();
-                self.push_without_database(hold, beside).await
+            recording.give_up();
+            return self.push_without_database(hold, beside).await;
+        };
+        let repeated = recorded.id != hold.id;
+        if !repeated {
+            self.freeze_evidence(&recorded);
+        }
+        failpoint!("place:pushed");
+        Placed { hold: recorded, kept: Kept::Recorded, repeated, beside }
+    }
+
+    /// Waits until a hold is recorded. The agents wait no longer than `PATIENCE`; the answer waits on while the database takes one hold after
+    /// the other, since what a press of thousands is then told is that all of it is kept.
+    async fn wait_for(&self, recording: &mut Recording, hold: &Hold) -> Option<Hold> {
+        let mut told = Epoch(0);
+        for _ in 0..TURNS {
+            let committed = self.recorder.committed();
+            match tokio::time::timeout(PATIENCE, &mut recording.told).await {
+                Ok(recorded) => {
+                    let recorded = recorded.ok()?;
+                    if told > recorded.epoch {
+                        self.count_from(told).await;
+                    }
+                    return Some(recorded);
+                }
+                Err(_) if self.recorder.committed() == committed => return None,
+                Err(_) => told = self.fleet.push_unrecorded(hold.clone()).epoch,
             }
+        }
+        None
+    }
+
+    /// Lifts the counter above a number that agents were told before it was recorded: no start may come to stand below it.
+    async fn count_from(&self, told: Epoch) {
+        let raised = async {
+            let mut tx = self.db.write(Lane::Stop).await?;
+            storage::epoch::epoch_raise(&mut tx, told).await?;
+            tx.commit().await
+        };
+        if let Err(error) = raised.await {
+            tracing::warn!(%error, "the counter stays below a number that agents were told; a start may have to be signed twice");
         }
     }
 

@@ -24,6 +24,7 @@ pub mod facts;
 pub mod fan_out;
 pub mod first_run;
 pub mod health;
+pub mod hold_merge;
 pub mod hold_record;
 pub mod holders;
 pub mod holds;
@@ -131,6 +132,7 @@ pub struct App {
     pub(crate) rights: watch::Sender<u64>,
     pub(crate) late_ends: sessions::LateEnds,
     pub(crate) facts: mpsc::Sender<facts::Fact>,
+    pub(crate) recorder: hold_record::Recorder,
     pub(crate) observations: mpsc::Sender<observations::Observation>,
     pub(crate) unobserved: AtomicU64,
     pub(crate) start_frames: start_frames::StartFrames,
@@ -180,6 +182,7 @@ impl App {
     /// When the database cannot be read or the origin is no origin.
     pub async fn assemble(parts: Parts) -> Result<Arc<Self>, AppError> {
         let (facts, facts_in) = mpsc::channel(4096);
+        let (recorder, holds_in) = hold_record::Recorder::new();
         let (observations, observations_in) = mpsc::channel(16_384);
         let (to_tell, to_tell_in) = mpsc::channel(notices::WAITING_IN_MEMORY);
         let (to_freeze, to_freeze_in) = mpsc::channel(evidence::WAITING);
@@ -229,6 +232,7 @@ impl App {
             spool: Arc::new(parts.spool),
             keys,
             facts,
+            recorder,
             observations,
             unobserved: AtomicU64::new(0),
             to_tell,
@@ -242,6 +246,7 @@ impl App {
             }
         }
         tokio::spawn(facts::run(Arc::downgrade(&app), facts_in));
+        tokio::spawn(hold_record::run(Arc::downgrade(&app), holds_in));
         tokio::spawn(observations::writer::run(Arc::downgrade(&app), observations_in));
         tokio::spawn(observations::recall(Arc::downgrade(&app)));
         tokio::spawn(notices::run(Arc::downgrade(&app), to_tell_in));

@@ -93,7 +93,13 @@ impl View {
     pub fn with_unrecorded(&self, mut hold: Hold) -> (Self, Hold) {
         let mut next = self.clone();
         if let Some(known) = self.open.iter().chain(self.unrecorded.iter()).find(|h| h.id == hold.id) {
-            let known = Hold::clone(known);
+            let mut known = Hold::clone(known);
+            if hold.late && !known.late && self.unrecorded.iter().any(|h| h.id == hold.id) {
+                known.late = true;
+                let unrecorded = Arc::make_mut(&mut next.unrecorded);
+                unrecorded.retain(|h| h.id != known.id);
+                unrecorded.push(Arc::new(known.clone()));
+            }
             return (next, known);
         }
         hold.epoch = self.highest().next().max(hold.epoch);
@@ -241,6 +247,14 @@ impl Fleet {
     /// Takes in one recorded hold.
     pub fn take_hold(&self, hold: Hold) {
         self.change(|view| (view.with_hold(hold), ()));
+    }
+    /// Takes in several: one change, so that agents are looked at once.
+    pub fn take_holds(&self, holds: impl Iterator<Item = Hold>) {
+        self.change(|view| {
+            let mut next = view.clone();
+            holds.for_each(|hold| next.take_hold(Arc::new(hold)));
+            (next, ())
+        });
     }
     /// Notes where the entry of an unreleased hold stands, which came after the hold. Whether it is released by now is left as it is.
     pub fn note_entry(&self, id: &HoldId, seq: i64) {

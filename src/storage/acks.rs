@@ -3,7 +3,7 @@
 
 use super::{
     Conn, Result, WriteTx,
-    db::{on, statements},
+    db::{insert, on, statements},
 };
 use crate::domain::{BotId, Epoch, State, Step, Timestamp};
 use std::collections::HashSet;
@@ -67,14 +67,16 @@ pub async fn ack_save_all(tx: &mut WriteTx, acks: &[Ack]) -> Result<()> {
     let mut rest = acks;
     while !rest.is_empty() {
         let (rows, after) = rest.split_at(distinct(rest));
-        on!(&mut **tx, |c| {
-            let mut query = sqlx::QueryBuilder::new(INTO);
-            query.push_values(rows, |mut row, ack| {
+        insert!(
+            tx,
+            INTO,
+            rows,
+            |row, ack| {
                 row.push_bind(&ack.bot_id).push_bind(ack.epoch).push_bind(ack.step).push_bind(ack.at);
-                row.push_bind(ack.state).push_bind(ack.entry_orders).push_bind(ack.open_orders);
-            });
-            query.push(OVER).build().execute(c).await.map(drop)
-        })?;
+                row.push_bind(ack.state).push_bind(ack.entry_orders).push_bind(ack.open_orders)
+            },
+            OVER
+        );
         rest = after;
     }
     Ok(())

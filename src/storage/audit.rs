@@ -3,7 +3,7 @@
 
 use super::{
     Conn, Error, Result, WriteTx,
-    db::{on, statements},
+    db::{insert, on, statements},
 };
 use crate::audit::{
     Canonical, Frontier, Row, number,
@@ -18,10 +18,6 @@ statements! {
     GROW = "UPDATE audit_log SET size = $2, frontier = $3, last_ts = $4 WHERE log_id = $1 AND size = $5 AND state = 'open'";
     CLOSE = "UPDATE audit_log SET state = 'frozen' WHERE log_id = $1";
     BEGIN = "INSERT INTO audit_log (log_id, origin, size, frontier, last_ts, state) VALUES ($1, $2, 0, $3, 0, 'open')";
-    LEAF = "INSERT INTO audit_leaf (log_id, seq, leaf_hash) VALUES ($1, $2, $3)";
-    NODE = "INSERT INTO audit_node (log_id, level, n, hash) VALUES ($1, $2, $3, $4)";
-    RECORD = "INSERT INTO audit_record (log_id, seq, id, body, ts, kind, actor, obj) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    ABOUT = "INSERT INTO audit_about (about, seq) VALUES ($1, $2)";
     ONE = "SELECT r.log_id, r.seq, l.leaf_hash, r.body, r.id, r.ts, r.kind, r.actor, r.obj FROM audit_record r JOIN audit_leaf l ON l.log_id = r.log_id AND l.seq = r.seq WHERE r.log_id = $1 AND r.seq = $2";
     FROM = "SELECT r.log_id, r.seq, l.leaf_hash, r.body, r.id, r.ts, r.kind, r.actor, r.obj FROM audit_record r JOIN audit_leaf l ON l.log_id = r.log_id AND l.seq = r.seq WHERE r.log_id = $1 AND r.seq >= $2 ORDER BY r.seq LIMIT $3";
     LEAVES = "SELECT leaf_hash FROM audit_leaf WHERE log_id = $1 AND seq >= $2 AND seq < $3 ORDER BY seq";
@@ -32,6 +28,13 @@ statements! {
     KINDS = "SELECT DISTINCT kind FROM audit_record ORDER BY kind";
     LIST = "SELECT r.log_id, r.seq, l.leaf_hash, r.body, r.id, r.ts, r.kind, r.actor, r.obj FROM audit_record r JOIN audit_leaf l ON l.log_id = r.log_id AND l.seq = r.seq WHERE (r.log_id, r.seq) < ($1, $2) AND ($3 = '' OR r.actor = $3) AND ($4 = '' OR r.kind = $4) AND r.ts >= $5 AND r.ts < $6 AND ($7 = '' OR EXISTS (SELECT 1 FROM audit_about a WHERE a.about = $7 AND a.seq = (r.log_id - 1) * 1099511627776 + r.seq)) ORDER BY r.log_id DESC, r.seq DESC LIMIT $8";
 }
+
+const LEAF: &str = "INSERT INTO audit_leaf (log_id, seq, leaf_hash) ";
+const NODE: &str = "INSERT INTO audit_node (log_id, level, n, hash) ";
+const RECORD: &str = "INSERT INTO audit_record (log_id, seq, id, body, ts, kind, actor, obj) ";
+const ABOUT: &str = "INSERT INTO audit_about (about, seq) ";
+/// How many rows one statement takes.
+const ROWS: usize = 100;
 
 #[derive(sqlx::FromRow)]
 struct HeadRow {
@@ -144,53 +147,56 @@ pub async fn audit_begin_next(tx: &mut WriteTx, last: &Head, origin: &str) -> Re
 /// `Frozen` while the log takes nothing, with the transaction as it was; when the database refuses, the caller's whole transaction is to be
 /// dropped.
 pub async fn audit_append(tx: &mut WriteTx, entry: &Canonical) -> Result<i64> {
+    let numbers = audit_append_all(tx, std::slice::from_ref(entry)).await?;
+    numbers.first().copied().ok_or(Error::Conflict)
+}
+
+/// The same for several in their order: as many statements as for one.
+///
+/// # Errors
+/// As of `audit_append`.
+pub async fn audit_append_all(tx: &mut WriteTx, entries: &[Canonical]) -> Result<Vec<i64>> {
     let head = audit_lock(tx).await?;
     if !head.is_open {
         return Err(Error::Frozen);
     }
-    let size = head.size.unsigned_abs();
-    let mut frontier = Frontier::decode(size, &head.frontier).map_err(|error| Error::Unreadable(error.to_string()))?;
-    let nodes = frontier.push(entry.leaf());
-    let indexed = entry.indexed();
-    let leaf = entry.leaf();
-    on!(&mut **tx, |c| sqlx::query(LEAF).bind(head.log).bind(head.size).bind(leaf.as_slice()).execute(c).await.map(drop))?;
-    for node in &nodes {
-        on!(&mut **tx, |c| sqlx::query(NODE)
-            .bind(head.log)
-            .bind(node.level as i64)
-            .bind(node.n as i64)
-            .bind(node.hash.as_slice())
-            .execute(c)
-            .await
-            .map(drop))?;
+    let mut frontier = Frontier::decode(head.size.unsigned_abs(), &head.frontier).map_err(|error| Error::Unreadable(error.to_string()))?;
+    let placed: Vec<(i64, Hash, &Canonical)> = (head.size..).zip(entries).map(|(seq, entry)| (seq, entry.leaf(), entry)).collect();
+    let nodes: Vec<Node> = placed.iter().flat_map(|(_, leaf, _)| frontier.push(*leaf)).collect();
+    let about = |(seq, _, entry): &(i64, Hash, &Canonical)| {
+        let number = number::of(head.log, *seq);
+        entry.indexed().about.iter().map(|about| (about.clone(), number)).collect::<Vec<_>>()
+    };
+    let abouts: Vec<_> = placed.iter().flat_map(about).collect();
+    for rows in placed.chunks(ROWS) {
+        insert!(tx, LEAF, rows, |row, (seq, leaf, _)| row.push_bind(head.log).push_bind(*seq).push_bind(leaf.as_slice()));
+        insert!(tx, RECORD, rows, |row, (seq, _, entry)| {
+            let indexed = entry.indexed();
+            row.push_bind(head.log).push_bind(*seq).push_bind(&indexed.id).push_bind(entry.bytes()).push_bind(indexed.ts);
+            row.push_bind(&indexed.kind).push_bind(&indexed.actor).push_bind(&indexed.object)
+        });
     }
-    on!(&mut **tx, |c| sqlx::query(RECORD)
-        .bind(head.log)
-        .bind(head.size)
-        .bind(&indexed.id)
-        .bind(entry.bytes())
-        .bind(indexed.ts)
-        .bind(&indexed.kind)
-        .bind(&indexed.actor)
-        .bind(&indexed.object)
-        .execute(c)
-        .await
-        .map(drop))?;
-    let number = number::of(head.log, head.size);
-    for about in &indexed.about {
-        on!(&mut **tx, |c| sqlx::query(ABOUT).bind(about).bind(number).execute(c).await.map(drop))?;
+    for rows in nodes.chunks(ROWS) {
+        insert!(tx, NODE, rows, |row, node| {
+            row.push_bind(head.log).push_bind(node.level as i64).push_bind(node.n as i64).push_bind(node.hash.as_slice())
+        });
     }
+    for rows in abouts.chunks(ROWS) {
+        insert!(tx, ABOUT, rows, |row, (about, number)| row.push_bind(about).push_bind(*number));
+    }
+    let Some(last) = entries.last() else { return Ok(Vec::new()) };
     let encoded = frontier.encode();
     let grown = on!(&mut **tx, |c| sqlx::query(GROW)
         .bind(head.log)
-        .bind(head.size + 1)
+        .bind(head.size + entries.len() as i64)
         .bind(encoded.as_slice())
-        .bind(indexed.ts)
+        .bind(last.indexed().ts)
         .bind(head.size)
         .execute(c)
         .await
         .map(|r| r.rows_affected()))?;
-    if grown == 1 { Ok(number) } else { Err(Error::Conflict) }
+    let numbers = placed.iter().map(|(seq, ..)| number::of(head.log, *seq)).collect();
+    if grown == 1 { Ok(numbers) } else { Err(Error::Conflict) }
 }
 
 /// One entry by its number, which it keeps as its position.

@@ -110,6 +110,21 @@ macro_rules! on {
 }
 pub(super) use on;
 
+/// Inserts rows by one statement: `insert!(tx, "INSERT INTO t (a, b) ", rows, |row, one| row.push_bind(one.a).push_bind(one.b))`, with what
+/// follows the values after the closure. A statement for several rows is not kept prepared: there is one for every number of them.
+macro_rules! insert {
+    ($tx:expr, $into:expr, $rows:expr, |$row:ident, $one:pat_param| $bind:expr $(, $over:expr)?) => {
+        $crate::storage::db::on!(&mut **$tx, |c| {
+            let rows = $rows;
+            let mut query = sqlx::QueryBuilder::new($into);
+            query.push_values(rows, |mut $row, $one| { $bind; });
+            $(query.push($over);)?
+            query.build().persistent(rows.len() == 1).execute(c).await.map(drop)
+        })?
+    };
+}
+pub(super) use insert;
+
 /// Names every statement of a storage file, and lets one test prepare all of them on both databases.
 macro_rules! statements {
     ($($name:ident = $sql:expr;)*) => {

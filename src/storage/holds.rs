@@ -2,12 +2,11 @@
 
 use super::{
     Conn, Error, Result, WriteTx,
-    db::{on, statements},
+    db::{insert, on, statements},
 };
 use crate::domain::{BotId, Epoch, Hold, HoldId, Level, PlacedBy, PlacerKind, PressId, Scope, Timestamp, UserId, hold::Release};
 
 statements! {
-    INSERT = "INSERT INTO hold (id, scope_kind, scope_id, level, why, by_kind, by_id, by_name, by_risk, at, epoch, late, idempotency_key, origin, not_before, press) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     SET_ENTRY = "UPDATE hold SET entry = $2 WHERE id = $1 AND entry IS NULL";
     SET_LATE = "UPDATE hold SET late = $2 WHERE id = $1";
     SET_WHY = "UPDATE hold SET why = $2 WHERE id = $1 AND why = ''";
@@ -23,6 +22,8 @@ statements! {
     KEEP = "INSERT INTO hold_bot (hold_id, bot_id) VALUES ($1, $2) ON CONFLICT (hold_id, bot_id) DO NOTHING";
     KEPT = "SELECT hold_id, bot_id FROM hold_bot";
 }
+
+const INTO: &str = "INSERT INTO hold (id, scope_kind, scope_id, level, why, by_kind, by_id, by_name, by_risk, at, epoch, late, idempotency_key, origin, entry, not_before, press) ";
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -87,26 +88,21 @@ fn whole(rows: Vec<Row>) -> Result<Vec<Hold>> {
 /// # Errors
 /// `Duplicate` when the id, or the same press, is there already.
 pub async fn hold_insert(tx: &mut WriteTx, hold: &Hold) -> Result<()> {
-    on!(&mut **tx, |c| sqlx::query(INSERT)
-        .bind(&hold.id)
-        .bind(hold.scope.kind())
-        .bind(&*hold.scope.id())
-        .bind(hold.level)
-        .bind(&hold.why)
-        .bind(hold.placed_by.kind)
-        .bind(&hold.placed_by.id)
-        .bind(&hold.placed_by.name)
-        .bind(hold.placed_by.as_risk)
-        .bind(hold.at)
-        .bind(hold.epoch)
-        .bind(hold.late)
-        .bind(&hold.idempotency_key)
-        .bind(&hold.origin)
-        .bind(hold.not_before)
-        .bind(&hold.press)
-        .execute(c)
-        .await
-        .map(drop))?;
+    hold_insert_all(tx, &[hold]).await
+}
+
+/// Writes new holds by one statement; a few dozen at most.
+///
+/// # Errors
+/// `Duplicate` when the id, or the press, of one of them is there already.
+pub async fn hold_insert_all(tx: &mut WriteTx, holds: &[&Hold]) -> Result<()> {
+    insert!(tx, INTO, holds, |row, hold| {
+        row.push_bind(&hold.id).push_bind(hold.scope.kind()).push_bind(hold.scope.id().into_owned()).push_bind(hold.level);
+        row.push_bind(&hold.why).push_bind(hold.placed_by.kind).push_bind(&hold.placed_by.id).push_bind(&hold.placed_by.name);
+        row.push_bind(hold.placed_by.as_risk).push_bind(hold.at).push_bind(hold.epoch).push_bind(hold.late);
+        row.push_bind(&hold.idempotency_key).push_bind(&hold.origin).push_bind(hold.entry).push_bind(hold.not_before);
+        row.push_bind(&hold.press)
+    });
     Ok(())
 }
 

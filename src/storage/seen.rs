@@ -2,7 +2,7 @@
 
 use super::{
     Conn, Result, WriteTx,
-    db::{on, statements},
+    db::{insert, on, statements},
 };
 use crate::domain::{AgentId, BotId, Epoch, State, Timestamp};
 
@@ -52,15 +52,17 @@ pub struct Seen {
 /// When the database is gone.
 pub async fn seen_save_all(tx: &mut WriteTx, seen: &[Seen]) -> Result<()> {
     for rows in seen.chunks(ROWS) {
-        on!(&mut **tx, |c| {
-            let mut query = sqlx::QueryBuilder::new(INTO);
-            query.push_values(rows, |mut row, seen| {
+        insert!(
+            tx,
+            INTO,
+            rows,
+            |row, seen| {
                 row.push_bind(&seen.agent_id).push_bind(&seen.bot_id).push_bind(seen.at).push_bind(&seen.channel).push_bind(&seen.boot);
                 row.push_bind(seen.epoch).push_bind(seen.state).push_bind(seen.limits_version).push_bind(seen.start_after);
-                row.push_bind(&seen.build).push_bind(&seen.config).push_bind(&seen.report).push_bind(seen.report_at);
-            });
-            query.push(OVER).build().execute(c).await.map(drop)
-        })?;
+                row.push_bind(&seen.build).push_bind(&seen.config).push_bind(&seen.report).push_bind(seen.report_at)
+            },
+            OVER
+        );
     }
     Ok(())
 }

@@ -10,12 +10,13 @@ use andon::{
     app::{
         AppError,
         bots::NewBot,
-        holds::{Press, Terms},
+        holds::{Kept, Press, Terms},
     },
     authz::Actor,
     domain::{BotFacts, Epoch, Level, Orders, Scope, Stage, State, StopKind, Symbol, TokenId, TokenScope},
     workers,
 };
+use std::collections::BTreeSet;
 
 /// Two bots that trade, each at a venue of its own.
 struct Two {
@@ -242,6 +243,32 @@ on_both!(several_scopes_are_stopped_by_one_press_each_by_its_own_hold, |fresh: F
     assert!(again[..2].iter().all(|(_, placed)| placed.as_ref().unwrap().repeated), "the same press again is the same holds");
     assert_eq!(two.test.app.fleet.view().open_holds().count(), 2);
     two.test.log_is_good().await;
+});
+
+on_both!(a_press_of_three_hundred_scopes_is_recorded_whole_and_in_a_few_transactions, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let scopes: Vec<Scope> = (0..300).map(|n| test.app.scope_named("symbol", &format!("S{n}/USDT")).unwrap()).collect();
+    let press = Press {
+        scope: Scope::Fleet,
+        level: Level::Pause,
+        why: "all of them".into(),
+        idempotency_key: String::new(),
+        terms: Terms::default(),
+    };
+    let placed = test.app.place_several(&test.actor("risk"), scopes.clone(), &press).await;
+    let holds: Vec<_> = placed.into_iter().map(|(_, placed)| placed.unwrap()).collect();
+    assert_eq!(holds.len(), 300);
+    assert!(holds.iter().all(|placed| placed.kept == Kept::Recorded && !placed.hold.late && placed.hold.entry.is_some()));
+    let epochs: BTreeSet<Epoch> = holds.iter().map(|placed| placed.hold.epoch).collect();
+    assert!(epochs.len() < 100, "{} transactions", epochs.len());
+    let entries: BTreeSet<_> = holds.iter().map(|placed| placed.hold.entry).collect();
+    assert_eq!(entries.len(), 300, "each has an entry of its own");
+    assert_eq!(test.app.fleet.view().open_holds().count(), 300);
+    // The same again is no other hold, on a server that has just read them as well.
+    let again = test.app.place_several(&test.actor("risk"), scopes, &press).await;
+    let same = again.iter().zip(&holds).filter(|((_, again), first)| again.as_ref().unwrap().hold.id == first.hold.id);
+    assert_eq!(same.count(), 300);
+    test.log_is_good().await;
 });
 
 fn invalid(refused: Result<impl std::fmt::Debug, AppError>) -> String {

@@ -2,6 +2,7 @@
 
 mod api;
 mod client;
+mod document;
 mod fuzz;
 mod long_poll;
 mod poll;

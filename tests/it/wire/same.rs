@@ -249,7 +249,8 @@ impl Run {
 
     /// What it acknowledged, as it is on disk: epoch, step and state.
     async fn acks(&self) -> Vec<(Epoch, Step, Option<State>)> {
-        let of = async || storage::acks::ack_of_bots(&mut self.test.fresh.db.read().await.unwrap(), &[&self.bot.id], Epoch(0)).await.unwrap();
+        let of =
+            async || storage::acks::ack_of_bots(&mut self.test.fresh.db.read().await.unwrap(), &[&self.bot.id], Epoch(0)).await.unwrap();
         let last = Epoch(self.twin.seen);
         crate::faults::until("the last is on disk", async || of().await.iter().any(|ack| (ack.epoch, ack.step) == (last, Step::Idle)))
             .await;
