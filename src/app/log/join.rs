@@ -66,6 +66,12 @@ pub async fn join(joining: &Joining<'_>) -> Result<Joined, AppError> {
     // One that joined while no server of the installation was there joins again, for the site.
     let before = mark_before(state_dir, &origin, key.as_ref(), standing == Standing::Beside)?;
     let earlier = earlier_mark(state_dir, &origin)?;
+    if standing == Standing::Alone && db.is_embedded() {
+        return Err(AppError::conflict(
+            "this state folder is not a site of the installation, and an embedded database has one server: put that server's state folder back, or \
+             let two people take the site over: andon recover --take-over",
+        ));
+    }
     let marks: Vec<&Note> = before.iter().map(|(note, _)| note).chain(&earlier).collect();
     let log = verified(joining, &marks).await?;
     let key = match key {
@@ -117,14 +123,8 @@ async fn standing(joining: &Joining<'_>, site: &str) -> Result<Standing, AppErro
     if sites.is_empty() || own.is_some_and(|own| own.ended_at.is_none()) {
         return Ok(Standing::Site);
     }
-    if joining.db.is_embedded() {
-        return Err(AppError::conflict(
-            "this state folder is not a site of the installation, and an embedded database has one server: put that server's state folder back, or \
-             let two people take the site over: andon recover --take-over",
-        ));
-    }
-    // Whom another site took over from comes back by two people as well.
-    let may_be = own.is_none() && beats_on(joining, &sites).await?;
+    // An embedded database has one server. Whom another site took over from comes back by two people as well.
+    let may_be = !joining.db.is_embedded() && own.is_none() && beats_on(joining, &sites).await?;
     Ok(if may_be { Standing::Beside } else { Standing::Alone })
 }
 

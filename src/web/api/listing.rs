@@ -27,7 +27,21 @@ pub struct Listing<T> {
     pub next: Option<String>,
 }
 
+/// Which piece of a list that the database cuts is asked for: after which item, none from the first, and at most how many.
+///
+/// # Errors
+/// 400 for a limit that is no number from 1 to 1,000; what `id_of` says of an id that is none.
+pub fn asked<I>(params: &Params, id_of: impl Fn(&str) -> Result<I, WebError>) -> Result<(Option<I>, i64), WebError> {
+    let limit = params.number("limit", 1..=MOST, USUAL)?;
+    Ok((params.text("after").map(|id| id_of(&id)).transpose()?, limit))
+}
+
 impl<T> Listing<T> {
+    /// A piece that the database cut.
+    pub fn of(items: Vec<T>, next: Option<impl ToString>) -> Self {
+        Self { items, next: next.map(|next| next.to_string()) }
+    }
+
     /// Cuts a piece out of a list as `limit` and `after` ask for. `key` is what the list is ordered by; no two items share it.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::copy::{Raw, copy, copy_dir, opened};
 use crate::harness::{
     agent,
     app::{TestApp, assemble},
-    browser::Browser,
+    browser::{Browser, PASSWORD},
     db::{Fresh, Kind, fresh, on_both},
 };
 use andon::{
@@ -436,3 +436,32 @@ on_both!(nothing_of_a_closed_incarnation_is_stored_under_the_new_one, |fresh: Fr
     tx.commit().await.unwrap();
     assert!(storage::checkpoints::checkpoint_latest(&mut test.fresh.db.read().await.unwrap()).await.unwrap().is_none());
 });
+
+#[tokio::test]
+async fn whoever_signs_in_under_a_frozen_log_reads_why_and_what_to_do_where_they_are() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    test.open_log().await;
+    test.app.publish(true).await.unwrap();
+    Raw::open(&test.fresh.place).await.run("UPDATE audit_record SET body = {0} WHERE seq = 1", &[b"{}"]).await;
+    test.app.rehash().await.unwrap();
+    assert_eq!(frozen(&test.app), Some(FrozenKind::Mismatch));
+    // The sign-in cannot be an entry: the session only stops, and no page that it may open is behind a touch.
+    let mut browser = Browser::new(&test);
+    let person = &test.people["operator"];
+    let name = test.app.people().user(&person.id).unwrap().name.clone();
+    browser.get("/sign-in").await;
+    browser.post("/sign-in", &[("name", &name), ("password", PASSWORD)]).await;
+    browser.get("/sign-in/key").await;
+    browser.touch_with(&person.key, "/sign-in/key").await;
+    browser.get("/pause").await;
+    let why = &test.app.log.gate().frozen().unwrap().why;
+    for part in ["The audit log is frozen", why.as_str(), "andon recover --why TEXT"] {
+        assert!(browser.page.contains(&as_shown(part)), "{part}: {}", browser.page);
+    }
+    assert!(!browser.page.contains("/system#log"), "no link that leads back to the key for ever");
+}
+
+/// As a page writes it.
+fn as_shown(text: &str) -> String {
+    text.replace('&', "&#38;").replace('<', "&#60;").replace('>', "&#62;").replace('"', "&#34;").replace('\'', "&#39;")
+}

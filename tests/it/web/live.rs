@@ -189,3 +189,32 @@ async fn the_first_run_says_what_its_agent_says_and_when_there_is_something_new_
     test.app.disable(&test.actor("admin"), &test.people["operator"].id).await.unwrap();
     assert!(read_until(&mut stream, &["nothing more"]).await.1, "disabled");
 }
+
+#[tokio::test]
+async fn a_drills_page_follows_it_to_its_end() {
+    let test = site().await;
+    let mut all = Vec::new();
+    for name in ["arb-1", "arb-2"] {
+        let bot = test.bot(name, "arb").await;
+        let mut agent = ready(&test, &bot, "operator").await;
+        test.start(std::slice::from_ref(&bot.id), &["operator"]).await.unwrap();
+        agent.settle(&test.app).await;
+        all.push((bot, agent));
+    }
+    let id = test.app.begin_drill(&test.actor("operator"), &[all[0].0.id.clone()], &all[1].0.id).await.unwrap();
+    let mut browser = Browser::signed_in(&test, "operator").await;
+    browser.get(&format!("/drills/{id}")).await;
+    let path = browser.between("hx-sse:connect=\"", "\"").expect("the page is live");
+    let mut stream = browser.stream(&path).await;
+    let (first, _) = read_until(&mut stream, &["arb-1"]).await;
+    assert!(!first.contains("Passed"), "{first}");
+    test.hand.forward_ms(400);
+    for (_, agent) in &mut all {
+        agent.settle(&test.app).await;
+        test.hand.forward_ms(400);
+    }
+    all[1].1.check_in(&test.app).await.unwrap();
+    test.app.tend_drills().await.unwrap();
+    let (said, ended) = read_until(&mut stream, &["Passed"]).await;
+    assert!(!ended, "it says so by itself: {said}");
+}

@@ -7,7 +7,7 @@ use crate::domain::{Alert, AlertId};
 use crate::web::{
     Answer, Shared, WebError,
     api::{
-        ByToken, Listing,
+        ByToken, Listing, listing,
         listing::Piece,
         once::{Bare, Key, Write},
         openapi::Problem,
@@ -17,10 +17,6 @@ use crate::web::{
 };
 use axum::{Json, extract::State, response::IntoResponse};
 use serde::Serialize;
-
-/// The items of a piece when none are asked for, and the most of them.
-const USUAL: i64 = 100;
-const MOST: i64 = 1_000;
 
 /// An alert.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -116,11 +112,9 @@ pub async fn index(State(app): Shared, caller: ByToken, params: Params) -> Answe
         None | Some("open") => false,
         Some("taken") => true,
         Some("closed") => {
-            let limit = params.number("limit", 1..=MOST, USUAL)?;
-            let after = params.text("after").map(|id| id_of(&id)).transpose()?;
+            let (after, limit) = listing::asked(&params, id_of)?;
             let (alerts, next) = app.closed_alerts(actor, after.as_ref(), limit).await?;
-            let items: Vec<AlertShape> = alerts.iter().map(|alert| shape(&app, alert)).collect();
-            return Ok(Json(Listing { items, next: next.map(|id| id.to_string()) }).into_response());
+            return Ok(Json(Listing::of(alerts.iter().map(|alert| shape(&app, alert)).collect::<Vec<_>>(), next)).into_response());
         }
         Some(_) => return Err(WebError::bad_request("state must be open, taken or closed.")),
     };

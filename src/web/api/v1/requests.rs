@@ -10,7 +10,7 @@ use crate::domain::{RequestId, approval::seat_words};
 use crate::web::{
     Answer, Shared, WebError,
     api::{
-        ByToken, Listing,
+        ByToken, Listing, listing,
         listing::Piece,
         once::{Bare, Key, Write},
         openapi::Problem,
@@ -20,10 +20,6 @@ use crate::web::{
 };
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use serde::{Deserialize, Serialize};
-
-/// The items of a piece when none are asked for, and the most of them.
-const USUAL: i64 = 100;
-const MOST: i64 = 1_000;
 
 /// A request.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -184,11 +180,9 @@ async fn answer(app: &App, caller: &ByToken, id: &RequestId) -> Answer {
     responses((status = 200, body = Listing<RequestShape>), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn index(State(app): Shared, caller: ByToken, params: Params) -> Answer {
     let actor = caller.may(Action::See)?;
-    let limit = params.number("limit", 1..=MOST, USUAL)?;
-    let after = params.text("after").map(|id| id_of(&id)).transpose()?;
+    let (after, limit) = listing::asked(&params, id_of)?;
     let (rows, next) = app.requests(actor, after.as_ref(), limit).await?;
-    let items: Vec<RequestShape> = rows.iter().map(|row| shape(&app, row)).collect();
-    Ok(Json(Listing { items, next: next.map(|id| id.to_string()) }).into_response())
+    Ok(Json(Listing::of(rows.iter().map(|row| shape(&app, row)).collect::<Vec<_>>(), next)).into_response())
 }
 
 /// Shows one request with what it asks for, its seats and what was said.
