@@ -107,8 +107,10 @@ async fn record_and_push(app: Arc<App>, batch: Vec<Waiting>) {
     app.fleet.take_holds(recorded.iter().flatten().cloned());
     app.recorder.committed.fetch_add(1, Ordering::SeqCst);
     for (done, recorded) in waiting.into_iter().zip(recorded) {
-        // Whoever pressed may have given up; the hold stands all the same.
-        let _ = recorded.map(|recorded| done.send(recorded));
+        if let Some(recorded) = recorded {
+            // Whoever pressed may have given up; the hold stands all the same.
+            let _ = done.send(recorded);
+        }
     }
 }
 

@@ -25,6 +25,9 @@ fn days(text: &str) -> Option<(u16, u16)> {
     (first <= last).then_some((first - 1, last - 1))
 }
 
+/// First and last of some days that have the same windows, and those windows, from and to.
+type Days = (u16, u16, Vec<(u16, u16)>);
+
 impl Hours {
     /// Reads what people type: `1-5 08:00-16:30; 6 10:00-12:00`, days from Monday. A window that ends before it begins ends on the next day.
     pub fn parse(text: &str) -> Option<Self> {
@@ -81,8 +84,8 @@ impl Hours {
     }
 
     /// Days that have the same windows, from and to, with those windows.
-    fn by_days(&self) -> Vec<(u16, u16, Vec<(u16, u16)>)> {
-        let mut all: Vec<(u16, u16, Vec<(u16, u16)>)> = Vec::new();
+    fn by_days(&self) -> Vec<Days> {
+        let mut all: Vec<Days> = Vec::new();
         for day in 0..7 {
             let start = day * DAY;
             let within = |(from, to): &(u16, u16)| (from.max(&start) - start, (*to).min(start + DAY).max(start) - start);
@@ -99,7 +102,7 @@ impl Hours {
     fn windows(&self) -> Vec<(String, String, String)> {
         let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
         let name = |first: u16, last: u16| if first == last { format!("{}", first + 1) } else { format!("{}-{}", first + 1, last + 1) };
-        let each = |(first, last, windows): (u16, u16, Vec<(u16, u16)>)| {
+        let each = |(first, last, windows): Days| {
             windows.into_iter().map(move |(from, to)| (name(first, last), clock(from), clock(to))).collect::<Vec<_>>()
         };
         self.by_days().into_iter().flat_map(each).collect()

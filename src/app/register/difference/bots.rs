@@ -152,7 +152,8 @@ impl Work<'_> {
             let user = self.person(named).ok_or_else(|| format!("operators: there is nobody called {named}"))?;
             let is_known = before.contains(&user.id);
             let holds = user.grants.iter().any(|grant| grant.role.is_of_team() && grant.team.as_ref() == Some(team));
-            if !is_known && !(user.enabled && holds) {
+            let may_be = is_known || (user.enabled && holds);
+            if !may_be {
                 return Err(format!("operators: {} is no operator or lead of the bot's team", user.name));
             }
             after.push(user.id.clone());

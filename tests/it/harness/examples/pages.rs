@@ -278,12 +278,12 @@ impl Scene {
                     ("name", self.name("bot")),
                     ("strategy", "grid".to_owned()),
                     ("objective", "earn".to_owned()),
-                    ("owner", of.member.to_string()),
+                    ("owner", of.fellow.to_string()),
                 ];
                 let fields: Vec<(&'static str, &str)> = fields.iter().map(|(name, text)| (*name, text.as_str())).collect();
                 Ask::form(at(self.bot(whose).await.id.as_str()), &fields)
             }
-            "/bots/{id}/operators" => Ask::form(at(self.bot(whose).await.id.as_str()), &[("operator", of.member.as_str())]),
+            "/bots/{id}/operators" => Ask::form(at(self.bot(whose).await.id.as_str()), &[("operator", of.fellow.as_str())]),
             "/bots/{id}/seat/ask" => {
                 let (bot, one) = (self.bot(whose).await, self.subaccount("live").await);
                 self.test.app.set_stage(&self.test.actor(of.operator), &bot.id, andon::domain::Stage::Draft).await.unwrap();
@@ -351,7 +351,12 @@ impl Scene {
     /// The confirmation of a file that the caller has brought; of one of the admin's where they may bring none.
     async fn import_of(&self, caller: &Caller) -> Ask {
         use andon::app::register::{file::Format, import::Source};
-        let text = format!("kind,name,environment\nvenue,{},test\n", self.name("venue"));
+        // Who trades in a team may change its bots, and no venue.
+        let text = match caller.who.person() {
+            Some("operator") => format!("kind,name,objective\nbot,{},{}\n", self.arb.bot.name, self.name("earn")),
+            Some("grid operator") => format!("kind,name,objective\nbot,{},{}\n", self.grid.bot.name, self.name("earn")),
+            _ => format!("kind,name,environment\nvenue,{},test\n", self.name("venue")),
+        };
         let source = Source { format: Format::Csv, text: &text };
         let own = caller.who.person().and_then(|name| self.test.people.get(name)).and_then(|one| self.test.app.actor_of(&one.id, false));
         let admin = self.test.actor("admin");

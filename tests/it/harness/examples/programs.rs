@@ -66,7 +66,7 @@ impl Scene {
             ("GET", "/api/v1/venues/{id}") => Ask::get(format!("/api/v1/venues/{}", self.place.venue_id)),
             ("GET", "/api/v1/subaccounts/{id}") => Ask::get(format!("/api/v1/subaccounts/{}", self.place.id)),
             ("POST", "/api/v1/bots/{id}") => {
-                let body = json!({"name": self.name("bot"), "strategy": "grid", "objective": "earn", "owner": of.member});
+                let body = json!({"name": self.name("bot"), "strategy": "grid", "objective": "earn", "owner": of.fellow});
                 Ask::json(format!("/api/v1/bots/{}", self.bot(whose).await.id), body)
             }
             ("POST", "/api/v1/bots/{id}/subaccount") => {
