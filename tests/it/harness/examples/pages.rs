@@ -70,22 +70,7 @@ impl Scene {
             "/sign-in" | "/sign-in/key" | "/sign-out" | "/welcome/{link}" | "/welcome/password" | "/welcome/key" => {
                 self.at_the_door(route, caller).await
             }
-            "/sign-in/lost" | "/sign-in/lost/withdraw" => {
-                // The limit of these two is tried elsewhere.
-                let operator = &self.test.people["operator"].id;
-                self.test.app.throttle.step_was_good(andon::authn::Step::Lost, operator, "unknown");
-                match route.path {
-                    "/sign-in/lost" => self.no_recovery(Whose::Arbs).await,
-                    _ => drop(self.recovery(Whose::Arbs).await),
-                }
-                // As after the right password; somebody without a session cannot have given it.
-                if let (Some(session), Some(_)) = (&caller.session, caller.who.person()) {
-                    session.insert("pending", operator).await.unwrap();
-                    session.save().await.unwrap();
-                }
-                let fields: &[(&str, &str)] = if route.path == "/sign-in/lost" { &[("why", "left on a train")] } else { &[] };
-                Ask::form(route.path, fields)
-            }
+            "/sign-in/lost" | "/sign-in/lost/withdraw" => self.about_lost_keys(route, caller).await,
             "/recover/{link}" => {
                 self.forgive("risk");
                 let link = site_link(&self.test).await;
@@ -150,6 +135,24 @@ impl Scene {
             "/tokens/{id}/revoke" => Ask::form(format!("/tokens/{}/revoke", self.token(whose).await), &[]),
             _ => return None,
         })
+    }
+
+    /// After the right password, with no key at hand.
+    async fn about_lost_keys(&self, route: &Route, caller: &Caller) -> Ask {
+        // The limit of these two is tried elsewhere.
+        let operator = &self.test.people["operator"].id;
+        self.test.app.throttle.step_was_good(andon::authn::Step::Lost, operator, "unknown");
+        match route.path {
+            "/sign-in/lost" => self.no_recovery(Whose::Arbs).await,
+            _ => drop(self.recovery(Whose::Arbs).await),
+        }
+        // As after the right password; somebody without a session cannot have given it.
+        if let (Some(session), Some(_)) = (&caller.session, caller.who.person()) {
+            session.insert("pending", operator).await.unwrap();
+            session.save().await.unwrap();
+        }
+        let fields: &[(&str, &str)] = if route.path == "/sign-in/lost" { &[("why", "left on a train")] } else { &[] };
+        Ask::form(route.path, fields)
     }
 
     /// Presses and their ends.

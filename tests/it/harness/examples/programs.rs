@@ -57,6 +57,26 @@ impl Scene {
             ("POST", "/api/v1/alerts/{id}/close") => {
                 Ask::json(format!("/api/v1/alerts/{}/close", self.alert(whose).await), json!({"why": "set by NTP"}))
             }
+            ("GET", "/api/v1/requests") => Ask::get(route.path),
+            ("GET", "/api/v1/requests/{id}") => Ask::get(format!("/api/v1/requests/{}", of.request)),
+            ("POST", "/api/v1/requests/{id}/deny") => {
+                Ask::json(format!("/api/v1/requests/{}/deny", self.asked(whose).await), json!({"why": "not before the audit"}))
+            }
+            ("POST", "/api/v1/requests/{id}/withdraw") => {
+                let by = if whose == Whose::Grids { "grid lead" } else { "lead" };
+                Ask::json(format!("/api/v1/requests/{}/withdraw", self.asked_by(whose, by).await), json!({}))
+            }
+            ("POST", "/api/v1/requests/{id}/comments") => {
+                Ask::json(format!("/api/v1/requests/{}/comments", of.request), json!({"text": "looks right"}))
+            }
+            _ => return self.of_programs_of_the_register(route, whose).await,
+        })
+    }
+
+    /// Limits, and what exists.
+    async fn of_programs_of_the_register(&self, route: &Route, whose: Whose) -> Option<Ask> {
+        let of = self.of(whose);
+        Some(match (route.method, route.path) {
             ("GET", "/api/v1/limits" | "/api/v1/limits/versions") => Ask::get(format!("{}?of=bot:{}", route.path, of.bot.id)),
             ("POST", "/api/v1/limits") => {
                 let level = format!("bot:{}", self.bot(whose).await.id);
@@ -95,18 +115,6 @@ impl Scene {
             }
             ("POST", "/api/v1/subaccounts/{id}/retire") => {
                 Ask::json(format!("/api/v1/subaccounts/{}/retire", self.subaccount("test").await.id), json!({"retired": true}))
-            }
-            ("GET", "/api/v1/requests") => Ask::get(route.path),
-            ("GET", "/api/v1/requests/{id}") => Ask::get(format!("/api/v1/requests/{}", of.request)),
-            ("POST", "/api/v1/requests/{id}/deny") => {
-                Ask::json(format!("/api/v1/requests/{}/deny", self.asked(whose).await), json!({"why": "not before the audit"}))
-            }
-            ("POST", "/api/v1/requests/{id}/withdraw") => {
-                let by = if whose == Whose::Grids { "grid lead" } else { "lead" };
-                Ask::json(format!("/api/v1/requests/{}/withdraw", self.asked_by(whose, by).await), json!({}))
-            }
-            ("POST", "/api/v1/requests/{id}/comments") => {
-                Ask::json(format!("/api/v1/requests/{}/comments", of.request), json!({"text": "looks right"}))
             }
             _ => return None,
         })
