@@ -9,6 +9,7 @@ pub mod crowd;
 pub mod disk;
 pub mod figures;
 pub mod floor;
+pub mod register;
 pub mod rush;
 pub mod server;
 pub mod site;

@@ -39,7 +39,7 @@ impl App {
             self.fleet.take_hold(recorded.clone());
             if recorded.id != hold.id {
                 // The same press was recorded under another id: the unrecorded twin goes.
-                self.fleet.take_hold(Hold { released: recorded.released.clone(), ..hold.clone() });
+                self.fleet.drop_unrecorded(&hold.id);
             }
             self.drop_spooled(&hold.id).await?;
             failpoint!("merge:dropped");
@@ -48,7 +48,7 @@ impl App {
         Ok(merged)
     }
 
-    async fn drop_spooled(&self, id: &HoldId) -> Result<(), AppError> {
+    pub(super) async fn drop_spooled(&self, id: &HoldId) -> Result<(), AppError> {
         let (spool, id) = (self.spool.clone(), id.clone());
         let dropped = tokio::task::spawn_blocking(move || spool.drop_hold(&id)).await.map_err(AppError::internal)?;
         if let Err(error) = dropped {

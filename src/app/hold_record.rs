@@ -97,32 +97,43 @@ async fn record_and_push(app: Arc<App>, batch: Vec<Waiting>) {
     let parts = app.recording_parts();
     let (wanted, waiting): (Vec<Wanted>, Vec<_>) = batch.into_iter().unzip();
     let all = wanted.iter().collect::<Vec<_>>();
-    let recorded = match parts.try_record(&all, None).await {
-        Ok(recorded) => recorded,
-        // One of them was recorded before: each by itself, then.
-        Err(Error::Duplicate(_)) => one_by_one(&parts, &wanted).await,
-        Err(error) => return tracing::error!(%error, holds = wanted.len(), "the database does not take holds"),
-    };
-    // One change of the view, and so one pass over the agents, for all of them.
-    app.fleet.take_holds(recorded.iter().flatten().cloned());
-    app.recorder.committed.fetch_add(1, Ordering::SeqCst);
-    for (done, recorded) in waiting.into_iter().zip(recorded) {
-        if let Some(recorded) = recorded {
-            // Whoever pressed may have given up; the hold stands all the same.
-            let _ = done.send(recorded);
+    // Above what agents were told of holds that were pushed before their turn.
+    let view = app.fleet.view();
+    let told = if view.unrecorded().is_empty() { Epoch(0) } else { view.highest() };
+    match parts.try_record(&all, (None, told)).await {
+        Ok(recorded) => {
+            // One change of the view, and so one pass over the agents, for all of them.
+            app.fleet.take_holds(recorded.iter().flatten().cloned());
+            app.recorder.committed.fetch_add(1, Ordering::SeqCst);
+            waiting.into_iter().zip(recorded).for_each(|(done, recorded)| answer(done, recorded));
         }
+        // One of them was recorded before: each by itself, then.
+        Err(Error::Duplicate(_)) => one_by_one(&app, &parts, wanted.iter().zip(waiting)).await,
+        Err(error) => tracing::error!(%error, holds = wanted.len(), "the database does not take holds"),
     }
 }
 
-async fn one_by_one(parts: &Parts, wanted: &[Wanted]) -> Vec<Option<Hold>> {
-    let mut all = Vec::with_capacity(wanted.len());
-    for one in wanted {
-        all.push(match one.given_up.load(Ordering::SeqCst) {
-            true => None,
-            false => parts.record(one, None).await.inspect_err(|error| tracing::error!(%error, "the database does not take a hold")).ok(),
-        });
+/// Whoever pressed may have given up; the hold stands all the same.
+fn answer(done: oneshot::Sender<Hold>, recorded: Option<Hold>) {
+    if let Some(recorded) = recorded {
+        let _ = done.send(recorded);
     }
-    all
+}
+
+async fn one_by_one(app: &App, parts: &Parts, all: impl Iterator<Item = (&Wanted, oneshot::Sender<Hold>)>) {
+    for (wanted, done) in all {
+        if wanted.given_up.load(Ordering::SeqCst) {
+            continue;
+        }
+        match parts.record(wanted, None).await {
+            Ok(recorded) => {
+                app.fleet.take_hold(recorded.clone());
+                app.recorder.committed.fetch_add(1, Ordering::SeqCst);
+                answer(done, Some(recorded));
+            }
+            Err(error) => tracing::error!(%error, "the database does not take a hold"),
+        }
+    }
 }
 
 /// What recording needs.
@@ -146,7 +157,7 @@ impl Parts {
     /// When the database does not take it.
     pub(super) async fn record(&self, wanted: &Wanted, gap: Option<&Event>) -> storage::Result<Hold> {
         let hold = &wanted.hold;
-        let duplicate = match self.try_record(&[wanted], gap).await {
+        let duplicate = match self.try_record(&[wanted], (gap, hold.epoch)).await {
             Err(Error::Duplicate(error)) => error,
             other => return other?.pop().flatten().ok_or(Error::Conflict),
         };
@@ -168,10 +179,10 @@ impl Parts {
         Ok(earlier)
     }
 
-    /// Records several in one transaction with one epoch. None: given up by whoever waited for it.
-    async fn try_record(&self, wanted: &[&Wanted], gap: Option<&Event>) -> storage::Result<Vec<Option<Hold>>> {
+    /// Records several in one transaction with one epoch, which is above `told`, the highest that agents were told without a database. None:
+    /// given up by whoever waited for it.
+    async fn try_record(&self, wanted: &[&Wanted], (gap, told): (Option<&Event>, Epoch)) -> storage::Result<Vec<Option<Hold>>> {
         let mut tx = self.db.write(Lane::Stop).await?;
-        let told = wanted.iter().map(|one| one.hold.epoch).max().unwrap_or_default();
         if told.0 > 0 {
             storage::epoch::epoch_raise(&mut tx, told).await?;
         }

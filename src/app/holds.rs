@@ -159,7 +159,7 @@ impl App {
         // Beside others that write, a recorded one may be over by now: there the database says whether the same stands.
         let surely = |hold: &&Arc<Hold>| same(hold) && (self.db.is_embedded() || unrecorded(hold));
         if let Some(hold) = view.open_holds().find(surely) {
-            let kept = if unrecorded(hold) { Kept::Spooled } else { Kept::Recorded };
+            let kept = self.kept(hold);
             let beside = beside.into_iter().filter(|h| h.id != hold.id).collect();
             return Ok(Placed { hold: Hold::clone(hold), kept, repeated: true, beside });
         }
@@ -262,29 +262,59 @@ impl App {
     /// Waits until a hold is recorded. The agents wait no longer than `PATIENCE`; the answer waits on while the database takes one hold after
     /// the other, since what a press of thousands is then told is that all of it is kept.
     async fn wait_for(&self, recording: &mut Recording, hold: &Hold) -> Option<Hold> {
-        let mut told = Epoch(0);
+        let mut pushed = None;
         for _ in 0..TURNS {
             let committed = self.recorder.committed();
             match tokio::time::timeout(PATIENCE, &mut recording.told).await {
                 Ok(recorded) => {
                     let recorded = recorded.ok()?;
-                    if told > recorded.epoch {
-                        self.count_from(told).await;
+                    if let Some(pushed) = pushed {
+                        self.settle_pushed(pushed, &recorded).await;
                     }
                     return Some(recorded);
                 }
                 Err(_) if self.recorder.committed() == committed => return None,
-                Err(_) => told = self.fleet.push_unrecorded(hold.clone()).epoch,
+                Err(_) if pushed.is_none() => pushed = Some(self.push_early(hold).await),
+                Err(_) => {}
             }
         }
         None
     }
 
+    /// Pushes a hold whose turn at the database has not come; on this machine's disk meanwhile, where there is room.
+    async fn push_early(&self, hold: &Hold) -> Hold {
+        let pushed = self.fleet.push_unrecorded(hold.clone());
+        let (spool, copy) = (self.spool.clone(), Hold { late: true, ..pushed.clone() });
+        let kept = tokio::task::spawn_blocking(move || spool.keep(&copy));
+        if !matches!(tokio::time::timeout(SPOOL_PATIENCE, kept).await, Ok(Ok(Ok(())))) {
+            tracing::warn!(hold = %pushed.id, "a hold waits for its turn at the database, and is in the memory of this server alone meanwhile");
+        }
+        pushed
+    }
+
+    /// What was pushed before its turn is recorded now, or another hold of the same press is.
+    async fn settle_pushed(&self, pushed: Hold, recorded: &Hold) {
+        if pushed.epoch > recorded.epoch {
+            self.count_from(pushed.epoch).await;
+        }
+        if recorded.id != pushed.id {
+            // First that one, so that the bots stay held.
+            self.fleet.take_hold(recorded.clone());
+            self.fleet.drop_unrecorded(&pushed.id);
+        }
+        if let Err(error) = self.drop_spooled(&pushed.id).await {
+            tracing::warn!(%error, "a recorded hold stays in the spool; recording it again changes nothing");
+        }
+    }
+
     /// Lifts the counter above a number that agents were told before it was recorded: no start may come to stand below it.
     async fn count_from(&self, told: Epoch) {
         let raised = async {
+            if storage::epoch::epoch_now(&mut *self.db.read().await?).await? >= told {
+                return Ok(());
+            }
             let mut tx = self.db.write(Lane::Stop).await?;
-            storage::epoch::epoch_raise(&mut tx, told).await?;
+            storage::epoch::epoch_raise(&mut tx, self.fleet.view().highest().max(told)).await?;
             tx.commit().await
         };
         if let Err(error) = raised.await {

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// At most this many bots in one transaction, so that it stays short.
-const BATCH: usize = 50;
+const BATCH: usize = 25;
 /// How often bots are looked at that were made or moved since.
 const EVERY: Duration = Duration::from_secs(1);
 /// After so many looked at somebody else has a turn.
@@ -48,20 +48,31 @@ impl App {
         if !is_moved && done.view == view.read_epoch {
             return Ok(());
         }
-        let mut differ = Vec::new();
+        let (mut tighter, mut looser) = (Vec::new(), Vec::new());
         for (n, bot) in view.bots().enumerate() {
             let is_asked = (is_moved || bot.fact_epoch > done.view) && bot.stage != Stage::Retired;
-            if is_asked && tree.path(bot, |path| path.effective()) != bot.limits.values {
-                differ.push(bot.id.clone());
+            if is_asked {
+                let after = tree.path(bot, |path| path.effective());
+                if after != bot.limits.values {
+                    let loosens = tree::is_tighter(&after, &bot.limits.values);
+                    if loosens { &mut looser } else { &mut tighter }.push(bot.id.clone());
+                }
             }
             if n % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
             }
         }
-        differ.sort();
-        for bots in differ.chunks(BATCH) {
-            self.spread_to(bots).await?;
-            failpoint!("limits:spread");
+        // What tightens first, and none of it waits for what does not go.
+        let mut failed = None;
+        for mut bots in [tighter, looser] {
+            bots.sort();
+            for bots in bots.chunks(BATCH) {
+                failed = self.spread_to(bots).await.err().or(failed);
+                failpoint!("limits:spread");
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         (done.tree, done.view) = (Some(tree.epoch), view.read_epoch);
         Ok(())

@@ -153,10 +153,15 @@ impl App {
     /// Above sandbox a missing list refuses every symbol, so that the first list allows something.
     async fn check_first_symbols(&self, act: &mut Act<'_>, node: &Node, (before, after): (&Limits, &Limits)) -> Result<(), AppError> {
         const NAME: &str = "allowed_symbols";
-        let (Node::Bot(id), None, Some(_)) = (node, before.values.get(NAME), after.values.get(NAME)) else { return Ok(()) };
-        let bot = storage::bots::bot_by_id(act.tx(), id).await?.ok_or(AppError::NotFound("bot"))?;
-        let is_live = matches!(bot.stage, Stage::Limited | Stage::Live);
-        if is_live && !bot.limits.values.contains_key(NAME) {
+        let (None, Some(_)) = (before.values.get(NAME), after.values.get(NAME)) else { return Ok(()) };
+        let view = self.view_in(act.tx()).await?;
+        let is_below = |bot: &BotFacts| match node {
+            Node::Installation => true,
+            Node::Team(team) => bot.team == *team,
+            other => other.bot() == Some(&bot.id),
+        };
+        let is_first = |bot: &BotFacts| matches!(bot.stage, Stage::Limited | Stage::Live) && !bot.limits.values.contains_key(NAME);
+        if view.bots().any(|bot| is_below(bot) && is_first(bot)) {
             return Err(
                 Invalid::one(NAME, "Symbols: none is allowed until somebody lists some, which takes a request of two people").into()
             );
@@ -177,6 +182,9 @@ impl App {
             review_by: set.review_by,
             request_id: set.request,
         };
+        if row.request_id.is_none() {
+            self.end_overrides_of(act, &row).await?;
+        }
         storage::limits::node_save(act.tx(), &row).await?;
         let holds = match row.node.bot() {
             Some(bot) => {
@@ -196,6 +204,27 @@ impl App {
             team: if let Node::Team(team) = &row.node { Some(team.clone()) } else { None },
             holds,
         })
+    }
+
+    /// A tightening wins over exceptions of before: those of a bot whose positions are bounded more tightly now end with it.
+    async fn end_overrides_of(&self, act: &mut Act<'_>, row: &NodeRow) -> Result<(), AppError> {
+        const NAME: &str = "max_position_notional";
+        let (Some(bot), Some(next)) = (row.node.bot(), row.values.get(NAME)) else { return Ok(()) };
+        let before = storage::limits::node_one(act.tx(), &row.node).await?;
+        if before.is_some_and(|before| before.values.get(NAME) == Some(next)) {
+            return Ok(());
+        }
+        let (now, by) = (act.now(), crate::audit::Actor::from(act.actor()).text());
+        for open in storage::limit_overrides::override_open_of(act.tx(), bot).await? {
+            if matches!(&row.node, Node::Symbol(_, symbol) if symbol.as_str() != open.symbol) {
+                continue;
+            }
+            if storage::limit_overrides::override_end(act.tx(), &open.request_id, now, &by).await? {
+                let (symbol, request, why) = (open.symbol, open.request_id, "tighter limits were set".to_owned());
+                act.record(Event::LimitsOverrideEnded { bot: bot.clone(), symbol, request, why, holds: None }).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Keeps what held for a bot that came below other levels, as its own limits, where anything would be looser there: what loosens takes a

@@ -3,7 +3,7 @@
 
 use super::{App, AppError, breaches};
 use crate::domain::{
-    Decimal, Level, Scope, State, TeamId, Timestamp,
+    Decimal, Level, Scope, Stage, State, TeamId, Timestamp,
     limits::{Check, Node, breach_level},
     time::DAY_MS,
 };
@@ -22,7 +22,7 @@ pub struct Total {
     pub limit: Option<Decimal>,
     /// The sum of those that are counted.
     pub value: Decimal,
-    /// What it is in; none: no level names a currency, and the bots do not agree on one.
+    /// What it is in; none: no level names a currency, and no bot says one.
     pub currency: Option<String>,
     /// How many bots are counted.
     pub counted: usize,
@@ -51,6 +51,8 @@ struct Part {
     name: String,
     team: TeamId,
     is_halted: bool,
+    // It trades no real money.
+    is_trial: bool,
     currency: Option<String>,
     amounts: [Option<Decimal>; 2],
     at: Option<Timestamp>,
@@ -74,6 +76,7 @@ impl App {
                 name: bot.name.clone(),
                 team: bot.team.clone(),
                 is_halted: view.directive(bot).state == State::Halted,
+                is_trial: matches!(bot.stage, Stage::Draft | Stage::Sandbox),
                 // A loss of yesterday is none of today's.
                 amounts: [
                     found.as_ref().and_then(|counted| counted.exposure),
@@ -84,7 +87,7 @@ impl App {
             }
         };
         let is_there = |bot: &&Arc<crate::domain::BotFacts>| self.book.seen(&bot.id).is_some() || self.agent_book.of_bot(&bot.id).is_some();
-        view.bots().filter(is_there).map(part).collect()
+        view.bots().filter(|bot| bot.stage != Stage::Retired).filter(is_there).map(part).collect()
     }
 
     /// Sums up, and places the holds of what is over its limit.
@@ -110,7 +113,8 @@ impl App {
             let own = tree.node(&node).map(|row| &row.values);
             let currency = [above, own].into_iter().flatten().find_map(|values| values.get("currency")?.as_str()).map(str::to_owned);
             let limits = tree.limits(&node);
-            let is_judged = parts.iter().any(|part| !part.is_halted);
+            let has_real = parts.iter().any(|part| !part.is_trial);
+            let is_judged = parts.iter().any(|part| !part.is_halted && !(part.is_trial && has_real));
             let mut totals = Vec::new();
             for (n, check) in TOTALS.into_iter().enumerate() {
                 let limit = limits.plain(check.as_str()).and_then(|text| Decimal::parse(&text));
@@ -146,16 +150,28 @@ impl App {
     }
 }
 
-/// One sum. Without a named currency it is that of the bots, when all of them report the same.
+/// One sum. Without a named currency it is that in which most is at stake, so that one bot that reports in another blinds nothing. Where
+/// there is real money, what is tried out is not added to it.
 fn sum((check, n): (Check, usize), limit: Option<Decimal>, (parts, named): (&[&Part], Option<&str>)) -> Total {
-    let mut all: Vec<&str> = parts.iter().filter_map(|part| part.currency.as_deref()).collect();
-    all.sort_unstable();
-    all.dedup();
-    let only = if let [one] = all.as_slice() { Some(*one) } else { None };
-    let currency = named.or(only).map(str::to_owned);
+    let has_real = parts.iter().any(|part| !part.is_trial);
+    let is_left_out = |part: &Part| part.is_trial && has_real;
+    let mut by_currency = BTreeMap::<&str, Decimal>::new();
+    for part in parts.iter().filter(|part| !is_left_out(part)) {
+        let amount = part.amounts.get(n).copied().flatten().unwrap_or_default();
+        if let Some(currency) = part.currency.as_deref() {
+            let sum = by_currency.entry(currency).or_default();
+            *sum = sum.plus(amount);
+        }
+    }
+    let largest = by_currency.iter().max_by_key(|(_, sum)| **sum).map(|(currency, _)| *currency);
+    let currency = named.or(largest).map(str::to_owned);
     let (not_counted, others) = (Vec::new(), BTreeMap::new());
     let mut total = Total { check, limit, value: Decimal::default(), currency, counted: 0, not_counted, others, oldest: None };
     for part in parts {
+        if is_left_out(part) {
+            total.not_counted.push((part.name.clone(), "it trades no real money".to_owned()));
+            continue;
+        }
         let Some(amount) = part.amounts.get(n).copied().flatten() else {
             total.not_counted.push((part.name.clone(), "it does not report this".to_owned()));
             continue;
@@ -187,6 +203,7 @@ mod tests {
             name: name.to_owned(),
             team: TeamId::new(),
             is_halted: false,
+            is_trial: true,
             currency: currency.map(str::to_owned),
             amounts: [exposure.and_then(Decimal::parse), None],
             at: Some(Timestamp(7)),
@@ -207,8 +224,17 @@ mod tests {
         assert!(total.not_counted.iter().any(|(name, why)| name == "b" && why.contains("EUR")));
         assert_eq!(total.others.get("EUR").map(|amount| amount.shortest()).as_deref(), Some("7"));
         let unnamed = sum((Check::TotalExposure, 0), None, (&parts, None));
-        assert_eq!((unnamed.currency, unnamed.counted), (None, 0), "two currencies and nobody says which");
+        assert_eq!((unnamed.currency.as_deref(), unnamed.counted), (Some("USDT"), 1), "that in which most is at stake");
         let alone = sum((Check::TotalExposure, 0), None, (&parts[..1], None));
         assert_eq!((alone.currency.as_deref(), alone.counted), (Some("USDT"), 1));
+    }
+
+    #[test]
+    fn play_money_is_not_added_to_real_money() {
+        let real = Part { is_trial: false, ..part("live", Some("USDT"), Some("5")) };
+        let trial = part("sandbox", Some("USDT"), Some("900"));
+        let total = sum((Check::TotalExposure, 0), None, (&[&real, &trial], None));
+        assert_eq!((total.value.shortest().as_str(), total.counted), ("5", 1));
+        assert!(total.not_counted[0].1.contains("no real money"));
     }
 }

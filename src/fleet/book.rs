@@ -254,7 +254,11 @@ impl Book {
         self.write(bot, |page| {
             let was = page.stored_at.replace(at);
             if was != Some(at) && !page.own.contains(&at) && page.seen.as_ref().is_none_or(|here| here.at != at) {
-                page.note(read());
+                let row = read();
+                // What was said before anybody looked is older than what was heard here since.
+                if row.heard_ms.is_some() || page.contact.is_none() {
+                    page.note(row);
+                }
             }
         });
     }

@@ -130,6 +130,12 @@ impl Counted {
     pub fn judge(&mut self, report: &Report, measured: &Numbers, standing: &Standing<'_>) -> Vec<Breach> {
         let rules = standing.rules;
         let errors = self.errors.map(|errors| self.errors_before + errors);
+        // A person who releases a drawdown's hold accepts what was lost: it is measured from there on.
+        let is_accepted = standing.is_judged && self.is_drawdown_held && !(standing.is_held)(Check::Drawdown);
+        if is_accepted {
+            self.peak = report.equity.as_deref().and_then(Decimal::parse);
+            self.is_drawdown_held = false;
+        }
         let mut all = Vec::new();
         for check in Check::ALL.iter().copied().filter(|check| *check != Check::PositionNotional) {
             let value = measured.get(check.place()).copied().flatten();
@@ -137,7 +143,11 @@ impl Counted {
             let is_news = match check {
                 // Those errors were there before it was started again.
                 Check::ConsecutiveErrors => self.errors_known != errors,
-                Check::Drawdown => standing.is_judged && self.is_drawdown_news(report, standing),
+                Check::Drawdown if !standing.is_judged || is_accepted => false,
+                Check::Drawdown => {
+                    self.is_drawdown_held = true;
+                    true
+                }
                 _ => true,
             };
             if is_news {
@@ -150,23 +160,15 @@ impl Counted {
         if standing.is_live && is_void(rules, measured) {
             all.push(missing("a report that measures none of its limits"));
         }
+        if standing.is_live && is_in_other_money(rules, report) {
+            all.push(missing("amounts in another currency than that of its limits"));
+        }
         if !standing.is_judged {
             // Judged all the same up to here: a check-in costs the same whatever its bot may do.
             self.errors_known = errors;
             all.clear();
         }
         all
-    }
-
-    /// A person who releases a drawdown's hold accepts what was lost: it is measured from there on.
-    fn is_drawdown_news(&mut self, report: &Report, standing: &Standing<'_>) -> bool {
-        if self.is_drawdown_held && !(standing.is_held)(Check::Drawdown) {
-            self.peak = report.equity.as_deref().and_then(Decimal::parse);
-            self.is_drawdown_held = false;
-            return false;
-        }
-        self.is_drawdown_held = true;
-        true
     }
 
     /// Outside its hours a bot has no entry orders, a minute after their end at the latest.
@@ -252,8 +254,9 @@ impl Counted {
         let (realized, unrealized, equity) = (read(&report.realized_pnl_day), read(&report.unrealized_pnl), read(&report.equity));
         let day = now.0.div_euclid(DAY_MS * 1_000);
         if day != self.day {
-            // Of the first day that is seen all that is not realised counts: how much of it is of that day nobody knows.
-            self.unrealized_at_dawn = self.unrealized.unwrap_or_default();
+            // Of the first day that is seen what was lost before is not known: it counts from the first report on.
+            let is_first = self.at.0 == 0;
+            self.unrealized_at_dawn = if is_first { unrealized } else { self.unrealized }.unwrap_or_default();
             (self.realized_before, self.realized, self.equity_at_dawn) = (Decimal::default(), None, equity);
             self.day = day;
         }
@@ -343,9 +346,17 @@ fn strange(report: &Report, standing: &Standing<'_>) -> Option<Breach> {
     Some(Breach { check: Check::Symbols, value: format!("a position in {}", strange.symbol), limit, symbol: Some(strange.symbol.clone()) })
 }
 
-/// True for a report that measures none of the limits that are set.
+/// True where money is bounded in one currency and reported in another, or in none that is named.
+fn is_in_other_money(rules: &Compiled, report: &Report) -> bool {
+    const OF_MONEY: [Check; 4] = [Check::OrderNotional, Check::PositionNotional, Check::DailyLoss, Check::Drawdown];
+    rules.currency.is_some() && rules.currency != report.currency && OF_MONEY.iter().any(|check| rules.number(*check).is_some())
+}
+
+/// True for a report that measures none of the limits that are set; those that need some orders first aside.
 fn is_void(rules: &Compiled, measured: &Numbers) -> bool {
-    let set = rules.numbers.iter().zip(measured).filter(|(limit, _)| limit.is_some());
+    let later = [Check::RejectRate.place(), Check::Slippage.place()];
+    let set = rules.numbers.iter().zip(measured).enumerate();
+    let set = set.filter(|(place, (limit, _))| limit.is_some() && !later.contains(place)).map(|(_, one)| one);
     let mut any = false;
     for (_, value) in set {
         if value.is_some() {

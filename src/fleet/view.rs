@@ -269,6 +269,14 @@ impl Fleet {
             false
         });
     }
+    /// Takes back a hold that no database has, since another one stands for the same press. What agents were told of it goes on counting.
+    pub fn drop_unrecorded(&self, id: &HoldId) {
+        self.change(|view| {
+            let mut next = view.clone();
+            Arc::make_mut(&mut next.unrecorded).retain(|hold| hold.id != *id);
+            (next, ())
+        });
+    }
     /// Takes in a hold that no database has yet; answers with it as pushed.
     pub fn push_unrecorded(&self, hold: Hold) -> Hold {
         self.change(|view| view.with_unrecorded(hold))

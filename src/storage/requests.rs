@@ -12,6 +12,7 @@ statements! {
     OPEN_OF = "SELECT * FROM request WHERE kind = $1 AND target = $2 AND state IN ('pending', 'approved', 'executing')";
     OPEN = "SELECT * FROM request WHERE state IN ('pending', 'approved', 'executing') ORDER BY asked_at, id LIMIT $1";
     DECIDED = "SELECT * FROM request WHERE state NOT IN ('pending', 'approved', 'executing') ORDER BY id DESC LIMIT $1";
+    DECIDED_BEFORE = "SELECT * FROM request WHERE state NOT IN ('pending', 'approved', 'executing') AND id < $1 ORDER BY id DESC LIMIT $2";
     NEWEST = "SELECT * FROM request ORDER BY id DESC LIMIT $1";
     OLDER = "SELECT * FROM request WHERE id < $1 ORDER BY id DESC LIMIT $2";
     OF_TARGET = "SELECT * FROM request WHERE target = $1 ORDER BY id DESC LIMIT $2";
@@ -99,12 +100,15 @@ pub async fn request_open(conn: &mut Conn) -> Result<Vec<RequestRow>> {
     Ok(on!(conn, |c| sqlx::query_as(OPEN).bind(OPEN_MOST).fetch_all(c).await)?)
 }
 
-/// Those that have ended, newest first.
+/// Those that have ended, newest first, those before one of them when it is named.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn request_decided(conn: &mut Conn, most: i64) -> Result<Vec<RequestRow>> {
-    Ok(on!(conn, |c| sqlx::query_as(DECIDED).bind(most).fetch_all(c).await)?)
+pub async fn request_decided(conn: &mut Conn, before: Option<&RequestId>, most: i64) -> Result<Vec<RequestRow>> {
+    Ok(match before {
+        None => on!(conn, |c| sqlx::query_as(DECIDED).bind(most).fetch_all(c).await)?,
+        Some(id) => on!(conn, |c| sqlx::query_as(DECIDED_BEFORE).bind(id).bind(most).fetch_all(c).await)?,
+    })
 }
 
 /// All, newest first, those before one of them when it is named.

@@ -7,7 +7,7 @@ use super::{
 use crate::domain::{AgentId, BotId, Epoch, State, Timestamp};
 
 statements! {
-    ALL = "SELECT agent_id, bot_id, at, channel, boot, epoch, state, limits_version, start_after, build, config, report, report_at FROM agent_seen";
+    ALL = "SELECT s.agent_id, s.bot_id, s.at, s.channel, s.boot, s.epoch, s.state, s.limits_version, s.start_after, s.build, s.config, s.report, s.report_at FROM agent_seen s JOIN agent a ON a.id = s.agent_id WHERE a.state IN ('pending', 'confirmed')";
 }
 
 const INTO: &str = "INSERT INTO agent_seen (agent_id, bot_id, at, channel, boot, epoch, state, limits_version, start_after, build, config, report, report_at) ";
@@ -67,7 +67,7 @@ pub async fn seen_save_all(tx: &mut WriteTx, seen: &[Seen]) -> Result<()> {
     Ok(())
 }
 
-/// What every agent said last.
+/// What every agent that may still speak said last: one row for each bot.
 ///
 /// # Errors
 /// When the database is gone.

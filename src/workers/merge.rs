@@ -11,6 +11,8 @@ pub async fn run(app: Arc<App>) {
         tokio::time::sleep(EVERY).await;
         if !app.fleet.view().unrecorded().is_empty() {
             match app.merge_unrecorded().await {
+                // What waits for its own turn at the database is no news.
+                Ok(0) => {}
                 Ok(merged) => {
                     tracing::warn!(merged, "holds were recorded late");
                     // Those of a stop device could not be told of before.

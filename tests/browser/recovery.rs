@@ -75,9 +75,9 @@ impl Site {
         let chosen = Chosen { display_name, password, address: String::new() };
         self.app.welcome_password(&welcomed.link, chosen).await.unwrap();
         let keys = [SoftKey::new(self.app.origin.clone()), SoftKey::new(self.app.origin.clone())];
-        for key in &keys {
+        for (key, name) in keys.iter().zip(["first", "spare"]) {
             let ceremony = self.app.welcome_key_options(&welcomed.link).await.unwrap();
-            self.app.welcome_key(&welcomed.link, &ceremony.state, &key.register(&ceremony.options).unwrap(), "key").await.unwrap();
+            self.app.welcome_key(&welcomed.link, &ceremony.state, &key.register(&ceremony.options).unwrap(), name).await.unwrap();
         }
         let [key, _] = keys;
         Somebody { id: welcomed.user.id, key }

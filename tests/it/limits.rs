@@ -163,8 +163,10 @@ on_both!(a_team_limit_reaches_its_bots_and_stops_whoever_does_not_take_it_over, 
     assert_eq!(facts(&test.app, &grid).limits.version, 0, "another team's is untouched");
     agents[0].settle(&test.app).await;
     assert_eq!((agents[0].state, agents[0].limits), (State::Active, 2));
-    test.hand.forward_ms(5_500);
-    agents[1].check_in(&test.app).await.unwrap();
+    for _ in 0..6 {
+        test.hand.forward_ms(1_000);
+        agents[1].check_in(&test.app).await.unwrap();
+    }
     workers::limits::round(&test.app).await;
     assert_eq!(facts(&test.app, &bots[1]).stop.map(|stop| stop.kind), Some(StopKind::LimitsNotAcknowledged));
     assert_ne!(facts(&test.app, &bots[0]).stop.map(|stop| stop.kind), Some(StopKind::LimitsNotAcknowledged));

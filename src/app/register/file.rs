@@ -186,13 +186,21 @@ fn known(column: &str) -> Option<&'static str> {
     COLUMNS.iter().find(|known| **known == column).copied()
 }
 
+/// The line that a record begins on. The reader counts from before the empty lines that it skipped.
+fn line_of(text: &str, at: Option<&csv::Position>) -> u64 {
+    let Some(at) = at else { return 1 };
+    let rest = usize::try_from(at.byte()).ok().and_then(|byte| text.as_bytes().get(byte..)).unwrap_or_default();
+    let skipped = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).filter(|byte| **byte == b'\n').count();
+    at.line() + skipped as u64
+}
+
 fn read_csv(text: &str) -> Result<Vec<Row>, Vec<Refusal>> {
     // A byte order mark is what a spreadsheet leaves in front.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut records = reader.records();
     let unreadable = |error: csv::Error| {
-        let line = error.position().map_or(1, csv::Position::line);
+        let line = line_of(text, error.position());
         Refusal::new(line, "this line is no CSV in UTF-8")
     };
     let head = match records.next() {
@@ -219,7 +227,7 @@ fn read_csv(text: &str) -> Result<Vec<Row>, Vec<Refusal>> {
                 continue;
             }
         };
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = line_of(text, record.position());
         if record.iter().all(|cell| cell.trim().is_empty()) {
             continue;
         }

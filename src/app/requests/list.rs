@@ -7,7 +7,7 @@ use crate::domain::{RequestId, UserId, limits::Node, request::Content};
 use crate::storage::{self, Conn, request_history::CommentRow};
 
 /// Decided ones that the inbox lists.
-const DECIDED: i64 = 50;
+const DECIDED: i64 = 25;
 
 /// What somebody finds in their inbox.
 #[derive(Debug, Clone, Default)]
@@ -41,17 +41,21 @@ impl App {
         rows.into_iter().map(view).collect()
     }
 
-    /// A person's inbox.
+    /// A person's inbox, with the decided ones before one of them when it is named; and where those go on.
     ///
     /// # Errors
     /// `Denied`; when the database is gone.
-    pub async fn request_inbox(&self, actor: &Actor) -> Result<Inbox, AppError> {
+    pub async fn request_inbox(&self, actor: &Actor, before: Option<&RequestId>) -> Result<(Inbox, Option<RequestId>), AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
         let user = actor.user().ok_or(AppError::NotFound("person"))?;
         let company = self.company();
         let mut tx = self.db.read().await?;
         let (mine, others) = self.open_requests(&mut tx).await?.into_iter().partition(|view| needs(view, user, &company));
-        Ok(Inbox { mine, others, decided: storage::requests::request_decided(&mut tx, DECIDED).await? })
+        let mut decided = storage::requests::request_decided(&mut tx, before, DECIDED + 1).await?;
+        let is_whole = decided.len() as i64 <= DECIDED;
+        decided.truncate(usize::try_from(DECIDED).unwrap_or_default());
+        let next = decided.last().filter(|_| !is_whole).map(|last| last.id.clone());
+        Ok((Inbox { mine, others, decided }, next))
     }
 
     /// How many requests a person can act on next.

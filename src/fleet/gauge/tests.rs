@@ -124,6 +124,23 @@ fn drawdown_is_from_the_highest_equity_and_from_a_release_on() {
     bot.held.clear();
     assert_eq!(bot.after(1_000, &money("10800", "", "")), [], "released: it is measured from here");
     assert_eq!(bot.after(1_000, &money("9799", "", "")), [Check::Drawdown]);
+    let mut back = Bot::new(json!({"max_drawdown": "1000"}));
+    back.after(0, &money("10000", "", ""));
+    assert_eq!(back.after(1_000, &money("8900", "", "")), [Check::Drawdown]);
+    back.held = vec![Check::Drawdown];
+    assert_eq!(back.after(1_000, &money("9500", "", "")), [], "it earned some back while it was held");
+    back.held.clear();
+    assert_eq!(back.after(1_000, &money("9600", "", "")), []);
+    assert_eq!(back.after(1_000, &money("8599", "", "")), [Check::Drawdown], "the next true one places its hold at once");
+}
+
+#[test]
+fn money_in_another_currency_than_that_of_its_limits_is_a_breach_where_it_is_real() {
+    let mut bot = Bot::new(json!({"max_drawdown": "1000", "max_open_orders": 5, "currency": "EUR"}));
+    let report = Report { open_orders: Some(1), ..money("100", "", "") };
+    assert_eq!(bot.after(0, &report), [], "what is tried out is shown as not measured");
+    bot.is_live = true;
+    assert!(bot.after(1_000, &report).contains(&Check::NoReport));
 }
 
 fn position(symbol: &str, notional: &str, working: Option<&str>) -> Position {

@@ -29,7 +29,7 @@ on_both!(looser_limits_are_approved_by_another_carried_out_at_once_and_reach_the
     ] {
         assert!(why(prepare(&test, who, &id).await).contains(reason), "{who}");
     }
-    let inbox = async |who: &str| test.app.request_inbox(&test.actor(who)).await.unwrap();
+    let inbox = async |who: &str| test.app.request_inbox(&test.actor(who), None).await.unwrap().0;
     assert_eq!((inbox("lead").await.mine.len(), inbox("operator").await.mine.len(), inbox("operator").await.others.len()), (1, 0, 1));
     approve(&test, "lead", &id).await.unwrap();
     let done = view(&test, &id).await;

@@ -194,7 +194,8 @@ pub async fn assign(State(app): Shared, caller: ByToken, Named(name): Named, wri
         app.seat_bot(actor, &id, to.as_ref().map(|one| &one.id)).await?;
         Ok(Json(BotShape::of(&app, app.bot(actor, &id)?)).into_response())
     };
-    write.once(&app, actor, work).await
+    // Taking it away is a stop, which waits for no key.
+    if asked.subaccount.is_none() { work.await } else { write.once(&app, actor, work).await }
 }
 
 /// Moves a bot to another stage. Down is a stop.

@@ -69,7 +69,7 @@ fn number(check: Option<Check>, amount: Decimal, currency: &str) -> String {
 
 /// What holds for a bot, and how much of it is used.
 pub(in crate::web::pages) fn holds(app: &App, bot: &BotFacts, now: Timestamp) -> Holds {
-    let currency = app.currency_of(&bot.id).or_else(|| bot.limits.plain("currency")).unwrap_or_default();
+    let currency = bot.limits.plain("currency").or_else(|| app.currency_of(&bot.id)).unwrap_or_default();
     let (uses, at) = app.limit_uses(bot);
     let tree = app.limit_tree();
     let row = |named: &'static crate::domain::limits::Named| {

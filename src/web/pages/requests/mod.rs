@@ -20,7 +20,7 @@ use crate::web::{
     page::Frame,
 };
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
 
 /// A line of what is open.
 struct Row {
@@ -44,25 +44,70 @@ struct Over {
     outcome: String,
 }
 
+/// A piece of what is open.
+#[derive(Default)]
+struct Piece {
+    all: usize,
+    rows: Vec<Row>,
+    words: String,
+    newer: String,
+    older: String,
+}
+
 #[derive(Template)]
 #[template(path = "requests.html")]
 struct Requests {
     frame: Frame,
-    mine: Vec<Row>,
-    others: Vec<Row>,
+    mine: Piece,
+    others: Piece,
     decided: Vec<Over>,
+    // Where the decided ones go on; empty: nowhere.
+    older: String,
+}
+
+/// How many open ones of either kind stand on a page.
+const PIECE: usize = 35;
+
+/// Which piece of each list is asked for.
+#[derive(serde::Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    mine: usize,
+    others: usize,
+    before: String,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { mine: 1, others: 1, before: String::new() }
+    }
 }
 
 /// The inbox.
-pub async fn index(State(app): Shared, person: Person) -> Answer {
-    let inbox = app.request_inbox(&person.actor).await?;
+pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked>) -> Answer {
+    let before = if asked.before.is_empty() { None } else { Some(id_of(&asked.before)?) };
+    let (inbox, next) = app.request_inbox(&person.actor, before.as_ref()).await?;
     let company = app.company();
-    let rows = |views: Vec<RequestView>| views.iter().map(|view| row(&app, view, &company)).collect();
+    let piece = |views: Vec<RequestView>, page: usize, name: &str| {
+        let (all, pages) = (views.len(), views.len().div_ceil(PIECE).max(1));
+        let page = page.clamp(1, pages);
+        let first = (page - 1) * PIECE;
+        let rows: Vec<Row> = views.iter().skip(first).take(PIECE).map(|view| row(&app, view, &company)).collect();
+        let to = |page: usize| format!("/requests?{name}={page}#{name}");
+        Piece {
+            all,
+            words: if pages > 1 { format!("{} to {} of {all}, the oldest first", first + 1, first + rows.len()) } else { String::new() },
+            newer: if page > 1 { to(page - 1) } else { String::new() },
+            older: if page < pages { to(page + 1) } else { String::new() },
+            rows,
+        }
+    };
     let page = Requests {
         frame: frame::of(&app, &person.visitor, "Requests").await,
-        mine: rows(inbox.mine),
-        others: rows(inbox.others),
+        mine: piece(inbox.mine, asked.mine, "mine"),
+        others: piece(inbox.others, asked.others, "others"),
         decided: inbox.decided.iter().map(|row| over(&app, row)).collect(),
+        older: next.map(|next| format!("/requests?before={next}#decided")).unwrap_or_default(),
     };
     frame::page(&page)
 }
@@ -139,8 +184,15 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         outcome: "version 1 of the policies holds".to_owned(),
     };
     let frame = || Frame::sample("Requests", "/requests");
-    let full = Requests { frame: frame(), mine: vec![row(1)], others: vec![row(2), row(3)], decided: vec![over] };
-    let empty = Requests { frame: frame(), mine: Vec::new(), others: Vec::new(), decided: Vec::new() };
+    let piece = |rows: Vec<Row>, words: &str| {
+        let older = if words.is_empty() { String::new() } else { "/requests?others=2#others".to_owned() };
+        Piece { all: rows.len(), rows, words: words.to_owned(), newer: String::new(), older }
+    };
+    let (mine, others) = (piece(vec![row(1)], ""), piece(vec![row(2), row(3)], "1 to 2 of 9, the oldest first"));
+    let older = "/requests?before=7#decided".to_owned();
+    let full = Requests { frame: frame(), mine, others, decided: vec![over], older };
+    let (mine, others) = (Piece::default(), Piece::default());
+    let empty = Requests { frame: frame(), mine, others, decided: Vec::new(), older: String::new() };
     let mut all = vec![("requests".to_owned(), full.render().unwrap()), ("requests-empty".to_owned(), empty.render().unwrap())];
     all.extend(show::samples());
     all.extend(ask::samples());
