@@ -180,7 +180,7 @@ async fn add_request(tx: &mut WriteTx, n: usize, (bot, asks): (&(BotId, TeamId),
         why: "calmer market".into(),
         author: asks.clone(),
         policy_version: 0,
-        rule: serde_json::to_string(andon::domain::approval::Policies::default().of(RequestKind::Limits)).unwrap(),
+        rule: serde_json::to_string(andon::domain::approval::Rules::default().of(RequestKind::Limits)).unwrap(),
         made_at: at,
     };
     storage::request_history::revision_insert(tx, &revision).await.unwrap();

@@ -114,7 +114,8 @@ impl App {
             let currency = [above, own].into_iter().flatten().find_map(|values| values.get("currency")?.as_str()).map(str::to_owned);
             let limits = tree.limits(&node);
             let has_real = parts.iter().any(|part| !part.is_trial);
-            let is_judged = parts.iter().any(|part| !part.is_halted && !(part.is_trial && has_real));
+            let is_left_out = |part: &Part| part.is_trial && has_real;
+            let is_judged = parts.iter().any(|part| !part.is_halted && !is_left_out(part));
             let mut totals = Vec::new();
             for (n, check) in TOTALS.into_iter().enumerate() {
                 let limit = limits.plain(check.as_str()).and_then(|text| Decimal::parse(&text));
