@@ -157,11 +157,10 @@ impl Counted {
         all.extend(positions(report, rules));
         all.extend(strange(report, standing));
         all.extend(self.late(report, rules));
-        if standing.is_live && is_void(rules, measured) {
-            all.push(missing("a report that measures none of its limits"));
-        }
-        if standing.is_live && is_in_other_money(rules, report) {
-            all.push(missing("amounts in another currency than that of its limits"));
+        match standing.is_live {
+            true if is_in_other_money(rules, report) => all.push(missing("amounts in another currency than that of its limits")),
+            true if is_void(rules, measured) => all.push(missing("a report that measures none of its limits")),
+            _ => {}
         }
         if !standing.is_judged {
             // Judged all the same up to here: a check-in costs the same whatever its bot may do.
