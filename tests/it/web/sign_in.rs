@@ -31,7 +31,7 @@ on_both!(an_invitation_leads_to_a_password_two_keys_and_the_door, |fresh: Fresh|
         browser.get("/welcome").await;
         assert!(browser.page.contains(&format!("Security key {} of 2", n + 1)));
         let answer = key.register(&browser.between("data-options=\"", "\"").unwrap()).unwrap();
-        browser.post("/welcome/key", &[("nickname", "blue"), ("response", &answer)]).await;
+        browser.post("/welcome/key", &[("nickname", ["blue", "red"][n]), ("response", &answer)]).await;
     }
     assert_eq!(browser.leads_to(), "/sign-in?welcome=1");
     browser.get(&path).await;
