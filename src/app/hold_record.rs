@@ -32,6 +32,10 @@ impl Wanted {
     pub(crate) fn late(author: Author, hold: Hold) -> Self {
         Self { author, hold, given_up: Arc::default() }
     }
+
+    fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::SeqCst)
+    }
 }
 
 /// One who waits for a hold to be recorded. Told the hold as recorded, which is an earlier one when the press came twice; or told nothing.
@@ -102,8 +106,10 @@ async fn record_and_push(app: Arc<App>, batch: Vec<Waiting>) {
     let told = if view.unrecorded().is_empty() { Epoch(0) } else { view.highest() };
     match parts.try_record(&all, (None, told)).await {
         Ok(recorded) => {
-            // One change of the view, and so one pass over the agents, for all of them.
-            app.fleet.take_holds(recorded.iter().flatten().cloned());
+            // One change of the view, and so one pass over the agents, for all of them. What was given up while it was committed is not among
+            // them: agents know it by a number of its server's own, and the merge, which knows that number, takes it in.
+            let kept = wanted.iter().zip(&recorded).filter(|(one, _)| !one.is_given_up());
+            app.fleet.take_holds(kept.filter_map(|(_, hold)| hold.clone()));
             app.recorder.committed.fetch_add(1, Ordering::SeqCst);
             waiting.into_iter().zip(recorded).for_each(|(done, recorded)| answer(done, recorded));
         }
@@ -122,12 +128,14 @@ fn answer(done: oneshot::Sender<Hold>, recorded: Option<Hold>) {
 
 async fn one_by_one(app: &App, parts: &Parts, all: impl Iterator<Item = (&Wanted, oneshot::Sender<Hold>)>) {
     for (wanted, done) in all {
-        if wanted.given_up.load(Ordering::SeqCst) {
+        if wanted.is_given_up() {
             continue;
         }
         match parts.record(wanted, None).await {
             Ok(recorded) => {
-                app.fleet.take_hold(recorded.clone());
+                if !wanted.is_given_up() {
+                    app.fleet.take_hold(recorded.clone());
+                }
                 app.recorder.committed.fetch_add(1, Ordering::SeqCst);
                 answer(done, Some(recorded));
             }
@@ -222,7 +230,7 @@ impl Parts {
     /// How a hold is to stand in the database: as it is, at an epoch; or the same one that stands already.
     async fn as_recorded(&self, tx: &mut WriteTx, wanted: &Wanted, epoch: Epoch) -> storage::Result<Option<Hold>> {
         let hold = &wanted.hold;
-        if wanted.given_up.load(Ordering::SeqCst) {
+        if wanted.is_given_up() {
             return Ok(None);
         }
         // Of several servers each asks here whether the same hold stands already; what comes late was told to agents and is recorded as it is.

@@ -12,7 +12,7 @@ use crate::web::{Answer, WebError, json::Raw};
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{FromRequest, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -24,6 +24,7 @@ pub struct Write {
     /// The bytes of the body.
     pub body: Bytes,
     key: Option<String>,
+    method: Method,
     path: String,
 }
 
@@ -43,9 +44,9 @@ impl<S: Send + Sync> FromRequest<S> for Write {
     /// # Errors
     /// As `Raw`; 400 for a key that cannot be one.
     async fn from_request(request: Request, state: &S) -> Result<Self, WebError> {
-        let (key, path) = (key_of(request.headers())?, request.uri().path().to_owned());
+        let (key, method, path) = (key_of(request.headers())?, request.method().clone(), request.uri().path().to_owned());
         let Raw(body) = Raw::from_request(request, state).await?;
-        Ok(Self { body, key, path })
+        Ok(Self { body, key, method, path })
     }
 }
 
@@ -55,11 +56,11 @@ impl<S: Send + Sync> FromRequest<S> for Bare {
     /// # Errors
     /// 400 for a key that cannot be one, or a body that broke off.
     async fn from_request(request: Request, _: &S) -> Result<Self, WebError> {
-        let (key, path) = (key_of(request.headers())?, request.uri().path().to_owned());
+        let (key, method, path) = (key_of(request.headers())?, request.method().clone(), request.uri().path().to_owned());
         let body = to_bytes(request.into_body(), MAX_BODY)
             .await
             .map_err(|_| WebError::bad_request("The body broke off before its end, or is too large."))?;
-        Ok(Self(Write { body, key, path }))
+        Ok(Self(Write { body, key, method, path }))
     }
 }
 
@@ -71,7 +72,7 @@ impl Write {
     pub async fn once(self, app: &App, actor: &Actor, work: impl Future<Output = Answer>) -> Answer {
         let Some(key) = self.key else { return work.await };
         let who = crate::audit::Actor::from(actor).text();
-        let claim = match app.known_key(&who, &key, &[self.path.as_bytes(), &self.body]).await? {
+        let claim = match app.known_key(&who, &key, &[self.method.as_str().as_bytes(), self.path.as_bytes(), &self.body]).await? {
             Known::New(claim) => claim,
             Known::Done(kept) => {
                 let status = kept.status.and_then(|status| u16::try_from(status).ok()).and_then(|status| StatusCode::from_u16(status).ok());
