@@ -51,9 +51,9 @@ impl App {
         let of = (bot.limits.version, self.limit_book.tree().epoch);
         let is_held = |check: Check| self.is_held_by(&trigger(check), &Scope::Bot(bot.id.clone()), Level::Reduce);
         let (breaches, rules) = self.gauges.with(&bot.id, |gauge| {
-            let rules = gauge.rules(of, || self.compiled(bot));
             let mut breaches = match report {
                 Some(report) => {
+                    let rules = gauge.rules(of, || self.compiled(bot));
                     let standing = Standing { rules: &rules, is_judged: state != State::Halted, is_live, is_held: &is_held };
                     gauge.take(report, &standing, now)
                 }
@@ -64,8 +64,11 @@ impl App {
                 }
             };
             breaches.retain(|breach| gauge.may_place(breach.check));
+            // Made when they are needed: most agents are idle most of the time.
+            let rules = (!breaches.is_empty()).then(|| gauge.rules(of, || self.compiled(bot)));
             (breaches, rules)
         });
+        let Some(rules) = rules else { return };
         for breach in breaches {
             let (app, bot, level, currency) = (self.clone(), bot.clone(), rules.level(breach.check), rules.currency.clone());
             let version = bot.limits.version;
@@ -85,7 +88,8 @@ impl App {
     /// How each limit of a bot that is a number stands, with when that was measured; none: nothing was measured yet.
     pub fn limit_uses(&self, bot: &BotFacts) -> (Vec<Use>, Option<Timestamp>) {
         let rules = self.compiled(bot);
-        let measured: Option<(Numbers, Timestamp)> = self.gauges.look(&bot.id, |gauge| (gauge.measured, gauge.counted.at));
+        let measured: Option<(Numbers, Timestamp)> =
+            self.gauges.look(&bot.id, |gauge| gauge.reported().map(|said| (said.measured, said.counted.at))).flatten();
         let one = |check: &Check| {
             let value = measured.as_ref().and_then(|(numbers, _)| numbers.get(check.place()).copied().flatten());
             Some(Use { check: *check, limit: rules.number(*check)?, value })

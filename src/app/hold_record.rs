@@ -195,10 +195,7 @@ impl Parts {
             storage::epoch::epoch_raise(&mut tx, told).await?;
         }
         let epoch = storage::epoch::epoch_take(&mut tx).await?;
-        let mut recorded = Vec::with_capacity(wanted.len());
-        for one in wanted {
-            recorded.push(self.as_recorded(&mut tx, one, epoch).await?);
-        }
+        let mut recorded = self.as_recorded(&mut tx, wanted, epoch).await?;
         let mut fresh: Vec<(&Author, &mut Hold)> = Vec::with_capacity(wanted.len());
         for (one, hold) in wanted.iter().zip(&mut recorded) {
             fresh.extend(hold.as_mut().filter(|hold| hold.id == one.hold.id).map(|hold| (&one.author, hold)));
@@ -227,21 +224,26 @@ impl Parts {
         Ok(recorded)
     }
 
-    /// How a hold is to stand in the database: as it is, at an epoch; or the same one that stands already.
-    async fn as_recorded(&self, tx: &mut WriteTx, wanted: &Wanted, epoch: Epoch) -> storage::Result<Option<Hold>> {
-        let hold = &wanted.hold;
-        if wanted.is_given_up() {
-            return Ok(None);
-        }
+    /// How holds are to stand in the database: as they are, at an epoch; or the same ones that stand already.
+    async fn as_recorded(&self, tx: &mut WriteTx, wanted: &[&Wanted], epoch: Epoch) -> storage::Result<Vec<Option<Hold>>> {
         // Of several servers each asks here whether the same hold stands already; what comes late was told to agents and is recorded as it is.
-        if !self.db.is_embedded()
-            && !hold.late
-            && let Some(same) = storage::holds::hold_same_open(tx, &hold.placed_by, &hold.scope, hold.level).await?
-            && holds_as_long(&same, hold.not_before)
-        {
-            return Ok(Some(same));
-        }
-        Ok(Some(Hold { epoch, ..hold.clone() }))
+        let asks = |one: &&Wanted| !self.db.is_embedded() && !one.hold.late && !one.is_given_up();
+        let asked: Vec<&Hold> = wanted.iter().copied().filter(asks).map(|one| &one.hold).collect();
+        let standing = if asked.is_empty() { Vec::new() } else { storage::holds::hold_same_open(tx, &asked).await? };
+        let as_recorded = |one: &&Wanted| {
+            let hold = &one.hold;
+            let is_same = |other: &&Hold| {
+                (other.placed_by.kind, &other.placed_by.id, &other.scope, other.level)
+                    == (hold.placed_by.kind, &hold.placed_by.id, &hold.scope, hold.level)
+            };
+            let same = standing.iter().rev().filter(|_| asks(one)).find(is_same);
+            match same.filter(|same| holds_as_long(same, hold.not_before)) {
+                _ if one.is_given_up() => None,
+                Some(same) => Some(same.clone()),
+                None => Some(Hold { epoch, ..hold.clone() }),
+            }
+        };
+        Ok(wanted.iter().map(as_recorded).collect())
     }
 
     /// Appends the entries of holds and notes in each where its entry stands.

@@ -401,26 +401,6 @@ impl App {
         Ok(events)
     }
 
-    /// Takes in that an agent has taken over the version that counts: from then on the bot may do again what it did before.
-    pub(crate) async fn note_limits_taken(&self, bot: &BotId, version: Option<i64>) {
-        let waits = |bot: &BotFacts| bot.limits_waiting && version == Some(bot.limits.version);
-        let (Some(version), true) = (version, self.fleet.view().bot(bot).is_some_and(|bot| waits(bot))) else { return };
-        if let Err(error) = self.record_limits_taken(bot, version).await {
-            tracing::warn!(%bot, %error, "limits that an agent took over could not be recorded yet");
-        }
-    }
-
-    async fn record_limits_taken(&self, bot: &BotId, version: i64) -> Result<(), AppError> {
-        let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
-        let epoch = act.epoch().await?;
-        let waits = storage::bots::bot_by_id(act.tx(), bot).await?.is_some_and(|bot| bot.limits_waiting);
-        if !waits || !storage::bots::bot_limits_taken(act.tx(), bot, version, epoch).await? {
-            return Ok(());
-        }
-        act.commit(Event::LimitsTaken { bot: bot.clone(), version }).await?;
-        Ok(())
-    }
-
     /// The versions of what held for a bot, newest first.
     ///
     /// # Errors

@@ -37,6 +37,7 @@ pub mod limit_book;
 pub mod limit_overrides;
 pub mod limit_spread;
 pub mod limits;
+mod limits_taken;
 pub mod listings;
 pub mod log;
 pub mod names;
@@ -134,6 +135,7 @@ pub struct App {
     pub(crate) venue_book: venues::VenueBook,
     pub(crate) recovery_book: recoveries::RecoveryBook,
     pub(crate) approval_book: approvals::ApprovalBook,
+    pub(crate) open_book: requests::open::OpenBook,
     pub(crate) limit_book: limit_book::LimitBook,
     /// What is counted of bots, and judged by limits.
     pub gauges: Gauges,
@@ -144,6 +146,7 @@ pub struct App {
     pub(crate) rights: watch::Sender<u64>,
     pub(crate) late_ends: sessions::LateEnds,
     pub(crate) facts: mpsc::Sender<facts::Fact>,
+    pub(crate) limits_taken: mpsc::Sender<limits_taken::Taken>,
     pub(crate) recorder: hold_record::Recorder,
     pub(crate) observations: mpsc::Sender<observations::Observation>,
     pub(crate) unobserved: AtomicU64,
@@ -194,6 +197,7 @@ impl App {
     /// When the database cannot be read or the origin is no origin.
     pub async fn assemble(parts: Parts) -> Result<Arc<Self>, AppError> {
         let (facts, facts_in) = mpsc::channel(4096);
+        let (limits_taken, taken_in) = mpsc::channel(4096);
         let (recorder, holds_in) = hold_record::Recorder::new();
         let (observations, observations_in) = mpsc::channel(16_384);
         let (to_tell, to_tell_in) = mpsc::channel(notices::WAITING_IN_MEMORY);
@@ -214,6 +218,7 @@ impl App {
             venue_book: venues::VenueBook::default(),
             recovery_book: recoveries::RecoveryBook::default(),
             approval_book: approvals::ApprovalBook::default(),
+            open_book: requests::open::OpenBook::default(),
             limit_book: limit_book::LimitBook::default(),
             gauges: Gauges::default(),
             totals: totals::TotalBook::default(),
@@ -247,6 +252,7 @@ impl App {
             spool: Arc::new(parts.spool),
             keys,
             facts,
+            limits_taken,
             recorder,
             observations,
             unobserved: AtomicU64::new(0),
@@ -263,6 +269,7 @@ impl App {
             }
         }
         tokio::spawn(facts::run(Arc::downgrade(&app), facts_in));
+        tokio::spawn(limits_taken::run(Arc::downgrade(&app), taken_in));
         tokio::spawn(hold_record::run(Arc::downgrade(&app), holds_in));
         tokio::spawn(observations::writer::run(Arc::downgrade(&app), observations_in));
         tokio::spawn(observations::recall(Arc::downgrade(&app)));

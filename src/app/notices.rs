@@ -25,6 +25,8 @@ pub const KEPT_MS: i64 = 90 * 24 * 60 * 60 * 1_000;
 pub const GIVEN_UP_SHOWN_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 /// How long `tell_soon` waits before it tries a database again that did not take it.
 const AGAIN: Duration = Duration::from_secs(2);
+/// People told by one statement, at most.
+const AT_ONCE: usize = 500;
 /// Notices that wait in memory for a database; what comes beyond is logged and dropped.
 pub(crate) const WAITING_IN_MEMORY: usize = 1_024;
 
@@ -77,12 +79,13 @@ pub(super) async fn write(tx: &mut WriteTx, to: &Audience, notice: &Notice, now:
         people.extend(storage::notices::notice_admins(tx).await?);
     }
     let mut seen = HashSet::new();
+    people.retain(|user| seen.insert(user.clone()));
     let mut told = false;
-    for user in people.iter().filter(|user| seen.insert((*user).clone())) {
-        let Some(id) = storage::notices::notice_add(tx, user, notice, now).await? else { continue };
-        told = true;
-        if let Some(address) = storage::notices::address_of(tx, user).await? {
-            storage::deliveries::delivery_add(tx, &id, &address, now).await?;
+    for people in people.chunks(AT_ONCE) {
+        let (ids, written) = storage::notices::notice_add_all(tx, people, notice, now).await?;
+        told |= written > 0;
+        if written > 0 {
+            storage::deliveries::delivery_add_all(tx, &ids).await?;
         }
     }
     Ok(told)

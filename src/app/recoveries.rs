@@ -182,6 +182,17 @@ impl App {
         Resource::Recovery { user: row.user_id.clone(), grants, asked_by: row.asked_by.clone(), approved_by }
     }
 
+    /// True when a recovery waits for this person's approval.
+    pub fn waits_for(&self, actor: &Actor, view: &RecoveryView) -> bool {
+        let may = || authz::check(actor, Action::ApproveRecovery, &self.recovery_resource(view)).is_ok();
+        view.row.state == RecoveryState::Asked && may() && self.check_approval(actor, &view.row.id).is_ok()
+    }
+
+    /// How many recoveries wait for this person's approval.
+    pub fn recoveries_waiting(&self, actor: &Actor) -> usize {
+        self.recovery_book.all().iter().filter(|view| self.waits_for(actor, view)).count()
+    }
+
     /// Recoveries of the last year and a bit, newest first.
     ///
     /// # Errors

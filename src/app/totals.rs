@@ -70,7 +70,11 @@ impl App {
         let view = self.fleet.view();
         let day = |at: Timestamp| at.0.div_euclid(DAY_MS * 1_000);
         let part = |bot: &Arc<crate::domain::BotFacts>| {
-            let found = self.gauges.look(&bot.id, |gauge| gauge.counted.clone()).filter(|counted| counted.at.0 > 0);
+            let found = self
+                .gauges
+                .look(&bot.id, |gauge| gauge.reported().map(|said| said.counted.clone()))
+                .flatten()
+                .filter(|counted| counted.at.0 > 0);
             let is_today = found.as_ref().is_some_and(|counted| day(counted.at) == day(now));
             Part {
                 name: bot.name.clone(),

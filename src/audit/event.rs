@@ -1,9 +1,9 @@
 //! What an entry can say: a closed list with named fields. No free-form map, no request body, no header ever gets in here.
 
 use crate::domain::{
-    AccountId, ActId, AgentId, AlertId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Grant, Hold, HoldId, ImportId,
-    InstallationId, Level, PressId, RecoveryId, RequestId, RequestKind, RequestState, Rule, Stage, StopKind, SubaccountId, TeamId, TokenId,
-    UserId, VenueId,
+    AccountId, ActEnd, ActId, AgentId, AlertId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Grant, Hold, HoldId,
+    ImportId, InstallationId, Level, PressId, RecoveryId, RequestId, RequestKind, RequestState, Rule, Stage, StopKind, SubaccountId,
+    TeamId, TokenId, UserId, VenueId,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -196,6 +196,8 @@ pub enum Event {
     ActPrepared { act: ActId, kind: String, digest: String },
     #[serde(rename = "act.signed")]
     ActSigned { act: ActId, digest: String, by: SignedAct },
+    #[serde(rename = "act.ended")]
+    ActEnded { act: ActId, digest: String, end: ActEnd, how: String },
     #[serde(rename = "token.created")]
     TokenCreated { token: TokenId, name: String, scope: String, team: Option<TeamId>, signed: SignedAct },
     #[serde(rename = "token.revoked")]

@@ -2,8 +2,8 @@
 //! whom had asked for it; once, and before it had ended. What people held when they approved is not in the log, and not looked at.
 
 use super::Event;
-use crate::domain::{RequestId, Rule, UserId, request::digest};
-use std::collections::{BTreeSet, HashMap};
+use crate::domain::{CredentialId, RequestId, Rule, UserId, request::digest};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 struct Known {
     revision: i64,
@@ -11,7 +11,8 @@ struct Known {
     seats: usize,
     // Who asked, and whoever wrote a revision.
     authors: BTreeSet<UserId>,
-    approved: BTreeSet<UserId>,
+    // With the key that each signed with.
+    approved: BTreeMap<UserId, Option<CredentialId>>,
     is_alone: bool,
     is_over: bool,
 }
@@ -44,7 +45,7 @@ impl Requests {
                     digest: String::new(),
                     seats: 0,
                     authors,
-                    approved: BTreeSet::new(),
+                    approved: BTreeMap::new(),
                     is_alone: false,
                     is_over: false,
                 };
@@ -59,12 +60,20 @@ impl Requests {
                 known.authors.extend(person(actor));
                 known.begin(*revision, (content, digest), rule)
             }
-            Event::RequestApproved { request, revision, digest, alone, .. } => {
+            Event::RequestApproved { request, revision, digest, alone, signed } => {
                 let known = self.known(request)?;
                 if (known.revision, &known.digest) != (*revision, digest) {
                     return Err("an approval of something else than the newest revision".into());
                 }
-                known.approve(actor, *alone)
+                known.approve(actor, *alone, signed.assertions.last().map(|one| one.credential.clone()))
+            }
+            // What was approved with it counts no more.
+            Event::CredentialRemoved { credential, .. } | Event::CredentialSuspended { credential, .. } => {
+                for known in self.0.values_mut().filter(|known| !known.is_over) {
+                    known.approved.retain(|_, key| key.as_ref() != Some(credential));
+                    known.is_alone &= known.approved.keys().any(|one| known.authors.contains(one));
+                }
+                Ok(())
             }
             Event::RequestApprovalTakenBack { request, user, .. } => {
                 let known = self.known(request)?;
@@ -98,13 +107,13 @@ impl Known {
         if digest(content) == said { Ok(()) } else { Err("the digest is not that of the content".into()) }
     }
 
-    fn approve(&mut self, actor: &str, is_alone: bool) -> Result<(), String> {
+    fn approve(&mut self, actor: &str, is_alone: bool, key: Option<CredentialId>) -> Result<(), String> {
         let by = person(actor).ok_or("approved by what is no person")?;
         if is_alone != self.authors.contains(&by) {
             return Err("approved by whoever asked for it".into());
         }
         self.is_alone |= is_alone;
-        self.approved.insert(by);
+        self.approved.insert(by, key);
         Ok(())
     }
 
@@ -112,7 +121,7 @@ impl Known {
         if (self.revision, self.digest.as_str()) != (revision, digest) {
             return Err("carried out otherwise than it was approved".into());
         }
-        let approvals = self.approved.iter().filter(|one| !self.authors.contains(one)).count();
+        let approvals = self.approved.keys().filter(|one| !self.authors.contains(one)).count();
         if self.seats == 0 || (approvals < self.seats && !self.is_alone) {
             return Err(format!("carried out with {approvals} of {} approvals", self.seats));
         }
@@ -123,7 +132,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::SignedAct;
+    use crate::audit::{AssertionText, SignedAct};
     use crate::domain::{RequestKind, RequestState, approval::Approver};
 
     const CONTENT: &str = r#"{"bot":"b","kind":"limits"}"#;
@@ -136,6 +145,19 @@ mod tests {
     }
     fn signed() -> SignedAct {
         SignedAct { act: String::new(), assertions: Vec::new() }
+    }
+    fn key(of: &str) -> CredentialId {
+        CredentialId(format!("key of {of}"))
+    }
+    fn signed_by(who: &str) -> SignedAct {
+        let assertion = AssertionText {
+            user: UserId::from_stored(who.into()),
+            credential: key(who),
+            authenticator_data: String::new(),
+            client_data: String::new(),
+            signature: String::new(),
+        };
+        SignedAct { act: String::new(), assertions: vec![assertion] }
     }
     fn asked() -> Event {
         let (content, digest) = (CONTENT.to_owned(), digest(CONTENT));
@@ -177,6 +199,16 @@ mod tests {
         let back = Event::RequestApprovalTakenBack { request: id(), revision: 1, user: UserId::from_stored("lead".into()) };
         let taken = [("asks", asked()), ("lead", approved(false)), ("risk", approved(false)), ("lead", back), ("risk", executed())];
         assert!(found(&taken).contains("1 of 2"));
+        let gone = Event::CredentialSuspended { user: UserId::from_stored("lead".into()), credential: key("lead"), why: "x".into() };
+        let by = |who: &str| Event::RequestApproved {
+            request: id(),
+            revision: 1,
+            digest: digest(CONTENT),
+            alone: false,
+            signed: signed_by(who),
+        };
+        let ended = [("asks", asked()), ("lead", by("lead")), ("risk", by("risk")), ("server", gone), ("risk", executed())];
+        assert!(found(&ended).contains("1 of 2"), "the key of an approval had ended before");
         let over = Event::RequestEnded { request: id(), state: RequestState::Expired, why: "x".into() };
         assert!(found(&[("asks", asked()), ("server", over), ("lead", approved(false))]).contains("had ended"));
         assert_eq!(wrong(&[("asks", asked()), ("asks", approved(true)), ("asks", executed())]), None, "somebody alone, who says so");

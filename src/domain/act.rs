@@ -1,6 +1,9 @@
 //! Acts: what a security key signs. An act is written as RFC 8785 JSON; the WebAuthn challenge is the SHA-256 of exactly these bytes.
 
-use super::{AgentId, BotId, CredentialId, Epoch, Grant, HoldId, InstallationId, Level, RecoveryId, RequestId, TeamId, Timestamp, UserId};
+use super::{
+    AgentId, BotId, CredentialId, Epoch, Grant, HoldId, InstallationId, Level, RecoveryId, RequestId, TeamId, Timestamp, UserId,
+    text::text_enum,
+};
 use sha2::{Digest, Sha256};
 
 /// One bot of a start (ruling H4): exactly what it will run, and the stop the start must be newer than.
@@ -270,6 +273,18 @@ pub enum ActKind {
         /// Why they may end.
         why: String,
     },
+}
+
+text_enum! {
+    /// How an act ended that was not carried out.
+    ActEnd {
+        /// Somebody who could sign it denied it.
+        Denied = "denied",
+        /// Whoever asked for it or signed it took it back.
+        Withdrawn = "withdrawn",
+        /// Nobody signed it in time.
+        Expired = "expired",
+    }
 }
 
 /// One hold of a release of several.

@@ -31,7 +31,7 @@ pub mod time;
 pub mod token;
 pub mod venue;
 
-pub use act::{Act, ActKind, HeldEnd, StartLeaf, StartPlan};
+pub use act::{Act, ActEnd, ActKind, HeldEnd, StartLeaf, StartPlan};
 pub use alert::{Alert, AlertKind, Severity, Subject};
 pub use approval::{RequestKind, Rule, Rules};
 pub use boot_clock::BootClock;

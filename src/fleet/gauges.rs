@@ -3,10 +3,7 @@
 use super::gauge::{Breach, Counted, Standing};
 use crate::domain::{
     BotId, Epoch, Timestamp,
-    limits::{
-        Check, Compiled,
-        compiled::{CHECKS, Numbers},
-    },
+    limits::{Check, Compiled, compiled::Numbers},
 };
 use crate::protocol::Report;
 use std::{
@@ -17,16 +14,23 @@ use std::{
 /// How often the counts of one bot are written at most. What a server that is killed takes with it is counted again: totals go on from those stored.
 const WRITTEN_EVERY_MS: i64 = 2_000;
 
-/// What is known of one bot.
-#[derive(Debug)]
-pub struct Gauge {
+/// What reports said of a bot.
+#[derive(Debug, Default)]
+pub struct Reported {
     /// What is counted.
     pub counted: Counted,
-    /// What was measured of the last report.
+    /// What was measured of the last one.
     pub measured: Numbers,
+}
+
+/// What is known of one bot.
+#[derive(Debug, Default)]
+pub struct Gauge {
+    // Boxed: an agent that never reports costs little.
+    reported: Option<Box<Reported>>,
     /// Since when it is heard without a report; none: the last check-in had one.
     pub without_since: Option<Timestamp>,
-    rules: Arc<Compiled>,
+    rules: Option<Arc<Compiled>>,
     // From which version of its limits and which moment of the levels the rules were made.
     rules_of: Option<(i64, Epoch)>,
     // Checks whose hold is being placed, one bit each.
@@ -35,40 +39,33 @@ pub struct Gauge {
     written_at: Timestamp,
 }
 
-impl Default for Gauge {
-    fn default() -> Self {
-        Self {
-            counted: Counted::default(),
-            measured: [None; CHECKS],
-            without_since: None,
-            rules: Arc::default(),
-            rules_of: None,
-            placing: 0,
-            is_unwritten: false,
-            written_at: Timestamp::default(),
-        }
-    }
-}
-
 impl Gauge {
     /// The rules, made anew when limits have changed.
     pub fn rules(&mut self, of: (i64, Epoch), make: impl FnOnce() -> Compiled) -> Arc<Compiled> {
-        if self.rules_of != Some(of) {
-            self.rules = Arc::new(make());
-            self.rules_of = Some(of);
+        match &self.rules {
+            Some(rules) if self.rules_of == Some(of) => rules.clone(),
+            _ => {
+                self.rules_of = Some(of);
+                self.rules.insert(Arc::new(make())).clone()
+            }
         }
-        self.rules.clone()
+    }
+
+    /// What its reports said; none: it never reported.
+    pub fn reported(&self) -> Option<&Reported> {
+        self.reported.as_deref()
     }
 
     /// Takes a report in: what of it breaks a limit.
     pub fn take(&mut self, report: &Report, standing: &Standing<'_>, now: Timestamp) -> Vec<Breach> {
-        self.measured = self.counted.measure(report, standing.rules, now);
+        let Reported { counted, measured } = &mut **self.reported.get_or_insert_default();
+        *measured = counted.measure(report, standing.rules, now);
         self.without_since = None;
         self.is_unwritten = true;
         // A hold that is on its way stands.
         let placing = self.placing;
         let is_held = |check: Check| placing & (1 << check.place()) != 0 || (standing.is_held)(check);
-        self.counted.judge(report, &self.measured, &Standing { is_held: &is_held, ..*standing })
+        counted.judge(report, measured, &Standing { is_held: &is_held, ..*standing })
     }
 
     /// True when nobody is placing the hold of this check yet; whoever asks does from now on.
@@ -115,7 +112,7 @@ impl Gauges {
                 return None;
             }
             (gauge.is_unwritten, gauge.written_at) = (false, now);
-            Some((bot.clone(), gauge.counted.clone()))
+            Some((bot.clone(), gauge.reported()?.counted.clone()))
         });
         due.collect()
     }
@@ -123,8 +120,9 @@ impl Gauges {
     /// Takes in what was counted before this process began, or by another replica, unless something newer was counted here.
     pub fn note_stored(&self, bot: &BotId, counted: Counted) {
         self.with(bot, |gauge| {
-            if gauge.counted.at < counted.at {
-                gauge.counted = counted;
+            let kept = &mut gauge.reported.get_or_insert_default().counted;
+            if kept.at < counted.at {
+                *kept = counted;
             }
         });
     }

@@ -11,6 +11,7 @@ statements! {
     BY_ID = "SELECT id, kind, body, digest, detail, made_by, made_at, not_after, signers_needed, state, closed_at, outcome FROM act WHERE id = $1";
     OPEN = "SELECT id, kind, body, digest, detail, made_by, made_at, not_after, signers_needed, state, closed_at, outcome FROM act WHERE state = 'open' AND not_after > $1 ORDER BY made_at DESC LIMIT 200";
     RECENT = "SELECT id, kind, body, digest, detail, made_by, made_at, not_after, signers_needed, state, closed_at, outcome FROM act WHERE NOT (state = 'open' AND not_after > $1) ORDER BY made_at DESC LIMIT $2";
+    SIGNED_LATE = "SELECT id, kind, body, digest, detail, made_by, made_at, not_after, signers_needed, state, closed_at, outcome FROM act WHERE state = 'open' AND signers_needed > 1 AND not_after < $1 AND EXISTS (SELECT 1 FROM act_signature s WHERE s.act_id = act.id) ORDER BY made_at LIMIT 50";
     CLOSE = "UPDATE act SET state = $2, closed_at = $3, outcome = $4 WHERE id = $1 AND state = 'open'";
     WITHDRAW_OF = "UPDATE act SET state = 'withdrawn', closed_at = $2, outcome = $3 WHERE state = 'open' AND (made_by = $1 OR EXISTS (SELECT 1 FROM act_signature s WHERE s.act_id = act.id AND s.user_id = $1))";
     SIGN = "INSERT INTO act_signature (act_id, n, user_id, credential_id, authenticator_data, client_data, signature, at, alone) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -113,6 +114,14 @@ pub async fn act_open(conn: &mut Conn, now: Timestamp) -> Result<Vec<StoredAct>>
 /// When the database is gone.
 pub async fn act_recent(conn: &mut Conn, now: Timestamp, most: i64) -> Result<Vec<StoredAct>> {
     Ok(on!(conn, |c| sqlx::query_as(RECENT).bind(now).bind(most).fetch_all(c).await)?)
+}
+
+/// Acts that somebody signed and whose time is over at a moment, at most 50, oldest first.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn act_signed_late(conn: &mut Conn, now: Timestamp) -> Result<Vec<StoredAct>> {
+    Ok(on!(conn, |c| sqlx::query_as(SIGNED_LATE).bind(now).fetch_all(c).await)?)
 }
 
 /// Closes an act; false when it was closed already.

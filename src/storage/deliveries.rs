@@ -7,7 +7,6 @@ use super::{
 use crate::domain::{MailAddress, NoticeId, NoticeKind, Timestamp, UserId};
 
 statements! {
-    ADD = "INSERT INTO delivery (notice_id, channel, address, state, attempts, made_at, next_at) VALUES ($1, 'mail', $2, 'waiting', 0, $3, $3) ON CONFLICT DO NOTHING";
     DUE = "SELECT d.notice_id, d.address, d.state, d.attempts, d.made_at, d.next_at, d.last_error, d.delivered_at, n.user_id, n.kind, n.title, n.text, n.link FROM delivery d JOIN notice n ON n.id = d.notice_id WHERE d.state = 'waiting' AND d.next_at <= $1 ORDER BY d.next_at, d.notice_id LIMIT $2";
     TRY = "UPDATE delivery SET attempts = attempts + 1, next_at = $5 WHERE notice_id = $1 AND channel = 'mail' AND address = $2 AND state = 'waiting' AND attempts = $3 AND next_at <= $4";
     DELIVERED = "UPDATE delivery SET state = 'delivered', delivered_at = $3, last_error = NULL WHERE notice_id = $1 AND channel = 'mail' AND address = $2 AND state = 'waiting'";
@@ -19,6 +18,8 @@ statements! {
     LAST_OF = "SELECT d.notice_id, d.address, d.state, d.attempts, d.made_at, d.next_at, d.last_error, d.delivered_at, n.user_id, n.kind, n.title, n.text, n.link FROM delivery d JOIN notice n ON n.id = d.notice_id WHERE n.user_id = $1 ORDER BY d.notice_id DESC LIMIT 1";
     NEWEST = "SELECT d.notice_id, d.address, d.state, d.attempts, d.made_at, d.next_at, d.last_error, d.delivered_at, n.user_id, n.kind, n.title, n.text, n.link FROM delivery d JOIN notice n ON n.id = d.notice_id WHERE d.state = 'delivered' ORDER BY d.notice_id DESC LIMIT $1";
 }
+
+const ADD_OF: &str = "INSERT INTO delivery (notice_id, channel, address, state, attempts, made_at, next_at) SELECT n.id, 'mail', a.address, 'waiting', 0, n.made_at, n.made_at FROM notice n JOIN mail_address a ON a.user_id = n.user_id WHERE n.id IN (";
 
 /// One mail of the outbox.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -66,12 +67,20 @@ pub struct OutboxCounts {
     pub last_given_up: Option<Timestamp>,
 }
 
-/// Puts a mail into the outbox, due at once.
+/// Puts a mail into the outbox, due at once, for each of these notices whose person has an address; by one statement.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn delivery_add(tx: &mut WriteTx, notice: &NoticeId, address: &MailAddress, now: Timestamp) -> Result<()> {
-    on!(&mut **tx, |c| sqlx::query(ADD).bind(notice).bind(address).bind(now).execute(c).await.map(drop))?;
+pub async fn delivery_add_all(tx: &mut WriteTx, notices: &[NoticeId]) -> Result<()> {
+    on!(&mut **tx, |c| {
+        let mut query = sqlx::QueryBuilder::new(ADD_OF);
+        let mut ids = query.separated(", ");
+        for id in notices {
+            ids.push_bind(id);
+        }
+        query.push(") ON CONFLICT DO NOTHING");
+        query.build().persistent(notices.len() == 1).execute(c).await.map(drop)
+    })?;
     Ok(())
 }
 

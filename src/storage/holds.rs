@@ -14,7 +14,6 @@ statements! {
     BY_ID = "SELECT * FROM hold WHERE id = $1";
     BY_PRESS = "SELECT * FROM hold WHERE by_kind = $1 AND by_id = $2 AND idempotency_key = $3";
     BY_ORIGIN = "SELECT * FROM hold WHERE origin = $1 ORDER BY epoch";
-    SAME_OPEN = "SELECT * FROM hold WHERE by_kind = $1 AND by_id = $2 AND scope_kind = $3 AND scope_id = $4 AND level = $5 AND released_epoch IS NULL ORDER BY epoch DESC LIMIT 1";
     SINCE = "SELECT * FROM hold WHERE epoch > $1 OR released_epoch > $1 ORDER BY epoch";
     WITHOUT_ENTRY = "SELECT * FROM hold WHERE entry IS NULL ORDER BY epoch LIMIT 100";
     RECENT = "SELECT * FROM hold WHERE released_epoch IS NOT NULL ORDER BY released_epoch DESC LIMIT $1";
@@ -22,6 +21,8 @@ statements! {
     KEEP = "INSERT INTO hold_bot (hold_id, bot_id) VALUES ($1, $2) ON CONFLICT (hold_id, bot_id) DO NOTHING";
     KEPT = "SELECT hold_id, bot_id FROM hold_bot";
 }
+
+const SAME_OPEN: &str = "SELECT * FROM hold WHERE released_epoch IS NULL AND (by_kind, by_id, scope_kind, scope_id, level) IN (";
 
 const INTO: &str = "INSERT INTO hold (id, scope_kind, scope_id, level, why, by_kind, by_id, by_name, by_risk, at, epoch, late, idempotency_key, origin, entry, not_before, press) ";
 
@@ -176,20 +177,20 @@ pub async fn hold_by_origin(conn: &mut Conn, origin: &HoldId) -> Result<Vec<Hold
     whole(on!(conn, |c| sqlx::query_as(BY_ORIGIN).bind(origin).fetch_all(c).await)?)
 }
 
-/// The unreleased hold of the same placer, scope and level.
+/// Unreleased holds of the same placer, scope and level as any of these, newest last; by one statement.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn hold_same_open(conn: &mut Conn, by: &PlacedBy, scope: &Scope, level: Level) -> Result<Option<Hold>> {
-    let row: Option<Row> = on!(conn, |c| sqlx::query_as(SAME_OPEN)
-        .bind(by.kind)
-        .bind(&by.id)
-        .bind(scope.kind())
-        .bind(&*scope.id())
-        .bind(level)
-        .fetch_optional(c)
-        .await)?;
-    row.map(Hold::try_from).transpose()
+pub async fn hold_same_open(conn: &mut Conn, as_these: &[&Hold]) -> Result<Vec<Hold>> {
+    whole(on!(conn, |c| {
+        let mut query = sqlx::QueryBuilder::new(SAME_OPEN);
+        query.push_values(as_these, |mut row, hold| {
+            row.push_bind(hold.placed_by.kind).push_bind(&hold.placed_by.id);
+            row.push_bind(hold.scope.kind()).push_bind(hold.scope.id().into_owned()).push_bind(hold.level);
+        });
+        query.push(") ORDER BY epoch");
+        query.build_query_as().persistent(as_these.len() == 1).fetch_all(c).await
+    })?)
 }
 
 /// Holds placed or released after an epoch.

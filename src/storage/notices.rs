@@ -7,7 +7,6 @@ use super::{
 use crate::domain::{MailAddress, Notice, NoticeId, NoticeKind, Timestamp, UserId};
 
 statements! {
-    INSERT = "INSERT INTO notice (id, user_id, once, kind, title, text, link, made_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (user_id, once) DO NOTHING";
     NEWEST = "SELECT id, user_id, kind, title, text, link, made_at, read_at FROM notice WHERE user_id = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3";
     BY_ID = "SELECT id, user_id, kind, title, text, link, made_at, read_at FROM notice WHERE user_id = $1 AND id = $2";
     READ = "UPDATE notice SET read_at = $3 WHERE user_id = $1 AND id = $2 AND read_at IS NULL";
@@ -22,6 +21,9 @@ statements! {
     SET_ADDRESS = "INSERT INTO mail_address (user_id, address, set_at) VALUES ($1, $2, $3) ON CONFLICT (user_id) DO UPDATE SET address = excluded.address, set_at = excluded.set_at";
     NO_ADDRESS = "DELETE FROM mail_address WHERE user_id = $1";
 }
+
+const INTO: &str = "INSERT INTO notice (id, user_id, once, kind, title, text, link, made_at) ";
+const ONCE: &str = " ON CONFLICT (user_id, once) DO NOTHING";
 
 /// A notice as one person has it.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -44,25 +46,23 @@ pub struct StoredNotice {
     pub read_at: Option<Timestamp>,
 }
 
-/// Writes a notice for one person; none when the person was told of this already.
+/// Writes a notice for people by one statement; answers the ids of what was written and of what would have been: whoever was told of this already is
+/// not told again. The second is how many were written.
 ///
 /// # Errors
 /// When the database is gone, or there is no such person.
-pub async fn notice_add(tx: &mut WriteTx, user: &UserId, notice: &Notice, now: Timestamp) -> Result<Option<NoticeId>> {
-    let id = NoticeId::new();
-    let rows = on!(&mut **tx, |c| sqlx::query(INSERT)
-        .bind(&id)
-        .bind(user)
-        .bind(&notice.once)
-        .bind(notice.kind)
-        .bind(&notice.title)
-        .bind(&notice.text)
-        .bind(&notice.link)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|r| r.rows_affected()))?;
-    Ok((rows == 1).then_some(id))
+pub async fn notice_add_all(tx: &mut WriteTx, people: &[UserId], notice: &Notice, now: Timestamp) -> Result<(Vec<NoticeId>, u64)> {
+    let rows: Vec<(NoticeId, &UserId)> = people.iter().map(|user| (NoticeId::new(), user)).collect();
+    let written = on!(&mut **tx, |c| {
+        let mut query = sqlx::QueryBuilder::new(INTO);
+        query.push_values(&rows, |mut row, (id, user)| {
+            row.push_bind(id).push_bind(*user).push_bind(&notice.once).push_bind(notice.kind);
+            row.push_bind(&notice.title).push_bind(&notice.text).push_bind(&notice.link).push_bind(now);
+        });
+        query.push(ONCE);
+        query.build().persistent(rows.len() == 1).execute(c).await.map(|r| r.rows_affected())
+    })?;
+    Ok((rows.into_iter().map(|(id, _)| id).collect(), written))
 }
 
 /// A person's notices, newest first, those before one of them when it is named.

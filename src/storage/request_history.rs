@@ -11,8 +11,8 @@ statements! {
     REVISIONS = "SELECT * FROM request_revision WHERE request_id = $1 ORDER BY revision";
     REVISIONS_OPEN = "SELECT v.* FROM request_revision v JOIN request r ON r.id = v.request_id WHERE r.state IN ('pending', 'approved', 'executing') ORDER BY v.request_id, v.revision";
     VOTE_INSERT = "INSERT INTO request_vote (act_id, request_id, revision, digest, user_id, roles, alone, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    VOTES = "SELECT * FROM request_vote WHERE request_id = $1 ORDER BY at, act_id";
-    VOTES_OPEN = "SELECT v.* FROM request_vote v JOIN request r ON r.id = v.request_id WHERE r.state IN ('pending', 'approved', 'executing') ORDER BY v.at, v.act_id";
+    VOTES = "SELECT v.*, EXISTS (SELECT 1 FROM act_signature s JOIN credential c ON c.id = s.credential_id WHERE s.act_id = v.act_id AND (c.removed_at IS NOT NULL OR c.suspended_at IS NOT NULL)) AS key_ended FROM request_vote v WHERE v.request_id = $1 ORDER BY v.at, v.act_id";
+    VOTES_OPEN = "SELECT v.*, EXISTS (SELECT 1 FROM act_signature s JOIN credential c ON c.id = s.credential_id WHERE s.act_id = v.act_id AND (c.removed_at IS NOT NULL OR c.suspended_at IS NOT NULL)) AS key_ended FROM request_vote v JOIN request r ON r.id = v.request_id WHERE r.state IN ('pending', 'approved', 'executing') ORDER BY v.at, v.act_id";
     VOTE_TAKE_BACK = "UPDATE request_vote SET taken_back_at = $4 WHERE request_id = $1 AND revision = $2 AND user_id = $3 AND taken_back_at IS NULL";
     COMMENT_INSERT = "INSERT INTO request_comment (id, request_id, by_actor, by_name, text, at) VALUES ($1, $2, $3, $4, $5, $6)";
     COMMENTS = "SELECT * FROM request_comment WHERE request_id = $1 ORDER BY id LIMIT 500";
@@ -62,6 +62,8 @@ pub struct VoteRow {
     pub at: Timestamp,
     /// When it was taken back.
     pub taken_back_at: Option<Timestamp>,
+    /// The key that it was signed with was removed or suspended since.
+    pub key_ended: bool,
 }
 
 /// A remark.

@@ -57,8 +57,10 @@ pub async fn without_first_run(app: &App, visitor: &Visitor, title: impl Into<St
     }
     let acts = tokio::time::timeout(PATIENCE, app.acts_waiting(actor));
     let (acts, requests) = tokio::join!(acts, tokio::time::timeout(PATIENCE, app.requests_waiting(actor)));
-    frame.acts_waiting = acts.ok().and_then(Result::ok).unwrap_or_default();
-    frame.requests_waiting = requests.ok().and_then(Result::ok).unwrap_or_default();
+    // What takes two people stands among the requests as well.
+    let (acts, of_two) = acts.ok().and_then(Result::ok).unwrap_or_default();
+    frame.acts_waiting = acts;
+    frame.requests_waiting = requests.ok().and_then(Result::ok).unwrap_or_default() + of_two + app.recoveries_waiting(actor);
     frame
 }
 

@@ -133,6 +133,8 @@ routes! {
     GET "/acts" Access::Person(Action::See) => super::pages::acts::index;
     GET "/acts/{id}" Access::Person(Action::See) => super::pages::acts::show::show;
     POST "/acts/{id}/sign" Access::Person(Action::See) => super::pages::acts::show::sign;
+    POST "/acts/{id}/deny" Access::Person(Action::VoteRequest) => super::pages::acts::show::deny;
+    POST "/acts/{id}/withdraw" Access::Person(Action::See) => super::pages::acts::show::withdraw;
     POST "/acts/{id}/sign-demo" Access::Demo => super::pages::acts::show::sign_demo;
 
     GET "/me" Access::StopOnly(Action::SeeCounts) => super::pages::own_keys::me;

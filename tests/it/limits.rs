@@ -136,7 +136,10 @@ on_both!(counters_go_on_when_the_server_starts_anew, |fresh: Fresh| async move {
     let now = test.app.clock.now();
     until("what was counted is stored", async || rows().await.iter().any(|row| row.at == now)).await;
     let second = test.restarted().await;
-    until("it is read again", async || second.gauges.look(&bots[0].id, |gauge| gauge.counted.at == now) == Some(true)).await;
+    until("it is read again", async || {
+        second.gauges.look(&bots[0].id, |gauge| gauge.reported().is_some_and(|said| said.counted.at == now)) == Some(true)
+    })
+    .await;
     test.hand.forward_ms(2_000);
     agent.settle(&second).await;
     reports(&second, agent, with("900", 6)).await;

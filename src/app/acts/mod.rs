@@ -4,6 +4,7 @@
 pub mod address;
 pub mod carry_out;
 mod carry_tokens;
+pub mod decide;
 pub mod own;
 pub mod prepare;
 pub mod recovery;
@@ -13,7 +14,7 @@ pub mod sign;
 use super::{App, AppError, Invalid};
 use crate::authn::NewKey;
 use crate::authz::{self, Action, Actor, Permit, Resource};
-use crate::domain::{Act, ActId, ActKind, HeldEnd, StartLeaf, TeamId, TokenScope, act, token::TOKEN_DAYS};
+use crate::domain::{Act, ActId, ActKind, HeldEnd, StartLeaf, TeamId, TokenScope, act, request::PENDING_MS, token::TOKEN_DAYS};
 use crate::storage::{
     self,
     acts::{StoredAct, StoredSignature},
@@ -21,6 +22,8 @@ use crate::storage::{
 
 /// How long an act may wait for its signatures.
 pub const ACT_LIVES_MS: i64 = 10 * 60 * 1_000;
+/// How long the release of a hold waits for its second person: as long as a request waits for its approvals.
+pub const RELEASE_LIVES_MS: i64 = PENDING_MS;
 /// How long a start in waves may take from its preparation to its last wave (ruling H4).
 pub const STAGED_LIVES_MS: i64 = 4 * 60 * 60 * 1_000;
 /// How long the bots of a wave may be asked to settle, seconds.
@@ -134,17 +137,21 @@ impl App {
         Ok(both)
     }
 
-    /// How many acts wait for this person's signature.
+    /// How many acts wait for this person's signature, and how many of them take two people.
     ///
     /// # Errors
     /// `Denied`; when the database is gone.
-    pub async fn acts_waiting(&self, actor: &Actor) -> Result<usize, AppError> {
+    pub async fn acts_waiting(&self, actor: &Actor) -> Result<(usize, usize), AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
         let mut tx = self.db.read().await?;
-        let mut waiting = 0;
+        let mut waiting = (0, 0);
         for stored in storage::acts::act_open(&mut tx, self.clock.now()).await? {
             let signatures = storage::acts::act_signatures(&mut tx, &stored.id).await?;
-            waiting += usize::from(self.may_sign(actor, &ActView::of(stored, signatures)?).is_ok());
+            let act = ActView::of(stored, signatures)?;
+            if self.may_sign(actor, &act).is_ok() {
+                waiting.0 += 1;
+                waiting.1 += usize::from(act.stored.signers_needed > 1);
+            }
         }
         Ok(waiting)
     }

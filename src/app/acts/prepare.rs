@@ -1,6 +1,6 @@
 //! Preparing an act: what is asked for is checked, written canonically and stored, so that every signer signs the same bytes.
 
-use super::{ACT_LIVES_MS, ActView, Detail, SETTLE_S, STAGED_LIVES_MS};
+use super::{ACT_LIVES_MS, ActView, Detail, RELEASE_LIVES_MS, SETTLE_S, STAGED_LIVES_MS};
 use crate::app::{App, AppError, Invalid, own_keys, recoveries::party, starts::who_releases};
 use crate::audit::{Event, tree};
 use crate::authz::{self, Action, Actor};
@@ -296,7 +296,7 @@ impl App {
         let mut open = self.begin(permit, Lane::Normal).await?;
         let now = open.now();
         // Whole milliseconds, as it is written: what is compared later is what was signed.
-        let lives_ms = if matches!(kind, ActKind::Start { plan: Some(_), .. }) { STAGED_LIVES_MS } else { ACT_LIVES_MS };
+        let lives_ms = lives_ms(&kind, signers_needed);
         let not_after = Timestamp(now.plus_ms(lives_ms).0 / 1_000 * 1_000);
         let act = Act { v: 1, installation: self.installation.id.clone(), nonce: token::random::<16>()?, not_after, kind };
         let body = act.canonical()?;
@@ -318,6 +318,15 @@ impl App {
         storage::acts::act_insert(open.tx(), &stored).await?;
         open.commit(Event::ActPrepared { act: stored.id.clone(), kind: stored.kind.clone(), digest }).await?;
         Ok(ActView { stored, act, detail, signatures: Vec::new() })
+    }
+}
+
+/// How long an act waits for its signatures. Of a start agents ask that it is young; the second person of a release may have to be woken.
+fn lives_ms(kind: &ActKind, signers_needed: i64) -> i64 {
+    match kind {
+        ActKind::Start { plan: Some(_), .. } => STAGED_LIVES_MS,
+        ActKind::Release { .. } | ActKind::Releases { .. } if signers_needed > 1 => RELEASE_LIVES_MS,
+        _ => ACT_LIVES_MS,
     }
 }
 

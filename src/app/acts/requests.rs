@@ -56,7 +56,10 @@ impl App {
             alone: vote.is_alone,
             at: vote.at,
             taken_back_at: None,
+            key_ended: false,
         };
+        // One of theirs by a key that has ended counts no more, and makes room.
+        storage::request_history::vote_take_back(open.tx(), &view.row.id, vote.revision, (&vote.user, vote.at)).await?;
         Ok(storage::request_history::vote_insert(open.tx(), &row).await?)
     }
 

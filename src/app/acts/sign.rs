@@ -103,6 +103,7 @@ impl App {
         note_use(&mut open, &signed).await?;
         act.signatures.push(signature);
         if (act.signatures.len() as i64) < act.stored.signers_needed {
+            self.tell_seconds(&mut open, &act).await?;
             failpoint!("act:before_signed");
             open.commit(Event::ActSigned { act: id.clone(), digest: act.stored.digest.clone(), by: signed_act(&act)? }).await?;
             failpoint!("act:signed");
@@ -113,6 +114,7 @@ impl App {
         if !storage::acts::act_close(open.tx(), id, "done", now, "carried out").await? {
             return Err(AppError::conflict("this act was carried out a moment ago"));
         }
+        self.tell_act_ended(&mut open, &act, "carried out").await?;
         failpoint!("act:before_commit");
         open.commit(event).await?;
         failpoint!("act:committed");

@@ -1,10 +1,10 @@
 //! Requests to look at: what needs somebody, what waits for others, what is decided; one with everything that belongs to it.
 
-use super::{Company, RequestRow, RequestView, by_request};
+use super::{Company, RequestRow, RequestView};
 use crate::app::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{RequestId, UserId, limits::Node, request::Content};
-use crate::storage::{self, Conn, request_history::CommentRow};
+use crate::storage::{self, request_history::CommentRow};
 
 /// Decided ones that the inbox lists.
 const DECIDED: i64 = 25;
@@ -26,21 +26,6 @@ pub fn needs(view: &RequestView, user: &UserId, company: &Company) -> bool {
 }
 
 impl App {
-    /// Every open request, oldest first.
-    pub(crate) async fn open_requests(&self, conn: &mut Conn) -> Result<Vec<RequestView>, AppError> {
-        let rows = storage::requests::request_open(conn).await?;
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut revisions = by_request(storage::request_history::revision_open(conn).await?, |one| &one.request_id);
-        let mut votes = by_request(storage::request_history::vote_open(conn).await?, |one| &one.request_id);
-        let view = |row: RequestRow| {
-            let (revisions, votes) = (revisions.remove(&row.id).unwrap_or_default(), votes.remove(&row.id).unwrap_or_default());
-            RequestView::of(row, revisions, votes)
-        };
-        rows.into_iter().map(view).collect()
-    }
-
     /// A person's inbox, with the decided ones before one of them when it is named; and where those go on.
     ///
     /// # Errors
@@ -50,7 +35,7 @@ impl App {
         let user = actor.user().ok_or(AppError::NotFound("person"))?;
         let company = self.company();
         let mut tx = self.db.read().await?;
-        let (mine, others) = self.open_requests(&mut tx).await?.into_iter().partition(|view| needs(view, user, &company));
+        let (mine, others) = self.open_requests(&mut tx).await?.iter().cloned().partition(|view| needs(view, user, &company));
         let mut decided = storage::requests::request_decided(&mut tx, before, DECIDED + 1).await?;
         let is_whole = decided.len() as i64 <= DECIDED;
         decided.truncate(usize::try_from(DECIDED).unwrap_or_default());

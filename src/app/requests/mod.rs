@@ -5,6 +5,7 @@ pub mod ask;
 pub mod decide;
 pub mod execute;
 pub mod list;
+pub mod open;
 pub mod rounds;
 pub mod tell;
 
@@ -78,7 +79,8 @@ impl RequestView {
             revised_at: row.revised_at,
             approved_at: row.approved_at,
         };
-        let stands = |vote: &&VoteRow| vote.taken_back_at.is_none();
+        // While it is open, what was signed with a key that has ended since counts for nothing: whoever has that key now may be somebody else.
+        let stands = |vote: &&VoteRow| vote.taken_back_at.is_none() && !(vote.key_ended && row.state.is_open());
         let vote = |vote: &VoteRow| Vote {
             user: vote.user_id.clone(),
             revision: vote.revision,

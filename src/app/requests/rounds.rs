@@ -16,16 +16,17 @@ impl App {
     /// # Errors
     /// When the database is gone: the next round goes on.
     pub async fn tend_requests(&self) -> Result<(), AppError> {
-        for view in self.open_requests(&mut *self.db.read().await?).await? {
+        let open = self.open_requests(&mut *self.db.read().await?).await?;
+        for view in open.iter() {
             let company = self.company();
-            let stale = match asker_gone(&view, &company) {
+            let stale = match asker_gone(view, &company) {
                 Some(why) => Some(why),
                 None => self.stale_reason(&mut *self.db.read().await?, view.content()).await?,
             };
             if stale.is_none() && view.case.next(&company.moment(view.row.kind)) == Next::Wait {
                 continue;
             }
-            match self.tend_request(&view).await {
+            match self.tend_request(view).await {
                 // Somebody was quicker, or somebody whom it needs is gone: the next round looks again.
                 Err(error @ (AppError::Conflict(_) | AppError::NotYours(_) | AppError::NotFound(_))) => {
                     tracing::info!(request = %view.row.id, %error, "a request was not tended this time");

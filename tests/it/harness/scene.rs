@@ -252,6 +252,15 @@ impl Scene {
         code_act(&self.test, &self.of(whose).bot, self.of(whose).operator).await
     }
 
+    /// The release of a hold that risk placed, signed by the team's operator: it waits for a second person.
+    pub async fn half_signed(&self, whose: Whose) -> ActView {
+        let (bot, by) = (self.bot(whose).await, self.of(whose).operator);
+        let hold = self.test.press("risk", Scope::Bot(bot.id), Level::Pause).await.hold;
+        let act = self.test.app.prepare_release(&self.test.actor(by), &hold.id, "it is over").await.unwrap();
+        self.test.sign(by, &act).await.unwrap();
+        act
+    }
+
     /// No recovery of the team's operator is open, and none was asked for within a day.
     pub async fn no_recovery(&self, whose: Whose) {
         let user = &self.test.people[self.of(whose).operator].id;

@@ -47,10 +47,14 @@ on_both!(a_transaction_that_is_rolled_back_tells_nobody, |fresh: Fresh| async mo
     let test = TestApp::new(fresh).await;
     test.give_address("operator", "op@people.example").await;
     let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
-    storage::notices::notice_add(&mut tx, &test.people["operator"].id, &notice("rolled back"), test.hand.clock().now())
-        .await
-        .unwrap()
-        .unwrap();
+    storage::notices::notice_add_all(
+        &mut tx,
+        std::slice::from_ref(&test.people["operator"].id),
+        &notice("rolled back"),
+        test.hand.clock().now(),
+    )
+    .await
+    .unwrap();
     drop(tx);
     assert!(titles(&test, "operator").await.is_empty());
     test.app.tell(&Audience::person(&test.people["operator"].id), &notice("rolled back")).await.unwrap();

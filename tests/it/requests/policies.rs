@@ -80,6 +80,33 @@ on_both!(until_its_day_is_over_a_policy_can_be_denied_and_waits_again_when_an_ap
     test.log_is_good().await;
 });
 
+on_both!(an_approval_by_a_key_that_has_ended_counts_no_more, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let (third, add) = test.make_key("risk", "third").await;
+    test.sign("risk", &add).await.unwrap();
+    let policy = ask_for(&test, "admin", both()).await.unwrap();
+    for by in ["lead", "risk"] {
+        approve(&test, by, &policy).await.unwrap();
+    }
+    assert_eq!(state(&test, &policy).await, RequestState::Approved);
+    // What a counter that went back does.
+    let of = format!(
+        "SELECT s.credential_id FROM act_signature s JOIN request_vote v ON v.act_id = s.act_id WHERE v.user_id = '{}'",
+        test.people["risk"].id
+    );
+    test.execute(&format!("UPDATE credential SET suspended_at = 1, suspended_why = 'its counter went back' WHERE id IN ({of})")).await;
+    test.app.refresh().await.unwrap();
+    test.hand.forward_ms(25 * HOUR_MS);
+    test.app.tend_requests().await.unwrap();
+    assert_ne!(state(&test, &policy).await, RequestState::Executed);
+    let again = ask_for(&test, "admin", both()).await.unwrap();
+    approve(&test, "lead", &again).await.unwrap();
+    let act = prepare(&test, "risk", &again).await.unwrap();
+    test.sign_with("risk", &third, &act).await.unwrap();
+    assert_eq!(state(&test, &again).await, RequestState::Approved);
+    test.log_is_good().await;
+});
+
 on_both!(what_is_not_carried_out_within_an_hour_of_its_time_expires, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let policy = ask_for(&test, "admin", both()).await.unwrap();

@@ -83,6 +83,7 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/venues/subaccounts", "subaccount", &["nobody"], "letters, digits and dashes make a name"),
     ("/alerts/{id}/close", "why", &["markup", "nobody"], "a reason is free text"),
     ("/requests/{id}/edit", "why", &["markup", "nobody"], "a reason is free text"),
+    ("/acts/{id}/deny", "why", &["markup", "nobody"], "a reason is free text"),
     ("/requests/{id}/deny", "why", &["markup", "nobody"], "a reason is free text"),
     ("/requests/{id}/comments", "text", &["markup", "nobody"], "a remark is free text"),
     ("/bots/{id}/limits/ask", "why", &["markup", "nobody"], "a reason is free text"),

@@ -61,7 +61,7 @@ fn row(app: &App, act: &ActView) -> Row {
 }
 
 /// How many signatures it needs.
-fn seats(act: &ActView) -> usize {
+pub(super) fn seats(act: &ActView) -> usize {
     usize::try_from(act.stored.signers_needed).unwrap_or(1)
 }
 
@@ -72,7 +72,7 @@ fn state(app: &App, act: &ActView) -> Chip {
         "open" => Chip::new(Tone::Open, "Waits for a signature"),
         "done" => Chip::new(Tone::Done, "Carried out"),
         "withdrawn" => Chip::new(Tone::Plain, "Withdrawn"),
-        _ => Chip::new(Tone::Plain, "Refused, nothing was done"),
+        _ => Chip::new(Tone::Plain, "Denied or not signed in time, nothing was done"),
     }
 }
 

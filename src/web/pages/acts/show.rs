@@ -11,7 +11,7 @@ use crate::web::pages::{bots::enrol, stop_devices};
 use crate::web::{
     Answer, Shared, WebError,
     chip::Chip,
-    extract::{Person, Posted},
+    extract::{ByTouch, Person, Posted},
     format, frame,
     page::{Frame, Scripts},
     problems::Problems,
@@ -59,6 +59,8 @@ struct Show {
     // Why not; empty when they may.
     obstacle: String,
     is_open: bool,
+    may_deny: bool,
+    may_withdraw: bool,
     is_alone: bool,
     alone_min: i64,
     has_demo_key: bool,
@@ -134,6 +136,8 @@ async fn draw(app: &Arc<App>, person: &Person, act: ActView, mut problems: Probl
         options,
         obstacle,
         is_open,
+        may_deny: app.may_deny(&person.actor, &act).is_ok(),
+        may_withdraw: app.may_withdraw(&person.actor, &act).is_ok(),
         is_alone: seats(&act) > 1 && app.people().is_alone(),
         alone_min: ALONE_WAITS_MS / 60_000,
         has_demo_key,
@@ -184,6 +188,42 @@ pub async fn sign(State(app): Shared, person: Person, Path(id): Path<String>, Po
     };
     let done = done.await;
     answer(&app, &person, act, done).await
+}
+
+/// A reason.
+#[derive(Debug, serde::Deserialize)]
+pub struct Why {
+    why: String,
+}
+
+/// Denies what waits for a second person.
+pub async fn deny(State(app): Shared, Path(id): Path<String>, ByTouch(person, typed): ByTouch<Why>) -> Answer {
+    let id = id_of(&id)?;
+    let ended = app.deny_act(&person.actor, &id, &typed.why).await;
+    ended_or_why(&app, &person, &id, ended).await
+}
+
+/// Takes back what one asked for or signed.
+pub async fn withdraw(
+    State(app): Shared,
+    person: Person,
+    Path(id): Path<String>,
+    _: Posted<crate::web::pages::sign_in::Nothing>,
+) -> Answer {
+    let id = id_of(&id)?;
+    let ended = app.withdraw_act(&person.actor, &id).await;
+    ended_or_why(&app, &person, &id, ended).await
+}
+
+async fn ended_or_why(app: &Arc<App>, person: &Person, id: &ActId, ended: Result<(), AppError>) -> Answer {
+    let error = match ended {
+        Ok(()) => return Ok(frame::see(&format!("/acts/{id}"))),
+        Err(error @ (AppError::Conflict(_) | AppError::Invalid(_))) => error,
+        Err(error) => return Err(error.into()),
+    };
+    let status = if matches!(error, AppError::Conflict(_)) { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let act = app.act(&person.actor, id).await?;
+    draw(app, person, act, Problems::of_error(error)?, status).await
 }
 
 /// Signs with the key that a demo keeps for its people. The same verification follows.

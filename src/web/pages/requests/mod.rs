@@ -1,4 +1,5 @@
-//! `/requests`: what needs me, what waits for others, what is decided. There is no approving of several at once.
+//! `/requests`: what needs me, what waits for others, what is decided. There is no approving of several at once. Acts that take two people and
+//! recoveries are approved on their own pages, and stand here with the rest while they wait.
 
 pub mod ask;
 pub mod assign;
@@ -6,11 +7,18 @@ pub mod decide;
 pub mod edit;
 pub mod show;
 
+use super::acts::{seats, words};
 use crate::app::{
     App, AppError,
+    acts::ActView,
+    recoveries::RecoveryView,
     requests::{Company, RequestRow, RequestView},
 };
-use crate::domain::{RequestId, RequestState, Timestamp, request::Content};
+use crate::domain::{
+    RequestId, RequestState, Timestamp,
+    recovery::{APPROVALS_NEEDED, RecoveryState},
+    request::Content,
+};
 use crate::web::{
     Answer, Shared, WebError,
     chip::{Chip, Tone},
@@ -88,11 +96,15 @@ pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked
     let before = if asked.before.is_empty() { None } else { Some(id_of(&asked.before)?) };
     let (inbox, next) = app.request_inbox(&person.actor, before.as_ref()).await?;
     let company = app.company();
-    let piece = |views: Vec<RequestView>, page: usize, name: &str| {
-        let (all, pages) = (views.len(), views.len().div_ceil(PIECE).max(1));
+    let (my_acts, other_acts) = of_two(&app, &person).await?;
+    let piece = |acts: Vec<Row>, views: Vec<RequestView>, page: usize, name: &str| {
+        let all = acts.len() + views.len();
+        let pages = all.div_ceil(PIECE).max(1);
         let page = page.clamp(1, pages);
         let first = (page - 1) * PIECE;
-        let rows: Vec<Row> = views.iter().skip(first).take(PIECE).map(|view| row(&app, view, &company)).collect();
+        let before = acts.len();
+        let rest = views.iter().skip(first.saturating_sub(before)).map(|view| row(&app, view, &company));
+        let rows: Vec<Row> = acts.into_iter().skip(first).chain(rest).take(PIECE).collect();
         let to = |page: usize| format!("/requests?{name}={page}#{name}");
         Piece {
             all,
@@ -104,12 +116,51 @@ pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked
     };
     let page = Requests {
         frame: frame::of(&app, &person.visitor, "Requests").await,
-        mine: piece(inbox.mine, asked.mine, "mine"),
-        others: piece(inbox.others, asked.others, "others"),
+        mine: piece(my_acts, inbox.mine, asked.mine, "mine"),
+        others: piece(other_acts, inbox.others, asked.others, "others"),
         decided: inbox.decided.iter().map(|row| over(&app, row)).collect(),
         older: next.map(|next| format!("/requests?before={next}#decided")).unwrap_or_default(),
     };
     frame::page(&page)
+}
+
+/// Acts that take two people and recoveries that wait: those that this person can sign or approve, and the others. They wait for less long than
+/// requests, and so come first.
+async fn of_two(app: &App, person: &Person) -> Result<(Vec<Row>, Vec<Row>), WebError> {
+    let (mut mine, mut others) = (Vec::new(), Vec::new());
+    for act in app.acts(&person.actor).await?.0.iter().filter(|act| seats(act) > 1) {
+        let list = if app.may_sign(&person.actor, act).is_ok() { &mut mine } else { &mut others };
+        list.push(row_of_act(app, act));
+    }
+    for view in app.recoveries(&person.actor).await?.iter().filter(|view| view.row.state == RecoveryState::Asked) {
+        let list = if app.waits_for(&person.actor, view) { &mut mine } else { &mut others };
+        list.push(row_of_recovery(app, view));
+    }
+    Ok((mine, others))
+}
+
+fn row_of_act(app: &App, act: &ActView) -> Row {
+    Row {
+        href: format!("/acts/{}", act.stored.id),
+        title: words::sentence(app, act),
+        asked_by: app.people().who(&act.stored.made_by),
+        seats: OutOf { n: act.signatures.len(), of: seats(act) },
+        chip: Chip::new(Tone::Open, "Waits for a signature"),
+        until: act.stored.not_after,
+        raises: 1,
+    }
+}
+
+fn row_of_recovery(app: &App, view: &RecoveryView) -> Row {
+    Row {
+        href: format!("/recoveries/{}", view.row.id),
+        title: format!("Recover the account of {}", app.people().who(&view.row.user_id)),
+        asked_by: view.row.asked_by.as_ref().map_or_else(|| "whoever runs the server".to_owned(), |by| app.people().who(by)),
+        seats: OutOf { n: view.approvals.len(), of: APPROVALS_NEEDED },
+        chip: Chip::new(Tone::Open, "Waits for approval"),
+        until: view.row.expires_at,
+        raises: 1,
+    }
 }
 
 fn row(app: &App, view: &RequestView, company: &Company) -> Row {

@@ -93,6 +93,11 @@ impl Scene {
                 let answer = self.signature(&act, caller).await;
                 Ask::form(format!("/acts/{}/sign", act.stored.id), &[("response", &answer)])
             }
+            "/acts/{id}/deny" => {
+                let act = self.half_signed(whose).await;
+                Ask::form(format!("/acts/{}/deny", act.stored.id), &[("why", "its orders are still open")])
+            }
+            "/acts/{id}/withdraw" => Ask::form(format!("/acts/{}/withdraw", self.act(whose).await.stored.id), &[]),
             "/acts/{id}/sign-demo" => Ask::form(format!("/acts/{}/sign-demo", self.act(whose).await.stored.id), &[]),
             path if path.starts_with("/people") => return self.about_people(path, whose).await,
             path if path.starts_with("/requests") || path == "/policies" => return self.about_requests(path, whose, caller).await,

@@ -1,0 +1,153 @@
+//! Acts that take two people, beside their signatures: whom they wait for is told, whoever could sign can deny them, whoever asked or signed can
+//! take them back, and what nobody signed in time is said to be over.
+
+use super::ActView;
+use crate::app::{App, AppError, requests::ask::reason, tx::Act as Open};
+use crate::audit::Event;
+use crate::authz::{self, Action, Actor, Permit, Resource};
+use crate::domain::{ActEnd, ActId, ActKind, Audience, Notice, NoticeKind, UserId};
+use crate::storage::{self, Lane};
+
+impl App {
+    /// Checks that a person may deny an act: one that takes two people, that is not theirs, and that they could sign.
+    ///
+    /// # Errors
+    /// `Denied` or `Conflict`, with the reason.
+    pub fn may_deny(&self, actor: &Actor, act: &ActView) -> Result<Permit, AppError> {
+        self.still_open(act)?;
+        if act.stored.signers_needed < 2 {
+            return Err(AppError::conflict("this act is one person's: they take it back or let it expire"));
+        }
+        if is_theirs(act, actor) {
+            return Err(AppError::conflict("you asked for it or signed it: take it back"));
+        }
+        self.may_sign(actor, act)
+    }
+
+    /// Denies an act that waits for a second person: one deny ends it.
+    ///
+    /// # Errors
+    /// As `may_deny`; `Invalid` without a reason.
+    pub async fn deny_act(&self, actor: &Actor, id: &ActId, why: &str) -> Result<(), AppError> {
+        let act = self.act(actor, id).await?;
+        let permit = self.may_deny(actor, &act)?;
+        let why = reason(why, "Say why not: whoever asked reads it")?;
+        let by = actor.user().map_or_else(String::new, |user| self.people_book.who(user));
+        let open = self.begin(permit, Lane::Normal).await?;
+        self.end_act(open, &act, (ActEnd::Denied, &format!("denied by {by}: {why}"))).await
+    }
+
+    /// Checks that a person may take an act back: they asked for it or signed it, and it waits.
+    ///
+    /// # Errors
+    /// `Conflict` when it is over; `NotYours`.
+    pub fn may_withdraw(&self, actor: &Actor, act: &ActView) -> Result<Permit, AppError> {
+        let permit = authz::check(actor, Action::See, &Resource::Installation)?;
+        self.still_open(act)?;
+        if is_theirs(act, actor) {
+            return Ok(permit);
+        }
+        Err(AppError::NotYours("only whoever asked for it, or signed it, takes it back".to_owned()))
+    }
+
+    /// Takes an act back.
+    ///
+    /// # Errors
+    /// As `may_withdraw`.
+    pub async fn withdraw_act(&self, actor: &Actor, id: &ActId) -> Result<(), AppError> {
+        let act = self.act(actor, id).await?;
+        let permit = self.may_withdraw(actor, &act)?;
+        let by = actor.user().map_or_else(String::new, |user| self.people_book.who(user));
+        let open = self.begin(permit, Lane::Normal).await?;
+        self.end_act(open, &act, (ActEnd::Withdrawn, &format!("taken back by {by}"))).await
+    }
+
+    /// Says of acts that somebody signed, and nobody in time after them, that they are over.
+    ///
+    /// # Errors
+    /// When the database is gone: the next round goes on.
+    pub async fn tend_acts(&self) -> Result<(), AppError> {
+        let mut all = Vec::new();
+        {
+            let mut tx = self.db.read().await?;
+            for stored in storage::acts::act_signed_late(&mut tx, self.clock.now()).await? {
+                let signatures = storage::acts::act_signatures(&mut tx, &stored.id).await?;
+                all.push(ActView::of(stored, signatures)?);
+            }
+        }
+        for act in all {
+            let open = self.begin(self.server_permit()?, Lane::Normal).await?;
+            match self.end_act(open, &act, (ActEnd::Expired, "nobody signed it in time")).await {
+                // Another replica was quicker.
+                Err(AppError::Conflict(_)) => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn end_act(&self, mut open: Open<'_>, act: &ActView, (end, how): (ActEnd, &str)) -> Result<(), AppError> {
+        let (id, now) = (&act.stored.id, open.now());
+        let state = if end == ActEnd::Withdrawn { "withdrawn" } else { "refused" };
+        if !storage::acts::act_close(open.tx(), id, state, now, how).await? {
+            return Err(AppError::conflict("this act was ended or carried out a moment ago"));
+        }
+        self.tell_act_ended(&mut open, act, how).await?;
+        open.commit(Event::ActEnded { act: id.clone(), digest: act.stored.digest.clone(), end, how: how.to_owned() }).await?;
+        Ok(())
+    }
+
+    /// Tells everybody who can give the second signature that it waits for one.
+    pub(super) async fn tell_seconds(&self, open: &mut Open<'_>, act: &ActView) -> Result<(), AppError> {
+        let can = |id: &UserId| self.actor_of(id, false).is_some_and(|actor| self.may_sign(&actor, act).is_ok());
+        let users = self.people_book.users();
+        // Whoever is alone signs again, and knows.
+        let people = users.iter().map(|user| &user.id).filter(|id| !has_part(act, id) && can(id)).cloned().collect();
+        let who = act.signatures.last().map_or_else(String::new, |signature| self.people_book.who(&signature.user_id));
+        let text = format!("{who} signed it and a second person must, until {}. You can sign or deny it.", act.stored.not_after.plain());
+        let title = format!("Waits for a second signature: {}", self.act_title(act));
+        let notice = Notice::new(NoticeKind::RequestAsked, act.stored.id.to_string(), title, text).at(format!("/acts/{}", act.stored.id));
+        open.tell(&Audience { people, admins: false }, &notice).await.map(drop)
+    }
+
+    /// Tells whoever asked for an act and whoever signed it how it ended, but for whoever did that. An act of one person tells nobody.
+    pub(super) async fn tell_act_ended(&self, open: &mut Open<'_>, act: &ActView, how: &str) -> Result<(), AppError> {
+        if act.stored.signers_needed < 2 {
+            return Ok(());
+        }
+        let own = open.actor().user().cloned();
+        let signers = act.signatures.iter().map(|signature| &signature.user_id);
+        let people = signers.chain([&act.stored.made_by]).filter(|one| Some(*one) != own.as_ref()).cloned().collect();
+        let title = format!("{}: {how}", self.act_title(act));
+        let text = format!("{how}. What was asked for, and who signed it, stands on its page.");
+        let about = format!("{}:ended", act.stored.id);
+        let notice = Notice::new(NoticeKind::RequestEnded, about, title, text).at(format!("/acts/{}", act.stored.id));
+        open.tell(&Audience { people, admins: false }, &notice).await.map(drop)
+    }
+
+    /// What an act of two people is about, as one line.
+    fn act_title(&self, act: &ActView) -> String {
+        match &act.act.kind {
+            ActKind::Release { hold, level, scope, .. } => {
+                let view = self.fleet.view();
+                let of = view.open_hold(hold).map_or_else(|| scope.clone(), |hold| self.scope_words(&hold.scope));
+                format!("Release of the {level} of {of}")
+            }
+            ActKind::Releases { holds, .. } => format!("Release of {} holds", holds.len()),
+            ActKind::Start { count, .. } => format!("Start of {count} bots"),
+            ActKind::Drill { bot, .. } => {
+                let name = self.fleet.view().bot(bot).map_or_else(|| bot.to_string(), |bot| bot.name.clone());
+                format!("Drill of bot {name}")
+            }
+            other => other.word().replace('_', " "),
+        }
+    }
+}
+
+fn has_part(act: &ActView, user: &UserId) -> bool {
+    act.stored.made_by == *user || act.signatures.iter().any(|signature| signature.user_id == *user)
+}
+
+fn is_theirs(act: &ActView, actor: &Actor) -> bool {
+    actor.user().is_some_and(|user| has_part(act, user))
+}
