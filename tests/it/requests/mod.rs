@@ -1,6 +1,8 @@
 //! Requests: asked for, approved, carried out; how they end; what nobody can do; two replicas at once; the pages.
 
 mod alone;
+mod api;
+mod asked;
 mod ends;
 mod flow;
 mod pages;
