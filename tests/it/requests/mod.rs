@@ -3,6 +3,7 @@
 mod alone;
 mod api;
 mod asked;
+mod command;
 mod ends;
 mod flow;
 mod pages;
