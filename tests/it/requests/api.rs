@@ -1,6 +1,6 @@
 //! Requests as programs see them: a server over a socket, and tokens that people made by signing.
 
-use super::{HOUR_MS, approve, ask, limited, order, view};
+use super::{HOUR_MS, approve, ask, limited, order, view, why};
 use crate::{
     harness::{
         app::TestApp,
@@ -178,7 +178,7 @@ on_both!(exceptions_are_listed_and_ended_before_their_time, |fresh: Fresh| async
         let asked = program_of_arb.post(REQUESTS, body).await;
         assert_eq!(asked.status, 201, "{asked:?}");
         let id = andon::domain::RequestId::parse(asked.json["id"].as_str().unwrap()).unwrap();
-        assert!(super::why(approve(&test, "lead", &id).await).contains("own request"), "its token asked");
+        assert!(why(approve(&test, "lead", &id).await).contains("own request"), "its token asked");
         approve(&test, "risk", &id).await.unwrap();
         made.push(id.to_string());
     }

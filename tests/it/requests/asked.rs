@@ -2,7 +2,7 @@
 
 use super::{
     api::{REQUESTS, larger, program},
-    ask, limited, order, state, why,
+    approve, ask, limited, order, prepare, state, why,
 };
 use crate::harness::{
     app::TestApp,
@@ -44,7 +44,7 @@ on_both!(a_token_asks_for_every_kind_as_its_maker_who_never_approves_it, |fresh:
         assert_eq!(program.get(&format!("{REQUESTS}/{id}")).await.json["requester"], test.people["lead"].id.as_str());
         assert_eq!(asked.json["can_vote"], false);
         assert!(asked.json["why_not"].as_str().unwrap().contains("own request"), "{}", asked.json);
-        assert!(why(super::prepare(&test, "lead", &id).await).contains("own request"));
+        assert!(why(prepare(&test, "lead", &id).await).contains("own request"));
         // Asked anew: one's own is superseded.
         let again = program.post(REQUESTS, body).await;
         assert_eq!((again.status, state(&test, &id).await), (201, RequestState::Superseded), "{again:?}");
@@ -55,7 +55,7 @@ on_both!(a_token_asks_for_every_kind_as_its_maker_who_never_approves_it, |fresh:
     let away = json!({"kind": "limits", "level": "bot:arb-1", "set": {"max_order_notional": null}, "why": "w"});
     let asked = program.post(REQUESTS, away).await;
     assert_eq!((asked.status, asked.json["changes"][0]["after"].as_str()), (201, Some("not set")), "{asked:?}");
-    super::approve(&test, "risk", &id_of(&asked.json)).await.unwrap();
+    approve(&test, "risk", &id_of(&asked.json)).await.unwrap();
     assert_eq!(state(&test, &id_of(&asked.json)).await, RequestState::Executed);
     test.log_is_good().await;
 });
