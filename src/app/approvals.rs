@@ -43,4 +43,18 @@ impl App {
         all.reverse();
         Ok(all)
     }
+
+    /// Versions of the policies, newest first, those before one of them when it is named; and where to go on.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn policy_versions(&self, actor: &Actor, before: Option<i64>, most: i64) -> Result<(Vec<PolicyRow>, Option<i64>), AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let before = before.unwrap_or(i64::MAX);
+        let mut rows = storage::approvals::policy_before(&mut *self.db.read().await?, before, most + 1).await?;
+        let is_whole = rows.len() as i64 <= most;
+        rows.truncate(usize::try_from(most).unwrap_or_default());
+        let next = rows.last().filter(|_| !is_whole).map(|last| last.version);
+        Ok((rows, next))
+    }
 }

@@ -139,7 +139,7 @@ impl App {
     /// request for the bot is open.
     pub async fn ask_assign(&self, actor: &Actor, bot: &BotId, to: &SubaccountId, why: &str) -> Result<RequestId, AppError> {
         let facts = self.fleet.view().bot(bot).cloned().ok_or(AppError::NotFound("bot"))?;
-        let permit = authz::check(actor, Action::AskRequest, &Self::bot_resource(&facts))?;
+        let permit = self.may_ask_about(actor, &Self::bot_resource(&facts)).await?;
         let content = self.assign_content(bot, to).await?;
         self.ask(permit, Asked { content, why: reason(why, WHY)? }).await
     }
@@ -151,7 +151,7 @@ impl App {
     pub async fn revise_assign(&self, actor: &Actor, id: &RequestId, to: &SubaccountId, why: &str) -> Result<(), AppError> {
         let view = self.request_in(&mut *self.db.read().await?, id).await?;
         let Content::Assign { bot, .. } = view.content() else { return Err(AppError::NotFound("request")) };
-        let permit = authz::check(actor, Action::AskRequest, &view.resource())?;
+        let permit = self.may_revise(actor, &view).await?;
         let content = self.assign_content(bot, to).await?;
         self.revise(permit, id, Asked { content, why: reason(why, WHY)? }).await
     }

@@ -8,14 +8,14 @@ use super::{
     tx::Act,
 };
 use crate::audit::Event;
-use crate::authz::{self, Action, Actor};
+use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{
     BotFacts, BotId, Decimal, RequestId, Symbol, Timestamp,
     limits::{Check, Compiled},
     request::Content,
     time::DAY_MS,
 };
-pub use crate::storage::limit_overrides::OverrideRow;
+pub use crate::storage::limit_overrides::{OverrideRow, PastOverride};
 use crate::storage::{self, Conn, Lane};
 
 /// The longest, hours.
@@ -29,10 +29,36 @@ pub struct Asked<'a> {
     pub symbol: &'a str,
     /// The largest position.
     pub most: &'a str,
-    /// For how many hours.
-    pub hours: &'a str,
+    /// How long.
+    pub lasts: Lasts<'a>,
     /// Why.
     pub why: &'a str,
+}
+
+/// How long an exception is to last, as it is typed.
+#[derive(Debug, Clone, Copy)]
+pub enum Lasts<'a> {
+    /// So many hours from now.
+    Hours(&'a str),
+    /// Until a moment, RFC 3339.
+    Until(&'a str),
+}
+
+impl Lasts<'_> {
+    /// Its end.
+    fn end(self, now: Timestamp) -> Result<Timestamp, (&'static str, String)> {
+        match self {
+            Self::Hours(text) => {
+                let hours = text.trim().parse::<i64>().ok().filter(|hours| (1..=HOURS).contains(hours));
+                hours.map(|hours| now.plus_ms(hours * HOUR_MS)).ok_or_else(|| ("hours", format!("It lasts 1 to {HOURS} whole hours")))
+            }
+            Self::Until(text) => {
+                let is_near = |at: &Timestamp| *at > now && at.ms_since(now) <= HOURS * HOUR_MS;
+                let said = || ("until", format!("It ends at a moment within the next {HOURS} hours, as RFC 3339 writes it"));
+                Timestamp::parse(text).filter(is_near).ok_or_else(said)
+            }
+        }
+    }
 }
 
 impl App {
@@ -42,18 +68,15 @@ impl App {
     /// `Denied`; `Invalid` for what cannot be, or without a reason; `Conflict` when it would be no larger, or another request is open.
     pub async fn ask_override(&self, actor: &Actor, bot: &BotId, asked: Asked<'_>) -> Result<RequestId, AppError> {
         let facts = self.fleet.view().bot(bot).cloned().ok_or(AppError::NotFound("bot"))?;
-        let permit = authz::check(actor, Action::AskRequest, &Self::bot_resource(&facts))?;
+        let permit = self.may_ask_about(actor, &Self::bot_resource(&facts)).await?;
         let mut invalid = Invalid::default();
         let symbol = invalid.check("symbol", "The symbol", Symbol::parse(asked.symbol));
         let most = Decimal::parse(asked.most).filter(|most| *most > Decimal::default());
         if most.is_none() {
             invalid.0.push(("most", "The largest position is an amount above 0, with a point".to_owned()));
         }
-        let hours = asked.hours.trim().parse::<i64>().ok().filter(|hours| (1..=HOURS).contains(hours));
-        if hours.is_none() {
-            invalid.0.push(("hours", format!("It lasts 1 to {HOURS} whole hours")));
-        }
-        let (Some(symbol), Some(most), Some(hours)) = (symbol, most, hours) else { return Err(invalid.into()) };
+        let until = asked.lasts.end(self.clock.now()).map_err(|wrong| invalid.0.push(wrong)).ok();
+        let (Some(symbol), Some(most), Some(until)) = (symbol, most, until) else { return Err(invalid.into()) };
         let why = reason(asked.why, WHY)?;
         let now = self.position_limit(&mut *self.db.read().await?, bot, symbol.as_str()).await?;
         let Some(now) = now else { return Err(AppError::conflict("its positions have no limit that this could raise")) };
@@ -64,7 +87,6 @@ impl App {
                 now.shortest()
             )));
         }
-        let until = self.clock.now().plus_ms(hours * HOUR_MS);
         let content = Content::Override { bot: bot.clone(), symbol: symbol.to_string(), now: Some(now), most, until };
         self.ask(permit, ask::Asked { content, why }).await
     }
@@ -114,13 +136,50 @@ impl App {
         })
     }
 
+    /// Exceptions of a bot, or of every bot that this actor may see, newest first, those before one of them when it is named; and where to go on.
+    /// `running`: those in force, or those that have ended; none: both.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn overrides(
+        &self,
+        actor: &Actor,
+        (bot, running): (Option<&BotId>, Option<bool>),
+        before: Option<&RequestId>,
+        most: i64,
+    ) -> Result<(Vec<PastOverride>, Option<RequestId>), AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let team = if let Actor::Token { team, .. } = actor { team.as_ref() } else { None };
+        let mut tx = self.db.read().await?;
+        let mut rows = storage::limit_overrides::override_sought(&mut tx, (bot, running), (team, before), most + 1).await?;
+        let is_whole = rows.len() as i64 <= most;
+        rows.truncate(usize::try_from(most).unwrap_or_default());
+        let next = rows.last().filter(|_| !is_whole).map(|last| last.request_id.clone());
+        Ok((rows, next))
+    }
+
+    /// One exception, in force or over.
+    ///
+    /// # Errors
+    /// `Denied`; `NotFound`, also for what a token of another team may not see; when the database is gone.
+    pub async fn override_by_id(&self, actor: &Actor, id: &RequestId) -> Result<PastOverride, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let row = storage::limit_overrides::override_by_id(&mut *self.db.read().await?, id).await?;
+        let row = row.ok_or(AppError::NotFound("exception"))?;
+        self.bot(actor, &row.bot_id).map_err(|_| AppError::NotFound("exception"))?;
+        Ok(row)
+    }
+
     /// Ends an exception before its time. Answers with its bot.
     ///
     /// # Errors
-    /// `Denied`; `NotFound` for one that is not in force.
+    /// `Denied`; `NotFound` for one that is not in force, and for what a token of another team may not see.
     pub async fn end_override(&self, actor: &Actor, id: &RequestId) -> Result<BotId, AppError> {
         let row = storage::limit_overrides::override_one(&mut *self.db.read().await?, id).await?.ok_or(AppError::NotFound("exception"))?;
         let bot = self.fleet.view().bot(&row.bot_id).cloned().ok_or(AppError::NotFound("bot"))?;
+        if !authz::sees_team(actor, &bot.team) {
+            return Err(AppError::NotFound("exception"));
+        }
         let permit = authz::check(actor, Action::TightenLimits, &Self::bot_resource(&bot))?;
         let act = self.begin(permit, Lane::Normal).await?;
         self.finish_override(act, &row, "ended by a person before its time").await?;

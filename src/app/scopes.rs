@@ -2,7 +2,7 @@
 //! them by itself misses the other.
 
 use super::{App, AppError, Invalid};
-use crate::domain::{Scope, Symbol, VenueId};
+use crate::domain::{Scope, Symbol, VenueId, limits::Node};
 
 /// Finds what has this id, else what has this name, else the only one that has it in another case.
 ///
@@ -62,6 +62,33 @@ impl App {
                 Ok(Scope::Symbol(symbol, venue.map(|venue| venue.id)))
             }
             _ => Err(Invalid::one("scope", format!("scope must be one of {}", Scope::KINDS.join(", "))).into()),
+        }
+    }
+
+    /// The level of limits that words describe: `installation`, `team:TEAM`, `bot:BOT` or `symbol:BOT:SYMBOL`, each by name or id.
+    ///
+    /// # Errors
+    /// `Invalid` for a name that several have, or what is no symbol; `NotFound` for what is not there.
+    pub fn level_named(&self, text: &str) -> Result<Node, AppError> {
+        let missing = || AppError::NotFound("level of limits");
+        let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
+        let bot = |name: &str| match self.scope_named("bot", name)? {
+            Scope::Bot(bot) => Ok(bot),
+            _ => Err(missing()),
+        };
+        match kind {
+            "installation" if kind == text => Ok(Node::Installation),
+            "team" => match self.scope_named("team", rest)? {
+                Scope::Team(team) => Ok(Node::Team(team)),
+                _ => Err(missing()),
+            },
+            "bot" => bot(rest).map(Node::Bot),
+            "symbol" => {
+                let (name, symbol) = rest.split_once(':').ok_or_else(missing)?;
+                let symbol = Symbol::parse(symbol).map_err(|bad| Invalid::one("level", format!("The symbol {bad}")))?;
+                Ok(Node::Symbol(bot(name)?, symbol))
+            }
+            _ => Err(missing()),
         }
     }
 

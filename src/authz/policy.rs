@@ -366,8 +366,13 @@ fn may_approve(actor: &Actor, user: &UserId, grants: &[Grant], asked_by: Option<
 
 fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource: &Resource) -> bool {
     let within = match resource {
-        // Venues belong to nobody: whoever edits them for one team does it for all.
-        Resource::Installation => team.is_none() || matches!(action, Action::See | Action::SeeCounts | Action::EditVenues),
+        // Venues belong to nobody: whoever edits them for one team does it for all. And what concerns everybody is asked for, and spoken about,
+        // by anybody whose maker may; it takes effect by others.
+        Resource::Installation => {
+            let is_everybodys =
+                matches!(action, Action::See | Action::SeeCounts | Action::EditVenues | Action::AskRequest | Action::DiscussRequest);
+            team.is_none() || is_everybodys
+        }
         Resource::Team(id) => team.is_none_or(|own| own == id),
         Resource::Bot { team: of, .. } => team.is_none_or(|own| own == of),
         Resource::Scope { scope: Scope::Fleet, .. } => team.is_none(),
@@ -385,7 +390,7 @@ fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource:
                 scope == TokenScope::Operate
             }
             // As its maker may; it approves nothing.
-            Action::VoteRequest | Action::DiscussRequest => scope == TokenScope::Operate,
+            Action::AskRequest | Action::VoteRequest | Action::DiscussRequest => scope == TokenScope::Operate,
             _ => false,
         }
 }

@@ -11,7 +11,9 @@ pub mod near;
 pub mod place;
 pub mod recover;
 pub mod register;
+pub mod remote;
 pub mod replica;
+pub mod request;
 pub mod serve;
 pub mod site;
 pub mod stop;
@@ -67,6 +69,9 @@ enum Command {
     /// Take the register out to a file, or a file into it.
     #[command(subcommand)]
     Register(register::Command),
+    /// Look at requests, ask for what raises risk, deny and take back: over HTTP with a token. Approving takes a browser and a security key.
+    #[command(subcommand)]
+    Request(request::Command),
     /// A demo bot that is a process of its own.
     #[command(subcommand, hide = true)]
     DemoBot(demo::bot::Command),
@@ -131,6 +136,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::User(command) => on_runtime(user::run(command)),
         Command::Recover(args) => on_runtime(recover::run(args)),
         Command::Register(command) => on_runtime(register::run(command)),
+        Command::Request(command) => on_runtime(request::run(command)),
         Command::Doctor(args) => on_runtime(doctor::run(args)),
         Command::DemoBot(command) => on_runtime(demo::bot::run(command)),
     }

@@ -3,8 +3,8 @@
 use super::{
     Failure,
     control::{self, Answered, Asked, Placed, Unasked},
+    remote,
 };
-use crate::agent::link::trust::Trust;
 use crate::domain::{Clock, HoldId, Level, Secret};
 use futures_util::future::join_all;
 use std::{
@@ -111,16 +111,10 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         not_before_hours: args.not_before,
     });
     let asked: Vec<Asked> = asked.collect();
-    let token = match &args.token_file {
-        Some(file) => {
-            let text = std::fs::read_to_string(file).map_err(|error| format!("NOT STOPPED: {}: {error}", file.display()))?;
-            Some(Secret::new(text.trim().to_owned()))
-        }
-        None => std::env::var("ANDON_TOKEN").ok().map(Secret::new),
-    };
+    let token = remote::token(args.token_file.as_deref()).map_err(|error| format!("NOT STOPPED: {error}"))?;
     let answers = match (&args.server, token) {
         (Some(server), Some(token)) => {
-            let client = client(args.ca.as_deref())?;
+            let client = remote::client(args.ca.as_deref())?;
             join_all(asked.iter().map(|asked| over_http(&client, server, &token, asked))).await
         }
         (Some(_), None) => return Err("NOT STOPPED: --server needs a token: --token-file FILE, or the variable ANDON_TOKEN".into()),
@@ -197,11 +191,6 @@ impl Said {
     }
 }
 
-fn client(ca: Option<&Path>) -> Result<reqwest::Client, Failure> {
-    let trust = ca.map(Trust::read).transpose()?.map_or(Trust::System, |(trust, _)| trust);
-    Ok(reqwest::Client::builder().tls_backend_preconfigured(trust.client_config()?).timeout(control::ANSWER).build()?)
-}
-
 async fn over_socket(path: &Path, asked: &Asked) -> Result<Answered, Failure> {
     match control::ask(path, asked, control::ANSWER).await {
         Ok(answered) => Ok(answered),
@@ -241,8 +230,7 @@ async fn over_http(client: &reqwest::Client, server: &url::Url, token: &Secret<S
             not_before: Some(word("not_before")).filter(|at| !at.is_empty()),
         }));
     }
-    let detail = word("detail");
-    Ok(Answered::Refused { error: if detail.is_empty() { format!("the server answered {status}") } else { detail } })
+    Ok(Answered::Refused { error: remote::reason(status, &text) })
 }
 
 #[cfg(test)]

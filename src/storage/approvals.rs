@@ -8,6 +8,7 @@ use crate::domain::{RequestId, RequestKind, Rule, Rules, Timestamp};
 
 statements! {
     ALL = "SELECT version, kind, rule, request_id, set_at FROM approval_policy ORDER BY version";
+    NEWEST = "SELECT version, kind, rule, request_id, set_at FROM approval_policy WHERE version < $1 ORDER BY version DESC LIMIT $2";
     INSERT = "INSERT INTO approval_policy (version, kind, rule, request_id, set_at) VALUES ($1, $2, $3, $4, $5)";
 }
 
@@ -32,6 +33,14 @@ pub struct PolicyRow {
 /// When the database is gone.
 pub async fn policy_all(conn: &mut Conn) -> Result<Vec<PolicyRow>> {
     Ok(on!(conn, |c| sqlx::query_as(ALL).fetch_all(c).await)?)
+}
+
+/// Versions before one of them, newest first.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn policy_before(conn: &mut Conn, before: i64, most: i64) -> Result<Vec<PolicyRow>> {
+    Ok(on!(conn, |c| sqlx::query_as(NEWEST).bind(before).bind(most).fetch_all(c).await)?)
 }
 
 /// What holds now.

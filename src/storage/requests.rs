@@ -13,8 +13,7 @@ statements! {
     OPEN = "SELECT * FROM request WHERE state IN ('pending', 'approved', 'executing') ORDER BY asked_at, id LIMIT $1";
     DECIDED = "SELECT * FROM request WHERE state NOT IN ('pending', 'approved', 'executing') ORDER BY id DESC LIMIT $1";
     DECIDED_BEFORE = "SELECT * FROM request WHERE state NOT IN ('pending', 'approved', 'executing') AND id < $1 ORDER BY id DESC LIMIT $2";
-    NEWEST = "SELECT * FROM request ORDER BY id DESC LIMIT $1";
-    OLDER = "SELECT * FROM request WHERE id < $1 ORDER BY id DESC LIMIT $2";
+    SOUGHT = "SELECT * FROM request WHERE ($1 = '' OR id < $1) AND ($2 = '' OR state = $2 OR ($2 = 'open' AND state IN ('pending', 'approved', 'executing'))) AND ($3 = '' OR kind = $3) AND ($4 = '' OR team_id = $4) AND ($5 = '' OR requester = $5) AND ($6 = '' OR team_id IS NULL OR team_id = $6) ORDER BY id DESC LIMIT $7";
     OF_TARGET = "SELECT * FROM request WHERE target = $1 ORDER BY id DESC LIMIT $2";
     WRITE = "UPDATE request SET state = $3, generation = $2 + 1, revision = $4, revised_at = $5, approved_at = $6, closed_at = $7, closed_by = $8, outcome = $9 WHERE id = $1 AND generation = $2";
 }
@@ -55,6 +54,37 @@ pub struct RequestRow {
     pub closed_by: Option<String>,
     /// What came of it, in words.
     pub outcome: Option<String>,
+}
+
+/// Which requests are looked for; what is empty narrows nothing.
+#[derive(Debug, Clone, Default)]
+pub struct RequestFilter {
+    /// How they stand.
+    pub state: Option<Stands>,
+    /// What they ask for.
+    pub kind: Option<RequestKind>,
+    /// The team that they concern.
+    pub team: Option<TeamId>,
+    /// Who asked.
+    pub requester: Option<UserId>,
+}
+
+/// How requests stand that are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// They can still come to something.
+    Open,
+    /// Just so.
+    As(RequestState),
+}
+
+impl Stands {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::As(state) => state.as_str(),
+        }
+    }
 }
 
 /// Writes a new request, pending.
@@ -111,15 +141,30 @@ pub async fn request_decided(conn: &mut Conn, before: Option<&RequestId>, most: 
     })
 }
 
-/// All, newest first, those before one of them when it is named.
+/// Those that are looked for, newest first, those before one of them when it is named. `only`: what concerns this team, or no team in
+/// particular, is found and nothing else; it is cut here and not afterwards, so that no piece of a list comes out short.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn request_newest(conn: &mut Conn, before: Option<&RequestId>, most: i64) -> Result<Vec<RequestRow>> {
-    Ok(match before {
-        None => on!(conn, |c| sqlx::query_as(NEWEST).bind(most).fetch_all(c).await)?,
-        Some(id) => on!(conn, |c| sqlx::query_as(OLDER).bind(id).bind(most).fetch_all(c).await)?,
-    })
+pub async fn request_sought(
+    conn: &mut Conn,
+    filter: &RequestFilter,
+    (only, before): (Option<&TeamId>, Option<&RequestId>),
+    most: i64,
+) -> Result<Vec<RequestRow>> {
+    let (before, only) = (before.map_or("", RequestId::as_str), only.map_or("", TeamId::as_str));
+    let (state, kind) = (filter.state.map_or("", Stands::word), filter.kind.map_or("", RequestKind::as_str));
+    let (team, requester) = (filter.team.as_ref().map_or("", TeamId::as_str), filter.requester.as_ref().map_or("", UserId::as_str));
+    Ok(on!(conn, |c| sqlx::query_as(SOUGHT)
+        .bind(before)
+        .bind(state)
+        .bind(kind)
+        .bind(team)
+        .bind(requester)
+        .bind(only)
+        .bind(most)
+        .fetch_all(c)
+        .await)?)
 }
 
 /// Those about a target, newest first.

@@ -8,7 +8,10 @@ use crate::harness::{
     db::{Fresh, on_both},
 };
 use andon::{
-    app::{App, AppError, limit_overrides::Asked},
+    app::{
+        App, AppError,
+        limit_overrides::{Asked, Lasts},
+    },
     domain::{
         BotFacts, BotId, Hold, Level, Scope, Stage, State, StopKind, Symbol, Timestamp,
         limits::{Check, Node},
@@ -295,7 +298,8 @@ on_both!(an_exception_takes_two_people_and_ends_by_itself_or_by_one_press, |fres
     let (operator, bot) = (test.actor("operator"), bots[0].id.clone());
     let team = Node::Team(test.team("arb"));
     test.app.tighten(&operator, &team, &typed(&[("max_position_notional", "2500")]), "").await.unwrap();
-    let asked = |most: &'static str, hours: &'static str| Asked { symbol: "btc/usdt", most, hours, why: "a large hedge" };
+    let asked =
+        |most: &'static str, hours: &'static str| Asked { symbol: "btc/usdt", most, lasts: Lasts::Hours(hours), why: "a large hedge" };
     for (most, hours) in [("900", "2"), ("none", "2"), ("2000", "0"), ("2000", "73")] {
         assert!(test.app.ask_override(&operator, &bot, asked(most, hours)).await.is_err(), "{most} for {hours} h");
     }

@@ -1,16 +1,16 @@
 //! Asking: a request for looser limits or for another policy, and other revisions of it.
 
-use super::{RequestView, RevisionRow};
+use super::{RequestView, RevisionRow, list::sees};
 use crate::app::{App, AppError, Invalid, limits::invalid_of, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Permit, Resource};
 use crate::domain::{
     BotId, RequestId, RequestKind, RequestState, Rule, UserId,
     act::canonical,
-    approval::is_satisfiable,
+    approval::{is_satisfiable, may_ask},
     limits::Node,
     quorum,
-    request::{Content, Document, digest},
+    request::{Content, Document, WhyNot, digest},
     text,
 };
 use crate::storage::{self, Lane, requests::RequestRow};
@@ -45,7 +45,7 @@ impl App {
     /// # Errors
     /// As above.
     pub async fn ask_level(&self, actor: &Actor, node: &Node, asked: &[(String, String)], why: &str) -> Result<RequestId, AppError> {
-        let permit = authz::check(actor, Action::AskRequest, &self.limits_resource(node)?)?;
+        let permit = self.may_ask_about(actor, &self.limits_resource(node)?).await?;
         let content = self.limits_content(node, asked)?;
         self.ask(permit, Asked { content, why: reason(why, WHY)? }).await
     }
@@ -70,7 +70,7 @@ impl App {
     /// `Denied`; `Invalid` for a rule that cannot be, that nobody here could meet, or without a reason; `Conflict` when nothing would change, or
     /// another request is open.
     pub async fn ask_policy(&self, actor: &Actor, about: RequestKind, rule: Rule, why: &str) -> Result<RequestId, AppError> {
-        let permit = authz::check(actor, Action::AskRequest, &Resource::Installation)?;
+        let permit = self.may_ask_about(actor, &Resource::Installation).await?;
         let content = self.policy_content(about, rule)?;
         self.ask(permit, Asked { content, why: reason(why, WHY)? }).await
     }
@@ -101,8 +101,27 @@ impl App {
         Err(Invalid::one("seats", why).into())
     }
 
+    /// Lets somebody ask about this. A token asks as its maker, so that both must be allowed to.
+    pub(crate) async fn may_ask_about(&self, actor: &Actor, about: &Resource) -> Result<Permit, AppError> {
+        let permit = authz::check(actor, Action::AskRequest, about)?;
+        if matches!(actor, Actor::Token { .. }) {
+            let maker = self.person_behind(actor).await?;
+            let maker = self.actor_of(&maker, false).ok_or(AppError::NotFound("token"))?;
+            authz::check(&maker, Action::AskRequest, about)?;
+        }
+        Ok(permit)
+    }
+
+    /// The same about a request that is there.
+    pub(crate) async fn may_revise(&self, actor: &Actor, view: &RequestView) -> Result<Permit, AppError> {
+        if !sees(actor, &view.row) {
+            return Err(AppError::NotFound("request"));
+        }
+        self.may_ask_about(actor, &view.resource()).await
+    }
+
     pub(crate) async fn ask(&self, permit: Permit, asked: Asked) -> Result<RequestId, AppError> {
-        let user = permit.actor().user().ok_or_else(|| AppError::conflict("only a person asks"))?.clone();
+        let user = self.person_behind(permit.actor()).await?;
         let mut act = self.begin(permit, Lane::Normal).await?;
         act.epoch().await?;
         self.is_still_so(&mut act, &asked.content).await?;
@@ -112,6 +131,10 @@ impl App {
             self.supersede(&mut act, &open, &user).await?;
         }
         let team_id = self.team_of(&mut act, &content).await?;
+        let grants = self.people_book.user(&user).map(|user| user.grants.clone()).unwrap_or_default();
+        if !may_ask(kind, &grants, team_id.as_ref()) {
+            return Err(WhyNot::MayNotAsk.into());
+        }
         let row = RequestRow {
             id: RequestId::new(),
             kind,
@@ -199,7 +222,7 @@ impl App {
     pub async fn revise_limits(&self, actor: &Actor, id: &RequestId, asked: &[(String, String)], why: &str) -> Result<(), AppError> {
         let view = self.request_in(&mut *self.db.read().await?, id).await?;
         let Content::Limits { of, .. } = view.content() else { return Err(AppError::NotFound("request")) };
-        let permit = authz::check(actor, Action::AskRequest, &view.resource())?;
+        let permit = self.may_revise(actor, &view).await?;
         let content = self.limits_content(&of.node(), asked)?;
         self.revise(permit, id, Asked { content, why: reason(why, WHY)? }).await
     }
@@ -211,13 +234,13 @@ impl App {
     pub async fn revise_policy(&self, actor: &Actor, id: &RequestId, rule: Rule, why: &str) -> Result<(), AppError> {
         let view = self.request_in(&mut *self.db.read().await?, id).await?;
         let Content::Policy { about, .. } = view.content() else { return Err(AppError::NotFound("request")) };
-        let permit = authz::check(actor, Action::AskRequest, &view.resource())?;
+        let permit = self.may_revise(actor, &view).await?;
         let content = self.policy_content(*about, rule)?;
         self.revise(permit, id, Asked { content, why: reason(why, WHY)? }).await
     }
 
     pub(crate) async fn revise(&self, permit: Permit, id: &RequestId, asked: Asked) -> Result<(), AppError> {
-        let user = permit.actor().user().ok_or_else(|| AppError::conflict("only a person asks"))?.clone();
+        let user = self.person_behind(permit.actor()).await?;
         let mut act = self.begin(permit, Lane::Normal).await?;
         act.epoch().await?;
         self.is_still_so(&mut act, &asked.content).await?;

@@ -6,7 +6,7 @@ use crate::app::{App, AppError, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Permit};
 use crate::domain::{ActKind, CommentId, RequestId, UserId, request::WhyNot};
-use crate::storage::{self, Lane, request_history::CommentRow};
+use crate::storage::{self, Conn, Lane, request_history::CommentRow};
 
 impl App {
     /// Checks that somebody can approve a request now; `digest`: exactly what they saw.
@@ -20,10 +20,30 @@ impl App {
         if digest != view.case.request.digest {
             return Err(WhyNot::Changed.into());
         }
+        self.can_approve(&mut tx, user, &view).await
+    }
+
+    async fn can_approve(&self, conn: &mut Conn, user: &UserId, view: &RequestView) -> Result<(), AppError> {
         view.case.can_vote(user, &self.company().moment(view.row.kind))?;
-        match self.stale_reason(&mut tx, view.content()).await? {
+        match self.stale_reason(conn, view.content()).await? {
             Some(why) => Err(AppError::conflict(why)),
             None => Ok(()),
+        }
+    }
+
+    /// Why the person behind this actor cannot approve a request now, by the rule that would refuse them; none: they can, in a browser with their
+    /// security key. A token itself approves nothing, whoever made it.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn obstacle_to_vote(&self, actor: &Actor, view: &RequestView) -> Result<Option<AppError>, AppError> {
+        let user = self.person_behind(actor).await?;
+        let person = self.actor_of(&user, false).ok_or_else(|| AppError::from(WhyNot::Disabled));
+        let can = self.can_approve(&mut *self.db.read().await?, &user, view).await.and(person);
+        match can.and_then(|person| Ok(authz::check(&person, Action::VoteRequest, &view.resource())?)) {
+            Ok(_) => Ok(None),
+            Err(why @ (AppError::Conflict(_) | AppError::NotYours(_) | AppError::Denied(_))) => Ok(Some(why)),
+            Err(other) => Err(other),
         }
     }
 

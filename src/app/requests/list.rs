@@ -1,6 +1,6 @@
 //! Requests to look at: what needs somebody, what waits for others, what is decided; one with everything that belongs to it.
 
-use super::{Company, RequestRow, RequestView};
+use super::{Company, RequestFilter, RequestRow, RequestView};
 use crate::app::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{RequestId, UserId, limits::Node, request::Content};
@@ -82,22 +82,24 @@ impl App {
         Ok(storage::request_history::comment_of(&mut *self.db.read().await?, id).await?)
     }
 
-    /// Requests, newest first, those before one of them when it is named; and where to go on. A token of a team sees those of its team.
+    /// Requests that are looked for, newest first, those before one of them when it is named; and where to go on. A token of a team sees those
+    /// of its team and those that concern no team.
     ///
     /// # Errors
     /// `Denied`; when the database is gone.
     pub async fn requests(
         &self,
         actor: &Actor,
+        filter: &RequestFilter,
         before: Option<&RequestId>,
         most: i64,
     ) -> Result<(Vec<RequestRow>, Option<RequestId>), AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
-        let mut rows = storage::requests::request_newest(&mut *self.db.read().await?, before, most + 1).await?;
+        let only = if let Actor::Token { team, .. } = actor { team.as_ref() } else { None };
+        let mut rows = storage::requests::request_sought(&mut *self.db.read().await?, filter, (only, before), most + 1).await?;
         let is_whole = rows.len() as i64 <= most;
         rows.truncate(usize::try_from(most).unwrap_or_default());
         let next = rows.last().filter(|_| !is_whole).map(|last| last.id.clone());
-        rows.retain(|row| sees(actor, row));
         Ok((rows, next))
     }
 
@@ -113,8 +115,7 @@ impl App {
     }
 }
 
-/// True when this actor may be shown a request: a token that is bound to a team sees that team's only.
+/// True when this actor may be shown a request: a token that is bound to a team sees no other team's. What concerns no team concerns all.
 pub(super) fn sees(actor: &Actor, row: &RequestRow) -> bool {
-    let is_of_one_team = matches!(actor, Actor::Token { team: Some(_), .. });
-    row.team_id.as_ref().map_or(!is_of_one_team, |team| authz::sees_team(actor, team))
+    row.team_id.as_ref().is_none_or(|team| authz::sees_team(actor, team))
 }

@@ -19,7 +19,7 @@ use crate::domain::{
 use crate::storage::{self, Conn};
 pub use crate::storage::{
     request_history::{CommentRow, RevisionRow, VoteRow},
-    requests::RequestRow,
+    requests::{RequestFilter, RequestRow, Stands},
 };
 use std::{collections::HashMap, sync::Arc};
 

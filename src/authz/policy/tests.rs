@@ -141,6 +141,20 @@ fn tightening_is_for_the_team_for_programs_that_operate_and_of_the_installation_
 }
 
 #[test]
+fn a_token_that_operates_asks_for_its_team_and_for_what_concerns_everybody_and_no_other_token_asks() {
+    let (own, other) = (TeamId::new(), TeamId::new());
+    let token = |scope| Actor::Token { id: crate::domain::TokenId::new(), name: "t".into(), scope, team: Some(own.clone()) };
+    let may = |scope, action, resource: &Resource| check(&token(scope), action, resource).is_ok();
+    let team = |team: &TeamId| Resource::Team(team.clone());
+    for action in [Action::AskRequest, Action::DiscussRequest] {
+        assert!(may(TokenScope::Operate, action, &team(&own)) && !may(TokenScope::Operate, action, &team(&other)), "{action}");
+        assert!(may(TokenScope::Operate, action, &Resource::Installation), "{action}");
+        assert!(!may(TokenScope::Read, action, &team(&own)) && !may(TokenScope::StopOnly, action, &team(&own)), "{action}");
+    }
+    assert!(!may(TokenScope::Operate, Action::VoteRequest, &Resource::Installation), "it denies in its team only");
+}
+
+#[test]
 fn an_agent_speaks_for_its_own_bot_only() {
     let (bot, other, team) = (BotId::new(), BotId::new(), TeamId::new());
     let agent = Actor::Agent { id: crate::domain::AgentId::new(), bot: bot.clone(), name: "a".into() };

@@ -44,7 +44,7 @@ impl Modify for Tokens {
 /// The API, described.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Andon", description = "Stop bots, see them, make bots. Times are RFC 3339 UTC. A token has one scope: `stop-only` (place holds, see how they go), `read` (see bots, agents, holds), `operate` (read, place holds, tighten limits, make and edit bots of one team and move them up to sandbox, write venues down). A write that carries an `Idempotency-Key` is done once in 24 hours and answered alike when it is sent again. A token denies and takes back requests as its maker may. None releases, starts, approves or changes people, and none outlives its maker's right to it."),
+    info(title = "Andon", description = "Stop bots, see them, make bots. Times are RFC 3339 UTC. A token has one scope: `stop-only` (place holds, see how they go), `read` (see bots, agents, holds), `operate` (read, place holds, tighten limits, make and edit bots of one team and move them up to sandbox, write venues down). A write that carries an `Idempotency-Key` is done once in 24 hours and answered alike when it is sent again. A token that may operate asks for what raises risk, and denies and takes back requests, as its maker may. None releases, starts, approves or changes people, and none outlives its maker's right to it."),
     modifiers(&Tokens),
     paths(
         v1::bots::index,
@@ -67,13 +67,20 @@ impl Modify for Tokens {
         v1::drills::index,
         v1::drills::show,
         v1::requests::index,
+        v1::requests::create,
         v1::requests::show,
+        v1::requests::revise,
         v1::requests::deny,
         v1::requests::withdraw,
         v1::requests::comment,
         v1::limits::show,
         v1::limits::tighten,
         v1::limits::versions,
+        v1::policies::show,
+        v1::policies::history,
+        v1::overrides::index,
+        v1::overrides::show,
+        v1::overrides::end,
         v1::bots::edit,
         v1::bots::assign,
         v1::venues::venues,

@@ -12,6 +12,7 @@ use crate::faults::until;
 use andon::{
     app::{
         acts::{ActView, Outcome, prepare::Waves},
+        limit_overrides::{Asked, Lasts},
         register::{file::Format, import::Source},
         venues::Subaccount,
     },
@@ -65,6 +66,8 @@ pub struct Things {
     pub drill: DrillId,
     /// A request of the operator's for looser limits of another bot, which nobody has approved.
     pub request: RequestId,
+    /// An exception of a bot of the team's, in force.
+    pub exception: RequestId,
 }
 
 /// Whose thing a try is about.
@@ -410,7 +413,7 @@ pub fn rows(route: &Route) -> &'static [Whose] {
         ("POST", "/holds" | "/holds/{id}/release" | "/tokens" | "/tokens/{id}/revoke" | "/api/v1/holds") => {
             &[Whose::Arbs, Whose::Grids, Whose::Everybodys]
         }
-        ("POST", "/bots" | "/starts" | "/drills" | "/api/v1/bots" | "/limits" | "/limits/ask" | "/api/v1/limits")
+        ("POST", "/bots" | "/starts" | "/drills" | "/api/v1/bots" | "/limits" | "/limits/ask" | "/api/v1/limits" | "/api/v1/requests")
         | ("GET", "/starts/new") => &[Whose::Arbs, Whose::Grids],
         (_, path) if path.starts_with("/me/") => &[Whose::Nobodys],
         (_, path)
@@ -454,8 +457,9 @@ async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> T
     let drill = drill(test, &bot, &hold).await;
     let staged = staged(test, name, operator, [format!("{name}-wave-1"), format!("{name}-wave-2")]).await;
     let request = ask(test, &format!("{name}-asked"), name, operator).await;
+    let exception = exception(test, &format!("{name}-excepted"), name, operator).await;
     let team = test.team(name);
-    Things { name, team, operator, bot, hold, agent, act, member, fellow, linked, staged, notice, alert, drill, request }
+    Things { name, team, operator, bot, hold, agent, act, member, fellow, linked, staged, notice, alert, drill, request, exception }
 }
 
 /// A request for a larger order of a new bot: 3000 instead of 2000.
@@ -464,6 +468,19 @@ async fn ask(test: &TestApp, bot: &str, team: &str, by: &str) -> RequestId {
     let limit = |text: &str| [("max_order_notional".to_owned(), text.to_owned())];
     test.app.tighten_limits(&test.actor(by), &bot.id, &limit("2000"), "").await.unwrap();
     test.app.ask_limits(&test.actor(by), &bot.id, &limit("3000"), "the book is deeper now").await.unwrap()
+}
+
+/// An exception of a new bot, in force: a position of 3000 instead of 2000.
+pub async fn exception(test: &TestApp, bot: &str, team: &str, by: &str) -> RequestId {
+    let bot = test.bot(bot, team).await;
+    let limit = [("max_position_notional".to_owned(), "2000".to_owned())];
+    test.app.tighten_limits(&test.actor(by), &bot.id, &limit, "").await.unwrap();
+    let asked = Asked { symbol: "BTC/USDT", most: "3000", lasts: Lasts::Hours("2"), why: "a large hedge" };
+    let id = test.app.ask_override(&test.actor(by), &bot.id, asked).await.unwrap();
+    let digest = test.app.request(&test.actor("auditor"), &id).await.unwrap().case.request.digest;
+    let act = test.app.prepare_approval(&test.actor("risk"), &id, &digest).await.unwrap();
+    test.sign("risk", &act).await.unwrap();
+    id
 }
 
 /// A start in waves of two new bots.

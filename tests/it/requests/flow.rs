@@ -7,7 +7,10 @@ use crate::harness::{
     db::{Fresh, on_both},
     tables::Tables,
 };
-use andon::domain::{RequestState, State};
+use andon::{
+    app::requests::RequestFilter,
+    domain::{RequestState, State},
+};
 
 on_both!(looser_limits_are_approved_by_another_carried_out_at_once_and_reach_the_agent, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
@@ -92,8 +95,8 @@ on_both!(one_open_request_for_a_bot_and_asking_anew_supersedes_ones_own, |fresh:
     let next = ask(&test, "operator", &bot.id, "2600").await.unwrap();
     assert_eq!((state(&test, &id).await, state(&test, &next).await), (RequestState::Superseded, RequestState::Pending));
     assert!(why(approve(&test, "lead", &id).await).contains("over"));
-    let (page, more) = test.app.requests(&test.actor("auditor"), None, 2).await.unwrap();
-    let (rest, end) = test.app.requests(&test.actor("auditor"), more.as_ref(), 2).await.unwrap();
+    let (page, more) = test.app.requests(&test.actor("auditor"), &RequestFilter::default(), None, 2).await.unwrap();
+    let (rest, end) = test.app.requests(&test.actor("auditor"), &RequestFilter::default(), more.as_ref(), 2).await.unwrap();
     assert_eq!((page.len(), rest.len(), end), (2, 1, None), "a list goes on where it was left");
     test.log_is_good().await;
 });

@@ -1,6 +1,9 @@
 //! Requests: asked for, approved, carried out; how they end; what nobody can do; two replicas at once; the pages.
 
 mod alone;
+mod api;
+mod asked;
+mod command;
 mod ends;
 mod flow;
 mod pages;

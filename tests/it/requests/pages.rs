@@ -76,6 +76,10 @@ on_both!(who_looked_at_another_content_is_refused_and_a_deny_needs_its_reason, |
     assert_eq!((risk.leads_to(), view(&test, &id).await.row.state), (page.as_str(), RequestState::Denied));
     let mut operator = Browser::signed_in(&test, "operator").await;
     operator.get(&page).await;
+    let (_, every) = operator.page.split_once("Every revision").unwrap();
+    let (newest, first) = every.split_once("Revision 1:").unwrap();
+    assert!(newest.contains("Revision 2, the newest:") && newest.contains("9000") && newest.contains("Nobody approved it"), "{newest}");
+    assert!(first.contains("3000") && first.contains("the book is deeper now") && !first.contains("9000"), "{first}");
     for words in ["Denied", "not tenfold", "much deeper than what?"] {
         assert!(operator.page.contains(words), "{words}");
     }

@@ -218,7 +218,8 @@ pub async fn set_stage(State(app): Shared, caller: ByToken, Named(name): Named, 
     if is_down { work.await } else { write.once(&app, actor, work).await }
 }
 
-fn named(app: &App, name: &str) -> Result<BotId, WebError> {
+/// A bot by id or name.
+pub(super) fn named(app: &App, name: &str) -> Result<BotId, WebError> {
     match app.scope_named("bot", name)? {
         Scope::Bot(id) => Ok(id),
         _ => Err(WebError::not_found()),

@@ -1,5 +1,5 @@
 //! `/api/v1/limits`: the limits of a level, installation, team, bot or symbol, now or as of a moment; every version; tightening, as one person
-//! may. Loosening takes a request, which is asked for in a browser.
+//! may. Loosening takes a request: `/api/v1/requests`.
 
 use crate::app::{App, AppError, limits::NodeRow};
 use crate::authz::Action;
@@ -110,6 +110,16 @@ fn node_of(text: &str) -> Result<Node, WebError> {
     Node::from_one(text).ok_or_else(|| AppError::NotFound("level of limits").into())
 }
 
+/// Refuses names that are no settings of a level.
+///
+/// # Errors
+/// 400 with the first of them.
+pub(super) fn only_known<'a>(node: &Node, mut names: impl Iterator<Item = &'a String>) -> Result<(), WebError> {
+    let Some(strange) = names.find(|name| !node.has(name)) else { return Ok(()) };
+    let why: String = strange.chars().map(|c| if c.is_control() { '?' } else { c }).take(64).collect();
+    Err(WebError::bad_request(format!("{why} is no setting of this level.")))
+}
+
 /// A token that is bound to a team reads what is of that team, and of the installation.
 fn may_read(app: &App, caller: &ByToken, node: &Node) -> Result<(), WebError> {
     let resource = app.limits_resource(node)?;
@@ -188,10 +198,7 @@ pub async fn tighten(State(app): Shared, caller: ByToken, Raw(body): Raw) -> Ans
     caller.may(Action::TightenLimits)?;
     let typed: Tighten = json::read(&body)?;
     let node = node_of(&typed.of)?;
-    if let Some(strange) = typed.set.keys().find(|name| !node.has(name)) {
-        let why: String = strange.chars().take(64).collect();
-        return Err(WebError::bad_request(format!("{why} is no setting of this level.")));
-    }
+    only_known(&node, typed.set.keys())?;
     let mut set: Vec<(String, String)> = typed.set.into_iter().collect();
     set.push((crate::app::limits::REVIEW_BY.to_owned(), typed.review_by));
     app.tighten(&caller.0, &node, &set, &typed.why).await?;

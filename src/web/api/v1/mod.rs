@@ -9,6 +9,8 @@ pub mod drills;
 pub mod evidence;
 pub mod holds;
 pub mod limits;
+pub mod overrides;
+pub mod policies;
 pub mod presses;
 pub mod receipts;
 pub mod requests;

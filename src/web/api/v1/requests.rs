@@ -1,12 +1,15 @@
-//! `/api/v1/requests`: requests to read; denying, taking back and commenting, each as the token's maker may. Approving takes a security key and so a
-//! browser: no token does it.
+//! `/api/v1/requests`: requests to read; asking, changing what one asked for, denying, taking back and commenting, each as the token's maker
+//! may. Approving takes a security key and so a browser: no token does it.
+
+mod ask;
+mod shapes;
 
 use crate::app::{
     App, AppError,
-    requests::{CommentRow, RequestRow, RequestView},
+    requests::{RequestFilter, Stands},
 };
 use crate::authz::Action;
-use crate::domain::{RequestId, approval::seat_words};
+use crate::domain::{RequestId, RequestKind, RequestState, Scope, TeamId, UserId, text::UnknownWord};
 use crate::web::{
     Answer, Shared, WebError,
     api::{
@@ -18,94 +21,15 @@ use crate::web::{
     json,
     query::{Named, Params},
 };
-use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
-use serde::{Deserialize, Serialize};
-
-/// A request.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = Request)]
-pub struct RequestShape {
-    /// Its id.
-    id: String,
-    /// `limits`, `policy` or `assign`.
-    kind: &'static str,
-    /// What it is about: a bot's id, or the kind whose policy it is.
-    target: String,
-    /// In words.
-    title: String,
-    /// `pending`, `approved`, `executing`, `executed`, `denied`, `withdrawn`, `expired`, `stale`, `failed` or `superseded`.
-    state: &'static str,
-    /// Its newest revision, from 1.
-    revision: i64,
-    /// The id of whoever asked.
-    requester: String,
-    /// When it was asked.
-    asked_at: String,
-    /// When it ended; null: it is open.
-    closed_at: Option<String>,
-    /// What came of it, in words.
-    outcome: Option<String>,
-}
-
-/// A request with what it asks for and how far it is approved.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = WholeRequest)]
-pub struct WholeShape {
-    #[serde(flatten)]
-    request: RequestShape,
-    /// Why, as the newest revision says.
-    why: String,
-    /// What is approved, RFC 8785.
-    content: String,
-    /// SHA-256 of it, hex.
-    digest: String,
-    /// The difference.
-    changes: Vec<ChangeShape>,
-    /// The seats of the policy under which it was asked.
-    seats: Vec<SeatShape>,
-    /// Ids of those who can approve it now.
-    eligible: Vec<String>,
-    /// When it expires while it is open.
-    expires_at: Option<String>,
-    /// What was said.
-    comments: Vec<CommentShape>,
-}
-
-/// One value as it is and as it is to be.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = RequestChange)]
-struct ChangeShape {
-    /// What.
-    setting: String,
-    /// As it was when this was asked.
-    now: String,
-    /// As it is to be.
-    after: String,
-    /// It raises risk.
-    raises: bool,
-}
-
-/// A seat.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = RequestSeat)]
-struct SeatShape {
-    /// Who may fill it, in words.
-    may: String,
-    /// The id of whoever does; null: it is open.
-    taken_by: Option<String>,
-}
-
-/// A remark.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = RequestComment)]
-struct CommentShape {
-    /// The name of whoever said it.
-    by: String,
-    /// What.
-    text: String,
-    /// When.
-    at: String,
-}
+use ask::Ask;
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+use serde::Deserialize;
+use shapes::{RequestShape, WholeShape};
 
 /// Why a request is denied.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -125,67 +49,85 @@ pub struct Remark {
     text: String,
 }
 
-fn shape(app: &App, row: &RequestRow) -> RequestShape {
-    RequestShape {
-        id: row.id.to_string(),
-        kind: row.kind.as_str(),
-        target: row.target.clone(),
-        title: app.request_title(row.kind, &row.target),
-        state: row.state.as_str(),
-        revision: row.revision,
-        requester: row.requester.to_string(),
-        asked_at: row.asked_at.rfc3339(),
-        closed_at: row.closed_at.map(|at| at.rfc3339()),
-        outcome: row.outcome.clone(),
-    }
-}
-
-fn whole(app: &App, view: &RequestView, comments: Vec<CommentRow>) -> WholeShape {
-    let company = app.company();
-    let moment = company.moment(view.row.kind);
-    let newest = view.revisions.iter().find(|one| one.revision == view.row.revision);
-    let until = view.case.execute_until(moment.rule).unwrap_or_else(|| view.case.pending_until());
-    let change =
-        |line: crate::domain::request::Line| ChangeShape { setting: line.setting, now: line.now, after: line.after, raises: line.raises };
-    let seat =
-        |seat: crate::domain::request::Seat| SeatShape { may: seat_words(&seat.of), taken_by: seat.taken_by.map(|id| id.to_string()) };
-    WholeShape {
-        request: shape(app, &view.row),
-        why: view.why().to_owned(),
-        content: newest.map(|one| one.content.clone()).unwrap_or_default(),
-        digest: view.case.request.digest.clone(),
-        changes: view.content().lines().into_iter().map(change).collect(),
-        seats: view.case.quorum(&moment).seats.into_iter().map(seat).collect(),
-        eligible: view.case.eligible(&moment).iter().map(|voter| voter.id.to_string()).collect(),
-        expires_at: view.row.state.is_open().then(|| until.rfc3339()),
-        comments: comments.into_iter().map(|one| CommentShape { by: one.by_name, text: one.text, at: one.at.rfc3339() }).collect(),
-    }
-}
-
 fn id_of(text: &str) -> Result<RequestId, WebError> {
     RequestId::parse(text).map_err(|_| AppError::NotFound("request").into())
 }
 
-async fn answer(app: &App, caller: &ByToken, id: &RequestId) -> Answer {
+async fn found(app: &App, caller: &ByToken, id: &RequestId) -> Result<WholeShape, WebError> {
     let view = app.request(&caller.0, id).await?;
     let comments = app.request_comments(&caller.0, id).await?;
-    Ok((StatusCode::OK, Json(whole(app, &view, comments))).into_response())
+    let obstacle = app.obstacle_to_vote(&caller.0, &view).await?;
+    Ok(shapes::whole(app, &view, (comments, obstacle)))
 }
 
-/// Lists requests, newest first. A token of a team sees those of its team.
+async fn answer(app: &App, caller: &ByToken, id: &RequestId) -> Answer {
+    Ok((StatusCode::OK, Json(found(app, caller, id).await?)).into_response())
+}
+
+fn team_of(app: &App, name: &str) -> Result<TeamId, WebError> {
+    match app.scope_named("team", name)? {
+        Scope::Team(team) => Ok(team),
+        _ => Err(WebError::not_found()),
+    }
+}
+
+/// People who are disabled by now asked for things as well.
+fn person_of(app: &App, name: &str) -> Result<UserId, WebError> {
+    let users = app.people().users();
+    let found = users.iter().find(|user| user.id.as_str() == name || user.name.eq_ignore_ascii_case(name));
+    found.map(|user| user.id.clone()).ok_or_else(|| AppError::NotFound("person").into())
+}
+
+fn filter_of(app: &App, params: &Params) -> Result<RequestFilter, WebError> {
+    let bad =
+        |name: &str, more: &str, error: &UnknownWord| WebError::bad_request(format!("{name} must be one of {more}{}.", error.allowed));
+    let stands = |word: &str| match word {
+        "open" => Ok(Stands::Open),
+        word => word.parse::<RequestState>().map(Stands::As).map_err(|error| bad("state", "open, ", &error)),
+    };
+    let state = params.text("state").map(|word| stands(&word)).transpose()?;
+    let kind = params.text("kind").map(|word| word.parse::<RequestKind>().map_err(|error| bad("kind", "", &error))).transpose()?;
+    let team = params.text("team").map(|name| team_of(app, &name)).transpose()?;
+    let requester = params.text("requester").map(|name| person_of(app, &name)).transpose()?;
+    Ok(RequestFilter { state, kind, team, requester })
+}
+
+/// Lists requests, newest first, narrowed by what is given. A token of a team sees those of its team and those that concern no team.
 ///
 /// # Errors
-/// 403 for a token that may not read.
-#[utoipa::path(get, path = "/api/v1/requests", tag = "requests", security(("token" = [])), params(Piece),
+/// 403 for a token that may not read; 400 for a state or kind that is none; 404 for a team or person that is not there.
+#[utoipa::path(get, path = "/api/v1/requests", tag = "requests", security(("token" = [])),
+    params(("state" = Option<String>, Query, description = "`open`, or a state"),
+        ("kind" = Option<String>, Query, description = "a kind"),
+        ("team" = Option<String>, Query, description = "the team that they concern, by id or name"),
+        ("requester" = Option<String>, Query, description = "who asked, by id or sign-in name"), Piece),
     responses((status = 200, body = Listing<RequestShape>), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn index(State(app): Shared, caller: ByToken, params: Params) -> Answer {
     let actor = caller.may(Action::See)?;
     let (after, limit) = listing::asked(&params, id_of)?;
-    let (rows, next) = app.requests(actor, after.as_ref(), limit).await?;
-    Ok(Json(Listing::of(rows.iter().map(|row| shape(&app, row)).collect::<Vec<_>>(), next)).into_response())
+    let (rows, next) = app.requests(actor, &filter_of(&app, &params)?, after.as_ref(), limit).await?;
+    Ok(Json(Listing::of(rows.iter().map(|row| shapes::line(&app, row)).collect::<Vec<_>>(), next)).into_response())
 }
 
-/// Shows one request with what it asks for, its seats and what was said.
+/// Asks for something, as the token's maker may. An open request of theirs for the same is superseded.
+///
+/// # Errors
+/// 403; 404 for a bot or level that is not there; 409 when nothing would change or be looser, or somebody else's request for the same is open;
+/// 422 for what cannot be, and without a reason.
+#[utoipa::path(post, path = "/api/v1/requests", tag = "requests", security(("token" = [])), request_body = Ask, params(Key),
+    responses((status = 201, body = WholeShape), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn create(State(app): Shared, caller: ByToken, write: Write) -> Answer {
+    caller.may(Action::AskRequest)?;
+    let ask = Ask::read(&write.body)?;
+    let work = async {
+        let id = ask.put(&app, &caller.0).await?;
+        let at = [(header::LOCATION, format!("/api/v1/requests/{id}"))];
+        Ok((StatusCode::CREATED, at, Json(found(&app, &caller, &id).await?)).into_response())
+    };
+    write.once(&app, &caller.0, work).await
+}
+
+/// Shows one request: what it asks for, its seats, whether the token's maker can approve it, and every revision, approval and remark.
 ///
 /// # Errors
 /// 404.
@@ -194,6 +136,25 @@ pub async fn index(State(app): Shared, caller: ByToken, params: Params) -> Answe
 pub async fn show(State(app): Shared, caller: ByToken, Named(id): Named) -> Answer {
     caller.may(Action::See)?;
     answer(&app, &caller, &id_of(&id)?).await
+}
+
+/// Makes another revision of a request that the token's maker asked for: the same body as asking, about the same thing. What was approved of
+/// the one before counts no more.
+///
+/// # Errors
+/// 403, 404; 409 when it is over, asks for that already, or is for a larger position for a while; 422 for what cannot be.
+#[utoipa::path(post, path = "/api/v1/requests/{id}/revise", tag = "requests", security(("token" = [])), params(("id" = String, Path), Key), request_body = Ask,
+    responses((status = 200, body = WholeShape), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn revise(State(app): Shared, caller: ByToken, Named(id): Named, write: Write) -> Answer {
+    caller.may(Action::AskRequest)?;
+    let id = id_of(&id)?;
+    let ask = Ask::read(&write.body)?;
+    let work = async {
+        let view = app.request(&caller.0, &id).await?;
+        ask.revise(&app, &caller.0, &view).await?;
+        answer(&app, &caller, &id).await
+    };
+    write.once(&app, &caller.0, work).await
 }
 
 /// Denies a request as the token's maker may, which ends it.

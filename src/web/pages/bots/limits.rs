@@ -1,7 +1,7 @@
 //! `/bots/{id}/limits`: a bot's own limits, and halving them. The page is that of every level (`pages/limits`).
 
 use super::id_of;
-use crate::app::limit_overrides::Asked;
+use crate::app::limit_overrides::{Asked, Lasts};
 use crate::domain::limits::Node;
 use crate::web::{
     Answer, Shared,
@@ -53,7 +53,7 @@ pub struct Larger {
 /// Asks for a larger position in one symbol for a while.
 pub async fn ask_override(State(app): Shared, Named(id): Named, ByTouch(person, typed): ByTouch<Larger>) -> Answer {
     let bot = id_of(&id)?;
-    let asked = Asked { symbol: &typed.symbol, most: &typed.most, hours: &typed.hours, why: &typed.why };
+    let asked = Asked { symbol: &typed.symbol, most: &typed.most, lasts: Lasts::Hours(&typed.hours), why: &typed.why };
     match app.ask_override(&person.actor, &bot, asked).await {
         Ok(request) => Ok(frame::see(&format!("/requests/{request}"))),
         Err(error) => draw(&app, &person, &Node::Bot(bot), Drawn { problems: Problems::of_error(error)?, ..Drawn::default() }).await,

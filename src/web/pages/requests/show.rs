@@ -4,13 +4,13 @@
 use super::{bot_of, chip, id_of};
 use crate::app::{
     App, AppError,
-    requests::{CommentRow, Company, RequestView},
+    requests::{CommentRow, Company, RequestView, RevisionRow, VoteRow},
 };
 use crate::authz::{self, Action};
 use crate::domain::{
     RequestId, RequestState, Timestamp,
     approval::seat_words,
-    request::{ALONE_MS, Line, Seat as RuleSeat},
+    request::{ALONE_MS, Document, Line, Seat as RuleSeat},
 };
 use crate::web::{
     Answer, Shared, WebError,
@@ -38,6 +38,18 @@ pub(super) struct Happened {
     pub(super) at: Timestamp,
     pub(super) words: String,
     pub(super) from: String,
+}
+
+/// What was asked for at one time, and who approved that.
+pub(super) struct Revision {
+    pub(super) n: i64,
+    pub(super) author: String,
+    pub(super) at: Timestamp,
+    pub(super) why: String,
+    pub(super) digest: String,
+    /// None: its content cannot be read.
+    pub(super) lines: Option<Vec<Line>>,
+    pub(super) votes: Vec<Happened>,
 }
 
 /// What whoever looks may do.
@@ -84,6 +96,8 @@ pub(super) struct One {
     pub(super) bot: Option<(String, String)>,
     pub(super) reported: Option<Reported>,
     pub(super) happened: Vec<Happened>,
+    /// The newest first.
+    pub(super) revisions: Vec<Revision>,
     /// None: the database does not answer.
     pub(super) comments: Option<Vec<CommentRow>>,
 }
@@ -142,6 +156,7 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
         bot: row.as_ref().map(|row| (row.bot.name.clone(), format!("/bots/{}", row.bot.id))),
         reported: row.as_ref().map(|row| bots::reported(app, row, frame.now)),
         happened: happened(app, &view),
+        revisions: revisions(app, &view),
         comments: app.request_comments(&person.actor, id).await.ok(),
         frame,
     };
@@ -178,6 +193,30 @@ fn may(person: &Person, view: &RequestView, company: &Company, is_stale: bool) -
     (may, obstacle)
 }
 
+/// An approval, and that it was taken back.
+fn voted(app: &App, vote: &VoteRow) -> Vec<Happened> {
+    let who = app.people().who(&vote.user_id);
+    let alone = if vote.alone { " again, alone: this is no approval by a second person" } else { "" };
+    let did = if vote.alone { "signed" } else { "approved" };
+    let words = format!("{who} {did} revision {}{alone}", vote.revision);
+    let given = Happened { at: vote.at, words, from: format!("as {}, act {}", vote.roles, vote.act_id) };
+    let back = vote.taken_back_at.map(|at| Happened { at, words: format!("{who} took their approval back"), from: String::new() });
+    std::iter::once(given).chain(back).collect()
+}
+
+fn revisions(app: &App, view: &RequestView) -> Vec<Revision> {
+    let one = |row: &RevisionRow| Revision {
+        n: row.revision,
+        author: app.people().who(&row.author),
+        at: row.made_at,
+        why: row.why.clone(),
+        digest: row.digest.clone(),
+        lines: serde_json::from_str::<Document>(&row.content).ok().map(|document| document.content.lines()),
+        votes: view.votes.iter().filter(|vote| vote.revision == row.revision).flat_map(|vote| voted(app, vote)).collect(),
+    };
+    view.revisions.iter().rev().map(one).collect()
+}
+
 fn happened(app: &App, view: &RequestView) -> Vec<Happened> {
     let who = |id: &crate::domain::UserId| app.people().who(id);
     let mut all = Vec::new();
@@ -189,15 +228,7 @@ fn happened(app: &App, view: &RequestView) -> Vec<Happened> {
         let from = format!("SHA-256 {}", one.digest);
         all.push(Happened { at: one.made_at, words: format!("{} {did}. {}", who(&one.author), one.why), from });
     }
-    for vote in &view.votes {
-        let alone = if vote.alone { " again, alone: this is no approval by a second person" } else { "" };
-        let did = if vote.alone { "signed" } else { "approved" };
-        let words = format!("{} {did} revision {}{alone}", who(&vote.user_id), vote.revision);
-        all.push(Happened { at: vote.at, words, from: format!("as {}, act {}", vote.roles, vote.act_id) });
-        if let Some(at) = vote.taken_back_at {
-            all.push(Happened { at, words: format!("{} took their approval back", who(&vote.user_id)), from: String::new() });
-        }
-    }
+    all.extend(view.votes.iter().flat_map(|vote| voted(app, vote)));
     if let Some(at) = view.row.closed_at {
         let by = view.row.closed_by.as_deref().unwrap_or_default();
         let by = by.strip_prefix("user:").map_or_else(|| by.to_owned(), |id| who(&crate::domain::UserId::from_stored(id.to_owned())));
@@ -217,6 +248,19 @@ pub(super) fn samples() -> Vec<(String, String)> {
             now: now.to_owned(),
             after: after.to_owned(),
             raises,
+        };
+        let revision = |n, lines| Revision {
+            n,
+            author: "L. Sato".to_owned(),
+            at: samples::now(),
+            why: "the book is deeper since <the> listing".to_owned(),
+            digest: "5f".repeat(32),
+            lines,
+            votes: vec![Happened {
+                at: samples::now(),
+                words: "M. Okafor approved revision 2".to_owned(),
+                from: "as risk, act 7".to_owned(),
+            }],
         };
         let seat = |taken_by: &str, may: &str| Seat { taken_by: taken_by.to_owned(), may: may.to_owned() };
         One {
@@ -247,6 +291,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             bot: Some(("grid-07".to_owned(), "/bots/7".to_owned())),
             reported: None,
             happened: vec![Happened { at: samples::now(), words: "L. Sato asked. Why not".to_owned(), from: "SHA-256 5f".to_owned() }],
+            revisions: vec![revision(2, Some(vec![line("Leverage", "2", "3", true)])), revision(1, None)],
             comments: None,
         }
         .render()

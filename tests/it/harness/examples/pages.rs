@@ -6,7 +6,7 @@ use crate::harness::{
     app::ORIGIN,
     browser::PASSWORD,
     callers::{Caller, Who, sign_in},
-    scene::{Scene, Whose, site_link},
+    scene::{Scene, Whose, exception, site_link},
 };
 use andon::{
     app::{acts::ActView, sign_in::Chosen},
@@ -393,18 +393,13 @@ impl Scene {
     }
 
     /// An exception that is in force.
-    async fn overridden(&self, whose: Whose) -> andon::domain::RequestId {
-        let bot = self.positioned(whose).await;
-        let asked = andon::app::limit_overrides::Asked { symbol: "BTC/USDT", most: "3000", hours: "2", why: "a large hedge" };
-        let id = self.test.app.ask_override(&self.test.actor(self.of(whose).operator), &bot.id, asked).await.unwrap();
-        let digest = self.test.app.request(&self.test.actor("auditor"), &id).await.unwrap().case.request.digest;
-        let act = self.test.app.prepare_approval(&self.test.actor("risk"), &id, &digest).await.unwrap();
-        self.test.sign("risk", &act).await.unwrap();
-        id
+    pub(super) async fn overridden(&self, whose: Whose) -> andon::domain::RequestId {
+        let of = self.of(whose);
+        exception(&self.test, &self.name("bot"), of.name, of.operator).await
     }
 
     /// A bot with limits that can be halved.
-    async fn limited(&self, whose: Whose) -> andon::domain::BotFacts {
+    pub(super) async fn limited(&self, whose: Whose) -> andon::domain::BotFacts {
         let bot = self.bot(whose).await;
         let asked = [("max_order_notional".to_owned(), "2000".to_owned())];
         self.test.app.tighten_limits(&self.test.actor(self.of(whose).operator), &bot.id, &asked, "").await.unwrap();

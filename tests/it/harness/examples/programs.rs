@@ -57,8 +57,34 @@ impl Scene {
             ("POST", "/api/v1/alerts/{id}/close") => {
                 Ask::json(format!("/api/v1/alerts/{}/close", self.alert(whose).await), json!({"why": "set by NTP"}))
             }
+            _ => match self.of_programs_of_requests(route, whose).await {
+                Some(ask) => ask,
+                None => return self.of_programs_of_the_register(route, whose).await,
+            },
+        })
+    }
+
+    /// What takes approvals, and what came of it.
+    async fn of_programs_of_requests(&self, route: &Route, whose: Whose) -> Option<Ask> {
+        let of = self.of(whose);
+        Some(match (route.method, route.path) {
             ("GET", "/api/v1/requests") => Ask::get(route.path),
             ("GET", "/api/v1/requests/{id}") => Ask::get(format!("/api/v1/requests/{}", of.request)),
+            ("POST", "/api/v1/requests") => {
+                let level = format!("bot:{}", self.limited(whose).await.id);
+                Ask::json(route.path, json!({"kind": "limits", "level": level, "set": {"max_order_notional": "3000"}, "why": "deeper"}))
+            }
+            ("POST", "/api/v1/requests/{id}/revise") => {
+                let id = self.asked_by(whose, if whose == Whose::Grids { "grid lead" } else { "lead" }).await;
+                let bot = self.test.app.request(&self.test.actor("auditor"), &id).await.unwrap().row.target;
+                let body = json!({"kind": "limits", "level": format!("bot:{bot}"), "set": {"max_order_notional": "4000"}, "why": "deeper"});
+                Ask::json(format!("/api/v1/requests/{id}/revise"), body)
+            }
+            ("GET", "/api/v1/policies" | "/api/v1/policies/history" | "/api/v1/overrides") => Ask::get(route.path),
+            ("GET", "/api/v1/overrides/{id}") => Ask::get(format!("/api/v1/overrides/{}", of.exception)),
+            ("POST", "/api/v1/overrides/{id}/end") => {
+                Ask::json(format!("/api/v1/overrides/{}/end", self.overridden(whose).await), json!({}))
+            }
             ("POST", "/api/v1/requests/{id}/deny") => {
                 Ask::json(format!("/api/v1/requests/{}/deny", self.asked(whose).await), json!({"why": "not before the audit"}))
             }
@@ -69,7 +95,7 @@ impl Scene {
             ("POST", "/api/v1/requests/{id}/comments") => {
                 Ask::json(format!("/api/v1/requests/{}/comments", of.request), json!({"text": "looks right"}))
             }
-            _ => return self.of_programs_of_the_register(route, whose).await,
+            _ => return None,
         })
     }
 
