@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub struct RequestShape {
     /// Its id.
     id: String,
-    /// `limits`, `policy` or `assign`.
+    /// `limits`, `policy`, `override`, `assign` or `roles`.
     kind: &'static str,
     /// What it is about: a bot's id, or the kind whose policy it is.
     target: String,
@@ -154,7 +154,12 @@ fn whole(app: &App, view: &RequestView, comments: Vec<CommentRow>) -> WholeShape
         why: view.why().to_owned(),
         content: newest.map(|one| one.content.clone()).unwrap_or_default(),
         digest: view.case.request.digest.clone(),
-        changes: view.content().lines().into_iter().map(change).collect(),
+        changes: view
+            .content()
+            .lines_with(&|id| app.people().team_name(id).unwrap_or_else(|| id.to_string()))
+            .into_iter()
+            .map(change)
+            .collect(),
         seats: view.case.quorum(&moment).seats.into_iter().map(seat).collect(),
         eligible: view.case.eligible(&moment).iter().map(|voter| voter.id.to_string()).collect(),
         expires_at: view.row.state.is_open().then(|| until.rfc3339()),

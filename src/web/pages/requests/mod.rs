@@ -4,6 +4,7 @@ pub mod ask;
 pub mod assign;
 pub mod decide;
 pub mod edit;
+mod roles;
 pub mod show;
 
 use crate::app::{
@@ -197,5 +198,6 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
     all.extend(show::samples());
     all.extend(ask::samples());
     all.extend(assign::samples());
+    all.extend(roles::samples());
     all
 }

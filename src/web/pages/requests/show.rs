@@ -8,7 +8,7 @@ use crate::app::{
 };
 use crate::authz::{self, Action};
 use crate::domain::{
-    RequestId, RequestState, Timestamp,
+    RequestId, RequestKind, RequestState, Timestamp,
     approval::seat_words,
     request::{ALONE_MS, Line, Seat as RuleSeat},
 };
@@ -81,6 +81,8 @@ pub(super) struct One {
     pub(super) is_alone: bool,
     pub(super) alone_min: i64,
     pub(super) may: May,
+    /// Whom it is for.
+    pub(super) person: Option<(String, String)>,
     pub(super) bot: Option<(String, String)>,
     pub(super) reported: Option<Reported>,
     pub(super) happened: Vec<Happened>,
@@ -126,7 +128,7 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
         why: view.why().to_owned(),
         digest: view.case.request.digest.clone(),
         content: newest.map(|one| one.content.clone()).unwrap_or_default(),
-        lines: view.content().lines(),
+        lines: view.content().lines_with(&|id| app.people().team_name(id).unwrap_or_else(|| id.to_string())),
         is_open,
         until: is_open.then(|| view.case.execute_until(moment.rule).unwrap_or_else(|| view.case.pending_until())),
         ready_at: view.case.ready_at(moment.rule).filter(|_| is_approved),
@@ -139,6 +141,7 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
         is_alone: company.is_alone,
         alone_min: ALONE_MS / 60_000,
         may,
+        person: view.content().beneficiary().map(|id| (app.people().who(id), format!("/people/{id}"))),
         bot: row.as_ref().map(|row| (row.bot.name.clone(), format!("/bots/{}", row.bot.id))),
         reported: row.as_ref().map(|row| bots::reported(app, row, frame.now)),
         happened: happened(app, &view),
@@ -168,7 +171,7 @@ fn may(person: &Person, view: &RequestView, company: &Company, is_stale: bool) -
         deny: checks(Action::VoteRequest) && view.case.can_deny(&person.user, &moment).is_ok(),
         take_back: is_before && has_voted && checks(Action::VoteRequest),
         withdraw: is_own && is_before && checks(Action::DiscussRequest),
-        edit: is_own && is_before && checks(Action::AskRequest) && !matches!(view.content(), super::Content::Override { .. }),
+        edit: is_own && is_before && checks(asks_with(view.row.kind)) && !matches!(view.content(), super::Content::Override { .. }),
         comment: checks(Action::DiscussRequest),
     };
     let obstacle = match can {
@@ -176,6 +179,11 @@ fn may(person: &Person, view: &RequestView, company: &Company, is_stale: bool) -
         _ => String::new(),
     };
     (may, obstacle)
+}
+
+/// What whoever changes a request of a kind may do.
+fn asks_with(kind: RequestKind) -> Action {
+    if kind == RequestKind::Roles { Action::ManagePeople } else { Action::AskRequest }
 }
 
 fn happened(app: &App, view: &RequestView) -> Vec<Happened> {
@@ -244,6 +252,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             is_alone: false,
             alone_min: 5,
             may,
+            person: (!is_open).then(|| ("M. Okafor".to_owned(), "/people/7".to_owned())),
             bot: Some(("grid-07".to_owned(), "/bots/7".to_owned())),
             reported: None,
             happened: vec![Happened { at: samples::now(), words: "L. Sato asked. Why not".to_owned(), from: "SHA-256 5f".to_owned() }],
