@@ -6,6 +6,7 @@ mod flow;
 mod pages;
 mod policies;
 mod races;
+mod rights;
 
 use crate::harness::app::TestApp;
 use andon::{
