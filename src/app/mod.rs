@@ -55,6 +55,7 @@ pub mod refresh;
 pub mod register;
 pub mod requests;
 pub mod retention;
+pub mod rights;
 pub mod said;
 pub mod scopes;
 pub mod sessions;

@@ -488,6 +488,7 @@ pub(crate) async fn insert_key(
         other => other?,
     }
     note_second_person(act).await?;
+    super::rights::note_approver(act).await?;
     act.changes_books();
     Ok(Event::CredentialAdded {
         user: user.clone(),

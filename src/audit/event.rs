@@ -48,15 +48,27 @@ pub enum Event {
     #[serde(rename = "user.invited_again")]
     UserInvitedAgain { user: UserId, signed: SignedAct },
     #[serde(rename = "user.grants_changed")]
-    GrantsChanged { user: UserId, grants: Vec<Grant>, signed: SignedAct },
+    GrantsChanged {
+        user: UserId,
+        grants: Vec<Grant>,
+        /// One admin's signature; none where a request gives them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<SignedAct>,
+        /// The request that gives what one admin does not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<RequestId>,
+    },
     #[serde(rename = "user.disabled")]
     UserDisabled { user: UserId },
     #[serde(rename = "user.enabled")]
     UserEnabled {
         user: UserId,
-        /// None in logs of versions that asked for no signature.
+        /// None where a request enables them, and in logs of versions that asked for no signature.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signed: Option<SignedAct>,
+        /// The request of somebody who holds what one admin does not give.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<RequestId>,
     },
     #[serde(rename = "user.password_set")]
     PasswordSet { user: UserId },
@@ -441,7 +453,6 @@ impl Event {
         match self {
             Self::UserInvited { signed, .. }
             | Self::UserInvitedAgain { signed, .. }
-            | Self::GrantsChanged { signed, .. }
             | Self::AddressChanged { signed, .. }
             | Self::BotsStarted { signed, .. }
             | Self::EnrolmentCodeMade { signed, .. }
@@ -459,6 +470,7 @@ impl Event {
                 Some(signed)
             }
             Self::UserEnabled { signed, .. } | Self::CredentialAdded { signed, .. } | Self::RecoveryAsked { signed, .. } => signed.as_ref(),
+            Self::GrantsChanged { signed, .. } => signed.as_ref(),
             Self::DrillBegun { signed, .. } => signed.as_ref(),
             Self::ActSigned { by, .. } => Some(by),
             _ => None,

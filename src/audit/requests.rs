@@ -1,13 +1,19 @@
 //! Requests as the log tells them: what was carried out had been approved, exactly as it is, by as many people as its rule asked for, none of
-//! whom had asked for it; once, and before it had ended. What people held when they approved is not in the log, and not looked at.
+//! whom had asked for it; once, and before it had ended. Rights that a request gave are those that it asked for, and nobody approved their own. What
+//! people held when they approved is not in the log, and not looked at.
 
 use super::Event;
-use crate::domain::{CredentialId, RequestId, Rule, UserId, request::digest};
+use crate::domain::{
+    CredentialId, RequestId, Rule, UserId,
+    request::{Content, Document, Held, digest},
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 struct Known {
     revision: i64,
     digest: String,
+    // Of more rights: whose, and what they are to hold.
+    rights: Option<(UserId, Held)>,
     seats: usize,
     // Who asked, and whoever wrote a revision.
     authors: BTreeSet<UserId>,
@@ -43,6 +49,7 @@ impl Requests {
                 let mut known = Known {
                     revision: 0,
                     digest: String::new(),
+                    rights: None,
                     seats: 0,
                     authors,
                     approved: BTreeMap::new(),
@@ -86,6 +93,10 @@ impl Requests {
                 self.known(request)?.is_over = true;
                 Ok(())
             }
+            Event::GrantsChanged { request: Some(request), user, grants, .. } => {
+                self.known(request)?.gives(user, |held| *held == Held::new(held.enabled, grants))
+            }
+            Event::UserEnabled { request: Some(request), user, .. } => self.known(request)?.gives(user, |held| held.enabled),
             Event::RequestExecuted { request, revision, digest, .. } => {
                 let known = self.known(request)?;
                 known.is_over = true;
@@ -104,6 +115,10 @@ impl Known {
         (self.revision, self.digest, self.seats) = (revision, said.to_owned(), rule.seats.len());
         self.approved.clear();
         self.is_alone = false;
+        self.rights = match serde_json::from_str::<Document>(content).map(|document| document.content) {
+            Ok(Content::Roles { user, after, .. }) => Some((user, after)),
+            _ => None,
+        };
         if digest(content) == said { Ok(()) } else { Err("the digest is not that of the content".into()) }
     }
 
@@ -112,9 +127,20 @@ impl Known {
         if is_alone != self.authors.contains(&by) {
             return Err("approved by whoever asked for it".into());
         }
+        if self.rights.as_ref().is_some_and(|(user, _)| *user == by) {
+            return Err("approved by whom it is for".into());
+        }
         self.is_alone |= is_alone;
         self.approved.insert(by, key);
         Ok(())
+    }
+
+    /// What the request gives is what was asked for this person, by as many people as it takes.
+    fn gives(&self, user: &UserId, is_as_asked: impl Fn(&Held) -> bool) -> Result<(), String> {
+        if !self.rights.as_ref().is_some_and(|(whose, held)| whose == user && is_as_asked(held)) {
+            return Err("other rights than the request asked for".into());
+        }
+        self.may_be_carried_out(self.revision, &self.digest)
     }
 
     fn may_be_carried_out(&self, revision: i64, digest: &str) -> Result<(), String> {
@@ -212,6 +238,45 @@ mod tests {
         let over = Event::RequestEnded { request: id(), state: RequestState::Expired, why: "x".into() };
         assert!(found(&[("asks", asked()), ("server", over), ("lead", approved(false))]).contains("had ended"));
         assert_eq!(wrong(&[("asks", asked()), ("asks", approved(true)), ("asks", executed())]), None, "somebody alone, who says so");
+    }
+
+    #[test]
+    fn rights_are_those_that_others_approved() {
+        use crate::domain::{Grant, Role};
+        let user = UserId::from_stored("sato".into());
+        let grants = |role| vec![Grant { role, team: None }];
+        let roles = Content::Roles {
+            user: user.clone(),
+            name: "sato".into(),
+            now: Held::new(false, &[]),
+            after: Held::new(true, &grants(Role::Risk)),
+        };
+        let content = Document { v: 1, request: id(), revision: 1, policy_version: 0, content: roles }.canonical().unwrap();
+        let (hash, about) = (digest(&content), RequestKind::Roles);
+        let rule = Rule::new(&[&[Approver::Lead]], 0);
+        let asked = Event::RequestAsked {
+            request: id(),
+            about,
+            bot: None,
+            content,
+            digest: hash.clone(),
+            policy_version: 0,
+            rule,
+            why: "x".into(),
+        };
+        let approved = Event::RequestApproved { request: id(), revision: 1, digest: hash, alone: false, signed: signed() };
+        let given = |role| Event::GrantsChanged { user: user.clone(), grants: grants(role), signed: None, request: Some(id()) };
+        let enabled = |user| Event::UserEnabled { user, signed: None, request: Some(id()) };
+        let after = |approvals: &[(&'static str, Event)], last: Event| {
+            wrong(&[&[("admin", asked.clone())][..], approvals, &[("server", last)][..]].concat())
+        };
+        let by_lead = [("lead", approved.clone())];
+        assert_eq!(after(&by_lead, given(Role::Risk)), None);
+        assert_eq!(after(&by_lead, enabled(user.clone())), None);
+        assert!(after(&[], given(Role::Risk)).unwrap().contains("0 of 1"), "nobody has approved it yet");
+        assert!(after(&by_lead, given(Role::Admin)).unwrap().contains("other rights"));
+        assert!(after(&by_lead, enabled(UserId::from_stored("other".into()))).unwrap().contains("other rights"));
+        assert!(wrong(&[("admin", asked.clone()), ("sato", approved.clone())]).unwrap().contains("whom it is for"));
     }
 
     #[test]

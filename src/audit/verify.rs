@@ -387,7 +387,10 @@ impl<'a> Verifier<'a> {
                     key.ended = key.ended.or(Some((seq, "left behind with another relying party")));
                 }
             }
-            Event::UserEnabled { signed: None, .. } => self.report.unsigned += 1,
+            Event::UserEnabled { signed: None, request: None, .. } => self.report.unsigned += 1,
+            Event::GrantsChanged { signed: None, request: None, .. } => {
+                self.find(at, "roles were changed without a signature and without a request");
+            }
             Event::LogKeyAdded { vkey, .. } | Event::ReplicaJoined { vkey, .. } => self.report.log_keys.push(vkey.clone()),
             _ => {}
         }

@@ -15,6 +15,8 @@ text_enum! {
         Override = "override",
         /// Give a bot a subaccount of a live venue.
         Assign = "assign",
+        /// Give a person roles that others approve, or enable somebody who holds such.
+        Roles = "roles",
     }
 }
 
@@ -26,6 +28,7 @@ impl RequestKind {
             Self::Policy => "a change of who approves what",
             Self::Override => "a larger position of a bot for a while",
             Self::Assign => "a live subaccount for a bot",
+            Self::Roles => "more rights of a person",
         }
     }
     /// True for what concerns one team.
@@ -88,7 +91,7 @@ pub fn seat_words(seat: &SeatFor) -> String {
 pub const SEATS: usize = 4;
 /// The longest delay, seconds.
 pub const DELAY_MOST_S: u64 = 7 * 24 * 60 * 60;
-/// The shortest delay of a change of policy, seconds: everybody has a day to object.
+/// The shortest delay of a change of policy and of more rights, seconds: everybody has a day to object.
 pub const POLICY_DELAY_S: u64 = (DAY_MS / 1_000) as u64;
 
 /// Who must approve one kind of request, and how long it then waits.
@@ -118,6 +121,9 @@ pub enum BadRule {
     /// A change of policy takes a day.
     #[error("A change of policy waits at least 24 hours, so that everybody can object")]
     TooSoon,
+    /// More rights take a day.
+    #[error("More rights of a person wait at least 24 hours, so that everybody can object")]
+    RightsTooSoon,
     /// A team's role where no team is concerned.
     #[error("This concerns no team, so that nobody of the team can approve it")]
     NoTeam,
@@ -141,6 +147,7 @@ impl Rule {
             () if self.seats.iter().any(BTreeSet::is_empty) => Err(BadRule::EmptySeat),
             () if self.delay_s > DELAY_MOST_S => Err(BadRule::TooLong),
             () if kind == RequestKind::Policy && self.delay_s < POLICY_DELAY_S => Err(BadRule::TooSoon),
+            () if kind == RequestKind::Roles && self.delay_s < POLICY_DELAY_S => Err(BadRule::RightsTooSoon),
             () if !kind.is_of_team() && all.any(|one| matches!(one, Approver::Operator | Approver::Lead)) => Err(BadRule::NoTeam),
             () => Ok(()),
         }
@@ -220,19 +227,22 @@ pub struct Rules {
 }
 
 impl Default for Rules {
-    /// What holds before anybody changed it: looser limits and live subaccounts take risk or a lead of the team; a change of this takes two, and a day.
+    /// What holds before anybody changed it: looser limits and live subaccounts take risk or a lead of the team; more rights of a person take a lead,
+    /// risk or another admin, and a day; a change of this takes two, and a day.
     fn default() -> Self {
         use Approver::{Admin, AnyLead, Lead, Risk};
         let limits = Rule::new(&[&[Lead, Risk]], 0);
         let assign = Rule::new(&[&[Lead, Risk]], 0);
         let two: &[Approver] = &[AnyLead, Risk, Admin];
         let policy = Rule::new(&[two, two], POLICY_DELAY_S);
+        let roles = Rule::new(&[two], POLICY_DELAY_S);
         let nobody = Rule { seats: Vec::new(), delay_s: DELAY_MOST_S };
         let of = [
             (RequestKind::Override, limits.clone()),
             (RequestKind::Limits, limits),
             (RequestKind::Policy, policy),
             (RequestKind::Assign, assign),
+            (RequestKind::Roles, roles),
         ];
         Self { version: 0, nobody, of: BTreeMap::from(of) }
     }
@@ -249,6 +259,18 @@ impl Rules {
     /// The rule of a kind. One that is not there asks for nobody, and so is never met.
     pub fn of(&self, kind: RequestKind) -> &Rule {
         self.of.get(&kind).unwrap_or(&self.nobody)
+    }
+    /// True when somebody who holds this role can fill a seat of some rule, or signs what is wide: giving it takes a request.
+    pub fn is_wide(&self, role: Role) -> bool {
+        match role {
+            Role::Lead | Role::Risk | Role::Admin => true,
+            Role::Operator => self.of.values().flat_map(|rule| &rule.seats).flatten().any(|one| *one == Approver::Operator),
+            Role::Auditor => false,
+        }
+    }
+    /// Whether giving somebody these roles in place of those they have takes a request: one of them is wide, and they do not have it there yet.
+    pub fn gives_wide(&self, now: &[Grant], after: &[Grant]) -> bool {
+        after.iter().any(|grant| self.is_wide(grant.role) && !now.contains(grant))
     }
     /// Kinds, and teams where they are of one, whose requests nobody of these could get approved, whoever asks.
     pub fn gaps(&self, members: &[Party], teams: &[TeamId]) -> Vec<(RequestKind, Option<TeamId>)> {
@@ -274,6 +296,7 @@ pub fn may_ask(kind: RequestKind, grants: &[Grant], team: Option<&TeamId>) -> bo
             is_one(Approver::Operator) || is_one(Approver::Lead) || is_one(Approver::Risk)
         }
         RequestKind::Policy => is_one(Approver::Admin) || is_one(Approver::Risk) || is_one(Approver::AnyLead),
+        RequestKind::Roles => is_one(Approver::Admin),
     }
 }
 
@@ -312,6 +335,7 @@ mod tests {
         assert_eq!(Rule { seats: Vec::new(), delay_s: 0 }.check(RequestKind::Limits), Err(BadRule::NoSeat));
         assert!(!Rule { seats: Vec::new(), delay_s: 0 }.is_filled_by(&[], None), "no seat is not a filled one");
         assert_eq!(Rule::new(&[&[Approver::Risk]], 60).check(RequestKind::Policy), Err(BadRule::TooSoon));
+        assert_eq!(Rule::new(&[&[Approver::Risk]], 60).check(RequestKind::Roles), Err(BadRule::RightsTooSoon));
         assert_eq!(Rule::new(&[&[Approver::Lead]], POLICY_DELAY_S).check(RequestKind::Policy), Err(BadRule::NoTeam));
         for kind in RequestKind::ALL {
             assert_eq!(Rules::default().of(*kind).check(*kind), Ok(()), "{kind}");
@@ -327,7 +351,27 @@ mod tests {
         assert!(!met(&[party(&[Role::Risk])]), "alone with the role that is asked for");
         assert!(met(&[party(&[Role::Risk]), party(&[Role::Operator])]));
         let gaps = Rules::default().gaps(&[party(&[Role::Lead]), party(&[Role::Operator])], std::slice::from_ref(&team));
-        assert_eq!(gaps, [(RequestKind::Policy, None)]);
+        assert_eq!(gaps, [(RequestKind::Policy, None), (RequestKind::Roles, None)], "nobody looks after people here");
+        let gaps = |members: &[Party]| Rules::default().gaps(members, std::slice::from_ref(&team));
+        let is_kept = |members: &[Party]| gaps(members).iter().all(|(kind, _)| *kind != RequestKind::Roles);
+        assert!(is_kept(&[party(&[Role::Admin]), party(&[Role::Lead])]), "two are enough when one can approve");
+        assert!(!is_kept(&[party(&[Role::Admin]), party(&[Role::Operator])]));
+    }
+
+    #[test]
+    fn what_is_wide_takes_a_request_and_what_is_taken_away_does_not() {
+        let (team, other) = (TeamId::new(), TeamId::new());
+        let rules = Rules::default();
+        let gives = |now: &[Role], after: &[Role]| rules.gives_wide(&grants(now, &team), &grants(after, &team));
+        for wide in [Role::Lead, Role::Risk, Role::Admin] {
+            assert!(gives(&[], &[wide]) && gives(&[Role::Auditor], &[wide]) && !gives(&[wide], &[wide]), "{wide}");
+            assert!(!gives(&[wide, Role::Operator], &[Role::Operator]), "{wide} is only taken away");
+        }
+        assert!(!gives(&[], &[Role::Operator]) && !gives(&[Role::Risk], &[Role::Auditor]));
+        assert!(rules.gives_wide(&grants(&[Role::Lead], &team), &grants(&[Role::Lead], &other)), "the same in another team is more");
+        let named = Rule::new(&[&[Approver::Operator, Approver::Lead]], 0);
+        let rules = rules.with(1, RequestKind::Override, named);
+        assert!(rules.gives_wide(&[], &grants(&[Role::Operator], &team)), "where a seat is for operators");
     }
 
     proptest! {

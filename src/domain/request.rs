@@ -18,7 +18,7 @@ use super::{
 };
 use std::collections::BTreeSet;
 
-pub use content::{Change, Content, Document, Line, Of, Place, digest};
+pub use content::{Change, Content, Document, Held, Line, Of, Place, digest};
 
 /// How long a revision waits for its approvals.
 pub const PENDING_MS: i64 = DAY_MS;

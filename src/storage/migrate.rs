@@ -47,6 +47,7 @@ const VERSIONS: &[Version] = versions! {
     29 "0029_assignments";
     30 "0030_register_imports";
     31 "0031_idempotency";
+    32 "0032_second_approver";
 };
 
 /// How a database's schema stands to this program.

@@ -15,6 +15,8 @@ statements! {
 pub const STOP_DEVICES: &str = "stop_devices";
 /// Whether a second person ever had two keys: from then on nobody signs twice.
 pub const SECOND_PERSON: &str = "second_person";
+/// Whether somebody else could ever approve more rights of a person: from then on no admin gives them alone.
+pub const SECOND_APPROVER: &str = "second_approver";
 const ON: &str = "on";
 
 /// True when a setting is on.

@@ -46,6 +46,12 @@ impl Problems {
         }
         Ok(problems)
     }
+    /// The same where this form calls a field otherwise than the use case does.
+    #[must_use]
+    pub fn renamed(mut self, from: &str, to: &'static str) -> Self {
+        self.0.iter_mut().filter(|problem| problem.field == from).for_each(|problem| problem.field = to);
+        self
+    }
     /// Adds a thing that is wrong.
     pub fn add(&mut self, field: &'static str, words: impl Into<String>) {
         self.0.push(Problem { field, words: words.into() });

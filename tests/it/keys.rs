@@ -110,8 +110,8 @@ on_both!(lead_risk_and_admin_use_keys_that_are_bound_to_one_device, |fresh: Fres
     assert_eq!((copied.backup_eligible, copied.aaguid.as_deref()), (true, Some(plastic::MODEL)));
     // Such a person is given no role that needs bound keys …
     for (role, team) in [(Role::Lead, Some(test.team("arb"))), (Role::Risk, None), (Role::Admin, None)] {
-        let kind = ActKind::Grants { user: id.clone(), grants: vec![Grant { role, team }] };
-        let refused = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap_err().to_string();
+        let asked = test.app.ask_roles(&test.actor("admin"), &id, &[Grant { role, team }], "they know the desk").await;
+        let refused = asked.unwrap_err().to_string();
         assert!(refused.contains("copier has 1 of the 2 security keys bound to one device"), "{refused}");
     }
     // … and whoever has such a role makes no such key, neither at the door nor later.
@@ -123,9 +123,7 @@ on_both!(lead_risk_and_admin_use_keys_that_are_bound_to_one_device, |fresh: Fres
         assert!(matches!(refused, Err(AppError::Key(KeyError::Synced))), "{name}");
         assert_eq!(test.keys(name).await.len(), 2);
     }
-    let kind = ActKind::Invite { user: UserId::new(), name: "newlead".into(), grants: vec![Grant { role: Role::Risk, team: None }] };
-    let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
-    let Outcome::Secret { secret, .. } = test.sign("admin", &act).await.unwrap() else { panic!("no link") };
+    let secret = test.link("newlead", vec![Grant { role: Role::Risk, team: None }]).await;
     let welcomed = test.app.welcome(secret.expose().rsplit('/').next().unwrap()).await.unwrap();
     test.app.welcome_password(&welcomed.link, chosen("New", "violet-harbour-19-quince")).await.unwrap();
     let ceremony = test.app.welcome_key_options(&welcomed.link).await.unwrap();

@@ -1,13 +1,12 @@
 //! Carrying an act out, inside the transaction of its last signature: the effect, the entry, and what is to be done once it is committed.
 
 use super::{ActView, Outcome, prepare::may_end_now, sign::signed_act};
-use crate::app::{App, AppError, drill_runs::DrillRun, own_keys, tx::Act as OpenAct};
+use crate::app::{App, AppError, drill_runs::DrillRun, tx::Act as OpenAct};
 use crate::audit::{Event, tree};
 use crate::authz::Actor;
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
-    ActKind, AgentId, Audience, BotFacts, BotId, Epoch, Grant, HeldEnd, HoldId, Notice, NoticeKind, StartPlan, StopFact, StopKind,
-    Timestamp, UserId, hold::Release, role,
+    ActKind, AgentId, BotFacts, BotId, Epoch, Grant, HeldEnd, HoldId, StartPlan, StopFact, StopKind, Timestamp, UserId, hold::Release,
 };
 use crate::fleet::View;
 use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, users::User};
@@ -112,6 +111,7 @@ async fn release_one(
 impl App {
     pub(super) async fn carry_out(&self, open: &mut OpenAct<'_>, act: &ActView, epoch: Epoch) -> Result<Effect, AppError> {
         check_alone(open, act).await?;
+        self.check_gives(open.tx(), &act.act.kind).await?;
         match &act.act.kind {
             ActKind::Release { hold, why, .. } => self.carry_release(open, act, epoch, (hold, why)).await,
             ActKind::Releases { holds, why } => self.carry_releases(open, act, epoch, (holds, why)).await,
@@ -289,7 +289,7 @@ impl App {
         act: &ActView,
         (user, name, grants): (&UserId, &str, &[Grant]),
     ) -> Result<Effect, AppError> {
-        self.check_grants(open, grants, 1).await?;
+        self.check_held(open.tx(), grants, 1).await?;
         let now = open.now();
         let row = User {
             id: user.clone(),
@@ -305,7 +305,15 @@ impl App {
             other => other?,
         }
         let event = Event::UserInvited { user: user.clone(), name: name.to_owned(), grants: grants.to_vec(), signed: signed_act(act)? };
-        self.new_link(open, user, event).await
+        let mut effect = self.new_link(open, user, event).await?;
+        if let Some(wanted) = &act.detail.wanted {
+            let (request, asked) = self.ask_for_invited(open, (&act.stored.made_by, user), wanted).await?;
+            open.record(std::mem::replace(&mut effect.event, asked)).await?;
+            if let Outcome::Secret { next, .. } = &mut effect.outcome {
+                *next = format!("/requests/{request}");
+            }
+        }
+        Ok(effect)
     }
 
     /// A new link for somebody who has not come in yet: the one before is over, whether its time had run out or not.
@@ -338,40 +346,12 @@ impl App {
     }
 
     async fn carry_grants(&self, open: &mut OpenAct<'_>, act: &ActView, (user, grants): (&UserId, &[Grant])) -> Result<Effect, AppError> {
-        self.check_grants(open, grants, 0).await?;
+        self.check_held(open.tx(), grants, 0).await?;
         let row = storage::users::user_by_id(open.tx(), user).await?.ok_or(AppError::NotFound("person"))?;
-        let keys = storage::credentials::credential_of_user(open.tx(), user).await?;
-        own_keys::check_keys_fit(&row.display_name, &row.grants, grants, &keys)?;
-        let enabled = usize::try_from(storage::users::user_count_enabled(open.tx()).await?).unwrap_or_default();
-        let rules = storage::approvals::policy_now(open.tx()).await?;
-        self.keeps_quorum((&self.members_in(open.tx()).await?, enabled), (user, grants), &rules)?;
-        storage::users::user_set_grants(open.tx(), user, grants).await?;
-        self.an_admin_remains(open).await?;
-        self.tell_of_grants(open, act, user).await?;
-        open.changes_books();
-        let event = Event::GrantsChanged { user: user.clone(), grants: grants.to_vec(), signed: signed_act(act)? };
+        self.give_grants(open, &row, grants).await?;
+        let how = format!("{} did it, signed with a security key.", self.people().who(&act.stored.made_by));
+        self.tell_of_grants(open, (act.stored.id.as_str(), &how), user).await?;
+        let event = Event::GrantsChanged { user: user.clone(), grants: grants.to_vec(), signed: Some(signed_act(act)?), request: None };
         Ok(Effect { event, outcome: Outcome::Done(format!("/people/{user}")), after: None })
-    }
-
-    async fn tell_of_grants(&self, open: &mut OpenAct<'_>, act: &ActView, user: &UserId) -> Result<(), AppError> {
-        let name = |id: &UserId| self.people().who(id);
-        let (who, by) = (name(user), name(&act.stored.made_by));
-        let text = format!("{by} changed what you may do, signed with a security key. The roles that you have now are on My account.");
-        let told = Notice::new(NoticeKind::RolesChanged, &act.stored.id, "Your roles were changed", text).at("/me");
-        open.tell(&Audience::person(user), &told).await?;
-        let text = format!("{by} changed what {who} may do, signed with a security key.");
-        let told = Notice::new(NoticeKind::RolesChanged, &act.stored.id, format!("The roles of {who} were changed"), text);
-        self.tell_admins_but(open, user, &told.at(format!("/people/{user}"))).await
-    }
-
-    /// Refuses toxic pairs and teams that do not exist. `joining` counts people who come with this act.
-    async fn check_grants(&self, open: &mut OpenAct<'_>, grants: &[Grant], joining: usize) -> Result<(), AppError> {
-        let enabled = storage::users::user_count_enabled(open.tx()).await?;
-        let people = usize::try_from(enabled).unwrap_or_default() + joining;
-        role::check_grants(grants, people).map_err(|toxic| AppError::conflict(toxic.to_string()))?;
-        for team in grants.iter().filter_map(|grant| grant.team.as_ref()) {
-            storage::teams::team_by_id(open.tx(), team).await?.ok_or(AppError::NotFound("team"))?;
-        }
-        Ok(())
     }
 }

@@ -43,6 +43,9 @@ pub struct Detail {
     /// Of a change of address: the address and its salt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opening: Option<address::Opening>,
+    /// Of an invitation: what is asked for beyond what they come in with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<super::rights::Wanted>,
 }
 
 /// An act with everything a page shows.

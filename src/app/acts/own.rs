@@ -8,7 +8,7 @@ use crate::app::{
     tx::Act as OpenAct,
 };
 use crate::audit::Event;
-use crate::domain::{ActKind, Audience, CredentialId, Notice, NoticeKind, UserId, role};
+use crate::domain::{ActKind, CredentialId, UserId, role};
 use crate::storage;
 
 impl App {
@@ -19,18 +19,10 @@ impl App {
         }
         let people = usize::try_from(storage::users::user_count_enabled(open.tx()).await?).unwrap_or_default() + 1;
         role::check_grants(&row.grants, people).map_err(|toxic| enabled_again(&row.display_name, &toxic))?;
-        storage::users::user_set_enabled(open.tx(), user, true).await?;
-        // Whoever signed in in the very moment in which they were disabled.
-        open.end_sessions_of(user, None, "the account was disabled before").await?;
         let by = self.people_book.who(&act.stored.made_by);
-        let text = format!("{by} enabled it, signed with a security key. Roles and keys are as they were.");
-        let told = Notice::new(NoticeKind::Enabled, &act.stored.id, "Your account was enabled again", &text).at("/me");
-        open.tell(&Audience::person(user), &told).await?;
-        let told =
-            Notice::new(NoticeKind::Enabled, &act.stored.id, format!("The account of {} was enabled again", row.display_name), &text);
-        open.tell(&Audience::admins(), &told.at(format!("/people/{user}"))).await?;
-        open.changes_books();
-        let event = Event::UserEnabled { user: user.clone(), signed: Some(signed_act(act)?) };
+        let how = format!("{by} enabled it, signed with a security key. Roles and keys are as they were.");
+        self.enable_in(open, &row, (act.stored.id.as_str(), &how)).await?;
+        let event = Event::UserEnabled { user: user.clone(), signed: Some(signed_act(act)?), request: None };
         Ok(Effect { event, outcome: Outcome::Done(format!("/people/{user}")), after: None })
     }
 

@@ -213,7 +213,9 @@ impl App {
     /// Refuses early what the last signature would be refused for.
     async fn is_sound(&self, actor: &Actor, kind: &ActKind) -> Result<(), AppError> {
         match kind {
+            ActKind::Invite { .. } => self.check_gives(&mut *self.db.read().await?, kind).await,
             ActKind::Grants { user, grants } => {
+                self.check_gives(&mut *self.db.read().await?, kind).await?;
                 self.keeps_quorum((&self.members(), self.people_book.enabled()), (user, grants), &self.rules())?;
                 let Some(row) = self.people_book.user(user) else { return Err(AppError::NotFound("person")) };
                 let keys = storage::credentials::credential_of_user(&mut *self.db.read().await?, user).await?;
@@ -224,7 +226,9 @@ impl App {
                 if row.enabled {
                     return Err(AppError::conflict(format!("{} is enabled already", row.display_name)));
                 }
-                role::check_grants(&row.grants, self.people_book.enabled() + 1).map_err(|toxic| enabled_again(&row.display_name, &toxic))
+                role::check_grants(&row.grants, self.people_book.enabled() + 1)
+                    .map_err(|toxic| enabled_again(&row.display_name, &toxic))?;
+                self.check_gives(&mut *self.db.read().await?, kind).await
             }
             ActKind::InviteAgain { user } => {
                 self.people_book.user(user).ok_or(AppError::NotFound("person"))?;

@@ -124,14 +124,21 @@ impl App {
         let user = self.person_behind(permit.actor()).await?;
         let mut act = self.begin(permit, Lane::Normal).await?;
         act.epoch().await?;
-        self.is_still_so(&mut act, &asked.content).await?;
+        let (request, event) = self.ask_in(&mut act, &user, asked).await?;
+        act.commit(event).await?;
+        Ok(request)
+    }
+
+    /// The same within a transaction that has its epoch: which request it is, and its entry.
+    pub(crate) async fn ask_in(&self, act: &mut Act<'_>, user: &UserId, asked: Asked) -> Result<(RequestId, Event), AppError> {
+        self.is_still_so(act, &asked.content).await?;
         let Asked { content, why } = asked;
         let (kind, target) = (content.kind(), content.target());
         if let Some(open) = storage::requests::request_open_of(act.tx(), kind, &target).await? {
-            self.supersede(&mut act, &open, &user).await?;
+            self.supersede(act, &open, user).await?;
         }
-        let team_id = self.team_of(&mut act, &content).await?;
-        let grants = self.people_book.user(&user).map(|user| user.grants.clone()).unwrap_or_default();
+        let team_id = self.team_of(act, &content).await?;
+        let grants = self.people_book.user(user).map(|user| user.grants.clone()).unwrap_or_default();
         if !may_ask(kind, &grants, team_id.as_ref()) {
             return Err(WhyNot::MayNotAsk.into());
         }
@@ -144,7 +151,7 @@ impl App {
             generation: 1,
             revision: 1,
             requester: user.clone(),
-            beneficiary: None,
+            beneficiary: content.beneficiary().cloned(),
             asked_at: act.now(),
             revised_at: act.now(),
             approved_at: None,
@@ -154,13 +161,12 @@ impl App {
         };
         storage::requests::request_insert(act.tx(), &row).await?;
         let bot = content.bot().cloned();
-        let revision = self.write_revision(&mut act, (&row.id, 1), content, (&user, &why)).await?;
+        let revision = self.write_revision(act, (&row.id, 1), content, (user, &why)).await?;
         let view = RequestView::of(row, vec![revision.clone()], Vec::new())?;
-        self.tell_asked(&mut act, &view, "").await?;
+        self.tell_asked(act, &view, "").await?;
         let RevisionRow { content, digest, policy_version, why, .. } = revision;
         let (request, about, rule) = (view.row.id.clone(), kind, view.case.request.rule.clone());
-        act.commit(Event::RequestAsked { request, about, bot, content, digest, policy_version, rule, why }).await?;
-        Ok(view.row.id)
+        Ok((view.row.id, Event::RequestAsked { request, about, bot, content, digest, policy_version, rule, why }))
     }
 
     /// An open request for the same: one's own is superseded; somebody else's is named.
@@ -183,7 +189,7 @@ impl App {
         match content {
             Content::Limits { of, .. } => self.team_of_level(act.tx(), &of.node()).await,
             Content::Override { bot, .. } | Content::Assign { bot, .. } => self.team_of_level(act.tx(), &Node::Bot(bot.clone())).await,
-            Content::Policy { .. } => Ok(None),
+            Content::Policy { .. } | Content::Roles { .. } => Ok(None),
         }
     }
 

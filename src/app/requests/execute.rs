@@ -38,6 +38,7 @@ impl App {
                 let is_so = storage::approvals::policy_now(conn).await?.of(*about) == now;
                 (!is_so).then(|| "this policy has changed since it was asked; ask again over what it is now".to_owned())
             }
+            Content::Roles { user, now, .. } => self.stale_rights(conn, user, now).await?,
             Content::Assign { bot, now, .. } => {
                 let bot = storage::bots::bot_by_id(conn, bot).await?.ok_or(AppError::NotFound("bot"))?;
                 let is_so = bot.seat.map(|seat| seat.subaccount) == now.as_ref().map(|place| place.subaccount.clone());
@@ -166,6 +167,7 @@ impl App {
                 Ok(Ok((event, format!("it holds until {}", until.plain()))))
             }
             Content::Assign { bot, after, .. } => self.assign_as_asked(act, view, (bot, after)).await,
+            Content::Roles { user, now, after, .. } => self.rights_as_asked(act, view, (user, now, after)).await,
         }
     }
 

@@ -221,6 +221,7 @@ impl App {
             RequestKind::Assign => {
                 format!("A live subaccount for {}", self.limits_words(&Node::Bot(BotId::from_stored(target.to_owned()))))
             }
+            RequestKind::Roles => format!("More rights for {}", self.people_book.who(&UserId::from_stored(target.to_owned()))),
             RequestKind::Policy => {
                 let about = target.parse::<RequestKind>().map_or_else(|_| target.to_owned(), |about| about.words().to_owned());
                 format!("Another policy for {about}")

@@ -2,7 +2,8 @@
 
 use super::RequestView;
 use crate::app::{App, AppError, tx::Act};
-use crate::domain::{Audience, CommentId, Notice, NoticeKind, RequestKind, RequestState, Timestamp, UserId};
+use crate::domain::{Audience, CommentId, Notice, NoticeKind, RequestKind, RequestState, Timestamp, UserId, request::Content};
+use crate::storage;
 
 fn to(people: Vec<UserId>) -> Audience {
     Audience { people, admins: false }
@@ -10,7 +11,11 @@ fn to(people: Vec<UserId>) -> Audience {
 
 impl App {
     fn title_of(&self, view: &RequestView) -> String {
-        self.request_title(view.row.kind, &view.row.target)
+        match view.content() {
+            // Of somebody who is being invited in this very transaction, memory does not know the name yet.
+            Content::Roles { name, .. } => format!("More rights for {name}"),
+            _ => self.request_title(view.row.kind, &view.row.target),
+        }
     }
 
     fn request_notice(&self, view: &RequestView, (kind, step): (NoticeKind, &str), title: &str, text: &str) -> Notice {
@@ -18,7 +23,8 @@ impl App {
         Notice::new(kind, format!("{}:{}:{step}", view.row.id, view.row.revision), title, text).at(format!("/requests/{}", view.row.id))
     }
 
-    /// Tells everybody who can approve it now; of a policy everybody who could approve anything, so that they can object.
+    /// Tells everybody who can approve it now; of a policy everybody who could approve anything, so that they can object; of more rights everybody
+    /// who administers, and in other words whoever they are for.
     pub(crate) async fn tell_asked(&self, act: &mut Act<'_>, view: &RequestView, more: &str) -> Result<(), AppError> {
         let company = self.company();
         let moment = company.moment(view.row.kind);
@@ -29,7 +35,25 @@ impl App {
         let who = self.people_book.who(&view.row.requester);
         let text = format!("{who} asks for it: {}\n\n{more}\n\nYou can approve or deny it. What changes stands on its page.", view.why());
         let step = format!("asked:{}:{}", view.row.generation, act.now().0);
+        if let Some(user) = &view.row.beneficiary {
+            let admins = storage::notices::notice_admins(act.tx()).await?;
+            audience.people.extend(admins.into_iter().filter(|admin| admin != user));
+            self.tell_asked_for(act, view, (user, &step), &format!("{who} asks for it: {}\n\n{more}", view.why())).await?;
+        }
         act.tell(&audience, &self.request_notice(view, (NoticeKind::RequestAsked, &step), "Waits for approval", &text)).await.map(drop)
+    }
+
+    async fn tell_asked_for(
+        &self,
+        act: &mut Act<'_>,
+        view: &RequestView,
+        (user, step): (&UserId, &str),
+        text: &str,
+    ) -> Result<(), AppError> {
+        let text = format!("{text}\n\nOthers approve it; you cannot, since it is for you. What changes stands on its page.");
+        let step = format!("{step}:for");
+        let notice = self.request_notice(view, (NoticeKind::RequestAsked, &step), "Asked for you", &text);
+        act.tell(&Audience::person(user), &notice).await.map(drop)
     }
 
     /// Tells whoever asked, and whoever could still deny it, that it was approved and when it is carried out.
@@ -45,7 +69,7 @@ impl App {
         act.tell(&audience, &self.request_notice(view, (NoticeKind::RequestEnded, &step), "Approved", &text)).await.map(drop)
     }
 
-    /// Tells whoever asked, and everybody who had approved, how it ended.
+    /// Tells whoever asked, everybody who had approved, and whom it was for, how it ended. Who has more rights by it hears of those themselves.
     pub(crate) async fn tell_ended(&self, act: &mut Act<'_>, view: &RequestView, how: &str) -> Result<(), AppError> {
         let title = match view.case.request.state {
             RequestState::Executed => "Carried out",
@@ -58,7 +82,9 @@ impl App {
             RequestState::Pending | RequestState::Approved | RequestState::Executing => "Changed",
         };
         let voters = view.case.votes_now().map(|vote| vote.user.clone());
-        let audience = to(voters.chain([view.row.requester.clone()]).collect());
+        let is_done = view.case.request.state == RequestState::Executed;
+        let whose = view.row.beneficiary.clone().filter(|_| !is_done);
+        let audience = to(voters.chain([view.row.requester.clone()]).chain(whose).collect());
         let text = format!("{title}: {how}.");
         act.tell(&audience, &self.request_notice(view, (NoticeKind::RequestEnded, "ended"), title, &text)).await.map(drop)
     }

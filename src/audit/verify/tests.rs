@@ -204,13 +204,15 @@ fn who_signs_is_who_acts_with_a_key_that_has_not_ended() {
     let (sato, okafor) = (UserId::new(), UserId::new());
     let own = |user: &UserId| Actor::user(user);
     let door = |user: &UserId, key: &str| (Actor::server(), added(user, key, "own", None));
-    let enable = |signed| Event::UserEnabled { user: okafor.clone(), signed };
+    let enable = |signed| Event::UserEnabled { user: okafor.clone(), signed, request: None };
     let act = || serde_json::json!({"kind": "enable", "user": okafor.as_str()});
     let good = tell(vec![door(&sato, "k1"), (own(&sato), enable(Some(signed(act(), &sato, "k1"))))]);
     assert!(good.is_good() && good.signatures == 1 && good.unsigned == 1, "{good:?}");
     // A log of a version that asked for no signature.
     let old = tell(vec![(own(&sato), enable(None))]);
     assert!(old.is_good() && old.signatures == 0 && old.unsigned == 1, "{old:?}");
+    let nobody = Event::GrantsChanged { user: okafor.clone(), grants: Vec::new(), signed: None, request: None };
+    assert!(says(&tell(vec![(own(&sato), nobody)]), "without a signature and without a request"), "roles never were");
 
     let other_actor = tell(vec![door(&sato, "k1"), (own(&okafor), enable(Some(signed(act(), &sato, "k1"))))]);
     assert!(says(&other_actor, "signed by somebody else than who acted"), "{other_actor:?}");

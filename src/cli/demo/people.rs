@@ -1,4 +1,5 @@
-//! The demo's people: an admin from the set-up link, everybody else invited by a signed act; each with a password and two software keys.
+//! The demo's people: an admin from the set-up link, everybody else invited by a signed act; each with a password and two software keys. All are
+//! invited before anybody comes in: from then on others approve who becomes a lead or risk.
 
 use crate::app::{App, AppError, acts::Outcome, notices::ReadNotices, sign_in::Chosen};
 use crate::authn::SoftKey;
@@ -45,14 +46,18 @@ pub async fn hire(app: &Arc<App>) -> Result<Staff, Failure> {
         ("risk", "risk", "R. Lindqvist", wide(Role::Risk)),
         ("auditor", "auditor", "A. Moreau", wide(Role::Auditor)),
     ];
-    let mut people = Vec::new();
+    let mut links = Vec::new();
     for (role, name, shown, grants) in invited {
         let kind = ActKind::Invite { user: UserId::new(), name: name.into(), grants };
         let act = app.prepare_single(&as_admin, kind).await?;
         let Outcome::Secret { secret, .. } = app.demo_sign(&as_admin, &act.stored.id).await? else {
             return Err("an invitation was signed, but no link came".into());
         };
-        people.push((role, shown, join(app, &secret, shown).await?));
+        links.push((role, shown, secret));
+    }
+    let mut people = Vec::new();
+    for (role, shown, link) in links {
+        people.push((role, shown, join(app, &link, shown).await?));
     }
     people.insert(3, ("admin", "N. Adebayo", admin));
     for (.., user) in &people {

@@ -1,7 +1,7 @@
 //! What a request asks for: its canonical content, the digest that is signed, and the difference of now and after.
 
 use crate::domain::{
-    BotId, Decimal, RequestId, SubaccountId, Timestamp,
+    BotId, Decimal, Grant, RequestId, SubaccountId, TeamId, Timestamp, UserId,
     act::{self, NotCanonical},
     approval::{RequestKind, Rule},
     limits::{Direction, Node, Setting},
@@ -61,6 +61,54 @@ pub enum Content {
         /// The one it is to have.
         after: Place,
     },
+    /// Other roles of a person, at least one of them given that others approve; or an account that is enabled again with such.
+    Roles {
+        /// Whose.
+        user: UserId,
+        /// The name shown when this was asked. The id decides.
+        name: String,
+        /// As it was when this was asked.
+        now: Held,
+        /// As it is to be.
+        after: Held,
+    },
+}
+
+/// What a person holds. Equal when it is the same, in whatever order it was given.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Held {
+    /// They may sign in.
+    pub enabled: bool,
+    /// Their roles, in one order, each once.
+    pub grants: Vec<Grant>,
+}
+
+impl Held {
+    /// These roles, put into order.
+    pub fn new(enabled: bool, grants: &[Grant]) -> Self {
+        let mut grants = grants.to_vec();
+        grants.sort_by(|one, other| (one.role.as_str(), &one.team).cmp(&(other.role.as_str(), &other.team)));
+        grants.dedup();
+        Self { enabled, grants }
+    }
+
+    /// The difference to what it is to be: an account that is enabled, then what is given, then what is taken away.
+    fn lines_to(&self, after: &Self, team: &dyn Fn(&TeamId) -> String) -> Vec<Line> {
+        let words = |grant: &Grant| match &grant.team {
+            Some(id) => format!("Role {} in team {}", grant.role, team(id)),
+            None => format!("Role {}", grant.role),
+        };
+        let line =
+            |setting: String, (now, then): (&str, &str), raises| Line { setting, now: now.to_owned(), after: then.to_owned(), raises };
+        let state = |held: &Self| if held.enabled { "enabled" } else { "disabled" };
+        let account = (self.enabled != after.enabled).then(|| line("Account".to_owned(), (state(self), state(after)), after.enabled));
+        let given = after.grants.iter().filter(|grant| !self.grants.contains(grant)).map(|grant| line(words(grant), ("no", "yes"), true));
+        let taken = self.grants.iter().filter(|grant| !after.grants.contains(grant)).map(|grant| line(words(grant), ("yes", "no"), false));
+        // Whoever is enabled has all of it again: that is what is approved.
+        let again = after.grants.iter().filter(|grant| account.is_some() && self.grants.contains(grant));
+        let again: Vec<Line> = again.map(|grant| line(words(grant), ("while disabled", "yes"), true)).collect();
+        account.into_iter().chain(given).chain(again).chain(taken).collect()
+    }
 }
 
 /// A level as a request writes it: a bot by its id alone, as in the first requests there were, the others as one text.
@@ -153,6 +201,7 @@ impl Content {
             Self::Policy { .. } => RequestKind::Policy,
             Self::Override { .. } => RequestKind::Override,
             Self::Assign { .. } => RequestKind::Assign,
+            Self::Roles { .. } => RequestKind::Roles,
         }
     }
     /// What it is about: one open request per kind and target.
@@ -162,6 +211,14 @@ impl Content {
             Self::Limits { of: Of::Level(node), .. } => node.in_one(),
             Self::Policy { about, .. } => about.to_string(),
             Self::Override { bot, symbol, .. } => format!("{bot}:{symbol}"),
+            Self::Roles { user, .. } => user.to_string(),
+        }
+    }
+    /// Whom it is for, who never approves it; none: nobody in particular.
+    pub fn beneficiary(&self) -> Option<&UserId> {
+        match self {
+            Self::Roles { user, .. } => Some(user),
+            _ => None,
         }
     }
     /// The bot that it is about.
@@ -169,11 +226,15 @@ impl Content {
         match self {
             Self::Limits { of: Of::Bot(bot), .. } | Self::Override { bot, .. } | Self::Assign { bot, .. } => Some(bot),
             Self::Limits { of: Of::Level(node), .. } => node.bot(),
-            Self::Policy { .. } => None,
+            Self::Policy { .. } | Self::Roles { .. } => None,
         }
     }
-    /// The difference, line by line.
+    /// The difference, line by line, with teams by their ids.
     pub fn lines(&self) -> Vec<Line> {
+        self.lines_with(&|team| team.to_string())
+    }
+    /// The same with what teams are called.
+    pub fn lines_with(&self, team: &dyn Fn(&TeamId) -> String) -> Vec<Line> {
         match self {
             Self::Limits { set, .. } => {
                 let line = |(name, change): (&String, &Change)| {
@@ -205,6 +266,7 @@ impl Content {
                 after: format!("{}, a live venue", after.name),
                 raises: true,
             }],
+            Self::Roles { now, after, .. } => now.lines_to(after, team),
         }
     }
 }
@@ -251,6 +313,36 @@ mod tests {
         assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), document);
         assert!(document.content.lines()[0].raises && document.content.lines()[0].after == "not set");
         assert_eq!(document.content.target(), "installation");
+    }
+
+    #[test]
+    fn rights_are_told_one_by_one_and_equal_in_whatever_order() {
+        use crate::domain::Role;
+        let grant = |role: Role, team: &str| Grant { role, team: role.is_of_team().then(|| TeamId::from_stored(team.to_owned())) };
+        let (lead, operator, risk) = (grant(Role::Lead, "a"), grant(Role::Operator, "a"), grant(Role::Risk, ""));
+        let now = Held::new(true, &[operator.clone(), lead.clone()]);
+        assert_eq!(now, Held::new(true, &[lead.clone(), operator.clone(), lead.clone()]));
+        let roles = |now: &Held, after: Held| Content::Roles {
+            user: UserId::from_stored("u".into()),
+            name: "sato".into(),
+            now: now.clone(),
+            after,
+        };
+        let content = roles(&now, Held::new(true, &[lead.clone(), risk.clone()]));
+        let lines = content.lines_with(&|_| "arb".to_owned());
+        let told: Vec<_> = lines.iter().map(|line| (line.setting.as_str(), line.now.as_str(), line.after.as_str(), line.raises)).collect();
+        assert_eq!(told, [("Role risk", "no", "yes", true), ("Role operator in team arb", "yes", "no", false)]);
+        assert!(content.lines()[1].setting.ends_with("team a"), "the content names it by its id");
+        assert_eq!((content.target().as_str(), content.beneficiary().map(UserId::as_str)), ("u", Some("u")));
+
+        let disabled = Held::new(false, std::slice::from_ref(&lead));
+        let lines = roles(&disabled, Held::new(true, std::slice::from_ref(&lead))).lines();
+        let told: Vec<_> = lines.iter().map(|line| (line.setting.as_str(), line.after.as_str(), line.raises)).collect();
+        assert_eq!(told, [("Account", "enabled", true), ("Role lead in team a", "yes", true)], "what comes back with the account is told");
+        let document = Document { v: 1, request: RequestId::from_stored("r".into()), revision: 1, policy_version: 0, content };
+        let text = document.canonical().unwrap();
+        assert!(text.contains(r#""kind":"roles""#) && text.contains(r#""user":"u""#), "{text}");
+        assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), document);
     }
 
     #[test]

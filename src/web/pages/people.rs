@@ -7,11 +7,11 @@ use super::{
 };
 use crate::app::{App, AppError, people::User};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{ActKind, KEYS_NEEDED, Timestamp, UserId, quorum, text, time::DAY_MS};
+use crate::domain::{ActKind, KEYS_NEEDED, RequestId, Timestamp, UserId, quorum, text, time::DAY_MS};
 use crate::web::{
     Answer, Shared, WebError,
     chip::{Chip, Tone},
-    extract::{ByTouch, Person, Posted},
+    extract::{ByTouch, MayNeedTouch, Person, Posted},
     format, frame,
     page::Frame,
     problems::Problems,
@@ -91,6 +91,15 @@ struct One {
     recovery: Option<String>,
     may_ask_recovery: bool,
     why: String,
+    /// Why they are to have other roles, or to be enabled, for whoever approves it.
+    roles_why: String,
+    enable_why: String,
+    /// What gives much is asked for, and others approve it.
+    takes_request: bool,
+    /// Enabling them is.
+    enabling_takes_request: bool,
+    /// The open request for more rights of theirs.
+    request: String,
     may_manage: bool,
     may_see_access: bool,
     choices: Choices,
@@ -104,6 +113,8 @@ struct Invite {
     problems: Problems,
     sign_in_name: String,
     choices: Choices,
+    why: String,
+    takes_request: bool,
 }
 
 fn may_manage(actor: &Actor) -> bool {
@@ -173,15 +184,19 @@ fn id_of(text: &str) -> Result<UserId, WebError> {
 
 /// One person.
 pub async fn show(State(app): Shared, person: Person, Path(id): Path<String>) -> Answer {
-    draw(&app, &person, &id_of(&id)?, None, Problems::none()).await
+    draw(&app, &person, &id_of(&id)?, Typed::default(), Problems::none()).await
 }
 
-async fn draw(app: &App, person: &Person, id: &UserId, ticked: Option<Vec<String>>, problems: Problems) -> Answer {
-    draw_with(app, person, id, (ticked, String::new()), problems).await
+/// What was typed on the page of a person.
+#[derive(Default)]
+struct Typed {
+    ticked: Option<Vec<String>>,
+    lost_why: String,
+    roles_why: String,
+    enable_why: String,
 }
 
-async fn draw_with(app: &App, person: &Person, id: &UserId, typed: (Option<Vec<String>>, String), problems: Problems) -> Answer {
-    let (ticked, typed_why) = typed;
+async fn draw(app: &App, person: &Person, id: &UserId, typed: Typed, problems: Problems) -> Answer {
     let user = app.people().user(id).ok_or(AppError::NotFound("person"))?;
     let keys = own_keys::keys(app, &person.actor, id).await?;
     let now = app.clock.now();
@@ -212,11 +227,16 @@ async fn draw_with(app: &App, person: &Person, id: &UserId, typed: (Option<Vec<S
         },
         may_ask_recovery: may_manage(&person.actor) && user.enabled && (user.password_hash.is_some() || has_come_in) && *id != person.user,
         recovery: app.recovery_book().open_of(id).map(|view| format!("/recoveries/{}", view.row.id)),
-        why: typed_why,
+        why: typed.lost_why,
+        roles_why: typed.roles_why,
+        enable_why: typed.enable_why,
+        takes_request: app.others_approve_rights().await?,
+        enabling_takes_request: !user.enabled && app.takes_request(id, true, &user.grants).await?,
+        request: app.roles_request_of(&person.actor, id).await?.map(|row| format!("/requests/{}", row.id)).unwrap_or_default(),
         may_manage: may_manage(&person.actor),
         sessions: if may_see_access { sessions::lines(app, person, id).await? } else { None },
         may_see_access,
-        choices: Choices::new(app, &ticked.unwrap_or_else(|| roles::ticked(&user.grants))),
+        choices: Choices::new(app, &typed.ticked.unwrap_or_else(|| roles::ticked(&user.grants))),
     };
     frame::page_with(status, &page)
 }
@@ -226,21 +246,44 @@ async fn draw_with(app: &App, person: &Person, id: &UserId, typed: (Option<Vec<S
 pub struct Ticked {
     #[serde(default)]
     grant: Vec<String>,
+    #[serde(default)]
+    roles_why: String,
 }
 
-/// Prepares a change of roles.
-pub async fn set_roles(State(app): Shared, person: Person, Path(id): Path<String>, Posted(ticked): Posted<Ticked>) -> Answer {
+/// Changes roles. What one admin gives is prepared and signed; what others approve is asked for, while a touch of a key counts.
+pub async fn set_roles(State(app): Shared, Path(id): Path<String>, form: MayNeedTouch<Ticked>) -> Answer {
     let id = id_of(&id)?;
     let user = app.people().user(&id).ok_or(AppError::NotFound("person"))?;
     let mut problems = Problems::none();
-    let grants = roles::read(&app, &ticked.grant, usize::from(!user.enabled), &mut problems);
+    let grants = roles::read(&app, &form.fields.grant, usize::from(!user.enabled), &mut problems);
+    let typed = Typed { ticked: Some(form.fields.grant.clone()), roles_why: form.fields.roles_why.clone(), ..Typed::default() };
     if !problems.is_empty() {
-        return draw(&app, &person, &id, Some(ticked.grant), problems).await;
+        return draw(&app, &form.person, &id, typed, problems).await;
     }
-    let kind = ActKind::Grants { user: id.clone(), grants };
-    match app.prepare_single(&person.actor, kind).await {
+    if app.takes_request(&id, user.enabled, &grants).await? {
+        let ByTouch(person, ticked) = match form.touched(&app).await {
+            Ok(touched) => touched,
+            Err(page) => return Ok(page),
+        };
+        let asked = app.ask_roles(&person.actor, &id, &grants, &ticked.roles_why).await;
+        return asked_for(&app, (&person, &id), asked, (typed, "roles_why")).await;
+    }
+    match app.prepare_single(&form.person.actor, ActKind::Grants { user: id.clone(), grants }).await {
         Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
-        Err(error) => draw(&app, &person, &id, Some(ticked.grant), Problems::of_error(error)?).await,
+        Err(error) => draw(&app, &form.person, &id, typed, Problems::of_error(error)?).await,
+    }
+}
+
+/// The page of what was asked for, or the form again with what is wrong; `field`: where its reason stands.
+async fn asked_for(
+    app: &App,
+    (person, id): (&Person, &UserId),
+    asked: Result<RequestId, AppError>,
+    (typed, field): (Typed, &'static str),
+) -> Answer {
+    match asked {
+        Ok(request) => Ok(frame::see(&format!("/requests/{request}"))),
+        Err(error) => draw(app, person, id, typed, Problems::of_error(error)?.renamed("why", field)).await,
     }
 }
 
@@ -250,7 +293,7 @@ pub async fn prepare_link(State(app): Shared, person: Person, Path(id): Path<Str
     app.people().user(&id).ok_or(AppError::NotFound("person"))?;
     match app.prepare_single(&person.actor, ActKind::InviteAgain { user: id.clone() }).await {
         Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
-        Err(error) => draw(&app, &person, &id, None, Problems::of_error(error)?).await,
+        Err(error) => draw(&app, &person, &id, Typed::default(), Problems::of_error(error)?).await,
     }
 }
 
@@ -267,7 +310,10 @@ pub async fn prepare_recovery(State(app): Shared, person: Person, Path(id): Path
     app.people().user(&id).ok_or(AppError::NotFound("person"))?;
     match app.prepare_recovery(&person.actor, &id, &lost.why).await {
         Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
-        Err(error) => draw_with(&app, &person, &id, (None, lost.why), Problems::of_error(error)?).await,
+        Err(error) => {
+            let typed = Typed { lost_why: lost.why, ..Typed::default() };
+            draw(&app, &person, &id, typed, Problems::of_error(error)?).await
+        }
     }
 }
 
@@ -276,16 +322,33 @@ pub async fn disable(State(app): Shared, Path(id): Path<String>, ByTouch(person,
     let id = id_of(&id)?;
     match app.disable(&person.actor, &id).await {
         Ok(()) => Ok(frame::see(&format!("/people/{id}"))),
-        Err(error) => draw(&app, &person, &id, None, Problems::of_error(error)?).await,
+        Err(error) => draw(&app, &person, &id, Typed::default(), Problems::of_error(error)?).await,
     }
 }
 
-/// Prepares giving them back.
-pub async fn enable(State(app): Shared, person: Person, Path(id): Path<String>, _: Posted<super::sign_in::Nothing>) -> Answer {
+/// Why somebody is to be enabled again, where others approve it.
+#[derive(Debug, serde::Deserialize)]
+pub struct Again {
+    #[serde(default)]
+    enable_why: String,
+}
+
+/// Gives them back: prepared and signed, or asked for where they hold what others approve.
+pub async fn enable(State(app): Shared, Path(id): Path<String>, form: MayNeedTouch<Again>) -> Answer {
     let id = id_of(&id)?;
-    match app.prepare_single(&person.actor, ActKind::Enable { user: id.clone() }).await {
+    let user = app.people().user(&id).ok_or(AppError::NotFound("person"))?;
+    if !user.enabled && app.takes_request(&id, true, &user.grants).await? {
+        let ByTouch(person, again) = match form.touched(&app).await {
+            Ok(touched) => touched,
+            Err(page) => return Ok(page),
+        };
+        let asked = app.ask_enabling(&person.actor, &id, &again.enable_why).await;
+        let typed = Typed { enable_why: again.enable_why, ..Typed::default() };
+        return asked_for(&app, (&person, &id), asked, (typed, "enable_why")).await;
+    }
+    match app.prepare_single(&form.person.actor, ActKind::Enable { user: id.clone() }).await {
         Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
-        Err(error) => draw(&app, &person, &id, None, Problems::of_error(error)?).await,
+        Err(error) => draw(&app, &form.person, &id, Typed::default(), Problems::of_error(error)?).await,
     }
 }
 
@@ -302,13 +365,17 @@ pub struct Invited {
     name: String,
     #[serde(default)]
     grant: Vec<String>,
+    // Why they are to have what others approve.
+    #[serde(default)]
+    why: String,
 }
 
 async fn draw_invite(app: &App, person: &Person, typed: Invited, problems: Problems) -> Answer {
     let mut frame = frame::of(app, &person.visitor, "Invite a person").await;
     frame.is_error = !problems.is_empty();
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    frame::page_with(status, &Invite { frame, problems, sign_in_name: typed.name, choices: Choices::new(app, &typed.grant) })
+    let (choices, takes_request) = (Choices::new(app, &typed.grant), app.others_approve_rights().await?);
+    frame::page_with(status, &Invite { frame, problems, sign_in_name: typed.name, choices, why: typed.why, takes_request })
 }
 
 /// Prepares an invitation.
@@ -323,7 +390,7 @@ pub async fn prepare_invite(State(app): Shared, person: Person, Posted(typed): P
     if !problems.is_empty() {
         return draw_invite(&app, &person, typed, problems).await;
     }
-    match app.prepare_single(&person.actor, ActKind::Invite { user: UserId::new(), name, grants }).await {
+    match app.prepare_invitation(&person.actor, name, grants, &typed.why).await {
         Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
         Err(error) => draw_invite(&app, &person, typed, Problems::of_error(error)?).await,
     }

@@ -169,9 +169,7 @@ impl Scene {
         let desk = test.app.create_team(&test.actor("admin"), "desk").await.unwrap().id;
         for (lead, team) in [("lead", "arb"), ("grid lead", "grid")] {
             let grants = [test.team(team), desk.clone()].map(|team| Grant { role: Role::Lead, team: Some(team) }).into();
-            let kind = ActKind::Grants { user: test.people[lead].id.clone(), grants };
-            let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
-            test.sign("admin", &act).await.unwrap();
+            test.give(&test.people[lead].id, grants).await;
         }
         for who in ["lead", "grid lead", "risk", "admin", "auditor"] {
             test.give_address(who, &format!("{}@people.example", who.replace(' ', "-"))).await;

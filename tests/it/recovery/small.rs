@@ -155,23 +155,21 @@ on_both!(an_admin_who_can_act_remains, |fresh: Fresh| async move {
     }
     assert!(why(shop.app.disable(&shop.actor(&shop.admin), &own).await).contains("an admin who can act"), "the day after included");
     shop.hand.forward_ms(25 * HOUR_MS);
-    shop.grants(&own, vec![shop.lead()]).await.unwrap();
+    shop.grants(&own, vec![Grant { role: Role::Operator, team: Some(shop.team.clone()) }]).await.unwrap();
 });
 
 on_both!(small_is_one_thing_enabled_people, |fresh: Fresh| async move {
     let shop = Shop::new(fresh).await;
-    let mut leads = Vec::new();
-    for name in ["one", "two"] {
-        leads.push(join(&shop.app, &shop.invite(name, vec![shop.lead()]).await, name).await);
-    }
+    let links = [shop.invite("one", vec![shop.lead()]).await, shop.invite("two", vec![shop.lead()]).await];
+    let leads = [join(&shop.app, &links[0], "one").await, join(&shop.app, &links[1], "two").await];
     let less = vec![Grant { role: Role::Operator, team: Some(shop.team.clone()) }];
     // Three people: the pair is allowed, and no policy keeps anybody's role.
     shop.app.prepare_single(&shop.actor(&shop.admin), ActKind::Grants { user: leads[0].id.clone(), grants: less.clone() }).await.unwrap();
-    let both = ActKind::Grants { user: shop.admin.id.clone(), grants: vec![admin(), shop.lead()] };
-    let pair = shop.app.prepare_single(&shop.actor(&shop.admin), both.clone()).await.unwrap();
+    let both = async || shop.app.ask_roles(&shop.actor(&shop.admin), &shop.admin.id, &[admin(), shop.lead()], "a small desk").await;
+    both().await.unwrap();
     // Four enabled, of whom three have keys: neither is.
     shop.invite("three", less.clone()).await;
-    assert!(why(shop.sign(&shop.admin, &pair).await).contains("admin holds no trading role"));
+    assert!(why(both().await).contains("admin holds no trading role"));
     let said = why(shop.grants(&leads[0].id, less).await);
     assert!(said.contains("too few people"), "{said}");
 });

@@ -9,6 +9,7 @@ mod flow;
 mod pages;
 mod policies;
 mod races;
+mod rights;
 mod two;
 
 use crate::harness::app::TestApp;

@@ -39,6 +39,7 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/holds/{id}/why", "why", &["markup", "nobody"], "a reason is free text"),
     ("/holds/{id}/release", "release_why", &["markup", "nobody"], "a reason is free text"),
     ("/sign-in/lost", "why", &["markup", "nobody"], "a reason is free text"),
+    ("/people/{id}/roles", "roles_why", &["markup", "nobody"], "a reason is free text"),
     ("/people/{id}/recover", "why", &["markup", "nobody"], "a reason is free text"),
     ("/agents/{id}/revoke", "why", &["markup", "nobody"], "a reason is free text"),
     ("/bots", "strategy", &["nobody"], "a strategy is a short name of the team's own"),

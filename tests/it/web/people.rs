@@ -23,12 +23,22 @@ async fn an_admin_invites_somebody_and_the_link_is_shown_once() {
     admin.post("/people/invite", &[("name", "Operator"), ("grant", "risk")]).await;
     assert!(admin.page.contains("Somebody has that name already"));
     let lead_of_arb = format!("lead:{}", test.team("arb"));
-    admin.post("/people/invite", &[("name", "sato"), ("grant", &lead_of_arb), ("grant", "risk")]).await;
+    let operator_of_arb = format!("operator:{}", test.team("arb"));
+    let wanted = [("name", "sato"), ("grant", lead_of_arb.as_str()), ("grant", operator_of_arb.as_str())];
+    admin.post("/people/invite", &wanted).await;
+    assert!(
+        admin.status == StatusCode::UNPROCESSABLE_ENTITY && admin.page.contains("Say why: whoever approves reads it"),
+        "{}",
+        admin.page
+    );
+    admin.post("/people/invite", &[wanted.as_slice(), &[("why", "she led the desk before")]].concat()).await;
     let act = admin.leads_to().to_owned();
     assert!(act.starts_with("/acts/"), "{}", admin.page);
     admin.get(&act).await;
-    assert!(admin.page.contains("Invite sato as lead of arb, risk"));
+    assert!(admin.page.contains("Invite sato as operator of arb"), "{}", admin.page);
+    assert!(admin.page.contains("Asked for, which others approve") && admin.page.contains("lead of arb"), "{}", admin.page);
     admin.touch(&test, "admin", &format!("{act}/sign")).await;
+    let request = format!("/requests/{}", admin.between("href=\"/requests/", "\"").unwrap());
     let link = admin.between(r#"<code class="command">"#, "</code>").unwrap();
     let path = link.strip_prefix(ORIGIN).unwrap().to_owned();
     assert!(path.starts_with("/welcome/andon_invite_"));
@@ -39,6 +49,61 @@ async fn an_admin_invites_somebody_and_the_link_is_shown_once() {
     assert_eq!(sato.leads_to(), "/welcome");
     admin.get("/people").await;
     assert!(admin.page.contains("sato") && admin.page.contains("Invited"));
+    let id = test.app.people().users().into_iter().find(|user| user.name == "sato").unwrap().id.clone();
+    assert!(!test.app.people().holds(&id, andon::domain::Role::Lead), "asked for is not given");
+    admin.get(&request).await;
+    assert!(admin.page.contains("More rights for sato") && admin.page.contains("Role lead in team arb"), "{}", admin.page);
+    admin.get(&format!("/people/{id}")).await;
+    assert!(admin.page.contains(&request) && admin.page.contains("More rights for sato are asked for"), "{}", admin.page);
+}
+
+#[tokio::test]
+async fn what_others_approve_is_asked_for_on_the_page_of_a_person_and_changed_on_the_requests() {
+    let test = site().await;
+    let id = test.people["operator"].id.clone();
+    let page = format!("/people/{id}");
+    let mut admin = Browser::signed_in(&test, "admin").await;
+    admin.get(&page).await;
+    assert!(admin.page.contains("Go on with the roles of 1 person"), "{}", admin.page);
+    let (lead, operator) = (format!("lead:{}", test.team("arb")), format!("operator:{}", test.team("arb")));
+    let wanted = [("grant", lead.as_str()), ("grant", operator.as_str())];
+    admin.post(&format!("{page}/roles"), &wanted).await;
+    assert!(admin.status == StatusCode::UNPROCESSABLE_ENTITY && admin.page.contains("href=\"#roles_why\""), "{}", admin.page);
+    assert!(admin.page.contains(&format!(r#"value="{lead}" checked"#)), "what was ticked stays ticked");
+    admin.post(&format!("{page}/roles"), &[wanted.as_slice(), &[("roles_why", "she knows the desk")]].concat()).await;
+    let request = admin.leads_to().to_owned();
+    assert!(request.starts_with("/requests/"), "{}", admin.page);
+    admin.get(&request).await;
+    assert!(admin.page.contains("More rights for operator") && admin.page.contains("Role lead in team arb"), "{}", admin.page);
+    assert!(admin.page.contains("nobody approves their own") && admin.page.contains(&page), "{}", admin.page);
+    admin.get(&format!("{request}/edit")).await;
+    assert!(admin.page.contains(&format!(r#"value="{lead}" checked"#)) && admin.page.contains("she knows the desk"), "{}", admin.page);
+    admin.post(&format!("{request}/edit"), &[("grant", lead.as_str()), ("why", "and nothing else")]).await;
+    assert_eq!(admin.leads_to(), request, "{}", admin.page);
+    admin.get(&request).await;
+    assert!(admin.page.contains("revision 2") && admin.page.contains("Role operator in team arb"), "{}", admin.page);
+    admin.post(&format!("{request}/edit"), &[("grant", operator.as_str()), ("why", "as it is")]).await;
+    assert!(admin.status == StatusCode::UNPROCESSABLE_ENTITY && admin.page.contains("nothing would change"), "{}", admin.page);
+    admin.get("/policies").await;
+    assert!(admin.page.contains("To approve more rights of a person"), "{}", admin.page);
+    let mut operator = Browser::signed_in(&test, "operator").await;
+    operator.get(&request).await;
+    assert!(operator.page.contains("nobody approves what they gain by"), "{}", operator.page);
+    let mut risk = Browser::signed_in(&test, "risk").await;
+    risk.get("/requests").await;
+    assert!(risk.page.contains("More rights for operator"), "{}", risk.page);
+
+    test.app.disable(&test.actor("admin"), &test.people["risk"].id).await.unwrap();
+    let page = format!("/people/{}", test.people["risk"].id);
+    admin.get(&page).await;
+    assert!(admin.page.contains("Ask to enable 1 person"), "{}", admin.page);
+    admin.post(&format!("{page}/enable"), &[]).await;
+    assert!(admin.status == StatusCode::UNPROCESSABLE_ENTITY && admin.page.contains("href=\"#enable_why\""), "{}", admin.page);
+    admin.post(&format!("{page}/enable"), &[("enable_why", "back from leave")]).await;
+    let request = admin.leads_to().to_owned();
+    admin.get(&request).await;
+    assert!(request.starts_with("/requests/") && admin.page.contains("Account"), "{}", admin.page);
+    test.log_is_good().await;
 }
 
 #[tokio::test]
@@ -47,15 +112,16 @@ async fn roles_change_by_a_signed_act_and_disabling_by_a_press() {
     let id = test.people["operator"].id.clone();
     let mut admin = Browser::signed_in(&test, "admin").await;
     admin.get(&format!("/people/{id}")).await;
-    let lead = format!("lead:{}", test.team("grid"));
-    admin.post(&format!("/people/{id}/roles"), &[("grant", &lead)]).await;
+    let other = format!("operator:{}", test.team("grid"));
+    admin.post(&format!("/people/{id}/roles"), &[("grant", &other)]).await;
     let act = admin.leads_to().to_owned();
-    assert!(test.app.people().holds(&id, andon::domain::Role::Operator), "prepared is not done");
+    let teams = || test.app.people().user(&id).unwrap().grants.iter().filter_map(|grant| grant.team.clone()).collect::<Vec<_>>();
+    assert_eq!(teams(), [test.team("arb")], "prepared is not done");
     admin.get(&act).await;
-    assert!(admin.page.contains("Roles now") && admin.page.contains("operator of arb") && admin.page.contains("to lead of grid"));
+    assert!(admin.page.contains("Roles now") && admin.page.contains("operator of arb") && admin.page.contains("to operator of grid"));
     admin.touch(&test, "admin", &format!("{act}/sign")).await;
     assert_eq!(admin.leads_to(), format!("/people/{id}"));
-    assert!(!test.app.people().holds(&id, andon::domain::Role::Operator));
+    assert_eq!(teams(), [test.team("grid")]);
     admin.get(&format!("/people/{id}")).await;
     admin.post(&format!("/people/{id}/disable"), &[]).await;
     assert!(!test.app.people().user(&id).unwrap().enabled);
@@ -142,7 +208,7 @@ async fn an_invitation_that_is_over_is_made_anew_and_the_one_before_opens_nothin
     let test = site().await;
     let mut admin = Browser::signed_in(&test, "admin").await;
     admin.get("/people/invite").await;
-    admin.post("/people/invite", &[("name", "sato"), ("grant", "risk")]).await;
+    admin.post("/people/invite", &[("name", "sato"), ("grant", "auditor")]).await;
     let act = admin.leads_to().to_owned();
     admin.get(&act).await;
     admin.touch(&test, "admin", &format!("{act}/sign")).await;

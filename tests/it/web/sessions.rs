@@ -7,8 +7,8 @@ use crate::harness::{
     tables::Tables,
 };
 use andon::{
-    app::{App, Parts, acts::Outcome, sessions::Ended},
-    domain::{ActKind, BootClock, Grant, Role},
+    app::{App, Parts, sessions::Ended},
+    domain::{BootClock, Grant, Role},
     fleet::Spool,
     web::session::IDLE_MS,
 };
@@ -246,9 +246,7 @@ on_both!(a_key_wakes_a_session_under_another_id_and_open_pages_still_press, |fre
 
 /// Sets somebody's roles as the admin.
 pub(super) async fn set_roles(test: &TestApp, who: &str, grants: Vec<Grant>) {
-    let kind = ActKind::Grants { user: test.people[who].id.clone(), grants };
-    let act = test.app.prepare_single(&test.actor("admin"), kind).await.unwrap();
-    assert!(matches!(test.sign("admin", &act).await.unwrap(), Outcome::Done(_)));
+    test.give(&test.people[who].id, grants).await;
 }
 
 on_both!(other_rights_are_another_id_and_count_from_the_next_request_on, |fresh: Fresh| async move {

@@ -37,9 +37,7 @@ async fn told(test: &TestApp, who: &str, kind: NoticeKind) -> usize {
 }
 
 async fn change(test: &TestApp, who: &str, grants: Vec<Grant>) {
-    let act = ActKind::Grants { user: test.people[who].id.clone(), grants };
-    let act = test.app.prepare_single(&test.actor("admin"), act).await.unwrap();
-    test.sign("admin", &act).await.unwrap();
+    test.give(&test.people[who].id, grants).await;
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ const ASKS: [&str; 32] = [
     "/limits/ask",
     "/me/keys/{id}/name",
     "/people/{id}/disable",
+    "/people/{id}/roles",
     "/people/{id}/sessions/end",
     "/policies",
     "/recoveries/{id}/withdraw",

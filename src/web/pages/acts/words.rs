@@ -194,7 +194,10 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         ActKind::AgentConfirm { agent, bot, .. } => vec![("Agent", agent.to_string()), ("Bot", bot.to_string())],
         ActKind::AgentRevoke { agent, bot, why } => vec![("Reason", why.clone()), ("Agent", agent.to_string()), ("Bot", bot.to_string())],
         ActKind::Invite { user, name, grants } => {
-            vec![("Signs in as", name.clone()), ("Roles", roles(app, grants)), ("Person", user.to_string())]
+            let wanted = act.detail.wanted.as_ref().map(|wanted| ("Asked for, which others approve", roles(app, &wanted.grants)));
+            let mut facts = vec![("Signs in as", name.clone()), ("Roles", roles(app, grants)), ("Person", user.to_string())];
+            facts.extend(wanted);
+            facts
         }
         ActKind::InviteAgain { user } => vec![("Person", user.to_string())],
         ActKind::Grants { user, .. } => {
@@ -224,7 +227,7 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         // The address itself is shown to whoever signs, and to nobody else.
         ActKind::MailAddress { address, .. } => address.iter().map(|digest| ("Salted digest of the address", digest.clone())).collect(),
         ActKind::Recover { .. } => recover_facts(app, &act.act.kind),
-        ActKind::RequestApprove { request, revision, digest, content } => request_facts((request, *revision), digest, content),
+        ActKind::RequestApprove { request, revision, digest, content } => request_facts(app, (request, *revision), digest, content),
         ActKind::Drill { bot, control } => vec![("Bot", bot.to_string()), ("Must go on", control.to_string())],
         ActKind::StopDeviceLink { user, name } => vec![("Phone", name.clone()), ("Person", user.to_string())],
         ActKind::TokenCreate { .. } | ActKind::StopDevices { .. } => Vec::new(),
@@ -374,9 +377,9 @@ fn asked(app: &App, content: &str) -> String {
 }
 
 /// The difference that the signed content makes, line by line.
-fn request_facts((request, revision): (&RequestId, i64), digest: &str, content: &str) -> Vec<(&'static str, String)> {
+fn request_facts(app: &App, (request, revision): (&RequestId, i64), digest: &str, content: &str) -> Vec<(&'static str, String)> {
     let document: Option<Document> = serde_json::from_str(content).ok();
-    let lines = document.map(|document| document.content.lines()).unwrap_or_default();
+    let lines = document.map(|document| document.content.lines_with(&|id| team_name(app, id))).unwrap_or_default();
     let line = |line: Line| {
         let raises = if line.raises { " (raises)" } else { "" };
         ("Change", format!("{}: now {}, after {}{raises}", line.setting, line.now, line.after))

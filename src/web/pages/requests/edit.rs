@@ -2,7 +2,7 @@
 
 use super::{
     ask::{self, Form},
-    assign, id_of,
+    assign, id_of, roles,
 };
 use crate::app::{App, AppError, requests::RequestView};
 use crate::domain::{
@@ -41,6 +41,7 @@ fn typed_of(view: &RequestView) -> Typed {
         Content::Policy { after, .. } => policies::typed_of(after),
         Content::Override { .. } => return Vec::new(),
         Content::Assign { after, .. } => vec![("subaccount".to_owned(), after.name.clone())],
+        Content::Roles { after, .. } => roles::typed_of(&after.grants),
     };
     typed.push(("why".to_owned(), view.why().to_owned()));
     typed
@@ -59,6 +60,7 @@ async fn draw(app: &App, person: &Person, view: &RequestView, (typed, problems):
             let bot = app.bot(&person.actor, bot)?.bot;
             assign::draw(app, person, &bot, (Some(action), typed, problems)).await
         }
+        Content::Roles { user, name, .. } => roles::draw(app, person, (user, name, action), (typed, problems)).await,
         Content::Policy { about, .. } => policies::draw_edit(app, person, (*about, action), (typed, problems, status)).await,
     }
 }
@@ -80,6 +82,10 @@ pub async fn revise(State(app): Shared, Named(id): Named, ByTouch(person, typed)
         Content::Policy { .. } => match policies::rule_of(&typed) {
             Ok(rule) => app.revise_policy(&person.actor, &view.row.id, rule, &why).await,
             Err(invalid) => Err(invalid.into()),
+        },
+        Content::Roles { user, .. } => match roles::wanted(&app, user, &typed) {
+            Ok(grants) => app.revise_roles(&person.actor, &view.row.id, &grants, &why).await,
+            Err(problems) => return draw(&app, &person, &view, (typed, problems)).await,
         },
         Content::Assign { .. } => match assign::wanted(&app, &typed) {
             Ok(to) => app.revise_assign(&person.actor, &view.row.id, &to, &why).await,

@@ -5,6 +5,7 @@ pub mod ask;
 pub mod assign;
 pub mod decide;
 pub mod edit;
+mod roles;
 pub mod show;
 
 use super::acts::{seats, words};
@@ -248,5 +249,6 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
     all.extend(show::samples());
     all.extend(ask::samples());
     all.extend(assign::samples());
+    all.extend(roles::samples());
     all
 }

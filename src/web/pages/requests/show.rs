@@ -8,7 +8,7 @@ use crate::app::{
 };
 use crate::authz::{self, Action};
 use crate::domain::{
-    RequestId, RequestState, Timestamp,
+    RequestId, RequestKind, RequestState, Timestamp,
     approval::seat_words,
     request::{ALONE_MS, Document, Line, Seat as RuleSeat},
 };
@@ -93,6 +93,8 @@ pub(super) struct One {
     pub(super) is_alone: bool,
     pub(super) alone_min: i64,
     pub(super) may: May,
+    /// Whom it is for.
+    pub(super) person: Option<(String, String)>,
     pub(super) bot: Option<(String, String)>,
     pub(super) reported: Option<Reported>,
     pub(super) happened: Vec<Happened>,
@@ -140,7 +142,7 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
         why: view.why().to_owned(),
         digest: view.case.request.digest.clone(),
         content: newest.map(|one| one.content.clone()).unwrap_or_default(),
-        lines: view.content().lines(),
+        lines: view.content().lines_with(&|id| app.people().team_name(id).unwrap_or_else(|| id.to_string())),
         is_open,
         until: is_open.then(|| view.case.execute_until(moment.rule).unwrap_or_else(|| view.case.pending_until())),
         ready_at: view.case.ready_at(moment.rule).filter(|_| is_approved),
@@ -153,6 +155,7 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
         is_alone: company.is_alone,
         alone_min: ALONE_MS / 60_000,
         may,
+        person: view.content().beneficiary().map(|id| (app.people().who(id), format!("/people/{id}"))),
         bot: row.as_ref().map(|row| (row.bot.name.clone(), format!("/bots/{}", row.bot.id))),
         reported: row.as_ref().map(|row| bots::reported(app, row, frame.now)),
         happened: happened(app, &view),
@@ -183,7 +186,7 @@ fn may(person: &Person, view: &RequestView, company: &Company, is_stale: bool) -
         deny: checks(Action::VoteRequest) && view.case.can_deny(&person.user, &moment).is_ok(),
         take_back: is_before && has_voted && checks(Action::VoteRequest),
         withdraw: is_own && is_before && checks(Action::DiscussRequest),
-        edit: is_own && is_before && checks(Action::AskRequest) && !matches!(view.content(), super::Content::Override { .. }),
+        edit: is_own && is_before && checks(asks_with(view.row.kind)) && !matches!(view.content(), super::Content::Override { .. }),
         comment: checks(Action::DiscussRequest),
     };
     let obstacle = match can {
@@ -211,10 +214,17 @@ fn revisions(app: &App, view: &RequestView) -> Vec<Revision> {
         at: row.made_at,
         why: row.why.clone(),
         digest: row.digest.clone(),
-        lines: serde_json::from_str::<Document>(&row.content).ok().map(|document| document.content.lines()),
+        lines: serde_json::from_str::<Document>(&row.content)
+            .ok()
+            .map(|document| document.content.lines_with(&|id| app.people().team_name(id).unwrap_or_else(|| id.to_string()))),
         votes: view.votes.iter().filter(|vote| vote.revision == row.revision).flat_map(|vote| voted(app, vote)).collect(),
     };
     view.revisions.iter().rev().map(one).collect()
+}
+
+/// What whoever changes a request of a kind may do.
+fn asks_with(kind: RequestKind) -> Action {
+    if kind == RequestKind::Roles { Action::ManagePeople } else { Action::AskRequest }
 }
 
 fn happened(app: &App, view: &RequestView) -> Vec<Happened> {
@@ -288,6 +298,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             is_alone: false,
             alone_min: 5,
             may,
+            person: (!is_open).then(|| ("M. Okafor".to_owned(), "/people/7".to_owned())),
             bot: Some(("grid-07".to_owned(), "/bots/7".to_owned())),
             reported: None,
             happened: vec![Happened { at: samples::now(), words: "L. Sato asked. Why not".to_owned(), from: "SHA-256 5f".to_owned() }],

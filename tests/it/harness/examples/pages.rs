@@ -192,7 +192,7 @@ impl Scene {
             }
             "/people/{id}/roles" => {
                 let grant = format!("lead:{}", self.of(whose).team);
-                Ask::form(format!("/people/{}/roles", self.of(whose).member), &[("grant", &grant)])
+                Ask::form(format!("/people/{}/roles", self.of(whose).member), &[("grant", &grant), ("roles_why", "she knows the desk")])
             }
             "/people/{id}/link" => Ask::form(format!("/people/{}/link", self.invited().await), &[]),
             "/people/{id}/sessions/end" => {

@@ -17,7 +17,7 @@ use serde::Serialize;
 pub struct RequestShape {
     /// Its id.
     id: String,
-    /// `limits`, `policy`, `override` or `assign`.
+    /// `limits`, `policy`, `override`, `assign` or `roles`.
     kind: &'static str,
     /// What it is about: a bot's id, a level of limits, a bot's id and a symbol, or the kind whose policy it is.
     target: String,
@@ -205,7 +205,11 @@ fn revision(app: &App, row: &RevisionRow) -> RevisionShape {
         digest: row.digest.clone(),
         made_at: row.made_at.rfc3339(),
         content: row.content.clone(),
-        changes: changes(document.map(|document| document.content.lines()).unwrap_or_default()),
+        changes: changes(
+            document
+                .map(|document| document.content.lines_with(&|id| app.people().team_name(id).unwrap_or_else(|| id.to_string())))
+                .unwrap_or_default(),
+        ),
     }
 }
 
@@ -222,7 +226,7 @@ pub fn whole(app: &App, view: &RequestView, (comments, obstacle): (Vec<CommentRo
         why: view.why().to_owned(),
         content: newest.map(|one| one.content.clone()).unwrap_or_default(),
         digest: view.case.request.digest.clone(),
-        changes: changes(view.content().lines()),
+        changes: changes(view.content().lines_with(&|id| app.people().team_name(id).unwrap_or_else(|| id.to_string()))),
         seats: seats(quorum.seats),
         seats_now: quorum.seats_now.map(seats),
         eligible: view.case.eligible(&moment).iter().map(|voter| voter.id.to_string()).collect(),
