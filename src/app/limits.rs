@@ -373,7 +373,7 @@ impl App {
         let mut act = self.begin(permit, Lane::Normal).await?;
         let epoch = act.epoch().await?;
         let events = self.halve_in(&mut act, epoch, (id, seen)).await?;
-        self.commit_all(act, events).await
+        act.commit_several(events).await
     }
 
     /// One bot's, within a transaction that has its epoch. A conflict has written nothing.

@@ -8,8 +8,8 @@ use crate::storage::{self, Lane};
 use std::sync::Weak;
 use tokio::sync::{mpsc, oneshot};
 
-/// At most this many in one transaction, so that it stays short.
-const BATCH: usize = 200;
+/// At most this many in one transaction, so that it stays short: a stop may wait for it.
+const BATCH: usize = 64;
 
 /// A bot, the version that its agent holds, and who waits until that is recorded.
 pub(crate) type Taken = (BotId, i64, oneshot::Sender<()>);
@@ -29,14 +29,11 @@ impl App {
     async fn record_limits_taken(&self, batch: &[Taken]) -> Result<(), AppError> {
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
         let epoch = act.epoch().await?;
-        let mut events = Vec::with_capacity(batch.len());
-        for (bot, version, _) in batch {
-            let waits = storage::bots::bot_by_id(act.tx(), bot).await?.is_some_and(|bot| bot.limits_waiting);
-            if waits && storage::bots::bot_limits_taken(act.tx(), bot, *version, epoch).await? {
-                events.push(Event::LimitsTaken { bot: bot.clone(), version: *version });
-            }
-        }
-        self.commit_all(act, events).await
+        let said: Vec<(&BotId, i64)> = batch.iter().map(|(bot, version, _)| (bot, *version)).collect();
+        let taken = storage::bots::bot_limits_taken(act.tx(), &said, epoch).await?;
+        let version = |bot: &BotId| said.iter().find(|(one, _)| *one == bot).map_or(0, |(_, version)| *version);
+        let events: Vec<Event> = taken.into_iter().map(|bot| Event::LimitsTaken { version: version(&bot), bot }).collect();
+        act.commit_several(events).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! People and teams as every request needs them: in memory, so that a dead database does not take away who may stop. Disabling and roles.
 
-use super::{App, AppError, tx::Act};
+use super::{App, AppError, rights::note_approver, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{Audience, Grant, KEYS_NEEDED, KeyCount, Notice, NoticeKind, Role, TeamId, UserId};
@@ -189,6 +189,8 @@ impl App {
         let permit = authz::check(actor, Action::ManagePeople, &Resource::Installation)?;
         let mut act = self.begin(permit, Lane::Normal).await?;
         storage::users::user_by_id(act.tx(), id).await?.ok_or(AppError::NotFound("person"))?;
+        // Whoever goes could approve more rights until now: that is remembered.
+        note_approver(&mut act).await?;
         storage::users::user_set_enabled(act.tx(), id, false).await?;
         self.an_admin_remains(&mut act).await?;
         self.tell_of_gaps(&mut act, id).await?;

@@ -35,8 +35,15 @@ impl App {
         let forced = forced.map(reason).transpose()?;
         let mut open = self.begin(permit, Lane::Normal).await?;
         let row = storage::users::user_by_name(open.tx(), name.trim()).await?.ok_or(AppError::NotFound("person of that name"))?;
+        // Where nobody is left who could approve that somebody is enabled, the host does that as well, loudly.
+        if !row.enabled && forced.is_none() {
+            let why = format!("{} is disabled; an admin enables people. To go past that, say why: --force-with-reason", row.display_name);
+            return Err(AppError::conflict(why));
+        }
         if !row.enabled {
-            return Err(AppError::conflict(format!("{} is disabled; an admin enables people", row.display_name)));
+            storage::users::user_set_enabled(open.tx(), &row.id, true).await?;
+            open.changes_books();
+            open.record_stop(Event::UserEnabled { user: row.id.clone(), signed: None, request: None }).await?;
         }
         let (person, members) = (party(&row), self.members_in(open.tx()).await?);
         let could_approve = recovery::eligible(&person, Some(&row.id), &members).len();

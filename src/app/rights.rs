@@ -7,7 +7,7 @@ use super::{
     acts::{ActView, Detail},
     own_keys,
     people::{User, key_counts},
-    recoveries::party,
+    recoveries::{freeze_of, party},
     requests::{
         RequestView,
         ask::{Asked, WHY, reason},
@@ -118,6 +118,11 @@ impl App {
                 let after = Held { enabled: true, ..now.clone() };
                 (now, after)
             }
+            // Whoever has the new link is them: it gives what they hold, as if it were given now.
+            ActKind::InviteAgain { user } => {
+                let after = held(&person(conn, user).await?);
+                (Held::new(true, &[]), after)
+            }
             _ => return Ok(()),
         };
         if !Alone::of(conn).await?.is_exceeded(&now, &after) {
@@ -126,6 +131,10 @@ impl App {
         let why = match kind {
             ActKind::Invite { .. } => {
                 "these roles are given by a request that somebody else approves: invite them on the page Invite a person, which asks for it"
+            }
+            ActKind::InviteAgain { .. } => {
+                "they hold roles that somebody else approves, and whoever has the new link would be them: take those roles away first, and ask for \
+                 them again once they have come in"
             }
             ActKind::Enable { .. } => {
                 "whoever holds these roles is enabled by a request that somebody else approves: ask for it on the person's page"
@@ -238,6 +247,12 @@ impl App {
     pub(crate) async fn stale_rights(&self, conn: &mut Conn, user: &UserId, now: &Held) -> Result<Option<String>, AppError> {
         let Some(row) = storage::users::user_by_id(conn, user).await? else { return Ok(Some("they are gone".to_owned())) };
         let is_so = held(&row) == *now;
+        // Whoever has their new keys may be somebody else than was approved.
+        let is_recovered = storage::recoveries::recovery_open_of(conn, user).await?.is_some()
+            || freeze_of(self.recent_recoveries(conn).await?.iter(), user, self.clock.now()).is_some();
+        if is_recovered {
+            return Ok(Some("their account is being recovered, or was a moment ago; ask again when that is over".to_owned()));
+        }
         let changed = "what they hold, or whether they are enabled, has changed since it was asked; ask again over what it is now";
         Ok((!is_so).then(|| changed.to_owned()))
     }
@@ -257,6 +272,10 @@ impl App {
         match self.check_held(act.tx(), &after.grants, usize::from(!row.enabled)).await {
             Err(AppError::NotFound(_)) => return Ok(Err(Undone::Failed("one of the teams is gone".to_owned()))),
             other => other?,
+        }
+        if storage::credentials::credential_of_user(act.tx(), user).await?.len() < KEYS_NEEDED {
+            let why = "they have not come in with two security keys yet; ask again when they have".to_owned();
+            return Ok(Err(Undone::Failed(why)));
         }
         let request = Some(view.row.id.clone());
         let by = self.people().who(&view.row.requester);

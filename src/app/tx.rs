@@ -88,13 +88,17 @@ impl Act<'_> {
     /// `Frozen`, with the transaction as it was; when the log cannot take it.
     pub async fn record(&mut self, event: Event) -> Result<i64, AppError> {
         self.app.log.gate().check().map_err(|_| self.app.frozen_error())?;
-        self.weighty |= event.signed().is_some();
-        let record = Record { actor: self.permit.actor().into(), ts: self.now, happened_at: None, node: self.app.node.clone(), event };
-        let canonical = Canonical::new(&record).map_err(AppError::internal)?;
+        let canonical = self.canonical(event)?;
         match storage::audit::audit_append(&mut self.tx, &canonical).await {
             Err(storage::Error::Frozen) => Err(self.app.frozen_error()),
             other => Ok(other?),
         }
+    }
+
+    fn canonical(&mut self, event: Event) -> Result<Canonical, AppError> {
+        self.weighty |= event.signed().is_some();
+        let record = Record { actor: self.permit.actor().into(), ts: self.now, happened_at: None, node: self.app.node.clone(), event };
+        Canonical::new(&record).map_err(AppError::internal)
     }
 
     /// The same for what only stops: when the log refuses, frozen or not, the act goes on without its entry (ruling C5). None: there is none
@@ -146,6 +150,23 @@ impl Act<'_> {
         let seq = self.record(event).await?;
         self.finish().await?;
         Ok(seq)
+    }
+
+    /// Appends several entries in their order, by as many statements as one, and commits. Without any nothing is committed.
+    ///
+    /// # Errors
+    /// When database or log did not take them: nothing happened.
+    pub(crate) async fn commit_several(mut self, events: Vec<Event>) -> Result<(), AppError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.app.log.gate().check().map_err(|_| self.app.frozen_error())?;
+        let entries = events.into_iter().map(|event| self.canonical(event)).collect::<Result<Vec<_>, _>>()?;
+        match storage::audit::audit_append_all(&mut self.tx, &entries).await {
+            Err(storage::Error::Frozen) => return Err(self.app.frozen_error()),
+            other => other?,
+        };
+        self.finish().await
     }
 
     /// Commits entries recorded before. There must have been one.

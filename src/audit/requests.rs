@@ -38,6 +38,13 @@ impl Requests {
         if known.is_over { Err("the request had ended before".into()) } else { Ok(known) }
     }
 
+    fn end_keys(&mut self, has_ended: impl Fn(&CredentialId) -> bool) {
+        for known in self.0.values_mut().filter(|known| !known.is_over) {
+            known.approved.retain(|_, key| !key.as_ref().is_some_and(&has_ended));
+            known.is_alone &= known.approved.keys().any(|one| known.authors.contains(one));
+        }
+    }
+
     /// Takes the next entry.
     ///
     /// # Errors
@@ -76,17 +83,15 @@ impl Requests {
             }
             // What was approved with it counts no more.
             Event::CredentialRemoved { credential, .. } | Event::CredentialSuspended { credential, .. } => {
-                for known in self.0.values_mut().filter(|known| !known.is_over) {
-                    known.approved.retain(|_, key| key.as_ref() != Some(credential));
-                    known.is_alone &= known.approved.keys().any(|one| known.authors.contains(one));
-                }
+                self.end_keys(|key| key == credential);
                 Ok(())
             }
-            Event::RequestApprovalTakenBack { request, user, .. } => {
-                let known = self.known(request)?;
-                known.approved.remove(user);
-                // Of whoever is alone it was the one signature.
-                known.is_alone &= !known.authors.contains(user);
+            Event::RecoveryKeysRemoved { credentials, .. } => {
+                self.end_keys(|key| credentials.contains(key));
+                Ok(())
+            }
+            Event::RpIdChanged { .. } => {
+                self.end_keys(|_| true);
                 Ok(())
             }
             Event::RequestDenied { request, .. } | Event::RequestWithdrawn { request } | Event::RequestEnded { request, .. } => {

@@ -357,6 +357,7 @@ impl Case {
         }
         let waited = moment.now.ms_since(self.request.revised_at);
         match () {
+            () if self.request.beneficiary.as_ref() == Some(&voter.id) => Err(WhyNot::Beneficiary),
             () if self.votes_now().any(|vote| vote.is_alone) => Err(WhyNot::Voted),
             () if waited < ALONE_MS => Err(WhyNot::TooSoon((ALONE_MS - waited + 999) / 1_000)),
             () => Ok(()),

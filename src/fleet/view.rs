@@ -76,6 +76,11 @@ impl View {
     }
 
     fn take_hold(&mut self, hold: Arc<Hold>) {
+        // Agents know it by a higher number than it was recorded under after all: until the merge has raised the counter to that, that one stands.
+        let is_ahead = |twin: &Arc<Hold>| twin.id == hold.id && twin.late && !hold.late && twin.epoch > hold.epoch;
+        if hold.is_open() && self.unrecorded.iter().any(is_ahead) {
+            return;
+        }
         Arc::make_mut(&mut self.scope_marks).add(&hold);
         Arc::make_mut(&mut self.hold_marks).entry(hold.id.clone()).or_default().add(&hold);
         let open = Arc::make_mut(&mut self.open);

@@ -11,7 +11,8 @@ statements! {
     BY_ID = "SELECT id, kind, body, digest, detail, made_by, made_at, not_after, signers_needed, state, closed_at, outcome FROM act WHERE id = $1";
     OPEN = "SELECT id, kind, body, digest, detail, made_by, made_at, not_after, signers_needed, state, closed_at, outcome FROM act WHERE state = 'open' AND not_after > $1 ORDER BY made_at DESC LIMIT 200";
     RECENT = "SELECT id, kind, body, digest, detail, made_by, made_at, not_after, signers_needed, state, closed_at, outcome FROM act WHERE NOT (state = 'open' AND not_after > $1) ORDER BY made_at DESC LIMIT $2";
-    SIGNED_LATE = "SELECT id, kind, body, digest, detail, made_by, made_at, not_after, signers_needed, state, closed_at, outcome FROM act WHERE state = 'open' AND signers_needed > 1 AND not_after < $1 AND EXISTS (SELECT 1 FROM act_signature s WHERE s.act_id = act.id) ORDER BY made_at LIMIT 50";
+    HALF_SIGNED = "SELECT id, kind, body, digest, detail, made_by, made_at, not_after, signers_needed, state, closed_at, outcome FROM act WHERE state = 'open' AND signers_needed > 1 AND EXISTS (SELECT 1 FROM act_signature s WHERE s.act_id = act.id) ORDER BY made_at LIMIT 200";
+    SIGNATURES_OPEN = "SELECT s.act_id, s.n, s.user_id, s.credential_id, s.authenticator_data, s.client_data, s.signature, s.at, s.alone FROM act_signature s JOIN act a ON a.id = s.act_id WHERE a.state = 'open' ORDER BY s.act_id, s.n";
     CLOSE = "UPDATE act SET state = $2, closed_at = $3, outcome = $4 WHERE id = $1 AND state = 'open'";
     WITHDRAW_OF = "UPDATE act SET state = 'withdrawn', closed_at = $2, outcome = $3 WHERE state = 'open' AND (made_by = $1 OR EXISTS (SELECT 1 FROM act_signature s WHERE s.act_id = act.id AND s.user_id = $1))";
     SIGN = "INSERT INTO act_signature (act_id, n, user_id, credential_id, authenticator_data, client_data, signature, at, alone) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -116,12 +117,20 @@ pub async fn act_recent(conn: &mut Conn, now: Timestamp, most: i64) -> Result<Ve
     Ok(on!(conn, |c| sqlx::query_as(RECENT).bind(now).bind(most).fetch_all(c).await)?)
 }
 
-/// Acts that somebody signed and whose time is over at a moment, at most 50, oldest first.
+/// Open acts of two people that somebody signed, at most 200, oldest first; those among them whose time is over.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn act_signed_late(conn: &mut Conn, now: Timestamp) -> Result<Vec<StoredAct>> {
-    Ok(on!(conn, |c| sqlx::query_as(SIGNED_LATE).bind(now).fetch_all(c).await)?)
+pub async fn act_half_signed(conn: &mut Conn) -> Result<Vec<StoredAct>> {
+    Ok(on!(conn, |c| sqlx::query_as(HALF_SIGNED).fetch_all(c).await)?)
+}
+
+/// The signatures of all open acts, those of each in order.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn act_signatures_open(conn: &mut Conn) -> Result<Vec<StoredSignature>> {
+    Ok(on!(conn, |c| sqlx::query_as(SIGNATURES_OPEN).fetch_all(c).await)?)
 }
 
 /// Closes an act; false when it was closed already.

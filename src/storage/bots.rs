@@ -19,7 +19,6 @@ statements! {
     STOP_INSERT = "INSERT INTO bot_stop (id, bot_id, epoch, kind, why, at) VALUES ($1, $2, $3, $4, $5, $6)";
     LIMITS = "UPDATE bot SET limits_version = $2, limits = $3, limits_waiting = $4, limits_at = $5, fact_epoch = $6 WHERE id = $1";
     LIMITS_INSERT = "INSERT INTO bot_limits (bot_id, version, epoch, limits, why, set_by, set_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    LIMITS_TAKEN = "UPDATE bot SET limits_waiting = $3, fact_epoch = $4 WHERE id = $1 AND limits_version = $2";
     LIMITS_AT = "SELECT * FROM bot_limits WHERE bot_id = $1 AND set_at <= $2 ORDER BY version DESC LIMIT 1";
     LEASE = "UPDATE bot SET stale_after_ms = $2, lapse_after_ms = $3 WHERE id = $1";
     LIMITS_OF = "SELECT * FROM bot_limits WHERE bot_id = $1 ORDER BY version DESC LIMIT 100";
@@ -278,20 +277,22 @@ pub async fn bot_set_limits(tx: &mut WriteTx, row: &LimitsRow, waits: bool) -> R
     Ok(())
 }
 
-/// Notes that the agent has taken over this version; false when it is not the one that counts any more.
+/// Notes that agents have taken over these versions; answers with the bots of whom that was waited for and whose version is still the one that counts.
+/// By one statement.
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn bot_limits_taken(tx: &mut WriteTx, bot: &BotId, version: i64, epoch: Epoch) -> Result<bool> {
-    let rows = on!(&mut **tx, |c| sqlx::query(LIMITS_TAKEN)
-        .bind(bot)
-        .bind(version)
-        .bind(false)
-        .bind(epoch)
-        .execute(c)
-        .await
-        .map(|r| r.rows_affected()))?;
-    Ok(rows == 1)
+pub async fn bot_limits_taken(tx: &mut WriteTx, taken: &[(&BotId, i64)], epoch: Epoch) -> Result<Vec<BotId>> {
+    Ok(on!(&mut **tx, |c| {
+        let mut query = sqlx::QueryBuilder::new("UPDATE bot SET limits_waiting = ");
+        query.push_bind(false).push(", fact_epoch = ").push_bind(epoch).push(" WHERE limits_waiting = ").push_bind(true);
+        query.push(" AND (id, limits_version) IN (");
+        query.push_values(taken, |mut row, (bot, version)| {
+            row.push_bind(*bot).push_bind(*version);
+        });
+        query.push(") RETURNING id");
+        query.build_query_scalar().persistent(taken.len() == 1).fetch_all(c).await
+    })?)
 }
 
 /// Writes the two times of a bot's lease, which are among its limits.

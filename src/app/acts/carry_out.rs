@@ -307,7 +307,9 @@ impl App {
         let event = Event::UserInvited { user: user.clone(), name: name.to_owned(), grants: grants.to_vec(), signed: signed_act(act)? };
         let mut effect = self.new_link(open, user, event).await?;
         if let Some(wanted) = &act.detail.wanted {
-            let (request, asked) = self.ask_for_invited(open, (&act.stored.made_by, user), wanted).await?;
+            // Who signs asks, whoever prepared it: that is whom the log names.
+            let by = act.signatures.last().map_or(&act.stored.made_by, |signature| &signature.user_id).clone();
+            let (request, asked) = self.ask_for_invited(open, (&by, user), wanted).await?;
             open.record(std::mem::replace(&mut effect.event, asked)).await?;
             if let Outcome::Secret { next, .. } = &mut effect.outcome {
                 *next = format!("/requests/{request}");

@@ -1,12 +1,12 @@
 //! Acts that take two people, beside their signatures: whom they wait for is told, whoever could sign can deny them, whoever asked or signed can
 //! take them back, and what nobody signed in time is said to be over.
 
-use super::ActView;
+use super::{ActView, views};
 use crate::app::{App, AppError, requests::ask::reason, tx::Act as Open};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Permit, Resource};
-use crate::domain::{ActEnd, ActId, ActKind, Audience, Notice, NoticeKind, UserId};
-use crate::storage::{self, Lane};
+use crate::domain::{ActEnd, ActId, ActKind, Audience, HoldId, Notice, NoticeKind, UserId};
+use crate::storage::{self, Lane, acts::StoredSignature};
 
 impl App {
     /// Checks that a person may deny an act: one that takes two people, that is not theirs, and that they could sign.
@@ -62,22 +62,21 @@ impl App {
         self.end_act(open, &act, (ActEnd::Withdrawn, &format!("taken back by {by}"))).await
     }
 
-    /// Says of acts that somebody signed, and nobody in time after them, that they are over.
+    /// Ends acts that somebody signed and that can come to nothing any more: nobody signed them in time after that, what they were to release is
+    /// released, or whoever signed first may do nothing now.
     ///
     /// # Errors
     /// When the database is gone: the next round goes on.
     pub async fn tend_acts(&self) -> Result<(), AppError> {
-        let mut all = Vec::new();
-        {
+        let half_signed = {
             let mut tx = self.db.read().await?;
-            for stored in storage::acts::act_signed_late(&mut tx, self.clock.now()).await? {
-                let signatures = storage::acts::act_signatures(&mut tx, &stored.id).await?;
-                all.push(ActView::of(stored, signatures)?);
-            }
-        }
-        for act in all {
+            let signatures = storage::acts::act_signatures_open(&mut tx).await?;
+            views(storage::acts::act_half_signed(&mut tx).await?, signatures)
+        };
+        for act in half_signed {
+            let Some(why) = self.why_in_vain(&act) else { continue };
             let open = self.begin(self.server_permit()?, Lane::Normal).await?;
-            match self.end_act(open, &act, (ActEnd::Expired, "nobody signed it in time")).await {
+            match self.end_act(open, &act, (ActEnd::Expired, why)).await {
                 // Another replica was quicker.
                 Err(AppError::Conflict(_)) => {}
                 other => other?,
@@ -86,7 +85,27 @@ impl App {
         Ok(())
     }
 
+    /// Why a half-signed act can come to nothing any more; none: it can.
+    fn why_in_vain(&self, act: &ActView) -> Option<&'static str> {
+        let view = self.fleet.view();
+        let is_over = |hold: &HoldId| view.open_hold(hold).is_none();
+        let has_no_hold = match &act.act.kind {
+            ActKind::Release { hold, .. } => is_over(hold),
+            ActKind::Releases { holds, .. } => holds.iter().any(|held| is_over(&held.hold)),
+            _ => false,
+        };
+        let is_able = |signature: &StoredSignature| self.actor_of(&signature.user_id, false).is_some();
+        match () {
+            () if self.clock.now() > act.stored.not_after => Some("nobody signed it in time"),
+            () if has_no_hold => Some("what it was to release is released already"),
+            () if !act.signatures.iter().all(is_able) => Some("whoever signed it was disabled"),
+            () => None,
+        }
+    }
+
     async fn end_act(&self, mut open: Open<'_>, act: &ActView, (end, how): (ActEnd, &str)) -> Result<(), AppError> {
+        // As a signature does, so that neither waits for the other and the entries stand in the order of what happened.
+        open.epoch().await?;
         let (id, now) = (&act.stored.id, open.now());
         let state = if end == ActEnd::Withdrawn { "withdrawn" } else { "refused" };
         if !storage::acts::act_close(open.tx(), id, state, now, how).await? {
@@ -101,8 +120,7 @@ impl App {
     pub(super) async fn tell_seconds(&self, open: &mut Open<'_>, act: &ActView) -> Result<(), AppError> {
         let can = |id: &UserId| self.actor_of(id, false).is_some_and(|actor| self.may_sign(&actor, act).is_ok());
         let users = self.people_book.users();
-        // Whoever is alone signs again, and knows.
-        let people = users.iter().map(|user| &user.id).filter(|id| !has_part(act, id) && can(id)).cloned().collect();
+        let people = users.iter().map(|user| &user.id).filter(|id| !has_signed(act, id) && can(id)).cloned().collect();
         let who = act.signatures.last().map_or_else(String::new, |signature| self.people_book.who(&signature.user_id));
         let text = format!("{who} signed it and a second person must, until {}. You can sign or deny it.", act.stored.not_after.plain());
         let title = format!("Waits for a second signature: {}", self.act_title(act));
@@ -144,10 +162,10 @@ impl App {
     }
 }
 
-fn has_part(act: &ActView, user: &UserId) -> bool {
-    act.stored.made_by == *user || act.signatures.iter().any(|signature| signature.user_id == *user)
+fn has_signed(act: &ActView, user: &UserId) -> bool {
+    act.signatures.iter().any(|signature| signature.user_id == *user)
 }
 
 fn is_theirs(act: &ActView, actor: &Actor) -> bool {
-    actor.user().is_some_and(|user| has_part(act, user))
+    actor.user().is_some_and(|user| act.stored.made_by == *user || has_signed(act, user))
 }

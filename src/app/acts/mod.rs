@@ -14,11 +14,12 @@ pub mod sign;
 use super::{App, AppError, Invalid};
 use crate::authn::NewKey;
 use crate::authz::{self, Action, Actor, Permit, Resource};
-use crate::domain::{Act, ActId, ActKind, HeldEnd, StartLeaf, TeamId, TokenScope, act, request::PENDING_MS, token::TOKEN_DAYS};
+use crate::domain::{Act, ActId, ActKind, HeldEnd, StartLeaf, TeamId, Timestamp, TokenScope, act, request::PENDING_MS, token::TOKEN_DAYS};
 use crate::storage::{
-    self,
+    self, Conn,
     acts::{StoredAct, StoredSignature},
 };
+use std::collections::HashMap;
 
 /// How long an act may wait for its signatures.
 pub const ACT_LIVES_MS: i64 = 10 * 60 * 1_000;
@@ -86,10 +87,31 @@ impl ActView {
         let detail: Detail = serde_json::from_str(&stored.detail).map_err(unreadable)?;
         Ok(Self { act, detail, signatures, stored })
     }
+    /// Until when it can be signed: what nobody has signed was prepared and left, and stands in nobody's way for long.
+    pub fn waits_until(&self) -> Timestamp {
+        let left_at = self.stored.made_at.plus_ms(ACT_LIVES_MS);
+        match self.act.kind {
+            ActKind::Release { .. } | ActKind::Releases { .. } if self.signatures.is_empty() => left_at.min(self.stored.not_after),
+            _ => self.stored.not_after,
+        }
+    }
     /// The SHA-256 that is signed.
     pub fn challenge(&self) -> [u8; 32] {
         act::digest(&self.stored.body)
     }
+}
+
+/// Acts with their signatures. One that cannot be read is left out and logged: it is in nobody's way.
+fn views(acts: Vec<StoredAct>, signatures: Vec<StoredSignature>) -> Vec<ActView> {
+    let mut of = HashMap::<ActId, Vec<StoredSignature>>::new();
+    for signature in signatures {
+        of.entry(signature.act_id.clone()).or_default().push(signature);
+    }
+    let view = |stored: StoredAct| {
+        let signatures = of.remove(&stored.id).unwrap_or_default();
+        ActView::of(stored, signatures).inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "an act")).ok()
+    };
+    acts.into_iter().filter_map(view).collect()
 }
 
 /// Nobody gives a token what they do not have, nor a life that no token has.
@@ -129,15 +151,19 @@ impl App {
         let now = self.clock.now();
         let mut tx = self.db.read().await?;
         let mut both = (Vec::new(), Vec::new());
-        for stored in storage::acts::act_open(&mut tx, now).await? {
-            let signatures = storage::acts::act_signatures(&mut tx, &stored.id).await?;
-            both.0.push(ActView::of(stored, signatures)?);
-        }
+        both.0 = self.acts_open(&mut tx).await?;
         for stored in storage::acts::act_recent(&mut tx, now, 50).await? {
             let signatures = storage::acts::act_signatures(&mut tx, &stored.id).await?;
             both.1.push(ActView::of(stored, signatures)?);
         }
         Ok(both)
+    }
+
+    /// Acts that wait for a signature, newest first.
+    async fn acts_open(&self, conn: &mut Conn) -> Result<Vec<ActView>, AppError> {
+        let now = self.clock.now();
+        let (open, signatures) = (storage::acts::act_open(conn, now).await?, storage::acts::act_signatures_open(conn).await?);
+        Ok(views(open, signatures).into_iter().filter(|act| act.waits_until() >= now).collect())
     }
 
     /// How many acts wait for this person's signature, and how many of them take two people.
@@ -148,9 +174,7 @@ impl App {
         authz::check(actor, Action::See, &Resource::Installation)?;
         let mut tx = self.db.read().await?;
         let mut waiting = (0, 0);
-        for stored in storage::acts::act_open(&mut tx, self.clock.now()).await? {
-            let signatures = storage::acts::act_signatures(&mut tx, &stored.id).await?;
-            let act = ActView::of(stored, signatures)?;
+        for act in self.acts_open(&mut tx).await? {
             if self.may_sign(actor, &act).is_ok() {
                 waiting.0 += 1;
                 waiting.1 += usize::from(act.stored.signers_needed > 1);

@@ -232,7 +232,8 @@ impl App {
             }
             ActKind::InviteAgain { user } => {
                 self.people_book.user(user).ok_or(AppError::NotFound("person"))?;
-                self.check_not_in(&mut *self.db.read().await?, user).await
+                self.check_not_in(&mut *self.db.read().await?, user).await?;
+                self.check_gives(&mut *self.db.read().await?, kind).await
             }
             ActKind::RecoveryAsk { user, .. } => {
                 let row = self.people_book.user(user).ok_or(AppError::NotFound("person"))?;

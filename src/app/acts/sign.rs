@@ -27,7 +27,7 @@ impl App {
         if act.stored.state != "open" {
             return Err(AppError::conflict(format!("this act is over: {}", act.stored.state)));
         }
-        if self.clock.now() > act.stored.not_after {
+        if self.clock.now() > act.waits_until() {
             return Err(AppError::conflict("this act has expired; prepare it again"));
         }
         Ok(())

@@ -120,17 +120,7 @@ impl App {
             self.write_request(&mut act, &mut view, None).await?;
         }
         events.extend(stepped);
-        self.commit_all(act, events).await
-    }
-
-    /// Commits what is recorded in order.
-    pub(crate) async fn commit_all(&self, mut act: Act<'_>, mut events: Vec<Event>) -> Result<(), AppError> {
-        let Some(last) = events.pop() else { return Ok(()) };
-        for event in events {
-            act.record(event).await?;
-        }
-        act.commit(last).await?;
-        Ok(())
+        act.commit_several(events).await
     }
 
     /// Says something about a request, before its end or after.

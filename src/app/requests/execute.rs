@@ -224,6 +224,7 @@ impl App {
         let set_at: Timestamp = act.now();
         let row = PolicyRow { version, kind: about, rule, request_id: view.row.id.clone(), set_at };
         storage::approvals::policy_insert(act.tx(), &row).await?;
+        crate::app::rights::note_approver(act).await?;
         act.changes_books();
         self.tell_policy(act, view, version).await?;
         let event = Event::PolicyChanged { version, about, rule: after.clone(), request: view.row.id.clone() };

@@ -59,7 +59,7 @@ impl App {
             }
             _ => self.settle_request(&mut act, &mut view, &company).await?,
         };
-        self.commit_all(act, events).await
+        act.commit_several(events).await
     }
 }
 

@@ -182,20 +182,43 @@ on_both!(who_is_invited_comes_in_with_what_one_signature_gives_and_the_rest_is_a
     assert!(was_told(&test, "lead", "More rights for sato").await);
     approve(&test, "lead", &id).await.unwrap();
     a_day_later(&test).await;
-    assert_eq!(
-        (state(&test, &id).await, test.app.people().holds(&sato, Role::Lead)),
-        (RequestState::Executed, true),
-        "before they came in"
-    );
-    // Their link is over by now; another one lets them in with what they hold.
+    let early = (state(&test, &id).await, test.app.people().holds(&sato, Role::Lead));
+    assert_eq!(early, (RequestState::Failed, false), "whoever has their link could be anybody");
+    // Their link is over by now; another one lets them in, and then it is asked again.
     let again = signed(&test, ActKind::InviteAgain { user: sato.clone() }).await.unwrap();
     let Outcome::Secret { secret, .. } = again else { panic!("no link") };
     let somebody = join(&test.app, &secret, "L. Sato").await;
     test.people.insert("sato", somebody);
     assert!(test.app.people().has_two_keys(&sato));
+    let id = ask(&test, &sato, &grants).await.unwrap();
+    approve(&test, "lead", &id).await.unwrap();
+    a_day_later(&test).await;
+    assert_eq!((state(&test, &id).await, test.app.people().holds(&sato, Role::Lead)), (RequestState::Executed, true));
     let nothing_wide = test.app.prepare_invitation(&test.actor("admin"), "okafor".into(), wide(Role::Auditor), "").await.unwrap();
     assert!(matches!(test.sign("admin", &nothing_wide).await.unwrap(), Outcome::Secret { next, .. } if next == "/people"));
     test.log_is_good().await;
+});
+
+on_both!(rights_that_were_asked_for_do_not_come_to_whoever_recovers_the_account_meanwhile, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let operator = test.people["operator"].id.clone();
+    let id = ask(&test, &operator, &wide(Role::Risk)).await.unwrap();
+    approve(&test, "lead", &id).await.unwrap();
+    test.app.ask_own_recovery(&operator, "the bag with both was stolen").await.unwrap();
+    test.app.tend_requests().await.unwrap();
+    assert_eq!(state(&test, &id).await, RequestState::Stale);
+    let again = ask(&test, &operator, &wide(Role::Risk)).await;
+    assert!(why(again).contains("recovered"));
+    test.log_is_good().await;
+});
+
+on_both!(a_new_link_gives_nobody_what_others_approve, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    // Holds risk, and has not come in.
+    test.link("puppet", wide(Role::Risk)).await;
+    let puppet = test.app.people().users().into_iter().find(|user| user.name == "puppet").unwrap().id.clone();
+    let said = why(signed(&test, ActKind::InviteAgain { user: puppet }).await);
+    assert!(said.contains("somebody else approves"), "{said}");
 });
 
 on_both!(whoever_holds_such_a_role_is_enabled_by_two_and_others_by_one, |fresh: Fresh| async move {

@@ -55,7 +55,7 @@ fn row(app: &App, act: &ActView) -> Row {
         asked_by: name(app, &act.stored.made_by),
         asked_at: act.stored.made_at,
         seats: OutOf { n: act.signatures.len(), of: seats(act) },
-        until: act.stored.not_after,
+        until: act.waits_until(),
         chip: state(app, act),
     }
 }
@@ -68,7 +68,7 @@ pub(super) fn seats(act: &ActView) -> usize {
 /// How an act stands.
 fn state(app: &App, act: &ActView) -> Chip {
     match act.stored.state.as_str() {
-        "open" if app.clock.now() > act.stored.not_after => Chip::new(Tone::Plain, "Expired, nothing was done"),
+        "open" if app.clock.now() > act.waits_until() => Chip::new(Tone::Plain, "Expired, nothing was done"),
         "open" => Chip::new(Tone::Open, "Waits for a signature"),
         "done" => Chip::new(Tone::Done, "Carried out"),
         "withdrawn" => Chip::new(Tone::Plain, "Withdrawn"),

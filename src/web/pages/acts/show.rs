@@ -98,7 +98,7 @@ fn purpose(act: &ActView) -> String {
 }
 
 async fn draw(app: &Arc<App>, person: &Person, act: ActView, mut problems: Problems, status: StatusCode) -> Answer {
-    let is_open = act.stored.state == "open" && app.clock.now() <= act.stored.not_after;
+    let is_open = act.stored.state == "open" && app.clock.now() <= act.waits_until();
     let mut obstacle = if is_open { obstacle(app, &person.actor, &act).unwrap_or_default() } else { String::new() };
     let mut options = String::new();
     let has_demo_key = app.demo_can_sign(&person.user);

@@ -147,7 +147,7 @@ fn row_of_act(app: &App, act: &ActView) -> Row {
         asked_by: app.people().who(&act.stored.made_by),
         seats: OutOf { n: act.signatures.len(), of: seats(act) },
         chip: Chip::new(Tone::Open, "Waits for a signature"),
-        until: act.stored.not_after,
+        until: act.waits_until(),
         raises: 1,
     }
 }

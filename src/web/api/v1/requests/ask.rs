@@ -157,6 +157,10 @@ impl Ask {
             RequestKind::Policy => Self::Policy(json::read(body)?),
             RequestKind::Override => Self::Override(json::read(body)?),
             RequestKind::Assign => Self::Assign(json::read(body)?),
+            RequestKind::Roles => {
+                let said = "No token asks for what people may do: that is asked for on the person's page";
+                return Err(AppError::from(Invalid::one("kind", said)).into());
+            }
         })
     }
 
