@@ -4,6 +4,7 @@
 use super::{Failure, control};
 use crate::agent::link::trust::Trust;
 use crate::domain::Secret;
+use reqwest::redirect::Policy;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -35,13 +36,17 @@ pub struct Answered {
     pub body: String,
 }
 
-/// A client that trusts what the system trusts, or these certificates alone.
+/// A client that follows no redirect, since a redirected write becomes a read, and trusts what the system trusts, or these certificates alone.
 ///
 /// # Errors
 /// When they cannot be read.
 pub fn client(ca: Option<&Path>) -> Result<reqwest::Client, Failure> {
     let trust = ca.map(Trust::read).transpose()?.map_or(Trust::System, |(trust, _)| trust);
-    Ok(reqwest::Client::builder().tls_backend_preconfigured(trust.client_config()?).timeout(control::ANSWER).build()?)
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(trust.client_config()?)
+        .redirect(Policy::none())
+        .timeout(control::ANSWER)
+        .build()?)
 }
 
 /// The token in a file, or that in the variable `ANDON_TOKEN`; none: neither is there.
@@ -68,6 +73,9 @@ impl Remote {
     /// Without a token, or when it or the certificates cannot be read.
     pub fn api(&self) -> Result<Api, Failure> {
         let token = token(self.token_file.as_deref())?.ok_or("this needs a token: --token-file FILE, or the variable ANDON_TOKEN")?;
+        if !self.server.username().is_empty() || self.server.password().is_some() {
+            return Err("the server's address holds a name or password; leave those out, the token is what is shown".into());
+        }
         Ok(Api { client: client(self.ca.as_deref())?, server: self.server.clone(), token })
     }
 }
@@ -105,7 +113,12 @@ impl Api {
         let answer = request.bearer_auth(self.token.expose()).send().await?;
         let status = answer.status();
         let body = answer.text().await?;
-        if status.is_success() { Ok(Answered { body }) } else { Err(reason(status, &body).into()) }
+        if !status.is_success() {
+            return Err(reason(status, &body).into());
+        }
+        // A page of something in between is no answer, whatever its status.
+        serde_json::from_str::<Value>(&body).map_err(|_| "what answered is not this server: it sent no JSON")?;
+        Ok(Answered { body })
     }
 }
 

@@ -13,7 +13,8 @@ statements! {
     OPEN = "SELECT * FROM request WHERE state IN ('pending', 'approved', 'executing') ORDER BY asked_at, id LIMIT $1";
     DECIDED = "SELECT * FROM request WHERE state NOT IN ('pending', 'approved', 'executing') ORDER BY id DESC LIMIT $1";
     DECIDED_BEFORE = "SELECT * FROM request WHERE state NOT IN ('pending', 'approved', 'executing') AND id < $1 ORDER BY id DESC LIMIT $2";
-    SOUGHT = "SELECT * FROM request WHERE ($1 = '' OR id < $1) AND ($2 = '' OR state = $2 OR ($2 = 'open' AND state IN ('pending', 'approved', 'executing'))) AND ($3 = '' OR kind = $3) AND ($4 = '' OR team_id = $4) AND ($5 = '' OR requester = $5) AND ($6 = '' OR team_id IS NULL OR team_id = $6) ORDER BY id DESC LIMIT $7";
+    SOUGHT = "SELECT * FROM request WHERE ($1 = '' OR id < $1) AND ($2 = '' OR state = $2 OR ($2 = 'open' AND state IN ('pending', 'approved', 'executing'))) AND ($3 = '' OR kind = $3) AND ($4 = '' OR team_id = $4) AND ($5 = '' OR requester = $5) AND ($6 = '' OR (team_id IS NULL AND kind <> 'roles') OR team_id = $6) ORDER BY id DESC LIMIT $7";
+    OPEN_BY = "SELECT COUNT(*) FROM request WHERE requester = $1 AND state IN ('pending', 'approved', 'executing')";
     OF_TARGET = "SELECT * FROM request WHERE target = $1 ORDER BY id DESC LIMIT $2";
     WRITE = "UPDATE request SET state = $3, generation = $2 + 1, revision = $4, revised_at = $5, approved_at = $6, closed_at = $7, closed_by = $8, outcome = $9 WHERE id = $1 AND generation = $2";
 }
@@ -104,6 +105,14 @@ pub async fn request_insert(tx: &mut WriteTx, row: &RequestRow) -> Result<()> {
         .await
         .map(drop))?;
     Ok(())
+}
+
+/// How many open requests somebody has asked for.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn request_open_by(conn: &mut Conn, requester: &UserId) -> Result<i64> {
+    Ok(on!(conn, |c| sqlx::query_scalar(OPEN_BY).bind(requester).fetch_one(c).await)?)
 }
 
 /// One request.

@@ -28,6 +28,11 @@ pub(crate) fn reason(why: &str, missing: &str) -> Result<String, AppError> {
     if why.is_empty() { Err(Invalid::one("why", missing).into()) } else { Ok(why) }
 }
 
+/// Open requests of one person, at most: nobody fills the inbox of the others.
+const OPEN_OF_ONE: i64 = 50;
+/// Revisions of one request, at most: each drops the approvals and is told to everybody who could give one.
+const REVISIONS: i64 = 30;
+
 /// What whoever approves needs to read.
 pub(crate) const WHY: &str = "Say why: whoever approves reads it";
 
@@ -136,6 +141,9 @@ impl App {
         let (kind, target) = (content.kind(), content.target());
         if let Some(open) = storage::requests::request_open_of(act.tx(), kind, &target).await? {
             self.supersede(act, &open, user).await?;
+        }
+        if storage::requests::request_open_by(act.tx(), user).await? >= OPEN_OF_ONE {
+            return Err(AppError::conflict(format!("{OPEN_OF_ONE} requests of yours are open; take some back before you ask for more")));
         }
         let team_id = self.team_of(act, &content).await?;
         let grants = self.people_book.user(user).map(|user| user.grants.clone()).unwrap_or_default();
@@ -254,6 +262,9 @@ impl App {
         let is_same = *view.content() == asked.content && view.why() == asked.why;
         if is_same {
             return Err(AppError::conflict("that is what it asks for already; nothing was changed"));
+        }
+        if view.row.revision >= REVISIONS {
+            return Err(AppError::conflict(format!("it was changed {REVISIONS} times; take it back and ask anew")));
         }
         let company = self.company_in(&mut act, &[&user]).await?;
         let by = company.people.iter().find(|voter| voter.id == user).ok_or(AppError::NotFound("person"))?;

@@ -8,6 +8,9 @@ use crate::authz::{self, Action, Actor, Permit};
 use crate::domain::{ActKind, CommentId, RequestId, UserId, request::WhyNot};
 use crate::storage::{self, Conn, Lane, request_history::CommentRow};
 
+/// Remarks on one request, as many as are shown.
+const REMARKS: usize = 500;
+
 impl App {
     /// Checks that somebody can approve a request now; `digest`: exactly what they saw.
     ///
@@ -141,6 +144,9 @@ impl App {
             None => return Err(invalid.into()),
         };
         let mut act = self.begin(permit, Lane::Normal).await?;
+        if storage::request_history::comment_of(act.tx(), id).await?.len() >= REMARKS {
+            return Err(AppError::conflict(format!("there are {REMARKS} remarks on it; more are not shown, and so not taken")));
+        }
         let by = act.actor().as_placer().name;
         let row = CommentRow {
             id: CommentId::new(),

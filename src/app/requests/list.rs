@@ -3,7 +3,7 @@
 use super::{Company, RequestFilter, RequestRow, RequestView};
 use crate::app::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{RequestId, UserId, limits::Node, request::Content};
+use crate::domain::{RequestId, RequestKind, UserId, limits::Node, request::Content};
 use crate::storage::{self, request_history::CommentRow};
 
 /// Decided ones that the inbox lists.
@@ -109,13 +109,18 @@ impl App {
     /// `Denied`; when the database is gone.
     pub async fn limits_request_of(&self, actor: &Actor, node: &Node) -> Result<Option<RequestRow>, AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
-        let kind = crate::domain::RequestKind::Limits;
+        let kind = RequestKind::Limits;
         let target = Content::Limits { of: node.clone().into(), set: std::collections::BTreeMap::new() }.target();
         Ok(storage::requests::request_open_of(&mut *self.db.read().await?, kind, &target).await?)
     }
 }
 
-/// True when this actor may be shown a request: a token that is bound to a team sees no other team's. What concerns no team concerns all.
+/// True when this actor may be shown a request: a token that is bound to a team sees no other team's, nor what people may do. What else concerns no
+/// team concerns all.
 pub(super) fn sees(actor: &Actor, row: &RequestRow) -> bool {
-    row.team_id.as_ref().is_none_or(|team| authz::sees_team(actor, team))
+    let is_of_one_team = matches!(actor, Actor::Token { team: Some(_), .. });
+    match &row.team_id {
+        Some(team) => authz::sees_team(actor, team),
+        None => row.kind != RequestKind::Roles || !is_of_one_team,
+    }
 }

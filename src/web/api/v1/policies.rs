@@ -27,7 +27,7 @@ pub struct PoliciesShape {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Policy)]
 struct PolicyShape {
-    /// `limits`, `policy`, `override` or `assign`.
+    /// `limits`, `policy`, `override`, `assign` or `roles`.
     kind: &'static str,
     /// Its rule.
     rule: RuleShape,

@@ -204,7 +204,12 @@ fn voted(app: &App, vote: &VoteRow) -> Vec<Happened> {
     let words = format!("{who} {did} revision {}{alone}", vote.revision);
     let given = Happened { at: vote.at, words, from: format!("as {}, act {}", vote.roles, vote.act_id) };
     let back = vote.taken_back_at.map(|at| Happened { at, words: format!("{who} took their approval back"), from: String::new() });
-    std::iter::once(given).chain(back).collect()
+    let ended = vote.key_ended.then(|| {
+        let words =
+            format!("The security key of {who}'s approval was removed or suspended since; while the request is open it counts for nothing");
+        Happened { at: vote.at, words, from: String::new() }
+    });
+    std::iter::once(given).chain(back).chain(ended).collect()
 }
 
 fn revisions(app: &App, view: &RequestView) -> Vec<Revision> {

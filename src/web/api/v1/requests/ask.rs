@@ -65,7 +65,7 @@ pub struct AskPolicy {
     /// Its seats, 1 to 4: for each who may fill it, of `operator`, `lead`, `any_lead`, `risk` and `admin`.
     #[schema(value_type = Vec<Vec<String>>)]
     seats: Vec<SeatFor>,
-    /// How long it then waits, seconds; at most 604800, and for `policy` at least 86400.
+    /// How long it then waits, seconds; at most 604800, and for `policy` and `roles` at least 86400.
     delay_s: u64,
     /// Why; at most 500 characters. Whoever approves reads it.
     why: String,

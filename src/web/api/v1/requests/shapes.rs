@@ -19,7 +19,7 @@ pub struct RequestShape {
     id: String,
     /// `limits`, `policy`, `override`, `assign` or `roles`.
     kind: &'static str,
-    /// What it is about: a bot's id, a level of limits, a bot's id and a symbol, or the kind whose policy it is.
+    /// What it is about: a bot's id, a level of limits, a bot's id and a symbol, a person's id, or the kind whose policy it is.
     target: String,
     /// In words.
     title: String,
@@ -117,6 +117,8 @@ struct VoteShape {
     alone: bool,
     /// When it was taken back; null: it was not.
     taken_back_at: Option<String>,
+    /// Its security key was removed or suspended since: while the request is open it counts for nothing.
+    key_ended: bool,
     /// The act that was signed, by its id.
     act: String,
 }
@@ -192,6 +194,7 @@ fn vote(app: &App, row: &VoteRow) -> VoteShape {
         at: row.at.rfc3339(),
         alone: row.alone,
         taken_back_at: row.taken_back_at.map(|at| at.rfc3339()),
+        key_ended: row.key_ended,
         act: row.act_id.to_string(),
     }
 }
