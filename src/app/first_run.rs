@@ -16,10 +16,10 @@ use std::sync::{
 pub enum Task {
     /// Two security keys of one's own.
     Keys,
-    /// A second person with two keys.
-    SecondPerson,
     /// A first bot, beyond a draft.
     Bot,
+    /// A second person with two keys.
+    SecondPerson,
     /// Its agent, compared and heard.
     Agent,
     /// Its start.
@@ -29,8 +29,8 @@ pub enum Task {
 }
 
 impl Task {
-    /// All of them, in order.
-    pub const ALL: [Self; TASKS] = [Self::Keys, Self::SecondPerson, Self::Bot, Self::Agent, Self::Start, Self::Drill];
+    /// All of them, in order. A role in one's own team comes before the second person: from then on somebody else approves it, and a day passes.
+    pub const ALL: [Self; TASKS] = [Self::Keys, Self::Bot, Self::SecondPerson, Self::Agent, Self::Start, Self::Drill];
 
     /// True for what is about people: nothing of the bot waits for it.
     pub fn is_of_people(self) -> bool {

@@ -60,7 +60,7 @@ async fn goes_on(browser: &Browser) {
     browser.press("Go on with the list").await;
 }
 
-/// Task 2: an invitation, signed on the spot, taken up by a second person with a browser and keys of their own.
+/// Task 3: an invitation, signed on the spot, taken up by a second person with a browser and keys of their own.
 async fn second_person(browser: &Browser) {
     browser.sees("You are alone here").await;
     browser.fill("#who", "okafor").await;
@@ -73,27 +73,27 @@ async fn second_person(browser: &Browser) {
     come_in(&mut second, &link, "okafor", "M. Okafor").await;
     second.close().await;
     browser.press("Back to people").await;
-    back(browser, "2").await;
+    back(browser, "3").await;
     browser.sees("2 people have two keys").await;
 }
 
-/// Task 3: a team, the role in it, a bot in stage sandbox.
+/// Task 2: a team, the role in it, a bot in stage sandbox.
 async fn bot(browser: &Browser) {
     browser.fill("#team-name", "arb").await;
     browser.press("Make 1 team").await;
-    back(browser, "2").await;
+    back(browser, "1").await;
     browser.press("Go on to sign 1 role: lead of arb").await;
     sign(browser).await;
     browser.sees("lead of arb").await;
-    back(browser, "2").await;
+    back(browser, "1").await;
     browser.fill("#bot-name", "my-bot").await;
     browser.fill("#bot-strategy", "grid").await;
     browser.press("Make 1 bot").await;
     browser.sees("draft").await;
-    back(browser, "2").await;
+    back(browser, "1").await;
     browser.press("Move 1 bot up to sandbox").await;
     browser.sees("sandbox").await;
-    back(browser, "3").await;
+    back(browser, "2").await;
 }
 
 /// Task 4: the command with its code, as it stands on the page, run by a shell; then the agent, whose check-in the list shows by itself.
@@ -150,8 +150,8 @@ async fn from_an_empty_folder_to_a_stop_that_was_measured() {
     let mut browser = Browser::open(With::default()).await;
     come_in(&mut browser, &link, "admin", "N. Adebayo").await;
     back(&browser, "1").await;
-    second_person(&browser).await;
     bot(&browser).await;
+    second_person(&browser).await;
     write_bot(dir.path());
     let agent = agent(&browser, dir.path()).await;
     start(&browser, dir.path()).await;
