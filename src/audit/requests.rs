@@ -94,6 +94,13 @@ impl Requests {
                 self.end_keys(|_| true);
                 Ok(())
             }
+            Event::RequestApprovalTakenBack { request, user, .. } => {
+                let known = self.known(request)?;
+                known.approved.remove(user);
+                // Of whoever is alone it was the one signature.
+                known.is_alone &= !known.authors.contains(user);
+                Ok(())
+            }
             Event::RequestDenied { request, .. } | Event::RequestWithdrawn { request } | Event::RequestEnded { request, .. } => {
                 self.known(request)?.is_over = true;
                 Ok(())

@@ -19,9 +19,13 @@ impl App {
             return Err(AppError::conflict("this act is one person's: they take it back or let it expire"));
         }
         if is_theirs(act, actor) {
-            return Err(AppError::conflict("you asked for it or signed it: take it back"));
+            return Err(AppError::NotYours("you asked for it or signed it: take it back".to_owned()));
         }
-        self.may_sign(actor, act)
+        // Whoever could not give the next signature says nothing here, whatever the reason.
+        self.may_sign(actor, act).map_err(|error| match error {
+            AppError::Conflict(why) => AppError::NotYours(why.join("; ")),
+            other => other,
+        })
     }
 
     /// Denies an act that waits for a second person: one deny ends it.
