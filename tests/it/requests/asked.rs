@@ -84,7 +84,8 @@ on_both!(what_a_token_may_not_ask_for_is_refused_and_what_cannot_be_is_said_by_i
     };
     for (body, status, said) in [
         (json!({}), 422, "kind"),
-        (with("kind", json!("roles")), 422, "kind must be one of"),
+        (with("kind", json!("keys")), 422, "kind must be one of"),
+        (with("kind", json!("roles")), 422, "No token asks"),
         (with("kind", json!("assign")), 422, "level"),
         (with("level", json!("bot:nobody")), 404, "no such bot"),
         (with("level", json!("planet")), 404, "level of limits"),
