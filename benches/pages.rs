@@ -74,7 +74,17 @@ async fn main() -> ExitCode {
     let installation = storage::installation::installation_get(&mut db.read().await.unwrap()).await.unwrap().unwrap();
     let (spool, spooled) = Spool::open(&dir.path().join("spool")).unwrap();
     let (clock, boot_clock) = (Clock::system(), BootClock::system());
-    let parts = Parts { db, clock, boot_clock, installation, origin: ORIGIN.parse().unwrap(), spool, spooled, node: "bench".into() };
+    let parts = Parts {
+        db,
+        clock,
+        boot_clock,
+        installation,
+        origin: ORIGIN.parse().unwrap(),
+        spool,
+        spooled,
+        is_compared_first: false,
+        node: "bench".into(),
+    };
     let app = App::assemble(parts).await.unwrap();
     let (router, cookie) = (router(app.clone()), sign_in(&app, &who).await);
     println!("{} bots, {} subaccounts, {} requests", SIZE.bots, SIZE.subaccounts, SIZE.requests);

@@ -182,6 +182,9 @@ pub struct Parts {
     pub spool: Spool,
     /// The holds found in it.
     pub spooled: Vec<crate::domain::Hold>,
+    /// `open_log` follows: until it has compared the log with what lies outside of the database, nothing is appended. What a process does by itself
+    /// as it begins would else stand in a log that was rolled back.
+    pub is_compared_first: bool,
     /// A name for this process among replicas.
     pub node: String,
 }
@@ -259,6 +262,9 @@ impl App {
             unobserved: AtomicU64::new(0),
             to_tell,
         });
+        if parts.is_compared_first {
+            app.log.await_comparison(app.clock.now());
+        }
         fan_out::start(&app).map_err(AppError::internal)?;
         app.refresh_all().await?;
         // Before anybody is heard: a report that came first would seem to begin the counts.

@@ -85,7 +85,18 @@ pub async fn open(wanted: Wanted<'_>) -> Result<Site, Failure> {
     let (spool, spooled) = Spool::open(&wanted.state_dir.join("spool"))?;
     let origin = wanted.origin.url().clone();
     let node = format!("{}:{}", rustix::system::uname().nodename().to_string_lossy(), std::process::id());
-    let app = App::assemble(Parts { db, clock, boot_clock: BootClock::system(), installation, origin, spool, spooled, node }).await?;
+    let app = App::assemble(Parts {
+        db,
+        clock,
+        boot_clock: BootClock::system(),
+        installation,
+        origin,
+        spool,
+        spooled,
+        is_compared_first: true,
+        node,
+    })
+    .await?;
     let is_one_volume = matches!(wanted.database, Database::Embedded(data) if share_a_volume(data, wanted.state_dir));
     let log = LogSettings { state_dir: wanted.state_dir.to_owned(), sink: wanted.log_sink.map(Path::to_owned), is_one_volume };
     if let Err(error) = app.open_log(log).await {

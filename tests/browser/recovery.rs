@@ -57,6 +57,7 @@ impl Site {
             origin: origin.parse().unwrap(),
             spool,
             spooled,
+            is_compared_first: false,
             node: "test:1".into(),
         };
         let app = App::assemble(parts).await.unwrap();

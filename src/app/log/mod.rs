@@ -211,6 +211,11 @@ impl LogWatch {
     pub fn gate(&self) -> &Gate {
         &self.gate
     }
+    /// Nothing is appended until the log was compared with what lies outside of the database.
+    pub(crate) fn await_comparison(&self, now: Timestamp) {
+        let why = "it was not compared with the tide mark yet".to_owned();
+        self.gate.freeze(Frozen { kind: FrozenKind::NotCompared, why, since: now });
+    }
     /// Asks for a checkpoint now.
     pub(crate) fn wake(&self) {
         self.wake.notify_one();

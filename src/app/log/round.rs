@@ -48,8 +48,7 @@ impl App {
     }
 
     async fn begin_watch(self: &Arc<Self>, settings: &LogSettings) -> Result<(), AppError> {
-        let why = "it was not compared with the tide mark yet".to_owned();
-        self.log.gate.freeze(Frozen { kind: FrozenKind::NotCompared, why, since: self.clock.now() });
+        self.log.await_comparison(self.clock.now());
         let mut tx = self.db.read().await?;
         let head = storage::audit::audit_head(&mut tx).await?;
         let keys = storage::checkpoints::log_keys(&mut tx).await?;

@@ -29,7 +29,7 @@ pub(crate) fn reason(why: &str, missing: &str) -> Result<String, AppError> {
 }
 
 /// Open requests of one person, at most: nobody fills the inbox of the others.
-const OPEN_OF_ONE: i64 = 50;
+const OPEN_OF_ONE: i64 = 200;
 /// Revisions of one request, at most: each drops the approvals and is told to everybody who could give one.
 const REVISIONS: i64 = 30;
 

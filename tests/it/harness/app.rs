@@ -99,9 +99,19 @@ async fn assemble_at(origin: &str, db: Db, hand: &Hand, spool: &std::path::Path)
     };
     let (spool, spooled) = Spool::open(spool).unwrap();
     let origin = origin.parse().unwrap();
-    App::assemble(Parts { db, clock, boot_clock: hand.boot_clock(), installation, origin, spool, spooled, node: "test:1".into() })
-        .await
-        .unwrap()
+    App::assemble(Parts {
+        db,
+        clock,
+        boot_clock: hand.boot_clock(),
+        installation,
+        origin,
+        spool,
+        spooled,
+        is_compared_first: false,
+        node: "test:1".into(),
+    })
+    .await
+    .unwrap()
 }
 
 /// Follows a link: password, then two keys.

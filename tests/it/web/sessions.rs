@@ -287,9 +287,19 @@ pub(super) async fn replica(test: &TestApp) -> Arc<App> {
     let (spool, spooled) = Spool::open(&test.fresh.dir.path().join("spool-of-another")).unwrap();
     let (clock, installation) = (test.hand.clock(), test.app.installation.clone());
     let origin = test.app.origin.clone();
-    App::assemble(Parts { db, clock, boot_clock: BootClock::system(), installation, origin, spool, spooled, node: "test:2".into() })
-        .await
-        .unwrap()
+    App::assemble(Parts {
+        db,
+        clock,
+        boot_clock: BootClock::system(),
+        installation,
+        origin,
+        spool,
+        spooled,
+        is_compared_first: false,
+        node: "test:2".into(),
+    })
+    .await
+    .unwrap()
 }
 
 async fn at(app: &Arc<App>, from: &Browser) -> Browser {

@@ -128,6 +128,7 @@ impl Stage {
             origin: "http://localhost:8080".parse().unwrap(),
             spool,
             spooled,
+            is_compared_first: false,
             node: "test".into(),
         };
         let app = App::assemble(parts).await.unwrap();
