@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::{net::SocketAddr, time::Duration};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
     tungstenite::{self, Message, client::IntoClientRequest, protocol::CloseFrame},
@@ -89,7 +89,11 @@ impl Line {
         let mut request = format!("ws://{address}/agent/v1/stream").into_client_request().unwrap();
         request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         request.headers_mut().insert("sec-websocket-protocol", "andon.v1".parse().unwrap());
-        let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+        // What it does not read stays with the server, however much this machine's kernel would keep.
+        let tcp = TcpSocket::new_v4().unwrap();
+        tcp.set_recv_buffer_size(128 * 1024).unwrap();
+        let tcp = tcp.connect(address).await.unwrap();
+        let (socket, _) = tokio_tungstenite::client_async(request, MaybeTlsStream::Plain(tcp)).await.unwrap();
         Self { socket, boot: String::new(), sent: 0, seq: 0 }
     }
 
