@@ -269,23 +269,34 @@ impl App {
         app.refresh_all().await?;
         // Before anybody is heard: a report that came first would seem to begin the counts.
         app.load_counts(Timestamp(i64::MIN)).await?;
-        for hold in parts.spooled {
-            // One that was recorded before an earlier process ended is the database's: it may be released by now.
-            if !app.is_recorded(&hold.id).await? {
-                app.fleet.push_unrecorded(hold);
-            }
-        }
+        app.take_spooled(parts.spooled).await?;
         tokio::spawn(facts::run(Arc::downgrade(&app), facts_in));
         tokio::spawn(limits_taken::run(Arc::downgrade(&app), taken_in));
         tokio::spawn(hold_record::run(Arc::downgrade(&app), holds_in));
         tokio::spawn(observations::writer::run(Arc::downgrade(&app), observations_in));
-        tokio::spawn(observations::recall(Arc::downgrade(&app)));
         tokio::spawn(notices::run(Arc::downgrade(&app), to_tell_in));
         tokio::spawn(evidence::capture(Arc::downgrade(&app), to_freeze_in));
-        tokio::spawn(evidence::run(Arc::downgrade(&app), app.evidence.waker()));
-        tokio::spawn(alerts::run(Arc::downgrade(&app), app.alerts.waker()));
-        tokio::spawn(limit_spread::run(Arc::downgrade(&app)));
+        app.go_on();
         Ok(app)
+    }
+
+    /// Holds that a process before this one could not record stop their bots.
+    async fn take_spooled(&self, spooled: Vec<crate::domain::Hold>) -> Result<(), AppError> {
+        for hold in spooled {
+            // One that was recorded before an earlier process ended is the database's: it may be released by now.
+            if !self.is_recorded(&hold.id).await? {
+                self.fleet.push_unrecorded(hold);
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with what a process before this one had begun.
+    fn go_on(self: &Arc<Self>) {
+        tokio::spawn(observations::recall(Arc::downgrade(self)));
+        tokio::spawn(evidence::run(Arc::downgrade(self), self.evidence.waker()));
+        tokio::spawn(alerts::run(Arc::downgrade(self), self.alerts.waker()));
+        tokio::spawn(limit_spread::run(Arc::downgrade(self)));
     }
 
     /// True for an installation of kind `demo`.
