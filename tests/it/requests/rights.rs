@@ -61,7 +61,7 @@ on_both!(one_admin_alone_gives_nothing_wide_and_takes_away_at_once, |fresh: Fres
     assert!(matches!(signed(&test, ActKind::Grants { user: admin.clone(), grants: own }).await, Err(AppError::Conflict(_))));
     assert!(why(ask(&test, operator, &wide(Role::Auditor)).await).contains("takes an approval"));
     assert!(why(ask(&test, operator, &[in_team(&test, Role::Operator, "arb")]).await).contains("nothing would change"));
-    let by_risk = test.app.ask_roles(&test.actor("risk"), operator, &[lead_of_arb.clone()], "please").await;
+    let by_risk = test.app.ask_roles(&test.actor("risk"), operator, std::slice::from_ref(&lead_of_arb), "please").await;
     assert!(matches!(by_risk, Err(AppError::Denied(_))), "an admin asks");
 
     // Narrow roles, and less than before.
