@@ -129,3 +129,15 @@ async fn an_origin_of_another_relying_party_is_refused_until_all_keys_are_left_b
         assert!(report.is_good() && report.signatures > 5, "{:#?}", report.findings);
     }
 }
+
+on_both!(the_host_enables_whom_nobody_is_left_to_approve_and_says_why, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let lead = test.people["lead"].id.clone();
+    test.app.disable(&test.actor("admin"), &lead).await.unwrap();
+    assert!(why(test.app.recover_on_host("root", "lead", None).await).contains("--force-with-reason"));
+    assert!(!test.app.people().user(&lead).unwrap().enabled, "what was refused changed nothing");
+    test.app.recover_on_host("root", "lead", Some("the only one who could approve was disabled")).await.unwrap();
+    test.app.refresh().await.unwrap();
+    assert!(test.app.people().user(&lead).unwrap().enabled);
+    test.log_is_good().await;
+});
