@@ -12,7 +12,7 @@ impl App {
     /// Checks that a person may deny an act: one that takes two people, that is not theirs, and that they could sign.
     ///
     /// # Errors
-    /// `Denied` or `Conflict`, with the reason.
+    /// `Denied`, `NotYours` or `Conflict`, with the reason.
     pub fn may_deny(&self, actor: &Actor, act: &ActView) -> Result<Permit, AppError> {
         self.still_open(act)?;
         if act.stored.signers_needed < 2 {
