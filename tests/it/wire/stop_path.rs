@@ -64,22 +64,39 @@ async fn a_reader_that_stands_still_delays_nobody_and_is_given_up() {
     let agent = stage.agent("grid-btc").await;
     let (mut still, _) = Line::hello(&stage, &stuck, "boot-1", "halted", 0).await;
     let (mut line, _) = Line::trading(&stage, &agent, "boot-1").await;
-    // It never says that it has the limits, so each answer carries them: 40 MB that it does not read.
-    for _ in 0..200 {
-        still.check_in("halted", 0).await;
+    // It never says that it has the limits, so each answer carries them, and it reads none. What comes faster than it is answered is answered
+    // as one, so its check-ins come one by one.
+    let said = std::cell::Cell::new(0);
+    let filling = async {
+        loop {
+            said.set(still.check_in("halted", 0).await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let watching = async {
+        let is_stuck = || said.get() > stage.app.book.seen(&stuck.bot).map_or(0, |seen| seen.seq) + 20;
+        until(is_stuck).await;
+        assert_eq!(stage.app.lines.count(), 2);
+        let began = Instant::now();
+        stage.place(Scope::Fleet, Level::Pause).await;
+        assert_eq!(line.expect("directive").await["state"], "halted");
+        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+        until(|| stage.app.lines.count() == 1).await;
+    };
+    tokio::select! {
+        () = watching => {}
+        () = filling => unreachable!("it goes on saying"),
     }
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(stage.app.lines.count(), 2);
-    let began = Instant::now();
-    stage.place(Scope::Fleet, Level::Pause).await;
-    assert_eq!(line.expect("directive").await["state"], "halted");
-    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
-    let given_up = async {
-        while stage.app.lines.count() > 1 {
+}
+
+/// Waits for what has to come; a stream that is silent for longer than this ends by itself.
+async fn until(is_so: impl Fn() -> bool) {
+    let comes = async {
+        while !is_so() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(12), given_up).await.expect("its write times out");
+    tokio::time::timeout(Duration::from_secs(20), comes).await.expect("it does not come");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
