@@ -23,14 +23,18 @@ impl App {
         self.approval_book.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Kinds of requests that nobody here could get approved now, each with a sentence.
-    pub fn policy_gaps(&self) -> Vec<(RequestKind, String)> {
+    /// Kinds of requests that nobody here could get approved now, each with a sentence. A token of a team hears of no other.
+    pub fn policy_gaps(&self, actor: &Actor) -> Vec<(RequestKind, String)> {
         let members = self.members();
+        let of_theirs = |team: &Option<TeamId>| match (actor, team) {
+            (Actor::Token { team: Some(own), .. }, Some(team)) => own == team,
+            _ => true,
+        };
         let words = |(kind, team): (RequestKind, Option<TeamId>)| {
             let of = team.and_then(|id| self.people_book.team_name(&id)).map_or_else(String::new, |name| format!(" in team {name}"));
             (kind, format!("Nobody{of} could get {} approved now: too few people hold the roles that are asked for.", kind.words()))
         };
-        self.rules().gaps(&members, &quorum::teams(&members)).into_iter().map(words).collect()
+        self.rules().gaps(&members, &quorum::teams(&members)).into_iter().filter(|(_, team)| of_theirs(team)).map(words).collect()
     }
 
     /// Every version of the policies, newest first.

@@ -49,12 +49,16 @@ impl App {
             return;
         }
         let of = (bot.limits.version, self.limit_book.tree().epoch);
+        // As its agent says; before it has said anything, as the register has it.
+        let assigned = bot.seat.as_ref().map(|seat| seat.subaccount.as_str());
+        let account = seen.as_ref().and_then(|seen| seen.subaccount.as_deref()).or(assigned);
         let is_held = |check: Check| self.is_held_by(&trigger(check), &Scope::Bot(bot.id.clone()), Level::Reduce);
         let (breaches, rules) = self.gauges.with(&bot.id, |gauge| {
             let mut breaches = match report {
                 Some(report) => {
                     let rules = gauge.rules(of, || self.compiled(bot));
-                    let standing = Standing { rules: &rules, is_judged: state != State::Halted, is_live, is_held: &is_held };
+                    let is_judged = state != State::Halted;
+                    let standing = Standing { rules: &rules, account, is_judged, is_live, is_held: &is_held };
                     gauge.take(report, &standing, now)
                 }
                 None => {

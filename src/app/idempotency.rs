@@ -17,6 +17,19 @@ pub const KEY: usize = 200;
 
 tokio::task_local! {
     static CLAIM: Arc<Claim>;
+    static DONE: Arc<AtomicBool>;
+}
+
+/// Does something, and says beside its outcome whether an act was committed in it: what fails afterwards has not undone that.
+pub async fn telling<T>(work: impl Future<Output = T>) -> (T, bool) {
+    let done = Arc::new(AtomicBool::new(false));
+    let outcome = DONE.scope(done.clone(), work).await;
+    (outcome, done.load(Ordering::SeqCst))
+}
+
+/// Says that an act was committed.
+pub(super) fn note_done() {
+    let _ = DONE.try_with(|done| done.store(true, Ordering::SeqCst));
 }
 
 /// A key on its way, with what it stands for.

@@ -181,6 +181,7 @@ impl Act<'_> {
         self.tx.notify().await?;
         let app = self.app;
         self.tx.commit().await?;
+        super::idempotency::note_done();
         if self.weighty {
             app.log.wake();
         }

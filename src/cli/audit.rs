@@ -10,6 +10,7 @@ use crate::app::log::{
     files, sink,
 };
 use crate::audit::number;
+use crate::cli::out::put;
 use crate::config::serve::Database;
 use crate::storage::{self, Db};
 use std::{
@@ -60,7 +61,7 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Key(args) => {
             let dir = args.folders.state_dir();
             let key = files::read_key(&dir)?.ok_or_else(|| format!("{}: there is no key yet", files::key_path(&dir).display()))?;
-            println!("{}", key.verifier());
+            put!("{}", key.verifier())?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -90,32 +91,33 @@ async fn verify(args: Verify) -> Result<ExitCode, Failure> {
     if folder.is_none() {
         found.not_checked.push("the file sink: there is none; give --sink".into());
     }
-    print(&found);
+    print(&found)?;
     Ok(if found.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(found: &Examination) {
+fn print(found: &Examination) -> Result<(), Failure> {
     for line in &found.checked {
-        println!("good         {line}");
+        put!("good         {line}")?;
     }
     for line in &found.not_checked {
-        println!("not checked  {line}");
+        put!("not checked  {line}")?;
     }
     for finding in &found.known {
-        println!("KNOWN        {}; two people closed that incarnation of the log for it", finding.what);
+        put!("KNOWN        {}; two people closed that incarnation of the log for it", finding.what)?;
     }
     for finding in &found.findings {
         match finding.seq {
-            Some(seq) => println!("WRONG        entry {}: {}", number::words(seq as i64), finding.what),
-            None => println!("WRONG        {}", finding.what),
+            Some(seq) => put!("WRONG        entry {}: {}", number::words(seq as i64), finding.what)?,
+            None => put!("WRONG        {}", finding.what)?,
         }
     }
     if found.more > 0 {
-        println!("and {} more findings", found.more);
+        put!("and {} more findings", found.more)?;
     }
     if found.is_good() {
-        println!("nothing is wrong");
+        put!("nothing is wrong")?;
     }
+    Ok(())
 }
 
 fn read_file(path: &Path) -> Result<String, Failure> {

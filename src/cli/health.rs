@@ -2,6 +2,7 @@
 //! `andon serve` and asks the listener itself, not the address that people use; whose certificate it shows is not the question.
 
 use super::{Failure, near};
+use crate::cli::out::put;
 use crate::config::ServeArgs;
 use std::process::ExitCode;
 
@@ -17,7 +18,7 @@ pub async fn run(args: ServeArgs) -> Result<ExitCode, Failure> {
     let answer = near::ask(stream, "/healthz", settings.transport.tls.is_some()).await.map_err(told)?;
     // Another program at this address may answer 200 as well.
     if answer.status == 200 && answer.body.trim() == "ok" {
-        println!("it can take a stop");
+        put!("it can take a stop")?;
         return Ok(ExitCode::SUCCESS);
     }
     Err(format!("{at} answers {}: {}", answer.status, answer.body.trim()).into())

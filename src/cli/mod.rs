@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod files;
 pub mod health;
 pub mod near;
+pub mod out;
 pub mod place;
 pub mod recover;
 pub mod register;

@@ -6,6 +6,7 @@ use super::{
     control::{self, Answered, RecoverSite, Unasked},
     place::Folders,
 };
+use crate::cli::out::put;
 use std::{path::Path, process::ExitCode, time::Duration};
 
 /// How long the server may take to answer: it reads the sink.
@@ -50,18 +51,22 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     })?;
     match answered {
         Answered::Known { known, reason } => {
-            known.iter().for_each(|line| println!("{line}"));
+            for line in known {
+                put!("{line}")?;
+            }
             match reason.as_str() {
-                "" => println!("There is nothing to recover."),
-                _ => println!("Nothing was changed. To let two people sign, run the same with --sign."),
+                "" => put!("There is nothing to recover.")?,
+                _ => put!("Nothing was changed. To let two people sign, run the same with --sign.")?,
             }
         }
         Answered::Links { links } => {
-            println!(
+            put!(
                 "Two people sign, each by a link of their own, within an hour. A link works once; give it in a way that only they can read:"
-            );
-            links.iter().for_each(|link| println!("  {link}"));
-            println!("Links that were made before are over. Nothing is changed before the second signature.");
+            )?;
+            for link in links {
+                put!("  {link}")?;
+            }
+            put!("Links that were made before are over. Nothing is changed before the second signature.")?;
         }
         Answered::Refused { error } => return Err(error.into()),
         _ => return Err("the server answered something else than was asked".into()),

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::app::register::{difference::Difference, file::Format};
 use crate::authz::Actor;
+use crate::cli::out::put;
 use std::{
     io::{Read, Write},
     path::{Path, PathBuf},
@@ -131,17 +132,17 @@ async fn import(args: ImportArgs) -> Result<ExitCode, Failure> {
         }
         Err(error) => return Err(error.into()),
     };
-    Ok(say(&difference, args.dry_run))
+    say(&difference, args.dry_run)
 }
 
 /// Prints a difference. Anything refused is a failure.
-fn say(difference: &Difference, dry_run: bool) -> ExitCode {
+fn say(difference: &Difference, dry_run: bool) -> Result<ExitCode, Failure> {
     for line in &difference.lines {
         let changes: Vec<String> = line.changes.iter().map(|one| format!("{} {:?} -> {:?}", one.field, one.from, one.to)).collect();
-        println!("line {}: {} {} {}: {}", line.line, line.what, line.kind, line.name, changes.join("; "));
+        put!("line {}: {} {} {}: {}", line.line, line.what, line.kind, line.name, changes.join("; "))?;
     }
     for one in &difference.left_out {
-        println!("line {}: left out: {}", one.line, one.why);
+        put!("line {}: left out: {}", one.line, one.why)?;
     }
     for one in &difference.refused {
         eprintln!("line {}: refused: {}", one.line, one.why);
@@ -149,12 +150,12 @@ fn say(difference: &Difference, dry_run: bool) -> ExitCode {
     let (added, changed) = (difference.count("added"), difference.count("changed"));
     if !difference.refused.is_empty() {
         eprintln!("Nothing was changed: {} refused. Mend the file and run this again.", difference.refused.len());
-        return ExitCode::FAILURE;
+        return Ok(ExitCode::FAILURE);
     }
     match (difference.is_empty(), dry_run) {
-        (true, _) => println!("The register says all of that already; nothing changes."),
-        (false, true) => println!("Would change: {added} added, {changed} changed. Nothing was changed."),
-        (false, false) => println!("Done: {added} added, {changed} changed."),
+        (true, _) => put!("The register says all of that already; nothing changes.")?,
+        (false, true) => put!("Would change: {added} added, {changed} changed. Nothing was changed.")?,
+        (false, false) => put!("Done: {added} added, {changed} changed.")?,
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }

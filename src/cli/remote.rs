@@ -3,6 +3,7 @@
 
 use super::{Failure, control};
 use crate::agent::link::trust::Trust;
+use crate::crypto::token as tokens;
 use crate::domain::Secret;
 use reqwest::redirect::Policy;
 use serde::de::DeserializeOwned;
@@ -101,12 +102,18 @@ impl Api {
         self.send(self.client.get(at)).await
     }
 
-    /// Sends a body to a path.
+    /// Sends a body to a path, under a key of its own: where the connection broke it is sent once more, and done once.
     ///
     /// # Errors
     /// As `get`.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Answered, Failure> {
-        self.send(self.client.post(self.server.join(path)?).json(body)).await
+        let at = self.server.join(path)?;
+        let key = tokens::random::<16>()?;
+        let request = || self.client.post(at.clone()).header("idempotency-key", &key).json(body);
+        match self.send(request()).await {
+            Err(failure) if is_broken(&failure) => self.send(request()).await,
+            other => other,
+        }
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answered, Failure> {
@@ -120,6 +127,11 @@ impl Api {
         serde_json::from_str::<Value>(&body).map_err(|_| "what answered is not this server: it sent no JSON")?;
         Ok(Answered { body })
     }
+}
+
+/// True when the connection broke before there was an answer.
+fn is_broken(failure: &Failure) -> bool {
+    failure.downcast_ref::<reqwest::Error>().is_some_and(|error| error.is_request() && !error.is_connect() && !error.is_timeout())
 }
 
 impl Answered {

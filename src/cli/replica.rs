@@ -2,6 +2,7 @@
 
 use super::{Failure, place::Place, site};
 use crate::app::log::join::{Joining, LISTENS_MS, join};
+use crate::cli::out::put;
 use crate::config::serve::Database;
 use crate::domain::Clock;
 use crate::storage::Db;
@@ -60,14 +61,14 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
         listens_ms: LISTENS_MS,
     };
     let joined = join(&joining).await?;
-    println!("verified {} entries, root {}", joined.size, joined.root);
-    println!("this replica's key, to be written down elsewhere:\n{}", joined.vkey);
+    put!("verified {} entries, root {}", joined.size, joined.root)?;
+    put!("this replica's key, to be written down elsewhere:\n{}", joined.vkey)?;
     if !joined.is_site {
-        println!(
+        put!(
             "This state folder is NOT a site of the installation: no server of one was heard on this database, so that it may be a copy. A server \
              here takes stops and renews no lease. If the database is the installation's own, start one of its servers and run this again. If \
              the installation moves here: andon recover --take-over"
-        );
+        )?;
     }
     db.close().await;
     drop(locks);

@@ -2,6 +2,7 @@
 
 use super::{Failure, control, files, site};
 use crate::app::App;
+use crate::cli::out::tell;
 use crate::config::{self, MailTls, Serve, ServeArgs};
 use crate::crypto::certificate::PairFiles;
 use crate::mail::{Carrier, Smtp, SmtpSettings, Tls};
@@ -53,9 +54,9 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("{}: {error}", settings.listen))?;
     let workers = workers::start(&site.app);
     let control = control::listen(site.app.clone(), &site.control)?;
-    println!("Andon serves {}", settings.origin.url().as_str().trim_end_matches('/'));
+    tell!("Andon serves {}", settings.origin.url().as_str().trim_end_matches('/'));
     if let Some(advice) = settings.transport.advice() {
-        println!("{advice}");
+        tell!("{advice}");
     }
     let welcome = tokio::spawn(welcome(site.app.clone()));
     let certificate = front.tls.clone().map(|tls| tokio::spawn(tls.keep_fresh()));
@@ -77,7 +78,7 @@ async fn welcome(app: Arc<App>) {
     loop {
         match app.setup_link().await {
             Ok(Some(link)) => {
-                return println!(
+                return tell!(
                     "Nobody has set this installation up yet. Open this link within an hour; it works once:\n  {}",
                     link.expose()
                 );
@@ -106,7 +107,7 @@ fn front(settings: &Serve) -> Result<Front, Failure> {
 /// The mail server, when there is one.
 fn carrier(mail: Option<&config::Mail>) -> Result<Carrier, Failure> {
     let Some(mail) = mail else {
-        println!("No mail server is set up (--smtp-url): notices stay in the page.");
+        tell!("No mail server is set up (--smtp-url): notices stay in the page.");
         return Ok(Carrier::None);
     };
     Ok(Carrier::Smtp(Box::new(smtp(mail)?)))
@@ -136,17 +137,17 @@ pub(super) fn smtp(mail: &config::Mail) -> Result<Smtp, config::ConfigError> {
 fn say_of_the_log(app: &App) {
     let status = app.log.status();
     if let Some(frozen) = app.log.gate().frozen() {
-        println!("THE AUDIT LOG IS FROZEN: nothing may start or be loosened; stops work.\n  {}", frozen.why);
+        tell!("THE AUDIT LOG IS FROZEN: nothing may start or be loosened; stops work.\n  {}", frozen.why);
     }
     if app.site.is_foreign() {
-        println!("THIS STATE FOLDER IS NOT A SITE OF THE INSTALLATION: no lease is renewed, nothing starts; stops work.");
-        println!("  If the installation moves here: andon recover --take-over --why TEXT");
+        tell!("THIS STATE FOLDER IS NOT A SITE OF THE INSTALLATION: no lease is renewed, nothing starts; stops work.");
+        tell!("  If the installation moves here: andon recover --take-over --why TEXT");
     }
     if status.is_one_volume {
-        println!("Data and state lie on one volume: a restore of the whole volume cannot be noticed. Give --state-dir another volume.");
+        tell!("Data and state lie on one volume: a restore of the whole volume cannot be noticed. Give --state-dir another volume.");
     }
     if status.sink.dir.is_empty() {
-        println!("The audit log is copied nowhere (--log-sink off): whoever has this machine has the only copy.");
+        tell!("The audit log is copied nowhere (--log-sink off): whoever has this machine has the only copy.");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::app::{App, Parts, log::LogSettings};
+use crate::cli::out::tell;
 use crate::config::{Origin, serve::Database};
 use crate::domain::{BootClock, Clock, InstallationId};
 use crate::fleet::Spool;
@@ -137,7 +138,7 @@ async fn leave_keys(app: &Arc<App>, from: String, to: String) {
 
 async fn try_to_leave(app: &App, from: &str, to: &str) -> Result<(), crate::app::AppError> {
     let keys = app.leave_rp_id(&host_user(), from, to).await?;
-    println!("{keys} security keys made for {from} were left behind. Nobody can sign in; new keys are made by: andon user recover NAME");
+    tell!("{keys} security keys made for {from} were left behind. Nobody can sign in; new keys are made by: andon user recover NAME");
     Ok(())
 }
 

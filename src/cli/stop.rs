@@ -5,6 +5,7 @@ use super::{
     control::{self, Answered, Asked, Placed, Unasked},
     remote,
 };
+use crate::cli::out::put;
 use crate::domain::{Clock, HoldId, Level, Secret};
 use futures_util::future::join_all;
 use std::{
@@ -128,7 +129,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
         match answered {
             Ok(Answered::Placed(placed)) => {
                 let said = Said::of(one, &placed);
-                println!("{}", said.words);
+                put!("{}", said.words)?;
                 is_full &= said.is_full;
             }
             Ok(Answered::Refused { error }) => failed.push(format!("NOT STOPPED{what}: {error}")),

@@ -7,6 +7,7 @@ use super::{
     place::Place,
     site,
 };
+use crate::cli::out::put;
 use std::{path::Path, process::ExitCode};
 
 /// The commands for people.
@@ -49,10 +50,10 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
         Err(Unasked::NoServer(_)) => on_database(&args.place, &state_dir, &asked).await?,
         Err(error) => return Err(error.into()),
     };
-    println!(
+    put!(
         "A link to new security keys for {whose}. It works once, within an hour; give it to them in a way that only they can read:\n  {link}"
-    );
-    println!("Everybody was told. Their sessions have ended; until 24 hours after the new keys they may see and stop only.");
+    )?;
+    put!("Everybody was told. Their sessions have ended; until 24 hours after the new keys they may see and stop only.")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -64,6 +64,9 @@ pub struct Counted {
     // The highest equity, and whether a hold for what was lost since stands or stood.
     peak: Option<Decimal>,
     is_drawdown_held: bool,
+    // The equity of its last report, and where it traded then.
+    equity: Option<Decimal>,
+    account: Option<String>,
     /// What amounts are in.
     pub currency: Option<String>,
     /// What it has at stake.
@@ -76,6 +79,8 @@ pub struct Counted {
 pub struct Standing<'a> {
     /// Its limits.
     pub rules: &'a Compiled,
+    /// Where it trades; none: that is not known.
+    pub account: Option<&'a str>,
     /// It may add or reduce: a halted bot is measured and not judged, since it is stopped already and every release would be undone.
     pub is_judged: bool,
     /// It is above sandbox: there nothing that is missing is allowed.
@@ -96,11 +101,12 @@ impl Counted {
         let _ = step(&mut self.fills, totals.fills);
         self.count_rates((orders, cancels, rejects), now);
         let errors = self.count_errors(totals, is_anew, orders);
+        self.count_currency(report);
         self.count_day(report, is_anew, now);
-        self.currency.clone_from(&report.currency);
         self.exposure = exposure::gross(report).map(|money| money.amount);
         let equity = report.equity.as_deref().and_then(Decimal::parse);
         self.peak = self.peak.max(equity);
+        self.equity = equity.or(self.equity);
         self.at = now;
         let is_same_money = rules.currency.is_none() || rules.currency == report.currency;
         let money = |amount: Option<Decimal>| amount.filter(|_| is_same_money);
@@ -124,6 +130,32 @@ impl Counted {
         set(Check::RejectRate, totals.rejects.and_then(|_| self.share_of_rejects()));
         set(Check::Slippage, report.slippage_bps.as_deref().and_then(Decimal::parse));
         all
+    }
+
+    /// Takes in where the bot trades, before the report from there is measured. Elsewhere it has another equity: the difference was neither made
+    /// nor lost, and what was lost before is not forgotten by it.
+    pub fn trades_at(&mut self, account: Option<&str>, report: &Report) {
+        let Some(account) = account.filter(|account| self.account.as_deref() != Some(*account)) else { return };
+        if self.account.replace(account.to_owned()).is_none() {
+            return;
+        }
+        let read = |text: &Option<String>| text.as_deref().and_then(Decimal::parse);
+        let shift = |of: Option<Decimal>, by: Option<Decimal>| of.zip(by).map(|(of, by)| of.plus(by));
+        let moved = read(&report.equity).zip(self.equity).map(|(now, last)| now.minus(last));
+        (self.peak, self.equity_at_dawn) = (shift(self.peak, moved), shift(self.equity_at_dawn, moved));
+        if let Some((now, last)) = read(&report.unrealized_pnl).zip(self.unrealized) {
+            self.unrealized_at_dawn = self.unrealized_at_dawn.plus(now.minus(last));
+        }
+    }
+
+    /// Amounts in another currency cannot be compared with those before: what was lost is counted from here on.
+    fn count_currency(&mut self, report: &Report) {
+        let is_other = self.currency.is_some() && report.currency.is_some() && self.currency != report.currency;
+        if is_other {
+            (self.peak, self.equity, self.equity_at_dawn, self.day) = (None, None, None, 0);
+            (self.realized, self.unrealized) = (None, None);
+        }
+        self.currency.clone_from(&report.currency);
     }
 
     /// Judges what was measured of a report.
@@ -254,7 +286,7 @@ impl Counted {
         let day = now.0.div_euclid(DAY_MS * 1_000);
         if day != self.day {
             // Of the first day that is seen what was lost before is not known: it counts from the first report on.
-            let is_first = self.at.0 == 0;
+            let is_first = self.at.0 == 0 || self.unrealized.is_none();
             self.unrealized_at_dawn = if is_first { unrealized } else { self.unrealized }.unwrap_or_default();
             (self.realized_before, self.realized, self.equity_at_dawn) = (Decimal::default(), None, equity);
             self.day = day;

@@ -59,6 +59,7 @@ impl Gauge {
     /// Takes a report in: what of it breaks a limit.
     pub fn take(&mut self, report: &Report, standing: &Standing<'_>, now: Timestamp) -> Vec<Breach> {
         let Reported { counted, measured } = &mut **self.reported.get_or_insert_default();
+        counted.trades_at(standing.account, report);
         *measured = counted.measure(report, standing.rules, now);
         self.without_since = None;
         self.is_unwritten = true;

@@ -18,23 +18,33 @@ impl App {
     pub async fn tend_requests(&self) -> Result<(), AppError> {
         let open = self.open_requests(&mut *self.db.read().await?).await?;
         for view in open.iter() {
-            let company = self.company();
-            let stale = match asker_gone(view, &company) {
-                Some(why) => Some(why),
-                None => self.stale_reason(&mut *self.db.read().await?, view.content()).await?,
-            };
-            if stale.is_none() && view.case.next(&company.moment(view.row.kind)) == Next::Wait {
-                continue;
-            }
-            match self.tend_request(view).await {
+            match self.tend_one(view).await {
+                // Without a database none of them can be tended.
+                Err(error @ AppError::Unavailable(_)) => return Err(error),
                 // Somebody was quicker, or somebody whom it needs is gone: the next round looks again.
                 Err(error @ (AppError::Conflict(_) | AppError::NotYours(_) | AppError::NotFound(_))) => {
                     tracing::info!(request = %view.row.id, %error, "a request was not tended this time");
                 }
-                other => other?,
+                // One that cannot be tended keeps no other from its turn.
+                Err(error) => {
+                    tracing::error!(request = %view.row.id, error = &error as &dyn std::error::Error, "a request cannot be tended")
+                }
+                Ok(()) => {}
             }
         }
         Ok(())
+    }
+
+    async fn tend_one(&self, view: &RequestView) -> Result<(), AppError> {
+        let company = self.company();
+        let stale = match asker_gone(view, &company) {
+            Some(why) => Some(why),
+            None => self.stale_reason(&mut *self.db.read().await?, view.content()).await?,
+        };
+        if stale.is_none() && view.case.next(&company.moment(view.row.kind)) == Next::Wait {
+            return Ok(());
+        }
+        self.tend_request(view).await
     }
 
     async fn tend_request(&self, seen: &RequestView) -> Result<(), AppError> {

@@ -2,6 +2,7 @@
 //! into a file, and cancels its entry orders when it is told to end.
 
 use super::market::Market;
+use crate::cli::out::put;
 use crate::cli::{Failure, serve::told_to_stop};
 use crate::protocol::Report;
 use std::{
@@ -41,11 +42,11 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Run { file, seed } => trade(&file, seed).await?,
         Command::Report { file } => match std::fs::read_to_string(&file) {
-            Ok(text) => println!("{text}"),
+            Ok(text) => put!("{text}")?,
             // It never ran: it has no orders.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let nothing = Report { open_orders: Some(0), entry_orders: Some(0), ..Report::default() };
-                println!("{}", serde_json::to_string(&nothing)?);
+                put!("{}", serde_json::to_string(&nothing)?)?;
             }
             Err(error) => return Err(error.into()),
         },

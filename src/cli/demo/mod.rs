@@ -11,6 +11,7 @@ mod register;
 mod simulated;
 
 use super::{Failure, control, serve::told_to_stop, site};
+use crate::cli::out::tell;
 use crate::config::{ConfigError, Origin, serve::Database};
 use crate::mail::Carrier;
 use crate::{telemetry, web, workers};
@@ -59,13 +60,13 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     let control = control::listen(site.app.clone(), &site.control)?;
     let (stop, stopping) = watch::channel(false);
     let server = tokio::spawn(web::server::serve(listener, site.app.clone(), has_ended(stopping.clone())));
-    println!("Andon demo: setting up people and {} bots …", args.bots);
+    tell!("Andon demo: setting up people and {} bots …", args.bots);
     let staff = people::hire(&site.app).await?;
     let place = fleet::Place { app: &site.app, origin: &origin, dir: dir.path(), stopping };
     let agents = fleet::open(place, &staff, usize::from(args.bots)).await?;
     desk::greet(&site.app, &origin, &staff, &site.control).await?;
     told_to_stop().await;
-    println!("Stopping: bots are halted, everything is thrown away.");
+    tell!("Stopping: bots are halted, everything is thrown away.");
     stop.send_replace(true);
     agents.ended().await;
     server.await??;

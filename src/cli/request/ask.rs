@@ -26,7 +26,7 @@ struct Common {
     #[arg(long)]
     why: String,
     /// Change this request of yours instead, which drops what was approved of it.
-    #[arg(long, value_name = "REQUEST")]
+    #[arg(long, value_name = "REQUEST", value_parser = super::id)]
     revise: Option<String>,
     #[command(flatten)]
     output: Output,

@@ -58,6 +58,7 @@ pub struct ListArgs {
 #[derive(Debug, clap::Args)]
 pub struct OneArgs {
     /// Its id.
+    #[arg(value_parser = id)]
     request: String,
     #[command(flatten)]
     output: Output,
@@ -93,7 +94,7 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::List(args) => list(args).await?,
         Command::Show(args) => {
             let api = args.remote.api()?;
-            let answered = api.get(&args.path("")?, &[]).await?;
+            let answered = api.get(&args.path(""), &[]).await?;
             args.output.whole(&api, &answered)?;
         }
         Command::Ask(command) => ask::run(command).await?,
@@ -102,6 +103,12 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Comment(CommentArgs { one, text }) => one.act("/comments", "Said", json!({"text": text})).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// An id holds letters, digits and dashes: anything else would be another address.
+fn id(text: &str) -> Result<String, &'static str> {
+    let is_id = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if is_id { Ok(text.to_owned()) } else { Err("that is no id of a request") }
 }
 
 async fn list(args: ListArgs) -> Result<(), Failure> {
@@ -114,14 +121,13 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
 }
 
 impl OneArgs {
-    /// Where the API has it. An id holds letters, digits and dashes: anything else would be another address.
-    fn path(&self, tail: &str) -> Result<String, Failure> {
-        let is_id = !self.request.is_empty() && self.request.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        if is_id { Ok(format!("/api/v1/requests/{}{tail}", self.request)) } else { Err("that is no id of a request".into()) }
+    /// Where the API has it.
+    fn path(&self, tail: &str) -> String {
+        format!("/api/v1/requests/{}{tail}", self.request)
     }
 
     async fn act(self, tail: &str, done: &str, body: serde_json::Value) -> Result<(), Failure> {
-        let answered = self.remote.api()?.post(&self.path(tail)?, &body).await?;
+        let answered = self.remote.api()?.post(&self.path(tail), &body).await?;
         self.output.done(done, &answered)
     }
 }

@@ -1,5 +1,6 @@
 //! What `andon request` prints: a request in words, or the body of the API's answer as it came.
 
+use crate::cli::out::put;
 use crate::cli::{
     Failure,
     remote::{Answered, Api},
@@ -97,8 +98,7 @@ struct Comment {
 impl Output {
     fn print(&self, answered: &Answered, words: impl FnOnce() -> Result<String, Failure>) -> Result<(), Failure> {
         let text = if self.json { answered.body.clone() } else { words()? };
-        println!("{}", text.trim_end());
-        Ok(())
+        put!("{}", text.trim_end())
     }
 
     /// A list.

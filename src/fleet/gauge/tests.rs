@@ -36,7 +36,7 @@ impl Bot {
         self.now = self.now.plus_ms(ms);
         let measured = self.counted.measure(report, &self.rules, self.now);
         let is_held = |check: Check| self.held.contains(&check);
-        let standing = Standing { rules: &self.rules, is_judged: !self.is_halted, is_live: self.is_live, is_held: &is_held };
+        let standing = Standing { rules: &self.rules, account: None, is_judged: !self.is_halted, is_live: self.is_live, is_held: &is_held };
         let broken = self.counted.judge(report, &measured, &standing);
         broken.into_iter().map(|breach| breach.check).collect()
     }
@@ -211,4 +211,35 @@ proptest! {
             prop_assert!(bot.counted.seconds.len() <= 130 && bot.counted.minutes.len() <= 15);
         }
     }
+}
+
+#[test]
+fn another_subaccount_is_neither_a_gain_nor_a_loss_and_forgets_none() {
+    let mut bot = Bot::new(json!({"max_drawdown": "1000", "max_daily_loss": "800"}));
+    let at = |bot: &mut Bot, account: &str, report: &Report| {
+        bot.counted.trades_at(Some(account), report);
+        bot.after(1_000, report)
+    };
+    assert_eq!(at(&mut bot, "demo/one", &money("10000", "", "0")), []);
+    assert_eq!(at(&mut bot, "demo/one", &money("9500", "", "0")), []);
+    assert_eq!(at(&mut bot, "demo/two", &money("2000", "", "0")), [], "7500 less is there, and not lost");
+    bot.restart();
+    assert_eq!(at(&mut bot, "demo/two", &money("1600", "", "0")), [Check::DailyLoss], "500 there and 400 here");
+    assert_eq!(at(&mut bot, "demo/two", &money("1400", "", "0")), [Check::DailyLoss, Check::Drawdown]);
+    assert_eq!(
+        at(&mut bot, "demo/one", &money("90000", "", "0")),
+        [Check::DailyLoss, Check::Drawdown],
+        "nor does more there make up for it"
+    );
+}
+
+#[test]
+fn another_currency_is_counted_anew() {
+    let mut bot = Bot::new(json!({"max_drawdown": "1000", "max_daily_loss": "800"}));
+    bot.after(0, &money("6000000", "-100", "50"));
+    let in_btc =
+        |equity: &str, realized: &str, unrealized: &str| Report { currency: Some("BTC".into()), ..money(equity, realized, unrealized) };
+    assert_eq!(bot.after(1_000, &in_btc("100", "0", "-2")), []);
+    assert_eq!(bot.value(&in_btc("99", "0", "-3"), Check::Drawdown), Some("1".to_owned()));
+    assert_eq!(bot.value(&in_btc("99", "0", "-3"), Check::DailyLoss), Some("1".to_owned()));
 }

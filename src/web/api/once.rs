@@ -4,7 +4,7 @@
 
 use crate::app::{
     App, AppError,
-    idempotency::{KEY, Known},
+    idempotency::{KEY, Known, telling},
 };
 use crate::authz::Actor;
 use crate::protocol::MAX_BODY;
@@ -70,6 +70,7 @@ impl Write {
     /// # Errors
     /// Those of the work; 409 and 422 for a key that is in use.
     pub async fn once(self, app: &App, actor: &Actor, work: impl Future<Output = Answer>) -> Answer {
+        let work = told(work);
         let Some(key) = self.key else { return work.await };
         let who = crate::audit::Actor::from(actor).text();
         let claim = match app.known_key(&who, &key, &[self.method.as_str().as_bytes(), self.path.as_bytes(), &self.body]).await? {
@@ -105,6 +106,17 @@ impl Write {
             tracing::warn!(error = &error as &dyn std::error::Error, "an answer under a key could not be kept");
         }
         Ok(Response::from_parts(parts, Body::from(bytes)))
+    }
+}
+
+/// The work's answer. Where it failed after something was committed, the caller is told so: whoever believes that nothing happened does it twice.
+async fn told(work: impl Future<Output = Answer>) -> Answer {
+    match telling(work).await {
+        (Err(error), true) if error.status.is_server_error() => {
+            let said = "It was done. What stands now could not be read back: read it again before you send anything else.";
+            Err(WebError::new(error.status, "done-not-read", "Done, and not read back", said))
+        }
+        (answer, _) => answer,
     }
 }
 

@@ -139,7 +139,7 @@ pub async fn ask(State(app): Shared, ByTouch(person, typed): ByTouch<Typed>) -> 
 
 async fn draw(app: &App, person: &Person, (typed, problems, status): (Option<(RequestKind, Typed)>, Problems, StatusCode)) -> Answer {
     let rules = app.rules();
-    let gaps = app.policy_gaps();
+    let gaps = app.policy_gaps(&person.actor);
     let line = |about: &RequestKind| {
         let rule = rules.of(*about);
         let own = typed.as_ref().filter(|(of, _)| of == about).map(|(_, typed)| typed.clone());

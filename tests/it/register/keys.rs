@@ -1,9 +1,18 @@
 //! Keys of programs: a write is done once, another body under the same key is refused, two at once have one outcome, and a server that ended in
 //! between does nothing twice.
 
-use crate::harness::db::{Fresh, on_both};
+use crate::harness::{
+    TestApp,
+    db::{Fresh, on_both},
+};
 use crate::wire::{client::Reply, stage::Stage};
-use andon::app::idempotency::Known;
+use andon::app::{idempotency::Known, requests::RequestFilter};
+use andon::web::api::once::Write;
+use axum::{
+    body::{Body, to_bytes},
+    extract::{FromRequest, Request},
+    response::IntoResponse,
+};
 use serde_json::{Value, json};
 
 async fn post(stage: &Stage, path: &str, key: &str, body: &Value) -> Reply {
@@ -66,4 +75,22 @@ on_both!(what_was_done_is_not_done_again_though_its_answer_was_lost, |fresh: Fre
     assert!(matches!(stage.app.known_key("user:x", "k", &[b"body"]).await.unwrap(), Known::Unanswered));
     assert!(matches!(stage.app.known_key("user:x", "k", &[b"other"]).await.unwrap(), Known::Other));
     assert!(matches!(stage.app.known_key("user:y", "k", &[b"body"]).await.unwrap(), Known::New(_)), "somebody else's key");
+});
+
+on_both!(what_is_done_and_cannot_be_read_back_is_not_called_undone, |fresh: Fresh| async move {
+    let test = TestApp::on(fresh).await;
+    let lead = test.actor("lead");
+    let request = Request::post(VENUES).header("content-type", "application/json").body(Body::from("{}")).unwrap();
+    let write = Write::from_request(request, &()).await.unwrap();
+    let work = async {
+        test.app.create_venue(&lead, "kraken", "test").await?;
+        test.fresh.db.close().await;
+        test.app.requests(&lead, &RequestFilter::default(), None, 1).await?;
+        unreachable!("there is no database")
+    };
+    let Err(error) = write.once(&test.app, &lead, work).await else { panic!("it was not read") };
+    let response = error.into_response();
+    assert_eq!(response.status(), 503);
+    let said = String::from_utf8(to_bytes(response.into_body(), 10_000).await.unwrap().to_vec()).unwrap();
+    assert!(said.starts_with("It was done") && !said.contains("othing was changed"), "{said}");
 });

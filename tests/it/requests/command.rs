@@ -110,7 +110,7 @@ async fn seats_and_positions_are_asked_for_and_what_is_refused_is_said() {
 
     for (arguments, code, said) in [
         (&["show", "0193f0a0-0000-7000-8000-00000000dead"] as &[&str], 1, "There is no such request"),
-        (&["show", "../bots"], 1, "no id of a request"),
+        (&["show", "../bots"], 2, "no id of a request"),
         (&["deny", id.as_str(), "--why", "late"], 1, "This request is over"),
         (&["ask", "limits", "--level", "bot:arb-1", "colour=red", "--why", "w"], 1, "colour is no setting"),
         (&["ask", "limits", "--level", "bot:arb-1", "a=1", "a=2", "--why", "w"], 1, "stands there twice"),

@@ -87,8 +87,8 @@ fn version(row: &PolicyRow) -> VersionShape {
 #[utoipa::path(get, path = "/api/v1/policies", tag = "requests", security(("token" = [])),
     responses((status = 200, body = PoliciesShape), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn show(State(app): Shared, caller: ByToken) -> Answer {
-    caller.may(Action::See)?;
-    let (rules, gaps) = (app.rules(), app.policy_gaps());
+    let actor = caller.may(Action::See)?;
+    let (rules, gaps) = (app.rules(), app.policy_gaps(actor));
     let of = |kind: &RequestKind| PolicyShape {
         kind: kind.as_str(),
         rule: rules.of(*kind).into(),
