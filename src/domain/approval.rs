@@ -42,7 +42,7 @@ text_enum! {
     Approver {
         /// An operator of the team that it concerns.
         Operator = "operator",
-        /// A lead of that team.
+        /// A lead of that team; of any where all teams are concerned, as by a limit of the installation.
         Lead = "lead",
         /// A lead of any team.
         AnyLead = "any_lead",
@@ -70,7 +70,13 @@ impl Approver {
         let holds_there = |role: Role| team.is_some() && grants.iter().any(|grant| grant.role == role && grant.team.as_ref() == team);
         match self {
             Self::Operator => holds_there(Role::Operator),
-            Self::Lead => holds_there(Role::Lead),
+            Self::Lead => {
+                if team.is_some() {
+                    holds_there(Role::Lead)
+                } else {
+                    holds(Role::Lead)
+                }
+            }
             Self::AnyLead => holds(Role::Lead),
             Self::Risk => holds(Role::Risk),
             Self::Admin => holds(Role::Admin),

@@ -8,6 +8,9 @@ use crate::authz::{self, Action, Actor, Permit, Resource};
 use crate::domain::{ActEnd, ActId, ActKind, Audience, HoldId, Notice, NoticeKind, UserId};
 use crate::storage::{self, Lane, acts::StoredSignature};
 
+/// How an act ended that was carried out.
+pub(super) const CARRIED_OUT: &str = "carried out";
+
 impl App {
     /// Checks that a person may deny an act: one that takes two people, that is not theirs, and that they could sign.
     ///
@@ -100,7 +103,7 @@ impl App {
         };
         let is_able = |signature: &StoredSignature| self.actor_of(&signature.user_id, false).is_some();
         match () {
-            () if self.clock.now() > act.stored.not_after => Some("nobody signed it in time"),
+            () if self.clock.now() > act.waits_until() => Some("nobody signed it in time"),
             () if has_no_hold => Some("what it was to release is released already"),
             () if !act.signatures.iter().all(is_able) => Some("whoever signed it was disabled"),
             () => None,
@@ -126,7 +129,7 @@ impl App {
         let users = self.people_book.users();
         let people = users.iter().map(|user| &user.id).filter(|id| !has_signed(act, id) && can(id)).cloned().collect();
         let who = act.signatures.last().map_or_else(String::new, |signature| self.people_book.who(&signature.user_id));
-        let text = format!("{who} signed it and a second person must, until {}. You can sign or deny it.", act.stored.not_after.plain());
+        let text = format!("{who} signed it and a second person must, until {}. You can sign or deny it.", act.waits_until().plain());
         let title = format!("Waits for a second signature: {}", self.act_title(act));
         let notice = Notice::new(NoticeKind::RequestAsked, act.stored.id.to_string(), title, text).at(format!("/acts/{}", act.stored.id));
         open.tell(&Audience { people, admins: false }, &notice).await.map(drop)
@@ -140,8 +143,10 @@ impl App {
         let own = open.actor().user().cloned();
         let signers = act.signatures.iter().map(|signature| &signature.user_id);
         let people = signers.chain([&act.stored.made_by]).filter(|one| Some(*one) != own.as_ref()).cloned().collect();
+        let is_in_waves = matches!(&act.act.kind, ActKind::Start { plan: Some(_), .. }) && how == CARRIED_OUT;
+        let how = if is_in_waves { "signed, and its first wave was started; the others follow" } else { how };
         let title = format!("{}: {how}", self.act_title(act));
-        let text = format!("{how}. What was asked for, and who signed it, stands on its page.");
+        let text = format!("It was {how}. What was asked for, and who signed it, stands on its page.");
         let about = format!("{}:ended", act.stored.id);
         let notice = Notice::new(NoticeKind::RequestEnded, about, title, text).at(format!("/acts/{}", act.stored.id));
         open.tell(&Audience { people, admins: false }, &notice).await.map(drop)

@@ -92,6 +92,8 @@ impl ActView {
         let left_at = self.stored.made_at.plus_ms(ACT_LIVES_MS);
         match self.act.kind {
             ActKind::Release { .. } | ActKind::Releases { .. } if self.signatures.is_empty() => left_at.min(self.stored.not_after),
+            // What its life bounds is the last wave; its signatures are as young as those of any start.
+            ActKind::Start { plan: Some(_), .. } => left_at.min(self.stored.not_after),
             _ => self.stored.not_after,
         }
     }
@@ -205,7 +207,15 @@ impl App {
             }
             return self.may_prepare(actor, &act.act.kind, &act.detail);
         }
-        if first { self.may_prepare(actor, &act.act.kind, &act.detail) } else { self.may_second(actor, act) }
+        if !first {
+            return self.may_second(actor, act);
+        }
+        match self.may_prepare(actor, &act.act.kind, &act.detail) {
+            Err(AppError::Denied(_)) if act.stored.signers_needed > 1 && self.may_second(actor, act).is_ok() => {
+                Err(AppError::conflict("somebody who may ask for this signs first; then you can give the second signature"))
+            }
+            other => other,
+        }
     }
 
     /// Checks that a person may ask for an act, which is also the right to be its first signer.

@@ -1,7 +1,7 @@
 //! Signing an act: the challenge is the SHA-256 of its bytes; the signature is verified, stored with its entry, and the last one carries
 //! the act out in the same transaction.
 
-use super::{ActView, Outcome, carry_out::Effect};
+use super::{ActView, Outcome, carry_out::Effect, decide::CARRIED_OUT};
 use crate::app::{App, AppError, sign_in::note_use, tx::Act};
 use crate::audit::{Event, SignedAct};
 use crate::authn::{Ceremony, KeyError, Keys};
@@ -111,10 +111,10 @@ impl App {
         }
         let Effect { event, outcome, after } = self.carry_out(&mut open, &act, epoch).await?;
         let now = open.now();
-        if !storage::acts::act_close(open.tx(), id, "done", now, "carried out").await? {
+        if !storage::acts::act_close(open.tx(), id, "done", now, CARRIED_OUT).await? {
             return Err(AppError::conflict("this act was carried out a moment ago"));
         }
-        self.tell_act_ended(&mut open, &act, "carried out").await?;
+        self.tell_act_ended(&mut open, &act, CARRIED_OUT).await?;
         failpoint!("act:before_commit");
         open.commit(event).await?;
         failpoint!("act:committed");

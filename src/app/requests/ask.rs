@@ -5,12 +5,12 @@ use crate::app::{App, AppError, Invalid, limits::invalid_of, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Permit, Resource};
 use crate::domain::{
-    BotId, RequestId, RequestKind, RequestState, Rule, UserId,
+    BotId, Grant, RequestId, RequestKind, RequestState, Rule, UserId,
     act::canonical,
     approval::{is_satisfiable, may_ask},
     limits::Node,
     quorum,
-    request::{Content, Document, WhyNot, digest},
+    request::{Content, Document, Standing, WhyNot, digest},
     text,
 };
 use crate::storage::{self, Lane, requests::RequestRow};
@@ -171,13 +171,31 @@ impl App {
         let bot = content.bot().cloned();
         let revision = self.write_revision(act, (&row.id, 1), content, (user, &why)).await?;
         let view = RequestView::of(row, vec![revision.clone()], Vec::new())?;
+        self.can_be_approved(act, &view).await?;
         self.tell_asked(act, &view, "").await?;
         let RevisionRow { content, digest, policy_version, why, .. } = revision;
         let (request, about, rule) = (view.row.id.clone(), kind, view.case.request.rule.clone());
         Ok((view.row.id, Event::RequestAsked { request, about, bot, content, digest, policy_version, rule, why }))
     }
 
-    /// An open request for the same: one's own is superseded; somebody else's is named.
+    /// Refuses what nobody here could approve: it would only wait for its end.
+    async fn can_be_approved(&self, act: &mut Act<'_>, view: &RequestView) -> Result<(), AppError> {
+        let company = self.company_in(act, &[&view.row.requester]).await?;
+        if company.is_alone {
+            return Ok(());
+        }
+        let rule = &view.case.request.rule;
+        let others = company.people.iter().filter(|other| other.standing == Standing::Able && other.id != view.row.requester);
+        let others = others.filter(|other| Some(&other.id) != view.row.beneficiary.as_ref());
+        let grants: Vec<&[Grant]> = others.map(|other| other.grants.as_slice()).collect();
+        if rule.is_filled_by(&grants, view.row.team_id.as_ref()) {
+            return Ok(());
+        }
+        let why = format!("nobody here could get this approved: it takes {}, and whoever asks does not approve", rule.words());
+        Err(AppError::conflict(why))
+    }
+
+    /// An open request for the same: one's own is superseded unless somebody has approved it; somebody else's is named.
     async fn supersede(&self, act: &mut Act<'_>, open: &RequestRow, user: &UserId) -> Result<(), AppError> {
         if open.requester != *user {
             let who = self.people_book.who(&open.requester);
@@ -185,6 +203,11 @@ impl App {
             return Err(AppError::conflict(why));
         }
         let mut view = self.request_in(act.tx(), &open.id).await?;
+        if view.case.votes_now().next().is_some() {
+            let why =
+                format!("your request for the same is approved, in part or whole: change it or take it back first (/requests/{})", open.id);
+            return Err(AppError::conflict(why));
+        }
         view.case.end(RequestState::Superseded);
         let why = "whoever asked has asked anew";
         self.write_request(act, &mut view, Some(why)).await?;

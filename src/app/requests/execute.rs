@@ -39,7 +39,14 @@ impl App {
                 (!is_so).then(|| "this policy has changed since it was asked; ask again over what it is now".to_owned())
             }
             Content::Roles { user, now, .. } => self.stale_rights(conn, user, now).await?,
-            Content::Assign { bot, now, .. } => {
+            Content::Assign { bot, now, after } => {
+                let last = storage::assignments::assignment_of_subaccount(conn, &after.subaccount, 1).await?;
+                let other = last.first().filter(|last| last.until_at.is_none() && last.bot_id != *bot);
+                if let Some(other) = other {
+                    let name =
+                        storage::bots::bot_by_id(conn, &other.bot_id).await?.map_or_else(|| "another bot".to_owned(), |bot| bot.name);
+                    return Ok(Some(format!("{name} has {} by now, and one subaccount serves one bot", after.name)));
+                }
                 let bot = storage::bots::bot_by_id(conn, bot).await?.ok_or(AppError::NotFound("bot"))?;
                 let is_so = bot.seat.map(|seat| seat.subaccount) == now.as_ref().map(|place| place.subaccount.clone());
                 (!is_so).then(|| "its subaccount has changed since it was asked; ask again over where it trades now".to_owned())

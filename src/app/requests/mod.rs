@@ -99,6 +99,14 @@ impl RequestView {
     pub fn why(&self) -> &str {
         self.revisions.iter().find(|one| one.revision == self.row.revision).map_or("", |one| one.why.as_str())
     }
+    /// Until when it can come to something; an exception also ends when the time is over for which it was asked.
+    pub fn until(&self, rule: &Rule) -> Timestamp {
+        let until = self.case.execute_until(rule).unwrap_or_else(|| self.case.pending_until());
+        match self.content() {
+            Content::Override { until: end, .. } => until.min(*end),
+            _ => until,
+        }
+    }
     /// What it is to the policy table.
     pub fn resource(&self) -> Resource {
         self.row.team_id.clone().map_or(Resource::Installation, Resource::Team)

@@ -39,6 +39,13 @@ struct Leaf {
     leaf: StartLeaf,
 }
 
+struct AboutRequest {
+    href: String,
+    title: String,
+    asked_by: String,
+    why: String,
+}
+
 #[derive(Template)]
 #[template(path = "act.html")]
 struct Show {
@@ -51,6 +58,8 @@ struct Show {
     leaves: Vec<Leaf>,
     chip: Chip,
     asked_by: String,
+    // What an approval is of.
+    request: Option<AboutRequest>,
     seats: Vec<Seat>,
     body: String,
     button: String,
@@ -100,6 +109,10 @@ fn purpose(act: &ActView) -> String {
 async fn draw(app: &Arc<App>, person: &Person, act: ActView, mut problems: Problems, status: StatusCode) -> Answer {
     let is_open = act.stored.state == "open" && app.clock.now() <= act.waits_until();
     let mut obstacle = if is_open { obstacle(app, &person.actor, &act).unwrap_or_default() } else { String::new() };
+    let (request, in_vain) = about_request(app, person, &act).await;
+    if is_open && !in_vain.is_empty() {
+        obstacle = in_vain;
+    }
     let mut options = String::new();
     let has_demo_key = app.demo_can_sign(&person.user);
     if is_open && obstacle.is_empty() {
@@ -130,6 +143,7 @@ async fn draw(app: &Arc<App>, person: &Person, act: ActView, mut problems: Probl
         leaves: leaves(app, &act),
         chip: state(app, &act),
         asked_by: name(app, &act.stored.made_by),
+        request,
         seats: seated(app, person, &act).await,
         body: String::from_utf8_lossy(&act.stored.body).into_owned(),
         button: words::button(&act),
@@ -144,6 +158,26 @@ async fn draw(app: &Arc<App>, person: &Person, act: ActView, mut problems: Probl
         act,
     };
     frame::page_with(status, &page)
+}
+
+/// The request that an approval is of, and why it can approve it no more; empty: it can.
+async fn about_request(app: &App, person: &Person, act: &ActView) -> (Option<AboutRequest>, String) {
+    let ActKind::RequestApprove { request, digest, .. } = &act.act.kind else { return (None, String::new()) };
+    let Ok(view) = app.request(&person.actor, request).await else { return (None, String::new()) };
+    let about = AboutRequest {
+        href: format!("/requests/{request}"),
+        title: app.request_title(view.row.kind, &view.row.target),
+        asked_by: app.people().who(&view.row.requester),
+        why: view.why().to_owned(),
+    };
+    let in_vain = match () {
+        () if !view.row.state.is_open() => format!("The request is over: {}.", view.row.state),
+        () if view.case.request.digest != *digest => {
+            "The request was changed since this was prepared. Read what it asks for now and approve that.".to_owned()
+        }
+        () => String::new(),
+    };
+    (Some(about), in_vain)
 }
 
 fn leaves(app: &App, act: &ActView) -> Vec<Leaf> {

@@ -3,6 +3,7 @@
 
 pub mod ask;
 pub mod assign;
+mod bounds;
 pub mod decide;
 pub mod edit;
 mod roles;
@@ -174,7 +175,7 @@ fn row(app: &App, view: &RequestView, company: &Company) -> Row {
         asked_by: app.people().who(&view.row.requester),
         seats: OutOf { n: taken, of: quorum.seats.len() },
         chip: chip(&view.row),
-        until: view.case.execute_until(moment.rule).unwrap_or_else(|| view.case.pending_until()),
+        until: view.until(moment.rule),
         raises: view.content().lines().iter().filter(|line| line.raises).count(),
     }
 }

@@ -90,6 +90,8 @@ pub(super) struct One {
     pub(super) eligible: Vec<String>,
     /// Why whoever looks cannot approve; empty: they can, or it is over.
     pub(super) obstacle: String,
+    /// What will not hold as it is asked.
+    pub(super) bounds: Vec<String>,
     pub(super) is_alone: bool,
     pub(super) alone_min: i64,
     pub(super) may: May,
@@ -144,7 +146,8 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
         content: newest.map(|one| one.content.clone()).unwrap_or_default(),
         lines: view.content().lines_with(&|id| app.people().team_name(id).unwrap_or_else(|| id.to_string())),
         is_open,
-        until: is_open.then(|| view.case.execute_until(moment.rule).unwrap_or_else(|| view.case.pending_until())),
+        bounds: if is_open { super::bounds::bounds(app, view.content()) } else { Vec::new() },
+        until: is_open.then(|| view.until(moment.rule)),
         ready_at: view.case.ready_at(moment.rule).filter(|_| is_approved),
         outcome: view.row.outcome.clone().unwrap_or_default(),
         stale: stale.unwrap_or_default(),
@@ -300,6 +303,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             seats_now: vec![seat("", "an admin")],
             eligible: vec!["A. Lindqvist".to_owned()],
             obstacle: if may.approve { String::new() } else { "It is your own request: nobody approves their own.".to_owned() },
+            bounds: vec!["Largest position: 120000 holds after this, set by the team.".to_owned()],
             is_alone: false,
             alone_min: 5,
             may,

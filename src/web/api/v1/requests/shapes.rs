@@ -221,7 +221,7 @@ pub fn whole(app: &App, view: &RequestView, (comments, obstacle): (Vec<CommentRo
     let company = app.company();
     let moment = company.moment(view.row.kind);
     let newest = view.revisions.iter().find(|one| one.revision == view.row.revision);
-    let until = view.case.execute_until(moment.rule).unwrap_or_else(|| view.case.pending_until());
+    let until = view.until(moment.rule);
     let quorum = view.case.quorum(&moment);
     let why_not = obstacle.map(|why| WebError::from(why).reasons.join(" "));
     WholeShape {
