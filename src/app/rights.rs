@@ -55,6 +55,7 @@ pub(crate) async fn note_approver(act: &mut Act<'_>) -> Result<(), AppError> {
     let (now, rules) = (act.now(), storage::approvals::policy_now(act.tx()).await?);
     if !storage::settings::setting_is_on(act.tx(), NAME).await? && is_approvable(act.tx(), &rules).await? {
         storage::settings::setting_turn(act.tx(), NAME, true, now).await?;
+        act.record_stop(Event::RightsTakeApproval {}).await?;
     }
     Ok(())
 }

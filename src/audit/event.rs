@@ -58,6 +58,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request: Option<RequestId>,
     },
+    /// From here on somebody else could approve them, so that wide roles take a request.
+    #[serde(rename = "rights.take_approval")]
+    RightsTakeApproval {},
     #[serde(rename = "user.disabled")]
     UserDisabled { user: UserId },
     #[serde(rename = "user.enabled")]

@@ -7,6 +7,7 @@ pub mod note;
 pub mod number;
 pub mod record;
 mod requests;
+mod rights;
 pub mod tree;
 pub mod verify;
 

@@ -170,6 +170,7 @@ pub struct Verifier<'a> {
     keys: HashMap<CredentialId, Key>,
     elsewhere: Vec<Elsewhere>,
     requests: super::requests::Requests,
+    rights: super::rights::Rights,
     last_ts: i64,
     sizes: BTreeSet<u64>,
     // The number of the incarnation's first entry, and its name.
@@ -193,6 +194,7 @@ impl<'a> Verifier<'a> {
             keys: HashMap::new(),
             elsewhere: Vec::new(),
             requests: super::requests::Requests::default(),
+            rights: super::rights::Rights::default(),
             last_ts: i64::MIN,
             sizes: BTreeSet::new(),
             base: 0,
@@ -309,7 +311,7 @@ impl<'a> Verifier<'a> {
         match canonical.event() {
             Ok(event) => {
                 self.follows(row.seq, &event);
-                self.take_event(number, &actor, &event);
+                self.take_event((number, indexed.ts.0), &actor, &event);
             }
             Err(error) => self.find(at, error.to_string()),
         }
@@ -348,15 +350,17 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    fn take_event(&mut self, seq: u64, actor: &str, event: &Event) {
+    fn take_event(&mut self, (seq, ts): (u64, i64), actor: &str, event: &Event) {
         let at = Some(seq);
         if let Some(signed) = event.signed()
             && let Err(why) = self.check_signed(seq, actor, (event, signed))
         {
             self.find(at, why);
         }
-        if let Err(why) = self.requests.take(actor, event) {
-            self.find(at, why);
+        for taken in [self.requests.take(actor, event), self.rights.take((ts, actor), event)] {
+            if let Err(why) = taken {
+                self.find(at, why);
+            }
         }
         match event {
             Event::CredentialAdded { user, credential, passkey, cose, signed, .. } => {

@@ -209,7 +209,11 @@ async fn installation(db: &Db, wanted: &Wanted<'_>, clock: &Clock) -> Result<Ins
 pub(super) fn lock(dir: &Path) -> Result<File, Failure> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(dir.join("lock"))?;
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
-        .map_err(|_| format!("{} is in use by another andon process", dir.display()))?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+        format!(
+            "{} is in use by another andon process. Where that is its server, name the server's own --state-dir: it is asked then",
+            dir.display()
+        )
+    })?;
     Ok(file)
 }

@@ -299,7 +299,8 @@ pub fn may_ask(kind: RequestKind, grants: &[Grant], team: Option<&TeamId>) -> bo
     let is_one = |approver: Approver| approver.is_held(grants, team);
     match kind {
         RequestKind::Limits | RequestKind::Override | RequestKind::Assign => {
-            is_one(Approver::Operator) || is_one(Approver::Lead) || is_one(Approver::Risk)
+            // Limits of all teams are nobody's of one team to ask for.
+            is_one(Approver::Operator) || (team.is_some() && is_one(Approver::Lead)) || is_one(Approver::Risk)
         }
         RequestKind::Policy => is_one(Approver::Admin) || is_one(Approver::Risk) || is_one(Approver::AnyLead),
         RequestKind::Roles => is_one(Approver::Admin),
@@ -331,7 +332,7 @@ mod tests {
         let rule = Rule::new(&[&[Approver::Risk], &[Approver::Lead]], 0);
         assert!(rule.is_filled_by(&[&both, &risk], Some(&team)), "whoever came first sits down and moves over");
         assert!(!rule.is_filled_by(&[&both], Some(&team)) && !rule.is_filled_by(&[&risk, &risk], Some(&team)));
-        assert!(!rule.is_filled_by(&[&both, &risk], None), "where no team is concerned nobody leads it");
+        assert!(rule.is_filled_by(&[&both, &risk], None), "where all teams are concerned any of their leads is one");
     }
 
     #[test]

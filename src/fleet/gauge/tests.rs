@@ -226,6 +226,7 @@ fn another_subaccount_is_neither_a_gain_nor_a_loss_and_forgets_none() {
     bot.restart();
     assert_eq!(at(&mut bot, "demo/two", &money("1600", "", "0")), [Check::DailyLoss], "500 there and 400 here");
     assert_eq!(at(&mut bot, "demo/two", &money("1400", "", "0")), [Check::DailyLoss, Check::Drawdown]);
+    bot.held = vec![Check::Drawdown];
     assert_eq!(
         at(&mut bot, "demo/one", &money("90000", "", "0")),
         [Check::DailyLoss, Check::Drawdown],

@@ -7,7 +7,7 @@ use crate::harness::{
 };
 use andon::{
     app::{App, AppError, acts::ActView, acts::Outcome},
-    domain::RequestState,
+    domain::{Level, RequestState, Scope},
 };
 use std::sync::Arc;
 
@@ -109,5 +109,29 @@ on_both!(two_replicas_that_tend_at_once_carry_out_once, |fresh: Fresh| async mov
     both.1.unwrap().unwrap();
     assert_eq!(state(&test, &id).await, RequestState::Executed);
     assert_eq!(test.app.policy_history(&test.actor("auditor")).await.unwrap().len(), 1, "once");
+    test.log_is_good().await;
+});
+
+on_both!(the_second_signature_and_a_deny_at_once_release_or_end_and_never_both, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let other = test.restarted().await;
+    let (mut released, mut denied) = (0, 0);
+    for race in 0..RACES {
+        let bot = test.bot(&format!("arb-{race}"), "arb").await;
+        let hold = test.press("risk", Scope::Bot(bot.id), Level::Pause).await.hold.id;
+        let act = test.app.prepare_release(&test.actor("operator"), &hold, "it is over").await.unwrap();
+        test.sign("operator", &act).await.unwrap();
+        other.refresh().await.unwrap();
+        let signature = tokio::spawn(signed(&test, &test.app, "risk", &act).await);
+        let (app, risk, id) = (other.clone(), test.actor("risk"), act.stored.id.clone());
+        let deny = tokio::spawn(async move { app.deny_act(&risk, &id, "its orders are open").await });
+        let (signature, deny) = (signature.await.unwrap(), deny.await.unwrap());
+        assert!(signature.is_ok() != deny.is_ok(), "{signature:?} {deny:?}");
+        test.app.refresh().await.unwrap();
+        let stands = test.app.fleet.view().open_hold(&hold).is_some();
+        assert_eq!(stands, deny.is_ok(), "what was denied holds, and what was signed is released");
+        *(if stands { &mut denied } else { &mut released }) += 1;
+    }
+    assert_eq!(released + denied, RACES);
     test.log_is_good().await;
 });
