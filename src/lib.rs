@@ -16,6 +16,7 @@
 //! | [`storage`] | both databases; the only room that knows SQL | `domain`, `protocol`, `audit` |
 //! | [`mail`] | letters and the mail server | `domain` |
 //! | [`fleet`] | the live part: snapshot of holds, connected agents, fan-out, spool | `domain`, `protocol` |
+//! | [`venues`] | exchanges: what a key is, which orders rest, cancel, demote; HTTP and nothing else | `domain`, `protocol` |
 //! | [`authn`] | WebAuthn ceremonies, sessions, throttle | `storage`, `crypto`, `domain` |
 //! | [`app`] | use cases, one file per noun | all above |
 //! | [`workers`] | reconcilers | `app` and below |
@@ -33,6 +34,7 @@
 //! * a table → a migration in both folders of `migrations`, one file in `storage`
 //! * a check of the log from outside of its database → `app/log/`, with a planted fault in `tests/it/log/verify.rs`
 //! * a kind of bot → one file in `agent/adapters/`, and its section of `agent.toml` in `agent/settings/`
+//! * an exchange that keys are measured at → one folder in `venues/`, one line in its registry, a fake in `tests/it/venues/`
 
 #[macro_use]
 mod failpoint;
@@ -51,5 +53,6 @@ pub mod mail;
 pub mod protocol;
 pub mod storage;
 pub mod telemetry;
+pub mod venues;
 pub mod web;
 pub mod workers;

@@ -43,6 +43,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("storage", "domain protocol audit"),
         ("mail", "domain"),
         ("fleet", "domain protocol"),
+        ("venues", "domain protocol"),
         ("authn", "domain crypto storage"),
         ("app", "domain protocol authz crypto audit storage mail fleet venues authn"),
         ("workers", app_and_below),
@@ -105,7 +106,7 @@ fn outside_crates_stay_in_their_rooms() {
         ("askama::", &["web"]),
         ("webauthn_rs", &["authn"]),
         ("tokio_tungstenite", &["agent"]),
-        ("reqwest::", &["agent", "cli"]),
+        ("reqwest::", &["agent", "cli", "venues"]),
         ("lettre::", &["mail"]),
         ("clap::", &["cli", "config"]),
     ];

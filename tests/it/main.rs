@@ -31,5 +31,6 @@ mod staged;
 mod starts;
 mod stop_command;
 mod storage;
+mod venues;
 mod web;
 mod wire;

@@ -1,0 +1,79 @@
+//! What a venue can show of a key and do with orders: the same record for every venue, so that pages and policies ask it instead of names.
+
+use super::fact::Right;
+use crate::domain::text::text_enum;
+use serde::Serialize;
+
+text_enum! {
+    /// With whose key something can be seen.
+    Seen {
+        /// With nobody's: it is attested.
+        Never = "never",
+        /// With a key of the main account only.
+        ByMaster = "by_master",
+        /// With the key itself, and with one of the main account where that can be asked at all.
+        ByKey = "by_key",
+    }
+}
+
+text_enum! {
+    /// What a dead man's switch cancels when it fires.
+    ArmScope {
+        /// Every order of the account. One bot per subaccount, or it hits neighbours.
+        Account = "account",
+        /// The orders of one symbol; it is armed for each that has some.
+        Symbol = "symbol",
+    }
+}
+
+/// A dead man's switch. It cancels once and stops no new orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Arming {
+    /// The window that it is armed with: the smallest that the venue takes and that leaves time for the calls beside it. Milliseconds.
+    pub window_ms: i64,
+    /// What it covers.
+    pub scope: ArmScope,
+    /// Whether it is known to cancel conditional orders too.
+    pub covers_conditional: bool,
+}
+
+/// What a venue can do, in one environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Capability {
+    /// A key can be measured here at all.
+    pub measures_keys: bool,
+    /// The venue has a test environment in which keys can be measured.
+    pub has_measuring_test: bool,
+    /// A key of the main account can show those of subaccounts.
+    pub inspects_by_master: bool,
+    /// Rights.
+    pub shows_rights: Seen,
+    /// The list of addresses.
+    pub shows_ips: Seen,
+    /// When a key ends.
+    pub shows_expiry: Seen,
+    /// Which account a key belongs to.
+    pub shows_subaccount: Seen,
+    /// Rights that no answer of this venue speaks of, so that they stay unknown and are attested.
+    pub cannot_tell: &'static [Right],
+    /// Rights that come with the right to trade and cannot be had without: a limit of the venue, no defect of a key.
+    pub comes_with_trade: &'static [Right],
+    /// Orders that would open or add can be told from protective ones.
+    pub tells_entries: bool,
+    /// All orders can be cancelled.
+    pub cancels_all: bool,
+    /// Conditional orders can be cancelled too.
+    pub cancels_conditional: bool,
+    /// A dead man's switch that the server can use.
+    pub arms: Option<Arming>,
+    /// A key can be demoted to reading: it can be undone.
+    pub demotes: bool,
+    /// A key can be deleted.
+    pub deletes: bool,
+    /// A key can have the right to cancel without that to trade.
+    pub has_cancel_only_key: bool,
+    /// What a key of the main account must have for demoting and deleting.
+    pub admin_needs: &'static str,
+    /// What else somebody should know, a sentence each.
+    pub notes: &'static [&'static str],
+}

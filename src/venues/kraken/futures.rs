@@ -1,0 +1,197 @@
+//! Kraken futures. The signature leaves out the first part of the path, and the query counts as the body.
+
+use super::{
+    futures_read,
+    nonce::{Nonces, next},
+};
+use crate::venues::{
+    ArmScope, Armed, Arming, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, MeasuredBy, OpenOrder, Position,
+    Right, Seen, Venue, VenueError,
+    effort::Effort,
+    error::{Code, FindingKind, Means, judge},
+    evidence,
+    http::{Call, Http},
+    read, sign,
+};
+use async_trait::async_trait;
+use http::StatusCode;
+use serde_json::Value;
+
+/// The switch takes whole seconds; the calls beside it need some.
+const WINDOW_MS: i64 = 5_000;
+/// Where keys are asked about.
+const CHECK: &str = "/api/auth/v1/api-keys/v3/check";
+
+/// Errors that say something. Of a 401 nobody says whether the key or the signature is meant.
+const CODES: [Code; 9] = [
+    ("HTTP 401", Means::Finding(FindingKind::KeyRefused)),
+    ("authenticationError", Means::Finding(FindingKind::KeyRefused)),
+    ("nonceBelowThreshold", Means::Finding(FindingKind::NonceWrong)),
+    ("nonceDuplicate", Means::Finding(FindingKind::NonceWrong)),
+    ("accountInactive", Means::Finding(FindingKind::Frozen)),
+    ("HTTP 403", Means::Finding(FindingKind::PermissionMissing)),
+    ("apiLimitExceeded", Means::Busy),
+    ("Unavailable", Means::Lost),
+    ("Server Error", Means::Lost),
+];
+
+/// Kraken futures, live or demo.
+#[derive(Debug)]
+pub(in crate::venues) struct Futures {
+    http: Http,
+    nonces: Nonces,
+}
+
+/// The path as it is signed.
+fn signed_path(path: &str) -> &str {
+    path.strip_prefix("/derivatives").unwrap_or(path)
+}
+
+fn signature(secret: &str, path: &str, nonce: &str, data: &str) -> Result<String, VenueError> {
+    let digest = sign::sha256(&[data.as_bytes(), nonce.as_bytes(), signed_path(path).as_bytes()]);
+    sign::hmac_sha512_base64(secret, &[&digest])
+}
+
+impl Futures {
+    /// At this host.
+    pub(in crate::venues) fn new(http: Http) -> Self {
+        Self { http, nonces: Nonces::default() }
+    }
+
+    async fn call(&self, with: &Credential, call: Call) -> Result<Value, VenueError> {
+        self.signed(with, call).await.map_err(|error| error.scrubbed(with))
+    }
+
+    async fn signed(&self, with: &Credential, mut call: Call) -> Result<Value, VenueError> {
+        let turn = self.nonces.of(&with.key_id);
+        let mut last = turn.lock().await;
+        let nonce = next(&mut last, self.http.now()).to_string();
+        let data = if call.body.is_empty() { &call.query } else { &call.body };
+        let signature = signature(with.secret(), &call.path, &nonce, data)?;
+        call.head("apikey", &with.key_id)?;
+        call.head("nonce", &nonce)?;
+        call.head("authent", &signature)?;
+        let reply = self.http.send(call).await?;
+        if matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Err(judge(&CODES, &format!("HTTP {}", reply.status.as_u16()), "", reply.is_write, None));
+        }
+        let answer = reply.value()?;
+        let is_error = answer.get("result").and_then(Value::as_str) == Some("error");
+        if reply.status.is_success() && !is_error {
+            return Ok(answer);
+        }
+        let code = read::text(answer.get("error")).unwrap_or_else(|| format!("HTTP {}", reply.status.as_u16()));
+        Err(judge(&CODES, &code, "", reply.is_write, reply.wait))
+    }
+
+    async fn get(&self, with: &Credential, name: &str) -> Result<Value, VenueError> {
+        self.call(with, Call::get(&format!("/derivatives/api/v3/{name}"), &[])).await
+    }
+
+    async fn post(&self, with: &Credential, name: &str, pairs: &[(&str, &str)]) -> Result<Value, VenueError> {
+        self.call(with, Call::form(&format!("/derivatives/api/v3/{name}"), pairs)).await
+    }
+
+    async fn cancel_one(&self, with: &Credential, order: &OpenOrder) -> Result<u64, VenueError> {
+        let answer = self.post(with, "cancelorder", &[("order_id", &order.id)]).await?;
+        match answer.get("cancelStatus").and_then(|status| status.get("status")).and_then(Value::as_str) {
+            Some("cancelled") => Ok(1),
+            Some("notFound" | "filled") => Ok(0),
+            _ => Err(VenueError::ExecutionUnknown("an order without its status".to_owned())),
+        }
+    }
+}
+
+#[async_trait]
+impl Venue for Futures {
+    fn kind(&self) -> Kind {
+        Kind::KrakenFutures
+    }
+    fn capability(&self) -> Capability {
+        Capability {
+            measures_keys: true,
+            has_measuring_test: true,
+            inspects_by_master: false,
+            shows_rights: Seen::ByKey,
+            shows_ips: Seen::ByKey,
+            shows_expiry: Seen::Never,
+            shows_subaccount: Seen::ByKey,
+            cannot_tell: &[
+                Right::Borrow,
+                Right::Deposit,
+                Right::WithdrawAddresses,
+                Right::KeyAdmin,
+                Right::Export,
+                Right::Earn,
+                Right::P2p,
+                Right::Pay,
+                Right::Card,
+                Right::Convert,
+                Right::CopyTrade,
+                Right::Social,
+                Right::Affiliate,
+                Right::Nft,
+            ],
+            comes_with_trade: &[Right::InternalTransfer, Right::SubaccountTransfer],
+            tells_entries: true,
+            cancels_all: true,
+            cancels_conditional: true,
+            arms: Some(Arming { window_ms: WINDOW_MS, scope: ArmScope::Account, covers_conditional: true }),
+            demotes: false,
+            deletes: false,
+            has_cancel_only_key: false,
+            admin_needs: "",
+            notes: &[
+                "Full access is everything but withdrawals.",
+                "No key can be changed through the API: revoking is a task for a person.",
+                "The demo was reported closed on 2026-07-14.",
+            ],
+        }
+    }
+    async fn inspect_key(&self, with: &Credential) -> Result<Inspection, VenueError> {
+        let answer = self.call(with, Call::get(CHECK, &[])).await?;
+        Ok(evidence::inspection(futures_read::facts(&answer)?, MeasuredBy::Own, self.http.now(), &answer))
+    }
+    async fn open_orders(&self, with: &Credential) -> Result<Vec<OpenOrder>, VenueError> {
+        futures_read::orders(&self.get(with, "openorders").await?)
+    }
+    async fn positions(&self, with: &Credential) -> Result<Vec<Position>, VenueError> {
+        futures_read::positions(&self.get(with, "openpositions").await?)
+    }
+    async fn balances(&self, with: &Credential) -> Result<Vec<Balance>, VenueError> {
+        futures_read::balances(&self.get(with, "accounts").await?)
+    }
+    async fn cancel_all(&self, with: &Credential, scope: CancelScope) -> Result<Cancelled, VenueError> {
+        if scope == CancelScope::All {
+            let answer = self.post(with, "cancelallorders", &[]).await?;
+            let gone = answer.get("cancelStatus").and_then(|status| status.get("cancelledOrders")).and_then(Value::as_array);
+            return Ok(Cancelled { told: gone.map_or(0, Vec::len) as u64, left: 0 });
+        }
+        let mut orders = self.open_orders(with).await?;
+        let mut effort = Effort::default();
+        let all = orders.len();
+        orders.retain(|order| order.is_entry == Some(true));
+        effort.done.left = (all - orders.len()) as u64;
+        effort.each(orders, |order| async move { self.cancel_one(with, &order).await }).await;
+        effort.end()
+    }
+    async fn arm_cancel(&self, with: &Credential) -> Result<Armed, VenueError> {
+        let answer = self.post(with, "cancelallordersafter", &[("timeout", &(WINDOW_MS / 1_000).to_string())]).await?;
+        let at = answer.get("status").and_then(|status| status.get("triggerTime")).and_then(Value::as_str);
+        Ok(Armed { fires_at: at.and_then(crate::domain::Timestamp::parse), symbols: Vec::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_those_of_the_vectors() {
+        let sign = |path, data| signature("dGVzdC1zZWNyZXQtMDEyMzQ1Njc4OQ==", path, "1700000000000", data).unwrap();
+        let check = "TjIuCpsl4drlpZxGWeNlrx9CzsSRxW/x6G0ZDkA7i+cIOJi0xxA6tDxeNS51QPR8m7T/V4qQ0TsRZPQ2YrM6zw==";
+        assert_eq!(sign(CHECK, ""), check);
+        let arm = "nFce8xGMpRgIjPGDvomRqxUA2ZZo6qo2ZlA6d/Be/eLR6br7QncxUKOlyRNVAPfDhl5zSjD+SvM72IqLDcJg7g==";
+        assert_eq!(sign("/derivatives/api/v3/cancelallordersafter", "timeout=60"), arm);
+    }
+}

@@ -1,0 +1,9 @@
+//! Kraken: spot and futures, two APIs with two ways of signing and one trap in common: nonces that must rise, for each key.
+
+mod futures;
+pub(super) mod futures_read;
+mod nonce;
+mod spot;
+pub(super) mod spot_read;
+
+pub(super) use {futures::Futures, spot::Spot};
