@@ -11,7 +11,7 @@
 //! | [`domain`] | words and rules: pure, no I/O, no clock | – |
 //! | [`protocol`] | the wire's types | `domain` |
 //! | [`authz`] | the one policy table and the permit | `domain` |
-//! | [`crypto`] | passwords, tokens, digests | `domain` |
+//! | [`crypto`] | passwords, tokens, digests, sealed secrets | `domain` |
 //! | [`audit`] | canonical record, tree, signed notes, proofs, verify | `domain` |
 //! | [`storage`] | both databases; the only room that knows SQL | `domain`, `protocol`, `audit` |
 //! | [`mail`] | letters and the mail server | `domain` |

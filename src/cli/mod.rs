@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 pub mod files;
 pub mod health;
+pub mod master_key;
 pub mod near;
 pub mod out;
 pub mod place;

@@ -2,11 +2,13 @@
 
 pub mod file;
 pub mod mail;
+pub mod master_key;
 pub mod origin;
 pub mod serve;
 pub mod transport;
 
 pub use mail::{Mail, MailArgs, MailTls};
+pub use master_key::{MasterKeyArgs, MasterKeySource, TransitSettings};
 pub use origin::Origin;
 pub use serve::{Serve, ServeArgs};
 pub use transport::{Transport, TransportArgs};

@@ -1,6 +1,6 @@
 //! Settings of `andon serve`.
 
-use super::{ConfigError, Mail, MailArgs, Origin, Transport, TransportArgs};
+use super::{ConfigError, Mail, MailArgs, MasterKeyArgs, MasterKeySource, Origin, Transport, TransportArgs};
 use crate::domain::Secret;
 use std::{
     fs,
@@ -27,7 +27,7 @@ pub struct ServeArgs {
     #[arg(long, env = "ANDON_DATA", value_name = "DIR", default_value = "andon-data")]
     pub data: PathBuf,
     /// Folder of what must not be restored with the database: the spool of stops, the control socket, the log's key and tide
-    /// mark. Default: DATA/state.
+    /// mark, the master key. Default: DATA/state.
     #[arg(long, env = "ANDON_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Address and port to listen on.
@@ -61,6 +61,9 @@ pub struct ServeArgs {
     /// Mail.
     #[command(flatten)]
     pub mail: MailArgs,
+    /// The master key.
+    #[command(flatten)]
+    pub master_key: MasterKeyArgs,
 }
 
 /// Which database.
@@ -95,6 +98,8 @@ pub struct Serve {
     pub keep_days: u32,
     /// The mail server; none: notices stay in the page.
     pub mail: Option<Mail>,
+    /// Where the master key comes from.
+    pub master_key: MasterKeySource,
 }
 
 /// Which database these settings name. Reads the file that holds its address, when one is named.
@@ -158,7 +163,8 @@ impl ServeArgs {
         let alert_command = self.alert_command();
         let (state_dir, listen, keep_days) = (self.state_dir(), self.listen, self.keep_days);
         let mail = self.mail.check(&origin)?;
-        Ok(Serve { database, state_dir, listen, origin, name, transport, log_sink, alert_command, keep_days, mail })
+        let master_key = self.master_key.check(&state_dir)?;
+        Ok(Serve { database, state_dir, listen, origin, name, transport, log_sink, alert_command, keep_days, mail, master_key })
     }
 }
 

@@ -108,6 +108,8 @@ ids! {
     AssignmentId = "assignment";
     /// A file that is to be taken into the register.
     ImportId = "import";
+    /// An exchange key; all its versions are one key.
+    KeyId = "key";
 }
 
 /// A security key's credential id: base64url without padding.

@@ -12,6 +12,7 @@ pub mod directive;
 pub mod drill;
 pub mod hold;
 pub mod ids;
+pub mod key;
 pub mod ladder;
 pub mod largest;
 pub mod lease;
@@ -41,8 +42,10 @@ pub use directive::{Blocked, Directive, Orders, Reason, State};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{
     AccountId, ActId, AgentId, AlertId, AssignmentId, BootId, BotId, CommentId, CredentialId, DeviceId, DrillId, HoldId, ImportId,
-    InstallationId, NoticeId, PressId, RecoveryId, RequestId, SiteRecoveryId, StopId, SubaccountId, TeamId, TokenId, UserId, VenueId,
+    InstallationId, KeyId, NoticeId, PressId, RecoveryId, RequestId, SiteRecoveryId, StopId, SubaccountId, TeamId, TokenId, UserId,
+    VenueId,
 };
+pub use key::{ApiSecret, KeyPurpose};
 pub use limits::Limits;
 pub use notice::{Audience, MailAddress, Notice, NoticeKind};
 pub use receipt::Step;

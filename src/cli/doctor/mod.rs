@@ -7,6 +7,7 @@ mod door;
 mod folders;
 mod machine;
 mod mail;
+mod master_key;
 mod secrets;
 
 use super::{Failure, site};
@@ -146,6 +147,7 @@ async fn examine(args: &ServeArgs) -> Vec<Line> {
     lines.extend(sink.iter().flat_map(|sink| folders::folder("log folder", sink)));
     lines.push(folders::spool(&state_dir.join("spool"), is_running, &Clock::system()));
     lines.push(folders::control(&state_dir.join("control"), is_running).await);
+    lines.extend(master_key::check(&args.master_key, &state_dir));
     let rp_id = origin.as_ref().map(site::rp_id);
     let agents = match database {
         Ok(Database::Embedded(data)) => database::embedded(&site::database_file(&data), (rp_id, &state_dir), &mut lines).await,

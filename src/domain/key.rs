@@ -1,0 +1,46 @@
+//! Exchange keys: what each is for, and the secret that a venue gave out with it.
+
+use super::{Secret, text::text_enum};
+
+text_enum! {
+    /// What a key is for. One fingerprint serves one bot and one purpose.
+    KeyPurpose {
+        /// Reads prices; held by the agent.
+        MarketData = "market_data",
+        /// Trades; held by the agent.
+        Execution = "execution",
+        /// Reads orders, positions and balances; held by the server.
+        Monitor = "monitor",
+        /// Cancels at the venue; held by the server.
+        Guard = "guard",
+    }
+}
+
+impl KeyPurpose {
+    /// True when the server holds it, and no agent ever gets it.
+    pub fn is_server_held(self) -> bool {
+        matches!(self, Self::Monitor | Self::Guard)
+    }
+}
+
+/// The longest part of a key's secret, bytes: room for a private key in PEM.
+pub const MAX_SECRET: usize = 8 * 1024;
+
+/// What a venue gave out: the whole of it is secret, the key's own name included.
+#[derive(Debug, Clone)]
+pub struct ApiSecret {
+    /// The API key, by which the venue knows the caller.
+    pub api_key: Secret<String>,
+    /// What requests are signed with: a shared secret, or a private key in PEM.
+    pub secret: Secret<String>,
+    /// Some venues want a third word.
+    pub passphrase: Option<Secret<String>>,
+}
+
+impl ApiSecret {
+    /// True when every part has a length that a venue's may have.
+    pub fn is_plausible(&self) -> bool {
+        let parts = [Some(&self.api_key), Some(&self.secret), self.passphrase.as_ref()];
+        parts.into_iter().flatten().all(|part| (1..=MAX_SECRET).contains(&part.expose().len()))
+    }
+}
