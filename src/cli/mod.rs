@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 pub mod files;
 pub mod health;
+pub mod key;
 pub mod master_key;
 pub mod near;
 pub mod out;
@@ -57,6 +58,9 @@ enum Command {
     /// Run a bot under an agent that obeys the server.
     #[command(subcommand)]
     Agent(agent::Command),
+    /// Look at exchange keys: what a venue says that one may do.
+    #[command(subcommand)]
+    Key(key::Command),
     /// Verify the audit log; print its key.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -133,6 +137,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Health(args) => on_runtime(health::run(args)),
         // On this thread and outside of any runtime: what it starts ends with the thread that started it.
         Command::Agent(command) => agent::run(command),
+        Command::Key(command) => on_runtime(key::run(command)),
         Command::Audit(command) => on_runtime(audit::run(command)),
         Command::Replica(command) => on_runtime(replica::run(command)),
         Command::User(command) => on_runtime(user::run(command)),

@@ -1,6 +1,9 @@
 //! Exchange keys: what each is for, and the secret that a venue gave out with it.
 
+mod sheet;
+
 use super::{Secret, text::text_enum};
+pub use sheet::{ADDRESSES, BadAddresses, KeyRight, KeySheet};
 
 text_enum! {
     /// What a key is for. One fingerprint serves one bot and one purpose.

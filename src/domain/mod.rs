@@ -45,7 +45,7 @@ pub use ids::{
     InstallationId, KeyId, NoticeId, PressId, RecoveryId, RequestId, SiteRecoveryId, StopId, SubaccountId, TeamId, TokenId, UserId,
     VenueId,
 };
-pub use key::{ApiSecret, KeyPurpose};
+pub use key::{ApiSecret, KeyPurpose, KeyRight, KeySheet};
 pub use limits::Limits;
 pub use notice::{Audience, MailAddress, Notice, NoticeKind};
 pub use receipt::Step;

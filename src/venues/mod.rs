@@ -13,6 +13,7 @@
 mod binance;
 mod bybit;
 mod capability;
+mod compare;
 mod credential;
 mod effort;
 mod error;
@@ -30,6 +31,7 @@ mod tests;
 mod words;
 
 pub use capability::{ArmScope, Arming, Capability, Seen};
+pub use compare::{Difference, Weight, compare};
 pub use credential::{Credential, SubKey};
 pub use error::{Finding, FindingKind, VenueError};
 pub use fact::{Expiry, Inspection, IpRule, KeyFacts, MeasuredBy, Right, Rights, Tri};

@@ -2,6 +2,7 @@
 
 mod binance;
 mod bybit;
+mod command;
 mod fake;
 mod futures;
 mod kraken;

@@ -1,0 +1,24 @@
+//! `andon key`: exchange keys, on whatever machine they are.
+
+mod inspect;
+
+use super::Failure;
+use std::process::ExitCode;
+
+/// The commands for exchange keys.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Ask a venue what a key may do, and compare that with what it is for. The key stays here: nothing is kept or sent to anybody else.
+    #[command(after_help = inspect::HELP)]
+    Inspect(inspect::Args),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the key cannot be read, or its venue does not say what it is.
+pub async fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Inspect(args) => inspect::run(args).await,
+    }
+}

@@ -1,0 +1,226 @@
+//! Measured against meant: what a venue says of a key beside the sheet that says what it is to be. Nothing is taken for granted: what the venue
+//! did not say is no agreement, and what it never says is left to a person, by name.
+
+use super::{
+    capability::{Capability, Seen},
+    fact::{Expiry, IpRule, KeyFacts, MeasuredBy, Right, Tri},
+};
+use crate::domain::{KeyPurpose, KeyRight, KeySheet, text::text_enum, time::DAY_MS};
+use serde::Serialize;
+
+text_enum! {
+    /// What follows of a difference.
+    Weight {
+        /// The key is not what it is to be.
+        Wrong = "wrong",
+        /// The venue could have said it and did not: ask again.
+        Unknown = "unknown",
+        /// The venue never says it: somebody looks, and answers for it.
+        Attest = "attest",
+    }
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What follows.
+    pub weight: Weight,
+    /// In words.
+    pub what: String,
+}
+
+/// Everything in which a key differs from its sheet, the worst first. Empty: it is what it is to be.
+pub fn compare(sheet: &KeySheet, facts: &KeyFacts, by: MeasuredBy, of: &Capability) -> Vec<Difference> {
+    let mut all: Vec<Difference> = Right::ALL.iter().filter_map(|right| right_differs(sheet, facts, *right, of)).collect();
+    if facts.has_unknown_words() {
+        let words = facts.unknown_words.join(", ");
+        all.push(difference(Weight::Unknown, format!("the venue uses words for its rights that are new here: {words}")));
+    }
+    all.extend(addresses_differ(sheet, facts, weight_of(of.shows_ips, by)));
+    all.extend(end_differs(sheet, facts, weight_of(of.shows_expiry, by)));
+    all.sort_by_key(|one| one.weight);
+    all
+}
+
+fn difference(weight: Weight, what: impl Into<String>) -> Difference {
+    Difference { weight, what: what.into() }
+}
+
+/// What it means that something was not said, by who could have seen it.
+fn weight_of(seen: Seen, by: MeasuredBy) -> Weight {
+    match (seen, by) {
+        (Seen::Never, _) | (Seen::ByMaster, MeasuredBy::Own) => Weight::Attest,
+        _ => Weight::Unknown,
+    }
+}
+
+/// Whether a purpose takes a right. Cancelling is what a guard is for, and comes with trading wherever there is no right to that alone.
+fn is_meant(sheet: &KeySheet, right: Right) -> bool {
+    match right {
+        Right::Read => sheet.rights.contains(&KeyRight::Read),
+        Right::Trade | Right::Cancel => sheet.rights.contains(&KeyRight::Trade),
+        _ => false,
+    }
+}
+
+fn right_differs(sheet: &KeySheet, facts: &KeyFacts, right: Right, of: &Capability) -> Option<Difference> {
+    let trades = sheet.rights.contains(&KeyRight::Trade);
+    let words = right.as_str().replace('_', " ");
+    match (is_meant(sheet, right), facts.right(right)) {
+        (true, Tri::Yes) | (false, Tri::No) => None,
+        // A guard that may cancel alone is a better one.
+        (true, Tri::No) if sheet.purpose == KeyPurpose::Guard && right == Right::Trade => None,
+        (true, Tri::No) => Some(difference(Weight::Wrong, format!("it may not {words}, which {} takes", sheet.purpose))),
+        (false, Tri::Yes) if trades && of.comes_with_trade.contains(&right) => None,
+        (false, Tri::Yes) => Some(difference(Weight::Wrong, format!("it may {words}, which {} does not take", sheet.purpose))),
+        (false, Tri::Unknown) if trades && of.comes_with_trade.contains(&right) => None,
+        (_, Tri::Unknown) if of.cannot_tell.contains(&right) => {
+            Some(difference(Weight::Attest, format!("the venue never says whether a key may {words}")))
+        }
+        (_, Tri::Unknown) => Some(difference(Weight::Unknown, format!("the venue did not say whether it may {words}"))),
+    }
+}
+
+fn addresses_differ(sheet: &KeySheet, facts: &KeyFacts, unseen: Weight) -> Option<Difference> {
+    let meant = sheet.ips.join(", ");
+    match &facts.ips {
+        IpRule::Only(nets) => {
+            let mut are: Vec<String> = nets.iter().map(ToString::to_string).collect();
+            let mut to_be = sheet.ips.clone();
+            are.sort_unstable();
+            to_be.sort_unstable();
+            (are != to_be).then(|| difference(Weight::Wrong, format!("it works from {}, and is to from {meant}", are.join(", "))))
+        }
+        IpRule::Unrestricted => Some(difference(Weight::Wrong, format!("it works from anywhere, and is to from {meant} alone"))),
+        IpRule::Unknown if facts.is_ip_bound == Tri::No => {
+            Some(difference(Weight::Wrong, format!("it works from anywhere, and is to from {meant} alone")))
+        }
+        IpRule::Unknown => Some(difference(unseen, format!("from which addresses it works was not said; it is to from {meant} alone"))),
+    }
+}
+
+fn end_differs(sheet: &KeySheet, facts: &KeyFacts, unseen: Weight) -> Option<Difference> {
+    let meant = sheet.until.map_or_else(|| "never".to_owned(), |until| until.plain());
+    match (facts.expiry, sheet.until) {
+        (Expiry::Never, None) => None,
+        // Venues count in days.
+        (Expiry::At(at), Some(until)) if at.ms_since(until).abs() <= DAY_MS => None,
+        (Expiry::Never, Some(_)) => Some(difference(Weight::Wrong, format!("it never ends, and is to end {meant}"))),
+        (Expiry::At(at), _) => Some(difference(Weight::Wrong, format!("it ends {}, and is to end {meant}", at.plain()))),
+        (Expiry::Unknown, _) => Some(difference(unseen, format!("when it ends was not said; it is to end {meant}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Timestamp;
+    use proptest::prelude::*;
+
+    const FULL: Capability = Capability {
+        measures_keys: true,
+        has_measuring_test: true,
+        inspects_by_master: true,
+        shows_rights: Seen::ByKey,
+        shows_ips: Seen::ByKey,
+        shows_expiry: Seen::ByKey,
+        shows_subaccount: Seen::ByKey,
+        cannot_tell: &[],
+        comes_with_trade: &[],
+        tells_entries: true,
+        cancels_all: true,
+        cancels_conditional: true,
+        arms: None,
+        demotes: true,
+        deletes: true,
+        has_cancel_only_key: true,
+        admin_needs: "",
+        notes: &[],
+    };
+
+    fn sheet(purpose: KeyPurpose) -> KeySheet {
+        KeySheet::new(purpose, "203.0.113.7", None).unwrap()
+    }
+
+    /// A key with these rights and no other, as a venue that says everything tells of it.
+    fn facts(rights: &[Right]) -> KeyFacts {
+        let mut facts = KeyFacts { expiry: Expiry::Never, ..KeyFacts::default() };
+        for right in Right::ALL {
+            facts.rights.set(*right, rights.contains(right).into());
+        }
+        facts.bind(IpRule::read(["203.0.113.7"]));
+        facts
+    }
+
+    const TRADES: &[Right] = &[Right::Read, Right::Trade, Right::Cancel];
+
+    fn weights(purpose: KeyPurpose, facts: &KeyFacts, of: &Capability) -> Vec<Weight> {
+        compare(&sheet(purpose), facts, MeasuredBy::Own, of).iter().map(|one| one.weight).collect()
+    }
+
+    #[test]
+    fn a_key_that_is_what_it_is_to_be_differs_in_nothing() {
+        assert_eq!(weights(KeyPurpose::Execution, &facts(TRADES), &FULL), []);
+        assert_eq!(weights(KeyPurpose::Monitor, &facts(&[Right::Read]), &FULL), []);
+        assert_eq!(weights(KeyPurpose::Guard, &facts(&[Right::Read, Right::Cancel]), &FULL), [], "that it cannot trade is better");
+    }
+
+    #[test]
+    fn too_much_is_wrong_and_too_little_is_as_well() {
+        let withdraws = facts(&[TRADES, &[Right::Withdraw]].concat());
+        let found = compare(&sheet(KeyPurpose::Execution), &withdraws, MeasuredBy::Own, &FULL);
+        assert_eq!(found, [difference(Weight::Wrong, "it may withdraw, which execution does not take")]);
+        assert_eq!(weights(KeyPurpose::Execution, &facts(&[Right::Read]), &FULL), [Weight::Wrong, Weight::Wrong]);
+        assert_eq!(weights(KeyPurpose::Monitor, &facts(TRADES), &FULL), [Weight::Wrong, Weight::Wrong]);
+        // What no key of this venue can trade without is no defect of this one.
+        let moves = Capability { comes_with_trade: &[Right::InternalTransfer], ..FULL };
+        let funds = facts(&[TRADES, &[Right::InternalTransfer]].concat());
+        assert_eq!(weights(KeyPurpose::Execution, &funds, &moves), []);
+        assert_eq!(weights(KeyPurpose::Monitor, &facts(&[Right::Read, Right::InternalTransfer]), &moves), [Weight::Wrong]);
+    }
+
+    #[test]
+    fn addresses_and_end_are_compared_and_what_cannot_be_seen_is_attested() {
+        let mut key = facts(TRADES);
+        key.bind(IpRule::Unrestricted);
+        assert_eq!(weights(KeyPurpose::Execution, &key, &FULL), [Weight::Wrong]);
+        key.bind(IpRule::read(["203.0.113.7", "203.0.113.8"]));
+        assert_eq!(weights(KeyPurpose::Execution, &key, &FULL), [Weight::Wrong]);
+        (key.ips, key.is_ip_bound) = (IpRule::Unknown, Tri::Yes);
+        assert_eq!(weights(KeyPurpose::Execution, &key, &FULL), [Weight::Unknown]);
+        let by_master = Capability { shows_ips: Seen::ByMaster, shows_expiry: Seen::Never, ..FULL };
+        key.expiry = Expiry::Unknown;
+        assert_eq!(weights(KeyPurpose::Execution, &key, &by_master), [Weight::Attest, Weight::Attest]);
+        key.is_ip_bound = Tri::No;
+        assert_eq!(weights(KeyPurpose::Execution, &key, &by_master), [Weight::Wrong, Weight::Attest], "that it is not bound can be seen");
+
+        let at = |day: i64| Timestamp(1_800_000_000_000_000 + day * DAY_MS * 1_000);
+        let ends = |expiry, until| {
+            let (key, sheet) = (KeyFacts { expiry, ..facts(TRADES) }, KeySheet { until, ..sheet(KeyPurpose::Execution) });
+            compare(&sheet, &key, MeasuredBy::Own, &FULL).len()
+        };
+        assert_eq!([ends(Expiry::At(at(0)), Some(at(1))), ends(Expiry::At(at(0)), Some(at(2)))], [0, 1]);
+        assert_eq!([ends(Expiry::At(at(0)), None), ends(Expiry::Never, Some(at(0)))], [1, 1]);
+    }
+
+    #[test]
+    fn new_words_are_no_agreement() {
+        let key = KeyFacts { unknown_words: vec!["SuperTrade".into()], ..facts(TRADES) };
+        assert_eq!(weights(KeyPurpose::Execution, &key, &FULL), [Weight::Unknown]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_unsaid_is_ever_agreement(said in prop::collection::vec(0..3usize, Right::ALL.len()), purpose in 0..KeyPurpose::ALL.len()) {
+            let mut key = facts(&[]);
+            for (right, n) in Right::ALL.iter().zip(&said) {
+                key.rights.set(*right, Tri::ALL[*n]);
+            }
+            let purpose = KeyPurpose::ALL[purpose];
+            let is_unsaid = said.iter().any(|n| Tri::ALL[*n] == Tri::Unknown);
+            let found = weights(purpose, &key, &FULL);
+            prop_assert!(!is_unsaid || found.iter().any(|weight| *weight == Weight::Unknown));
+            prop_assert_eq!(key.right(Right::Withdraw) == Tri::Yes && found.is_empty(), false);
+        }
+    }
+}
