@@ -111,9 +111,7 @@ impl VenueError {
         let clean = |text: &str| plain(&credential.scrub(text));
         match self {
             Self::Cannot(_) => self,
-            Self::Finding(finding) => {
-                Self::Finding(Finding { kind: finding.kind, code: clean(&finding.code), said: clean(&finding.said) })
-            }
+            Self::Finding(finding) => Self::Finding(Finding { kind: finding.kind, code: clean(&finding.code), said: clean(&finding.said) }),
             Self::Unknown { why, code, wait } => Self::Unknown { why: clean(&why), code: code.as_deref().map(clean), wait },
             Self::ExecutionUnknown(why) => Self::ExecutionUnknown(clean(&why)),
         }

@@ -42,7 +42,15 @@ async fn a_transfer_right_is_one_over_the_key_itself_and_groups_that_are_missing
 #[tokio::test]
 async fn read_only_wins_over_filled_groups_and_nobody_assumes_it() {
     let (venue, bybit) = live("bybit", fake::bybit).await;
-    for (said, trade) in [("1", Tri::No), ("true", Tri::No), ("\"1\"", Tri::No), ("0", Tri::Yes), ("false", Tri::Yes), ("2", Tri::Unknown), ("null", Tri::Unknown)] {
+    for (said, trade) in [
+        ("1", Tri::No),
+        ("true", Tri::No),
+        ("\"1\"", Tri::No),
+        ("0", Tri::Yes),
+        ("false", Tri::Yes),
+        ("2", Tri::Unknown),
+        ("null", Tri::Unknown),
+    ] {
         venue.only(OWN, but(sample::BYBIT_OWN, "\"readOnly\":0", &format!("\"readOnly\":{said}")));
         let facts = bybit.inspect_key(&key()).await.unwrap().facts;
         assert_eq!((facts.right(Right::Trade), facts.right(Right::Read)), (trade, Tri::Yes), "{said}");
@@ -66,7 +74,9 @@ async fn new_words_and_new_groups_are_drift() {
 #[tokio::test]
 async fn a_year_1970_with_a_negative_count_of_days_is_no_end() {
     let (venue, bybit) = live("bybit", fake::bybit).await;
-    let with = |days: &str, at: &str| but(&but(sample::BYBIT_OWN, "\"deadlineDay\":83", &format!("\"deadlineDay\":{days}")), "2026-01-01T00:00:00Z", at);
+    let with = |days: &str, at: &str| {
+        but(&but(sample::BYBIT_OWN, "\"deadlineDay\":83", &format!("\"deadlineDay\":{days}")), "2026-01-01T00:00:00Z", at)
+    };
     for (days, at, is) in [
         ("-20000", "1970-01-01T00:00:00Z", Expiry::Never),
         ("83", "1970-01-01T00:00:00Z", Expiry::Unknown),
@@ -112,7 +122,9 @@ async fn a_main_account_lists_keys_and_one_that_is_not_there_is_dead() {
     venue.only(SUB, but(sample::BYBIT_SUB, "\"status\": 3", "\"status\": 2"));
     assert_eq!(bybit.inspect_key_by_master(&key(), &key_of).await.unwrap_err().finding(), Some(FindingKind::Expired));
     venue.seen();
-    venue.on("POST /v5/user/update-sub-api", r#"{"retCode":0,"result":{}}"#).on("POST /v5/user/delete-sub-api", r#"{"retCode":0,"result":{}}"#);
+    venue
+        .on("POST /v5/user/update-sub-api", r#"{"retCode":0,"result":{}}"#)
+        .on("POST /v5/user/delete-sub-api", r#"{"retCode":0,"result":{}}"#);
     bybit.demote_key(&key(), &key_of).await.unwrap();
     bybit.delete_key(&key(), &key_of).await.unwrap();
     let bodies: Vec<_> = venue.seen().iter().map(fake::Seen::json).collect();
@@ -126,9 +138,17 @@ async fn orders_of_every_category_are_read_to_the_last_page() {
     let (venue, bybit) = at("bybit", Environment::Test, fake::bybit).await;
     venue.on(ORDERS, sample::BYBIT_ORDERS).on(ORDERS, NONE);
     let orders = bybit.open_orders(&key()).await.unwrap();
-    assert_eq!((orders.len(), orders[0].is_entry, orders[0].market.as_str()), (1, Some(true), "linear"), "buying, in hedge mode, on the long side");
+    assert_eq!(
+        (orders.len(), orders[0].is_entry, orders[0].market.as_str()),
+        (1, Some(true), "linear"),
+        "buying, in hedge mode, on the long side"
+    );
     let seen = venue.seen();
-    assert!(seen[1].query.ends_with("cursor=page_args%3Dfd4300ae-7847-404e-b947-b46980a4d140%26symbol%3D6%26"), "as it came: {}", seen[1].query);
+    assert!(
+        seen[1].query.ends_with("cursor=page_args%3Dfd4300ae-7847-404e-b947-b46980a4d140%26symbol%3D6%26"),
+        "as it came: {}",
+        seen[1].query
+    );
     let asked: Vec<_> = seen.iter().map(|seen| (seen.value("category").unwrap(), seen.value("settleCoin"))).collect();
     assert_eq!(asked.len(), 6);
     assert!(asked.contains(&("linear".to_owned(), Some("USDC".to_owned()))) && asked.contains(&("option".to_owned(), None)));
@@ -145,7 +165,8 @@ async fn a_stop_protects_and_an_unmarked_one_is_not_known() {
         ("\"reduceOnly\": false", "\"reduceOnly\": true", Some(false)),
         ("\"reduceOnly\": false,", "", None),
     ] {
-        let body = but(sample::BYBIT_ORDERS, "\"positionIdx\": 1", "\"positionIdx\": 0").replace("page_args%3Dfd4300ae-7847-404e-b947-b46980a4d140%26symbol%3D6%26", "");
+        let body = but(sample::BYBIT_ORDERS, "\"positionIdx\": 1", "\"positionIdx\": 0")
+            .replace("page_args%3Dfd4300ae-7847-404e-b947-b46980a4d140%26symbol%3D6%26", "");
         venue.only(ORDERS, but(&body, this, that));
         venue.on(ORDERS, NONE);
         assert_eq!(bybit.open_orders(&key()).await.unwrap()[0].is_entry, is, "{that}");
@@ -171,7 +192,10 @@ async fn cancelling_goes_on_while_a_call_takes_as_many_as_it_can() {
 #[tokio::test]
 async fn entries_are_cancelled_one_by_one_and_gone_is_done() {
     let (venue, bybit) = live("bybit", fake::bybit).await;
-    venue.on(ORDERS, sample::BYBIT_ORDERS).on(ORDERS, NONE).on("POST /v5/order/cancel", r#"{"retCode":110001,"retMsg":"order not exists","result":{}}"#);
+    venue
+        .on(ORDERS, sample::BYBIT_ORDERS)
+        .on(ORDERS, NONE)
+        .on("POST /v5/order/cancel", r#"{"retCode":110001,"retMsg":"order not exists","result":{}}"#);
     assert_eq!(bybit.cancel_all(&key(), CancelScope::Entries).await.unwrap().told, 0);
     let told = venue.seen().into_iter().find(|seen| seen.what == "POST /v5/order/cancel").unwrap().json();
     assert_eq!(told, json!({"category": "linear", "symbol": "ETHUSDT", "orderId": "fd4300ae-7847-404e-b947-b46980a4d140"}));

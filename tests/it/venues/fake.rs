@@ -151,7 +151,8 @@ async fn answer(State(fake): State<Fake>, request: Request) -> Response {
         inside.last_nonce = nonce;
     }
     inside.seen.push(seen);
-    let laid_out = inside.answers.get_mut(&what).and_then(|answers| if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() });
+    let laid_out =
+        inside.answers.get_mut(&what).and_then(|answers| if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() });
     let Some(answer) = laid_out else {
         inside.faults.push(format!("{what}: nothing is laid out"));
         return Response::builder().status(StatusCode::NOT_FOUND).body(Body::empty()).unwrap();

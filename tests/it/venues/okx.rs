@@ -99,7 +99,11 @@ async fn a_main_account_lists_demotes_and_deletes() {
     okx.demote_key(&key_with_passphrase(), &sub_key("grid-1")).await.unwrap();
     okx.delete_key(&key_with_passphrase(), &sub_key("grid-1")).await.unwrap();
     let bodies: Vec<_> = venue.seen().iter().map(fake::Seen::json).collect();
-    assert_eq!(bodies, [json!({"subAcct": "grid-1", "apiKey": "..", "perm": "read_only"}), json!({"subAcct": "grid-1", "apiKey": ".."})], "the addresses stay as they are");
+    assert_eq!(
+        bodies,
+        [json!({"subAcct": "grid-1", "apiKey": "..", "perm": "read_only"}), json!({"subAcct": "grid-1", "apiKey": ".."})],
+        "the addresses stay as they are"
+    );
 }
 
 #[tokio::test]
@@ -118,7 +122,9 @@ async fn spot_orders_are_not_told_and_every_conditional_kind_is_asked_for() {
 async fn batches_are_of_twenty_and_of_ten_and_pages_of_a_hundred() {
     let (venue, okx) = live("okx", fake::okx).await;
     let rows = |id: &str, from: usize, to: usize| {
-        let rows: Vec<_> = (from..to).map(|n| json!({id: n.to_string(), "instId": "BTC-USDT-SWAP", "instType": "SWAP", "ordType": "conditional"})).collect();
+        let rows: Vec<_> = (from..to)
+            .map(|n| json!({id: n.to_string(), "instId": "BTC-USDT-SWAP", "instType": "SWAP", "ordType": "conditional"}))
+            .collect();
         json!({"code": "0", "data": rows}).to_string()
     };
     venue.on(ORDERS, rows("ordId", 0, 100)).on(ORDERS, rows("ordId", 100, 130)).on(ALGOS, rows("algoId", 0, 25)).on(ALGOS, NONE);
@@ -126,7 +132,8 @@ async fn batches_are_of_twenty_and_of_ten_and_pages_of_a_hundred() {
     okx.cancel_all(&key_with_passphrase(), CancelScope::All).await.unwrap();
     let seen = venue.seen();
     assert_eq!(seen[1].value("after").as_deref(), Some("99"));
-    let sizes = |what: &str| seen.iter().filter(|seen| seen.what == what).map(|seen| seen.json().as_array().unwrap().len()).collect::<Vec<_>>();
+    let sizes =
+        |what: &str| seen.iter().filter(|seen| seen.what == what).map(|seen| seen.json().as_array().unwrap().len()).collect::<Vec<_>>();
     assert_eq!((sizes(CANCEL), sizes(CANCEL_ALGOS)), (vec![20, 20, 20, 20, 20, 20, 10], vec![10, 10, 5]));
 }
 

@@ -16,7 +16,14 @@ async fn entries_are_told_from_what_protects() {
     assert_eq!(orders[1].quantity.unwrap().shortest(), "0.3", "what is left");
     venue.only(ALGOS, but(sample::BINANCE_ALGO_ORDERS, "\"closePosition\":true", "\"closePosition\":false"));
     assert_eq!(usdm.open_orders(&key()).await.unwrap()[2].is_entry, None, "a stop that nobody marked may protect");
-    venue.only(ORDERS, but(sample::BINANCE_FUTURES_ORDERS, "\"reduceOnly\":false,\"side\":\"BUY\",\"positionSide\":\"BOTH\"", "\"side\":\"BUY\",\"positionSide\":\"SHORT\""));
+    venue.only(
+        ORDERS,
+        but(
+            sample::BINANCE_FUTURES_ORDERS,
+            "\"reduceOnly\":false,\"side\":\"BUY\",\"positionSide\":\"BOTH\"",
+            "\"side\":\"BUY\",\"positionSide\":\"SHORT\"",
+        ),
+    );
     assert_eq!(usdm.open_orders(&key()).await.unwrap()[0].is_entry, Some(false), "in hedge mode buying ends a short");
 }
 

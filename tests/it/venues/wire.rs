@@ -68,7 +68,10 @@ async fn a_venue_that_wants_to_be_left_alone_is_heard() {
             let answer = said.map_or(Answer::of(status, "{}"), |said| Answer::of(status, "{}").with("retry-after", said));
             fake.only(read, answer.clone());
             let error = venue.inspect_key(&key_for(name)).await.unwrap_err();
-            assert!(matches!(&error, VenueError::Unknown { wait: found, .. } if *found == wait.map(Duration::from_secs)), "{name}: {error:?}");
+            assert!(
+                matches!(&error, VenueError::Unknown { wait: found, .. } if *found == wait.map(Duration::from_secs)),
+                "{name}: {error:?}"
+            );
             if !told.is_empty() {
                 fake.only(told, answer);
                 assert!(matches!(write(name, &venue).await, VenueError::Unknown { .. }), "{name}: it did nothing");
@@ -89,10 +92,9 @@ async fn nobody_there_is_unknown_and_nothing_was_done() {
     drop(gone);
     let venues = Venues::open(Clock::from_fn(|| Timestamp(fake::NOW_US)), &Places::At(at)).unwrap();
     let kraken = venues.venue_for("kraken", Environment::Live).unwrap();
-    for error in [
-        kraken.inspect_key(&key_in_base64()).await.unwrap_err(),
-        kraken.cancel_all(&key_in_base64(), CancelScope::All).await.unwrap_err(),
-    ] {
+    for error in
+        [kraken.inspect_key(&key_in_base64()).await.unwrap_err(), kraken.cancel_all(&key_in_base64(), CancelScope::All).await.unwrap_err()]
+    {
         assert!(matches!(error, VenueError::Unknown { .. }), "{error:?}");
     }
 }
