@@ -18,6 +18,7 @@ text_enum! {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the list of words derives what all such lists do")]
 impl Default for Tri {
     fn default() -> Self {
         Self::Unknown
@@ -42,7 +43,7 @@ impl Tri {
     }
     /// The contrary; of unknown, unknown.
     #[must_use]
-    pub fn not(self) -> Self {
+    pub fn contrary(self) -> Self {
         match self {
             Self::Yes => Self::No,
             Self::No => Self::Yes,

@@ -130,10 +130,6 @@ impl Call {
     pub(super) fn form(path: &str, pairs: &[(&str, &str)]) -> Self {
         Self { body: encode(pairs), ..Self::new(Method::POST, path, &[]) }
     }
-    /// The same, of a venue that reads by POST.
-    pub(super) fn reading(self) -> Self {
-        Self { is_write: false, ..self }
-    }
     /// Adds a header that no log shows.
     ///
     /// # Errors

@@ -17,12 +17,6 @@ pub(super) const fn word(word: &'static str, rights: &'static [Right]) -> Word {
     Word { word, rights }
 }
 
-/// The rights that a table can speak of.
-#[cfg(test)]
-pub(super) fn told(known: &[Word]) -> std::collections::BTreeSet<Right> {
-    known.iter().flat_map(|word| word.rights).copied().collect()
-}
-
 /// Writes into `facts` what these words mean. `holds` says of each known word whether it was said; `strange` are those that no table has.
 pub(super) fn tell(facts: &mut KeyFacts, known: &[Word], holds: impl Fn(&str) -> Tri, mut strange: Vec<String>) {
     strange.sort();

@@ -28,7 +28,7 @@ pub(super) fn not_listed() -> VenueError {
 }
 
 fn named(key: &SubKey) -> Vec<(&str, &str)> {
-    vec![("email", &key.subaccount), ("subAccountApiKey", &key.key_id)]
+    vec![("email", key.subaccount.as_str()), ("subAccountApiKey", key.key_id.as_str())]
 }
 
 /// Takes everything but reading.

@@ -84,7 +84,7 @@ fn shared(row: &Value) -> KeyFacts {
     let only_reads = read::truth(row.get("readOnly"));
     let granted: Vec<Right> = facts.rights.iter().filter(|(_, has)| *has == Tri::Yes).map(|(right, _)| right).collect();
     for right in granted {
-        facts.rights.set(right, only_reads.not());
+        facts.rights.set(right, only_reads.contrary());
     }
     // Every key may read.
     facts.rights.set(Right::Read, if permissions.is_some_and(Value::is_object) { Tri::Yes } else { Tri::Unknown });

@@ -53,7 +53,7 @@ pub(super) async fn pages(
             return Ok(rows);
         }
         let is_encoded = next.bytes().all(|b| b.is_ascii_alphanumeric() || b"%-._~".contains(&b));
-        let next = if is_encoded { next } else { encode(&[("", &next)]).trim_start_matches('=').to_owned() };
+        let next = if is_encoded { next } else { encode(&[("", next.as_str())]).trim_start_matches('=').to_owned() };
         if next == cursor {
             return Err(VenueError::unreadable("its pages go round"));
         }

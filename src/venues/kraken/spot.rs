@@ -71,7 +71,7 @@ impl Spot {
         let mut call = Call::new(Method::POST, &format!("/0/private/{name}"), &[]);
         call.is_write = is_write;
         let number = nonce.to_string();
-        call.body = encode(&[&[("nonce", number.as_str())], pairs].concat());
+        call.body = encode(&[&[("nonce", number.as_str())][..], pairs].concat());
         call.head("api-key", &with.key_id)?;
         call.head("api-sign", &signature(with.secret(), &call.path, nonce, &call.body)?)?;
         let reply = self.http.send(call).await?;

@@ -49,7 +49,7 @@ async fn told(effort: &mut Effort, line: &Line, with: &Credential, mut orders: V
     let is_algo = orders.first().is_some_and(|order| order.market.starts_with(ALGO));
     let way = if is_algo { &CONDITIONAL } else { &PLAIN };
     for some in orders.chunks(way.most) {
-        let named: Value = some.iter().map(|order| json!({"instId": order.symbol, way.id: order.id})).collect();
+        let named: Value = some.iter().map(|order| json!({"instId": order.symbol, (way.id): order.id})).collect();
         match line.batch(with, Call::json(way.path, &named)).await {
             Ok(parts) => parts.as_array().into_iter().flatten().for_each(|part| effort.take(gone(one(part, with), &GONE))),
             Err(error) => effort.take(Err(error)),
