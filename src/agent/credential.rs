@@ -178,6 +178,11 @@ pub async fn enrol(dir: &AgentDir, asked: Enrolment<'_>, clock: &Clock) -> Resul
     }
     let stored = Stored { version: 1, server, recipient, token_since: Some(clock.now()), fingerprint: None, enrolled };
     write(dir, &stored)?;
+    // Those of an agent before this one are sealed to an identity that is gone.
+    match std::fs::remove_dir_all(dir.keys()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
     Ok(stored.into())
 }
 

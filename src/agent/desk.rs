@@ -3,7 +3,7 @@
 use super::{adapters::Resting, outbox::Outbox, standing::Standing};
 use crate::crypto::token;
 use crate::domain::{Clock, Epoch, State, Step};
-use crate::protocol::{AckFrame, EventFrame};
+use crate::protocol::{AckFrame, EventFrame, KeyAckFrame};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -65,6 +65,15 @@ impl Desk {
     /// Says again what is true of the directive last heard: the server may have forgotten it with a crash.
     pub fn repeat(&self) {
         self.said.iter().for_each(|ack| self.outbox.put_ack(ack.clone()));
+    }
+
+    /// What became of a key.
+    pub fn key_ack(&self, ack: KeyAckFrame) {
+        match &ack.why {
+            Some(why) if !ack.ok => tracing::warn!(key = %ack.key_id, version = ack.version, "a key is not taken: {why}"),
+            _ => tracing::info!(key = %ack.key_id, version = ack.version, "a key is held"),
+        }
+        self.outbox.put_key_ack(ack);
     }
 
     /// Something happened. `severity` is `info`, `warning` or `critical`.

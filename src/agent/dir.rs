@@ -44,6 +44,14 @@ impl AgentDir {
     pub fn memory(&self) -> PathBuf {
         self.0.join("memory")
     }
+    /// Exchange keys, sealed.
+    pub fn keys(&self) -> PathBuf {
+        self.0.join("keys")
+    }
+    /// Where they are given to the bot, unless the settings name another folder.
+    pub fn given(&self) -> PathBuf {
+        self.0.join("given")
+    }
     /// The bot's settings.
     pub fn settings(&self) -> PathBuf {
         self.0.join("agent.toml")

@@ -8,6 +8,7 @@
 //! | [`link`] | the line to the server: poll and stream |
 //! | [`adapters`] | one file per kind of bot |
 //! | `hands`, `bot` | orders to the bot and what it does |
+//! | [`keys`] | exchange keys: kept sealed, given to the bot, dropped |
 //! | [`memory`], `scribe` | what must not be forgotten |
 //! | [`minder`], [`tether`] | two processes that watch each other |
 //! | [`credential`], [`settings`], [`dir`] | the agent's directory |
@@ -19,6 +20,7 @@ pub mod credential;
 mod desk;
 pub mod dir;
 mod hands;
+pub mod keys;
 pub mod link;
 pub mod memory;
 pub mod minder;
@@ -34,6 +36,7 @@ mod words;
 pub use crate::domain::BootClock;
 pub use credential::Credential;
 pub use dir::AgentDir;
+pub use keys::KeyRing;
 pub use memory::MemoryStore;
 pub use run::{Agent, AgentConfig, Outcome};
 

@@ -1,7 +1,7 @@
 //! Acknowledgements and events that the server has not provably taken. They survive reconnects, not restarts: after a restart the bot is halted
 //! and acknowledged anew. Bounded: the oldest go first, since an acknowledgement proves every stop before its own.
 
-use crate::protocol::{AckFrame, EventFrame};
+use crate::protocol::{AckFrame, EventFrame, KeyAckFrame};
 use std::{
     collections::VecDeque,
     sync::{Mutex, PoisonError},
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 const MOST_ACKS: usize = 128;
 const MOST_EVENTS: usize = 64;
+const MOST_KEY_ACKS: usize = 64;
 
 /// What waits to be delivered.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub struct Outbox {
 struct Kept {
     acks: VecDeque<(u64, AckFrame)>,
     events: VecDeque<(u64, EventFrame)>,
+    key_acks: VecDeque<(u64, KeyAckFrame)>,
     last: u64,
 }
 
@@ -33,6 +35,8 @@ pub struct Batch {
     pub acks: Vec<AckFrame>,
     /// Events, oldest first.
     pub events: Vec<EventFrame>,
+    /// Acknowledgements of keys, oldest first.
+    pub key_acks: Vec<KeyAckFrame>,
     /// The number of the last entry.
     pub last: u64,
 }
@@ -76,11 +80,24 @@ impl Outbox {
         });
     }
 
+    /// Keeps an acknowledgement of a key until it is delivered. What was said of the same version before is past.
+    pub fn put_key_ack(&self, ack: KeyAckFrame) {
+        self.change(|kept| {
+            kept.key_acks.retain(|(_, old)| (&old.key_id, old.version) != (&ack.key_id, ack.version));
+            if kept.key_acks.len() >= MOST_KEY_ACKS {
+                kept.key_acks.pop_front();
+            }
+            kept.last += 1;
+            kept.key_acks.push_back((kept.last, ack));
+        });
+    }
+
     /// Everything after entry number `after` that is not delivered.
     pub fn after(&self, after: u64) -> Batch {
         self.change(|kept| Batch {
             acks: kept.acks.iter().filter(|(n, _)| *n > after).map(|(_, ack)| ack.clone()).collect(),
             events: kept.events.iter().filter(|(n, _)| *n > after).map(|(_, event)| event.clone()).collect(),
+            key_acks: kept.key_acks.iter().filter(|(n, _)| *n > after).map(|(_, ack)| ack.clone()).collect(),
             last: kept.last,
         })
     }
@@ -90,12 +107,13 @@ impl Outbox {
         self.change(|kept| {
             kept.acks.retain(|(n, _)| *n > last);
             kept.events.retain(|(n, _)| *n > last);
+            kept.key_acks.retain(|(n, _)| *n > last);
         });
     }
 
     /// True when nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.change(|kept| kept.acks.is_empty() && kept.events.is_empty())
+        self.change(|kept| kept.acks.is_empty() && kept.events.is_empty() && kept.key_acks.is_empty())
     }
 
     /// Grows with every entry.

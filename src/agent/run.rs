@@ -4,6 +4,7 @@ use super::{
     BootClock,
     adapters::Adapter,
     credential::{Credential, Keeper},
+    keys::KeyRing,
     link::{
         Link,
         wire::{Door, Wire, WireError},
@@ -23,6 +24,8 @@ pub struct AgentConfig {
     pub credential: Credential,
     /// Where its token is changed; none: it never is, as in a demo, whose agents end with it.
     pub keeper: Option<Keeper>,
+    /// Where exchange keys lie and how the bot gets them; none: it keeps none, as in a demo.
+    pub keys: Option<KeyRing>,
     /// The client, shared by every agent of a process.
     pub wire: Wire,
     /// The time of day; shown, never trusted.
@@ -63,12 +66,14 @@ impl Agent {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<Outcome, WireError> {
         let boot = token::random::<16>().ok().and_then(|text| BootId::try_from(text).ok());
         let boot = boot.ok_or_else(|| WireError::Client(token::NoRandomness.to_string()))?;
-        let AgentConfig { credential, keeper, wire, clock, boot_clock, tether } = self.config;
+        let AgentConfig { credential, keeper, keys, wire, clock, boot_clock, tether } = self.config;
         let door = Door::new(credential.server.clone(), &credential.token)?;
         let apply_within_ms = self.adapter.apply_within_ms();
-        let (mut runner, ends) = Runner::new(&credential, self.adapter, self.store, clock.clone(), boot_clock.clone(), tether);
+        let (clocks, held) = ((clock.clone(), boot_clock.clone()), (self.store, keys));
+        let (mut runner, ends) = Runner::new(&credential, self.adapter, held, clocks, tether);
         let mut tasks = JoinSet::new();
         tasks.spawn(ends.hands.run());
+        tasks.spawn(ends.keys.run());
         let installation = credential.installation;
         let mut link =
             Some(Link { wire, door, installation, boot, clock, boot_clock, apply_within_ms, keeper, desk: ends.desk, news: ends.news });

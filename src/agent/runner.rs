@@ -9,6 +9,7 @@ use super::{
     credential::Credential,
     desk::{Desk, DeskEnds},
     hands::Hands,
+    keys::{DROP_WITHIN_MS, KeyRing, Keys, Versions, Work, kill::Kill},
     link::News,
     memory::{Loaded, MemoryStore},
     run::Outcome,
@@ -20,6 +21,8 @@ use crate::domain::{Clock, Epoch, State};
 use crate::protocol::{BlockedFrame, DirectiveFrame};
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
+
+mod keys;
 
 /// While the bot is not halted its lease is looked at this often: timers stand still while the machine sleeps.
 const LOOK_MS: i64 = 250;
@@ -48,6 +51,10 @@ pub struct Runner {
     // The directive last heard: an equal one is not acknowledged anew.
     heard: Option<(Epoch, Wanted)>,
     heard_blocked: Vec<BlockedFrame>,
+    keys: Keys,
+    // What is held; none: not known yet.
+    key_versions: Option<Versions>,
+    kill: Kill,
     tether: Option<(Tether, watch::Receiver<Minder>)>,
     beat_at_ms: i64,
     looked_ms: i64,
@@ -59,6 +66,8 @@ pub struct Runner {
 pub struct Ends {
     /// The hands at the bot.
     pub hands: Hands,
+    /// The keeper of the bot's keys.
+    pub keys: Work,
     /// What the link sends.
     pub desk: DeskEnds,
     /// Where the link tells news.
@@ -77,11 +86,12 @@ impl Runner {
     pub fn new(
         credential: &Credential,
         adapter: Arc<dyn Adapter>,
-        store: MemoryStore,
-        clock: Clock,
-        boot_clock: BootClock,
+        (store, ring): (MemoryStore, Option<KeyRing>),
+        (clock, boot_clock): (Clock, BootClock),
         tether: Option<Tether>,
     ) -> (Self, Ends) {
+        let key_versions = ring.is_none().then(Versions::default);
+        let (keys, key_work) = Keys::new(ring);
         let now = boot_clock.now_ms();
         let (memory, forgot) = match store.load() {
             Loaded::Whole(memory) => (Some(memory), None),
@@ -96,7 +106,7 @@ impl Runner {
         let apply_within_ms = adapter.apply_within_ms();
         let adapter_manages_exits = adapter.traits().can_manage_exits;
         let (bot, hands) = Bot::new(adapter, boot_clock.clone(), brain.wanted(), check_in_ms);
-        let (desk, desk_ends) = Desk::new(clock, standing(&brain, &bot, check_in_ms, patience));
+        let (desk, desk_ends) = Desk::new(clock, standing(&brain, &bot, Versions::default(), (check_in_ms, patience)));
         // Without its memory an agent leaves a bot nothing; where it could have gone on closing and protecting, somebody has to know.
         if let Some(severity) = forgot.filter(|_| adapter_manages_exits) {
             let why = "the agent has no memory of what its bot may do while halted: until the server says, nobody closes or protects its positions";
@@ -118,6 +128,9 @@ impl Runner {
             news,
             heard: None,
             heard_blocked: Vec::new(),
+            keys,
+            key_versions,
+            kill: Kill::default(),
             tether: tether.map(|tether| {
                 let minder = tether.minder();
                 (tether, minder)
@@ -127,12 +140,13 @@ impl Runner {
             hello_at_ms: now.saturating_add(apply_within_ms).saturating_add(1_000),
             ending: None,
         };
-        (runner, Ends { hands, desk: desk_ends, news: tell_news })
+        (runner, Ends { hands, keys: key_work, desk: desk_ends, news: tell_news })
     }
 
-    /// True once whatever bot survived an earlier agent was halted, or will not be in time: then the server should hear of that.
+    /// True once whatever bot survived an earlier agent was halted and its keys were looked at, or will not be in time: then the server should hear
+    /// of that.
     pub fn may_say_hello(&self) -> bool {
-        self.bot.was_read_back() || self.boot_clock.now_ms() >= self.hello_at_ms
+        (self.bot.was_read_back() && self.key_versions.is_some()) || self.boot_clock.now_ms() >= self.hello_at_ms
     }
 
     /// Draws the consequences of what is known now. Answers when the run is over.
@@ -143,7 +157,9 @@ impl Runner {
         let until_ms = self.brain.lease_until_ms().unwrap_or(0);
         let renewed = self.bot.set_lease(until_ms);
         self.order(until_ms, renewed);
-        self.desk.publish(standing(&self.brain, &self.bot, self.check_in_ms, self.patience));
+        self.drop_keys_when_due(now);
+        let held = self.key_versions.clone().unwrap_or_default();
+        self.desk.publish(standing(&self.brain, &self.bot, held, (self.check_in_ms, self.patience)));
         self.look_at_minder(now);
         self.is_over(now)
     }
@@ -206,6 +222,10 @@ impl Runner {
         let (outcome, since) = self.ending?;
         let taken = now.saturating_sub(since);
         if self.bot.is_halted() {
+            // Keys that a kill has dropped are gone before their agent is; should that one not be in time, the next one does it.
+            if self.kill.is_pending() && taken < DROP_WITHIN_MS.saturating_add(RESERVE_MS) {
+                return None;
+            }
             return (self.desk.is_empty() || taken >= FAREWELL_MS).then_some(outcome);
         }
         if taken < self.apply_within_ms.saturating_add(RESERVE_MS) {
@@ -225,6 +245,7 @@ impl Runner {
             }
             Some(news) = self.news.recv() => self.take_news(news),
             word = self.bot.word() => self.take_word(word),
+            word = self.keys.word() => self.take_key_word(word),
             written = self.scribe.written() => {
                 let now = self.boot_clock.now_ms();
                 match self.scribe.note(written, now) {
@@ -247,7 +268,8 @@ impl Runner {
             self.brain.next_change_ms().map(|at| (at - now).min(LOOK_MS)),
             self.tether.as_ref().map(|_| self.beat_at_ms - now),
             self.scribe.not_before_ms().map(|at| at - now),
-            (!self.bot.was_read_back()).then_some(self.hello_at_ms - now),
+            (!self.bot.was_read_back() || self.key_versions.is_none()).then_some(self.hello_at_ms - now),
+            self.kill.due_ms().map(|at| at - now),
             self.ending.map(|_| 100),
         ];
         due.into_iter().flatten().min().unwrap_or(IDLE_MS).clamp(1, IDLE_MS)
@@ -268,6 +290,7 @@ impl Runner {
             News::Hint(frame) if self.is_stop(&frame) => self.hear(&frame, now),
             News::Hint(_) => {}
             News::Renewed { sent, lease_ms } => self.brain.renewed(sent.at_ms, lease_ms, sent.lapses, now),
+            News::Key(order) => self.take_key(*order),
             News::Cut(cut) => self.brain.cut_off(cut.why(), now),
         }
     }
@@ -296,6 +319,7 @@ impl Runner {
 
     fn hear(&mut self, frame: &DirectiveFrame, now: i64) {
         self.brain.hear(frame, now);
+        self.hear_of_keys(frame.drop_keys, now);
         let said = (frame.epoch, Wanted { state: frame.state, orders: frame.orders, exits: frame.exits });
         // A symbol that is held without the database may share its epoch.
         if self.heard != Some(said) || self.heard_blocked != frame.blocked {
@@ -311,6 +335,7 @@ impl Runner {
         match self.bot.take(word) {
             Meaning::Nothing => {}
             Meaning::Applied(order, resting) => {
+                self.note_cleared(order, resting);
                 if self.heard.is_some() {
                     self.desk.applied(order.epoch, self.bot.doing(), resting);
                 }
@@ -334,7 +359,10 @@ impl Runner {
             }
             Meaning::OrdersLeft(n) => self.desk.event("orders_left", "critical", format!("{n} orders rest that were to be cancelled")),
             Meaning::OutOfSight(why) => self.desk.event("bot_not_seen", "critical", format!("the halted bot cannot be looked at: {why}")),
-            Meaning::Idle(order, resting) => self.desk.idle(order.epoch, self.bot.doing(), resting),
+            Meaning::Idle(order, resting) => {
+                self.note_cleared(order, resting);
+                self.desk.idle(order.epoch, self.bot.doing(), resting);
+            }
             Meaning::LeavesOut(symbols, entry_orders) => self.leaves_out(&symbols, entry_orders, now),
             Meaning::LeavesNothingOut(why) => {
                 self.brain.leaves_nothing_out(now);
@@ -358,7 +386,7 @@ async fn minder_changed(tether: &mut Option<(Tether, watch::Receiver<Minder>)>) 
     std::future::pending().await
 }
 
-fn standing(brain: &Brain, bot: &Bot, check_in_ms: i64, patience: Patience) -> Standing {
+fn standing(brain: &Brain, bot: &Bot, key_versions: Versions, (check_in_ms, patience): (i64, Patience)) -> Standing {
     let memory = brain.memory();
     Standing {
         epoch: memory.highest,
@@ -370,6 +398,7 @@ fn standing(brain: &Brain, bot: &Bot, check_in_ms: i64, patience: Patience) -> S
         lapses: brain.lapses(),
         server_behind: brain.server_behind(),
         runs: bot.runs().clone(),
+        key_versions,
         adapter: bot.adapter(),
         check_in_ms,
         patience,

@@ -3,6 +3,7 @@
 
 mod command;
 mod freqtrade;
+mod keys;
 
 use super::{
     BootClock,
@@ -14,6 +15,7 @@ use super::{
     },
     credential::Credential,
     dir::AgentDir,
+    keys::{Giving, Handing, KeyRing, KeyStore},
 };
 use crate::domain::AgentId;
 use rustix::process::Signal;
@@ -46,6 +48,14 @@ adapter = "process"     # or "freqtrade" or "command": see the end
 
 # Where it trades, as the server's register calls it: the board then shows when two bots claim one subaccount.
 # subaccount = "binance/grid-7"
+
+# How the bot gets the exchange keys that the server sends, sealed to this agent: "file", one of mode 0600 per venue and purpose in dir (given/ here),
+# as {"key","secret","password"} or, with form = "freqtrade", as a piece of its configuration; or, for a bot that is started here, "fd" (an open
+# file, its number in ANDON_KEYS_FD) or "env" (ANDON_BINANCE_EXECUTION_KEY, _SECRET, _PASSWORD). Without it the bot gets none.
+# [keys]
+# give = "file"
+# dir = "/run/andon/grid-7"
+# form = "plain"
 
 # A Freqtrade bot that runs by itself: adapter = "freqtrade" above, nothing else in [bot], and
 # [freqtrade]
@@ -96,6 +106,7 @@ struct File {
     bot: BotSection,
     freqtrade: Option<freqtrade::Section>,
     command: Option<command::Section>,
+    keys: Option<keys::Section>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -153,11 +164,8 @@ impl From<StopSignal> for Signal {
     }
 }
 
-/// Makes the adapter that the settings name. A `command` given here goes before the file's.
-///
-/// # Errors
-/// What is wrong, with the file's name.
-pub fn adapter(dir: &AgentDir, who: &Credential, command: Vec<String>, boot_clock: BootClock) -> Result<Box<dyn Adapter>, SettingsError> {
+/// A file that was read, and its name.
+fn read_file(dir: &AgentDir) -> Result<(File, String), SettingsError> {
     let path = dir.settings();
     let shown = path.display().to_string();
     let text = match std::fs::read_to_string(&path) {
@@ -165,11 +173,38 @@ pub fn adapter(dir: &AgentDir, who: &Credential, command: Vec<String>, boot_cloc
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(SettingsError::Unreadable { path: shown, error }),
     };
+    let file = toml::from_str(&text).map_err(|error| SettingsError::Wrong { path: shown.clone(), why: error.to_string() })?;
+    Ok((file, shown))
+}
+
+/// Where the agent keeps exchange keys, and how the settings have them given to the bot.
+///
+/// # Errors
+/// What is wrong, with the file's name.
+pub fn key_ring(dir: &AgentDir, who: &Credential) -> Result<KeyRing, SettingsError> {
+    let (file, shown) = read_file(dir)?;
+    let giving = file.giving(dir).map_err(|why| SettingsError::Wrong { path: shown, why })?;
+    Ok(KeyRing { store: KeyStore::new(dir, who), giving })
+}
+
+/// Makes the adapter that the settings name. A `command` given here goes before the file's.
+///
+/// # Errors
+/// What is wrong, with the file's name.
+pub fn adapter(dir: &AgentDir, who: &Credential, command: Vec<String>, boot_clock: BootClock) -> Result<Box<dyn Adapter>, SettingsError> {
+    let (file, shown) = read_file(dir)?;
     let wrong = |why: String| SettingsError::Wrong { path: shown.clone(), why };
-    let file: File = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     file.check(!command.is_empty()).map_err(wrong)?;
+    let giving = file.giving(dir).map_err(wrong)?;
     Ok(match file.bot.adapter {
-        Kind::Process => Box::new(ProcessAdapter::new(process(file.bot, &shown, &who.agent, command)?, boot_clock)),
+        Kind::Process => {
+            let keys = match giving {
+                Giving::AtStart(way) => Some(Handing { store: KeyStore::new(dir, who), way }),
+                Giving::Nothing | Giving::Files(_) => None,
+            };
+            let config = ProcessConfig { keys, ..process(file.bot, &shown, &who.agent, command)? };
+            Box::new(ProcessAdapter::new(config, boot_clock))
+        }
         Kind::Freqtrade => {
             let section = file.freqtrade.ok_or_else(|| wrong(freqtrade::MISSING.into()))?;
             let config = section.check().map_err(wrong)?;
@@ -183,6 +218,11 @@ pub fn adapter(dir: &AgentDir, who: &Credential, command: Vec<String>, boot_cloc
 }
 
 impl File {
+    fn giving(&self, dir: &AgentDir) -> Result<Giving, String> {
+        let is_started = self.bot.adapter == Kind::Process;
+        self.keys.as_ref().map_or(Ok(Giving::Nothing), |keys| keys.check(is_started, &dir.given()))
+    }
+
     /// What would go unheeded is refused.
     fn check(&self, has_command: bool) -> Result<(), String> {
         for (kind, name, is_there) in
@@ -276,6 +316,7 @@ fn process(bot: BotSection, shown: &str, agent: &AgentId, command: Vec<String>) 
         command,
         mark: agent.to_string(),
         launcher: own_launcher(),
+        keys: None,
     })
 }
 

@@ -1,6 +1,6 @@
 //! What an agent says about itself and its bot in a check-in: a snapshot that the runner publishes and the link sends.
 
-use super::brain::Patience;
+use super::{brain::Patience, keys::Versions};
 use crate::domain::{Epoch, State};
 use crate::protocol::{AdapterSaid, CarriedHold, Report};
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub struct Standing {
     pub server_behind: bool,
     /// What the bot runs.
     pub runs: Runs,
+    /// The newest version of each exchange key that is held.
+    pub key_versions: Versions,
     /// What tells the bot.
     pub adapter: AdapterSaid,
     /// How often to check in. Milliseconds.
@@ -53,6 +55,6 @@ impl Standing {
     /// True when the server should not wait for the next regular check-in to learn of this.
     pub fn is_news_after(&self, before: &Self) -> bool {
         let said = |s: &Self| (s.epoch, s.state, s.limits_version, s.start_after, s.lapsed, s.server_behind);
-        said(self) != said(before) || self.holds != before.holds || self.runs != before.runs
+        said(self) != said(before) || self.holds != before.holds || self.runs != before.runs || self.key_versions != before.key_versions
     }
 }

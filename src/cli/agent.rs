@@ -8,6 +8,7 @@ use crate::agent::{
     brain::Brain,
     credential::{self, Credential, Enrolment, Keeper},
     dir::{Lock, try_lock, write_durably},
+    keys::{self, KeyStore},
     link::{
         trust::Trust,
         wire::{Wire, is_loopback},
@@ -235,6 +236,7 @@ fn run_inner(args: RunArgs) -> Result<Outcome, Unable> {
     let credential = credential::load(&dir).map_err(|error| directory(error.into()))?;
     let boot_clock = BootClock::system();
     let adapter = settings::adapter(&dir, &credential, args.command, boot_clock.clone()).map_err(|error| directory(error.into()))?;
+    let ring = settings::key_ring(&dir, &credential).map_err(|error| directory(error.into()))?;
     runtime().map_err(|error| now(error.into()))?.block_on(async {
         let tether = Tether::from_stdio(boot_clock.now_ms()).map_err(|error| now(error.into()))?;
         let _lock = predecessor_gone(&dir, &tether).await.map_err(now)?;
@@ -242,7 +244,7 @@ fn run_inner(args: RunArgs) -> Result<Outcome, Unable> {
         let wire = Wire::new(is_loopback(&credential.server), &trust).map_err(|error| now(error.into()))?;
         let store = MemoryStore::new(&dir, credential.agent.clone());
         let keeper = Some(Keeper::new(dir.clone()));
-        let config = AgentConfig { credential, keeper, wire, clock: Clock::system(), boot_clock, tether: Some(tether) };
+        let config = AgentConfig { credential, keeper, keys: Some(ring), wire, clock: Clock::system(), boot_clock, tether: Some(tether) };
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(|error| now(error.into()))?;
         let asked = async move {
             terminate.recv().await;
@@ -271,7 +273,8 @@ fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     // What is changed for a moment is no agent's meanwhile, one whose minder has died included.
     let _locks = if args.reload { Some((lock(&dir)?, lock_at(&dir, &dir.agent_lock_file())?)) } else { None };
     let adapter = settings::adapter(&dir, &credential, Vec::new(), BootClock::system())?;
-    let found = runtime()?.block_on(adapter.examine(args.reload));
+    let mut found = runtime()?.block_on(adapter.examine(args.reload));
+    found.extend(keys::examine(&settings::key_ring(&dir, &credential)?));
     let mut out = io::stdout().lock();
     writeln!(out, "bot      {} ({})", credential.bot_name, adapter.name())?;
     if !adapter.traits().dies_with_agent {
@@ -290,6 +293,9 @@ fn status(args: &StatusArgs) -> Result<ExitCode, Failure> {
     let mut out = io::stdout().lock();
     for line in status_lines(&credential, &MemoryStore::new(&dir, credential.agent.clone()).load()) {
         writeln!(out, "{line}")?;
+    }
+    for key in KeyStore::new(&dir, &credential).find()?.keys {
+        writeln!(out, "exchange key   {} of {}, version {} ({})", key.purpose, key.venue, key.version, key.key_id)?;
     }
     writeln!(out, "agent running  {}", if at_work { "yes" } else { "no" })?;
     Ok(ExitCode::SUCCESS)

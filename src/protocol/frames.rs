@@ -1,6 +1,6 @@
 //! The envelopes: frames of the stream by their `type`, and the bodies of the poll path.
 
-use super::{AckFrame, CheckIn, DirectiveFrame, EventFrame, Hello, HoldFrame, Renew};
+use super::{AckFrame, CheckIn, DirectiveFrame, EventFrame, Hello, HoldFrame, KeyAckFrame, KeyDropFrame, KeyFrame, KeyOrder, Renew, keys};
 use crate::domain::{InstallationId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,8 @@ pub enum FromAgent {
     Event(EventFrame),
     /// A hold for its own bot.
     Hold(HoldFrame),
+    /// What became of a key.
+    KeyAck(KeyAckFrame),
     /// Any other `type`: answered with an error frame and otherwise ignored.
     #[serde(other)]
     Unknown,
@@ -33,6 +35,10 @@ pub enum FromServer {
     Directive(Box<DirectiveFrame>),
     /// Answer to a check-in.
     Renew(Renew),
+    /// A key to take over.
+    Key(KeyFrame),
+    /// A version of a key to forget.
+    KeyDrop(KeyDropFrame),
     /// Something could not be done.
     Error {
         /// In three words.
@@ -75,6 +81,9 @@ pub struct PollCheckIn {
     /// Events.
     #[serde(default)]
     pub events: Vec<EventFrame>,
+    /// What became of keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key_acks: Vec<KeyAckFrame>,
     /// How long its adapter needs to apply a stop.
     #[serde(default)]
     pub apply_within_ms: Option<i64>,
@@ -89,9 +98,9 @@ pub struct PollAnswer {
     pub directive: DirectiveFrame,
     /// The renewal, when one is given.
     pub renew: Option<Renew>,
-    /// Exchange keys to take over; empty until keys are provisioned.
-    #[serde(default)]
-    pub keys: Vec<serde_json::Value>,
+    /// Exchange keys to take over and to forget, until that is acknowledged.
+    #[serde(default, deserialize_with = "keys::lenient")]
+    pub keys: Vec<KeyOrder>,
     /// Why no renewal is given, when it is the server's doing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

@@ -5,6 +5,7 @@ pub mod check_in;
 pub mod directive;
 pub mod enrol;
 pub mod frames;
+pub mod keys;
 
 pub use check_in::{
     AckFrame, AdapterSaid, CarriedHold, CheckIn, EventFrame, Hello, HelloAgent, HelloBot, HoldFrame, Position, PositionsRest, Report,
@@ -13,6 +14,7 @@ pub use check_in::{
 pub use directive::{BlockedFrame, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
 pub use enrol::{EnrolAgent, EnrolRequest, EnrolResponse, NamedBot, NamedInstallation};
 pub use frames::{FromAgent, FromServer, PollAnswer, PollCheckIn, Welcome};
+pub use keys::{KeyAckFrame, KeyDropFrame, KeyFrame, KeyOrder};
 
 /// The websocket subprotocol.
 pub const SUBPROTOCOL: &str = "andon.v1";

@@ -6,7 +6,7 @@
 //! `started PID`, `exited WORDS`, and `gone` when no child is left.
 
 use super::family;
-use crate::agent::BootClock;
+use crate::agent::{BootClock, keys::Handing};
 use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process_group, set_child_subreaper, set_parent_process_death_signal,
     setsid, wait,
@@ -51,12 +51,17 @@ pub struct Launch {
     pub mark: String,
     /// How this program calls itself for the second stage.
     pub again: Vec<OsString>,
+    /// Keys that the bot is given; none: it gets them elsewhere. Opened in the second stage, which becomes the bot, and nowhere before.
+    #[serde(default)]
+    pub keys: Option<Handing>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Become {
     parent: i32,
     command: Vec<String>,
+    #[serde(default)]
+    keys: Option<Handing>,
 }
 
 /// Runs the stage that the environment names: the second, which becomes the bot, or the first, which stays. Returns when there is nothing left to
@@ -73,7 +78,7 @@ pub fn launch() -> io::Result<()> {
 
 /// Becomes the bot, tied to the process that holds it: when that one dies, the kernel kills the bot.
 fn become_bot(text: &str) -> io::Result<()> {
-    let Become { parent, command } = serde_json::from_str(text)?;
+    let Become { parent, command, keys } = serde_json::from_str(text)?;
     // The signal comes when the *thread* that spawned this process dies: the launcher's only one. Set first, looked after: a parent that died in
     // between would never be noticed.
     set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -81,7 +86,11 @@ fn become_bot(text: &str) -> io::Result<()> {
         return Err(io::Error::other("the launcher is gone"));
     }
     let (program, arguments) = command.split_first().ok_or_else(|| io::Error::other("no command"))?;
-    Err(Command::new(program).args(arguments).env_remove(BECOME).exec())
+    let mut bot = Command::new(program);
+    bot.args(arguments).env_remove(BECOME);
+    let given = keys.map(|keys| keys.hand_over(&mut bot)).transpose();
+    let _open = given.map_err(|error| io::Error::other(format!("the bot's keys cannot be given to it: {error}")))?;
+    Err(bot.exec())
 }
 
 fn stay() -> io::Result<()> {
@@ -145,7 +154,7 @@ fn say(to: &mut File, word: &str) {
 }
 
 fn start(launch: &Launch) -> io::Result<Pid> {
-    let stage = Become { parent: getpid().as_raw_nonzero().get(), command: launch.command.clone() };
+    let stage = Become { parent: getpid().as_raw_nonzero().get(), command: launch.command.clone(), keys: launch.keys.clone() };
     let (program, arguments) = launch.again.split_first().ok_or_else(|| io::Error::other("no second stage"))?;
     let mut command = Command::new(program);
     command

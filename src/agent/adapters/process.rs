@@ -2,7 +2,7 @@
 //! process of it is left. What orders rest at the venue only the configured report command can tell. It is never restarted by itself.
 
 use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Traits, Wanted, family, launcher::Launch};
-use crate::agent::{BootClock, words::Words};
+use crate::agent::{BootClock, keys::Handing, words::Words};
 use crate::domain::State;
 use crate::protocol::{MAX_BODY, Report};
 use async_trait::async_trait;
@@ -61,6 +61,8 @@ pub struct ProcessConfig {
     pub mark: String,
     /// How this program is called to launch a bot.
     pub launcher: Vec<OsString>,
+    /// Keys that it is given at its start.
+    pub keys: Option<Handing>,
 }
 
 /// How this very program, even when its file was replaced meanwhile, is called to launch a bot.
@@ -138,6 +140,7 @@ impl ProcessAdapter {
             lease_until_ms: self.lease_until_ms.load(Ordering::SeqCst),
             mark: self.config.mark.clone(),
             again: self.config.launcher.clone(),
+            keys: self.config.keys.clone(),
         };
         let line = serde_json::to_string(&launch).map_err(AdapterError::new)?;
         let (program, arguments) = self.config.launcher.split_first().ok_or_else(|| AdapterError::new("no launcher"))?;

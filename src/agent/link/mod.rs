@@ -13,7 +13,7 @@ pub use say::Sent;
 
 use super::{BootClock, brain::Patience, credential::Keeper, desk::DeskEnds, standing::Standing};
 use crate::domain::{BootId, Clock, InstallationId};
-use crate::protocol::DirectiveFrame;
+use crate::protocol::{DirectiveFrame, KeyOrder};
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -49,6 +49,8 @@ pub enum News {
         /// For how long.
         lease_ms: i64,
     },
+    /// A key to take over, or to forget.
+    Key(Box<KeyOrder>),
     /// The line is cut.
     Cut(Cut),
 }

@@ -60,8 +60,14 @@ async fn check_in(line: &Line) -> Outcome {
     let at_ms = link.boot_clock.now_ms();
     let check_in = line.counter.check_in(&standing, &link.boot, link.clock.now());
     let sent = Sent { seq: check_in.seq, at_ms, lapses: standing.lapses, outbox: waiting.last };
-    let carries = !waiting.acks.is_empty() || !waiting.events.is_empty();
-    let body = PollCheckIn { check_in, acks: waiting.acks, events: waiting.events, apply_within_ms: Some(link.apply_within_ms) };
+    let carries = !waiting.acks.is_empty() || !waiting.events.is_empty() || !waiting.key_acks.is_empty();
+    let body = PollCheckIn {
+        check_in,
+        acks: waiting.acks,
+        events: waiting.events,
+        key_acks: waiting.key_acks,
+        apply_within_ms: Some(link.apply_within_ms),
+    };
     let within = ms((standing.patience.stale_after_ms / 2).clamp(500, 10_000));
     let answer = match link.wire.check_in(&link.door, &body, within).await {
         Ok(answer) => answer,
@@ -85,6 +91,9 @@ async fn check_in(line: &Line) -> Outcome {
         None => link.desk.outbox.delivered(sent.outbox),
     }
     line.tell(News::Directive(Box::new(answer.directive))).await;
+    for order in answer.keys {
+        line.tell(News::Key(Box::new(order))).await;
+    }
     if let Some(renew) = answer.renew.filter(|renew| renew.seq == sent.seq) {
         line.tell(News::Renewed { sent, lease_ms: renew.lease_ms }).await;
     }

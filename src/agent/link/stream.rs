@@ -3,7 +3,7 @@
 
 use super::{Cut, Line, Mode, News, Sent, TOGETHER, backoff::Backoff, backoff::random_below, poll::ms, say, wire::WireError};
 use crate::agent::brain::Patience;
-use crate::protocol::{CheckIn, FromAgent, FromServer, MAX_BODY, PollCheckIn, SUBPROTOCOL, Welcome, close};
+use crate::protocol::{CheckIn, FromAgent, FromServer, KeyOrder, MAX_BODY, PollCheckIn, SUBPROTOCOL, Welcome, close};
 use futures_util::{SinkExt, Stream, StreamExt};
 use http::{HeaderValue, StatusCode, header};
 use std::time::Duration;
@@ -136,11 +136,19 @@ async fn greet(line: &Line, socket: &mut Socket) -> Result<Box<Welcome>, End> {
     }
 }
 
-/// A frame of the protocol, or the end. What cannot be read could be a stop, so it ends the stream, and the poll path asks again.
+/// A frame of the protocol, or the end. What cannot be read could be a stop, so it ends the stream, and the poll path asks again. What says that it
+/// is a key is none, and is let pass.
 fn read(next: Option<Result<Message, Error>>) -> Result<Option<FromServer>, End> {
     match next {
         Some(Ok(Message::Text(text))) => {
-            serde_json::from_str(&text).map(Some).map_err(|error| lost(format!("a frame could not be read: {error}")))
+            let read = serde_json::from_str(&text).map(Some);
+            read.or_else(|error| {
+                if !is_of_keys(&text) {
+                    return Err(lost(format!("a frame could not be read: {error}")));
+                }
+                tracing::warn!("a key that the server sent could not be read");
+                Ok(None)
+            })
         }
         Some(Ok(Message::Close(frame))) => Err(match frame.map(|frame| (u16::from(frame.code), frame.reason)) {
             Some((close::CREDENTIAL_ENDED, _)) => End::Cut(Cut::CredentialEnded),
@@ -153,6 +161,14 @@ fn read(next: Option<Result<Message, Error>>) -> Result<Option<FromServer>, End>
         Some(Err(error)) => Err(lost(error.to_string())),
         None => Err(lost("the connection ended")),
     }
+}
+
+fn is_of_keys(text: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Typed {
+        r#type: String,
+    }
+    serde_json::from_str::<Typed>(text).is_ok_and(|typed| matches!(typed.r#type.as_str(), "key" | "key_drop"))
 }
 
 async fn write(mut sink: impl SinkExt<Message, Error = Error> + Unpin, mut outgoing: mpsc::Receiver<Message>) -> End {
@@ -231,6 +247,9 @@ impl<'a> Conversation<'a> {
         for event in batch.events {
             self.send(FromAgent::Event(event))?;
         }
+        for ack in batch.key_acks {
+            self.send(FromAgent::KeyAck(ack))?;
+        }
         if batch.last > self.delivered {
             self.delivered = batch.last;
             self.hurry();
@@ -277,6 +296,8 @@ impl<'a> Conversation<'a> {
                     self.line.tell(News::Renewed { sent, lease_ms: renew.lease_ms }).await;
                 }
             }
+            FromServer::Key(key) => self.line.tell(News::Key(Box::new(KeyOrder::Key(key)))).await,
+            FromServer::KeyDrop(key) => self.line.tell(News::Key(Box::new(KeyOrder::KeyDrop(key)))).await,
             FromServer::Error { title, detail } => self.line.complain(&format!("{title}: {detail}")),
             FromServer::Welcome(_) | FromServer::Unknown => {}
         }

@@ -2,12 +2,13 @@
 
 use crate::agent::adapters::{Adapter, AdapterError, Finding, LeftOut, ReadBack, Resting, Traits, Wanted};
 use crate::agent::{
-    Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, Outcome, link::trust::Trust, link::wire::Wire, link::wire::WireError,
+    Agent, AgentConfig, AgentDir, BootClock, Credential, KeyRing, MemoryStore, Outcome, link::trust::Trust, link::wire::Wire,
+    link::wire::WireError,
 };
 use crate::domain::{AgentId, BotId, Clock, Epoch, Exits, InstallationId, Orders, Secret, State, Step, Timestamp};
 use crate::protocol::{
-    AckFrame, BlockedFrame, CheckIn, DirectiveFrame, EventFrame, FromAgent, FromServer, LimitsFrame, PollAnswer, PollCheckIn, Renew,
-    Report, SUBPROTOCOL, StartFrame, Welcome,
+    AckFrame, BlockedFrame, CheckIn, DirectiveFrame, EventFrame, FromAgent, FromServer, KeyAckFrame, KeyOrder, LimitsFrame, PollAnswer,
+    PollCheckIn, Renew, Report, SUBPROTOCOL, StartFrame, Welcome,
 };
 use async_trait::async_trait;
 use axum::{
@@ -41,12 +42,17 @@ pub struct Script {
     pub half_open: bool,
     /// Open streams are closed with this code.
     pub close_with: Option<u16>,
+    /// Keys in every answer of the poll path, and once on each stream.
+    pub keys: Vec<KeyOrder>,
     // What was heard.
     pub heard: Vec<(&'static str, CheckIn, i64)>,
     pub answered: Vec<i64>,
     pub acks: Vec<AckFrame>,
     pub events: Vec<EventFrame>,
+    pub key_acks: Vec<KeyAckFrame>,
     pub hellos: usize,
+    /// What the last hello said of keys.
+    pub hello_keys: std::collections::BTreeMap<String, i64>,
 }
 
 #[derive(Clone)]
@@ -104,7 +110,10 @@ impl Fake {
             answered: Vec::new(),
             acks: Vec::new(),
             events: Vec::new(),
+            keys: Vec::new(),
+            key_acks: Vec::new(),
             hellos: 0,
+            hello_keys: Default::default(),
         };
         let fake = Self { script: Arc::new(Mutex::new(script)), changed: watch::Sender::new(0), address: listener.local_addr().unwrap() };
         let router = Router::new()
@@ -170,9 +179,10 @@ async fn check_in(Shared(fake): Shared<Fake>, Json(said): Json<PollCheckIn>) -> 
     }
     script.acks.extend(said.acks.iter().cloned());
     script.events.extend(said.events.iter().cloned());
+    script.key_acks.extend(said.key_acks.iter().cloned());
     let renew = hear(&mut script, "poll", &said.check_in);
     let (installation, directive) = (script.installation.clone(), script.directive.clone());
-    Json(PollAnswer { installation, directive, renew, keys: Vec::new(), error: None }).into_response()
+    Json(PollAnswer { installation, directive, renew, keys: script.keys.clone(), error: None }).into_response()
 }
 
 async fn directive(Shared(fake): Shared<Fake>, Query(asked): Query<HashMap<String, i64>>) -> Response {
@@ -205,6 +215,7 @@ fn text(frame: &FromServer) -> Message {
 async fn serve(fake: Fake, mut socket: WebSocket) {
     let mut changed = fake.changed.subscribe();
     let mut told = None;
+    let mut keys_sent = Vec::new();
     loop {
         let next = tokio::select! {
             _ = changed.changed() => None,
@@ -221,8 +232,9 @@ async fn serve(fake: Fake, mut socket: WebSocket) {
         let mut out = Vec::new();
         let directive = fake.script().directive.clone();
         match next.map(|message| serde_json::from_str::<FromAgent>(message.to_text().unwrap_or("{}"))) {
-            Some(Ok(FromAgent::Hello(_))) => {
+            Some(Ok(FromAgent::Hello(hello))) => {
                 let mut script = fake.script();
+                script.hello_keys = hello.key_versions;
                 script.hellos += 1;
                 let (check_in_ms, stale_after_ms, lapse_after_ms) = script.timings;
                 let installation = script.installation.clone();
@@ -243,11 +255,17 @@ async fn serve(fake: Fake, mut socket: WebSocket) {
             }
             Some(Ok(FromAgent::Ack(ack))) => fake.script().acks.push(ack),
             Some(Ok(FromAgent::Event(event))) => fake.script().events.push(event),
+            Some(Ok(FromAgent::KeyAck(ack))) => fake.script().key_acks.push(ack),
             _ => {}
         }
         if fake.script().hellos > 0 && told.as_ref() != Some(&directive) {
             out.insert(0, text(&FromServer::Directive(Box::new(directive.clone()))));
             told = Some(directive);
+        }
+        let keys = fake.script().keys.clone();
+        if told.is_some() && keys != keys_sent {
+            out.extend(keys.iter().map(|order| Message::text(serde_json::to_string(order).unwrap())));
+            keys_sent = keys;
         }
         for message in out {
             if socket.send(message).await.is_err() {
@@ -420,13 +438,19 @@ impl Drop for AtWork {
 }
 
 pub fn work(credential: &Credential, bot: &Puppet, dir: &AgentDir) -> AtWork {
+    work_with(credential, bot, dir, (None, BootClock::system()))
+}
+
+/// An agent that keeps keys, on a clock of the test's.
+pub fn work_with(credential: &Credential, bot: &Puppet, dir: &AgentDir, (keys, boot_clock): (Option<KeyRing>, BootClock)) -> AtWork {
     let store = MemoryStore::new(dir, credential.agent.clone());
     let config = AgentConfig {
         credential: credential.clone(),
         keeper: None,
+        keys,
         wire: Wire::new(true, &Trust::System).unwrap(),
         clock: Clock::system(),
-        boot_clock: BootClock::system(),
+        boot_clock,
         tether: None,
     };
     let (end, ended) = tokio::sync::oneshot::channel::<()>();

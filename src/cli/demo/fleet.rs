@@ -82,6 +82,7 @@ pub async fn open(place: Place<'_>, staff: &Staff, count: usize) -> Result<Agent
             let config = AgentConfig {
                 credential,
                 keeper: None,
+                keys: None,
                 wire: wire.clone(),
                 clock: Clock::system(),
                 boot_clock: BootClock::system(),

@@ -16,15 +16,18 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Answers with the directive and, when one is given, the renewal.
 ///
 /// # Errors
-/// 401, 409 `replaced`, 503 `view-too-old`; 422 for more than 256 acknowledgements or events.
+/// 401, 409 `replaced`, 503 `view-too-old`; 422 for more than 256 acknowledgements, events or acknowledgements of keys.
 pub async fn create(State(app): Shared, ByAgent(agent): ByAgent, Body(said): Body<PollCheckIn>) -> Answer {
-    if said.acks.len() > MOST || said.events.len() > MOST {
+    if said.acks.len() > MOST || said.events.len() > MOST || said.key_acks.len() > MOST {
         return Err(WebError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "invalid",
             "Something needs a change",
-            format!("At most {MOST} acks and {MOST} events may be sent at once."),
+            format!("At most {MOST} acks, {MOST} events and {MOST} key_acks may be sent at once."),
         ));
+    }
+    for ack in &said.key_acks {
+        tracing::info!(agent = %agent.id, key = %ack.key_id, version = ack.version, ok = ack.ok, "a key was answered for");
     }
     let (on_disk, refused) = take_reports(&app, &agent, &said);
     let (heard, kept) = tokio::join!(app.check_in(&agent, &said.check_in, "poll"), all_kept(on_disk));

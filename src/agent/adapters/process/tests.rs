@@ -35,6 +35,7 @@ fn config(command: &[&str]) -> ProcessConfig {
         subaccount: None,
         mark: AgentId::new().to_string(),
         launcher: test_launcher(),
+        keys: None,
     }
 }
 
@@ -232,4 +233,42 @@ async fn orders_are_known_from_the_report_command_alone() {
     let silent = Some(vec!["echo".to_owned(), "{}".to_owned()]);
     let found = adapter(ProcessConfig { report: silent, ..config(&["sleep", "600"]) }).examine(false).await;
     assert!(found.iter().any(|finding| !finding.is_good && finding.text.contains("entry_orders")), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_bot_that_is_started_finds_its_keys_in_an_open_file_or_its_environment() {
+    use crate::agent::keys::{Handing, Way, tests::ground};
+    let ground = ground();
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let shown = out.display();
+    for (way, script) in [
+        (Way::Fd, format!("cat <&$ANDON_KEYS_FD > {shown}.new; env >> {shown}.new; mv {shown}.new {shown}; exec sleep 600")),
+        (Way::Env, format!("env > {shown}.new; mv {shown}.new {shown}; exec sleep 600")),
+    ] {
+        let handing = Handing { store: ground.store.clone(), way };
+        ground.store.forget_all().unwrap();
+        ground.store.keep(&(ground.key)(2, "binance", crate::domain::KeyPurpose::Execution)).unwrap();
+        let bot = adapter(ProcessConfig { keys: Some(handing), ..config(&["sh", "-c", &script]) });
+        bot.apply(&RUN).await.unwrap();
+        until_there(&out).await;
+        let found = std::fs::read_to_string(&out).unwrap();
+        assert!(found.contains("canary-secret-2") && found.contains("canary-key-2"), "{way:?}: {found}");
+        assert_eq!(found.contains("ANDON_BINANCE_EXECUTION_SECRET=canary-secret-2"), way == Way::Env, "{found}");
+        assert!(!found.contains("ANDON_BECOME_BOT") && !found.contains("AGE-SECRET"), "{found}");
+        bot.apply(&STANDSTILL).await.unwrap();
+        std::fs::remove_file(&out).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_bot_whose_keys_do_not_open_is_not_started() {
+    use crate::agent::keys::{Handing, Way, tests::ground};
+    let ground = ground();
+    ground.store.keep(&(ground.key)(2, "binance", crate::domain::KeyPurpose::Execution)).unwrap();
+    std::fs::remove_file(ground.dir.identity()).unwrap();
+    let bot = adapter(ProcessConfig { keys: Some(Handing { store: ground.store.clone(), way: Way::Fd }), ..config(&["sleep", "600"]) });
+    assert!(bot.apply(&RUN).await.is_err());
+    bot.apply(&STANDSTILL).await.unwrap();
+    assert_eq!(bots(&bot), 0);
 }

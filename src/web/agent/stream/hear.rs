@@ -2,7 +2,7 @@
 
 use super::wire::End;
 use crate::fleet::Lines;
-use crate::protocol::{AckFrame, CheckIn, EventFrame, Hello, HoldFrame, MAX_FRAME, close};
+use crate::protocol::{AckFrame, CheckIn, EventFrame, Hello, HoldFrame, KeyAckFrame, MAX_FRAME, close};
 use crate::web::json;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::{StreamExt, stream::SplitStream};
@@ -18,6 +18,7 @@ pub(super) enum Heard {
     Ack(AckFrame),
     Event(EventFrame),
     Hold(HoldFrame),
+    KeyAck(KeyAckFrame),
     /// A type of frame that this version does not know.
     Unknown(String),
     /// Nothing that matters: a ping or its answer.
@@ -88,6 +89,7 @@ fn frame(text: &[u8]) -> Result<Heard, End> {
         "ack" => Heard::Ack(parse(text)?),
         "event" => Heard::Event(parse(text)?),
         "hold" => Heard::Hold(parse(text)?),
+        "key_ack" => Heard::KeyAck(parse(text)?),
         other => Heard::Unknown(other.chars().filter(|c| !c.is_control()).take(40).collect()),
     })
 }
@@ -137,6 +139,8 @@ mod tests {
     fn frames_are_known_by_their_type() {
         assert!(matches!(text(r#"{"type":"check_in","boot":"b","seq":1}"#), Ok(Heard::CheckIn(said)) if said.seq == 1));
         assert!(matches!(text(r#"{"type":"ack","epoch":4,"step":"applied"}"#), Ok(Heard::Ack(_))));
+        let key_ack = r#"{"type":"key_ack","key_id":"0193f0a0-0000-7000-8000-000000000001","version":3,"ok":false,"why":"x"}"#;
+        assert!(matches!(text(key_ack), Ok(Heard::KeyAck(ack)) if ack.version == 3 && !ack.ok));
         assert!(matches!(text(r#"{"type":"decisions"}"#), Ok(Heard::Unknown(word)) if word == "decisions"));
         assert!(matches!(read(Some(Ok(Message::Ping(axum::body::Bytes::new())))), Ok(Heard::Nothing)));
     }

@@ -199,6 +199,10 @@ impl<'a> Session<'a> {
                 let _ = self.app.take_event(self.agent, &frame);
                 Ok(())
             }
+            Said::KeyAck(frame) => {
+                tracing::info!(agent = %self.agent.id, key = %frame.key_id, version = frame.version, ok = frame.ok, "a key was answered for");
+                Ok(())
+            }
             Said::Hold(frame) => {
                 self.take_hold(frame);
                 Ok(())
