@@ -146,7 +146,8 @@ async fn answer(State(fake): State<Fake>, request: Request) -> Response {
     }
     if let Some(nonce) = nonce(&seen) {
         if nonce <= inside.last_nonce {
-            inside.faults.push(format!("{what}: nonce {nonce} after {}", inside.last_nonce));
+            let last = inside.last_nonce;
+            inside.faults.push(format!("{what}: nonce {nonce} after {last}"));
         }
         inside.last_nonce = nonce;
     }
