@@ -49,9 +49,8 @@ impl App {
             return;
         }
         let of = (bot.limits.version, self.limit_book.tree().epoch);
-        // As its agent says; before it has said anything, as the register has it.
-        let assigned = bot.seat.as_ref().map(|seat| seat.subaccount.as_str());
-        let account = seen.as_ref().and_then(|seen| seen.subaccount.as_deref()).or(assigned);
+        // As its agent says: the register may know of a move before the bot has made it, or after.
+        let account = seen.as_ref().and_then(|seen| seen.subaccount.as_deref());
         let is_held = |check: Check| self.is_held_by(&trigger(check), &Scope::Bot(bot.id.clone()), Level::Reduce);
         let (breaches, rules) = self.gauges.with(&bot.id, |gauge| {
             let mut breaches = match report {

@@ -41,6 +41,13 @@ impl Rights {
                 self.hold(user, grants.clone());
                 return refuse(gives);
             }
+            // A new link is a way to everything that they hold.
+            Event::UserInvitedAgain { user, .. } => {
+                let gives = self.held.get(user).is_some_and(|held| self.rules.gives_wide(&[], &held.grants));
+                return refuse(others_approve && gives);
+            }
+            // What the entries that are lost said of anybody is not so any more, and what was before them is not kept.
+            Event::LogRecovered { .. } => *self = Self::default(),
             Event::GrantsChanged { user, grants, request, .. } => {
                 let gives = self.held.get(user).is_some_and(|held| self.rules.gives_wide(&held.grants, grants));
                 self.hold(user, grants.clone());

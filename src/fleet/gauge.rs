@@ -136,15 +136,29 @@ impl Counted {
     /// nor lost, and what was lost before is not forgotten by it.
     pub fn trades_at(&mut self, account: Option<&str>, report: &Report) {
         let Some(account) = account.filter(|account| self.account.as_deref() != Some(*account)) else { return };
-        if self.account.replace(account.to_owned()).is_none() {
+        if self.account.is_none() {
+            self.account = Some(account.to_owned());
             return;
         }
         let read = |text: &Option<String>| text.as_deref().and_then(Decimal::parse);
-        let shift = |of: Option<Decimal>, by: Option<Decimal>| of.zip(by).map(|(of, by)| of.plus(by));
-        let moved = read(&report.equity).zip(self.equity).map(|(now, last)| now.minus(last));
-        (self.peak, self.equity_at_dawn) = (shift(self.peak, moved), shift(self.equity_at_dawn, moved));
+        // Until both are known nothing can be told apart: the first report from there that says it does.
+        if self.equity.is_some() && report.equity.is_none() {
+            return;
+        }
+        self.account = Some(account.to_owned());
+        if let Some((now, last)) = read(&report.equity).zip(self.equity) {
+            let moved = now.minus(last);
+            (self.peak, self.equity_at_dawn) = (self.peak.map(|peak| peak.plus(moved)), self.equity_at_dawn.map(|dawn| dawn.plus(moved)));
+        }
         if let Some((now, last)) = read(&report.unrealized_pnl).zip(self.unrealized) {
             self.unrealized_at_dawn = self.unrealized_at_dawn.plus(now.minus(last));
+        }
+        // What was realised before counts on, whether the bot goes on counting or begins anew there.
+        if let Some((now, last)) = read(&report.realized_pnl_day).zip(self.realized)
+            && now != last
+        {
+            self.realized_before = self.realized_before.plus(last.minus(now));
+            self.realized = Some(now);
         }
     }
 
@@ -155,7 +169,9 @@ impl Counted {
             (self.peak, self.equity, self.equity_at_dawn, self.day) = (None, None, None, 0);
             (self.realized, self.unrealized) = (None, None);
         }
-        self.currency.clone_from(&report.currency);
+        if report.currency.is_some() {
+            self.currency.clone_from(&report.currency);
+        }
     }
 
     /// Judges what was measured of a report.

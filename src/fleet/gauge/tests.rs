@@ -235,6 +235,21 @@ fn another_subaccount_is_neither_a_gain_nor_a_loss_and_forgets_none() {
 }
 
 #[test]
+fn a_move_is_told_apart_once_it_says_what_is_there_and_what_was_realised_counts_on() {
+    let mut bot = Bot::new(json!({"max_drawdown": "1000", "max_daily_loss": "800"}));
+    let at = |bot: &mut Bot, account: &str, report: &Report| {
+        bot.counted.trades_at(Some(account), report);
+        bot.after(1_000, report)
+    };
+    at(&mut bot, "demo/one", &money("10000", "0", "0"));
+    assert_eq!(at(&mut bot, "demo/one", &money("9500", "-500", "0")), []);
+    assert_eq!(at(&mut bot, "demo/two", &money("", "", "")), [], "it does not say yet");
+    assert_eq!(at(&mut bot, "demo/two", &money("2000", "0", "0")), [], "it begins anew there");
+    assert_eq!(at(&mut bot, "demo/two", &money("1650", "-350", "0")), [Check::DailyLoss], "500 there and 350 here");
+    assert_eq!(bot.value(&money("1650", "-350", "0"), Check::Drawdown), Some("850".to_owned()));
+}
+
+#[test]
 fn another_currency_is_counted_anew() {
     let mut bot = Bot::new(json!({"max_drawdown": "1000", "max_daily_loss": "800"}));
     bot.after(0, &money("6000000", "-100", "50"));

@@ -112,9 +112,10 @@ impl Write {
 /// The work's answer. Where it failed after something was committed, the caller is told so: whoever believes that nothing happened does it twice.
 async fn told(work: impl Future<Output = Answer>) -> Answer {
     match telling(work).await {
-        (Err(error), true) if error.status.is_server_error() => {
+        // What is done may also have taken the caller's sight of it away; a refusal of a second step says itself what was refused.
+        (Err(error), true) if error.status.is_server_error() || matches!(error.status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN) => {
             let said = "It was done. What stands now could not be read back: read it again before you send anything else.";
-            Err(WebError::new(error.status, "done-not-read", "Done, and not read back", said))
+            Err(WebError::new(StatusCode::SERVICE_UNAVAILABLE, "done-not-read", "Done, and not read back", said))
         }
         (answer, _) => answer,
     }
