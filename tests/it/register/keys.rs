@@ -2,7 +2,7 @@
 //! between does nothing twice.
 
 use crate::harness::{
-    TestApp,
+    app::TestApp,
     db::{Fresh, on_both},
 };
 use crate::wire::{client::Reply, stage::Stage};
