@@ -141,7 +141,9 @@ impl App {
         let signers = act.signatures.iter().map(|signature| &signature.user_id);
         let people = signers.chain([&act.stored.made_by]).filter(|one| Some(*one) != own.as_ref()).cloned().collect();
         let title = format!("{}: {how}", self.act_title(act));
-        let text = format!("{how}. What was asked for, and who signed it, stands on its page.");
+        let mut letters = how.chars();
+        let began: String = letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default();
+        let text = format!("{began}. What was asked for, and who signed it, stands on its page.");
         let about = format!("{}:ended", act.stored.id);
         let notice = Notice::new(NoticeKind::RequestEnded, about, title, text).at(format!("/acts/{}", act.stored.id));
         open.tell(&Audience { people, admins: false }, &notice).await.map(drop)
