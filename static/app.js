@@ -20,6 +20,14 @@
     if (s < 172800) return Math.floor(s / 3600) + " h";
     return Math.floor(s / 86400) + " days";
   };
+  // What is left is rounded to the nearest: what was made for 24 h a moment ago says so.
+  const left = ms => {
+    const s = Math.ceil(Math.max(0, ms) / 1000);
+    if (s < 120) return s + " s";
+    if (s < 7200) return Math.round(s / 60) + " min";
+    if (s < 172800) return Math.round(s / 3600) + " h";
+    return Math.round(s / 86400) + " days";
+  };
   const put = (element, text) => { if (element && element.textContent !== text) element.textContent = text; };
 
   // Ages. <… data-at="ms" data-late data-stale data-lapse> holds values; its .rel or .age says how old they are.
@@ -34,9 +42,9 @@
       const is = AGES[age > lapse ? 3 : age > stale ? 2 : age > late ? 1 : 0];
       if (!box.classList.contains(is)) { box.classList.remove(...AGES); box.classList.add(is); }
     }
-    for (const left of doc.querySelectorAll("[data-until]")) {
-      const ms = Number(left.dataset.until) - now;
-      put(left, ms > 0 ? "in " + span(ms) : "passed");
+    for (const box of doc.querySelectorAll("[data-until]")) {
+      const ms = Number(box.dataset.until) - now;
+      put(box, ms > 0 ? "in " + left(ms) : "passed");
     }
     watch();
   };

@@ -56,7 +56,7 @@ impl App {
             Some(to) => Some(place_in(&mut act, to).await?),
         };
         if place.as_ref().is_some_and(|place| place.environment == Environment::Live) {
-            let why = "a subaccount of a live venue is given by a request that somebody else approves: ask for it on the bot's page";
+            let why = "a subaccount of a live venue is given by a request that somebody else approves: ask for a live subaccount";
             return Err(AppError::conflict(why));
         }
         let event = self.seat_in(&mut act, (epoch, &view), (id, place.as_ref()), None).await?;
@@ -193,7 +193,7 @@ impl App {
         let place = place_in(act, &after.subaccount).await?;
         let event = self.seat_in(act, (epoch, &view), (id, Some(&place)), Some(&request.row.id)).await?;
         self.tell_seated(act, &bot, Some(&place)).await?;
-        Ok(Ok((event, format!("{} has {}, and was stopped for it", bot.name, after.name))))
+        Ok(Ok((event, format!("bot {} has {}, and was stopped for it", bot.name, after.name))))
     }
 
     async fn tell_seated(&self, act: &mut Act<'_>, bot: &BotFacts, to: Option<&PlaceRow>) -> Result<(), AppError> {
@@ -258,7 +258,7 @@ fn fits(view: &View, bot: &BotFacts, place: &PlaceRow) -> Result<(), AppError> {
     }
     if place.is_retired {
         return Err(AppError::conflict(format!(
-            "{}/{} is retired, or its account or venue is: no bot may have it anew",
+            "subaccount {}/{} is retired, or its account or venue is: no bot may have it anew",
             place.venue_name, place.name
         )));
     }

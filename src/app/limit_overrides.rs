@@ -82,7 +82,7 @@ impl App {
         let Some(now) = now else { return Err(AppError::conflict("its positions have no limit that this could raise")) };
         if most <= now {
             return Err(AppError::conflict(format!(
-                "{} may hold that already: its largest position there is {}",
+                "bot {} may hold that already: its largest position there is {}",
                 facts.name,
                 now.shortest()
             )));

@@ -203,10 +203,28 @@ impl Rule {
         !self.seats.is_empty() && self.seated(people, team).iter().all(Option::is_some)
     }
 
-    /// True when it asks for less than another in any respect: fewer seats, a seat for more kinds of people, or a shorter delay.
+    /// True when it asks for less than another in any respect: its delay is shorter, or some people could meet it who could not meet the other.
+    /// Nobody who has more roles meets less, and neither do more people: it is enough to try one person for each seat, who is only one of the
+    /// kinds that it names, in every way there is (at most 5 kinds in each of 4 seats).
     pub fn asks_less_than(&self, other: &Self) -> bool {
-        let is_wider = |(own, theirs): (&SeatFor, &SeatFor)| !own.is_subset(theirs);
-        self.delay_s < other.delay_s || self.seats.len() < other.seats.len() || self.seats.iter().zip(&other.seats).any(is_wider)
+        let (here, elsewhere) = (TeamId::from_stored("here".to_owned()), TeamId::from_stored("elsewhere".to_owned()));
+        let only = |approver: Approver| match approver {
+            Approver::Operator => Grant { role: Role::Operator, team: Some(here.clone()) },
+            Approver::Lead => Grant { role: Role::Lead, team: Some(here.clone()) },
+            Approver::AnyLead => Grant { role: Role::Lead, team: Some(elsewhere.clone()) },
+            Approver::Risk => Grant { role: Role::Risk, team: None },
+            Approver::Admin => Grant { role: Role::Admin, team: None },
+        };
+        let mut groups: Vec<Vec<Grant>> = if self.seats.is_empty() { Vec::new() } else { vec![Vec::new()] };
+        for seat in &self.seats {
+            let with = |group: &Vec<Grant>| seat.iter().map(|one| [group.as_slice(), &[only(*one)]].concat()).collect::<Vec<_>>();
+            groups = groups.iter().flat_map(with).collect();
+        }
+        let is_met = |group: &Vec<Grant>| {
+            let people: Vec<&[Grant]> = group.iter().map(std::slice::from_ref).collect();
+            other.is_filled_by(&people, Some(&here))
+        };
+        self.delay_s < other.delay_s || !groups.iter().all(is_met)
     }
 
     /// In a sentence's words: `2 approvals: risk; a lead of the team or risk. Then 24 h`.
@@ -396,6 +414,58 @@ mod tests {
             let found = rule.seated(&people, Some(&team)).iter().flatten().count();
             prop_assert_eq!(found, most(&rule, &people, &team, 0, &mut vec![false; people.len()]));
         }
+    }
+
+    proptest! {
+        /// Whoever can meet what asks for no less can meet the other as well.
+        #[test]
+        fn what_asks_for_no_less_is_met_by_nobody_whom_the_other_would_refuse(
+            one in rule_of_seats(), other in rule_of_seats(),
+            people in prop::collection::vec(prop::collection::vec(0usize..5, 0..3), 0..5),
+        ) {
+            let team = TeamId::new();
+            let roles = [Role::Operator, Role::Lead, Role::Risk, Role::Admin, Role::Auditor];
+            let people: Vec<Vec<Grant>> = people.iter().map(|of| grants(&of.iter().map(|n| roles[*n]).collect::<Vec<_>>(), &team)).collect();
+            let people: Vec<&[Grant]> = people.iter().map(Vec::as_slice).collect();
+            if one.is_filled_by(&people, Some(&team)) && !other.is_filled_by(&people, Some(&team)) {
+                prop_assert!(one.asks_less_than(&other));
+            }
+        }
+
+        /// More seats, narrower ones in whatever order, and a longer delay ask for no less.
+        #[test]
+        fn what_asks_for_strictly_more_does_not_ask_for_less(
+            rule in rule_of_seats(), seat in prop::collection::btree_set(0usize..5, 1..4), turn in 0usize..4, narrow in any::<bool>(), longer in 0u64..2,
+        ) {
+            let mut more = rule.clone();
+            more.delay_s += longer;
+            if narrow && let Some(first) = more.seats.first_mut() && first.len() > 1 {
+                first.pop_last();
+            }
+            more.seats.push(seat.iter().map(|n| Approver::ALL[*n]).collect());
+            let turn = turn % more.seats.len();
+            more.seats.rotate_left(turn);
+            prop_assert!(!more.asks_less_than(&rule));
+            prop_assert!(rule.asks_less_than(&more), "a seat more is one person more");
+        }
+    }
+
+    fn rule_of_seats() -> impl Strategy<Value = Rule> {
+        let seat = prop::collection::btree_set(0usize..5, 1..4).prop_map(|seat| seat.iter().map(|n| Approver::ALL[*n]).collect());
+        prop::collection::vec(seat, 1..4).prop_map(|seats| Rule { seats, delay_s: 60 })
+    }
+
+    #[test]
+    fn a_stricter_rule_is_no_looser_one() {
+        use Approver::{Admin, AnyLead, Lead, Risk};
+        let one = Rule::new(&[&[Lead, Risk]], 0);
+        assert!(!Rule::new(&[&[Risk, Admin], &[Lead]], 3_600).asks_less_than(&one), "whoever is the lead meets it");
+        assert!(!Rule::new(&[&[Admin], &[Risk]], 0).asks_less_than(&Rule::new(&[&[Risk], &[Admin]], 0)), "the order is none");
+        assert!(!Rule::new(&[&[Lead]], 0).asks_less_than(&Rule::new(&[&[AnyLead]], 0)), "a lead of the team is one of any");
+        assert!(Rule::new(&[&[AnyLead]], 0).asks_less_than(&Rule::new(&[&[Lead]], 0)));
+        assert!(Rule::new(&[&[Lead, Risk, Admin], &[Admin]], 0).asks_less_than(&one), "two admins meet it");
+        assert!(Rule::new(&[&[Lead, Risk]], 0).asks_less_than(&Rule::new(&[&[Lead, Risk]], 60)));
+        assert!(!one.asks_less_than(&one));
     }
 
     fn most(rule: &Rule, people: &[&[Grant]], team: &TeamId, seat: usize, used: &mut [bool]) -> usize {

@@ -213,6 +213,9 @@ pub enum NotTighter {
     /// No number of the right kind.
     #[error("is no number; amounts have a point, counts are whole, shares are written 0.1 for 10 %, none is negative")]
     NoNumber,
+    /// A number that is larger than can be kept.
+    #[error("is at most {0}")]
+    TooLarge(&'static str),
     /// It is larger than what stands, or takes it away.
     #[error("would be looser than {0}, which stands; raising a limit takes a request of two people")]
     Loosens(String),

@@ -12,7 +12,8 @@ text_enum! {
         StopOnly = "stop-only",
         /// Read bots, agents, holds.
         Read = "read",
-        /// Read and place holds, make bots and move them up to sandbox: what an operator of its one team may do without a key.
+        /// Read and place holds, make bots and move them up to sandbox, tighten limits, ask for, change and deny requests: what whoever made it may
+        /// do without a key in its one team.
         Operate = "operate",
     }
 }

@@ -107,16 +107,24 @@ pub fn time_ago(at: impl Borrow<Timestamp>, now: impl Borrow<Timestamp>) -> Html
     Html::markup(format!(r#"<span data-at="{}">{}, <span class="rel">{}</span></span>"#, at.0 / 1_000, time(at), ago(at, now)))
 }
 
-/// A moment to come and what is left until then: `2026-11-23 03:13:07Z, in 46 s`.
+/// A moment to come and what is left until then, rounded to the nearest, so that what was made for 24 h a moment ago says so:
+/// `2026-11-23 03:13:07Z, in 46 s`.
 pub fn time_until(at: impl Borrow<Timestamp>, now: impl Borrow<Timestamp>) -> Html {
     let (at, now) = (*at.borrow(), *now.borrow());
     let left = at.ms_since(now);
-    let words = if left > 0 { format!("in {}", whole(left)) } else { "passed".to_owned() };
+    let words = if left > 0 { format!("in {}", nearest(left)) } else { "passed".to_owned() };
     Html::markup(format!(r#"{}, <span data-until="{}">{words}</span>"#, time(at), at.0 / 1_000))
 }
 
-fn whole(ms: i64) -> String {
-    if ms < 10_000 { format!("{} s", ms / 1_000) } else { duration(ms) }
+fn nearest(ms: i64) -> String {
+    let s = (ms + 999) / 1_000;
+    let round = |unit: i64| (s + unit / 2) / unit;
+    match s {
+        ..120 => format!("{s} s"),
+        120..7_200 => format!("{} min", round(60)),
+        7_200..172_800 => format!("{} h", round(3_600)),
+        _ => format!("{} days", round(86_400)),
+    }
 }
 
 /// How old what a bot's agent said is, and which age is too old for it.

@@ -55,6 +55,7 @@ pub async fn without_first_run(app: &App, visitor: &Visitor, title: impl Into<St
     if authz::check(actor, Action::PlaceHold, &Resource::Installation).is_ok() {
         frame.pause = PauseControl::Link;
     }
+    frame.may_audit = authz::check(actor, Action::SeeAudit, &Resource::Installation).is_ok();
     let acts = tokio::time::timeout(PATIENCE, app.acts_waiting(actor));
     let (acts, requests) = tokio::join!(acts, tokio::time::timeout(PATIENCE, app.requests_waiting(actor)));
     // What takes two people stands among the requests as well.

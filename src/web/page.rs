@@ -173,6 +173,8 @@ pub struct Frame {
     pub phone: Option<String>,
     /// The page reports a problem: its title begins with `Error:`.
     pub is_error: bool,
+    /// This person may read the log: links to it are shown.
+    pub may_audit: bool,
 }
 
 impl Frame {
@@ -204,6 +206,7 @@ impl Frame {
             shortcuts: true,
             phone: None,
             is_error: false,
+            may_audit: false,
         }
     }
 
@@ -245,8 +248,10 @@ impl Frame {
         let alerts = ("/alerts", "Alerts", self.alerts_untaken);
         let (requests, acts) = (("/requests", "Requests", self.requests_waiting), ("/acts", "Acts", self.acts_waiting));
         [("/fleet", "Fleet", 0), ("/holds", "Holds", 0), alerts, requests, acts, notices, ("/audit", "Audit", 0)]
+            .into_iter()
+            .filter(|(href, ..)| self.may_audit || *href != "/audit")
             .map(|l| self.link(l))
-            .into()
+            .collect()
     }
     /// The links under *More*.
     pub fn more_links(&self) -> Vec<NavLink> {
@@ -294,6 +299,7 @@ impl Frame {
             }),
             pause: PauseControl::Link,
             phone: Some("+1 555 0100".to_owned()),
+            may_audit: true,
             ..Self::new(title, path, now)
         }
     }

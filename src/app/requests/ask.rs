@@ -199,7 +199,8 @@ impl App {
     async fn supersede(&self, act: &mut Act<'_>, open: &RequestRow, user: &UserId) -> Result<(), AppError> {
         if open.requester != *user {
             let who = self.people_book.who(&open.requester);
-            let why = format!("{who} has asked for the same and it is open: comment there, or change it (/requests/{})", open.id);
+            let why =
+                format!("a request of {who} about the same is open: comment there, or ask again once it is over (/requests/{})", open.id);
             return Err(AppError::conflict(why));
         }
         let mut view = self.request_in(act.tx(), &open.id).await?;

@@ -6,7 +6,7 @@ use crate::app::{App, AppError, limits::Set, tx::Act};
 use crate::audit::Event;
 use crate::domain::{
     Epoch, Limits, RequestKind, RequestState, Rule, Stage, TeamId, Timestamp,
-    limits::Node,
+    limits::{Node, Setting},
     request::{Change, Content, Next, digest},
 };
 use crate::storage::{self, Conn, approvals::PolicyRow};
@@ -203,7 +203,7 @@ impl App {
         let (version, by) = (next.version, format!("user:{}", view.row.requester));
         let set = Set { node, next, why: view.why(), review_by, request: Some(view.row.id.clone()), by };
         let event = self.set_limits(act, epoch, set).await?;
-        Ok(Ok((event, format!("version {version} of its limits holds"))))
+        Ok(Ok((event, format!("version {version} of the limits set on {} holds", self.limits_words(node)))))
     }
 
     /// The team that a level concerns; none: the installation.
@@ -248,5 +248,6 @@ async fn limits_of(conn: &mut Conn, node: &Node) -> Result<(Limits, Option<Times
 /// Which limit is not what it was when this was asked.
 fn stale_limits(limits: &Limits, set: &BTreeMap<String, Change>) -> Option<String> {
     let changed = set.iter().find(|(name, change)| limits.values.get(*name) != change.now.as_ref());
-    changed.map(|(name, _)| format!("the limit {} has changed since it was asked; ask again over what it is now", name.replace('_', " ")))
+    let words = |name: &String| Setting::of(name).map_or_else(|| name.replace('_', " "), Setting::words);
+    changed.map(|(name, _)| format!("the limit “{}” has changed since it was asked; ask again over what it is now", words(name)))
 }

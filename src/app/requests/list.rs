@@ -5,6 +5,7 @@ use crate::app::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{RequestId, RequestKind, UserId, limits::Node, request::Content};
 use crate::storage::{self, request_history::CommentRow};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Decided ones that the inbox lists.
 const DECIDED: i64 = 25;
@@ -110,8 +111,39 @@ impl App {
     pub async fn limits_request_of(&self, actor: &Actor, node: &Node) -> Result<Option<RequestRow>, AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
         let kind = RequestKind::Limits;
-        let target = Content::Limits { of: node.clone().into(), set: std::collections::BTreeMap::new() }.target();
+        let target = Content::Limits { of: node.clone().into(), set: BTreeMap::new() }.target();
         Ok(storage::requests::request_open_of(&mut *self.db.read().await?, kind, &target).await?)
+    }
+
+    /// The open requests for other policies: what each is for, and which it is.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn policy_requests(&self, actor: &Actor) -> Result<Vec<(RequestKind, RequestId)>, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let open = self.open_requests(&mut *self.db.read().await?).await?;
+        let about = |view: &RequestView| match view.content() {
+            Content::Policy { about, .. } => Some((*about, view.row.id.clone())),
+            _ => None,
+        };
+        Ok(open.iter().filter_map(about).collect())
+    }
+
+    /// Who asked for each of some requests.
+    ///
+    /// # Errors
+    /// `Denied`; when the database is gone.
+    pub async fn requesters(&self, actor: &Actor, ids: impl Iterator<Item = RequestId>) -> Result<BTreeMap<RequestId, UserId>, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let ids: BTreeSet<RequestId> = ids.collect();
+        let mut all = BTreeMap::new();
+        let mut tx = self.db.read().await?;
+        for id in ids {
+            if let Some(row) = storage::requests::request_by_id(&mut tx, &id).await? {
+                all.insert(id, row.requester);
+            }
+        }
+        Ok(all)
     }
 }
 

@@ -25,6 +25,7 @@ struct Line {
     state: String,
     revision: i64,
     asked_at: String,
+    requester_name: String,
     outcome: Option<String>,
 }
 
@@ -136,10 +137,13 @@ impl Output {
 impl Piece {
     fn words(&self) -> String {
         let mut text = String::new();
-        for Line { id, kind, title, state, revision, asked_at, outcome } in &self.items {
+        for Line { id, kind, title, state, revision, asked_at, requester_name, outcome } in &self.items {
             let outcome = outcome.as_ref().map(|outcome| format!(": {outcome}")).unwrap_or_default();
             // Writing to a text does not fail.
-            let _ = writeln!(text, "{id}  {state:<10}  {kind:<8}  {title} (revision {revision}, asked {asked_at}){outcome}");
+            let _ = writeln!(
+                text,
+                "{id}  {state:<10}  {kind:<8}  {title} (revision {revision}, asked {asked_at} by {requester_name}){outcome}"
+            );
         }
         match &self.next {
             Some(next) => text.push_str(&format!("There are more: --after {next}")),
@@ -169,7 +173,10 @@ impl Whole {
             (None, true) => format!("You can approve revision {revision}."),
             (why, _) => format!("You cannot approve this. {}", why.as_deref().unwrap_or_default()),
         });
-        lines.push(format!("Approving is done in a browser, with a security key: {page}"));
+        lines.push(match self.can_vote {
+            true => format!("Approving is done in a browser, with a security key: {page}"),
+            false => format!("Its page: {page}"),
+        });
         lines.join("\n")
     }
 

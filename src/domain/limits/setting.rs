@@ -59,6 +59,8 @@ pub fn breach_name(check: Check) -> &'static str {
 
 /// What is typed to take a limit away.
 pub const NONE: &str = "none";
+/// The largest count.
+const MOST: &str = "4294967295";
 /// The most symbols of a list.
 const SYMBOLS: usize = 500;
 
@@ -195,14 +197,20 @@ pub(super) fn level(value: &Value) -> Option<Level> {
 }
 
 fn number(named: &Named, text: &str) -> Result<Value, NotTighter> {
-    let asked = Decimal::parse(text).filter(|asked| *asked >= Decimal::default()).ok_or(NotTighter::NoNumber)?;
+    let is_large = text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() > 20;
+    if is_large && named.kind == Kind::Amount {
+        return Err(NotTighter::TooLarge("20 digits before the point"));
+    }
+    let asked = Decimal::parse(text).filter(|asked| *asked >= Decimal::default());
+    let asked = asked.ok_or(if is_large { NotTighter::TooLarge(MOST) } else { NotTighter::NoNumber })?;
     if named.unit == Unit::Share && asked > Decimal::whole(1) {
         return Err(NotTighter::NoShare);
     }
     match named.kind {
         Kind::Amount => Ok(Value::String(asked.shortest())),
         Kind::Count => {
-            let count = text.parse::<u32>().map_err(|_| NotTighter::NoNumber)?;
+            let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
+            let count = text.parse::<u32>().map_err(|_| if is_whole { NotTighter::TooLarge(MOST) } else { NotTighter::NoNumber })?;
             match named.bounds {
                 Some((least, most)) if !(least..=most).contains(&count) => Err(NotTighter::OutOfBounds(least, most)),
                 _ => Ok(Value::from(count)),
@@ -259,6 +267,10 @@ mod tests {
         assert_eq!(read("allowed_symbols", "eth/usdt, BTC/USDT"), Ok(json!(["BTC/USDT", "ETH/USDT"])));
         assert_eq!(read("currency", "usdt!"), Err(NotTighter::NoCurrency));
         assert_eq!(read("breach:max_leverage", "kill"), Err(NotTighter::NoLevel), "a trigger never kills");
+        assert_eq!(read("max_open_orders", "99999999999"), Err(NotTighter::TooLarge(MOST)));
+        assert_eq!(MOST, u32::MAX.to_string());
+        assert_eq!(read("max_open_orders", "1.5"), Err(NotTighter::NoNumber));
+        assert!(matches!(read("max_order_notional", &"9".repeat(21)), Err(NotTighter::TooLarge(_))));
         assert_eq!(read("stale_after_ms", "10"), Err(NotTighter::OutOfBounds(4_000, 60_000)));
         assert_eq!(read("trading_hours", "always"), Err(NotTighter::NoHours));
         assert_eq!(read("max_leverage", "None"), Ok(Value::Null));

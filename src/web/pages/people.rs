@@ -152,7 +152,11 @@ pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked
         });
     }
     let day = Timestamp::parse_day(asked.as_of.trim());
-    let is_bad = !asked.as_of.trim().is_empty() && day.is_none();
+    let problem = match day {
+        None if !asked.as_of.trim().is_empty() => "Enter a day as 2026-11-23. Shown is today.",
+        Some(day) if day > now => "That day is to come. Shown is today.",
+        _ => "",
+    };
     let at = day.map_or(now, |day| day.plus_ms(DAY_MS).min(now));
     let holders = app.critical_holders(&person.actor, at).await?;
     let holders = holders.into_iter().map(|holder| HolderRow {
@@ -167,7 +171,7 @@ pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked
         is_small: quorum::is_small(app.people().enabled()),
         no_address: app.without_address(&person.actor).await?,
         as_of: asked.as_of.chars().take(20).collect(),
-        as_of_problem: if is_bad { "Enter a day as 2026-11-23. Shown is today." } else { "" },
+        as_of_problem: problem,
         holders: holders.collect(),
         open_recoveries: app.recovery_book().all().iter().filter(|view| view.row.state.is_open()).count(),
         is_alone: app.people().is_alone(),
@@ -256,6 +260,10 @@ pub async fn set_roles(State(app): Shared, Path(id): Path<String>, form: MayNeed
     let user = app.people().user(&id).ok_or(AppError::NotFound("person"))?;
     let mut problems = Problems::none();
     let grants = roles::read(&app, &form.fields.grant, usize::from(!user.enabled), &mut problems);
+    let is_same = grants.len() == user.grants.len() && grants.iter().all(|grant| user.grants.contains(grant));
+    if problems.is_empty() && is_same {
+        problems.add("grant", "These are their roles already: nothing would change");
+    }
     let typed = Typed { ticked: Some(form.fields.grant.clone()), roles_why: form.fields.roles_why.clone(), ..Typed::default() };
     if !problems.is_empty() {
         return draw(&app, &form.person, &id, typed, problems).await;

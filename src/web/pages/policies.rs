@@ -33,6 +33,22 @@ struct Form {
     seats: Vec<(usize, Vec<Choice>)>,
     delay_h: String,
     why: String,
+    problems: Problems,
+}
+
+impl Form {
+    /// True for the one that was sent and cannot be taken.
+    fn is_wrong(&self) -> bool {
+        !self.problems.is_empty()
+    }
+    /// What is wrong with a field.
+    fn problem(&self, field: &str) -> &str {
+        self.problems.of(field)
+    }
+    /// The id of a field: of several forms on a page the one that was sent has the names that the summary of problems leads to.
+    fn id(&self, field: &str) -> String {
+        if self.is_wrong() { field.to_owned() } else { format!("form-{}-{field}", self.about) }
+    }
 }
 
 /// One kind and its rule.
@@ -40,6 +56,8 @@ struct Line {
     about: RequestKind,
     words: String,
     form: Form,
+    // An open request for another one: its page.
+    open: String,
     // What is missing, where nobody could get such a request approved.
     gap: String,
 }
@@ -102,7 +120,7 @@ pub(super) fn rule_of(typed: &Typed) -> Result<Rule, Invalid> {
     Ok(Rule { seats, delay_s: hours * 3_600 })
 }
 
-fn form(about: RequestKind, action: String, typed: &Typed) -> Form {
+fn form(about: RequestKind, action: String, (typed, problems): (&Typed, Problems)) -> Form {
     let text = |name: &str| typed.iter().find(|(given, _)| given == name).map(|(_, text)| text.clone()).unwrap_or_default();
     let seat = |n: usize| {
         let name = format!("seat{n}");
@@ -111,7 +129,7 @@ fn form(about: RequestKind, action: String, typed: &Typed) -> Form {
         let choice = |one: &Approver| Choice { value: one.as_str(), words: one.words(), is_on: on.contains(one.as_str()) };
         (n, Approver::ALL.iter().filter(fits).map(choice).collect())
     };
-    Form { action, about, seats: (1..=SEATS).map(seat).collect(), delay_h: text("delay_h"), why: text("why") }
+    Form { action, about, seats: (1..=SEATS).map(seat).collect(), delay_h: text("delay_h"), why: text("why"), problems }
 }
 
 /// The page.
@@ -140,12 +158,15 @@ pub async fn ask(State(app): Shared, ByTouch(person, typed): ByTouch<Typed>) -> 
 async fn draw(app: &App, person: &Person, (typed, problems, status): (Option<(RequestKind, Typed)>, Problems, StatusCode)) -> Answer {
     let rules = app.rules();
     let gaps = app.policy_gaps(&person.actor);
+    let open = app.policy_requests(&person.actor).await.unwrap_or_default();
     let line = |about: &RequestKind| {
         let rule = rules.of(*about);
         let own = typed.as_ref().filter(|(of, _)| of == about).map(|(_, typed)| typed.clone());
         let gap: Vec<String> = gaps.iter().filter(|(of, _)| of == about).map(|(_, words)| words.clone()).collect();
-        let form = form(*about, "/policies".to_owned(), &own.unwrap_or_else(|| typed_of(rule)));
-        Line { about: *about, words: rule.words(), form, gap: gap.join(" ") }
+        let wrong = if own.is_some() { problems.clone() } else { Problems::none() };
+        let form = form(*about, "/policies".to_owned(), (&own.unwrap_or_else(|| typed_of(rule)), wrong));
+        let open = open.iter().find(|(of, _)| of == about).map(|(_, id)| format!("/requests/{id}")).unwrap_or_default();
+        Line { about: *about, words: rule.words(), form, open, gap: gap.join(" ") }
     };
     let versions = match app.policy_history(&person.actor).await {
         Ok(rows) => Some(rows.into_iter().map(version).collect()),
@@ -154,10 +175,11 @@ async fn draw(app: &App, person: &Person, (typed, problems, status): (Option<(Re
     };
     let mut frame = frame::of(app, &person.visitor, "Policies").await;
     frame.is_error = !problems.is_empty();
+    let lines = RequestKind::ALL.iter().map(line).collect();
     let page = Policies {
         frame,
         problems,
-        lines: RequestKind::ALL.iter().map(line).collect(),
+        lines,
         may_ask: authz::check(&person.actor, Action::AskRequest, &Resource::Installation).is_ok(),
         is_alone: app.people().is_alone(),
         versions,
@@ -180,7 +202,8 @@ pub(super) async fn draw_edit(
     let mut frame = frame::of(app, &person.visitor, "Change a request for a policy").await;
     frame.is_error = !problems.is_empty();
     let may_ask = authz::check(&person.actor, Action::AskRequest, &Resource::Installation).is_ok();
-    let page = Edit { frame, problems, words: about.words(), may_ask, form: form(about, action, &typed) };
+    let form = form(about, action, (&typed, problems.clone()));
+    let page = Edit { frame, problems, words: about.words(), may_ask, form };
     let answer: Result<_, WebError> = frame::page_with(status, &page);
     answer
 }
@@ -192,7 +215,15 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
     let line = |about: &RequestKind| Line {
         about: *about,
         words: rules.of(*about).words(),
-        form: form(*about, "/policies".to_owned(), &typed_of(rules.of(*about))),
+        form: form(
+            *about,
+            "/policies".to_owned(),
+            (
+                &typed_of(rules.of(*about)),
+                if *about == RequestKind::Limits { Problems::one("seats", "Ask for at least one approval") } else { Problems::none() },
+            ),
+        ),
+        open: if *about == RequestKind::Assign { "/requests/7".to_owned() } else { String::new() },
         gap: "Nobody in team arb could get this approved.".to_owned(),
     };
     let page = |may_ask, versions| Policies {
@@ -215,7 +246,11 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         problems: Problems::none(),
         words: RequestKind::Policy.words(),
         may_ask: true,
-        form: form(RequestKind::Policy, "/requests/7/edit".to_owned(), &typed_of(rules.of(RequestKind::Policy))),
+        form: form(
+            RequestKind::Policy,
+            "/requests/7/edit".to_owned(),
+            (&typed_of(rules.of(RequestKind::Policy)), Problems::one("delay_h", "Enter 0 to 168 hours")),
+        ),
     };
     vec![
         ("policies".to_owned(), page(true, Some(vec![version])).render().unwrap()),

@@ -58,13 +58,13 @@ async fn a_request_is_asked_looked_at_spoken_about_and_taken_back_from_a_termina
     let id = said.split_whitespace().find_map(|word| RequestId::parse(word.trim_end_matches(',')).ok()).unwrap();
     assert_eq!(state(&test, &id).await, RequestState::Pending);
     let listed = terminal.says(&["list", "--team", "arb", "--kind", "limits", "--requester", "lead"]).await;
-    assert!(listed.contains(id.as_str()) && listed.contains("pending"), "{listed}");
+    assert!(listed.contains(id.as_str()) && listed.contains("pending") && listed.contains(" by lead)"), "{listed}");
     let shown = terminal.says(&["show", id.as_str()]).await;
     for words in [
         "Largest order: 2000 -> 3000, raises",
         "open: a lead of the team or risk",
         "You cannot approve this. It is your own request",
-        "Approving is done in a browser, with a security key: http",
+        "Its page: http",
     ] {
         assert!(shown.contains(words), "{words} is not in {shown}");
     }
@@ -80,7 +80,8 @@ async fn a_request_is_asked_looked_at_spoken_about_and_taken_back_from_a_termina
     assert_eq!(state(&test, &id).await, RequestState::Withdrawn);
 
     let theirs = ask(&test, "operator", &bot.id, "3000").await.unwrap();
-    assert!(terminal.says(&["show", theirs.as_str()]).await.contains("You can approve revision 1."));
+    let shown = terminal.says(&["show", theirs.as_str()]).await;
+    assert!(shown.contains("You can approve revision 1.\nApproving is done in a browser, with a security key: http"), "{shown}");
     let said = terminal.says(&["deny", theirs.as_str(), "--why", "not before the audit"]).await;
     assert!(said.starts_with("Denied: "), "{said}");
     assert_eq!(state(&test, &theirs).await, RequestState::Denied);

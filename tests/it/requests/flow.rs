@@ -90,7 +90,7 @@ on_both!(one_open_request_for_a_bot_and_asking_anew_supersedes_ones_own, |fresh:
     let test = TestApp::new(fresh).await;
     let (bot, second) = (limited(&test, "arb-1").await, limited(&test, "arb-2").await);
     let id = ask(&test, "operator", &bot.id, "3000").await.unwrap();
-    assert!(why(ask(&test, "lead", &bot.id, "2500").await).contains("has asked for the same"));
+    assert!(why(ask(&test, "lead", &bot.id, "2500").await).contains("about the same is open"));
     ask(&test, "lead", &second.id, "2500").await.unwrap();
     let next = ask(&test, "operator", &bot.id, "2600").await.unwrap();
     assert_eq!((state(&test, &id).await, state(&test, &next).await), (RequestState::Superseded, RequestState::Pending));

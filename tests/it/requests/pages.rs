@@ -38,7 +38,12 @@ on_both!(a_request_is_asked_approved_and_carried_out_by_its_pages_alone, |fresh:
 
     let mut lead = Browser::signed_in(&test, "lead").await;
     lead.get("/requests").await;
+    assert!(lead.page.contains("raises Largest order</span>"), "{}", lead.page);
     assert!(lead.page.contains("Needs you: 1") && lead.page.contains("<span class=\"tally\">1"), "{}", lead.page);
+    lead.get(&format!("{page}/edit")).await;
+    assert_eq!(lead.leads_to(), page, "it is another's");
+    lead.get(&format!("/bots/{}", bot.id)).await;
+    assert!(lead.page.contains(&format!("<a href=\"{page}\">A request for looser ones is open</a>")), "{}", lead.page);
     lead.get(&page).await;
     let seen = lead.between("name=\"digest\" value=\"", "\"").unwrap();
     lead.post(&format!("{page}/approve"), &[("digest", &seen)]).await;
@@ -48,7 +53,16 @@ on_both!(a_request_is_asked_approved_and_carried_out_by_its_pages_alone, |fresh:
     lead.touch(&test, "lead", &format!("{act}/sign")).await;
     assert_eq!(lead.leads_to(), page, "{}", lead.page);
     lead.get(&page).await;
-    assert!(lead.page.contains("Carried out") && lead.page.contains("version 2 of its limits holds"), "{}", lead.page);
+    assert!(lead.page.contains("Carried out") && lead.page.contains("version 2 of the limits set on bot "), "{}", lead.page);
+    assert!(lead.page.contains(r#"<th scope="col">Before</th>"#), "what it was is over: {}", lead.page);
+    operator.get(&format!("{page}/edit")).await;
+    assert_eq!(operator.leads_to(), page, "it is over: nothing of it can be changed");
+    operator.get(&format!("/bots/{}/limits", bot.id)).await;
+    assert!(
+        operator.page.contains("Largest order 3,000") && operator.page.contains(&format!(r#"by <a href="{page}">request</a>"#)),
+        "{}",
+        operator.page
+    );
     lead.get("/requests").await;
     assert!(lead.page.contains("Nothing waits for approval") && lead.page.contains("Decided"), "{}", lead.page);
     test.log_is_good().await;
@@ -110,5 +124,13 @@ on_both!(policies_are_shown_and_asked_for_by_the_page, |fresh: Fresh| async move
     assert_eq!(admin.leads_to(), page, "{}", admin.page);
     admin.get(&page).await;
     assert!(admin.page.contains("1 approval: risk; carried out after 1 h"), "{}", admin.page);
+    admin.get("/policies").await;
+    assert!(admin.page.contains(&format!("<a href=\"{page}\">A request for another policy here</a>")), "{}", admin.page);
+    assert!(!admin.page.contains("<details open>"));
+    admin.post("/policies", &[("about", "assign"), ("seat1", "risk"), ("delay_h", "abc"), ("why", "two")]).await;
+    assert!(admin.status == StatusCode::UNPROCESSABLE_ENTITY && admin.page.matches("<details open>").count() == 1, "{}", admin.page);
+    for part in ["href=\"#delay_h\"", "id=\"delay_h\"", "value=\"abc\"", "aria-invalid=\"true\""] {
+        assert!(admin.page.contains(part), "{part} is missing from {}", admin.page);
+    }
     test.log_is_good().await;
 });

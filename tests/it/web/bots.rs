@@ -290,7 +290,11 @@ async fn halving_says_that_it_is_done_and_a_page_sent_twice_halves_once() {
     browser.post(&format!("{limits}/half"), &[("version", &version)]).await;
     let led = browser.leads_to().to_owned();
     browser.get(&led).await;
-    assert!(browser.page.contains("Versions: 3") && browser.page.matches("tightened by half").count() == 2, "{}", browser.page);
+    assert!(
+        browser.page.contains("Versions of its own limits: 3") && browser.page.matches("tightened by half").count() == 2,
+        "{}",
+        browser.page
+    );
     for version in [version.as_str(), "", "x", "99"] {
         browser.get(&limits).await;
         browser.post(&format!("{limits}/half"), &[("version", version)]).await;
@@ -313,6 +317,17 @@ async fn a_limit_says_in_what_it_is_counted_and_names_itself_when_it_is_refused(
     assert_eq!(browser.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(browser.page.contains("Share of rejected orders is a share from 0 to 1; 10 % is written 0.1"), "{}", browser.page);
     assert!(browser.page.contains("Slippage is no number"), "{}", browser.page);
+    browser.post(&path, &[("max_open_orders", "99999999999")]).await;
+    assert!(browser.page.contains("Open orders is at most 4294967295"), "{}", browser.page);
+    browser.get(&format!("/limits?bot={}&symbol=%3F%3F", bot.id)).await;
+    assert!(browser.status == StatusCode::UNPROCESSABLE_ENTITY && browser.page.contains("href=\"#below-symbol\""), "{}", browser.page);
+    browser.get(&format!("{path}?as_of=2999-01-01")).await;
+    assert!(browser.status == StatusCode::UNPROCESSABLE_ENTITY && browser.page.contains("That day is to come"), "{}", browser.page);
+    for (moment, said) in [("27.11.2026", "Write the moment as"), ("2999-01-01", "That is to come")] {
+        browser.get(&format!("/assignments?as_of={moment}")).await;
+        assert!(browser.status == StatusCode::UNPROCESSABLE_ENTITY && browser.page.contains(said), "{}", browser.page);
+    }
+    browser.get(&path).await;
     browser.post(&path, &[("max_reject_rate", "0.1"), ("max_leverage", "2")]).await;
     assert!(browser.status.is_redirection(), "{}", browser.page);
     browser.get(&path).await;

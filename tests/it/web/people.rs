@@ -112,6 +112,9 @@ async fn roles_change_by_a_signed_act_and_disabling_by_a_press() {
     let id = test.people["operator"].id.clone();
     let mut admin = Browser::signed_in(&test, "admin").await;
     admin.get(&format!("/people/{id}")).await;
+    let same = format!("operator:{}", test.team("arb"));
+    admin.post(&format!("/people/{id}/roles"), &[("grant", &same)]).await;
+    assert!(admin.status == StatusCode::UNPROCESSABLE_ENTITY && admin.page.contains("nothing would change"), "{}", admin.page);
     let other = format!("operator:{}", test.team("grid"));
     admin.post(&format!("/people/{id}/roles"), &[("grant", &other)]).await;
     let act = admin.leads_to().to_owned();
@@ -119,6 +122,7 @@ async fn roles_change_by_a_signed_act_and_disabling_by_a_press() {
     assert_eq!(teams(), [test.team("arb")], "prepared is not done");
     admin.get(&act).await;
     assert!(admin.page.contains("Roles now") && admin.page.contains("operator of arb") && admin.page.contains("to operator of grid"));
+    assert!(admin.page.contains("<dt>Roles after it</dt><dd>operator of grid</dd>"), "{}", admin.page);
     admin.touch(&test, "admin", &format!("{act}/sign")).await;
     assert_eq!(admin.leads_to(), format!("/people/{id}"));
     assert_eq!(teams(), [test.team("grid")]);

@@ -149,6 +149,8 @@ async fn people_without_enough_others_are_named_with_how_to_mend_it() {
     assert!(auditor.page.contains("Holders of critical rights: 4"));
     auditor.get("/people?as_of=yesterday").await;
     assert!(auditor.page.contains("Enter a day as 2026-11-23"));
+    auditor.get("/people?as_of=2999-01-01").await;
+    assert!(auditor.page.contains("That day is to come") && auditor.page.contains("Holders of critical rights: 4"), "{}", auditor.page);
     auditor.get("/people?as_of=2001-01-01").await;
     assert!(auditor.page.contains("Holders of critical rights: 0"), "nobody held anything then");
     let lead = test.people["lead"].id.clone();

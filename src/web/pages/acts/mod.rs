@@ -72,7 +72,12 @@ fn state(app: &App, act: &ActView) -> Chip {
         "open" => Chip::new(Tone::Open, "Waits for a signature"),
         "done" => Chip::new(Tone::Done, "Carried out"),
         "withdrawn" => Chip::new(Tone::Plain, "Withdrawn"),
-        _ => Chip::new(Tone::Plain, "Denied or not signed in time, nothing was done"),
+        // What ended it stands in its outcome, in the words of `app::acts::decide`.
+        _ => match act.stored.outcome.as_deref().unwrap_or_default() {
+            how if how.starts_with("denied") => Chip::new(Tone::Plain, "Denied"),
+            how if how.starts_with("nobody signed") => Chip::new(Tone::Plain, "Expired, nothing was done"),
+            _ => Chip::new(Tone::Plain, "In vain, nothing was done"),
+        },
     }
 }
 

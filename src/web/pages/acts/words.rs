@@ -200,9 +200,9 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
             facts
         }
         ActKind::InviteAgain { user } => vec![("Person", user.to_string())],
-        ActKind::Grants { user, .. } => {
+        ActKind::Grants { user, grants } => {
             let now = app.people().user(user).map(|user| roles(app, &user.grants)).unwrap_or_default();
-            vec![("Roles now", now), ("Person", user.to_string())]
+            vec![("Roles now", now), ("Roles after it", roles(app, grants)), ("Person", user.to_string())]
         }
         ActKind::Enable { user } => {
             let roles = app.people().user(user).map(|user| roles(app, &user.grants)).unwrap_or_default();
@@ -321,7 +321,9 @@ pub fn token_words(scope: &str) -> &'static str {
     match scope.parse::<TokenScope>() {
         Ok(TokenScope::StopOnly) => "place holds and see how they go",
         Ok(TokenScope::Read) => "read bots, agents and holds",
-        Ok(TokenScope::Operate) => "read, place holds, make bots and move them up to sandbox",
+        Ok(TokenScope::Operate) => {
+            "read, place holds, make bots and move them up to sandbox, tighten limits, and ask for, change and deny requests"
+        }
         Err(_) => "do nothing that this version knows",
     }
 }

@@ -13,7 +13,7 @@ pub mod stage;
 use crate::app::{App, AppError, kills::is_killed, listings::BotRow, starts::Obstacle};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::crypto::token;
-use crate::domain::{BotFacts, BotId, Exits, Scope, Stage, State as Doing, Timestamp, Timings};
+use crate::domain::{BotFacts, BotId, Exits, Scope, Stage, State as Doing, Timestamp, Timings, limits::Node};
 use crate::fleet::{AgentSeen, DrillSeen, worst_case_stop_ms};
 use crate::protocol::{AdapterSaid, Report};
 use crate::web::{
@@ -122,6 +122,7 @@ pub(super) struct May {
     pub(super) enrol: bool,
     pub(super) kill: bool,
     pub(super) tighten: bool,
+    pub(super) ask_limits: bool,
 }
 
 /// Where it trades, and what it is bound to.
@@ -168,6 +169,8 @@ pub(super) struct Bot {
     pub(super) limits_at: Option<Timestamp>,
     /// Its agent has not taken this version over.
     pub(super) limits_wait: bool,
+    /// The open request for looser ones: its page; empty: there is none.
+    pub(super) limits_open: String,
     pub(super) place: Place,
     pub(super) timings: Times,
     /// The last measured stop: its steps in words, when it was pressed, its receipt.
@@ -271,6 +274,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
         limits_version: bot.limits.version,
         limits_at: (bot.limits.version > 0).then_some(bot.limits_at),
         limits_wait: bot.limits_waiting,
+        limits_open: super::limits::open_request(&app, &person, &Node::Bot(bot.id.clone())).await,
         place: place(&app, &row),
         timings: Times::of(bot.timings, row.seen.as_ref().and_then(|seen| seen.adapter.as_ref()), row.seen.as_deref()),
         drilled: super::drills::of_bot(&app, &person.actor, &bot.id, bot.stage).await,
@@ -310,6 +314,7 @@ fn may(app: &App, actor: &Actor, bot: &BotFacts) -> May {
         enrol: ok(Action::EnrolAgent, &resource),
         kill: ok(Action::PlaceKill, &Resource::Scope { scope: Scope::Bot(bot.id.clone()), team: Some(bot.team.clone()) }),
         tighten: ok(Action::TightenLimits, &resource),
+        ask_limits: super::limits::may_ask(actor, &Node::Bot(bot.id.clone()), &resource),
     }
 }
 

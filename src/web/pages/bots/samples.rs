@@ -78,10 +78,11 @@ fn bot(age_s: Option<i64>) -> Bot {
         },
         drill: Some(("idle after 412 ms (received 3 ms, applied 40 ms)".to_owned(), now, "/holds/0193".to_owned())),
         drilled: Some((Chip::new(Tone::Done, "Passed"), "expires 2027-02-01 10:00:00Z".to_owned(), "/drills/0193".to_owned())),
-        limits: vec![("max position notional".to_owned(), "25000".to_owned())],
+        limits: vec![("Largest position".to_owned(), "25,000 USDT".to_owned())],
         limits_version: 7,
         limits_at: Some(now),
         limits_wait: false,
+        limits_open: String::new(),
         place: place(),
         timings: Times::of(timings, Some(&AdapterSaid { name: "freqtrade".to_owned(), dies_with_agent: false }), None),
         agent: Some(AgentCard {
@@ -96,7 +97,7 @@ fn bot(age_s: Option<i64>) -> Bot {
         start: Start::NotNeeded,
         steps: stage::steps(Stage::Sandbox, true),
         events: Some(events(now)),
-        may: May { pause: true, start: true, edit: true, stage: true, enrol: true, kill: true, tighten: true },
+        may: May { pause: true, start: true, edit: true, stage: true, enrol: true, kill: true, tighten: true, ask_limits: true },
         frame,
     }
 }
@@ -154,7 +155,8 @@ fn strange() -> Bot {
         linked: Vec::new(),
     };
     page.limits_wait = true;
-    page.may = May { pause: false, start: false, edit: false, stage: false, enrol: false, kill: false, tighten: false };
+    page.limits_open = "/requests/7".to_owned();
+    page.may = May { pause: false, start: false, edit: false, stage: false, enrol: false, kill: false, tighten: false, ask_limits: false };
     page
 }
 

@@ -81,7 +81,10 @@ pub async fn set(State(app): Shared, Named(id): Named, ByTouch(person, wanted): 
     };
     let done = match to {
         Ok(to) => app.seat_bot(&person.actor, &id_of(&id)?, to.as_ref()).await,
-        Err(AppError::NotFound(_)) => Err(crate::app::Invalid::one("subaccount", "Choose a subaccount: VENUE/NAME").into()),
+        Err(AppError::NotFound(_)) => {
+            let why = format!("There is no subaccount {}; write VENUE/NAME", wanted.subaccount.trim());
+            Err(crate::app::Invalid::one("subaccount", why).into())
+        }
         Err(error) => Err(error),
     };
     match done {

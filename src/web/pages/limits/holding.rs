@@ -112,8 +112,8 @@ pub(in crate::web::pages) fn holds(app: &App, bot: &BotFacts, now: Timestamp) ->
         others.push(("Symbols".to_owned(), words.to_owned()));
     }
     let symbols = bot.limits.values.get("symbols").and_then(serde_json::Value::as_object).into_iter().flatten();
-    let symbols =
-        symbols.map(|(symbol, values)| (symbol.clone(), values.as_object().map(|values| super::plain(values.iter())).unwrap_or_default()));
+    let symbols = symbols
+        .map(|(symbol, values)| (symbol.clone(), values.as_object().map(|values| super::plain(values, &currency)).unwrap_or_default()));
     let not_measured = rows.iter().filter(|row| row.used == "not measured").count();
     Holds { symbols: symbols.collect(), others, age: Age::new(at, now, bot.timings), not_measured, rows }
 }

@@ -13,16 +13,16 @@ use holding::{Holds, Sum};
 pub(in crate::web) use samples::samples;
 
 use crate::app::{App, AppError, limits::NodeRow};
-use crate::authz::{self, Action};
+use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{
-    BotFacts, RequestId, Timestamp, UserId,
-    limits::{Node, Setting},
+    BotFacts, BotId, Decimal, RequestId, Role, Timestamp, UserId,
+    limits::{Named as Number, Node, Setting, Unit},
     time::DAY_MS,
 };
 use crate::web::{
     Answer, Shared, WebError,
     extract::{Person, Posted},
-    frame,
+    format, frame,
     page::Frame,
     pages::sign_in::Nothing,
     problems::Problems,
@@ -34,7 +34,11 @@ use std::sync::Arc;
 
 /// What was typed: names and texts of the settings, and the reason.
 pub(super) type Typed = Vec<(String, String)>;
+/// Settings by their names.
+type Values = serde_json::Map<String, serde_json::Value>;
 
+/// The field that leads to one symbol of a bot.
+const BELOW_SYMBOL: &str = "below-symbol";
 /// Levels below one that are linked to, at most.
 const BELOW: usize = 100;
 
@@ -82,6 +86,8 @@ pub(super) struct LimitsPage {
     pub(super) words: String,
     pub(super) action: String,
     pub(super) ask: String,
+    /// The open request for looser ones: its page; empty: there is none.
+    pub(super) open: String,
     pub(super) of: String,
     /// The bot that a press halves; none: it is no bot's page.
     pub(super) bot: Option<String>,
@@ -97,6 +103,7 @@ pub(super) struct LimitsPage {
     pub(super) exceptions_lately: Option<i64>,
     pub(super) may_ask: bool,
     pub(super) below: Vec<Place>,
+    pub(super) below_typed: String,
     pub(super) below_words: &'static str,
     pub(super) below_more: usize,
     pub(super) fields: Vec<Field>,
@@ -119,6 +126,8 @@ pub(super) struct Drawn {
     pub(super) typed: Typed,
     pub(super) problems: Problems,
     pub(super) as_of: String,
+    /// What was typed where a symbol is looked for.
+    pub(super) below: String,
 }
 
 /// The level that an address or a form names.
@@ -156,7 +165,16 @@ pub async fn show(State(app): Shared, person: Person, params: Params) -> Answer 
     let text = |name: &str| params.text(name).unwrap_or_default().into_owned();
     let symbol = text("symbol");
     let named = if symbol.is_empty() { text("of") } else { format!("symbol:{}:{symbol}", text("bot")) };
-    draw(&app, &person, &node_of(&named)?, Drawn { as_of: text("as_of"), ..Drawn::default() }).await
+    let mut drawn = Drawn { as_of: text("as_of"), ..Drawn::default() };
+    let node = match (Node::from_one(&named), BotId::parse(&text("bot"))) {
+        (None, Ok(bot)) if !symbol.is_empty() => {
+            drawn.problems.add(BELOW_SYMBOL, "Enter a symbol, for example BTC/USDT");
+            drawn.below = symbol;
+            Node::Bot(bot)
+        }
+        _ => node_of(&named)?,
+    };
+    draw(&app, &person, &node, drawn).await
 }
 
 /// Tightens the level that the form names.
@@ -216,6 +234,7 @@ pub(super) async fn draw(app: &App, person: &Person, node: &Node, drawn: Drawn) 
         Some(bot) => app.overrides_lately(&bot.id).await.ok(),
         None => None,
     };
+    let open = open_request(app, person, node).await;
     let currency = facts.as_ref().and_then(|bot| app.currency_of(&bot.id)).unwrap_or_default();
     let now = frame.now;
     let page = LimitsPage {
@@ -224,6 +243,7 @@ pub(super) async fn draw(app: &App, person: &Person, node: &Node, drawn: Drawn) 
         words: app.limits_words(node),
         action: if bot.is_some() { href(node) } else { "/limits".to_owned() },
         ask: ask_href(node),
+        open,
         of: node.in_one(),
         bot: bot.map(|bot| bot.id.to_string()),
         may_tighten,
@@ -234,8 +254,9 @@ pub(super) async fn draw(app: &App, person: &Person, node: &Node, drawn: Drawn) 
         sums: holding::sums(app, node, now),
         exceptions: bot.map(|bot| exceptions(app, bot)).unwrap_or_default(),
         exceptions_lately,
-        may_ask: authz::check(&person.actor, Action::AskRequest, &resource).is_ok(),
+        may_ask: may_ask(&person.actor, node, &resource),
         below,
+        below_typed: drawn.below,
         below_words,
         below_more,
         fields: fields((node, &own), &drawn.typed, (&problems, &currency)),
@@ -257,6 +278,18 @@ pub(super) async fn draw(app: &App, person: &Person, node: &Node, drawn: Drawn) 
     frame::page_with(status, &page)
 }
 
+/// True for whoever may ask for looser limits of a level; those of the installation are for risk.
+pub(super) fn may_ask(actor: &Actor, node: &Node, resource: &Resource) -> bool {
+    let is_theirs = *node != Node::Installation || actor.holds(Role::Risk);
+    is_theirs && authz::check(actor, Action::AskRequest, resource).is_ok()
+}
+
+/// The page of the open request for looser limits of a level; empty: there is none, or that is not known now.
+pub(super) async fn open_request(app: &App, person: &Person, node: &Node) -> String {
+    let open = app.limits_request_of(&person.actor, node).await.ok().flatten();
+    open.map(|row| format!("/requests/{}", row.id)).unwrap_or_default()
+}
+
 fn place(app: &App, node: &Node) -> Place {
     let words = match node {
         Node::Symbol(_, symbol) => symbol.to_string(),
@@ -269,7 +302,7 @@ fn exceptions(app: &App, bot: &BotFacts) -> Vec<Exception> {
     let tree = app.limit_tree();
     let one = |row: &crate::app::limit_overrides::OverrideRow| Exception {
         id: row.request_id.to_string(),
-        words: format!("{} up to {}: {}", row.symbol, row.most, row.why),
+        words: format!("{} up to {}: {}", row.symbol, amount(&row.most), row.why),
         until: row.until_at,
     };
     tree.overrides(&bot.id).iter().map(one).collect()
@@ -307,23 +340,55 @@ async fn then(app: &App, person: &Person, node: &Node, day: &str) -> Result<Opti
         return Ok(None);
     }
     let Some(day) = Timestamp::parse_day(day) else { return Err("Give a day, for example 2026-11-23".to_owned()) };
-    let at = day.plus_ms(DAY_MS - 1);
+    let now = app.clock.now();
+    if day > now {
+        return Err("That day is to come; give one that has begun".to_owned());
+    }
+    let at = day.plus_ms(DAY_MS - 1).min(now);
     let (rows, held) = app.limits_as_of(&person.actor, node, at).await.map_err(|error| error.to_string())?;
-    let levels = rows.iter().map(|row| (app.limits_words(&row.node), row.version, plain(row.values.iter())));
+    let currency = node.bot().and_then(|bot| app.currency_of(bot)).unwrap_or_default();
+    let levels = rows.iter().map(|row| (app.limits_words(&row.node), row.version, plain(&row.values, &currency)));
     let held = held.map(|row| {
-        let values: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&row.limits).unwrap_or_default();
-        format!("version {}: {}", row.version, plain(values.iter()))
+        let values: Values = serde_json::from_str(&row.limits).unwrap_or_default();
+        format!("version {}: {}", row.version, plain(&values, &currency))
     });
     Ok(Some(Then { at, levels: levels.collect(), held: held.unwrap_or_default() }))
 }
 
-/// Settings as one line.
-pub(super) fn plain<'a>(values: impl Iterator<Item = (&'a String, &'a serde_json::Value)>) -> String {
-    let one = |(name, value): (&String, &serde_json::Value)| match Setting::of(name) {
-        Some(setting) => format!("{} {}", name.trim_start_matches("max_").replace(['_', ':'], " "), setting.plain(value)),
-        None => format!("{} {value}", name.replace('_', " ")),
+/// Settings as one line, in the words and numbers of the tables: `Largest order 1,800; Leverage 2`.
+pub(super) fn plain(values: &Values, currency: &str) -> String {
+    let own = values.get("currency").and_then(serde_json::Value::as_str).unwrap_or(currency);
+    let one = |(name, value): (&String, &serde_json::Value)| match (Setting::of(name), value.as_object()) {
+        (Some(setting @ Setting::Number(named)), _) => {
+            let text = setting.plain(value);
+            let number = Decimal::parse(&text);
+            format!("{} {}", named.words, number.map_or(text, |number| with_unit(named, number, own)))
+        }
+        (Some(setting), _) => format!("{}: {}", setting.words(), setting.plain(value)),
+        // Single symbols, in what holds for a bot.
+        (None, Some(symbols)) => {
+            let of = |(symbol, values): (&String, &serde_json::Value)| {
+                format!("{symbol}: {}", values.as_object().map(|values| plain(values, own)).unwrap_or_default())
+            };
+            symbols.iter().map(of).collect::<Vec<_>>().join("; ")
+        }
+        (None, None) => format!("{} {value}", name.replace('_', " ")),
     };
-    values.map(one).collect::<Vec<_>>().join(", ")
+    values.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// A number with what it counts.
+fn with_unit(named: &Number, number: Decimal, currency: &str) -> String {
+    let text = format::decimal(&number.shortest());
+    match named.unit {
+        Unit::Money if !currency.is_empty() => format!("{text} {currency}"),
+        Unit::Milliseconds => format!("{text} ms"),
+        _ => text,
+    }
+}
+
+fn amount(text: &str) -> String {
+    Decimal::parse(text).map_or_else(|| text.to_owned(), |amount| format::decimal(&amount.shortest()))
 }
 
 fn who(app: &App, set_by: &str) -> String {
@@ -338,22 +403,44 @@ async fn versions(app: &App, person: &Person, node: &Node) -> Result<(Option<Vec
         Err(error @ AppError::Denied(_)) => return Err(error.into()),
         Err(_) => return Ok((None, Vec::new())),
     };
+    let currency = node.bot().and_then(|bot| app.currency_of(bot)).unwrap_or_default();
     let version = |row: NodeRow| Version {
         version: row.version,
         at: row.set_at,
         by: who(app, &row.set_by),
         why: row.why,
-        values: plain(row.values.iter()),
+        values: plain(&row.values, &currency),
         request: row.request_id.map(|id| format!("/requests/{id}")).unwrap_or_default(),
     };
     let own: Vec<Version> = rows.into_iter().map(version).collect();
     let Node::Bot(bot) = node else { return Ok((Some(own), Vec::new())) };
     let held = app.limits_history(&person.actor, bot).await.unwrap_or_default();
     let is_own = held.len() == own.len() && held.iter().zip(&own).all(|(held, own)| held.set_at == own.at);
-    let held = held.into_iter().filter(|_| !is_own).map(|row| {
-        let values: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&row.limits).unwrap_or_default();
-        let values = plain(values.iter());
-        Version { version: row.version, at: row.set_at, by: who(app, &row.set_by), why: row.why, values, request: String::new() }
+    let held: Vec<_> = held.into_iter().filter(|_| !is_own).collect();
+    let requests = if held.is_empty() { Vec::new() } else { requests_above(app, person, bot).await };
+    let held = held.into_iter().map(|row| {
+        let values: Values = serde_json::from_str(&row.limits).unwrap_or_default();
+        let values = plain(&values, &currency);
+        let request = requests.iter().find(|(at, by, _)| *at == row.set_at && *by == row.set_by).map(|(.., request)| request.clone());
+        Version {
+            version: row.version,
+            at: row.set_at,
+            by: who(app, &row.set_by),
+            why: row.why,
+            values,
+            request: request.unwrap_or_default(),
+        }
     });
     Ok((Some(own), held.collect()))
+}
+
+/// The requests by which versions of a bot's limits came, on its own level and on those above: when, by whom, its page.
+async fn requests_above(app: &App, person: &Person, bot: &BotId) -> Vec<(Timestamp, String, String)> {
+    let team = app.fleet.view().bot(bot).map(|bot| Node::Team(bot.team.clone()));
+    let mut all = Vec::new();
+    for node in [Some(Node::Bot(bot.clone())), team, Some(Node::Installation)].into_iter().flatten() {
+        let rows = app.level_history(&person.actor, &node).await.unwrap_or_default();
+        all.extend(rows.into_iter().filter_map(|row| Some((row.set_at, row.set_by, format!("/requests/{}", row.request_id?)))));
+    }
+    all
 }

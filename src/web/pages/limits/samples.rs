@@ -17,7 +17,7 @@ fn version(version: i64) -> Version {
         at: samples::now(),
         by: "L. Sato".to_owned(),
         why: "tightened by half".to_owned(),
-        values: "order notional 1000, open orders 7".to_owned(),
+        values: "Largest order 1,000 USDT; Open orders 7".to_owned(),
         request: if version == 1 { "/requests/7".to_owned() } else { String::new() },
     }
 }
@@ -35,7 +35,7 @@ fn holds(used: &str, is_over: bool) -> Holds {
     Holds {
         rows: vec![row("Loss in a day", "team"), row("Largest position", "bot")],
         others: vec![("Symbols".to_owned(), "BTC/USDT, ETH/USDT".to_owned())],
-        symbols: vec![("BTC/USDT".to_owned(), "position notional 500".to_owned())],
+        symbols: vec![("BTC/USDT".to_owned(), "Largest position 500 USDT".to_owned())],
         age: Age::new(Some(samples::now()), samples::now(), Timings::default()),
         not_measured: 1,
     }
@@ -50,6 +50,7 @@ fn page(node: &Node) -> LimitsPage {
         words: "bot grid-07".to_owned(),
         action: "/bots/7/limits".to_owned(),
         ask: "/bots/7/limits/ask".to_owned(),
+        open: if bot { String::new() } else { "/requests/7".to_owned() },
         of: node.in_one(),
         bot: bot.then(|| samples::id(7)),
         may_tighten: true,
@@ -66,6 +67,7 @@ fn page(node: &Node) -> LimitsPage {
         exceptions_lately: bot.then_some(2),
         may_ask: bot,
         below: vec![Place { words: "BTC/USDT".to_owned(), href: "/limits?of=symbol:7:BTC/USDT".to_owned(), is_bare: true }],
+        below_typed: String::new(),
         below_words: "Symbols with limits of their own",
         below_more: 3,
         fields: fields((node, &own), &Vec::new(), (&problems, "USDT")),
@@ -89,6 +91,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         Problems::one("max_leverage", "Leverage would be looser than 2, which stands; raising a limit takes a request of two people.");
     let mut read = page(&bot);
     (read.may_tighten, read.may_halve, read.versions, read.held) = (false, false, Some(Vec::new()), Vec::new());
+    read.problems = Problems::one("below-symbol", "Enter a symbol, for example BTC/USDT");
     let mut unknown = page(&bot);
     unknown.versions = None;
     let mut then = page(&Node::Installation);
@@ -103,8 +106,8 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         left_out: vec![("grid-08".to_owned(), "it reports in EUR".to_owned())],
     }];
     then.as_of = "2026-11-23".to_owned();
-    let levels = vec![("the installation".to_owned(), 2, "total exposure 50000".to_owned())];
-    then.then = Some(Then { at: samples::now(), levels, held: "version 1: order notional 1000".to_owned() });
+    let levels = vec![("the installation".to_owned(), 2, "Exposure of all bots 50,000 USDT".to_owned())];
+    then.then = Some(Then { at: samples::now(), levels, held: "version 1: Largest order 1,000 USDT".to_owned() });
     let draw = |name: &str, page: LimitsPage| (name.to_owned(), page.render().unwrap());
     vec![
         draw("bot-limits", page(&bot)),

@@ -56,7 +56,8 @@ pub(super) fn limits_words(bot: &BotFacts) -> String {
     const SHOWN: [(&str, &str); 3] =
         [("max_position_notional", "position"), ("max_order_notional", "order"), ("max_daily_loss", "daily loss")];
     let value = |name: &str| bot.limits.plain(name);
-    let all: Vec<String> = SHOWN.iter().filter_map(|(name, word)| Some(format!("{word} {}", value(name)?))).collect();
+    let all: Vec<String> =
+        SHOWN.iter().filter_map(|(name, word)| Some(format!("{word} {}", crate::web::format::decimal(&value(name)?)))).collect();
     match (all.is_empty(), bot.limits.version) {
         (false, _) => all.join(", "),
         (true, 0) => "none set".to_owned(),

@@ -164,7 +164,10 @@ async fn draw_subaccount(app: &App, person: &Person, id: &SubaccountId, problems
         limits: bot.map(|bot| limits_words(bot)).unwrap_or_default(),
         is_claim_known: row.claim != Claim::Unknown,
         claims: if let Claim::Double(said) = row.claim { said } else { Vec::new() },
-        history: history.map(|rows| rows.iter().map(|row| assignments::line(app, row)).collect()),
+        history: match history {
+            Some(rows) => Some(assignments::lines(app, person, &rows).await),
+            None => None,
+        },
         may_edit: authz::check(&person.actor, Action::EditVenues, &Resource::Installation).is_ok(),
         label: row.label,
     };

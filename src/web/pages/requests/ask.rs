@@ -1,7 +1,6 @@
 //! `/limits/ask` and `/bots/{id}/limits/ask`: asking for looser limits of a level. The same form changes such a request.
 
 use crate::app::{App, AppError};
-use crate::authz::{self, Action};
 use crate::domain::{BotId, limits::Node};
 use crate::web::{
     Answer, Shared, WebError,
@@ -47,12 +46,11 @@ fn node_of_bot(text: &str) -> Result<Node, WebError> {
 }
 
 async fn form_of(app: &App, person: &Person, node: &Node, typed: Typed) -> Form {
-    let open = app.limits_request_of(&person.actor, node).await.ok().flatten();
     Form {
         action: if let Node::Bot(bot) = node { format!("/bots/{bot}/limits/ask") } else { "/limits/ask".to_owned() },
         is_edit: false,
         typed,
-        open: open.map(|row| format!("/requests/{}", row.id)).unwrap_or_default(),
+        open: limits::open_request(app, person, node).await,
     }
 }
 
@@ -107,7 +105,7 @@ pub(super) async fn draw(app: &App, person: &Person, node: &Node, (form, problem
         of: node.in_one(),
         name,
         is_edit: form.is_edit,
-        may_ask: authz::check(&person.actor, Action::AskRequest, &resource).is_ok(),
+        may_ask: limits::may_ask(&person.actor, node, &resource),
         rule: app.rules().of(crate::domain::RequestKind::Limits).words(),
         fields: limits::fields((node, &own), &form.typed, (&problems, &currency)),
         choices: limits::choices((node, &own), &form.typed, &problems),

@@ -49,10 +49,10 @@ fn bot_of(app: &App, person: &Person, id: &str) -> Result<std::sync::Arc<BotFact
 /// `Invalid` for what names none.
 pub(super) fn wanted(app: &App, typed: &Typed) -> Result<SubaccountId, AppError> {
     let named = typed.iter().find(|(name, _)| name == "subaccount").map_or("", |(_, text)| text.trim());
-    let unknown = || Invalid::one("subaccount", "Choose a subaccount: VENUE/NAME");
     if named.is_empty() {
-        return Err(unknown().into());
+        return Err(Invalid::one("subaccount", "Choose a subaccount: VENUE/NAME").into());
     }
+    let unknown = || Invalid::one("subaccount", format!("There is no subaccount {named}; write VENUE/NAME"));
     app.venues()
         .subaccount_named(named)
         .map(|one| one.id)

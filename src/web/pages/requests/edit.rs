@@ -6,6 +6,7 @@ use super::{
 };
 use crate::app::{App, AppError, requests::RequestView};
 use crate::domain::{
+    RequestState,
     limits::{Setting, setting::NONE},
     request::{Change, Content},
 };
@@ -65,9 +66,13 @@ async fn draw(app: &App, person: &Person, view: &RequestView, (typed, problems):
     }
 }
 
-/// The form.
+/// The form; whoever could not send it, and of what is over everybody, is led to the request.
 pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answer {
     let view = app.request(&person.actor, &id_of(&id)?).await?;
+    let is_before = matches!(view.row.state, RequestState::Pending | RequestState::Approved);
+    if !is_before || view.row.requester != person.user {
+        return Ok(frame::see(&format!("/requests/{}", view.row.id)));
+    }
     let typed = typed_of(&view);
     draw(&app, &person, &view, (typed, Problems::none())).await
 }

@@ -39,9 +39,11 @@ struct Row {
     asked_by: String,
     seats: OutOf,
     chip: Chip,
+    // When it expires; of one that was approved, when it takes effect.
     until: Timestamp,
-    // How many of its changes raise risk.
-    raises: usize,
+    until_words: &'static str,
+    // What of it raises risk, in words; empty: nothing does.
+    raises: String,
 }
 
 /// A line of what is over.
@@ -149,7 +151,8 @@ fn row_of_act(app: &App, act: &ActView) -> Row {
         seats: OutOf { n: act.signatures.len(), of: seats(act) },
         chip: Chip::new(Tone::Open, "Waits for a signature"),
         until: act.waits_until(),
-        raises: 1,
+        until_words: "",
+        raises: "risk".to_owned(),
     }
 }
 
@@ -161,7 +164,8 @@ fn row_of_recovery(app: &App, view: &RecoveryView) -> Row {
         seats: OutOf { n: view.approvals.len(), of: APPROVALS_NEEDED },
         chip: Chip::new(Tone::Open, "Waits for approval"),
         until: view.row.expires_at,
-        raises: 1,
+        until_words: "",
+        raises: "risk".to_owned(),
     }
 }
 
@@ -169,14 +173,36 @@ fn row(app: &App, view: &RequestView, company: &Company) -> Row {
     let moment = company.moment(view.row.kind);
     let quorum = view.case.quorum(&moment);
     let taken = quorum.seats.iter().filter(|seat| seat.taken_by.is_some()).count();
+    let ready_at = view.case.ready_at(moment.rule).filter(|_| view.row.state == RequestState::Approved);
     Row {
         href: format!("/requests/{}", view.row.id),
         title: app.request_title(view.row.kind, &view.row.target),
         asked_by: app.people().who(&view.row.requester),
         seats: OutOf { n: taken, of: quorum.seats.len() },
         chip: chip(&view.row),
-        until: view.until(moment.rule),
-        raises: view.content().lines().iter().filter(|line| line.raises).count(),
+        until: ready_at.unwrap_or_else(|| view.until(moment.rule)),
+        until_words: if ready_at.is_some() { "takes effect " } else { "" },
+        raises: raises(app, view.content()),
+    }
+}
+
+/// How many settings that raise risk are named in a line.
+const NAMED: usize = 3;
+
+/// What raises risk: of limits which, of the rest that its title says.
+fn raises(app: &App, content: &Content) -> String {
+    let lines = content.lines_with(&|id| app.people().team_name(id).unwrap_or_else(|| id.to_string()));
+    let raised: Vec<&str> = lines.iter().filter(|line| line.raises).map(|line| line.setting.as_str()).collect();
+    match content {
+        _ if raised.is_empty() => String::new(),
+        Content::Limits { .. } => {
+            let more = raised.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("{}{more}", raised.iter().take(NAMED).copied().collect::<Vec<_>>().join(", "))
+        }
+        Content::Policy { .. } => "risk: it asks for less".to_owned(),
+        Content::Roles { .. } => "rights".to_owned(),
+        Content::Override { .. } | Content::Assign { .. } => "risk".to_owned(),
     }
 }
 
@@ -226,7 +252,8 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         seats: OutOf { n: 0, of: 1 },
         chip: Chip::new(Tone::Open, "Waits for approval"),
         until: samples::now().plus_ms(86_000_000),
-        raises: 2,
+        until_words: if n == 2 { "takes effect " } else { "" },
+        raises: "Leverage, Largest order".to_owned(),
     };
     let over = Over {
         href: format!("/requests/{}", samples::id(9)),

@@ -78,6 +78,10 @@ pub(super) struct One {
     pub(super) digest: String,
     pub(super) content: String,
     pub(super) lines: Vec<Line>,
+    /// What the two sides of the difference are called: of one that is over not *now*.
+    pub(super) heads: (&'static str, &'static str),
+    /// What a seat that nobody took is called.
+    pub(super) open_seat: &'static str,
     pub(super) is_open: bool,
     /// When it expires; of one that was approved, when it is carried out.
     pub(super) until: Option<Timestamp>,
@@ -145,6 +149,12 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
         digest: view.case.request.digest.clone(),
         content: newest.map(|one| one.content.clone()).unwrap_or_default(),
         lines: view.content().lines_with(&|id| app.people().team_name(id).unwrap_or_else(|| id.to_string())),
+        heads: match view.row.state {
+            state if state.is_open() => ("Now", "After"),
+            RequestState::Executed => ("Before", "After"),
+            _ => ("When asked", "Asked for"),
+        },
+        open_seat: if is_open { "Open seat" } else { "Nobody" },
         is_open,
         bounds: if is_open { super::bounds::bounds(app, view.content()) } else { Vec::new() },
         until: is_open.then(|| view.until(moment.rule)),
@@ -249,7 +259,7 @@ fn happened(app: &App, view: &RequestView) -> Vec<Happened> {
     all.extend(view.votes.iter().flat_map(|vote| voted(app, vote)));
     if let Some(at) = view.row.closed_at {
         let by = view.row.closed_by.as_deref().unwrap_or_default();
-        let by = by.strip_prefix("user:").map_or_else(|| by.to_owned(), |id| who(&crate::domain::UserId::from_stored(id.to_owned())));
+        let by = if by.is_empty() { String::new() } else { app.said_of(by) };
         let outcome = view.row.outcome.as_deref().unwrap_or_default();
         all.push(Happened { at, words: format!("{}: {outcome}", chip(&view.row).word), from: by });
     }
@@ -294,10 +304,12 @@ pub(super) fn samples() -> Vec<(String, String)> {
             digest: "5f".repeat(32),
             content: r#"{"bot":"b","kind":"limits"}"#.to_owned(),
             lines: vec![line("Leverage", "2", "3", true), line("Drawdown", "not set", "500", false)],
+            heads: if is_open { ("Now", "After") } else { ("Before", "After") },
+            open_seat: if is_open { "Open seat" } else { "Nobody" },
             is_open,
             until: is_open.then(|| samples::now().plus_ms(80_000_000)),
             ready_at: None,
-            outcome: if is_open { String::new() } else { "version 4 of its limits holds".to_owned() },
+            outcome: if is_open { String::new() } else { "version 4 of the limits set on bot grid-07 holds".to_owned() },
             stale: if is_open { "the limit max leverage has changed since it was asked".to_owned() } else { String::new() },
             seats: vec![seat("M. Okafor", "risk"), seat("", "a lead of the team or risk")],
             seats_now: vec![seat("", "an admin")],

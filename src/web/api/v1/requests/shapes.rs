@@ -31,6 +31,8 @@ pub struct RequestShape {
     revision: i64,
     /// The id of whoever asked.
     requester: String,
+    /// What they are called.
+    requester_name: String,
     /// When it was asked.
     asked_at: String,
     /// When it ended; null: it is open.
@@ -166,6 +168,7 @@ pub fn line(app: &App, row: &RequestRow) -> RequestShape {
         state: row.state.as_str(),
         revision: row.revision,
         requester: row.requester.to_string(),
+        requester_name: app.people().who(&row.requester),
         asked_at: row.asked_at.rfc3339(),
         closed_at: row.closed_at.map(|at| at.rfc3339()),
         outcome: row.outcome.clone(),
