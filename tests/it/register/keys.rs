@@ -78,7 +78,7 @@ on_both!(what_was_done_is_not_done_again_though_its_answer_was_lost, |fresh: Fre
 });
 
 on_both!(what_is_done_and_cannot_be_read_back_is_not_called_undone, |fresh: Fresh| async move {
-    let test = TestApp::on(fresh).await;
+    let test = TestApp::new(fresh).await;
     let lead = test.actor("lead");
     let request = Request::post(VENUES).header("content-type", "application/json").body(Body::from("{}")).unwrap();
     let write = Write::from_request(request, &()).await.unwrap();
