@@ -129,7 +129,17 @@ fn arguments() -> Result<Arguments, ConfigError> {
     }
 }
 
+/// Memory holds tokens and keys: none of it is written to a disk when the process dies. Whatever it starts may ask for its own dumps.
+fn without_core_dumps() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Core);
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum }) {
+        eprintln!("andon: a dump of memory cannot be prevented: {error}");
+    }
+}
+
 fn run(command: Command) -> Result<ExitCode, Failure> {
+    without_core_dumps();
     match command {
         Command::Serve(args) => on_runtime(serve::run(args)),
         Command::Demo(args) => on_runtime(demo::run(args)),

@@ -492,3 +492,20 @@ on_both!(no_secret_stands_where_it_need_not, |fresh: Fresh| async move {
     let answers = ground.found.iter().filter(|found| found.place.starts_with("answer"));
     assert!(answers.clone().count() > 150 && answers.clone().all(at_set_cookie_only), "a cookie stands in a body");
 });
+
+#[tokio::test]
+async fn no_process_of_ours_leaves_its_memory_on_a_disk() {
+    // One that waits for a key on its standard input.
+    let mut inspect = command("sh");
+    inspect.args(["-c", "ulimit -S -c unlimited; exec \"$0\" key inspect --venue bybit"]).arg(andon()).stdin(Stdio::piped());
+    let mut running = inspect.spawn().unwrap();
+    let limits = format!("/proc/{}/limits", running.id());
+    let soft = || {
+        let text = fs::read_to_string(&limits).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap().to_owned();
+        line.split_whitespace().next().map(str::to_owned)
+    };
+    until("no dump is allowed", async || soft().as_deref() == Some("0")).await;
+    running.kill().unwrap();
+    running.wait().unwrap();
+}

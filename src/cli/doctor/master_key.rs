@@ -16,7 +16,7 @@ pub fn check(args: &MasterKeyArgs, state_dir: &Path) -> Vec<Line> {
     if let MasterKeySource::Own(path) = &source
         && !path.exists()
     {
-        return vec![Line::ok(WHAT, format!("{} is not there yet; the first start makes it", path.display()))];
+        return vec![Line::ok(WHAT, format!("{} is not there yet; it is made once the server keeps its first key", path.display()))];
     }
     match (master_key::open(&source, false), &source) {
         (Ok(_), MasterKeySource::Transit(settings)) => {
@@ -27,7 +27,7 @@ pub fn check(args: &MasterKeyArgs, state_dir: &Path) -> Vec<Line> {
         (Ok(key), _) => vec![Line::ok(WHAT, format!("{}; keep a copy where the data's backups are not", key.id()))],
         // Outside of its unit a credential is not there.
         (Err(error @ MasterKeyFileError::NoCredentials), _) => vec![Line::skip(WHAT, error.to_string())],
-        (Err(error), _) => vec![Line::bad(WHAT, error.to_string(), "`andon serve` refuses to start with this")],
+        (Err(error), _) => vec![Line::bad(WHAT, error.to_string(), "no key can be kept with this")],
     }
 }
 
