@@ -37,6 +37,23 @@ pub struct Arming {
     pub covers_conditional: bool,
 }
 
+/// Which of a venue's own words for rights a key takes here: one word of each list within `to_…`, and none of `trade_refuses`. A venue has
+/// words for markets, and a key that may trade in the wrong one is the wrong key although it may trade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct OwnWords {
+    /// A key that watches or guards needs, of each, one: without it a list that must be read cannot be.
+    pub to_read: &'static [&'static [&'static str]],
+    /// A key that trades needs, of each, one. Venues write one right in several ways in several answers.
+    pub to_trade: &'static [&'static [&'static str]],
+    /// Words for trading elsewhere, which a key that trades here does not take.
+    pub trade_refuses: &'static [&'static str],
+}
+
+impl OwnWords {
+    /// Whatever words grant a right are good.
+    pub const ANY: Self = Self { to_read: &[], to_trade: &[], trade_refuses: &[] };
+}
+
 /// What a venue can do, in one environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Capability {
@@ -56,6 +73,10 @@ pub struct Capability {
     pub shows_subaccount: Seen,
     /// Rights that no answer of this venue speaks of, so that they stay unknown and are attested.
     pub cannot_tell: &'static [Right],
+    /// Rights besides those that the main account is not told of either.
+    pub cannot_tell_by_master: &'static [Right],
+    /// Which of its own words a key takes.
+    pub words: OwnWords,
     /// Rights that come with the right to trade and cannot be had without: a limit of the venue, no defect of a key.
     pub comes_with_trade: &'static [Right],
     /// Orders that would open or add can be told from protective ones.

@@ -31,7 +31,9 @@ pub struct Difference {
 
 /// Everything in which a key differs from its sheet, the worst first. Empty: it is what it is to be.
 pub fn compare(sheet: &KeySheet, facts: &KeyFacts, by: MeasuredBy, of: &Capability) -> Vec<Difference> {
-    let mut all: Vec<Difference> = Right::ALL.iter().filter_map(|right| right_differs(sheet, facts, *right, of)).collect();
+    let mut all: Vec<Difference> = Right::ALL.iter().filter_map(|right| right_differs(sheet, facts, *right, (of, by))).collect();
+    all.extend(words_differ(sheet, facts, of));
+    all.extend(account_differs(sheet, facts, weight_of(of.shows_subaccount, by)));
     if facts.has_unknown_words() {
         let words = facts.unknown_words.join(", ");
         all.push(difference(Weight::Unknown, format!("the venue uses words for its rights that are new here: {words}")));
@@ -63,7 +65,13 @@ fn is_meant(sheet: &KeySheet, right: Right) -> bool {
     }
 }
 
-fn right_differs(sheet: &KeySheet, facts: &KeyFacts, right: Right, of: &Capability) -> Option<Difference> {
+/// Whether no answer of the venue to whoever measured speaks of a right.
+fn is_never_told((of, by): (&Capability, MeasuredBy), right: Right) -> bool {
+    of.cannot_tell.contains(&right) || (by == MeasuredBy::Master && of.cannot_tell_by_master.contains(&right))
+}
+
+fn right_differs(sheet: &KeySheet, facts: &KeyFacts, right: Right, asked: (&Capability, MeasuredBy)) -> Option<Difference> {
+    let (of, _) = asked;
     let trades = sheet.rights.contains(&KeyRight::Trade);
     let words = right.as_str().replace('_', " ");
     match (is_meant(sheet, right), facts.right(right)) {
@@ -74,11 +82,45 @@ fn right_differs(sheet: &KeySheet, facts: &KeyFacts, right: Right, of: &Capabili
         (false, Tri::Yes) if trades && of.comes_with_trade.contains(&right) => None,
         (false, Tri::Yes) => Some(difference(Weight::Wrong, format!("it may {words}, which {} does not take", sheet.purpose))),
         (false, Tri::Unknown) if trades && of.comes_with_trade.contains(&right) => None,
-        (_, Tri::Unknown) if of.cannot_tell.contains(&right) => {
+        (_, Tri::Unknown) if is_never_told(asked, right) => {
             Some(difference(Weight::Attest, format!("the venue never says whether a key may {words}")))
         }
         (_, Tri::Unknown) => Some(difference(Weight::Unknown, format!("the venue did not say whether it may {words}"))),
     }
+}
+
+/// The venue's own words: a key may trade and not where its bot trades, or also elsewhere. Of a right that it does not have, or that was not said,
+/// `right_differs` has spoken.
+fn words_differ(sheet: &KeySheet, facts: &KeyFacts, of: &Capability) -> Vec<Difference> {
+    let has = |word: &&str| facts.words.iter().any(|said| said == word);
+    let watches = matches!(sheet.purpose, KeyPurpose::Monitor | KeyPurpose::Guard);
+    let trades = sheet.rights.contains(&KeyRight::Trade) && facts.right(Right::Trade) == Tri::Yes;
+    let to_read = if watches && facts.right(Right::Read) == Tri::Yes { of.words.to_read } else { &[] };
+    let to_trade = if trades { of.words.to_trade } else { &[] };
+    let missing = to_read.iter().chain(to_trade).filter(|words| !words.iter().any(|word| has(word)));
+    let missing =
+        missing.map(|words| difference(Weight::Wrong, format!("it has no {}, which {} takes here", words.join(" or "), sheet.purpose)));
+    let refused = of.words.trade_refuses.iter().filter(|word| trades && has(word));
+    let refused = refused.map(|word| difference(Weight::Wrong, format!("it has {word}, which {} does not take here", sheet.purpose)));
+    missing.chain(refused).collect()
+}
+
+/// Whose key it is. A key of a main account reaches what every other bot has there.
+fn account_differs(sheet: &KeySheet, facts: &KeyFacts, unseen: Weight) -> Vec<Difference> {
+    let mut found = Vec::new();
+    if facts.is_main == Tri::Yes && sheet.purpose != KeyPurpose::MarketData {
+        found.push(difference(Weight::Wrong, "it belongs to a main account; one bot, one subaccount"));
+    }
+    match (&sheet.account, &facts.subaccount) {
+        (Some(meant), Some(is)) if meant != is => {
+            found.push(difference(Weight::Wrong, format!("it belongs to the account {is}, and is to belong to {meant}")));
+        }
+        (Some(meant), None) => {
+            found.push(difference(unseen, format!("whose key it is was not said; it is to belong to {meant}")));
+        }
+        _ => {}
+    }
+    found
 }
 
 fn addresses_differ(sheet: &KeySheet, facts: &KeyFacts, unseen: Weight) -> Option<Difference> {
@@ -95,7 +137,11 @@ fn addresses_differ(sheet: &KeySheet, facts: &KeyFacts, unseen: Weight) -> Optio
         IpRule::Unknown if facts.is_ip_bound == Tri::No => {
             Some(difference(Weight::Wrong, format!("it works from anywhere, and is to from {meant} alone")))
         }
-        IpRule::Unknown => Some(difference(unseen, format!("from which addresses it works was not said; it is to from {meant} alone"))),
+        // Which addresses these are somebody can look up; that there are any must be said.
+        IpRule::Unknown => {
+            let weight = if facts.is_ip_bound == Tri::Yes { unseen } else { Weight::Unknown };
+            Some(difference(weight, format!("from which addresses it works was not said; it is to from {meant} alone")))
+        }
     }
 }
 
@@ -115,6 +161,7 @@ fn end_differs(sheet: &KeySheet, facts: &KeyFacts, unseen: Weight) -> Option<Dif
 mod tests {
     use super::*;
     use crate::domain::Timestamp;
+    use crate::venues::OwnWords;
     use proptest::prelude::*;
 
     const FULL: Capability = Capability {
@@ -126,6 +173,8 @@ mod tests {
         shows_expiry: Seen::ByKey,
         shows_subaccount: Seen::ByKey,
         cannot_tell: &[],
+        cannot_tell_by_master: &[],
+        words: OwnWords::ANY,
         comes_with_trade: &[],
         tells_entries: true,
         cancels_all: true,
@@ -191,6 +240,12 @@ mod tests {
         let by_master = Capability { shows_ips: Seen::ByMaster, shows_expiry: Seen::Never, ..FULL };
         key.expiry = Expiry::Unknown;
         assert_eq!(weights(KeyPurpose::Execution, &key, &by_master), [Weight::Attest, Weight::Attest]);
+        key.is_ip_bound = Tri::Unknown;
+        assert_eq!(
+            weights(KeyPurpose::Execution, &key, &by_master),
+            [Weight::Unknown, Weight::Attest],
+            "that it is bound at all must be said"
+        );
         key.is_ip_bound = Tri::No;
         assert_eq!(weights(KeyPurpose::Execution, &key, &by_master), [Weight::Wrong, Weight::Attest], "that it is not bound can be seen");
 
@@ -201,6 +256,53 @@ mod tests {
         };
         assert_eq!([ends(Expiry::At(at(0)), Some(at(1))), ends(Expiry::At(at(0)), Some(at(2)))], [0, 1]);
         assert_eq!([ends(Expiry::At(at(0)), None), ends(Expiry::Never, Some(at(0)))], [1, 1]);
+    }
+
+    #[test]
+    fn another_account_is_wrong_and_a_main_account_always_is() {
+        let named = KeySheet { account: Some("grid-1".into()), ..sheet(KeyPurpose::Execution) };
+        let found = |key: &KeyFacts, sheet: &KeySheet, of: &Capability| -> Vec<Weight> {
+            compare(sheet, key, MeasuredBy::Own, of).iter().map(|one| one.weight).collect()
+        };
+        let of = |subaccount: Option<&str>, is_main| KeyFacts { subaccount: subaccount.map(Into::into), is_main, ..facts(TRADES) };
+        assert_eq!(found(&of(Some("grid-1"), Tri::No), &named, &FULL), []);
+        assert_eq!(found(&of(Some("grid-2"), Tri::No), &named, &FULL), [Weight::Wrong]);
+        assert_eq!(found(&of(None, Tri::No), &named, &FULL), [Weight::Unknown]);
+        assert_eq!(found(&of(None, Tri::No), &named, &Capability { shows_subaccount: Seen::Never, ..FULL }), [Weight::Attest]);
+        assert_eq!(found(&of(Some("grid-2"), Tri::Unknown), &sheet(KeyPurpose::Execution), &FULL), [], "the sheet names none");
+        for purpose in [KeyPurpose::Execution, KeyPurpose::Guard] {
+            assert_eq!(found(&of(None, Tri::Yes), &sheet(purpose), &FULL), [Weight::Wrong], "{purpose}");
+        }
+        let reads = KeyFacts { is_main: Tri::Yes, ..facts(&[Right::Read]) };
+        assert_eq!(found(&reads, &sheet(KeyPurpose::Monitor), &FULL), [Weight::Wrong]);
+        assert_eq!(found(&reads, &sheet(KeyPurpose::MarketData), &FULL), [], "it sees what everybody sees");
+    }
+
+    #[test]
+    fn a_right_in_the_wrong_market_is_named_by_the_venues_word() {
+        let words = OwnWords { to_read: &[&["see-orders"]], to_trade: &[&["swap", "perp"]], trade_refuses: &["option"] };
+        let of = Capability { words, ..FULL };
+        let with =
+            |rights: &[Right], words: &[&str]| KeyFacts { words: words.iter().map(|word| (*word).into()).collect(), ..facts(rights) };
+        let found = |purpose, key: &KeyFacts| -> Vec<String> {
+            compare(&sheet(purpose), key, MeasuredBy::Own, &of).into_iter().map(|one| format!("{} {}", one.weight, one.what)).collect()
+        };
+        assert_eq!(found(KeyPurpose::Execution, &with(TRADES, &["perp"])), [""; 0]);
+        assert_eq!(
+            found(KeyPurpose::Execution, &with(TRADES, &["option"])),
+            ["wrong it has no swap or perp, which execution takes here", "wrong it has option, which execution does not take here"]
+        );
+        assert_eq!(found(KeyPurpose::Monitor, &with(&[Right::Read], &["see"])), ["wrong it has no see-orders, which monitor takes here"]);
+        assert_eq!(found(KeyPurpose::Monitor, &with(&[Right::Read], &["see-orders"])), [""; 0]);
+    }
+
+    #[test]
+    fn what_the_main_account_is_not_told_is_attested_when_it_measures() {
+        let of = Capability { cannot_tell_by_master: &[Right::Withdraw], ..FULL };
+        let mut key = facts(TRADES);
+        key.rights.set(Right::Withdraw, Tri::Unknown);
+        let by = |by| compare(&sheet(KeyPurpose::Execution), &key, by, &of).iter().map(|one| one.weight).collect::<Vec<_>>();
+        assert_eq!((by(MeasuredBy::Master), by(MeasuredBy::Own)), (vec![Weight::Attest], vec![Weight::Unknown]));
     }
 
     #[test]

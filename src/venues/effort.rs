@@ -1,6 +1,6 @@
 //! Cancelling many things: one that fails keeps none of the others from being told. The worst of what went wrong is what is answered.
 
-use super::{error::VenueError, order::Cancelled};
+use super::{error::VenueError, order::Cancelled, read::Listed};
 use futures_util::future::join_all;
 
 /// Calls that go out together. Venues count by the second.
@@ -36,12 +36,12 @@ impl Effort {
             }
         }
     }
-    /// Takes what was read, or an empty list and the error.
-    pub(super) fn read<T: Default>(&mut self, read: Result<T, VenueError>) -> T {
-        read.unwrap_or_else(|error| {
+    /// Takes what could be read, and keeps why that is not all.
+    pub(super) fn read<T>(&mut self, read: Listed<T>) -> Vec<T> {
+        if let Some(error) = read.missed {
             self.take(Err(error));
-            T::default()
-        })
+        }
+        read.got
     }
     /// Tells all of them, a few at a time.
     pub(super) async fn each<T, F: Future<Output = Result<u64, VenueError>>>(&mut self, things: Vec<T>, tell: impl Fn(T) -> F) {

@@ -8,9 +8,11 @@ use std::time::Duration;
 text_enum! {
     /// What a refusal says about the key or its surroundings.
     FindingKind {
-        /// The venue does not know the key, here.
+        /// The venue does not know the key, and there is no other place of it that might.
         KeyDead = "key_dead",
-        /// The venue refuses the key, its address or its rights, and does not say which.
+        /// The main account does not list the key among those of that subaccount. It may have another name, or be another's.
+        NotListed = "not_listed",
+        /// The venue refuses the key, its address, its host or its rights, and does not say which.
         KeyRefused = "key_refused",
         /// The secret does not fit the key.
         SignatureWrong = "signature_wrong",
@@ -34,7 +36,8 @@ text_enum! {
 }
 
 impl FindingKind {
-    /// Whether this proves that the venue takes the key no more, wherever it is used. A refusal that may be about the address proves nothing.
+    /// Whether this proves that the venue takes the key no more, wherever it is used. A refusal that may be about the address, or that a live key
+    /// gets at another host of the venue, proves nothing; nor does a list that it is not in.
     pub fn proves_dead(self) -> bool {
         matches!(self, Self::KeyDead | Self::Expired)
     }

@@ -17,7 +17,9 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// The longest a call may take.
 const WHOLE: Duration = Duration::from_secs(10);
 /// The most that an answer may hold.
-pub const MOST: usize = 1 << 20;
+const MOST: usize = 1 << 20;
+/// The most that a list of orders may hold: thousands of them.
+const LONGEST: usize = 16 << 20;
 
 /// What all venues share: the client and the clock.
 #[derive(Clone, Debug)]
@@ -96,6 +98,7 @@ pub(super) struct Call {
     pub(super) is_json: bool,
     /// Whether it may change something.
     pub(super) is_write: bool,
+    most: usize,
     headers: HeaderMap,
 }
 
@@ -115,12 +118,18 @@ impl Call {
             body: String::new(),
             is_json: false,
             is_write,
+            most: MOST,
             headers: HeaderMap::new(),
         }
     }
     /// Reads at this path.
     pub(super) fn get(path: &str, pairs: &[(&str, &str)]) -> Self {
         Self::new(Method::GET, path, pairs)
+    }
+    /// The same for a list, whose answer may be long.
+    #[must_use]
+    pub(super) fn long(self) -> Self {
+        Self { most: LONGEST, ..self }
     }
     /// Posts JSON.
     pub(super) fn json(path: &str, body: &Value) -> Self {
@@ -189,7 +198,7 @@ impl Http {
     /// # Errors
     /// `Unknown` when nothing was learned; `ExecutionUnknown` when a write may have been done.
     pub(super) async fn send(&self, call: Call) -> Result<Reply, VenueError> {
-        let is_write = call.is_write;
+        let (is_write, most) = (call.is_write, call.most);
         let mut url = self.base.join(&call.path).map_err(|_| VenueError::Cannot("the venue's address takes no path"))?;
         url.set_query((!call.query.is_empty()).then_some(call.query.as_str()));
         let mut request = self.door.client.request(call.method, url).headers(call.headers);
@@ -213,7 +222,7 @@ impl Http {
                 other => other,
             });
         }
-        Ok(Reply { status, wait, is_write, body: read_capped(response, is_write).await? })
+        Ok(Reply { status, wait, is_write, body: read_capped(response, is_write, most).await? })
     }
 }
 
@@ -227,11 +236,11 @@ fn failed(is_write: bool, error: reqwest::Error) -> VenueError {
     lost(is_write, why.to_owned())
 }
 
-async fn read_capped(mut response: reqwest::Response, is_write: bool) -> Result<Zeroizing<Vec<u8>>, VenueError> {
+async fn read_capped(mut response: reqwest::Response, is_write: bool, most: usize) -> Result<Zeroizing<Vec<u8>>, VenueError> {
     let mut body = Zeroizing::new(Vec::new());
     while let Some(chunk) = response.chunk().await.map_err(|error| failed(is_write, error))? {
-        if body.len() + chunk.len() > MOST {
-            return Err(lost(is_write, "the answer is longer than 1 MiB".to_owned()));
+        if body.len() + chunk.len() > most {
+            return Err(lost(is_write, format!("the answer is longer than {} MiB", most >> 20)));
         }
         body.extend_from_slice(&chunk);
     }

@@ -30,7 +30,7 @@ mod sign;
 mod tests;
 mod words;
 
-pub use capability::{ArmScope, Arming, Capability, Seen};
+pub use capability::{ArmScope, Arming, Capability, OwnWords, Seen};
 pub use compare::{Difference, Weight, compare};
 pub use credential::{Credential, SubKey};
 pub use error::{Finding, FindingKind, VenueError};
@@ -57,10 +57,10 @@ pub trait Venue: Send + Sync + std::fmt::Debug {
     /// A finding when the venue refuses the key and says why; `Cannot` where no key can be measured; else `Unknown`, which approves nothing.
     async fn inspect_key(&self, with: &Credential) -> Result<Inspection, VenueError>;
 
-    /// Measures a subaccount's key with one of the main account, without its secret. That the main account does not list it is `KeyDead`.
+    /// Measures a subaccount's key with one of the main account, without its secret. That the main account does not list it is `NotListed`.
     ///
     /// # Errors
-    /// As `inspect_key`; findings other than `KeyDead` are about the main account's key.
+    /// As `inspect_key`; findings other than `NotListed` and `Expired` are about the main account's key.
     async fn inspect_key_by_master(&self, _master: &Credential, _key: &SubKey) -> Result<Inspection, VenueError> {
         Err(VenueError::Cannot("a main account's key cannot show those of subaccounts at this venue"))
     }
@@ -84,7 +84,7 @@ pub trait Venue: Send + Sync + std::fmt::Debug {
     async fn balances(&self, with: &Credential) -> Result<Vec<Balance>, VenueError>;
 
     /// Tells the venue to cancel. Orders may rest for a while after it, and a live bot may place new ones: read back. One order that cannot be
-    /// cancelled keeps no other from being told.
+    /// cancelled, and a list that can be read in part only, keep no other from being told.
     ///
     /// # Errors
     /// `Cannot` for entries alone where the venue cannot tell any; else the worst of what went wrong, although all others were told.
@@ -107,7 +107,7 @@ pub trait Venue: Send + Sync + std::fmt::Debug {
         Err(VenueError::Cannot("no key can be demoted through this venue's API"))
     }
 
-    /// Deletes a subaccount's key, for good. The venue took it; that the venue refuses the key proves it.
+    /// Deletes a subaccount's key, for good. The venue took it; that the main account lists it no more confirms it.
     ///
     /// # Errors
     /// As `demote_key`.

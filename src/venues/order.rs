@@ -114,6 +114,11 @@ pub(super) fn entry(reduces: Option<bool>, is_exit_side: Option<bool>, is_condit
     }
 }
 
+/// The same where the venue left out what it is told by: then nothing is known to be an entry.
+pub(super) fn sure(entry: Option<bool>, is_told: bool) -> Option<bool> {
+    entry.filter(|adds| is_told || !adds)
+}
+
 /// The side that closes a position of hedge mode, against that of an order.
 pub(super) fn exit_side(position: Option<&str>, side: Option<Side>) -> Option<bool> {
     match (position?.to_ascii_lowercase().as_str(), side?) {
@@ -136,5 +141,6 @@ mod tests {
         assert_eq!(entry(Some(false), exit_side(Some("LONG"), Some(Side::Sell)), true), Some(false));
         assert_eq!(entry(None, exit_side(Some("short"), Some(Side::Sell)), true), Some(true));
         assert_eq!(exit_side(Some("BOTH"), Some(Side::Sell)), None);
+        assert_eq!([sure(Some(true), false), sure(Some(false), false), sure(Some(true), true)], [None, Some(false), Some(true)]);
     }
 }

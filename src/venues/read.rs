@@ -45,10 +45,10 @@ pub(super) fn parts(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
-/// A decimal number, as text or as a number of JSON, which may have an exponent.
+/// A decimal number, as text or as a number of JSON. Either may have an exponent or more places than are kept.
 pub(super) fn decimal(value: Option<&Value>) -> Option<Decimal> {
     match value? {
-        Value::String(text) => Decimal::parse(text),
+        Value::String(text) => Decimal::parse(&without_exponent(text.trim())?),
         Value::Number(number) => Decimal::parse(&without_exponent(&number.to_string())?),
         _ => None,
     }
@@ -62,6 +62,9 @@ fn without_exponent(text: &str) -> Option<String> {
     let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let point = i32::try_from(whole.len()).ok()?.checked_add(exponent)?;
     let digits = format!("{whole}{part}");
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
     let moved = match usize::try_from(point) {
         Ok(0) | Err(_) => format!("0.{}{digits}", "0".repeat(usize::try_from(point.unsigned_abs()).ok()?)),
         Ok(point) if point >= digits.len() => format!("{digits:0<point$}"),
@@ -70,10 +73,12 @@ fn without_exponent(text: &str) -> Option<String> {
     Some(cut(&format!("{minus}{moved}")))
 }
 
-/// Digits beyond the eighteenth place are noise of a binary number.
+/// Digits beyond the eighteenth place are noise of a binary number. What is no digit stays, so that it is no number.
 fn cut(text: &str) -> String {
     match text.split_once('.') {
-        Some((whole, part)) if part.len() > 18 => format!("{whole}.{}", part.get(..18).unwrap_or(part)),
+        Some((whole, part)) if part.len() > 18 && part.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("{whole}.{}", part.get(..18).unwrap_or(part))
+        }
         _ => text.to_owned(),
     }
 }
@@ -93,13 +98,72 @@ pub(super) fn moment(value: Option<&Value>) -> Option<Timestamp> {
     }
 }
 
+/// What could be read of a list, and why that is not all of it. Who cancels takes what there is and keeps the error; who shows takes the whole.
+#[derive(Debug)]
+pub(super) struct Listed<T> {
+    /// What could be read.
+    pub(super) got: Vec<T>,
+    /// The first thing that could not.
+    pub(super) missed: Option<VenueError>,
+}
+
+impl<T> From<Result<Vec<T>, VenueError>> for Listed<T> {
+    fn from(brought: Result<Vec<T>, VenueError>) -> Self {
+        match brought {
+            Ok(got) => Self { got, missed: None },
+            Err(error) => Self { got: Vec::new(), missed: Some(error) },
+        }
+    }
+}
+
+impl<T> Listed<T> {
+    /// What `read` finds in an answer; nothing, and the error, where there is none.
+    pub(super) fn of(brought: Result<Value, VenueError>, read: impl FnOnce(&Value) -> Self) -> Self {
+        match brought {
+            Ok(answer) => read(&answer),
+            Err(error) => Self::from(Err(error)),
+        }
+    }
+    /// All of it.
+    ///
+    /// # Errors
+    /// What was missed.
+    pub(super) fn whole(self) -> Result<Vec<T>, VenueError> {
+        self.missed.map_or(Ok(self.got), Err)
+    }
+    /// Adds another list.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.got.extend(other.got);
+        self.missed = self.missed.take().or(other.missed);
+    }
+    /// Reads each; one that cannot be read is missed and keeps no other from being read.
+    pub(super) fn each<U>(self, read: impl Fn(T) -> Result<U, VenueError>) -> Listed<U> {
+        let mut all = Listed { got: Vec::with_capacity(self.got.len()), missed: self.missed };
+        for one in self.got {
+            match read(one) {
+                Ok(one) => all.got.push(one),
+                Err(error) => all.missed = all.missed.take().or(Some(error)),
+            }
+        }
+        all
+    }
+}
+
+impl<'a> Listed<&'a Value> {
+    /// The objects of a list.
+    pub(super) fn rows(value: Option<&'a Value>, what: &str) -> Self {
+        let list = value.and_then(Value::as_array).ok_or_else(|| VenueError::unreadable(what));
+        Self::from(list.map(|list| list.iter().collect()))
+            .each(|one| if one.is_object() { Ok(one) } else { Err(VenueError::unreadable(what)) })
+    }
+}
+
 /// The objects of a list.
 ///
 /// # Errors
 /// `Unknown` when it is no list of objects: a list that is read in part is not read.
 pub(super) fn rows<'a>(value: Option<&'a Value>, what: &str) -> Result<Vec<&'a Value>, VenueError> {
-    let list = value.and_then(Value::as_array).ok_or_else(|| VenueError::unreadable(what))?;
-    if list.iter().all(Value::is_object) { Ok(list.iter().collect()) } else { Err(VenueError::unreadable(what)) }
+    Listed::rows(value, what).whole()
 }
 
 /// A text that must be there.
@@ -162,6 +226,11 @@ mod tests {
         assert_eq!(read("0.1").as_deref(), Some("0.1"));
         assert_eq!(read("12.345e1").as_deref(), Some("123.45"));
         assert_eq!(read("\"-0.010\"").as_deref(), Some("-0.01"));
+        assert_eq!(read("\"1.5e-7\"").as_deref(), Some("0.00000015"), "text is read as a number is");
+        assert_eq!(read("\"0.1234567890123456789\"").as_deref(), Some("0.123456789012345678"));
+        for none in ["\"e5\"", "\"-e5\"", "\".e1\"", "\"0.123456789012345678x\"", "\"1x2e1\"", "\"1e\""] {
+            assert_eq!(read(none), None, "{none}");
+        }
         assert_eq!(read("1e300"), None);
         assert_eq!(read("\"NaN\""), None);
     }

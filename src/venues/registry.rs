@@ -15,7 +15,7 @@ use url::Url;
 text_enum! {
     /// An exchange that we speak to.
     Kind {
-        /// Binance, spot and margin.
+        /// Binance, spot. Its orders on margin lie elsewhere and are not read.
         BinanceSpot = "binance",
         /// Binance, USD-margined futures.
         BinanceUsdM = "binance-usdm",

@@ -62,7 +62,9 @@ pub(super) fn is_private_key(secret: &str) -> bool {
 /// An Ed25519 signature in base64 by a key in PKCS#8, as PEM or as its base64 alone.
 pub(super) fn ed25519_base64(secret: &str, payload: &str) -> Result<String, VenueError> {
     let lines = secret.lines().filter(|line| !line.starts_with("-----")).flat_map(str::chars).filter(|c| !c.is_whitespace());
-    let base64 = Zeroizing::new(lines.collect::<String>());
+    // As long as it can get from the start: a text that grows leaves copies behind.
+    let mut base64 = Zeroizing::new(String::with_capacity(secret.len()));
+    base64.extend(lines);
     let der = Zeroizing::new(BASE64.decode(base64.as_bytes()).map_err(|_| NO_KEY)?);
     let key = SigningKey::from_pkcs8_der(&der).map_err(|_| NO_KEY)?;
     Ok(BASE64.encode(&key.sign(payload.as_bytes()).to_bytes()))

@@ -1,7 +1,7 @@
 //! Every parser of every venue against what nobody expects: a folder of nasty bodies, and the samples of the documents mutated at random. None may
 //! panic, and none may find a right that the body does not grant.
 
-use super::{KeyFacts, Right, SubKey, Tri, VenueError, binance, bybit, evidence, kraken, okx};
+use super::{KeyFacts, Right, SubKey, Tri, VenueError, binance, bybit, evidence, kraken, okx, read::Listed};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::{fs, path::Path};
@@ -44,8 +44,9 @@ fn read_all(value: &Value) {
     let rows = data.as_array().or_else(|| inside.get("list").and_then(Value::as_array)).cloned().unwrap_or_default();
     let _ = (binance::orders::spot(value), binance::orders::futures(value), binance::orders::algos(value));
     let _ = (binance::spot::balances(value), binance::usdm::positions(value), binance::usdm::balances(value));
-    let _ = (bybit::orders("linear", &rows), bybit::positions("linear", &rows), bybit::balances(inside));
-    let _ = (okx::orders(&rows), okx::algos(&rows), okx::positions(data), okx::balances(data), okx::funding(data));
+    let listed = || Listed::from(Ok(rows.clone()));
+    let _ = (bybit::orders("linear", listed()), bybit::positions("linear", &rows), bybit::balances(inside));
+    let _ = (okx::orders(listed()), okx::algos(listed()), okx::positions(data), okx::balances(data), okx::funding(data));
     let _ = (kraken::spot_read::orders(inside), kraken::spot_read::positions(inside), kraken::spot_read::balances(inside));
     let _ = (kraken::futures_read::orders(value), kraken::futures_read::positions(value), kraken::futures_read::balances(value));
     let _ = evidence::digest(value);

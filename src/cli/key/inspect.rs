@@ -9,7 +9,7 @@ use crate::venues::{
 use std::{
     fs::File,
     io::{Read, stdin},
-    os::unix::fs::MetadataExt,
+    os::{fd::AsFd, unix::fs::MetadataExt},
     path::PathBuf,
     process::ExitCode,
 };
@@ -18,9 +18,11 @@ use zeroize::Zeroizing;
 pub(super) const HELP: &str = "The key is JSON: {\"key\": \"…\", \"secret\": \"…\", \"passphrase\": \"…\"}, the passphrase where the venue has one. It comes \
 from standard input or from a file that nobody else can read, never from an argument: those are seen in the list of processes.\n\n\
 Exit code 0: the key is what it is to be, as far as its venue says; 1: it is not, or the venue did not say.\n\n\
-Examples:\n  andon key inspect --venue bybit < key.json\n  andon key inspect --venue okx --purpose execution --ips 203.0.113.7 --file key.json";
+Examples:\n  andon key inspect --venue bybit < key.json\n  andon key inspect --venue okx --purpose execution --ips 203.0.113.7 --account 24617703 --file key.json";
 /// The longest key, bytes: room for a private key in PEM.
-const LONGEST: u64 = 64 * 1024;
+const LONGEST: usize = 64 * 1024;
+/// Room that is never filled, so that reading to the end needs no more.
+const ROOM: usize = 64;
 
 /// Which key, and what it is to be.
 #[derive(Debug, clap::Args)]
@@ -40,6 +42,9 @@ pub struct Args {
     /// When it is to end, RFC 3339. Without: never.
     #[arg(long, value_name = "TIME", requires = "purpose", value_parser = moment)]
     until: Option<Timestamp>,
+    /// The account that it must belong to, as the venue names it: a UID, at Binance the e-mail address of the subaccount.
+    #[arg(long, value_name = "NAME", requires = "purpose")]
+    account: Option<String>,
     /// The file that holds the key; -: standard input.
     #[arg(long, value_name = "FILE", default_value = "-")]
     file: PathBuf,
@@ -87,7 +92,7 @@ struct Said<'a> {
 /// When the key cannot be read, no such venue is known, or it refuses the key.
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let sheet = match (args.purpose, &args.ips) {
-        (Some(purpose), Some(ips)) => Some(KeySheet::new(purpose, ips, args.until)?),
+        (Some(purpose), Some(ips)) => Some(KeySheet::new(purpose, ips, args.until)?.of_account(args.account.clone())),
         _ => None,
     };
     let places = args.at.clone().map_or(Places::Documented, Places::At);
@@ -123,25 +128,27 @@ fn refused(error: &VenueError) -> Failure {
     let next = match error {
         VenueError::Finding(_) => "Is it this environment's key, and is this machine's address among those that it works from?",
         VenueError::Unknown { .. } => "Nothing was learned of the key. Try again later.",
-        VenueError::Cannot(_) | VenueError::ExecutionUnknown(_) => "Nothing was changed.",
+        VenueError::Cannot(_) | VenueError::ExecutionUnknown(_) => "Only a reading call is made here.",
     };
     format!("{error}. {next}").into()
 }
 
 fn read_key(args: &Args) -> Result<Credential, Failure> {
     let name = args.file.display();
-    let mut text = Zeroizing::new(String::new());
-    if args.file.as_os_str() == "-" {
-        stdin().lock().take(LONGEST).read_to_string(&mut text)?;
+    // As long as it can get from the start, and past the buffer that the standard library keeps: either would leave copies behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(LONGEST + ROOM));
+    let file = if args.file.as_os_str() == "-" {
+        File::from(stdin().as_fd().try_clone_to_owned()?)
     } else {
         let file = File::open(&args.file).map_err(|error| format!("{name}: {error}"))?;
         if file.metadata()?.mode() & 0o077 != 0 {
             return Err(format!("{name} can be read by others on this machine: chmod 600 {name}").into());
         }
-        file.take(LONGEST).read_to_string(&mut text).map_err(|error| format!("{name}: {error}"))?;
-    }
+        file
+    };
+    file.take(LONGEST as u64).read_to_end(&mut text).map_err(|error| format!("{name}: {error}"))?;
     // Where the error is and not what stood there: that may be the secret.
-    let written: Written = serde_json::from_str(&text).map_err(|error| {
+    let written: Written = serde_json::from_slice(&text).map_err(|error| {
         format!("this is no key as JSON (line {}, column {}); write {{\"key\": …, \"secret\": …}}", error.line(), error.column())
     })?;
     let credential = Credential::new(written.key, written.secret);

@@ -49,6 +49,9 @@ pub struct KeySheet {
     /// When it ends at the venue; none: it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// The venue's name for the account that it must belong to: at Bybit, OKX and Kraken futures its UID. None: none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
 }
 
 /// Addresses that bound nothing.
@@ -79,8 +82,19 @@ impl KeySheet {
         match networks.len() {
             0 => Err(BadAddresses::None),
             n if n > ADDRESSES => Err(BadAddresses::Many),
-            _ => Ok(Self { purpose, rights: purpose.rights(), ips: networks.iter().map(ToString::to_string).collect(), until }),
+            _ => Ok(Self {
+                purpose,
+                rights: purpose.rights(),
+                ips: networks.iter().map(ToString::to_string).collect(),
+                until,
+                account: None,
+            }),
         }
+    }
+    /// The same for a key of one account, by the venue's name for it.
+    #[must_use]
+    pub fn of_account(self, account: Option<String>) -> Self {
+        Self { account, ..self }
     }
 }
 
@@ -103,6 +117,11 @@ mod tests {
         assert_eq!(sheet.ips, ["203.0.113.7/32", "203.0.113.16/28", "2001:db8::1/128"]);
         assert_eq!(sheet.rights, BTreeSet::from([KeyRight::Read, KeyRight::Trade]));
         assert_eq!(KeySheet::new(KeyPurpose::Monitor, "203.0.113.7", None).unwrap().rights, BTreeSet::from([KeyRight::Read]));
+        let text = serde_json::to_string(&sheet).unwrap();
+        assert!(!text.contains("account"), "a sheet that names none is written as before: {text}");
+        assert_eq!(serde_json::from_str::<KeySheet>(&text).unwrap(), sheet);
+        let named = sheet.of_account(Some("24617703".into()));
+        assert_eq!(serde_json::from_str::<KeySheet>(&serde_json::to_string(&named).unwrap()).unwrap(), named);
         let bad = |ips: &str| KeySheet::new(KeyPurpose::Execution, ips, None).unwrap_err();
         assert_eq!(bad(" , "), BadAddresses::None);
         for strange in ["here", "203.0.113.7/33", "203.0.113.256"] {

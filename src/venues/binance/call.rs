@@ -13,11 +13,11 @@ use serde_json::Value;
 /// How old a call may be when it arrives, milliseconds.
 const WINDOW_MS: &str = "5000";
 
-/// Codes that say something. -2015 is "invalid key, IP, or permissions", and nobody says which.
+/// Codes that say something. -2015 is "invalid key, IP, or permissions", and nobody says which; -2014 is about how a key is written.
 const CODES: [Code; 11] = [
     ("-2015", Means::Finding(FindingKind::KeyRefused)),
-    ("-2014", Means::Finding(FindingKind::KeyDead)),
-    ("-2008", Means::Finding(FindingKind::KeyDead)),
+    ("-2014", Means::Finding(FindingKind::KeyRefused)),
+    ("-2008", Means::Finding(FindingKind::KeyRefused)),
     ("-1022", Means::Finding(FindingKind::SignatureWrong)),
     ("-1021", Means::Finding(FindingKind::ClockWrong)),
     ("-1002", Means::Finding(FindingKind::PermissionMissing)),
@@ -28,8 +28,19 @@ const CODES: [Code; 11] = [
     ("-1001", Means::Lost),
 ];
 
-/// Nothing to cancel: the order, or every order of the symbol, is gone already.
-pub(super) const GONE: [&str; 1] = ["-2011"];
+/// Cancelling is refused. Only with these words it is because the order, or every order of the symbol, is gone already.
+const REFUSED: &str = "-2011";
+const GONE: &str = "Unknown order sent.";
+/// Lists of orders, which may be long.
+const LONG: [&str; 3] = ["/api/v3/openOrders", "/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders"];
+
+/// A cancel that found nothing is done.
+pub(super) fn gone(brought: Result<u64, VenueError>) -> Result<u64, VenueError> {
+    match brought {
+        Err(VenueError::Unknown { why, code: Some(code), .. }) if code == REFUSED && why.ends_with(GONE) => Ok(0),
+        other => other,
+    }
+}
 
 /// The signature of a payload: Ed25519 where the secret is such a key, else HMAC.
 fn signature(secret: &str, payload: &str) -> Result<String, VenueError> {
@@ -46,7 +57,11 @@ pub(super) async fn call(http: &Http, with: &Credential, method: Method, path: &
 }
 
 async fn signed(http: &Http, with: &Credential, method: Method, path: &str, pairs: &[(&str, &str)]) -> Result<Value, VenueError> {
+    let is_list = method == Method::GET && LONG.contains(&path);
     let mut call = Call::new(method, path, pairs);
+    if is_list {
+        call = call.long();
+    }
     let stamp = encode(&[("recvWindow", WINDOW_MS), ("timestamp", &(http.now().0 / 1_000).to_string())]);
     let payload = if call.query.is_empty() { stamp } else { format!("{}&{stamp}", call.query) };
     let signature = encode(&[("signature", &signature(with.secret(), &payload)?)]);

@@ -74,7 +74,7 @@ pub(in crate::venues) fn own_facts(answer: &Value) -> Result<KeyFacts, VenueErro
 /// The facts in what the main account says of one key: its row in the list, and its addresses.
 ///
 /// # Errors
-/// `Unknown` when these are no such answers; `KeyDead` when the list is whole and the key is not in it.
+/// `Unknown` when these are no such answers; `NotListed` when the list is whole and the key is not in it.
 pub(in crate::venues) fn master_facts(list: &Value, addresses: Option<&Value>, key: &SubKey) -> Result<KeyFacts, VenueError> {
     // `rows` was called `list` before 2026-07-30.
     let rows = read::rows(read::either(list, "rows", "list"), "subAccountApi")?;

@@ -24,7 +24,7 @@ pub(super) const NO_SAPI: VenueError =
 /// The main account lists its keys, and this is none of them.
 pub(super) fn not_listed() -> VenueError {
     let said = "the main account does not list this key".to_owned();
-    VenueError::Finding(Finding { kind: FindingKind::KeyDead, code: "not listed".to_owned(), said })
+    VenueError::Finding(Finding { kind: FindingKind::NotListed, code: "not listed".to_owned(), said })
 }
 
 fn named(key: &SubKey) -> Vec<(&str, &str)> {

@@ -2,8 +2,8 @@
 
 use crate::venues::{
     error::VenueError,
-    order::{OpenOrder, Side, entry, exit_side},
-    read,
+    order::{OpenOrder, Side, entry, exit_side, sure},
+    read::{self, Listed},
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -14,58 +14,48 @@ fn is_conditional(kind: &str) -> bool {
 }
 
 /// `GET /api/v3/openOrders`. Spot has no mark for what only reduces: nothing is known to be an entry.
-///
-/// # Errors
-/// `Unknown` when it cannot be read whole.
-pub(in crate::venues) fn spot(answer: &Value) -> Result<Vec<OpenOrder>, VenueError> {
-    let rows = read::rows(Some(answer), "openOrders")?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(OpenOrder {
-                id: read::need(row, "orderId")?,
-                symbol: read::need(row, "symbol")?,
-                market: String::new(),
-                side: side(row),
-                is_entry: None,
-                is_conditional: is_conditional(&kind(row, "type")),
-                quantity: left(row),
-                price: price(row, "stopPrice"),
-            })
+pub(in crate::venues) fn spot(answer: &Value) -> Listed<OpenOrder> {
+    Listed::rows(Some(answer), "openOrders").each(|row| {
+        Ok(OpenOrder {
+            id: read::need(row, "orderId")?,
+            symbol: read::need(row, "symbol")?,
+            market: String::new(),
+            side: side(row),
+            is_entry: None,
+            is_conditional: kind(row).is_some_and(is_conditional),
+            quantity: left(row),
+            price: price(row, "stopPrice"),
         })
-        .collect()
+    })
 }
 
 /// `GET /fapi/v1/openOrders`.
-///
-/// # Errors
-/// As `spot`.
-pub(in crate::venues) fn futures(answer: &Value) -> Result<Vec<OpenOrder>, VenueError> {
-    let rows = read::rows(Some(answer), "openOrders")?;
-    rows.into_iter().map(|row| future(row, "orderId", is_conditional(&kind(row, "type")), "stopPrice")).collect()
+pub(in crate::venues) fn futures(answer: &Value) -> Listed<OpenOrder> {
+    Listed::rows(Some(answer), "openOrders").each(|row| future(row, "orderId", kind(row).map(is_conditional), "stopPrice"))
 }
 
 /// `GET /fapi/v1/openAlgoOrders`: what waits for a price.
-///
-/// # Errors
-/// As `spot`.
-pub(in crate::venues) fn algos(answer: &Value) -> Result<Vec<OpenOrder>, VenueError> {
+pub(in crate::venues) fn algos(answer: &Value) -> Listed<OpenOrder> {
     // Some readers of this call found the list under `orders`.
     let list = answer.get("orders").unwrap_or(answer);
-    read::rows(Some(list), "openAlgoOrders")?.into_iter().map(|row| future(row, "algoId", true, "triggerPrice")).collect()
+    Listed::rows(Some(list), "openAlgoOrders").each(|row| future(row, "algoId", Some(true), "triggerPrice"))
 }
 
-fn future(row: &Value, id: &str, is_conditional: bool, trigger: &str) -> Result<OpenOrder, VenueError> {
+/// An order of either list. `is_conditional`: none where its kind was not said.
+fn future(row: &Value, id: &str, is_conditional: Option<bool>, trigger: &str) -> Result<OpenOrder, VenueError> {
     let side = side(row);
     let reduces = match (read::flag(row.get("reduceOnly")), read::flag(row.get("closePosition"))) {
         (Some(true), _) | (_, Some(true)) => Some(true),
         (reduces, _) => reduces,
     };
     let position = read::text(row.get("positionSide"));
+    let is_told = is_conditional.is_some() && position.is_some();
+    let is_conditional = is_conditional.unwrap_or_default();
     Ok(OpenOrder {
         id: read::need(row, id)?,
         symbol: read::need(row, "symbol")?,
         market: if id == "algoId" { "algo".to_owned() } else { String::new() },
-        is_entry: entry(reduces, exit_side(position.as_deref(), side), is_conditional),
+        is_entry: sure(entry(reduces, exit_side(position.as_deref(), side), is_conditional), is_told),
         side,
         is_conditional,
         quantity: left(row),
@@ -77,8 +67,8 @@ fn side(row: &Value) -> Option<Side> {
     row.get("side").and_then(Value::as_str).and_then(Side::read)
 }
 
-fn kind(row: &Value, name: &str) -> String {
-    row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+fn kind(row: &Value) -> Option<&str> {
+    row.get("type").and_then(Value::as_str)
 }
 
 fn left(row: &Value) -> Option<crate::domain::Decimal> {

@@ -1,16 +1,16 @@
 //! Binance spot. Cancelling goes by symbol; order lists and stops are ordinary orders there and go with it.
 
 use super::{
-    call::{GONE, call},
+    call::{call, gone},
     inspect, keys, orders,
 };
 use crate::domain::Decimal;
 use crate::venues::{
-    Armed, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, OpenOrder, Position, Right, Seen, SubKey, Venue,
-    VenueError,
-    effort::{Effort, gone},
+    Armed, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, OpenOrder, OwnWords, Position, Right, Seen, SubKey,
+    Venue, VenueError,
+    effort::Effort,
     http::Http,
-    read,
+    read::{self, Listed},
 };
 use async_trait::async_trait;
 use http::Method;
@@ -31,7 +31,24 @@ impl Spot {
     fn sapi(&self) -> Result<&Http, VenueError> {
         self.sapi.as_ref().ok_or(keys::NO_SAPI)
     }
+    async fn listed(&self, with: &Credential) -> Listed<OpenOrder> {
+        Listed::of(call(&self.http, with, Method::GET, "/api/v3/openOrders", &[]).await, orders::spot)
+    }
 }
+
+/// A key itself and the main account are told in different words. Trading in any other market is none of a spot bot's business.
+const WORDS: OwnWords = OwnWords {
+    to_trade: &[&["enableSpotAndMarginTrading", "canTrade"]],
+    trade_refuses: &[
+        "enableFutures",
+        "canFuturesTrade",
+        "enableVanillaOptions",
+        "canVanillaOptions",
+        "enablePortfolioMarginTrading",
+        "enableFixApiTrade",
+    ],
+    ..OwnWords::ANY
+};
 
 /// What both markets share.
 pub(super) fn capability(has_sapi: bool) -> Capability {
@@ -42,7 +59,7 @@ pub(super) fn capability(has_sapi: bool) -> Capability {
         inspects_by_master: has_sapi,
         shows_rights: seen(Seen::ByKey),
         shows_ips: seen(Seen::ByMaster),
-        shows_expiry: seen(Seen::ByKey),
+        shows_expiry: Seen::Never,
         shows_subaccount: seen(Seen::ByMaster),
         cannot_tell: &[
             Right::Deposit,
@@ -59,6 +76,8 @@ pub(super) fn capability(has_sapi: bool) -> Capability {
             Right::Affiliate,
             Right::Nft,
         ],
+        cannot_tell_by_master: &[Right::Read, Right::Withdraw, Right::SubaccountTransfer],
+        words: WORDS,
         comes_with_trade: &[],
         tells_entries: false,
         cancels_all: true,
@@ -70,7 +89,8 @@ pub(super) fn capability(has_sapi: bool) -> Capability {
         admin_needs: "a key of the main account that may manage subaccounts' keys; the venue lists these calls for VIP and institutional customers",
         notes: &[
             "A key tells whether it is bound to addresses; only the main account tells to which.",
-            "When a key ends is told by older answers only.",
+            "When a key ends was told by older answers only.",
+            "Orders on margin are not read and not cancelled: a bot that trades on margin is not covered here.",
         ],
     }
 }
@@ -90,7 +110,7 @@ impl Venue for Spot {
         inspect::by_master(self.sapi()?, master, key).await
     }
     async fn open_orders(&self, with: &Credential) -> Result<Vec<OpenOrder>, VenueError> {
-        orders::spot(&call(&self.http, with, Method::GET, "/api/v3/openOrders", &[]).await?)
+        self.listed(with).await.whole()
     }
     async fn positions(&self, _with: &Credential) -> Result<Vec<Position>, VenueError> {
         Ok(Vec::new())
@@ -102,12 +122,12 @@ impl Venue for Spot {
         if scope == CancelScope::Entries {
             return Err(VenueError::Cannot("spot orders of Binance do not tell whether they would add"));
         }
-        let symbols = orders::symbols(&self.open_orders(with).await?);
         let mut effort = Effort::default();
+        let symbols = orders::symbols(&effort.read(self.listed(with).await));
         let one = |symbol: String| async move {
             let pairs = [("symbol", symbol.as_str())];
             let brought = call(&self.http, with, Method::DELETE, "/api/v3/openOrders", &pairs).await;
-            gone(brought.map(|told| told.as_array().map_or(0, Vec::len) as u64), &GONE)
+            gone(brought.map(|told| told.as_array().map_or(0, Vec::len) as u64))
         };
         effort.each(symbols, one).await;
         effort.end()

@@ -2,17 +2,17 @@
 //! twice.
 
 use super::{
-    call::{GONE, call},
+    call::{call, gone},
     inspect, keys, orders,
     spot::capability,
 };
 use crate::domain::Decimal;
 use crate::venues::{
-    ArmScope, Armed, Arming, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, OpenOrder, Position, SubKey, Venue,
-    VenueError,
-    effort::{Effort, gone},
+    ArmScope, Armed, Arming, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, OpenOrder, OwnWords, Position,
+    SubKey, Venue, VenueError,
+    effort::Effort,
     http::Http,
-    read,
+    read::{self, Listed},
 };
 use async_trait::async_trait;
 use http::Method;
@@ -20,6 +20,26 @@ use serde_json::Value;
 
 /// The switch checks every 10 ms and has no documented smallest window; the calls beside it need some time.
 const WINDOW_MS: i64 = 5_000;
+
+/// A key itself and the main account are told in different words.
+const WORDS: OwnWords = OwnWords {
+    to_trade: &[&["enableFutures", "canFuturesTrade"]],
+    trade_refuses: &[
+        "enableSpotAndMarginTrading",
+        "canTrade",
+        "enableVanillaOptions",
+        "canVanillaOptions",
+        "enablePortfolioMarginTrading",
+        "enableFixApiTrade",
+    ],
+    ..OwnWords::ANY
+};
+
+const NOTES: &[&str] = &[
+    "A key tells whether it is bound to addresses; only the main account tells to which.",
+    "When a key ends was told by older answers only.",
+    "The right to trade these futures is one for COIN-margined ones as well, whose orders are not read and not cancelled here.",
+];
 
 /// Binance USD-M futures, live or test.
 #[derive(Debug)]
@@ -39,14 +59,14 @@ impl UsdM {
     async fn get(&self, with: &Credential, path: &str) -> Result<Value, VenueError> {
         call(&self.http, with, Method::GET, path, &[]).await
     }
-    async fn plain_orders(&self, with: &Credential) -> Result<Vec<OpenOrder>, VenueError> {
-        orders::futures(&self.get(with, "/fapi/v1/openOrders").await?)
+    async fn plain_orders(&self, with: &Credential) -> Listed<OpenOrder> {
+        Listed::of(self.get(with, "/fapi/v1/openOrders").await, orders::futures)
     }
-    async fn algo_orders(&self, with: &Credential) -> Result<Vec<OpenOrder>, VenueError> {
-        orders::algos(&self.get(with, "/fapi/v1/openAlgoOrders").await?)
+    async fn algo_orders(&self, with: &Credential) -> Listed<OpenOrder> {
+        Listed::of(self.get(with, "/fapi/v1/openAlgoOrders").await, orders::algos)
     }
     async fn delete(&self, with: &Credential, path: &str, pairs: &[(&str, &str)]) -> Result<u64, VenueError> {
-        gone(call(&self.http, with, Method::DELETE, path, pairs).await.map(|_| 1), &GONE)
+        gone(call(&self.http, with, Method::DELETE, path, pairs).await.map(|_| 1))
     }
     async fn cancel_one(&self, with: &Credential, order: &OpenOrder) -> Result<u64, VenueError> {
         let (path, id) = if order.market == "algo" { ("/fapi/v1/algoOrder", "algoId") } else { ("/fapi/v1/order", "orderId") };
@@ -55,9 +75,10 @@ impl UsdM {
     /// Both calls for one symbol. They count no orders.
     async fn cancel_symbol(&self, with: &Credential, symbol: &str, orders: u64) -> Result<u64, VenueError> {
         let pairs = [("symbol", symbol)];
-        let plain = self.delete(with, "/fapi/v1/allOpenOrders", &pairs).await;
-        let algo = self.delete(with, "/fapi/v1/algoOpenOrders", &pairs).await;
-        plain.and(algo).map(|_| orders)
+        let mut both = Effort::default();
+        both.take(self.delete(with, "/fapi/v1/allOpenOrders", &pairs).await);
+        both.take(self.delete(with, "/fapi/v1/algoOpenOrders", &pairs).await);
+        both.end().map(|_| orders)
     }
 }
 
@@ -68,7 +89,7 @@ impl Venue for UsdM {
     }
     fn capability(&self) -> Capability {
         let arms = Some(Arming { window_ms: WINDOW_MS, scope: ArmScope::Symbol, covers_conditional: false });
-        Capability { tells_entries: true, arms, ..capability(self.sapi.is_some()) }
+        Capability { tells_entries: true, arms, words: WORDS, notes: NOTES, ..capability(self.sapi.is_some()) }
     }
     async fn inspect_key(&self, with: &Credential) -> Result<Inspection, VenueError> {
         inspect::own(self.sapi()?, with).await
@@ -77,9 +98,9 @@ impl Venue for UsdM {
         inspect::by_master(self.sapi()?, master, key).await
     }
     async fn open_orders(&self, with: &Credential) -> Result<Vec<OpenOrder>, VenueError> {
-        let mut orders = self.plain_orders(with).await?;
-        orders.extend(self.algo_orders(with).await?);
-        Ok(orders)
+        let mut orders = self.plain_orders(with).await;
+        orders.extend(self.algo_orders(with).await);
+        orders.whole()
     }
     async fn positions(&self, with: &Credential) -> Result<Vec<Position>, VenueError> {
         positions(&self.get(with, "/fapi/v3/positionRisk").await?)
@@ -110,8 +131,8 @@ impl Venue for UsdM {
         effort.end()
     }
     async fn arm_cancel(&self, with: &Credential) -> Result<Armed, VenueError> {
-        let symbols = orders::symbols(&self.plain_orders(with).await?);
         let mut effort = Effort::default();
+        let symbols = orders::symbols(&effort.read(self.plain_orders(with).await));
         let window = WINDOW_MS.to_string();
         let one = |symbol: String| {
             let window = window.clone();

@@ -3,7 +3,7 @@
 use crate::venues::{
     credential::Credential,
     error::{Code, FindingKind, Means, VenueError, judge},
-    http::{Call, Http},
+    http::{Call, Http, lost},
     sign,
 };
 use serde_json::Value;
@@ -11,9 +11,9 @@ use serde_json::Value;
 /// How old a call may be when it arrives, milliseconds.
 const WINDOW_MS: &str = "5000";
 
-/// Codes that say something. 10003 is also what a key of another environment gets.
+/// Codes that say something. 10003 is also what a live key gets at another host ("key and domain do not match"): it proves no end.
 const CODES: [Code; 13] = [
-    ("10003", Means::Finding(FindingKind::KeyDead)),
+    ("10003", Means::Finding(FindingKind::KeyRefused)),
     ("10005", Means::Finding(FindingKind::PermissionMissing)),
     ("10007", Means::Finding(FindingKind::KeyRefused)),
     ("10010", Means::Finding(FindingKind::IpRefused)),
@@ -40,10 +40,7 @@ fn signature(secret: &str, time: &str, key: &str, payload: &str) -> Result<Strin
 /// # Errors
 /// As `VenueError` says; without anything of the credential.
 pub(super) async fn call(http: &Http, with: &Credential, call: Call) -> Result<Value, VenueError> {
-    let brought = whole(http, with, call)
-        .await
-        .and_then(|mut answer| answer.get_mut("result").map(Value::take).ok_or_else(|| VenueError::unreadable("no result")));
-    brought.map_err(|error| error.scrubbed(with))
+    whole(http, with, call).await.map_err(|error| error.scrubbed(with))
 }
 
 async fn whole(http: &Http, with: &Credential, mut call: Call) -> Result<Value, VenueError> {
@@ -55,14 +52,18 @@ async fn whole(http: &Http, with: &Credential, mut call: Call) -> Result<Value, 
     call.head("x-bapi-recv-window", WINDOW_MS)?;
     call.head("x-bapi-sign", &signature)?;
     let reply = http.send(call).await?;
-    let answer = reply.value()?;
+    let mut answer = reply.value()?;
     match answer.get("retCode").and_then(Value::as_i64) {
-        Some(0) if reply.status.is_success() => Ok(answer),
+        // Good, and no word of what: a write may have been done.
+        Some(0) if reply.status.is_success() => {
+            let result = answer.get_mut("result").map(Value::take).filter(|result| !result.is_null());
+            result.ok_or_else(|| lost(reply.is_write, "an answer without a result".to_owned()))
+        }
         Some(code) if code != 0 => {
             let said = answer.get("retMsg").and_then(Value::as_str).unwrap_or_default();
             Err(judge(&CODES, &code.to_string(), said, reply.is_write, reply.wait))
         }
-        _ => Err(crate::venues::http::lost(reply.is_write, format!("HTTP {} without a code", reply.status.as_u16()))),
+        _ => Err(lost(reply.is_write, format!("HTTP {} without a code", reply.status.as_u16()))),
     }
 }
 

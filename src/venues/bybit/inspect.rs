@@ -41,8 +41,16 @@ fn group(permissions: Option<&Value>, name: &str) -> Option<Vec<String>> {
     read::texts(permissions?.get(name))
 }
 
-fn holds(permissions: Option<&Value>, word: &str) -> Tri {
+/// Groups that keys of main accounts alone have.
+const OF_MAIN: [&str; 5] = ["FiatP2P", "FiatBitPay", "FiatConvertBroker", "BitCard", "ByXPost"];
+
+fn holds(permissions: Option<&Value>, word: &str, is_main: Tri) -> Tri {
     let Some((name, word)) = word.split_once(':') else { return Tri::Unknown };
+    // That a subaccount's key lacks such a group says that it has nothing of it; of any other group, and of a main account's key, nothing.
+    let is_there = permissions.and_then(Value::as_object).is_none_or(|groups| groups.contains_key(name));
+    if !is_there && is_main == Tri::No && OF_MAIN.contains(&name) {
+        return Tri::No;
+    }
     group(permissions, name)
         .map_or(Tri::Unknown, |said| (if word == "*" { !said.is_empty() } else { said.iter().any(|one| one == word) }).into())
 }
@@ -76,10 +84,10 @@ fn expiry(row: &Value) -> Expiry {
     }
 }
 
-fn shared(row: &Value) -> KeyFacts {
+fn shared(row: &Value, is_main: Tri) -> KeyFacts {
     let permissions = row.get("permissions");
-    let mut facts = KeyFacts::default();
-    tell(&mut facts, &WORDS, |word| holds(permissions, word), strange(permissions));
+    let mut facts = KeyFacts { is_main, ..KeyFacts::default() };
+    tell(&mut facts, &WORDS, |word| holds(permissions, word, is_main), strange(permissions));
     // Whatever the groups say: a key that only reads does nothing else, and one of which that is not known may.
     let only_reads = read::truth(row.get("readOnly"));
     let granted: Vec<Right> = facts.rights.iter().filter(|(_, has)| *has == Tri::Yes).map(|(right, _)| right).collect();
@@ -105,27 +113,25 @@ pub(in crate::venues) fn own_facts(result: &Value) -> Result<KeyFacts, VenueErro
     if !result.is_object() {
         return Err(VenueError::unreadable("query-api"));
     }
-    let mut facts = shared(result);
+    let mut facts = shared(result, read::truth(result.get("isMaster")));
     facts.subaccount = read::text(result.get("userID"));
-    facts.is_main = read::truth(result.get("isMaster"));
     Ok(facts)
 }
 
 /// The facts of one key in the rows of `sub-apikeys`.
 ///
 /// # Errors
-/// `KeyDead` when the rows, which are all, do not have it.
+/// `NotListed` when the rows, which are all, do not have it.
 pub(in crate::venues) fn master_facts(rows: &[Value], key: &SubKey) -> Result<KeyFacts, VenueError> {
     let said = "the main account does not list this key".to_owned();
-    let dead = || VenueError::Finding(Finding { kind: FindingKind::KeyDead, code: "not listed".to_owned(), said });
+    let dead = || VenueError::Finding(Finding { kind: FindingKind::NotListed, code: "not listed".to_owned(), said });
     let row = rows.iter().find(|row| read::text(row.get("apiKey")).is_some_and(|id| id == key.key_id)).ok_or_else(dead)?;
     if row.get("status").and_then(Value::as_i64) == Some(2) {
         let said = "the main account lists it as expired".to_owned();
         return Err(VenueError::Finding(Finding { kind: FindingKind::Expired, code: "status 2".to_owned(), said }));
     }
-    let mut facts = shared(row);
+    let mut facts = shared(row, Tri::No);
     facts.subaccount = Some(key.subaccount.clone());
-    facts.is_main = Tri::No;
     Ok(facts)
 }
 
@@ -138,7 +144,7 @@ pub(super) async fn own(http: &Http, with: &Credential) -> Result<Inspection, Ve
 /// Measures a subaccount's key.
 pub(super) async fn by_master(http: &Http, master: &Credential, key: &SubKey) -> Result<Inspection, VenueError> {
     let pairs = [("subMemberId", key.subaccount.as_str()), ("limit", "20")];
-    let rows = super::lists::pages(http, master, "/v5/user/sub-apikeys", &pairs, "result").await?;
+    let rows = super::lists::pages(http, master, "/v5/user/sub-apikeys", &pairs, "result").await.whole()?;
     let facts = master_facts(&rows, key)?;
     Ok(evidence::inspection(facts, MeasuredBy::Master, http.now(), &Value::Array(rows)))
 }

@@ -6,8 +6,8 @@ use crate::venues::{
     credential::Credential,
     error::VenueError,
     http::{Call, Http, encode},
-    order::{Balance, OpenOrder, Position, Side, entry, exit_side},
-    read,
+    order::{Balance, OpenOrder, Position, Side, entry, exit_side, sure},
+    read::{self, Listed},
 };
 use serde_json::Value;
 
@@ -27,30 +27,35 @@ fn narrowed(part: Part, limit: &'static str) -> Vec<(&'static str, &'static str)
     pairs
 }
 
-/// Every row of a list that comes in pages. A cursor comes encoded already and goes back as it came.
-///
-/// # Errors
-/// `Unknown` also when there are more pages than are read, or they go round.
-pub(super) async fn pages(
+/// Every row of a list that comes in pages. A cursor comes encoded already and goes back as it came. It is not all of it also when there are more
+/// pages than are read, or they go round.
+pub(super) async fn pages(http: &Http, with: &Credential, path: &str, pairs: &[(&str, &str)], list: &str) -> Listed<Value> {
+    let mut rows = Listed::from(Ok(Vec::new()));
+    if let Err(error) = read_pages(http, with, (path, pairs, list), &mut rows).await {
+        rows.extend(Listed::from(Err(error)));
+    }
+    rows
+}
+
+async fn read_pages(
     http: &Http,
     with: &Credential,
-    path: &str,
-    pairs: &[(&str, &str)],
-    list: &str,
-) -> Result<Vec<Value>, VenueError> {
-    let (mut rows, mut cursor) = (Vec::new(), String::new());
+    (path, pairs, list): (&str, &[(&str, &str)], &str),
+    rows: &mut Listed<Value>,
+) -> Result<(), VenueError> {
+    let mut cursor = String::new();
     for _ in 0..PAGES {
-        let mut asked = Call::get(path, pairs);
+        let mut asked = Call::get(path, pairs).long();
         if !cursor.is_empty() {
             asked.query = format!("{}&cursor={cursor}", asked.query);
         }
         let result = call(http, with, asked).await?;
-        let page = read::rows(result.get(list), list)?;
-        let is_empty = page.is_empty();
-        rows.extend(page.into_iter().cloned());
+        let page = Listed::rows(result.get(list), list).each(|row| Ok(row.clone()));
+        let is_empty = page.got.is_empty() && page.missed.is_none();
+        rows.extend(page);
         let next = read::text(result.get("nextPageCursor")).unwrap_or_default();
         if next.is_empty() || is_empty {
-            return Ok(rows);
+            return Ok(());
         }
         let is_encoded = next.bytes().all(|b| b.is_ascii_alphanumeric() || b"%-._~".contains(&b));
         let next = if is_encoded { next } else { encode(&[("", next.as_str())]).trim_start_matches('=').to_owned() };
@@ -63,15 +68,18 @@ pub(super) async fn pages(
 }
 
 /// Orders of one category.
-pub(super) async fn orders_of(http: &Http, with: &Credential, part: Part) -> Result<Vec<OpenOrder>, VenueError> {
-    orders(part.0, &pages(http, with, "/v5/order/realtime", &narrowed(part, "50"), "list").await?)
+pub(super) async fn orders_of(http: &Http, with: &Credential, part: Part) -> Listed<OpenOrder> {
+    orders(part.0, pages(http, with, "/v5/order/realtime", &narrowed(part, "50"), "list").await)
 }
 
 /// Orders of every category.
+///
+/// # Errors
+/// `Unknown` when they cannot be read whole; so of all here that may fail.
 pub(super) async fn read_orders(http: &Http, with: &Credential) -> Result<Vec<OpenOrder>, VenueError> {
     let mut found = Vec::new();
     for part in ORDERS {
-        found.extend(orders_of(http, with, part).await?);
+        found.extend(orders_of(http, with, part).await.whole()?);
     }
     Ok(found)
 }
@@ -85,24 +93,24 @@ pub(super) fn parts() -> [Part; 5] {
 pub(super) async fn read_positions(http: &Http, with: &Credential) -> Result<Vec<Position>, VenueError> {
     let mut found = Vec::new();
     for part in POSITIONS {
-        found.extend(positions(part.0, &pages(http, with, "/v5/position/list", &narrowed(part, "200"), "list").await?)?);
+        let rows = pages(http, with, "/v5/position/list", &narrowed(part, "200"), "list").await.whole()?;
+        found.extend(positions(part.0, &rows)?);
     }
     Ok(found)
 }
 
 /// Orders out of their rows.
-///
-/// # Errors
-/// `Unknown` when one cannot be read; so of all here.
-pub(in crate::venues) fn orders(category: &str, rows: &[Value]) -> Result<Vec<OpenOrder>, VenueError> {
-    rows.iter().map(|row| order(category, row)).collect()
+pub(in crate::venues) fn orders(category: &str, rows: Listed<Value>) -> Listed<OpenOrder> {
+    rows.each(|row| order(category, &row))
 }
 
 fn order(category: &str, row: &Value) -> Result<OpenOrder, VenueError> {
     let side = row.get("side").and_then(Value::as_str).and_then(Side::read);
-    let word = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
-    let kind = word("stopOrderType");
-    let is_conditional = !matches!(kind, "" | "UNKNOWN") || word("orderStatus") == "Untriggered";
+    let word = |name: &str| row.get(name).and_then(Value::as_str);
+    let (stop, status, index) = (word("stopOrderType"), word("orderStatus"), row.get("positionIdx").and_then(Value::as_i64));
+    let is_told = stop.is_some() && status.is_some() && matches!(index, Some(0..=2));
+    let kind = stop.unwrap_or_default();
+    let is_conditional = !matches!(kind, "" | "UNKNOWN") || status == Some("Untriggered");
     let is_protective =
         ["TakeProfit", "StopLoss", "Trailing", "PartialTakeProfit", "PartialStopLoss"].iter().any(|of| kind.starts_with(of));
     let reduces = match (read::flag(row.get("reduceOnly")), read::flag(row.get("closeOnTrigger"))) {
@@ -110,7 +118,7 @@ fn order(category: &str, row: &Value) -> Result<OpenOrder, VenueError> {
         _ if is_protective => Some(true),
         (reduces, _) => reduces,
     };
-    let position = match row.get("positionIdx").and_then(Value::as_i64) {
+    let position = match index {
         Some(1) => Some("long"),
         Some(2) => Some("short"),
         _ => None,
@@ -120,7 +128,7 @@ fn order(category: &str, row: &Value) -> Result<OpenOrder, VenueError> {
         id: read::need(row, "orderId")?,
         symbol: read::need(row, "symbol")?,
         market: category.to_owned(),
-        is_entry: if is_spot { None } else { entry(reduces, exit_side(position, side), is_conditional) },
+        is_entry: if is_spot { None } else { sure(entry(reduces, exit_side(position, side), is_conditional), is_told) },
         side,
         is_conditional,
         quantity: read::decimal(row.get("leavesQty")).or_else(|| read::decimal(row.get("qty"))),

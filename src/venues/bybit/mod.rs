@@ -12,7 +12,8 @@ pub(super) use inspect::{master_facts, own_facts};
 pub(super) use lists::{balances, orders, positions};
 
 use super::{
-    Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, OpenOrder, Position, Right, Seen, SubKey, Venue, VenueError,
+    Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, OpenOrder, OwnWords, Position, Right, Seen, SubKey, Venue,
+    VenueError,
     http::{Call, Http},
 };
 use async_trait::async_trait;
@@ -48,6 +49,8 @@ impl Venue for Bybit {
             shows_expiry: Seen::ByKey,
             shows_subaccount: Seen::ByKey,
             cannot_tell: &[Right::Borrow, Right::Deposit, Right::WithdrawAddresses, Right::Export],
+            cannot_tell_by_master: &[],
+            words: OwnWords { trade_refuses: &["Options:OptionsTrade", "BlockTrade:BlockTrade"], ..OwnWords::ANY },
             comes_with_trade: &[],
             tells_entries: true,
             cancels_all: true,

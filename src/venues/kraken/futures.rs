@@ -1,17 +1,16 @@
-//! Kraken futures. The signature leaves out the first part of the path, and the query counts as the body.
+//! Kraken futures. The signature leaves out the first part of the path, and the query counts as the body. The nonce may be left out and is: it is
+//! counted for each key, and a bot's own key is not to be counted up by somebody who only asks what it is.
 
-use super::{
-    futures_read,
-    nonce::{Nonces, next},
-};
+use super::futures_read;
 use crate::venues::{
-    ArmScope, Armed, Arming, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, MeasuredBy, OpenOrder, Position,
-    Right, Seen, Venue, VenueError,
+    ArmScope, Armed, Arming, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, MeasuredBy, OpenOrder, OwnWords,
+    Position, Right, Seen, Venue, VenueError,
     effort::Effort,
     error::{Code, FindingKind, Means, judge},
     evidence,
-    http::{Call, Http},
-    read, sign,
+    http::{Call, Http, lost},
+    read::{self, Listed},
+    sign,
 };
 use async_trait::async_trait;
 use http::StatusCode;
@@ -39,7 +38,6 @@ const CODES: [Code; 9] = [
 #[derive(Debug)]
 pub(in crate::venues) struct Futures {
     http: Http,
-    nonces: Nonces,
 }
 
 /// The path as it is signed.
@@ -55,7 +53,7 @@ fn signature(secret: &str, path: &str, nonce: &str, data: &str) -> Result<String
 impl Futures {
     /// At this host.
     pub(in crate::venues) fn new(http: Http) -> Self {
-        Self { http, nonces: Nonces::default() }
+        Self { http }
     }
 
     async fn call(&self, with: &Credential, call: Call) -> Result<Value, VenueError> {
@@ -63,20 +61,25 @@ impl Futures {
     }
 
     async fn signed(&self, with: &Credential, mut call: Call) -> Result<Value, VenueError> {
-        let turn = self.nonces.of(&with.key_id);
-        let mut last = turn.lock().await;
-        let nonce = next(&mut last, self.http.now()).to_string();
         let data = if call.body.is_empty() { &call.query } else { &call.body };
-        let signature = signature(with.secret(), &call.path, &nonce, data)?;
+        let signature = signature(with.secret(), &call.path, "", data)?;
         call.head("apikey", &with.key_id)?;
-        call.head("nonce", &nonce)?;
         call.head("authent", &signature)?;
         let reply = self.http.send(call).await?;
-        if matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            return Err(judge(&CODES, &format!("HTTP {}", reply.status.as_u16()), "", reply.is_write, None));
+        if reply.status == StatusCode::UNAUTHORIZED {
+            return Err(judge(&CODES, "HTTP 401", "", reply.is_write, None));
         }
         let answer = reply.value()?;
         let is_error = answer.get("result").and_then(Value::as_str) == Some("error");
+        // A gate before the venue says 403 as well, about whom it likes. Only the venue itself says why.
+        if reply.status == StatusCode::FORBIDDEN {
+            let is_said = is_error || ["error", "errors"].iter().any(|name| answer.get(*name).is_some_and(|said| !said.is_null()));
+            return Err(if is_said {
+                judge(&CODES, "HTTP 403", "", reply.is_write, None)
+            } else {
+                lost(reply.is_write, "HTTP 403 without a word of the venue".to_owned())
+            });
+        }
         if reply.status.is_success() && !is_error {
             return Ok(answer);
         }
@@ -85,11 +88,19 @@ impl Futures {
     }
 
     async fn get(&self, with: &Credential, name: &str) -> Result<Value, VenueError> {
-        self.call(with, Call::get(&format!("/derivatives/api/v3/{name}"), &[])).await
+        self.call(with, Call::get(&format!("/derivatives/api/v3/{name}"), &[]).long()).await
+    }
+
+    async fn listed(&self, with: &Credential) -> Listed<OpenOrder> {
+        Listed::of(self.get(with, "openorders").await, futures_read::orders)
     }
 
     async fn post(&self, with: &Credential, name: &str, pairs: &[(&str, &str)]) -> Result<Value, VenueError> {
-        self.call(with, Call::form(&format!("/derivatives/api/v3/{name}"), pairs)).await
+        let answer = self.call(with, Call::form(&format!("/derivatives/api/v3/{name}"), pairs)).await?;
+        match answer.get("result").and_then(Value::as_str) {
+            Some("success") => Ok(answer),
+            _ => Err(VenueError::ExecutionUnknown("an answer that confirms nothing".to_owned())),
+        }
     }
 
     async fn cancel_one(&self, with: &Credential, order: &OpenOrder) -> Result<u64, VenueError> {
@@ -132,6 +143,8 @@ impl Venue for Futures {
                 Right::Affiliate,
                 Right::Nft,
             ],
+            cannot_tell_by_master: &[],
+            words: OwnWords::ANY,
             comes_with_trade: &[Right::InternalTransfer, Right::SubaccountTransfer],
             tells_entries: true,
             cancels_all: true,
@@ -153,7 +166,7 @@ impl Venue for Futures {
         Ok(evidence::inspection(futures_read::facts(&answer)?, MeasuredBy::Own, self.http.now(), &answer))
     }
     async fn open_orders(&self, with: &Credential) -> Result<Vec<OpenOrder>, VenueError> {
-        futures_read::orders(&self.get(with, "openorders").await?)
+        self.listed(with).await.whole()
     }
     async fn positions(&self, with: &Credential) -> Result<Vec<Position>, VenueError> {
         futures_read::positions(&self.get(with, "openpositions").await?)
@@ -164,11 +177,16 @@ impl Venue for Futures {
     async fn cancel_all(&self, with: &Credential, scope: CancelScope) -> Result<Cancelled, VenueError> {
         if scope == CancelScope::All {
             let answer = self.post(with, "cancelallorders", &[]).await?;
-            let gone = answer.get("cancelStatus").and_then(|status| status.get("cancelledOrders")).and_then(Value::as_array);
+            let status = answer.get("cancelStatus");
+            let word = status.and_then(|status| status.get("status")).and_then(Value::as_str);
+            if !matches!(word, Some("cancelled" | "noOrdersToCancel")) {
+                return Err(VenueError::ExecutionUnknown("an answer without what became of the orders".to_owned()));
+            }
+            let gone = status.and_then(|status| status.get("cancelledOrders")).and_then(Value::as_array);
             return Ok(Cancelled { told: gone.map_or(0, Vec::len) as u64, left: 0 });
         }
-        let mut orders = self.open_orders(with).await?;
         let mut effort = Effort::default();
+        let mut orders = effort.read(self.listed(with).await);
         let all = orders.len();
         orders.retain(|order| order.is_entry == Some(true));
         effort.done.left = (all - orders.len()) as u64;
@@ -178,7 +196,9 @@ impl Venue for Futures {
     async fn arm_cancel(&self, with: &Credential) -> Result<Armed, VenueError> {
         let answer = self.post(with, "cancelallordersafter", &[("timeout", &(WINDOW_MS / 1_000).to_string())]).await?;
         let at = answer.get("status").and_then(|status| status.get("triggerTime")).and_then(Value::as_str);
-        Ok(Armed { fires_at: at.and_then(crate::domain::Timestamp::parse), symbols: Vec::new() })
+        let at = at.and_then(crate::domain::Timestamp::parse);
+        let at = at.ok_or_else(|| VenueError::ExecutionUnknown("an answer without the time at which it fires".to_owned()))?;
+        Ok(Armed { fires_at: Some(at), symbols: Vec::new() })
     }
 }
 

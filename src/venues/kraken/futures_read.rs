@@ -4,8 +4,8 @@ use crate::domain::Decimal;
 use crate::venues::{
     error::VenueError,
     fact::{IpRule, KeyFacts, Right, Tri},
-    order::{Balance, OpenOrder, Position, Side, entry},
-    read,
+    order::{Balance, OpenOrder, Position, Side, entry, sure},
+    read::{self, Listed},
     words::{Word, tell, word},
 };
 use serde_json::Value;
@@ -57,22 +57,21 @@ fn ips(answer: &Value) -> IpRule {
 }
 
 /// `openorders`, those that wait for a price among them.
-///
-/// # Errors
-/// `Unknown` when it cannot be read whole; so of all here.
-pub(in crate::venues) fn orders(answer: &Value) -> Result<Vec<OpenOrder>, VenueError> {
-    read::rows(answer.get("openOrders"), "openOrders")?.into_iter().map(order).collect()
+pub(in crate::venues) fn orders(answer: &Value) -> Listed<OpenOrder> {
+    Listed::rows(answer.get("openOrders"), "openOrders").each(order)
 }
 
 fn order(row: &Value) -> Result<OpenOrder, VenueError> {
-    let kind = row.get("orderType").and_then(Value::as_str).unwrap_or_default();
+    let kind = read::text(row.get("orderType"));
+    let is_told = kind.is_some();
+    let kind = kind.unwrap_or_default();
     let is_conditional = ["stop", "stp", "take_profit", "trailing"].iter().any(|of| kind.contains(of));
     Ok(OpenOrder {
         id: read::need(row, "order_id")?,
         symbol: read::need(row, "symbol")?,
         market: String::new(),
         side: row.get("side").and_then(Value::as_str).and_then(Side::read),
-        is_entry: entry(read::flag(row.get("reduceOnly")), None, is_conditional),
+        is_entry: sure(entry(read::flag(row.get("reduceOnly")), None, is_conditional), is_told),
         is_conditional,
         quantity: read::decimal(row.get("unfilledSize")),
         price: read::decimal(row.get("limitPrice")).or_else(|| read::decimal(row.get("stopPrice"))),
@@ -80,6 +79,9 @@ fn order(row: &Value) -> Result<OpenOrder, VenueError> {
 }
 
 /// `openpositions`.
+///
+/// # Errors
+/// `Unknown` when it cannot be read whole; so of all here.
 pub(in crate::venues) fn positions(answer: &Value) -> Result<Vec<Position>, VenueError> {
     let mut found = Vec::new();
     for row in read::rows(answer.get("openPositions"), "openPositions")? {

@@ -1,4 +1,4 @@
-//! Kraken: spot and futures, two APIs with two ways of signing and one trap in common: nonces that must rise, for each key.
+//! Kraken: spot and futures, two APIs with two ways of signing. Spot has a trap: nonces that must rise, for each key.
 
 mod futures;
 pub(super) mod futures_read;

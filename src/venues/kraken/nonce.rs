@@ -1,6 +1,7 @@
-//! Nonces: microseconds of the clock, never twice and never lower than the last, whatever the clock does. Calls of one key go out one at a time,
-//! since one that overtakes another makes that other's nonce too low. Another program on the same key that counts higher breaks this: a guard
-//! key is the server's own.
+//! Nonces of Kraken spot: milliseconds of the clock, never twice and never lower than the last, whatever the clock does. Milliseconds are what
+//! bots count in: a nonce is kept for each key, so that one in finer units would lock a bot out of its own key for good. Calls of one key go out
+//! one at a time, since one that overtakes another makes that other's nonce too low. Another program on the same key that counts higher breaks
+//! this: a guard key is the server's own.
 
 use crate::domain::Timestamp;
 use std::{
@@ -30,7 +31,7 @@ impl Nonces {
 
 /// The next one.
 pub(super) fn next(last: &mut u64, now: Timestamp) -> u64 {
-    *last = u64::try_from(now.0).unwrap_or_default().max(last.saturating_add(1));
+    *last = u64::try_from(now.0 / 1_000).unwrap_or_default().max(last.saturating_add(1));
     *last
 }
 
@@ -41,8 +42,8 @@ mod tests {
     #[test]
     fn a_nonce_rises_even_when_the_clock_stands_or_goes_back() {
         let mut last = 0;
-        let at: Vec<u64> = [7_000_000, 7_000_000, 6_000_000, 7_000_001, 9_000_000].map(|us| next(&mut last, Timestamp(us))).to_vec();
-        assert_eq!(at, [7_000_000, 7_000_001, 7_000_002, 7_000_003, 9_000_000]);
+        let at: Vec<u64> = [7_000_000, 7_000_999, 6_000_000, 7_001_000, 9_000_000].map(|us| next(&mut last, Timestamp(us))).to_vec();
+        assert_eq!(at, [7_000, 7_001, 7_002, 7_003, 9_000], "milliseconds, as bots count");
     }
 
     #[test]

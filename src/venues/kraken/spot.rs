@@ -5,12 +5,13 @@ use super::{
     spot_read,
 };
 use crate::venues::{
-    ArmScope, Armed, Arming, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, MeasuredBy, OpenOrder, Position,
-    Right, Seen, Venue, VenueError,
+    ArmScope, Armed, Arming, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, MeasuredBy, OpenOrder, OwnWords,
+    Position, Right, Seen, Venue, VenueError,
     error::{Code, FindingKind, Means, judge},
     evidence,
     http::{Call, Http, encode, lost},
-    read, sign,
+    read::{self, Listed},
+    sign,
 };
 use async_trait::async_trait;
 use http::Method;
@@ -69,6 +70,9 @@ impl Spot {
         let mut last = turn.lock().await;
         let nonce = next(&mut last, self.http.now());
         let mut call = Call::new(Method::POST, &format!("/0/private/{name}"), &[]);
+        if name == "OpenOrders" {
+            call = call.long();
+        }
         call.is_write = is_write;
         let number = nonce.to_string();
         call.body = encode(&[&[("nonce", number.as_str())][..], pairs].concat());
@@ -114,7 +118,9 @@ impl Venue for Spot {
                 Right::Affiliate,
                 Right::Nft,
             ],
+            cannot_tell_by_master: &[],
             comes_with_trade: &[],
+            words: OwnWords { to_read: &[&["query-open-trades"], &["query-funds"]], ..OwnWords::ANY },
             tells_entries: false,
             cancels_all: true,
             cancels_conditional: true,
@@ -135,7 +141,7 @@ impl Venue for Spot {
         Ok(evidence::inspection(spot_read::facts(&result)?, MeasuredBy::Own, self.http.now(), &result))
     }
     async fn open_orders(&self, with: &Credential) -> Result<Vec<OpenOrder>, VenueError> {
-        spot_read::orders(&self.read(with, "OpenOrders").await?)
+        Listed::of(self.read(with, "OpenOrders").await, spot_read::orders).whole()
     }
     async fn positions(&self, with: &Credential) -> Result<Vec<Position>, VenueError> {
         spot_read::positions(&self.read(with, "OpenPositions").await?)
@@ -148,13 +154,16 @@ impl Venue for Spot {
             return Err(VenueError::Cannot("orders of Kraken spot do not tell whether they would add"));
         }
         let result = self.write(with, "CancelAll", &[]).await?;
-        Ok(Cancelled { told: result.get("count").and_then(Value::as_u64).unwrap_or_default(), left: 0 })
+        let told = result.get("count").and_then(Value::as_u64);
+        let told = told.ok_or_else(|| VenueError::ExecutionUnknown("an answer without the count of what it cancelled".to_owned()))?;
+        Ok(Cancelled { told, left: 0 })
     }
     async fn arm_cancel(&self, with: &Credential) -> Result<Armed, VenueError> {
         let seconds = (WINDOW_MS / 1_000).to_string();
         let result = self.write(with, "CancelAllOrdersAfter", &[("timeout", &seconds)]).await?;
         let at = result.get("triggerTime").and_then(Value::as_str).and_then(crate::domain::Timestamp::parse);
-        Ok(Armed { fires_at: at, symbols: Vec::new() })
+        let at = at.ok_or_else(|| VenueError::ExecutionUnknown("an answer without the time at which it fires".to_owned()))?;
+        Ok(Armed { fires_at: Some(at), symbols: Vec::new() })
     }
 }
 

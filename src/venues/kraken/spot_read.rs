@@ -5,7 +5,7 @@ use crate::venues::{
     error::VenueError,
     fact::{Expiry, IpRule, KeyFacts, Right, TRADE, Tri},
     order::{Balance, OpenOrder, Position, Side},
-    read,
+    read::{self, Listed},
     words::{Word, tell, tell_listed, word},
 };
 use serde_json::Value;
@@ -62,30 +62,30 @@ fn entries<'a>(value: Option<&'a Value>, what: &str) -> Result<Vec<(&'a String, 
 }
 
 /// `OpenOrders`. Spot has no mark for what only reduces.
-///
-/// # Errors
-/// `Unknown` when it cannot be read whole; so of all here.
-pub(in crate::venues) fn orders(result: &Value) -> Result<Vec<OpenOrder>, VenueError> {
-    let mut found = Vec::new();
-    for (id, row) in entries(result.get("open"), "open")? {
-        let said = row.get("descr").ok_or_else(|| VenueError::unreadable("descr"))?;
-        let kind = said.get("ordertype").and_then(Value::as_str).unwrap_or_default();
-        let volume = read::decimal(row.get("vol"));
-        found.push(OpenOrder {
-            id: id.clone(),
-            symbol: read::need(said, "pair")?,
-            market: String::new(),
-            side: said.get("type").and_then(Value::as_str).and_then(Side::read),
-            is_entry: None,
-            is_conditional: ["stop", "take-profit", "trailing"].iter().any(|of| kind.contains(of)),
-            quantity: volume.map(|volume| volume.minus(read::decimal(row.get("vol_exec")).unwrap_or_default())),
-            price: read::decimal(said.get("price")).filter(|price| *price != Decimal::default()),
-        });
-    }
-    Ok(found)
+pub(in crate::venues) fn orders(result: &Value) -> Listed<OpenOrder> {
+    Listed::from(entries(result.get("open"), "open")).each(order)
+}
+
+fn order((id, row): (&String, &Value)) -> Result<OpenOrder, VenueError> {
+    let said = row.get("descr").ok_or_else(|| VenueError::unreadable("descr"))?;
+    let kind = said.get("ordertype").and_then(Value::as_str).unwrap_or_default();
+    let volume = read::decimal(row.get("vol"));
+    Ok(OpenOrder {
+        id: id.clone(),
+        symbol: read::need(said, "pair")?,
+        market: String::new(),
+        side: said.get("type").and_then(Value::as_str).and_then(Side::read),
+        is_entry: None,
+        is_conditional: ["stop", "take-profit", "trailing"].iter().any(|of| kind.contains(of)),
+        quantity: volume.map(|volume| volume.minus(read::decimal(row.get("vol_exec")).unwrap_or_default())),
+        price: read::decimal(said.get("price")).filter(|price| *price != Decimal::default()),
+    })
 }
 
 /// `OpenPositions`: what is held on margin.
+///
+/// # Errors
+/// `Unknown` when it cannot be read whole; so of all here.
 pub(in crate::venues) fn positions(result: &Value) -> Result<Vec<Position>, VenueError> {
     let mut found = Vec::new();
     for (_, row) in entries(Some(result), "OpenPositions")? {

@@ -8,11 +8,11 @@ use crate::venues::{
 };
 use serde_json::Value;
 
-/// Codes that say something.
-const CODES: [Code; 17] = [
+/// Codes that say something. 50111 and 50119 ("the key does not exist") are also what a live key of another of OKX's hosts gets.
+pub(super) const CODES: [Code; 17] = [
     ("50110", Means::Finding(FindingKind::IpRefused)),
-    ("50111", Means::Finding(FindingKind::KeyDead)),
-    ("50119", Means::Finding(FindingKind::KeyDead)),
+    ("50111", Means::Finding(FindingKind::KeyRefused)),
+    ("50119", Means::Finding(FindingKind::KeyRefused)),
     ("50105", Means::Finding(FindingKind::SignatureWrong)),
     ("50113", Means::Finding(FindingKind::SignatureWrong)),
     ("50120", Means::Finding(FindingKind::PermissionMissing)),
@@ -75,12 +75,13 @@ impl Line {
         let mut answer = reply.value()?;
         let code = answer.get("code").and_then(Value::as_str).unwrap_or_default().to_owned();
         let said = answer.get("msg").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let has_parts = answer.get("data").and_then(Value::as_array).is_some_and(|parts| !parts.is_empty());
+        let data = answer.get_mut("data").map(Value::take).filter(Value::is_array);
+        let has_parts = data.as_ref().and_then(Value::as_array).is_some_and(|parts| !parts.is_empty());
+        // Good, and no word of what: a write may have been done.
+        let data = data.ok_or_else(|| lost(reply.is_write, "an answer without data".to_owned()));
         match code.as_str() {
-            "0" if reply.status.is_success() => answer.get_mut("data").map(Value::take).ok_or_else(|| VenueError::unreadable("no data")),
-            code if in_parts.contains(&code) && has_parts => {
-                answer.get_mut("data").map(Value::take).ok_or_else(|| VenueError::unreadable("no data"))
-            }
+            "0" if reply.status.is_success() => data,
+            code if in_parts.contains(&code) && has_parts => data,
             "" | "0" => Err(lost(reply.is_write, format!("HTTP {} without a code", reply.status.as_u16()))),
             code => Err(judge(&CODES, code, &said, reply.is_write, reply.wait)),
         }

@@ -2,13 +2,13 @@
 //! not yet cancelled: read back.
 
 use super::{
-    call::Line,
+    call::{CODES, Line},
     lists::{self, ALGO},
 };
 use crate::venues::{
     credential::Credential,
     effort::{Effort, gone},
-    error::VenueError,
+    error::{VenueError, judge},
     http::Call,
     order::{CancelScope, Cancelled, OpenOrder},
     read,
@@ -51,7 +51,13 @@ async fn told(effort: &mut Effort, line: &Line, with: &Credential, mut orders: V
     for some in orders.chunks(way.most) {
         let named: Value = some.iter().map(|order| json!({"instId": order.symbol, (way.id): order.id})).collect();
         match line.batch(with, Call::json(way.path, &named)).await {
-            Ok(parts) => parts.as_array().into_iter().flatten().for_each(|part| effort.take(gone(one(part, with), &GONE))),
+            Ok(parts) => {
+                let parts = parts.as_array().map(Vec::as_slice).unwrap_or_default();
+                parts.iter().for_each(|part| effort.take(gone(one(part, with), &GONE)));
+                if parts.len() < some.len() {
+                    effort.take(Err(VenueError::ExecutionUnknown("not every order of a batch was answered".to_owned())));
+                }
+            }
             Err(error) => effort.take(Err(error)),
         }
     }
@@ -64,6 +70,5 @@ fn one(part: &Value, with: &Credential) -> Result<u64, VenueError> {
         return Ok(1);
     }
     let said = part.get("sMsg").and_then(Value::as_str).unwrap_or_default();
-    let why = format!("an order was not cancelled: {code} {said}");
-    Err(VenueError::Unknown { why, code: Some(code), wait: None }.scrubbed(with))
+    Err(judge(&CODES, &code, said, true, None).scrubbed(with))
 }

@@ -49,11 +49,11 @@ pub(in crate::venues) fn own_facts(data: &Value) -> Result<KeyFacts, VenueError>
 /// The facts of one key in `data` of `subaccount/apikey`, which lists them all.
 ///
 /// # Errors
-/// `Unknown` when it is no list; `KeyDead` when the key is not in it.
+/// `Unknown` when it is no list; `NotListed` when the key is not in it.
 pub(in crate::venues) fn master_facts(data: &Value, key: &SubKey) -> Result<KeyFacts, VenueError> {
     let rows = read::rows(Some(data), "subaccount/apikey")?;
     let said = "the main account does not list this key".to_owned();
-    let dead = || VenueError::Finding(Finding { kind: FindingKind::KeyDead, code: "not listed".to_owned(), said });
+    let dead = || VenueError::Finding(Finding { kind: FindingKind::NotListed, code: "not listed".to_owned(), said });
     let row = rows.into_iter().find(|row| read::text(row.get("apiKey")).is_some_and(|id| id == key.key_id)).ok_or_else(dead)?;
     let mut facts = shared(row);
     facts.subaccount = Some(key.subaccount.clone());

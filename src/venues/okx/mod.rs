@@ -12,8 +12,8 @@ pub(super) use inspect::{master_facts, own_facts};
 pub(super) use lists::{algos, balances, funding, orders, positions};
 
 use super::{
-    ArmScope, Armed, Arming, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, OpenOrder, Position, Right, Seen,
-    SubKey, Venue, VenueError,
+    ArmScope, Armed, Arming, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, OpenOrder, OwnWords, Position,
+    Right, Seen, SubKey, Venue, VenueError,
     http::{Call, Http},
     read,
 };
@@ -74,6 +74,8 @@ impl Venue for Okx {
                 Right::Affiliate,
                 Right::Nft,
             ],
+            cannot_tell_by_master: &[],
+            words: OwnWords::ANY,
             comes_with_trade: &[Right::InternalTransfer, Right::SubaccountTransfer],
             tells_entries: true,
             cancels_all: true,
@@ -85,7 +87,7 @@ impl Venue for Okx {
             admin_needs: "a key of the main account with Trade that is bound to addresses",
             notes: &[
                 "A key without addresses that may trade ends after 14 days in which nobody used it; measuring it is use.",
-                "Spot orders do not tell whether they would add; only those of margin and derivatives do.",
+                "Orders of spot and options do not tell whether they would add; only those of margin, swaps and futures do.",
                 "Spread orders and block trades are not covered.",
             ],
         }
@@ -97,7 +99,7 @@ impl Venue for Okx {
         inspect::by_master(&self.line, master, key).await
     }
     async fn open_orders(&self, with: &Credential) -> Result<Vec<OpenOrder>, VenueError> {
-        let mut found = lists::plain(&self.line, with).await?;
+        let mut found = lists::plain(&self.line, with).await.whole()?;
         found.extend(lists::every_algo(&self.line, with).await?);
         Ok(found)
     }

@@ -85,7 +85,8 @@ async fn codes_are_findings_or_say_nothing() {
     };
     for (code, finding) in [
         (-2015, FindingKind::KeyRefused),
-        (-2014, FindingKind::KeyDead),
+        (-2014, FindingKind::KeyRefused),
+        (-2008, FindingKind::KeyRefused),
         (-1022, FindingKind::SignatureWrong),
         (-1021, FindingKind::ClockWrong),
     ] {
@@ -95,7 +96,7 @@ async fn codes_are_findings_or_say_nothing() {
         let error = refuse(code).await;
         assert!(matches!(error, VenueError::Unknown { .. }), "{code}: {error}");
     }
-    assert!(!FindingKind::KeyRefused.proves_dead(), "it may be our address");
+    assert!(!FindingKind::KeyRefused.proves_dead() && !FindingKind::NotListed.proves_dead(), "it may be our address, or our name for it");
 }
 
 #[tokio::test]
@@ -117,7 +118,7 @@ async fn a_main_account_tells_the_addresses_of_a_subaccounts_key() {
     assert_eq!(binance.inspect_key_by_master(&key(), &key_of).await.unwrap().facts.ips, IpRule::Unknown, "a contradiction");
     venue.only(SUB, r#"{"total":0,"rows":[]}"#);
     let error = binance.inspect_key_by_master(&key(), &key_of).await.unwrap_err();
-    assert_eq!(error.finding(), Some(FindingKind::KeyDead));
+    assert_eq!(error.finding(), Some(FindingKind::NotListed));
     venue.only(SUB, r#"{"total":7,"rows":[]}"#);
     let error = binance.inspect_key_by_master(&key(), &key_of).await.unwrap_err();
     assert_eq!(error.finding(), None, "seven that are not shown");
@@ -155,9 +156,25 @@ async fn spot_cancels_symbol_by_symbol_and_finds_nothing_to_cancel_in_order() {
     assert_eq!(venue.seen()[2].value("symbol").as_deref(), Some("LTCBTC"));
     venue.only("DELETE /api/v3/openOrders", fake::Answer::of(400, r#"{"code":-2011,"msg":"Unknown order sent."}"#));
     assert_eq!(binance.cancel_all(&key(), CancelScope::All).await.unwrap().told, 0);
+    venue.only("DELETE /api/v3/openOrders", fake::Answer::of(400, r#"{"code":-2011,"msg":"Order cancel was rejected."}"#));
+    assert_eq!(binance.cancel_all(&key(), CancelScope::All).await.unwrap_err().code(), Some("-2011"), "refused, and not gone");
     let refused = binance.cancel_all(&key(), CancelScope::Entries).await.unwrap_err();
     assert!(matches!(refused, VenueError::Cannot(_)), "spot does not tell: {refused}");
     assert!(matches!(binance.arm_cancel(&key()).await, Err(VenueError::Cannot(_))));
+}
+
+#[tokio::test]
+async fn what_can_be_read_is_cancelled_and_the_rest_is_an_error() {
+    let (venue, binance) = live("binance", fake::binance).await;
+    let torn = but(sample::BINANCE_SPOT_ORDERS, "[", r#"[{"symbol":"ETHBTC"},7,"#);
+    venue.on("GET /api/v3/openOrders", torn).on("DELETE /api/v3/openOrders", sample::BINANCE_SPOT_ORDERS);
+    assert!(matches!(binance.open_orders(&key()).await, Err(VenueError::Unknown { .. })), "shown whole or not at all");
+    assert!(matches!(binance.cancel_all(&key(), CancelScope::All).await, Err(VenueError::Unknown { .. })));
+    let told: Vec<_> = venue.seen().iter().filter(|seen| seen.what.starts_with("DELETE")).filter_map(|seen| seen.value("symbol")).collect();
+    assert_eq!(told, ["LTCBTC"]);
+    let long = but(sample::BINANCE_SPOT_ORDERS, "[", &format!("[{}", " ".repeat(2 << 20)));
+    venue.only("GET /api/v3/openOrders", long);
+    assert_eq!(binance.cancel_all(&key(), CancelScope::All).await.unwrap().told, 1, "a list may be longer than another answer");
 }
 
 #[tokio::test]

@@ -96,7 +96,7 @@ async fn codes_are_findings_or_say_nothing() {
         bybit.inspect_key(&key()).await.unwrap_err()
     };
     for (code, finding) in [
-        (10003, FindingKind::KeyDead),
+        (10003, FindingKind::KeyRefused),
         (10005, FindingKind::PermissionMissing),
         (10010, FindingKind::IpRefused),
         (33004, FindingKind::Expired),
@@ -111,11 +111,11 @@ async fn codes_are_findings_or_say_nothing() {
 }
 
 #[tokio::test]
-async fn a_main_account_lists_keys_and_one_that_is_not_there_is_dead() {
+async fn a_main_account_lists_keys_and_says_which_are_not_there() {
     let (venue, bybit) = live("bybit", fake::bybit).await;
     venue.on(SUB, sample::BYBIT_SUB);
     let mut key_of = sub_key("100400345");
-    assert_eq!(bybit.inspect_key_by_master(&key(), &key_of).await.unwrap_err().finding(), Some(FindingKind::KeyDead));
+    assert_eq!(bybit.inspect_key_by_master(&key(), &key_of).await.unwrap_err().finding(), Some(FindingKind::NotListed));
     key_of.key_id = "XXXXXX".to_owned();
     let facts = bybit.inspect_key_by_master(&key(), &key_of).await.unwrap().facts;
     assert_eq!((facts.right(Right::Trade), facts.right(Right::SubaccountTransfer), facts.ips), (Tri::Yes, Tri::Yes, IpRule::Unrestricted));
@@ -129,6 +129,29 @@ async fn a_main_account_lists_keys_and_one_that_is_not_there_is_dead() {
     bybit.delete_key(&key(), &key_of).await.unwrap();
     let bodies: Vec<_> = venue.seen().iter().map(fake::Seen::json).collect();
     assert_eq!(bodies, [json!({"apikey": "XXXXXX", "readOnly": 1}), json!({"apikey": "XXXXXX"})]);
+    for body in [r#"{"retCode":0}"#, r#"{"retCode":0,"result":null}"#] {
+        venue.only("POST /v5/user/delete-sub-api", body);
+        let error = bybit.delete_key(&key(), &key_of).await.unwrap_err();
+        assert!(matches!(error, VenueError::ExecutionUnknown(_)), "good, and no word of what: {error}");
+    }
+}
+
+#[tokio::test]
+async fn groups_of_main_accounts_are_no_riddle_at_a_subaccounts_key() {
+    let (venue, bybit) = live("bybit", fake::bybit).await;
+    let gone = "\"FiatP2P\":[],\"FiatBitPay\":[],\"FiatConvertBroker\":[],\"BitCard\":[],\"ByXPost\":[],";
+    let body = but(sample::BYBIT_OWN, gone, "");
+    venue.only(OWN, body.clone());
+    let facts = bybit.inspect_key(&key()).await.unwrap().facts;
+    for right in [Right::P2p, Right::Pay, Right::Convert, Right::Card, Right::Social] {
+        assert_eq!(facts.right(right), Tri::No, "{right}");
+    }
+    for (this, that) in [("\"isMaster\":false", "\"isMaster\":true"), ("\"isMaster\":false,", "")] {
+        venue.only(OWN, but(&body, this, that));
+        assert_eq!(bybit.inspect_key(&key()).await.unwrap().facts.right(Right::P2p), Tri::Unknown, "{that}");
+    }
+    venue.only(OWN, but(sample::BYBIT_OWN, "\"Earn\":[],", ""));
+    assert_eq!(bybit.inspect_key(&key()).await.unwrap().facts.right(Right::Earn), Tri::Unknown, "a group that it should have");
 }
 
 const NONE: &str = r#"{"retCode":0,"retMsg":"OK","result":{"list":[],"nextPageCursor":""}}"#;
@@ -164,6 +187,11 @@ async fn a_stop_protects_and_an_unmarked_one_is_not_known() {
         ("\"stopOrderType\": \"UNKNOWN\"", "\"stopOrderType\": \"Stop\"", None),
         ("\"reduceOnly\": false", "\"reduceOnly\": true", Some(false)),
         ("\"reduceOnly\": false,", "", None),
+        ("\"stopOrderType\": \"UNKNOWN\",", "", None),
+        ("\"orderStatus\": \"New\",", "", None),
+        ("\"positionIdx\": 0", "\"positionIdx\": \"0\"", None),
+        ("\"positionIdx\": 0,", "", None),
+        ("\"side\": \"Buy\"", "\"side\": \"Buy\"", Some(true)),
     ] {
         let body = but(sample::BYBIT_ORDERS, "\"positionIdx\": 1", "\"positionIdx\": 0")
             .replace("page_args%3Dfd4300ae-7847-404e-b947-b46980a4d140%26symbol%3D6%26", "");
@@ -187,6 +215,15 @@ async fn cancelling_goes_on_while_a_call_takes_as_many_as_it_can() {
     assert!(done.told >= 500);
     venue.only(CANCEL, but(sample::BYBIT_CANCELLED, "\"success\": \"1\"", "\"success\": \"0\""));
     assert!(matches!(bybit.cancel_all(&key(), CancelScope::All).await, Err(VenueError::Unknown { .. })), "taken and not done");
+}
+
+#[tokio::test]
+async fn a_page_that_fails_keeps_nothing_that_was_read_from_being_cancelled() {
+    let (venue, bybit) = live("bybit", fake::bybit).await;
+    venue.on(ORDERS, sample::BYBIT_ORDERS).on(ORDERS, fake::Answer::of(429, "{}")).on(ORDERS, NONE);
+    venue.on("POST /v5/order/cancel", r#"{"retCode":0,"result":{}}"#);
+    assert!(matches!(bybit.cancel_all(&key(), CancelScope::Entries).await, Err(VenueError::Unknown { .. })), "not all was read");
+    assert_eq!(venue.asked().iter().filter(|what| *what == "POST /v5/order/cancel").count(), 1);
 }
 
 #[tokio::test]

@@ -46,6 +46,10 @@ async fn a_key_is_shown_as_its_venue_says_and_compared_with_what_it_is_to_be() {
     {
         assert!(out.contains("WRONG") && out.contains(said), "{out}");
     }
+    let of = |account| [MEANT, &["--account", account]].concat();
+    assert_eq!(inspect(&venue, &of("24617703"), &key()).await.0, 0);
+    let (code, out, _) = inspect(&venue, &of("1"), &key()).await;
+    assert!(code == 1 && out.contains("it belongs to the account 24617703, and is to belong to 1"), "{out}");
     let (_, out, _) = inspect(&venue, &[MEANT, &["--json"]].concat(), &key()).await;
     let said: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((said["exchange"].as_str(), &said["differences"]), (Some("bybit"), &serde_json::json!([])), "{out}");
@@ -65,6 +69,7 @@ async fn what_cannot_be_read_or_is_refused_is_said_without_the_key() {
         (broken.as_str(), MEANT, 1, "this is no key as JSON"),
         ("{\"key\":\"k\"}", MEANT, 1, "this is no key as JSON"),
         ("{}", &["--purpose", "execution"], 2, "--ips"),
+        ("{}", &["--account", "1"], 2, "--purpose"),
         ("{}", &["--purpose", "execution", "--ips", "0.0.0.0/0"], 1, "is no bound"),
         ("{}", &["--purpose", "withdraw", "--ips", "203.0.113.7"], 2, "is not one of"),
         ("{}", &["--file", "/nowhere/key.json"], 1, "/nowhere/key.json"),

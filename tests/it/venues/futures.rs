@@ -36,6 +36,15 @@ async fn what_is_refused_is_a_finding_where_it_says_something() {
     let (venue, futures) = live("kraken futures", fake::kraken_futures).await;
     venue.on(OWN, fake::Answer::of(401, "not authorised"));
     assert_eq!(futures.inspect_key(&key()).await.unwrap_err().finding(), Some(FindingKind::KeyRefused), "key or signature");
+    assert_eq!(venue.seen()[0].headers.get("nonce"), None, "a bot's own count is left alone");
+    for (body, finding) in [
+        ("<html>denied</html>", None),
+        ("{}", None),
+        (r#"{"result":"error","error":"permissionDenied"}"#, Some(FindingKind::PermissionMissing)),
+    ] {
+        venue.only(OWN, fake::Answer::of(403, body));
+        assert_eq!(futures.inspect_key(&key()).await.unwrap_err().finding(), finding, "a gate says 403 to anybody: {body}");
+    }
     let refuse = async |error: &str| {
         venue.only(ORDERS, format!("{{\"result\":\"error\",\"error\":\"{error}\",\"serverTime\":\"\"}}"));
         futures.open_orders(&key()).await.unwrap_err()
@@ -61,6 +70,35 @@ async fn entries_go_one_by_one_and_everything_at_once() {
     assert_eq!(futures.cancel_all(&key(), CancelScope::All).await.unwrap().told, 2);
     assert_eq!(futures.arm_cancel(&key()).await.unwrap().fires_at, Timestamp::parse("2018-06-19T16:52:23.839Z"));
     assert_eq!(venue.seen()[1].body, "timeout=5");
+}
+
+#[tokio::test]
+async fn what_is_not_confirmed_may_have_been_done() {
+    let (venue, futures) = live("kraken futures", fake::kraken_futures).await;
+    let (all, arm) = ("POST /derivatives/api/v3/cancelallorders", "POST /derivatives/api/v3/cancelallordersafter");
+    for body in ["{}", r#"{"result":"success"}"#, r#"{"result":"success","cancelStatus":{"status":"pending"}}"#] {
+        venue.only(all, body);
+        let error = futures.cancel_all(&key(), CancelScope::All).await.unwrap_err();
+        assert!(matches!(error, VenueError::ExecutionUnknown(_)), "{body}: {error}");
+    }
+    venue.only(all, r#"{"result":"success","cancelStatus":{"status":"noOrdersToCancel"}}"#);
+    assert_eq!(futures.cancel_all(&key(), CancelScope::All).await.unwrap().told, 0);
+    for body in [but(sample::FUTURES_ARMED, "triggerTime", "gone"), but(sample::FUTURES_ARMED, "\"result\":\"success\",", "")] {
+        venue.only(arm, body);
+        assert!(matches!(futures.arm_cancel(&key()).await, Err(VenueError::ExecutionUnknown(_))));
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_read_keeps_no_other_from_being_cancelled() {
+    let (venue, futures) = live("kraken futures", fake::kraken_futures).await;
+    venue.on(ORDERS, but(sample::FUTURES_ORDERS, "\"order_id\":\"59302619", "\"id\":\"59302619"));
+    venue.on("POST /derivatives/api/v3/cancelorder", sample::FUTURES_CANCELLED_ONE);
+    assert!(matches!(futures.cancel_all(&key(), CancelScope::Entries).await, Err(VenueError::Unknown { .. })));
+    assert_eq!(venue.asked().len(), 2, "the list, and the one entry");
+    venue.only(ORDERS, sample::FUTURES_ORDERS.replace("\"orderType\":\"lmt\",", ""));
+    let orders = futures.open_orders(&key()).await.unwrap();
+    assert_eq!(orders[1].is_entry, None, "of an order whose kind was not said nothing is known");
 }
 
 #[tokio::test]

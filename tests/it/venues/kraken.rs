@@ -81,7 +81,11 @@ async fn nonces_rise_under_a_clock_that_stands_and_calls_that_race() {
     for call in calls.collect::<Vec<_>>() {
         assert_eq!(call.await.unwrap(), (true, true));
     }
-    assert_eq!(venue.seen().len(), 24, "each with a nonce above the last, or the fake says so");
+    let seen = venue.seen();
+    assert_eq!(seen.len(), 24, "each with a nonce above the last, or the fake says so");
+    let nonces: Vec<u64> = seen.iter().map(|seen| seen.value("nonce").unwrap().parse().unwrap()).collect();
+    let first = 1_700_000_000_000;
+    assert_eq!(nonces, (first..first + 24).collect::<Vec<_>>(), "milliseconds: a bot that counts so is not locked out of its key");
 }
 
 #[tokio::test]
@@ -92,6 +96,13 @@ async fn everything_is_cancelled_and_the_switch_is_armed_for_the_account() {
     let armed = kraken.arm_cancel(&key()).await.unwrap();
     assert_eq!(armed.fires_at, Timestamp::parse("2023-03-24T17:42:56Z"));
     assert_eq!(venue.seen()[1].value("timeout").as_deref(), Some("5"));
+    for (what, body) in [("CancelAll", "{}"), ("CancelAllOrdersAfter", r#"{"triggerTime":0}"#)] {
+        venue.only(&format!("POST /0/private/{what}"), format!("{{\"error\":[],\"result\":{body}}}"));
+    }
+    for error in [kraken.cancel_all(&key(), CancelScope::All).await.unwrap_err(), kraken.arm_cancel(&key()).await.unwrap_err()] {
+        assert!(matches!(error, VenueError::ExecutionUnknown(_)), "nothing was confirmed: {error}");
+    }
+    venue.seen();
     for cannot in [
         kraken.cancel_all(&key(), CancelScope::Entries).await.unwrap_err(),
         kraken.demote_key(&key(), &sub_key("a")).await.unwrap_err(),

@@ -3,6 +3,7 @@
 mod binance;
 mod bybit;
 mod command;
+mod compare;
 mod fake;
 mod futures;
 mod kraken;

@@ -69,8 +69,8 @@ async fn codes_are_findings_or_say_nothing() {
     };
     for (code, finding) in [
         ("50110", FindingKind::IpRefused),
-        ("50111", FindingKind::KeyDead),
-        ("50119", FindingKind::KeyDead),
+        ("50111", FindingKind::KeyRefused),
+        ("50119", FindingKind::KeyRefused),
         ("50113", FindingKind::SignatureWrong),
         ("50120", FindingKind::PermissionMissing),
         ("50100", FindingKind::Frozen),
@@ -93,7 +93,7 @@ async fn a_main_account_lists_demotes_and_deletes() {
     assert_eq!((facts.right(Right::Trade), facts.is_main), (Tri::Yes, Tri::No));
     venue.only(SUB, NONE);
     let error = okx.inspect_key_by_master(&key_with_passphrase(), &sub_key("grid-1")).await.unwrap_err();
-    assert_eq!(error.finding(), Some(FindingKind::KeyDead));
+    assert_eq!(error.finding(), Some(FindingKind::NotListed));
     venue.seen();
     venue.on("POST /api/v5/users/subaccount/modify-apikey", NONE).on("POST /api/v5/users/subaccount/delete-apikey", NONE);
     okx.demote_key(&key_with_passphrase(), &sub_key("grid-1")).await.unwrap();
@@ -104,6 +104,11 @@ async fn a_main_account_lists_demotes_and_deletes() {
         [json!({"subAcct": "grid-1", "apiKey": "..", "perm": "read_only"}), json!({"subAcct": "grid-1", "apiKey": ".."})],
         "the addresses stay as they are"
     );
+    for body in [r#"{"code":"0"}"#, r#"{"code":"0","data":null}"#] {
+        venue.only("POST /api/v5/users/subaccount/delete-apikey", body);
+        let error = okx.delete_key(&key_with_passphrase(), &sub_key("grid-1")).await.unwrap_err();
+        assert!(matches!(error, VenueError::ExecutionUnknown(_)), "good, and no word of what: {error}");
+    }
 }
 
 #[tokio::test]
@@ -115,7 +120,25 @@ async fn spot_orders_are_not_told_and_every_conditional_kind_is_asked_for() {
     assert_eq!(told, [("SPOT", None), ("SWAP", Some(true)), ("SWAP", Some(false)), ("algo SWAP", Some(false))]);
     assert_eq!(orders[1].quantity.unwrap().shortest(), "2");
     let kinds: Vec<_> = venue.seen().iter().filter_map(|seen| seen.value("ordType")).collect();
-    assert_eq!(kinds, ["conditional", "oco", "trigger", "move_order_stop", "iceberg", "twap", "chase"]);
+    assert_eq!(kinds, ["conditional", "oco", "trigger", "move_order_stop", "iceberg", "smart_iceberg", "twap", "chase"]);
+    for market in ["SPOT", "OPTION"] {
+        venue.only(ORDERS, sample::OKX_ORDERS.replace("\"SWAP\"", &format!("\"{market}\"")));
+        assert_eq!(okx.open_orders(&key_with_passphrase()).await.unwrap()[1].is_entry, None, "{market} has no mark");
+    }
+}
+
+#[tokio::test]
+async fn a_kind_that_a_host_does_not_know_has_no_orders_there_and_no_other_kind_is_spared() {
+    let (venue, okx) = live("okx", fake::okx).await;
+    let unknown = fake::Answer::of(400, r#"{"code":"51000","msg":"Parameter ordType error","data":[]}"#);
+    venue.on(ORDERS, NONE);
+    for _ in 0..5 {
+        venue.on(ALGOS, NONE);
+    }
+    venue.on(ALGOS, unknown.clone()).on(ALGOS, NONE);
+    assert_eq!(okx.open_orders(&key_with_passphrase()).await.unwrap(), [], "the sixth is new");
+    venue.only(ALGOS, unknown);
+    assert!(matches!(okx.open_orders(&key_with_passphrase()).await, Err(VenueError::Unknown { .. })));
 }
 
 #[tokio::test]
@@ -128,8 +151,9 @@ async fn batches_are_of_twenty_and_of_ten_and_pages_of_a_hundred() {
         json!({"code": "0", "data": rows}).to_string()
     };
     venue.on(ORDERS, rows("ordId", 0, 100)).on(ORDERS, rows("ordId", 100, 130)).on(ALGOS, rows("algoId", 0, 25)).on(ALGOS, NONE);
-    venue.on(CANCEL, r#"{"code":"0","data":[{"sCode":"0"}]}"#).on(CANCEL_ALGOS, r#"{"code":"0","data":[{"sCode":"0"}]}"#);
-    okx.cancel_all(&key_with_passphrase(), CancelScope::All).await.unwrap();
+    let taken = |count: usize| json!({"code": "0", "data": vec![json!({"sCode": "0"}); count]}).to_string();
+    venue.on(CANCEL, taken(20)).on(CANCEL_ALGOS, taken(10));
+    assert_eq!(okx.cancel_all(&key_with_passphrase(), CancelScope::All).await.unwrap().told, 7 * 20 + 3 * 10, "what the venue counts");
     let seen = venue.seen();
     assert_eq!(seen[1].value("after").as_deref(), Some("99"));
     let sizes =
@@ -140,11 +164,18 @@ async fn batches_are_of_twenty_and_of_ten_and_pages_of_a_hundred() {
 #[tokio::test]
 async fn a_batch_that_is_refused_in_parts_says_so_unless_the_order_is_gone() {
     let (venue, okx) = live("okx", fake::okx).await;
-    venue.on(ORDERS, sample::OKX_ORDERS).on(ALGOS, NONE).on(CANCEL, sample::OKX_BATCH);
-    assert_eq!(okx.cancel_all(&key_with_passphrase(), CancelScope::All).await.unwrap().told, 1, "51400 is gone");
-    venue.only(CANCEL, but(sample::OKX_BATCH, "51400", "51999"));
+    let batch = but(sample::OKX_BATCH, "\"data\":[", "\"data\":[{\"ordId\":\"1752588852617379842\",\"sCode\":\"0\",\"sMsg\":\"\"},");
+    venue.on(ORDERS, sample::OKX_ORDERS).on(ALGOS, NONE).on(CANCEL, batch.as_str());
+    assert_eq!(okx.cancel_all(&key_with_passphrase(), CancelScope::All).await.unwrap().told, 2, "51400 is gone");
+    venue.only(CANCEL, but(&batch, "51400", "51999"));
     let error = okx.cancel_all(&key_with_passphrase(), CancelScope::All).await.unwrap_err();
     assert_eq!(error.code(), Some("51999"));
+    for lost in [but(&batch, "51400", "50004"), sample::OKX_BATCH.to_owned(), r#"{"code":"0","data":{}}"#.into(), r#"{"code":"0"}"#.into()]
+    {
+        venue.only(CANCEL, lost.as_str());
+        let error = okx.cancel_all(&key_with_passphrase(), CancelScope::All).await.unwrap_err();
+        assert!(matches!(error, VenueError::ExecutionUnknown(_)), "{lost}: {error}");
+    }
     venue.seen();
     venue.only(CANCEL, sample::OKX_BATCH);
     let done = okx.cancel_all(&key_with_passphrase(), CancelScope::Entries).await.unwrap();
@@ -171,6 +202,12 @@ async fn positions_have_their_sign_and_both_wallets_are_read() {
     venue.on("GET /api/v5/account/balance", sample::OKX_BALANCE).on("GET /api/v5/asset/balances", sample::OKX_FUNDING);
     let positions = okx.positions(&key_with_passphrase()).await.unwrap();
     assert_eq!((positions.len(), positions[0].quantity.shortest().as_str()), (1, "-2"));
+    for (held, is) in [("ETH", Some("2")), ("USDT", Some("-2")), ("", None), ("BTC", None)] {
+        let row = json!({"instId": "ETH-USDT", "instType": "MARGIN", "pos": "2", "posSide": "net", "posCcy": held});
+        venue.only("GET /api/v5/account/positions", json!({"code": "0", "data": [row]}).to_string());
+        let found = okx.positions(&key_with_passphrase()).await;
+        assert_eq!(found.ok().map(|found| found[0].quantity.shortest()).as_deref(), is, "what is held tells the side: {held}");
+    }
     let balances = okx.balances(&key_with_passphrase()).await.unwrap();
     assert_eq!(balances.iter().map(|one| one.wallet.as_str()).collect::<Vec<_>>(), ["trading", "funding"]);
 }

@@ -28,6 +28,16 @@ async fn entries_are_told_from_what_protects() {
 }
 
 #[tokio::test]
+async fn what_is_not_said_makes_no_entry() {
+    let (venue, usdm) = live("binance usd-m", fake::binance).await;
+    venue.on(ALGOS, "[]");
+    for gone in ["\"type\":\"LIMIT\",", "\"positionSide\":\"BOTH\",", "\"reduceOnly\":false,"] {
+        venue.only(ORDERS, sample::BINANCE_FUTURES_ORDERS.replacen(gone, "", 1));
+        assert_eq!(usdm.open_orders(&key()).await.unwrap()[0].is_entry, None, "{gone}");
+    }
+}
+
+#[tokio::test]
 async fn everything_goes_by_two_calls_for_each_symbol_of_either_list() {
     let (venue, usdm) = live("binance usd-m", fake::binance).await;
     venue.on(ORDERS, sample::BINANCE_FUTURES_ORDERS).on(ALGOS, sample::BINANCE_ALGO_ORDERS);
@@ -60,6 +70,16 @@ async fn one_symbol_that_fails_keeps_no_other_from_being_told() {
     let error = usdm.cancel_all(&key(), CancelScope::All).await.unwrap_err();
     assert!(matches!(error, VenueError::ExecutionUnknown(_)), "the worst is said: {error}");
     assert_eq!(venue.asked().iter().filter(|what| what.starts_with("DELETE")).count(), 4, "two symbols, both calls");
+}
+
+#[tokio::test]
+async fn the_worse_of_two_calls_for_a_symbol_is_said() {
+    let (venue, usdm) = live("binance usd-m", fake::binance).await;
+    venue.on(ORDERS, sample::BINANCE_FUTURES_ORDERS).on(ALGOS, "[]");
+    venue.on("DELETE /fapi/v1/allOpenOrders", fake::Answer::of(400, r#"{"code":-1102,"msg":"No."}"#));
+    venue.on("DELETE /fapi/v1/algoOpenOrders", fake::Answer::of(503, ""));
+    let error = usdm.cancel_all(&key(), CancelScope::All).await.unwrap_err();
+    assert!(matches!(error, VenueError::ExecutionUnknown(_)), "{error}");
 }
 
 #[tokio::test]
