@@ -97,7 +97,7 @@ fn words_differ(sheet: &KeySheet, facts: &KeyFacts, of: &Capability) -> Vec<Diff
     let trades = sheet.rights.contains(&KeyRight::Trade) && facts.right(Right::Trade) == Tri::Yes;
     let to_read = if watches && facts.right(Right::Read) == Tri::Yes { of.words.to_read } else { &[] };
     let to_trade = if trades { of.words.to_trade } else { &[] };
-    let missing = to_read.iter().chain(to_trade).filter(|words| !words.iter().any(|word| has(word)));
+    let missing = to_read.iter().chain(to_trade).filter(|words| !words.iter().any(&has));
     let missing =
         missing.map(|words| difference(Weight::Wrong, format!("it has no {}, which {} takes here", words.join(" or "), sheet.purpose)));
     let refused = of.words.trade_refuses.iter().filter(|word| trades && has(word));
@@ -321,7 +321,7 @@ mod tests {
             let purpose = KeyPurpose::ALL[purpose];
             let is_unsaid = said.iter().any(|n| Tri::ALL[*n] == Tri::Unknown);
             let found = weights(purpose, &key, &FULL);
-            prop_assert!(!is_unsaid || found.iter().any(|weight| *weight == Weight::Unknown));
+            prop_assert!(!is_unsaid || found.contains(&Weight::Unknown));
             prop_assert_eq!(key.right(Right::Withdraw) == Tri::Yes && found.is_empty(), false);
         }
     }
