@@ -58,7 +58,8 @@ async fn a_stop_reaches_an_agent_that_comes_back_while_the_database_hangs() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_stands_still_delays_nobody_and_is_given_up() {
     let stage = Stage::new().await;
-    let values = json!({"allowed_symbols": "x".repeat(200_000)});
+    // A text that a level may hold: what it cannot is taken away within a second, and the answers would be small.
+    let values = json!({"currency": "x".repeat(200_000)});
     let limits = Limits { version: 1, values: values.as_object().unwrap().clone() };
     let stuck = stage.enrol(&stage.bot_with("stuck", &stage.team, limits).await).await;
     let agent = stage.agent("grid-btc").await;
@@ -188,7 +189,7 @@ fn resident() -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agent_that_never_reads_costs_no_memory_and_its_bot_is_stopped_by_its_silence() {
     let stage = Stage::new().await;
-    let values = json!({"allowed_symbols": "x".repeat(600_000)});
+    let values = json!({"currency": "x".repeat(600_000)});
     let limits = Limits { version: 1, values: values.as_object().unwrap().clone() };
     let deaf = stage.enrol(&stage.bot_with("deaf", &stage.team, limits).await).await;
     let mut tx = stage.fresh.db.write(Lane::Normal).await.unwrap();
