@@ -46,8 +46,8 @@ impl Rights {
                 let gives = self.held.get(user).is_some_and(|held| self.rules.gives_wide(&[], &held.grants));
                 return refuse(others_approve && gives);
             }
-            // What the entries that are lost said of anybody is not so any more, and what was before them is not kept.
-            Event::LogRecovered { .. } => *self = Self::default(),
+            // What entries that are lost said of anybody is not so any more. An incarnation in which others approve says so at its beginning.
+            Event::LogRecovered { .. } => self.begin_anew(),
             Event::GrantsChanged { user, grants, request, .. } => {
                 let gives = self.held.get(user).is_some_and(|held| self.rules.gives_wide(&held.grants, grants));
                 self.hold(user, grants.clone());
@@ -64,6 +64,10 @@ impl Rights {
             _ => {}
         }
         Ok(())
+    }
+
+    fn begin_anew(&mut self) {
+        *self = Self::default();
     }
 
     fn hold(&mut self, user: &UserId, grants: Vec<Grant>) {
@@ -142,6 +146,20 @@ mod tests {
             ("host:root", enabled("b")),
         ];
         assert_eq!(all(&entries), [true, true, true, true, false, true, true], "who is enabled gains nothing by it");
+    }
+
+    #[test]
+    fn a_new_incarnation_is_held_to_what_it_says_itself() {
+        let recovered = |says: bool| {
+            let mut rights = Rights::default();
+            assert!(rights.take((1, "user:a"), &Event::RightsTakeApproval {}).is_ok());
+            rights.begin_anew();
+            if says {
+                assert!(rights.take((2, "user:a"), &Event::RightsTakeApproval {}).is_ok());
+            }
+            rights.take((3, "user:a"), &invited("b", Role::Risk)).is_ok()
+        };
+        assert!(!recovered(true) && recovered(false), "one that was restored from before the second approver has none yet");
     }
 
     #[test]

@@ -416,6 +416,10 @@ impl App {
         let seq = self.enter_first(open, Event::hold_placed(&hold)).await?;
         storage::holds::hold_set_entry(open.tx(), &hold.id, seq).await?;
         hold.entry = Some(seq);
+        // Entries that said so may be lost, and whoever verifies this incarnation holds it to the rule from here on.
+        if storage::settings::setting_is_on(open.tx(), storage::settings::SECOND_APPROVER).await? {
+            self.enter_first(open, Event::RightsTakeApproval {}).await?;
+        }
         if !storage::acts::act_close(open.tx(), &act.stored.id, "done", now, "carried out").await?
             || !storage::site_recoveries::site_recovery_done(open.tx(), id).await?
         {
