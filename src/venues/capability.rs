@@ -26,6 +26,24 @@ text_enum! {
     }
 }
 
+/// Rights that venues with few words say nothing of.
+pub(super) const SELDOM_SAID: &[Right] = &[
+    Right::Borrow,
+    Right::Deposit,
+    Right::WithdrawAddresses,
+    Right::KeyAdmin,
+    Right::Export,
+    Right::Earn,
+    Right::P2p,
+    Right::Pay,
+    Right::Card,
+    Right::Convert,
+    Right::CopyTrade,
+    Right::Social,
+    Right::Affiliate,
+    Right::Nft,
+];
+
 /// A dead man's switch. It cancels once and stops no new orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Arming {

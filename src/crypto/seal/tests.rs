@@ -1,3 +1,5 @@
+//! A sealed key opens for whom it was meant, as what it was meant, and for nobody and as nothing else.
+
 use super::*;
 use proptest::prelude::*;
 

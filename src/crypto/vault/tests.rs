@@ -1,3 +1,5 @@
+//! The envelope: whatever is changed, moved or opened with another master key is refused. No file and no service: those are in `cli::master_key`.
+
 use super::*;
 use crate::domain::InstallationId;
 use proptest::prelude::*;

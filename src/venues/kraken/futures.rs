@@ -127,22 +127,7 @@ impl Venue for Futures {
             shows_ips: Seen::ByKey,
             shows_expiry: Seen::Never,
             shows_subaccount: Seen::ByKey,
-            cannot_tell: &[
-                Right::Borrow,
-                Right::Deposit,
-                Right::WithdrawAddresses,
-                Right::KeyAdmin,
-                Right::Export,
-                Right::Earn,
-                Right::P2p,
-                Right::Pay,
-                Right::Card,
-                Right::Convert,
-                Right::CopyTrade,
-                Right::Social,
-                Right::Affiliate,
-                Right::Nft,
-            ],
+            cannot_tell: crate::venues::capability::SELDOM_SAID,
             cannot_tell_by_master: &[],
             words: OwnWords::ANY,
             comes_with_trade: &[Right::InternalTransfer, Right::SubaccountTransfer],
@@ -195,10 +180,7 @@ impl Venue for Futures {
     }
     async fn arm_cancel(&self, with: &Credential) -> Result<Armed, VenueError> {
         let answer = self.post(with, "cancelallordersafter", &[("timeout", &(WINDOW_MS / 1_000).to_string())]).await?;
-        let at = answer.get("status").and_then(|status| status.get("triggerTime")).and_then(Value::as_str);
-        let at = at.and_then(crate::domain::Timestamp::parse);
-        let at = at.ok_or_else(|| VenueError::ExecutionUnknown("an answer without the time at which it fires".to_owned()))?;
-        Ok(Armed { fires_at: Some(at), symbols: Vec::new() })
+        super::armed(answer.get("status").and_then(|status| status.get("triggerTime")))
     }
 }
 

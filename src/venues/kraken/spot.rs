@@ -161,9 +161,7 @@ impl Venue for Spot {
     async fn arm_cancel(&self, with: &Credential) -> Result<Armed, VenueError> {
         let seconds = (WINDOW_MS / 1_000).to_string();
         let result = self.write(with, "CancelAllOrdersAfter", &[("timeout", &seconds)]).await?;
-        let at = result.get("triggerTime").and_then(Value::as_str).and_then(crate::domain::Timestamp::parse);
-        let at = at.ok_or_else(|| VenueError::ExecutionUnknown("an answer without the time at which it fires".to_owned()))?;
-        Ok(Armed { fires_at: Some(at), symbols: Vec::new() })
+        super::armed(result.get("triggerTime"))
     }
 }
 

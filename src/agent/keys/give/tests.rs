@@ -1,3 +1,5 @@
+//! How a bot finds its keys: files, a file descriptor, its environment; what is replaced and taken back. No server and no line to one.
+
 use super::*;
 use crate::agent::keys::tests::{Ground, ground};
 use std::{io::Read, os::unix::fs::PermissionsExt};

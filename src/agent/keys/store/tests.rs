@@ -1,3 +1,5 @@
+//! Keys on the agent's disk: what is kept, what is refused, what a process that died leaves. Nothing is given to a bot here.
+
 use super::*;
 use crate::agent::keys::tests::{Ground, ground};
 use crate::domain::KeyPurpose;
