@@ -9,9 +9,9 @@ use super::{
 };
 use crate::app::register::{difference::Difference, file::Format};
 use crate::authz::Actor;
-use crate::cli::out::put;
+use crate::cli::out::{self, put};
 use std::{
-    io::{Read, Write},
+    io::Read,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -104,7 +104,7 @@ async fn export(args: ExportArgs) -> Result<ExitCode, Failure> {
     };
     match &args.file {
         Some(file) => std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?,
-        None => std::io::stdout().write_all(text.as_bytes())?,
+        None => out::written(format_args!("{text}"))?,
     }
     Ok(ExitCode::SUCCESS)
 }
