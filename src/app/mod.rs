@@ -31,6 +31,7 @@ pub mod hold_record;
 pub mod holders;
 pub mod holds;
 pub mod idempotency;
+pub mod keys;
 pub mod kills;
 pub mod ladder;
 pub mod limit_book;
@@ -78,6 +79,7 @@ use crate::authn::{DeviceBook, Keys, SessionStore, Throttle, TokenBook};
 use crate::domain::{BootClock, Clock, Timestamp};
 use crate::fleet::{Book, Fleet, Gauges, Lines, Spool};
 use crate::storage::{Db, installation::Installation};
+use crate::venues::Venues;
 use std::sync::{
     Arc, OnceLock,
     atomic::{AtomicBool, AtomicU64},
@@ -134,6 +136,9 @@ pub struct App {
     pub(crate) agent_book: agent_book::AgentBook,
     pub(crate) people_book: people::PeopleBook,
     pub(crate) venue_book: venues::VenueBook,
+    pub(crate) key_book: keys::KeyBook,
+    /// The exchanges.
+    pub exchanges: Venues,
     pub(crate) recovery_book: recoveries::RecoveryBook,
     pub(crate) approval_book: approvals::ApprovalBook,
     pub(crate) open_book: requests::open::OpenBook,
@@ -187,6 +192,8 @@ pub struct Parts {
     pub is_compared_first: bool,
     /// A name for this process among replicas.
     pub node: String,
+    /// The exchanges.
+    pub exchanges: Venues,
 }
 
 impl App {
@@ -220,6 +227,8 @@ impl App {
             agent_book: agent_book::AgentBook::default(),
             people_book: people::PeopleBook::default(),
             venue_book: venues::VenueBook::default(),
+            key_book: keys::KeyBook::default(),
+            exchanges: parts.exchanges,
             recovery_book: recoveries::RecoveryBook::default(),
             approval_book: approvals::ApprovalBook::default(),
             open_book: requests::open::OpenBook::default(),

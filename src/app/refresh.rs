@@ -78,6 +78,7 @@ impl App {
         let allowed = storage::settings::setting_is_on(conn, storage::settings::STOP_DEVICES).await?;
         let devices = storage::stop_devices::device_all(conn).await?;
         let venues = super::venues::read(conn).await?;
+        let keyring = super::keys::read(conn, self.clock.now()).await?;
         let recoveries = self.recent_recoveries(conn).await?;
         let rules = storage::approvals::policy_now(conn).await?;
         let (ends, dead_keys) = (storage::users::user_session_ends(conn).await?, storage::credentials::credential_dead(conn).await?);
@@ -90,6 +91,7 @@ impl App {
             self.agent_book.reload(agents);
             self.people_book.reload(Rows { users, teams, keys, first_run_away: away, is_in_company });
             self.venue_book.reload(venues);
+            self.key_book.reload(keyring);
             self.recovery_book.reload(recoveries);
             self.approval_book.reload(rules);
             self.device_book.reload(allowed, devices);

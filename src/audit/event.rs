@@ -2,8 +2,9 @@
 
 use crate::domain::{
     AccountId, ActEnd, ActId, AgentId, AlertId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Grant, Hold, HoldId,
-    ImportId, InstallationId, Level, PressId, RecoveryId, RequestId, RequestKind, RequestState, Rule, Stage, StopKind, SubaccountId,
-    TeamId, TokenId, UserId, VenueId,
+    ImportId, InstallationId, KeyId, KeyPurpose, Level, PressId, RecoveryId, RequestId, RequestKind, RequestState, Rule, Stage, StopKind,
+    SubaccountId, TeamId, TokenId, UserId, VenueId,
+    key::{KeyMeasurer, KeyTerms, KeyVerdict},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -400,6 +401,25 @@ pub enum Event {
     /// A file was taken in whole; the difference is kept beside the log, and this is the SHA-256 of it.
     #[serde(rename = "register.imported")]
     RegisterImported { import: ImportId, file_sha256: String, added: u64, changed: u64, difference_sha256: String },
+    /// A key was approved, or other terms of one; the terms as JSON.
+    #[serde(rename = "key.approved")]
+    KeyApproved { key: KeyId, bot: BotId, purpose: KeyPurpose, terms: KeyTerms, request: RequestId },
+    /// A secret was handed in. The fingerprint is the SHA-256 of the venue's name for it.
+    #[serde(rename = "key.installed")]
+    KeyInstalled { key: KeyId, version: i64, bot: BotId, fingerprint: String, agent: Option<AgentId> },
+    /// What its venue says of it; the digest is that of the evidence as it is kept.
+    #[serde(rename = "key.measured")]
+    KeyMeasured { key: KeyId, version: i64, by: KeyMeasurer, verdict: KeyVerdict, differences: Vec<String>, evidence_sha256: String },
+    /// Somebody answers for what the venue does not say.
+    #[serde(rename = "key.attested")]
+    KeyAttested { key: KeyId, version: i64, what: Vec<String>, why: String },
+    #[serde(rename = "key.moved")]
+    KeyMoved { key: KeyId, version: i64, state: String, why: String },
+    #[serde(rename = "key.ended")]
+    KeyEnded { key: KeyId, bot: BotId, versions: Vec<i64>, why: String },
+    /// Others may know the secret: one way.
+    #[serde(rename = "key.compromised")]
+    KeyCompromised { key: KeyId, bot: BotId, versions: Vec<i64>, why: String },
 }
 
 /// A field as it was and as it is.

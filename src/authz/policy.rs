@@ -97,6 +97,10 @@ text_enum! {
         ListOperators = "list who may start a bot",
         /// Take a file into the register; each line of it is checked again by what it changes.
         ImportRegister = "import into the register",
+        /// Hand in the secret of an exchange key, and answer for what its venue does not say.
+        InstallKey = "hand in an exchange key",
+        /// Take an exchange key away, say that it is gone or compromised.
+        EndKey = "end an exchange key",
     }
 }
 
@@ -261,6 +265,8 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::EditVenues, _) => holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin),
         (Action::TightenLimits, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::TightenLimits, Resource::Installation) => holds(Role::Risk),
+        (Action::InstallKey, Resource::Bot { team, .. }) => trades_in(team),
+        (Action::EndKey, Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::SetStage, Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::EnrolAgent, Resource::Bot { team, stage, .. }) => match stage {
             Stage::Draft | Stage::Sandbox => trades_in(team),
@@ -432,8 +438,8 @@ fn who_may(action: Action) -> &'static str {
         Action::ReleaseHold => "an operator or lead of the bot's team (a wide hold: a lead of a covered team, or risk)",
         Action::RunDrill => "an operator or lead of the bot's team, or risk",
         Action::SecondRelease | Action::SecondStart | Action::SecondDrill => "another lead, or risk",
-        Action::StartBot | Action::EditBot => "an operator or lead of the bot's team",
-        Action::SetStage => "an operator or lead of the bot's team, or risk",
+        Action::StartBot | Action::EditBot | Action::InstallKey => "an operator or lead of the bot's team",
+        Action::SetStage | Action::EndKey => "an operator or lead of the bot's team, or risk",
         Action::TightenLimits => "an operator or lead of the bot's team, or risk (of the installation: risk)",
         Action::EnrolAgent => "an operator (to sandbox) or a lead of the bot's team",
         Action::CreateTeam | Action::ManagePeople | Action::AskRecovery | Action::ManageDevices => "an admin",

@@ -7,6 +7,7 @@ use crate::config::{Origin, serve::Database};
 use crate::domain::{BootClock, Clock, InstallationId};
 use crate::fleet::Spool;
 use crate::storage::{self, Db, Lane, installation::Installation};
+use crate::venues::{Places, Venues};
 use std::{
     fs::{DirBuilder, File, OpenOptions},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
@@ -86,6 +87,11 @@ pub async fn open(wanted: Wanted<'_>) -> Result<Site, Failure> {
     let (spool, spooled) = Spool::open(&wanted.state_dir.join("spool"))?;
     let origin = wanted.origin.url().clone();
     let node = format!("{}:{}", rustix::system::uname().nodename().to_string_lossy(), std::process::id());
+    let exchanges = Venues::open(clock.clone(), &Places::Documented).unwrap_or_else(|error| {
+        // Stopping needs no venue.
+        tracing::error!(error = &error as &dyn std::error::Error, "no exchange can be reached; keys are not measured");
+        Venues::default()
+    });
     let app = App::assemble(Parts {
         db,
         clock,
@@ -96,6 +102,7 @@ pub async fn open(wanted: Wanted<'_>) -> Result<Site, Failure> {
         spooled,
         is_compared_first: true,
         node,
+        exchanges,
     })
     .await?;
     let is_one_volume = matches!(wanted.database, Database::Embedded(data) if share_a_volume(data, wanted.state_dir));

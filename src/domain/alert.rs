@@ -28,6 +28,18 @@ text_enum! {
         QuorumUnmet = "quorum_unmet",
         /// A bot has not confirmed in time that it adds nothing, everywhere or in one symbol.
         NotReduced = "not_reduced",
+        /// A bot's exchange key is not what was approved.
+        KeyDrift = "key_drift",
+        /// Others may know a bot's exchange key.
+        KeyCompromised = "key_compromised",
+        /// An agent cannot use a key that it was sent.
+        KeyNotTaken = "key_not_taken",
+        /// A key should have been replaced.
+        KeyOverdue = "key_overdue",
+        /// A key was taken away here and may still work at its venue.
+        KeyAtVenue = "key_at_venue",
+        /// Nobody could say for days what a key may do.
+        KeyUnmeasured = "key_unmeasured",
     }
 }
 
@@ -62,6 +74,7 @@ impl AlertKind {
     pub fn severity(self) -> Severity {
         match self {
             Self::ClockOff | Self::QuorumUnmet | Self::NotReduced => Severity::Warning,
+            Self::KeyOverdue | Self::KeyAtVenue | Self::KeyUnmeasured => Severity::Warning,
             _ => Severity::Critical,
         }
     }
@@ -79,6 +92,12 @@ impl AlertKind {
             Self::ClockOff => "Agent's clock is off",
             Self::QuorumUnmet => "Too few people for a policy",
             Self::NotReduced => "Reduce not confirmed",
+            Self::KeyDrift => "Key is not what was approved",
+            Self::KeyCompromised => "Key compromised",
+            Self::KeyNotTaken => "Key not taken by the agent",
+            Self::KeyOverdue => "Key to be replaced",
+            Self::KeyAtVenue => "Key to be deleted at the venue",
+            Self::KeyUnmeasured => "Key not measured for days",
         }
     }
 }

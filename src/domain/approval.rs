@@ -17,6 +17,10 @@ text_enum! {
         Assign = "assign",
         /// Give a person roles that others approve, or enable somebody who holds such.
         Roles = "roles",
+        /// An exchange key for a bot, or other terms of one.
+        Keys = "keys",
+        /// An exchange key that may withdraw, to named addresses and for a week at most.
+        Withdrawals = "withdrawals",
     }
 }
 
@@ -29,11 +33,13 @@ impl RequestKind {
             Self::Override => "a larger position of a bot for a while",
             Self::Assign => "a live subaccount for a bot",
             Self::Roles => "more rights of a person",
+            Self::Keys => "an exchange key for a bot",
+            Self::Withdrawals => "an exchange key that may withdraw",
         }
     }
     /// True for what concerns one team.
     pub fn is_of_team(self) -> bool {
-        matches!(self, Self::Limits | Self::Override | Self::Assign)
+        matches!(self, Self::Limits | Self::Override | Self::Assign | Self::Keys | Self::Withdrawals)
     }
 }
 
@@ -100,6 +106,9 @@ pub const DELAY_MOST_S: u64 = 7 * 24 * 60 * 60;
 /// The shortest delay of a change of policy and of more rights, seconds: everybody has a day to object.
 pub const POLICY_DELAY_S: u64 = (DAY_MS / 1_000) as u64;
 
+/// Who must approve a key that withdraws, at least.
+const WITHDRAWING: &[&[Approver]] = &[&[Approver::Risk], &[Approver::Admin]];
+
 /// Who must approve one kind of request, and how long it then waits.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Rule {
@@ -130,6 +139,9 @@ pub enum BadRule {
     /// More rights take a day.
     #[error("More rights of a person wait at least 24 hours, so that everybody can object")]
     RightsTooSoon,
+    /// Keys that withdraw take risk and an admin.
+    #[error("A key that may withdraw takes risk and an admin at least, one seat for each alone")]
+    Withdraws,
     /// A team's role where no team is concerned.
     #[error("This concerns no team, so that nobody of the team can approve it")]
     NoTeam,
@@ -154,6 +166,7 @@ impl Rule {
             () if self.delay_s > DELAY_MOST_S => Err(BadRule::TooLong),
             () if kind == RequestKind::Policy && self.delay_s < POLICY_DELAY_S => Err(BadRule::TooSoon),
             () if kind == RequestKind::Roles && self.delay_s < POLICY_DELAY_S => Err(BadRule::RightsTooSoon),
+            () if kind == RequestKind::Withdrawals && self.asks_less_than(&Self::new(WITHDRAWING, 0)) => Err(BadRule::Withdraws),
             () if !kind.is_of_team() && all.any(|one| matches!(one, Approver::Operator | Approver::Lead)) => Err(BadRule::NoTeam),
             () => Ok(()),
         }
@@ -251,12 +264,14 @@ pub struct Rules {
 }
 
 impl Default for Rules {
-    /// What holds before anybody changed it: looser limits and live subaccounts take risk or a lead of the team; more rights of a person take a lead,
+    /// What holds before anybody changed it: looser limits, live subaccounts and exchange keys take risk or a lead of the team;
+    /// a key that withdraws takes risk and an admin; more rights of a person take a lead,
     /// risk or another admin, and a day; a change of this takes two, and a day.
     fn default() -> Self {
         use Approver::{Admin, AnyLead, Lead, Risk};
         let limits = Rule::new(&[&[Lead, Risk]], 0);
         let assign = Rule::new(&[&[Lead, Risk]], 0);
+        let keys = Rule::new(&[&[Lead, Risk]], 0);
         let two: &[Approver] = &[AnyLead, Risk, Admin];
         let policy = Rule::new(&[two, two], POLICY_DELAY_S);
         let roles = Rule::new(&[two], POLICY_DELAY_S);
@@ -267,6 +282,8 @@ impl Default for Rules {
             (RequestKind::Policy, policy),
             (RequestKind::Assign, assign),
             (RequestKind::Roles, roles),
+            (RequestKind::Keys, keys),
+            (RequestKind::Withdrawals, Rule::new(WITHDRAWING, 0)),
         ];
         Self { version: 0, nobody, of: BTreeMap::from(of) }
     }
@@ -299,7 +316,8 @@ impl Rules {
     /// Kinds, and teams where they are of one, whose requests nobody of these could get approved, whoever asks.
     pub fn gaps(&self, members: &[Party], teams: &[TeamId]) -> Vec<(RequestKind, Option<TeamId>)> {
         let mut all = Vec::new();
-        for kind in RequestKind::ALL {
+        // A key that withdraws is an exception that few ever ask for: that nobody could get one approved is no gap.
+        for kind in RequestKind::ALL.iter().filter(|kind| **kind != RequestKind::Withdrawals) {
             let rule = self.of(*kind);
             if kind.is_of_team() {
                 let unmet = teams.iter().filter(|team| !is_satisfiable(rule, *kind, Some(team), members));
@@ -316,7 +334,7 @@ impl Rules {
 pub fn may_ask(kind: RequestKind, grants: &[Grant], team: Option<&TeamId>) -> bool {
     let is_one = |approver: Approver| approver.is_held(grants, team);
     match kind {
-        RequestKind::Limits | RequestKind::Override | RequestKind::Assign => {
+        RequestKind::Limits | RequestKind::Override | RequestKind::Assign | RequestKind::Keys | RequestKind::Withdrawals => {
             // Limits of all teams are nobody's of one team to ask for.
             is_one(Approver::Operator) || (team.is_some() && is_one(Approver::Lead)) || is_one(Approver::Risk)
         }

@@ -1,9 +1,11 @@
 //! Exchange keys: what each is for, and the secret that a venue gave out with it.
 
+mod life;
 mod sheet;
 
 use super::{Secret, text::text_enum};
-pub use sheet::{ADDRESSES, BadAddresses, KeyRight, KeySheet};
+pub use life::{DUE_DAYS, KeyMeasurer, KeyState, KeyStep, KeyVerdict, OnDrift, ROTATE_DAYS, ROTATE_MOST};
+pub use sheet::{ADDRESSES, BadAddresses, KeyRight, KeySheet, WITHDRAW_DAYS, WITHDRAW_TO};
 
 text_enum! {
     /// What a key is for. One fingerprint serves one bot and one purpose.
@@ -24,6 +26,17 @@ impl KeyPurpose {
     pub fn is_server_held(self) -> bool {
         matches!(self, Self::Monitor | Self::Guard)
     }
+}
+
+/// What is approved of a key: what it is to be, and how long a version of it serves.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct KeyTerms {
+    /// What it is to be.
+    pub sheet: KeySheet,
+    /// After how many days a version is to be replaced.
+    pub rotate_days: i64,
+    /// What happens to the bot when it is found to be another than approved.
+    pub on_drift: OnDrift,
 }
 
 /// The longest part of a key's secret, bytes: room for a private key in PEM.

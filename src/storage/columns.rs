@@ -2,9 +2,12 @@
 
 use crate::domain::{
     AccountId, ActId, AgentId, AlertId, AlertKind, AssignmentId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Epoch,
-    Exits, HoldId, ImportId, InstallationId, Level, MailAddress, NoticeId, NoticeKind, PlacerKind, PressId, RecoveryId, RequestId,
-    RequestKind, RequestState, Role, Severity, SiteRecoveryId, Stage, State, Step, StopId, StopKind, SubaccountId, TeamId, Timestamp,
-    TokenId, UserId, VenueId, alert::CommandState, recovery::RecoveryState,
+    Exits, HoldId, ImportId, InstallationId, KeyId, KeyPurpose, Level, MailAddress, NoticeId, NoticeKind, PlacerKind, PressId, RecoveryId,
+    RequestId, RequestKind, RequestState, Role, Severity, SiteRecoveryId, Stage, State, Step, StopId, StopKind, SubaccountId, TeamId,
+    Timestamp, TokenId, UserId, VenueId,
+    alert::CommandState,
+    key::{KeyMeasurer, KeyState, KeyVerdict, OnDrift},
+    recovery::RecoveryState,
 };
 use sqlx::{Database, Decode, Encode, Type, encode::IsNull, error::BoxDynError};
 
@@ -53,6 +56,7 @@ ids!(
     HoldId,
     ImportId,
     InstallationId,
+    KeyId,
     MailAddress,
     NoticeId,
     PressId,
@@ -71,8 +75,13 @@ words!(
     CommandState,
     Environment,
     Exits,
+    KeyMeasurer,
+    KeyPurpose,
+    KeyState,
+    KeyVerdict,
     Level,
     NoticeKind,
+    OnDrift,
     PlacerKind,
     RecoveryState,
     RequestKind,

@@ -48,6 +48,7 @@ const VERSIONS: &[Version] = versions! {
     30 "0030_register_imports";
     31 "0031_idempotency";
     32 "0032_second_approver";
+    33 "0033_exchange_keys";
 };
 
 /// How a database's schema stands to this program.

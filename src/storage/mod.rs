@@ -23,6 +23,7 @@ pub mod epoch;
 pub mod error;
 pub mod events;
 pub mod evidence;
+pub mod exchange_keys;
 pub mod first_run;
 pub mod gauges;
 pub mod holds;
@@ -77,6 +78,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("epoch", epoch::STATEMENTS),
         ("events", events::STATEMENTS),
         ("evidence", evidence::STATEMENTS),
+        ("exchange_keys", exchange_keys::STATEMENTS),
         ("first_run", first_run::STATEMENTS),
         ("holds", holds::STATEMENTS),
         ("idempotency", idempotency::STATEMENTS),

@@ -6,7 +6,7 @@ use super::{
     fact::{Expiry, IpRule, KeyFacts, MeasuredBy, Right, Tri},
 };
 use crate::domain::{KeyPurpose, KeyRight, KeySheet, text::text_enum, time::DAY_MS};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 text_enum! {
     /// What follows of a difference.
@@ -21,7 +21,7 @@ text_enum! {
 }
 
 /// One difference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// What follows.
     pub weight: Weight,
@@ -33,6 +33,7 @@ pub struct Difference {
 pub fn compare(sheet: &KeySheet, facts: &KeyFacts, by: MeasuredBy, of: &Capability) -> Vec<Difference> {
     let mut all: Vec<Difference> = Right::ALL.iter().filter_map(|right| right_differs(sheet, facts, *right, (of, by))).collect();
     all.extend(words_differ(sheet, facts, of));
+    all.extend(whitelist(sheet));
     all.extend(account_differs(sheet, facts, weight_of(of.shows_subaccount, by)));
     if facts.has_unknown_words() {
         let words = facts.unknown_words.join(", ");
@@ -42,6 +43,13 @@ pub fn compare(sheet: &KeySheet, facts: &KeyFacts, by: MeasuredBy, of: &Capabili
     all.extend(end_differs(sheet, facts, weight_of(of.shows_expiry, by)));
     all.sort_by_key(|one| one.weight);
     all
+}
+
+/// To where a key that withdraws may: no venue says that to a key.
+fn whitelist(sheet: &KeySheet) -> Option<Difference> {
+    let to = sheet.withdraw_to.join(", ");
+    let what = format!("withdrawals go to whitelisted addresses only, and those are {to}");
+    (!sheet.withdraw_to.is_empty()).then(|| difference(Weight::Attest, what))
 }
 
 fn difference(weight: Weight, what: impl Into<String>) -> Difference {
@@ -61,6 +69,7 @@ fn is_meant(sheet: &KeySheet, right: Right) -> bool {
     match right {
         Right::Read => sheet.rights.contains(&KeyRight::Read),
         Right::Trade | Right::Cancel => sheet.rights.contains(&KeyRight::Trade),
+        Right::Withdraw => !sheet.withdraw_to.is_empty(),
         _ => false,
     }
 }

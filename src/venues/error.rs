@@ -41,6 +41,11 @@ impl FindingKind {
     pub fn proves_dead(self) -> bool {
         matches!(self, Self::KeyDead | Self::Expired)
     }
+    /// Whether it says that the key is not what it is to be, from wherever it is used. What may be about the address, the clock or the hour says
+    /// nothing of the key.
+    pub fn is_about_the_key(self) -> bool {
+        self.proves_dead() || matches!(self, Self::SignatureWrong | Self::EnvironmentMismatch | Self::Frozen)
+    }
 }
 
 /// A refusal that says something.

@@ -98,8 +98,8 @@ pub enum Places {
     At(Url),
 }
 
-/// Every venue that we speak to. One for the whole program: nonces are counted here.
-#[derive(Debug)]
+/// Every venue that we speak to; by default none. One for the whole program: nonces are counted here.
+#[derive(Debug, Default)]
 pub struct Venues {
     known: BTreeMap<(&'static str, bool), Arc<dyn Venue>>,
 }

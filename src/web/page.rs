@@ -264,6 +264,7 @@ impl Frame {
             ("/bots", "Bots"),
             ("/venues", "Venues"),
             ("/subaccounts", "Subaccounts"),
+            ("/keys", "Keys"),
             ("/register", "Import"),
             ("/tokens", "Tokens"),
             ("/policies", "Policies"),

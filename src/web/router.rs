@@ -227,6 +227,19 @@ routes! {
     POST "/venues/{id}/retire" Access::Person(Action::EditVenues) => super::pages::register::things::retire_venue;
     POST "/accounts/{id}" Access::Person(Action::EditVenues) => super::pages::register::things::edit_account;
     POST "/accounts/{id}/retire" Access::Person(Action::EditVenues) => super::pages::register::things::retire_account;
+    GET "/bots/{id}/keys/ask" Access::Person(Action::See) => super::pages::requests::key::show;
+    POST "/bots/{id}/keys/ask" Access::Person(Action::AskRequest) => super::pages::requests::key::create;
+    GET "/keys" Access::Person(Action::See) => super::pages::keys::index;
+    GET "/keys/new" Access::Person(Action::See) => super::pages::keys::show::new;
+    GET "/keys/calendar" Access::Person(Action::See) => super::pages::keys::calendar::show;
+    GET "/keys/{id}" Access::Person(Action::See) => super::pages::keys::show::show;
+    GET "/keys/{id}/install" Access::Person(Action::See) => super::pages::keys::install::show;
+    POST "/keys/{id}/install" Access::Person(Action::InstallKey) => super::pages::keys::install::create;
+    POST "/keys/{id}/attest" Access::Person(Action::InstallKey) => super::pages::keys::end::attest;
+    POST "/keys/{id}/end" Access::Person(Action::EndKey) => super::pages::keys::end::end;
+    POST "/keys/{id}/gone" Access::Person(Action::EndKey) => super::pages::keys::end::gone;
+    POST "/keys/{id}/compromised" Access::Person(Action::EndKey) => super::pages::keys::end::compromise;
+    POST "/keys/{id}/settled" Access::Person(Action::EndKey) => super::pages::keys::end::settle;
     GET "/subaccounts" Access::Person(Action::See) => super::pages::register::subaccounts::index;
     GET "/subaccounts/{id}" Access::Person(Action::See) => super::pages::register::things::subaccount;
     POST "/subaccounts/{id}" Access::Person(Action::EditVenues) => super::pages::register::things::edit_subaccount;
@@ -239,6 +252,8 @@ routes! {
     POST "/register/imports/{id}" Access::Person(Action::ImportRegister) => super::pages::register::imports::confirm;
 
     POST "/agent/v1/enrol" Access::Public => super::agent::enrol::create;
+    GET "/agent/v1/keys" Access::Agent => super::agent::keys::index;
+    POST "/agent/v1/keys" Access::Agent => super::agent::keys::create;
     POST "/agent/v1/check-in" Access::Agent => super::agent::check_in::create;
     GET "/agent/v1/directive" Access::Agent => super::agent::directive::show;
     POST "/agent/v1/acks" Access::Agent => super::agent::reports::acks;

@@ -7,6 +7,7 @@ pub mod drill_runs;
 pub mod drills;
 pub mod endings;
 pub mod evidence;
+pub mod keys;
 pub mod kills;
 pub mod ladder;
 pub mod lapses;
@@ -40,6 +41,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(lapses::run(app.clone()));
     all.spawn(limits::run(app.clone()));
     all.spawn(kills::run(app.clone()));
+    all.spawn(keys::run(app.clone()));
     all.spawn(starts::run(app.clone()));
     all.spawn(staged::run(app.clone()));
     all.spawn(drills::run(app.clone()));

@@ -39,6 +39,7 @@ impl App {
                 (!is_so).then(|| "this policy has changed since it was asked; ask again over what it is now".to_owned())
             }
             Content::Roles { user, now, .. } => self.stale_rights(conn, user, now).await?,
+            Content::Keys { bot, place, now, after } => self.stale_key(conn, (bot, place), (now.as_ref(), after)).await?,
             Content::Assign { bot, now, after } => {
                 let last = storage::assignments::assignment_of_subaccount(conn, &after.subaccount, 1).await?;
                 let other = last.first().filter(|last| last.until_at.is_none() && last.bot_id != *bot);
@@ -175,6 +176,7 @@ impl App {
             }
             Content::Assign { bot, after, .. } => self.assign_as_asked(act, view, (bot, after)).await,
             Content::Roles { user, now, after, .. } => self.rights_as_asked(act, view, (user, now, after)).await,
+            Content::Keys { .. } => self.key_as_asked(act, view).await,
         }
     }
 

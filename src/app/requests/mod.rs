@@ -12,7 +12,7 @@ pub mod tell;
 use super::{App, AppError, people::key_counts, recoveries::freeze_of, tx::Act};
 use crate::authz::{Actor, Resource};
 use crate::domain::{
-    BotId, KEYS_NEEDED, RequestId, RequestKind, Rule, Rules, Timestamp, UserId,
+    BotId, KEYS_NEEDED, KeyPurpose, RequestId, RequestKind, Rule, Rules, Timestamp, UserId,
     limits::Node,
     request::{Case, Content, Document, Moment, Request, Standing, Vote, Voter, WhyNot},
 };
@@ -228,6 +228,13 @@ impl App {
             }
             RequestKind::Assign => {
                 format!("A live subaccount for {}", self.limits_words(&Node::Bot(BotId::from_stored(target.to_owned()))))
+            }
+            RequestKind::Keys | RequestKind::Withdrawals => {
+                let (bot, purpose) = target.split_once(':').unwrap_or((target, ""));
+                let what = purpose.parse::<KeyPurpose>().map_or("", KeyPurpose::words);
+                let of = self.limits_words(&Node::Bot(BotId::from_stored(bot.to_owned())));
+                let may = if kind == RequestKind::Withdrawals { " that may withdraw" } else { "" };
+                format!("An exchange key {what}{may} for {of}")
             }
             RequestKind::Roles => format!("More rights for {}", self.people_book.who(&UserId::from_stored(target.to_owned()))),
             RequestKind::Policy => {

@@ -17,6 +17,8 @@ pub enum Command {
     Assign(AssignArgs),
     /// A larger position of a bot in one symbol for a while.
     Override(OverrideArgs),
+    /// An exchange key for a bot, or other terms of one. The secret is handed in afterwards, with `andon key install` or on the key's page.
+    Key(KeyArgs),
 }
 
 /// How every request is asked.
@@ -83,6 +85,37 @@ pub struct OverrideArgs {
     common: Common,
 }
 
+/// Which key.
+#[derive(Debug, clap::Args)]
+pub struct KeyArgs {
+    /// The bot, by name or id.
+    #[arg(long)]
+    bot: String,
+    /// What it is for: market_data, execution, monitor or guard.
+    #[arg(long)]
+    purpose: String,
+    /// The addresses that it works from alone, apart by commas.
+    #[arg(long, value_delimiter = ',', required = true)]
+    ips: Vec<String>,
+    /// When it ends at the venue, RFC 3339; without: it does not end by itself.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// The venue's name for the account.
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+    /// After how many days it is replaced; 90 without.
+    #[arg(long, value_name = "DAYS")]
+    rotate_days: Option<i64>,
+    /// What happens when it is found to be another than approved: tell, reduce or pause, which is usual.
+    #[arg(long, value_name = "WHAT")]
+    on_drift: Option<String>,
+    /// A whitelisted address that it may withdraw to: the exception, which takes risk and an admin.
+    #[arg(long, value_name = "ADDRESS")]
+    withdraw_to: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
 fn setting(text: &str) -> Result<(String, Option<String>), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() && !value.trim().is_empty() => {
@@ -109,6 +142,13 @@ pub(super) async fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Assign(AssignArgs { bot, subaccount, common }) => {
             common.put(json!({"kind": "assign", "bot": bot, "subaccount": subaccount})).await
+        }
+        Command::Key(asked) => {
+            let KeyArgs { bot, purpose, ips, until, account, rotate_days, on_drift, withdraw_to, common } = asked;
+            let kind = if withdraw_to.is_empty() { "keys" } else { "withdrawals" };
+            let body = json!({"kind": kind, "bot": bot, "purpose": purpose, "ips": ips, "until": until, "account": account,
+                "rotate_days": rotate_days, "on_drift": on_drift, "withdraw_to": withdraw_to});
+            common.put(body).await
         }
         Command::Override(OverrideArgs { bot, symbol, most, until, hours, common }) => {
             // The server's clock counts. Where this one is ahead, the longest would end too late there, and is refused by name.

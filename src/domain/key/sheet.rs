@@ -52,7 +52,15 @@ pub struct KeySheet {
     /// The venue's name for the account that it must belong to: at Bybit, OKX and Kraken futures its UID. None: none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// The addresses that it may withdraw to, on the whitelist of the account: the documented exception. Else it withdraws nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdraw_to: Vec<String>,
 }
+
+/// The most addresses that a key may withdraw to.
+pub const WITHDRAW_TO: usize = 10;
+/// The longest that a key may live that withdraws, days.
+pub const WITHDRAW_DAYS: i64 = 7;
 
 /// Addresses that bound nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +96,7 @@ impl KeySheet {
                 ips: networks.iter().map(ToString::to_string).collect(),
                 until,
                 account: None,
+                withdraw_to: Vec::new(),
             }),
         }
     }
@@ -95,6 +104,14 @@ impl KeySheet {
     #[must_use]
     pub fn of_account(self, account: Option<String>) -> Self {
         Self { account, ..self }
+    }
+    /// In words, what it may do: `read, trade`.
+    pub fn rights_words(&self) -> String {
+        let mut words: Vec<&str> = self.rights.iter().map(|right| right.as_str()).collect();
+        if !self.withdraw_to.is_empty() {
+            words.push("withdraw");
+        }
+        words.join(", ")
     }
 }
 

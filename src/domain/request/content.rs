@@ -4,6 +4,7 @@ use crate::domain::{
     BotId, Decimal, Grant, RequestId, SubaccountId, TeamId, Timestamp, UserId,
     act::{self, NotCanonical},
     approval::{RequestKind, Rule},
+    key::KeyTerms,
     limits::{Direction, Node, Setting},
 };
 use serde_json::Value;
@@ -60,6 +61,17 @@ pub enum Content {
         now: Option<Place>,
         /// The one it is to have.
         after: Place,
+    },
+    /// An exchange key of a bot for one purpose, or other terms of the one it has.
+    Keys {
+        /// The bot.
+        bot: BotId,
+        /// The subaccount that it is of, which the bot has.
+        place: Place,
+        /// The terms that stood when this was asked; none: it has no such key.
+        now: Option<KeyTerms>,
+        /// What it is to be.
+        after: KeyTerms,
     },
     /// Other roles of a person, at least one of them given that others approve; or an account that is enabled again with such.
     Roles {
@@ -202,6 +214,8 @@ impl Content {
             Self::Override { .. } => RequestKind::Override,
             Self::Assign { .. } => RequestKind::Assign,
             Self::Roles { .. } => RequestKind::Roles,
+            Self::Keys { after, .. } if !after.sheet.withdraw_to.is_empty() => RequestKind::Withdrawals,
+            Self::Keys { .. } => RequestKind::Keys,
         }
     }
     /// What it is about: one open request per kind and target.
@@ -212,6 +226,7 @@ impl Content {
             Self::Policy { about, .. } => about.to_string(),
             Self::Override { bot, symbol, .. } => format!("{bot}:{symbol}"),
             Self::Roles { user, .. } => user.to_string(),
+            Self::Keys { bot, after, .. } => format!("{bot}:{}", after.sheet.purpose),
         }
     }
     /// Whom it is for, who never approves it; none: nobody in particular.
@@ -224,7 +239,9 @@ impl Content {
     /// The bot that it is about.
     pub fn bot(&self) -> Option<&BotId> {
         match self {
-            Self::Limits { of: Of::Bot(bot), .. } | Self::Override { bot, .. } | Self::Assign { bot, .. } => Some(bot),
+            Self::Limits { of: Of::Bot(bot), .. } | Self::Override { bot, .. } | Self::Assign { bot, .. } | Self::Keys { bot, .. } => {
+                Some(bot)
+            }
             Self::Limits { of: Of::Level(node), .. } => node.bot(),
             Self::Policy { .. } | Self::Roles { .. } => None,
         }
@@ -267,8 +284,53 @@ impl Content {
                 raises: true,
             }],
             Self::Roles { now, after, .. } => now.lines_to(after, team),
+            Self::Keys { place, now, after, .. } => key_lines(place, now.as_ref(), after),
         }
     }
+}
+
+/// What is to become of a key. Every address and every longer life is more risk, since whoever has the secret has them too.
+fn key_lines(place: &Place, now: Option<&KeyTerms>, after: &KeyTerms) -> Vec<Line> {
+    let end = |terms: &KeyTerms| terms.sheet.until.map_or_else(|| "does not end by itself".to_owned(), |until| until.plain());
+    let line = |setting: &str, text: &dyn Fn(&KeyTerms) -> String, raises: bool| Line {
+        setting: setting.to_owned(),
+        now: now.map_or_else(|| "none".to_owned(), text),
+        after: text(after),
+        raises,
+    };
+    let is_new = |ips: &&String| now.is_none_or(|now| !now.sheet.ips.contains(ips));
+    let lives_longer = now.is_none_or(|now| match (now.sheet.until, after.sheet.until) {
+        (Some(now), Some(after)) => after > now,
+        (now, after) => now.is_some() && after.is_none(),
+    });
+    let mut lines = vec![
+        Line {
+            setting: format!("Key {}", after.sheet.purpose.words()),
+            now: now.map_or("none", |_| "as approved").to_owned(),
+            after: place.name.clone(),
+            raises: now.is_none(),
+        },
+        line("Rights", &|terms| terms.sheet.rights_words(), now.is_none_or(|now| now.sheet.rights_words() != after.sheet.rights_words())),
+        line("Works from", &|terms| terms.sheet.ips.join(", "), after.sheet.ips.iter().any(|ip| is_new(&ip))),
+        line("Ends", &end, lives_longer),
+        line("Replaced after", &|terms| format!("{} days", terms.rotate_days), now.is_none_or(|now| after.rotate_days > now.rotate_days)),
+        line(
+            "When it is found to be another",
+            &|terms| terms.on_drift.words().to_owned(),
+            now.is_some_and(|now| after.on_drift < now.on_drift),
+        ),
+    ];
+    if after.sheet.account.is_some() || now.is_some_and(|now| now.sheet.account.is_some()) {
+        let account = |terms: &KeyTerms| terms.sheet.account.clone().unwrap_or_else(|| "any".to_owned());
+        let is_other = now.is_none_or(|now| now.sheet.account != after.sheet.account);
+        lines.push(line("The venue's name for its account", &account, is_other));
+    }
+    if !after.sheet.withdraw_to.is_empty() || now.is_some_and(|now| !now.sheet.withdraw_to.is_empty()) {
+        let to =
+            |terms: &KeyTerms| if terms.sheet.withdraw_to.is_empty() { "nowhere".to_owned() } else { terms.sheet.withdraw_to.join(", ") };
+        lines.push(line("Withdraws to", &to, now.is_none_or(|now| now.sheet.withdraw_to != after.sheet.withdraw_to)));
+    }
+    lines
 }
 
 impl Change {

@@ -3,7 +3,7 @@
 use super::ByAgent;
 use crate::app::{App, agent_book::LiveAgent, observations::OnDisk};
 use crate::domain::{BootId, BotId};
-use crate::protocol::{PollAnswer, PollCheckIn};
+use crate::protocol::{KeyOrder, PollAnswer, PollCheckIn};
 use crate::web::{Answer, Shared, WebError, json::Body};
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use std::{sync::Arc, time::Duration};
@@ -12,6 +12,8 @@ use std::{sync::Arc, time::Duration};
 pub(super) const MOST: usize = 256;
 /// How long an answer waits for its acknowledgements and events to be on disk; the directive is not held up for longer.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// The same for keys.
+const KEY_PATIENCE: Duration = Duration::from_millis(250);
 
 /// Answers with the directive and, when one is given, the renewal.
 ///
@@ -27,7 +29,7 @@ pub async fn create(State(app): Shared, ByAgent(agent): ByAgent, Body(said): Bod
         ));
     }
     for ack in &said.key_acks {
-        tracing::info!(agent = %agent.id, key = %ack.key_id, version = ack.version, ok = ack.ok, "a key was answered for");
+        app.note_key_ack(&agent, ack);
     }
     let (on_disk, refused) = take_reports(&app, &agent, &said);
     let (heard, kept) = tokio::join!(app.check_in(&agent, &said.check_in, "poll"), all_kept(on_disk));
@@ -37,9 +39,25 @@ pub async fn create(State(app): Shared, ByAgent(agent): ByAgent, Body(said): Bod
     }
     let unkept = (!kept).then(|| "acks or events are not recorded yet; send them again".to_owned());
     let error = heard.unsure.map(str::to_owned).or(refused).or(unkept);
-    let answer =
-        PollAnswer { installation: app.installation.id.clone(), directive: heard.directive, renew: heard.renew, keys: Vec::new(), error };
+    let keys = key_orders(&app, &agent, &said).await;
+    let answer = PollAnswer { installation: app.installation.id.clone(), directive: heard.directive, renew: heard.renew, keys, error };
     Ok(Json(answer).into_response())
+}
+
+/// What the agent is to do with keys. A database that takes its time keeps no directive waiting: then they come with the next check-in.
+async fn key_orders(app: &Arc<App>, agent: &LiveAgent, said: &PollCheckIn) -> Vec<KeyOrder> {
+    let due = app.keys_due(agent, &said.check_in.key_versions);
+    if due.is_empty() {
+        return Vec::new();
+    }
+    match tokio::time::timeout(KEY_PATIENCE, app.key_orders(agent, due)).await {
+        Ok(Ok(orders)) => orders,
+        Ok(Err(error)) => {
+            tracing::warn!(agent = %agent.id, error = &error as &dyn std::error::Error, "keys could not be sent yet");
+            Vec::new()
+        }
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Takes what came along. A step that cannot be taken is named in the answer and never keeps the directive from the agent.

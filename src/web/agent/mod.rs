@@ -5,6 +5,7 @@ pub mod bearer;
 pub mod check_in;
 pub mod directive;
 pub mod enrol;
+pub mod keys;
 pub mod reports;
 pub mod stream;
 pub mod token;

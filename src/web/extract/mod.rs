@@ -13,6 +13,6 @@ pub use caller::Caller;
 pub use device::{ByDevice, FromDevice};
 pub use form::{Posted, Pressing};
 pub use next::Next;
-pub use touch::{ByTouch, MayNeedTouch};
+pub use touch::{ByFreshTouch, ByTouch, MayNeedTouch};
 pub use visitor::{Person, StopOnly, Visitor};
 pub use whence::CameFrom;

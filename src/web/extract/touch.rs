@@ -45,6 +45,21 @@ impl<T> MayNeedTouch<T> {
     }
 }
 
+/// The same for a form that holds a secret: where a touch is asked for first, nothing of it is carried over the page that asks, and it is typed
+/// again.
+#[derive(Debug)]
+pub struct ByFreshTouch<T>(pub Person, pub T);
+
+impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for ByFreshTouch<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
+        let MayNeedTouch { person, fields, path, bytes: _ } = MayNeedTouch::<T>::from_request(request, app).await?;
+        let nothing = MayNeedTouch { person, fields, path, bytes: Bytes::new() };
+        nothing.touched(app).await.map(|ByTouch(person, fields)| Self(person, fields))
+    }
+}
+
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for MayNeedTouch<T> {
     type Rejection = Response;
 

@@ -29,6 +29,7 @@ pub mod fleet_live;
 pub mod health;
 pub mod holds;
 pub mod keeping;
+pub mod keys;
 pub mod kill;
 pub mod limits;
 pub mod lost;

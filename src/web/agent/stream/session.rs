@@ -16,7 +16,7 @@ use crate::app::{
 };
 use crate::domain::{BootId, Directive, HoldId};
 use crate::fleet::{Ended, lines::LineGuard, lines::Mouth as _};
-use crate::protocol::{CheckIn, DirectiveFrame, FromServer, Hello, HoldFrame, close};
+use crate::protocol::{CheckIn, DirectiveFrame, FromServer, Hello, HoldFrame, KeyOrder, close};
 use axum::extract::ws::WebSocket;
 use futures_util::{
     StreamExt,
@@ -64,6 +64,7 @@ pub(super) struct Session<'a> {
     working: Option<BoxFuture<'a, Answered>>,
     rising: Option<BoxFuture<'a, Risen>>,
     holds: FuturesUnordered<JoinHandle<HoldTaken>>,
+    telling_keys: Option<JoinHandle<()>>,
     pace: Pace,
     said_at: Instant,
     // When a stream that sends too much ends at the latest.
@@ -86,6 +87,7 @@ impl<'a> Session<'a> {
             working: None,
             rising: None,
             holds: FuturesUnordered::new(),
+            telling_keys: None,
             pace: Pace::new(now),
             said_at: now,
             leaving: None,
@@ -200,7 +202,7 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             Said::KeyAck(frame) => {
-                tracing::info!(agent = %self.agent.id, key = %frame.key_id, version = frame.version, ok = frame.ok, "a key was answered for");
+                self.app.note_key_ack(self.agent, &frame);
                 Ok(())
             }
             Said::Hold(frame) => {
@@ -265,6 +267,7 @@ impl<'a> Session<'a> {
             }
         };
         self.accept()?;
+        self.tell_keys(said);
         let mut speech = self.mouth.speech().await;
         if speech.teller.is_due(&heard, said, is_hello) {
             speech.directive(heard.decided, heard.directive).await?;
@@ -280,6 +283,34 @@ impl<'a> Session<'a> {
             (None, Some(title)) => speech.wire.error(title, "This check-in renews nothing; the next one may.").await,
             _ => Ok(()),
         }
+    }
+
+    /// Says what is to be done with keys, in a task of its own: what was sealed is read from the database, and no stop waits for that.
+    fn tell_keys(&mut self, said: &CheckIn) {
+        let due = self.app.keys_due(self.agent, &said.key_versions);
+        if due.is_empty() || self.telling_keys.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        let (app, agent, mouth) = (self.app.clone(), self.agent.clone(), self.mouth.clone());
+        self.telling_keys = Some(tokio::spawn(async move {
+            let orders = match app.key_orders(&agent, due).await {
+                Ok(orders) => orders,
+                Err(error) => {
+                    tracing::warn!(agent = %agent.id, error = &error as &dyn std::error::Error, "keys could not be sent yet");
+                    return;
+                }
+            };
+            for order in orders {
+                let frame = match order {
+                    KeyOrder::Key(key) => FromServer::Key(key),
+                    KeyOrder::KeyDrop(key) => FromServer::KeyDrop(key),
+                    KeyOrder::Unknown => continue,
+                };
+                if mouth.speech().await.wire.say(&frame).await.is_err() {
+                    return;
+                }
+            }
+        }));
     }
 
     async fn tell_hold(&mut self, taken: Result<HoldTaken, JoinError>) -> Result<(), End> {

@@ -49,14 +49,14 @@ pub(super) fn address(path: &str, fields: &[(&str, &str)], page: usize) -> Strin
 
 /// Something to choose: value, words, chosen.
 #[derive(Debug, Clone)]
-pub(super) struct Choice {
-    pub(super) value: String,
-    pub(super) words: String,
-    pub(super) is_chosen: bool,
+pub(in crate::web) struct Choice {
+    pub(in crate::web) value: String,
+    pub(in crate::web) words: String,
+    pub(in crate::web) is_chosen: bool,
 }
 
 impl Choice {
-    pub(super) fn new(value: impl ToString, words: impl Into<String>, chosen: &str) -> Self {
+    pub(in crate::web) fn new(value: impl ToString, words: impl Into<String>, chosen: &str) -> Self {
         let value = value.to_string();
         Self { is_chosen: value == chosen, words: words.into(), value }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     ask::{self, Form},
-    assign, id_of, roles,
+    assign, id_of, key, roles,
 };
 use crate::app::{App, AppError, requests::RequestView};
 use crate::domain::{
@@ -43,6 +43,7 @@ fn typed_of(view: &RequestView) -> Typed {
         Content::Override { .. } => return Vec::new(),
         Content::Assign { after, .. } => vec![("subaccount".to_owned(), after.name.clone())],
         Content::Roles { after, .. } => roles::typed_of(&after.grants),
+        Content::Keys { after, .. } => key::typed_of(after),
     };
     typed.push(("why".to_owned(), view.why().to_owned()));
     typed
@@ -60,6 +61,10 @@ async fn draw(app: &App, person: &Person, view: &RequestView, (typed, problems):
         Content::Assign { bot, .. } => {
             let bot = app.bot(&person.actor, bot)?.bot;
             assign::draw(app, person, &bot, (Some(action), typed, problems)).await
+        }
+        Content::Keys { bot, .. } => {
+            let bot = app.bot(&person.actor, bot)?.bot;
+            key::draw(app, person, &bot, (Some(action), typed, problems)).await
         }
         Content::Roles { user, name, .. } => roles::draw(app, person, (user, name, action), (typed, problems)).await,
         Content::Policy { about, .. } => policies::draw_edit(app, person, (*about, action), (typed, problems, status)).await,
@@ -92,6 +97,7 @@ pub async fn revise(State(app): Shared, Named(id): Named, ByTouch(person, typed)
             Ok(grants) => app.revise_roles(&person.actor, &view.row.id, &grants, &why).await,
             Err(problems) => return draw(&app, &person, &view, (typed, problems)).await,
         },
+        Content::Keys { .. } => app.revise_key(&person.actor, &view.row.id, key::wanted_of(&typed), &why).await,
         Content::Assign { .. } => match assign::wanted(&app, &typed) {
             Ok(to) => app.revise_assign(&person.actor, &view.row.id, &to, &why).await,
             Err(error) => Err(error),

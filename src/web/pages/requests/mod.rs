@@ -6,6 +6,7 @@ pub mod assign;
 mod bounds;
 pub mod decide;
 pub mod edit;
+pub mod key;
 mod roles;
 pub mod show;
 
@@ -202,7 +203,7 @@ fn raises(app: &App, content: &Content) -> String {
         }
         Content::Policy { .. } => "risk: it asks for less".to_owned(),
         Content::Roles { .. } => "rights".to_owned(),
-        Content::Override { .. } | Content::Assign { .. } => "risk".to_owned(),
+        Content::Override { .. } | Content::Assign { .. } | Content::Keys { .. } => "risk".to_owned(),
     }
 }
 

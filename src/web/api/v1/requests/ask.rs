@@ -2,6 +2,7 @@
 
 use crate::app::{
     App, AppError, Invalid,
+    keys::ask::Wanted,
     limit_overrides::{Asked, Lasts},
     requests::RequestView,
 };
@@ -33,6 +34,8 @@ pub enum Ask {
     Override(AskOverride),
     /// A subaccount of a live venue.
     Assign(AskAssign),
+    /// An exchange key.
+    Keys(AskKey),
 }
 
 /// Other limits of a level, at least one of them looser.
@@ -107,6 +110,70 @@ pub struct AskAssign {
     why: String,
 }
 
+/// An exchange key for a bot, or other terms of one. The secret is never sent here.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AskKey {
+    /// `keys`; `withdrawals` for one that may withdraw.
+    #[serde(rename = "kind")]
+    #[schema(pattern = "^(keys|withdrawals)$")]
+    kind: String,
+    /// The bot, by id or name.
+    bot: String,
+    /// `market_data`, `execution`, `monitor` or `guard`.
+    purpose: String,
+    /// The addresses that it works from alone: `203.0.113.7` or `203.0.113.0/28`.
+    ips: Vec<String>,
+    /// When it ends at the venue, RFC 3339; left out: it does not end by itself. A key that may withdraw ends within 7 days.
+    #[serde(default)]
+    until: Option<String>,
+    /// The venue's name for the account.
+    #[serde(default)]
+    account: Option<String>,
+    /// After how many days it is replaced, 1 to 365; left out: 90.
+    #[serde(default)]
+    rotate_days: Option<i64>,
+    /// What happens when it is found to be another than approved: `tell`, `reduce` or `pause`, which is usual.
+    #[serde(default)]
+    on_drift: Option<String>,
+    /// The whitelisted addresses that it may withdraw to; only with `withdrawals`.
+    #[serde(default)]
+    withdraw_to: Vec<String>,
+    /// Why; at most 500 characters. Whoever approves reads it.
+    why: String,
+}
+
+/// The texts of a key that a list was made one of.
+struct KeyTexts {
+    ips: String,
+    rotate_days: String,
+    withdraw_to: String,
+}
+
+impl AskKey {
+    /// Its texts, where the kind is the right one for it.
+    fn texts(&self) -> Result<KeyTexts, AppError> {
+        let withdraws = self.kind == RequestKind::Withdrawals.as_str();
+        if withdraws == self.withdraw_to.is_empty() {
+            let said = "A key that names addresses to withdraw to is asked for as withdrawals, and every other as keys";
+            return Err(Invalid::one("withdraw_to", said).into());
+        }
+        let rotate_days = self.rotate_days.map(|days| days.to_string()).unwrap_or_default();
+        Ok(KeyTexts { ips: self.ips.join(","), rotate_days, withdraw_to: self.withdraw_to.join(",") })
+    }
+    fn wanted<'a>(&'a self, texts: &'a KeyTexts) -> Wanted<'a> {
+        Wanted {
+            purpose: &self.purpose,
+            ips: &texts.ips,
+            until: self.until.as_deref().unwrap_or_default(),
+            account: self.account.as_deref().unwrap_or_default(),
+            rotate_days: &texts.rotate_days,
+            on_drift: self.on_drift.as_deref().unwrap_or_default(),
+            withdraw_to: &texts.withdraw_to,
+        }
+    }
+}
+
 impl AskLimits {
     fn node(&self, app: &App) -> Result<Node, WebError> {
         let node = app.level_named(&self.level)?;
@@ -157,6 +224,7 @@ impl Ask {
             RequestKind::Policy => Self::Policy(json::read(body)?),
             RequestKind::Override => Self::Override(json::read(body)?),
             RequestKind::Assign => Self::Assign(json::read(body)?),
+            RequestKind::Keys | RequestKind::Withdrawals => Self::Keys(json::read(body)?),
             RequestKind::Roles => {
                 let said = "No token asks for what people may do: that is asked for on the person's page";
                 return Err(AppError::from(Invalid::one("kind", said)).into());
@@ -181,6 +249,10 @@ impl Ask {
                 let bot = bots::named(app, &asked.bot)?;
                 app.ask_assign(actor, &bot, &asked.subaccount(app)?, &asked.why).await?
             }
+            Self::Keys(asked) => {
+                let bot = bots::named(app, &asked.bot)?;
+                app.ask_key(actor, &bot, asked.wanted(&asked.texts()?), &asked.why).await?
+            }
         })
     }
 
@@ -202,6 +274,11 @@ impl Ask {
             (Content::Assign { bot, .. }, Self::Assign(asked)) => {
                 same(bots::named(app, &asked.bot)? == *bot, "bot")?;
                 app.revise_assign(actor, id, &asked.subaccount(app)?, &asked.why).await?;
+            }
+            (Content::Keys { bot, after, .. }, Self::Keys(asked)) => {
+                same(bots::named(app, &asked.bot)? == *bot, "bot")?;
+                same(asked.purpose == after.sheet.purpose.as_str(), "purpose")?;
+                app.revise_key(actor, id, asked.wanted(&asked.texts()?), &asked.why).await?;
             }
             (Content::Override { .. }, Self::Override(_)) => {
                 let why = "a larger position for a while is not changed, since its end is near: take it back and ask anew";

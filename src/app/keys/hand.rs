@@ -1,0 +1,43 @@
+//! The server's own hand at a venue: keys that it holds itself, for comparing and for cancelling. Opened for each use and wiped after it.
+
+use super::measure::credential;
+use crate::app::{App, AppError};
+use crate::domain::{BotId, KeyId, KeyPurpose};
+use crate::venues::{Credential, Venue};
+use std::sync::Arc;
+
+/// What the server can do at the venue of a bot.
+#[derive(Debug)]
+pub struct Hand {
+    /// Where.
+    pub venue: Arc<dyn Venue>,
+    /// With what.
+    pub credential: Credential,
+    /// Which key that is.
+    pub key: KeyId,
+    /// Which version of it.
+    pub version: i64,
+}
+
+impl App {
+    /// The server's hand at a bot's venue. None: it holds no key of this purpose for the bot, or does not speak to that venue.
+    ///
+    /// # Errors
+    /// `Conflict` on another site's copy, which acts on no venue (ruling H14); when the vault is not open.
+    pub async fn hand_at_venue(&self, bot: &BotId, purpose: KeyPurpose) -> Result<Option<Hand>, AppError> {
+        let keys = self.exchange_keys();
+        let Some(key) = keys.of_purpose(bot, purpose).filter(|_| purpose.is_server_held()) else { return Ok(None) };
+        let Some(active) = key.active() else { return Ok(None) };
+        let facts = self.bot_of_key(key)?;
+        let (Some(venue), _) = self.venue_of(&facts)? else { return Ok(None) };
+        let secret = self.open_kept(&key.row, active.version).await?;
+        Ok(Some(Hand { venue, credential: credential(&secret), key: key.row.id.clone(), version: active.version }))
+    }
+
+    /// The bots for which the server holds a key of a purpose that is in use. From memory.
+    pub fn bots_with_hand(&self, purpose: KeyPurpose) -> Vec<BotId> {
+        let keys = self.exchange_keys();
+        let has = keys.all().filter(|key| purpose.is_server_held() && key.row.purpose == purpose && key.active().is_some());
+        has.map(|key| key.row.bot_id.clone()).collect()
+    }
+}

@@ -1,0 +1,301 @@
+//! Handing a secret in: by a person in a browser, or by the agent on its own host, where the server sees nothing but what was sealed. A bot's secret
+//! is sealed to its agent at once; what the server holds itself lies encrypted under the master key. One key of a venue serves one bot and one
+//! purpose, for ever.
+
+use super::{Key, VersionRow, measure::Measured, note};
+use crate::app::{App, AppError, Invalid, agent_book::LiveAgent, tx::Act};
+use crate::audit::{self, Event};
+use crate::authz::{self, Action, Actor};
+use crate::crypto::{
+    seal::{self, Binding},
+    token,
+};
+use crate::domain::{AgentId, ApiSecret, BotFacts, Environment, KeyId, KeyPurpose, KeySheet, Secret, key::KeyState};
+use crate::storage::{self, Lane};
+use crate::venues::Inspection;
+
+/// A key that a secret can be handed in for, as its agent is told.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Waiting {
+    /// The key.
+    pub key_id: KeyId,
+    /// Which version it will be.
+    pub version: i64,
+    /// What it is for.
+    pub purpose: KeyPurpose,
+    /// The exchange, as the register calls it.
+    pub venue: String,
+    /// Whether money is real there.
+    pub environment: Environment,
+    /// What it is to be.
+    pub sheet: KeySheet,
+}
+
+/// A secret that was sealed on the agent's host.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Sealed {
+    /// The key.
+    pub key_id: KeyId,
+    /// Which version it was sealed as.
+    pub version: i64,
+    /// SHA-256 of the venue's name for the key, hex.
+    pub fingerprint: String,
+    /// The armored age file.
+    pub sealed: String,
+    /// What the venue said of it on that host.
+    pub inspection: Option<Inspection>,
+}
+
+/// The same of a venue's key, wherever it is computed: SHA-256 of what the venue calls it, hex.
+pub fn fingerprint(api_key: &Secret<String>) -> String {
+    token::TokenDigest::of(api_key.expose()).hex()
+}
+
+/// Where a new version stands.
+enum Room {
+    /// In a row of its own.
+    New(i64),
+    /// In that of one which was never found to be what was approved.
+    Instead(VersionRow),
+}
+
+impl Room {
+    fn of(key: &Key) -> Self {
+        match key.versions.last() {
+            Some(last) if last.state == KeyState::Installed => Self::Instead(last.clone()),
+            last => Self::New(last.map_or(1, |last| last.version + 1)),
+        }
+    }
+    fn version(&self) -> i64 {
+        match self {
+            Self::New(version) => *version,
+            Self::Instead(row) => row.version,
+        }
+    }
+}
+
+/// What is to be written.
+struct Handed {
+    fingerprint: String,
+    venue: String,
+    agent: Option<AgentId>,
+    sealed: Option<String>,
+    measured: Measured,
+}
+
+impl App {
+    /// Takes a secret from a person: measures it with the venue, seals it, and writes down what the venue said. Answers with the version. What the
+    /// venue says to be another key than was approved is not kept.
+    ///
+    /// # Errors
+    /// `Denied`, also for who approved it; `Invalid` for a secret that cannot be one; `Conflict` for a key that has ended, serves elsewhere, or is
+    /// not what was approved, and for a bot without a confirmed agent.
+    pub async fn install_key(&self, actor: &Actor, id: &KeyId, secret: &ApiSecret) -> Result<i64, AppError> {
+        let (permit, key) = self.may_install(actor, id).await?;
+        if !secret.is_plausible() {
+            return Err(Invalid::one("secret", "The venue's key and its secret are both needed, each of at most 8192 bytes").into());
+        }
+        let bot = self.bot_of_key(&key)?;
+        is_open(&key, &bot)?;
+        let print = fingerprint(&secret.api_key);
+        self.is_nobodys(&key, &print).await?;
+        let (venue, exchange) = self.venue_of(&bot)?;
+        let measured = self.measure(&key.sheet, venue.as_ref(), secret).await;
+        refuse_wrong(&measured)?;
+        let version = Room::of(&key).version();
+        // Before the transaction: whoever wraps may be another machine.
+        let kept = if key.row.purpose.is_server_held() { Some(self.seal_kept(&key.row, version, secret).await?) } else { None };
+        let mut act = self.begin(permit, Lane::Normal).await?;
+        let key = self.key_in(act.tx(), id).await?;
+        is_open(&key, &bot)?;
+        let room = Room::of(&key);
+        if room.version() != version {
+            return Err(AppError::conflict("somebody else handed in a secret a moment ago; look again"));
+        }
+        let (agent, sealed) = if let Some(kept) = kept {
+            self.write_kept(&mut act, kept).await?;
+            (None, None)
+        } else {
+            let agent = self.agent_to_seal_to(&mut act, &bot).await?;
+            let binding = self.binding(&key, &bot, (version, &agent.0, &exchange));
+            let sealed = seal::seal(&binding, secret, &agent.1).map_err(|error| AppError::conflict(error.to_string()))?;
+            (Some(agent.0), Some(sealed))
+        };
+        let handed = Handed { fingerprint: print, venue: exchange, agent, sealed, measured };
+        self.write_installed(&mut act, &key, (room, handed)).await?;
+        act.finish().await?;
+        Ok(version)
+    }
+
+    /// What an agent's host may hand in now.
+    pub fn waiting_keys(&self, agent: &LiveAgent) -> Vec<Waiting> {
+        let view = self.fleet.view();
+        let Some(bot) = view.bot(&agent.bot) else { return Vec::new() };
+        let Some(venue) = bot.seat.as_ref().and_then(|seat| self.venues().venue(&seat.venue)) else { return Vec::new() };
+        let keys = self.exchange_keys();
+        let waits = keys.of_bot(&agent.bot).iter().filter(|key| !key.row.purpose.is_server_held() && is_open(key, bot).is_ok());
+        let waiting = |key: &std::sync::Arc<Key>| Waiting {
+            key_id: key.row.id.clone(),
+            version: Room::of(key).version(),
+            purpose: key.row.purpose,
+            venue: venue.exchange.clone(),
+            environment: venue.environment,
+            sheet: key.sheet.clone(),
+        };
+        waits.map(waiting).collect()
+    }
+
+    /// Takes what was sealed on the agent's host. Who runs a program there with the agent's credential has the bot's keys anyhow.
+    ///
+    /// # Errors
+    /// `NotFound` for a key that is not this agent's bot's; `Conflict` for an agent that nobody has confirmed, another version than the next, and as
+    /// above.
+    pub async fn install_sealed(&self, agent: &LiveAgent, handed: Sealed) -> Result<(), AppError> {
+        let key = self.key_in(&mut *self.db.read().await?, &handed.key_id).await?;
+        if key.row.bot_id != agent.bot || key.row.purpose.is_server_held() {
+            return Err(AppError::NotFound("key"));
+        }
+        if !agent.confirmed {
+            return Err(AppError::conflict("nobody has confirmed this agent yet: compare its fingerprint on the agent's page first"));
+        }
+        let bot = self.bot_of_key(&key)?;
+        let permit = authz::check(&agent.as_actor(), Action::CheckIn, &Self::bot_resource(&bot))?;
+        let Sealed { version, fingerprint, sealed, inspection, .. } = handed;
+        let is_digest = fingerprint.len() == 64 && fingerprint.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if !is_digest || sealed.len() > seal::MAX_SEALED || !sealed.starts_with("-----BEGIN AGE ENCRYPTED FILE-----") {
+            return Err(Invalid::one("sealed", "It takes an armored age file and the SHA-256 of the venue's key in hex").into());
+        }
+        self.is_nobodys(&key, &fingerprint).await?;
+        let (venue, exchange) = self.venue_of(&bot)?;
+        let measured = self.judge_elsewhere(&key.sheet, venue.as_ref(), inspection);
+        refuse_wrong(&measured)?;
+        let mut act = self.begin(permit, Lane::Normal).await?;
+        let key = self.key_in(act.tx(), &handed.key_id).await?;
+        is_open(&key, &bot)?;
+        let room = Room::of(&key);
+        if room.version() != version {
+            return Err(AppError::conflict(format!("it is sealed as version {version}, and the next one is {}", room.version())));
+        }
+        let handed = Handed { fingerprint, venue: exchange, agent: Some(agent.id.clone()), sealed: Some(sealed), measured };
+        self.write_installed(&mut act, &key, (room, handed)).await?;
+        act.finish().await?;
+        Ok(())
+    }
+
+    /// Refuses a key of a venue that was handed in before, for this or for anything else.
+    async fn is_nobodys(&self, key: &Key, fingerprint: &str) -> Result<(), AppError> {
+        let mut tx = self.db.read().await?;
+        let Some(known) = storage::exchange_keys::version_by_fingerprint(&mut tx, fingerprint).await? else { return Ok(()) };
+        if known.key_id == key.row.id && known.state == KeyState::Installed {
+            return Ok(());
+        }
+        let other = self.key_in(&mut tx, &known.key_id).await?;
+        let name = self.fleet.view().bot(&other.row.bot_id).map_or_else(|| "another bot".to_owned(), |bot| bot.name.clone());
+        let what = format!(
+            "this key of the venue was handed in before, as version {} of the key {} of {name}: one key serves one bot and one purpose. Make another \
+             one at the venue",
+            known.version,
+            other.row.purpose.words()
+        );
+        Err(AppError::conflict(what))
+    }
+
+    /// The confirmed agent of a bot and what is sealed to.
+    async fn agent_to_seal_to(&self, act: &mut Act<'_>, bot: &BotFacts) -> Result<(AgentId, String), AppError> {
+        let agent = storage::agents::agent_of_bot(act.tx(), &bot.id).await?.filter(|agent| agent.state == "confirmed");
+        let agent = agent.ok_or_else(|| {
+            AppError::conflict(format!("{} has no confirmed agent, and its keys are sealed to that: enrol and confirm one first", bot.name))
+        })?;
+        Ok((agent.id, agent.recipient))
+    }
+
+    fn binding(&self, key: &Key, bot: &BotFacts, (version, agent, venue): (i64, &AgentId, &str)) -> Binding {
+        Binding {
+            installation: self.installation.id.clone(),
+            agent: agent.clone(),
+            bot: bot.id.clone(),
+            key: key.row.id.clone(),
+            version,
+            purpose: key.row.purpose,
+            venue: venue.to_owned(),
+        }
+    }
+
+    async fn write_installed(&self, act: &mut Act<'_>, key: &Key, (room, handed): (Room, Handed)) -> Result<(), AppError> {
+        let by = audit::Actor::from(act.actor()).text();
+        let Handed { fingerprint, venue, agent, sealed, measured } = handed;
+        let (key_id, version) = (key.row.id.clone(), room.version());
+        let new = VersionRow {
+            key_id: key_id.clone(),
+            version,
+            state: KeyState::Installed,
+            generation: 1,
+            fingerprint: fingerprint.clone(),
+            venue,
+            agent_id: agent.clone(),
+            sealed,
+            installed_at: act.now(),
+            installed_by: by,
+            measured_at: None,
+            measured_by: None,
+            verdict: None,
+            evidence: None,
+            attested_at: None,
+            attested_by: None,
+            delivered_at: None,
+            active_at: None,
+            draining_at: None,
+            revoked_at: None,
+            gone_at: None,
+            gone_by: None,
+        };
+        let taken = |error| match error {
+            storage::Error::Duplicate(_) => AppError::conflict("this key of the venue was handed in a moment ago"),
+            storage::Error::Conflict => AppError::conflict("somebody else was first: this key changed a moment ago; look again"),
+            other => other.into(),
+        };
+        let mut row = match room {
+            Room::New(_) => {
+                storage::exchange_keys::version_insert(act.tx(), &new).await.map_err(taken)?;
+                new
+            }
+            Room::Instead(old) => {
+                let mut row = VersionRow { generation: old.generation, ..new };
+                storage::exchange_keys::version_replace(act.tx(), &mut row).await.map_err(taken)?;
+                row
+            }
+        };
+        note(act, &key_id, Some(version), ("Handed in", &format!("fingerprint {}", short(&fingerprint)))).await?;
+        act.record(Event::KeyInstalled { key: key_id, version, bot: key.row.bot_id.clone(), fingerprint, agent }).await?;
+        act.changes_books();
+        self.note_measured(act, &mut row, &measured).await
+    }
+}
+
+/// The first letters of a fingerprint, as pages show it.
+pub fn short(fingerprint: &str) -> &str {
+    fingerprint.get(..12).unwrap_or(fingerprint)
+}
+
+/// Refuses to keep what its venue says to be another key than was approved.
+fn refuse_wrong(measured: &Measured) -> Result<(), AppError> {
+    use crate::domain::key::KeyVerdict;
+    if measured.verdict != KeyVerdict::Differs {
+        return Ok(());
+    }
+    let wrong = measured.evidence.differences.iter().filter(|one| one.weight == crate::venues::Weight::Wrong);
+    let mut said: Vec<String> = wrong.map(|one| one.what.clone()).collect();
+    said.extend(measured.evidence.said.clone());
+    Err(AppError::Conflict(vec![format!("this is not the key that was approved, and was not kept: {}", said.join("; "))]))
+}
+
+/// Refuses a secret for what is over, or for a bot that trades elsewhere by now.
+fn is_open(key: &Key, bot: &BotFacts) -> Result<(), AppError> {
+    if !key.is_open() {
+        return Err(AppError::conflict("this key has ended: ask for another one"));
+    }
+    if bot.seat.as_ref().map(|seat| &seat.subaccount) != Some(&key.row.subaccount_id) {
+        return Err(AppError::conflict("the bot trades on another subaccount by now: ask for a key of that one"));
+    }
+    Ok(())
+}

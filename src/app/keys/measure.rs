@@ -1,0 +1,278 @@
+//! Measuring: what a venue says of a key beside what was approved. Nothing is used before both are the same; what the venue never says a person
+//! answers for, by name. A difference that is found later is told at once and stops the bot as was approved with the key.
+
+use super::{Key, VersionRow, note, write_version};
+use crate::app::{App, AppError, tx::Act};
+use crate::audit::Event;
+use crate::authz::{self, Action, Actor};
+use crate::domain::{
+    AlertKind, ApiSecret, BotFacts, KeyId, KeySheet, PlacedBy, PlacerKind, Scope, Subject, Timestamp,
+    key::{KeyMeasurer, KeyState, KeyStep, KeyVerdict},
+};
+use crate::storage::Lane;
+pub use crate::venues::Weight;
+use crate::venues::{Capability, Credential, Difference, Inspection, MeasuredBy, Venue, VenueError, compare};
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::{sync::Arc, time::Duration};
+
+/// How long a venue may take to say what a key is.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The trigger under which a bot is held whose key is another than approved.
+pub const DRIFT: &str = "key_drift";
+
+/// What is kept of a measurement. No secret is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What the venue said; none: it refused the key, said nothing, or cannot be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inspection: Option<Inspection>,
+    /// In what it differs from what was approved, and what is left to a person.
+    #[serde(default)]
+    pub differences: Vec<Difference>,
+    /// Why there is no inspection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
+}
+
+/// A measurement, judged.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// Who measured.
+    pub by: KeyMeasurer,
+    /// What it came to.
+    pub verdict: KeyVerdict,
+    /// What is kept of it.
+    pub evidence: Evidence,
+}
+
+/// SHA-256 of evidence as it is kept, hex.
+pub fn evidence_digest(kept: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(kept.as_bytes()))
+}
+
+/// What is left to a person where a venue cannot be asked at all.
+fn all_attested(sheet: &KeySheet) -> Vec<Difference> {
+    let ends = sheet.until.map_or_else(|| "it does not end by itself".to_owned(), |until| format!("it ends at {}", until.plain()));
+    let mut what =
+        vec![format!("it may {} and nothing else", sheet.rights_words()), format!("it works from {} alone", sheet.ips.join(", ")), ends];
+    what.extend(sheet.account.as_ref().map(|account| format!("it belongs to account {account}")));
+    what.into_iter().map(|what| Difference { weight: Weight::Attest, what }).collect()
+}
+
+/// Judges what a venue said of a key. What it refuses is no key that was approved; what it did not say is asked again.
+pub(crate) fn judge(sheet: &KeySheet, said: Result<Inspection, VenueError>, (by, of): (KeyMeasurer, &Capability)) -> Measured {
+    match said {
+        Ok(inspection) => {
+            let differences = compare(sheet, &inspection.facts, inspection.measured_by, of);
+            let worst = differences.iter().map(|one| one.weight).min();
+            let verdict = match worst {
+                None => KeyVerdict::Agrees,
+                Some(Weight::Attest) => KeyVerdict::Attest,
+                Some(Weight::Unknown) => KeyVerdict::Unknown,
+                Some(Weight::Wrong) => KeyVerdict::Differs,
+            };
+            Measured { by, verdict, evidence: Evidence { inspection: Some(inspection), differences, said: None } }
+        }
+        Err(error) => {
+            let is_dead = matches!(&error, VenueError::Finding(finding) if finding.kind.is_about_the_key());
+            let verdict = if is_dead { KeyVerdict::Differs } else { KeyVerdict::Unknown };
+            Measured { by, verdict, evidence: Evidence { said: Some(error.to_string()), ..Evidence::default() } }
+        }
+    }
+}
+
+/// A secret as it is used to sign.
+pub(crate) fn credential(secret: &ApiSecret) -> Credential {
+    let credential = Credential::new(secret.api_key.expose().clone(), secret.secret.clone());
+    match &secret.passphrase {
+        Some(passphrase) => credential.with_passphrase(passphrase.clone()),
+        None => credential,
+    }
+}
+
+impl App {
+    /// The venue of a bot, when we speak to it, and its exchange's name in the register. A copied database reaches no venue (ruling H14).
+    ///
+    /// # Errors
+    /// `Conflict` for a bot that is nowhere, or on another site's copy.
+    pub(crate) fn venue_of(&self, bot: &BotFacts) -> Result<(Option<Arc<dyn Venue>>, String), AppError> {
+        if self.site.is_foreign() {
+            return Err(AppError::conflict("this server runs on another site's copy: it acts on no venue until it takes over"));
+        }
+        let seat = bot.seat.as_ref().ok_or_else(|| AppError::conflict("the bot has no subaccount"))?;
+        let venue = self.venues().venue(&seat.venue).ok_or(AppError::NotFound("venue"))?;
+        Ok((self.exchanges.venue_for(&venue.exchange, venue.environment), venue.exchange))
+    }
+
+    /// What the venue is called that can be asked what a bot's key is; none: nobody here can ask it.
+    pub fn measuring_venue(&self, bot: &BotFacts) -> Option<String> {
+        let (venue, exchange) = self.venue_of(bot).ok()?;
+        venue.filter(|venue| venue.capability().measures_keys).map(|_| exchange)
+    }
+
+    /// Measures a key with itself, from this server's address.
+    pub(crate) async fn measure(&self, sheet: &KeySheet, venue: Option<&Arc<dyn Venue>>, secret: &ApiSecret) -> Measured {
+        let venue = venue.map(|venue| (venue, venue.capability())).filter(|(_, of)| of.measures_keys);
+        let Some((venue, of)) = venue else { return attested(sheet) };
+        let asked = tokio::time::timeout(PATIENCE, venue.inspect_key(&credential(secret))).await;
+        let late = || VenueError::Unknown { why: "the venue did not answer within 10 s".to_owned(), code: None, wait: None };
+        judge(sheet, asked.unwrap_or_else(|_| Err(late())), (KeyMeasurer::Server, &of))
+    }
+
+    /// Judges what somebody else measured with the key itself: the facts are compared here, and the word of nobody is taken for what follows.
+    pub(crate) fn judge_elsewhere(&self, sheet: &KeySheet, venue: Option<&Arc<dyn Venue>>, said: Option<Inspection>) -> Measured {
+        let of = venue.map(|venue| venue.capability()).filter(|of| of.measures_keys);
+        let Some(of) = of else { return attested(sheet) };
+        let nothing = || VenueError::Unknown { why: "it was not measured".to_owned(), code: None, wait: None };
+        // With itself: nobody else measures on a bot's host.
+        let said = said.map(|said| Inspection { measured_by: MeasuredBy::Own, ..said });
+        judge(sheet, said.ok_or_else(nothing), (KeyMeasurer::Agent, &of))
+    }
+
+    /// Writes a measurement down, in a transaction: the row, the history, the entry; and takes the step into use where nothing is left open.
+    pub(crate) async fn note_measured(&self, act: &mut Act<'_>, row: &mut VersionRow, measured: &Measured) -> Result<(), AppError> {
+        let before = row.verdict;
+        let evidence = serde_json::to_string(&measured.evidence).map_err(AppError::internal)?;
+        let is_attested = row.attested_at.is_some() && left_open(row) == Some(attests(&measured.evidence.differences));
+        // A venue that did not answer takes nothing back of what it said before.
+        let is_silent = measured.verdict == KeyVerdict::Unknown && before.is_some_and(|before| before != KeyVerdict::Unknown);
+        let differences: Vec<String> = measured.evidence.differences.iter().map(|one| format!("{}: {}", one.weight, one.what)).collect();
+        let said = measured.evidence.said.clone().unwrap_or_else(|| differences.join("; "));
+        if !is_silent {
+            row.measured_at = (measured.by != KeyMeasurer::Attested).then(|| act.now());
+            (row.measured_by, row.verdict) = (Some(measured.by), Some(measured.verdict));
+            if !is_attested {
+                (row.attested_at, row.attested_by) = (None, None);
+            }
+            row.evidence = Some(evidence.clone());
+            write_version(act, row).await?;
+        }
+        let what = format!("Measured {}: {}", measured.by.words(), measured.verdict.words().to_lowercase());
+        note(act, &row.key_id, Some(row.version), (&what, &said)).await?;
+        act.record(Event::KeyMeasured {
+            key: row.key_id.clone(),
+            version: row.version,
+            by: measured.by,
+            verdict: measured.verdict,
+            differences,
+            evidence_sha256: evidence_digest(&evidence),
+        })
+        .await?;
+        act.changes_books();
+        let is_good = measured.verdict == KeyVerdict::Agrees || (measured.verdict == KeyVerdict::Attest && is_attested);
+        if is_good && row.state == KeyState::Installed {
+            self.step_key(act, row, (KeyStep::Measure, "it is what was approved")).await?;
+            self.put_to_use(act, row).await?;
+        }
+        Ok(())
+    }
+
+    /// What the server holds is in use as soon as it is what was approved; the version before it drains.
+    pub(crate) async fn put_to_use(&self, act: &mut Act<'_>, row: &mut VersionRow) -> Result<(), AppError> {
+        if row.agent_id.is_none() && self.step_key(act, row, (KeyStep::Activate, "the server uses it")).await? {
+            self.drain_older(act, row).await?;
+        }
+        Ok(())
+    }
+
+    /// Somebody answers for what the venue does not say of a version: they have looked at its page.
+    ///
+    /// # Errors
+    /// `Denied`; `Conflict` when nothing is left to be attested, or it is other evidence than was seen.
+    pub async fn attest_key(&self, actor: &Actor, id: &KeyId, (version, seen): (i64, &str), why: &str) -> Result<(), AppError> {
+        let why = crate::app::requests::ask::reason(why, "Say what you looked at, and when")?;
+        let (permit, key) = self.may_install(actor, id).await?;
+        let mut act = self.begin(permit, Lane::Normal).await?;
+        let key = self.key_in(act.tx(), &key.row.id).await?;
+        let mut row = key.version(version).cloned().ok_or(AppError::NotFound("version of this key"))?;
+        if !key.is_open() || row.verdict != Some(KeyVerdict::Attest) || row.attested_at.is_some() {
+            return Err(AppError::conflict("nothing of this version is left to be attested"));
+        }
+        let kept = row.evidence.clone().unwrap_or_default();
+        if evidence_digest(&kept) != seen {
+            return Err(AppError::conflict("it was measured anew since you looked: read what is left to be attested once more"));
+        }
+        let what = left_open(&row).unwrap_or_default();
+        row.attested_at = Some(act.now());
+        row.attested_by = Some(crate::audit::Actor::from(act.actor()).text());
+        write_version(&mut act, &mut row).await?;
+        note(&mut act, &row.key_id, Some(version), ("Attested", &format!("{}: {why}", what.join("; ")))).await?;
+        if row.state == KeyState::Installed {
+            self.step_key(&mut act, &mut row, (KeyStep::Measure, "attested")).await?;
+            self.put_to_use(&mut act, &mut row).await?;
+        }
+        act.changes_books();
+        act.commit(Event::KeyAttested { key: row.key_id, version, what, why }).await?;
+        Ok(())
+    }
+
+    /// What follows when a version in use is another than approved: somebody is told, and the bot is held as was approved with the key. Nothing of
+    /// this waits for the database.
+    pub(crate) async fn note_drift(self: &Arc<Self>, key: &Key, row: &VersionRow) {
+        let subject = Subject::bot(&key.row.bot_id);
+        let is_drift = key.is_open() && row.verdict == Some(KeyVerdict::Differs) && row.state.is_usable();
+        if !is_drift {
+            return;
+        }
+        let bot = self.fleet.view().bot(&key.row.bot_id).map_or_else(|| key.row.bot_id.to_string(), |bot| bot.name.clone());
+        let said = words_of(row).unwrap_or_else(|| "see its page".to_owned());
+        let words = format!("The key {} of {bot} is not what was approved: {said}. Its page says what to do.", key.row.purpose.words());
+        self.raise(AlertKind::KeyDrift, subject, &words);
+        if let Some(level) = key.row.on_drift.level() {
+            let by = PlacedBy { kind: PlacerKind::Trigger, id: DRIFT.into(), name: DRIFT.into(), as_risk: false };
+            self.place_by_rule(by, Scope::Bot(key.row.bot_id.clone()), level, &words).await;
+        }
+    }
+
+    /// Lets somebody hand a secret in, or answer for it: of those who trade in the team, whoever did not approve it (nobody who approves sees a
+    /// secret).
+    pub(crate) async fn may_install(&self, actor: &Actor, id: &KeyId) -> Result<(authz::Permit, Key), AppError> {
+        let mut tx = self.db.read().await?;
+        let key = self.key_in(&mut tx, id).await?;
+        let bot = self.bot_of_key(&key)?;
+        let permit = authz::check(actor, Action::InstallKey, &Self::bot_resource(&bot))?;
+        let request = self.request_in(&mut tx, &key.row.request_id).await?;
+        let has_approved =
+            |user: &crate::domain::UserId| request.votes.iter().any(|vote| vote.user_id == *user && vote.taken_back_at.is_none());
+        // Somebody who is alone approves and installs: there is nobody else.
+        if actor.user().is_some_and(has_approved) && !self.people_book.is_alone() {
+            return Err(AppError::NotYours("you approved this key, and whoever approves a key never sees its secret".to_owned()));
+        }
+        Ok((permit, key))
+    }
+}
+
+fn attested(sheet: &KeySheet) -> Measured {
+    let said = "this venue cannot be asked here: somebody looks at its page and answers for the key".to_owned();
+    let evidence = Evidence { inspection: None, differences: all_attested(sheet), said: Some(said) };
+    Measured { by: KeyMeasurer::Attested, verdict: KeyVerdict::Attest, evidence }
+}
+
+fn attests(differences: &[Difference]) -> Vec<String> {
+    differences.iter().filter(|one| one.weight == Weight::Attest).map(|one| one.what.clone()).collect()
+}
+
+/// What of a version is left to a person.
+pub fn left_open(row: &VersionRow) -> Option<Vec<String>> {
+    evidence_of(row).map(|evidence| attests(&evidence.differences))
+}
+
+/// What was found of a version last.
+pub fn evidence_of(row: &VersionRow) -> Option<Evidence> {
+    serde_json::from_str(row.evidence.as_ref()?).ok()
+}
+
+/// In what a version differs, as a line.
+fn words_of(row: &VersionRow) -> Option<String> {
+    let evidence = evidence_of(row)?;
+    let wrong: Vec<&str> = evidence.differences.iter().filter(|one| one.weight == Weight::Wrong).map(|one| one.what.as_str()).collect();
+    if wrong.is_empty() { evidence.said } else { Some(wrong.join("; ")) }
+}
+
+/// True when a version is to be measured again: daily.
+pub(crate) fn is_due(row: &VersionRow, now: Timestamp) -> bool {
+    let since = row.measured_at.unwrap_or(Timestamp(0));
+    row.state.is_held() && row.state != KeyState::Installed && now.ms_since(since) >= crate::domain::time::DAY_MS
+}

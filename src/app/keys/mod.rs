@@ -1,0 +1,205 @@
+//! Exchange keys: asked for and approved (`ask`), handed in and sealed (`install`), measured at their venue (`measure`), given to agents
+//! (`deliver`), ended (`end`), looked after by the clock (`tend`), used by the server itself (`hand`). No secret is ever given out to a person; what
+//! is sealed to an agent opens nowhere else.
+//!
+//! In memory are the facts that every check-in and every worker needs, and nothing of what was sealed.
+
+pub mod ask;
+pub mod deliver;
+pub mod end;
+pub mod hand;
+pub mod install;
+mod keep;
+pub mod list;
+pub mod measure;
+pub mod tend;
+
+use super::{App, AppError, tx::Act};
+use crate::audit::{self, Event};
+use crate::domain::{
+    BotFacts, BotId, KeyId, KeyPurpose, KeySheet, Timestamp,
+    key::{KeyState, KeyStep},
+};
+pub use crate::storage::exchange_keys::{KeyEventRow, KeyRow, VersionRow};
+use crate::storage::{self, Conn};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+/// A key with its versions.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// As stored.
+    pub row: KeyRow,
+    /// What it is to be.
+    pub sheet: KeySheet,
+    /// Its versions, the first one first. In memory without what was sealed and found.
+    pub versions: Vec<VersionRow>,
+}
+
+impl Key {
+    fn of(row: KeyRow, versions: Vec<VersionRow>) -> Result<Self, AppError> {
+        let unreadable = |_| AppError::from(storage::Error::Unreadable(format!("the sheet of key {}", row.id)));
+        let sheet = serde_json::from_str(&row.sheet).map_err(unreadable)?;
+        Ok(Self { row, sheet, versions })
+    }
+    /// True while it is approved: neither ended nor compromised.
+    pub fn is_open(&self) -> bool {
+        self.row.ended_at.is_none() && self.row.compromised_at.is_none()
+    }
+    /// The version that whoever uses it is to have.
+    pub fn current(&self) -> Option<&VersionRow> {
+        self.versions.iter().rev().find(|one| self.is_open() && one.state.is_usable())
+    }
+    /// The one that is in use.
+    pub fn active(&self) -> Option<&VersionRow> {
+        self.versions.iter().rev().find(|one| self.is_open() && one.state == KeyState::Active)
+    }
+    /// One of them.
+    pub fn version(&self, version: i64) -> Option<&VersionRow> {
+        self.versions.iter().find(|one| one.version == version)
+    }
+    /// By when its secret is to be replaced; none: it has none.
+    pub fn rotate_by(&self) -> Option<Timestamp> {
+        let since = self.current().or(self.versions.last().filter(|one| one.state.is_held()))?.installed_at;
+        let by = since.plus_ms(self.row.rotate_days * crate::domain::time::DAY_MS);
+        Some(self.sheet.until.map_or(by, |until| by.min(until)))
+    }
+}
+
+/// Every key that is of any concern still.
+#[derive(Debug, Default)]
+pub struct Keys {
+    by_id: HashMap<KeyId, Arc<Key>>,
+    by_bot: HashMap<BotId, Vec<Arc<Key>>>,
+}
+
+impl Keys {
+    /// One.
+    pub fn key(&self, id: &KeyId) -> Option<&Arc<Key>> {
+        self.by_id.get(id)
+    }
+    /// Those of a bot, ended ones too.
+    pub fn of_bot(&self, bot: &BotId) -> &[Arc<Key>] {
+        self.by_bot.get(bot).map_or(&[], Vec::as_slice)
+    }
+    /// The one that a bot has for a purpose.
+    pub fn of_purpose(&self, bot: &BotId, purpose: KeyPurpose) -> Option<&Arc<Key>> {
+        self.of_bot(bot).iter().find(|key| key.row.ended_at.is_none() && key.row.purpose == purpose)
+    }
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Key>> {
+        self.by_id.values()
+    }
+}
+
+/// The same, as read last.
+#[derive(Debug, Default)]
+pub struct KeyBook(RwLock<Arc<Keys>>);
+
+impl KeyBook {
+    pub(crate) fn reload(&self, keys: Vec<Key>) {
+        let mut read = Keys::default();
+        for key in keys {
+            let key = Arc::new(key);
+            read.by_bot.entry(key.row.bot_id.clone()).or_default().push(key.clone());
+            read.by_id.insert(key.row.id.clone(), key);
+        }
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read);
+    }
+    /// What was read last.
+    pub fn keys(&self) -> Arc<Keys> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// How long an ended key stays in memory, so that an agent that was away is told to drop it. It is kept for ever in the database.
+const REMEMBERED_MS: i64 = 400 * crate::domain::time::DAY_MS;
+
+/// Reads every key that is of any concern.
+pub(crate) async fn read(conn: &mut Conn, now: Timestamp) -> Result<Vec<Key>, AppError> {
+    let since = now.plus_ms(-REMEMBERED_MS);
+    let mut versions = HashMap::<KeyId, Vec<VersionRow>>::new();
+    for row in storage::exchange_keys::version_all(conn, since).await? {
+        versions.entry(row.key_id.clone()).or_default().push(row);
+    }
+    let rows = storage::exchange_keys::key_all(conn, since).await?;
+    let key = |row: KeyRow| {
+        let own = versions.remove(&row.id).unwrap_or_default();
+        Key::of(row, own)
+    };
+    rows.into_iter().map(key).collect()
+}
+
+impl App {
+    /// Every key that is of any concern, from memory.
+    pub fn exchange_keys(&self) -> Arc<Keys> {
+        self.key_book.keys()
+    }
+
+    /// One key as a transaction sees it.
+    pub(crate) async fn key_in(&self, conn: &mut Conn, id: &KeyId) -> Result<Key, AppError> {
+        let row = storage::exchange_keys::key_by_id(conn, id).await?.ok_or(AppError::NotFound("key"))?;
+        let versions = storage::exchange_keys::version_of(conn, id).await?;
+        Key::of(row, versions)
+    }
+
+    /// The bot of a key.
+    pub(crate) fn bot_of_key(&self, key: &Key) -> Result<Arc<BotFacts>, AppError> {
+        self.fleet.view().bot(&key.row.bot_id).cloned().ok_or(AppError::NotFound("bot"))
+    }
+
+    /// Takes a step with a version, in a transaction: its row, its line in the history, its entry. False: it stands beyond that step already, and
+    /// nothing was done.
+    pub(crate) async fn step_key(&self, act: &mut Act<'_>, row: &mut VersionRow, (step, why): (KeyStep, &str)) -> Result<bool, AppError> {
+        let Some(state) = row.state.after(step) else { return Ok(false) };
+        let now = Some(act.now());
+        match state {
+            KeyState::Installed | KeyState::Measured => {}
+            KeyState::Delivered => row.delivered_at = now,
+            KeyState::Active => row.active_at = now,
+            KeyState::Draining => row.draining_at = now,
+            KeyState::Revoked => (row.revoked_at, row.sealed) = (now, None),
+            KeyState::Gone => {
+                (row.gone_at, row.sealed) = (now, None);
+                row.gone_by = Some(audit::Actor::from(act.actor()).text());
+            }
+        }
+        row.state = state;
+        write_version(act, row).await?;
+        note(act, &row.key_id, Some(row.version), (state.words(), why)).await?;
+        let (key, version) = (row.key_id.clone(), row.version);
+        act.record(Event::KeyMoved { key, version, state: state.as_str().to_owned(), why: why.to_owned() }).await?;
+        act.changes_books();
+        Ok(true)
+    }
+}
+
+/// Writes a version over the generation that was read.
+pub(crate) async fn write_version(act: &mut Act<'_>, row: &mut VersionRow) -> Result<(), AppError> {
+    match storage::exchange_keys::version_write(act.tx(), row).await {
+        Err(storage::Error::Conflict) => Err(changed()),
+        other => Ok(other?),
+    }
+}
+
+/// Writes a key over the generation that was read.
+pub(crate) async fn write_key(act: &mut Act<'_>, row: &mut KeyRow) -> Result<(), AppError> {
+    match storage::exchange_keys::key_write(act.tx(), row).await {
+        Err(storage::Error::Conflict) => Err(changed()),
+        other => Ok(other?),
+    }
+}
+
+fn changed() -> AppError {
+    AppError::conflict("somebody else was first: this key changed a moment ago; look again")
+}
+
+/// Writes a line of a key's history.
+pub(crate) async fn note(act: &mut Act<'_>, key: &KeyId, version: Option<i64>, (what, why): (&str, &str)) -> Result<(), AppError> {
+    let who = audit::Actor::from(act.actor()).text();
+    let row = KeyEventRow { key_id: key.clone(), n: 0, version, at: act.now(), what: what.to_owned(), who, why: why.to_owned() };
+    storage::exchange_keys::key_event_insert(act.tx(), &row).await?;
+    Ok(())
+}
