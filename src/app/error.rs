@@ -45,6 +45,9 @@ pub enum AppError {
     /// The audit log was frozen and takes no entry: 503, nothing happened. Says why.
     #[error("the audit log is frozen, so nothing may start or be loosened; stopping works. {0}")]
     Frozen(String),
+    /// Exchange keys that the server holds cannot be used now: 503, nothing happened. Says why.
+    #[error("exchange keys that this server holds cannot be used now: {0}")]
+    Shut(String),
     /// Too many tries: 429.
     #[error("too many tries; wait {0} s")]
     TooMany(u64),

@@ -13,7 +13,7 @@ pub struct Health {
     /// A stop can be taken: listener, snapshot and spool are there.
     pub can_stop: bool,
     /// What does not work as it should: `database`, `audit_log`, `log_publisher`, `log_sink`, `site`,
-    /// `unrecorded_holds`, `view`.
+    /// `unrecorded_holds`, `vault`, `view`.
     pub degraded: Vec<&'static str>,
     /// Open agent streams.
     pub agents_connected: usize,
@@ -48,6 +48,9 @@ impl App {
         degraded.extend(self.log_degraded());
         if self.site.is_foreign() {
             degraded.push("site");
+        }
+        if self.vault.trouble().is_some() {
+            degraded.push("vault");
         }
         let view = self.fleet.view();
         if !view.unrecorded().is_empty() {

@@ -70,6 +70,7 @@ pub mod stop_devices;
 pub mod tokens;
 pub mod totals;
 pub mod tx;
+pub mod vault;
 pub mod venues;
 pub mod whence;
 
@@ -164,6 +165,8 @@ pub struct App {
     pub(crate) kept_days: OnceLock<u32>,
     // A drill may be running.
     pub(crate) drills_open: AtomicBool,
+    /// Exchange keys that the server holds.
+    pub vault: vault::Vault,
     /// Evidence of presses that is not written yet.
     pub evidence: evidence::EvidenceQueue,
     pub(crate) to_freeze: mpsc::Sender<crate::domain::Hold>,
@@ -247,6 +250,7 @@ impl App {
             alert_command: OnceLock::new(),
             kept_days: OnceLock::new(),
             drills_open: AtomicBool::new(true),
+            vault: vault::Vault::default(),
             evidence: evidence::EvidenceQueue::default(),
             to_freeze,
             rungs: OnceLock::new(),

@@ -420,6 +420,17 @@ pub enum Event {
     /// Others may know the secret: one way.
     #[serde(rename = "key.compromised")]
     KeyCompromised { key: KeyId, bot: BotId, versions: Vec<i64>, why: String },
+    /// The first master key of the installation, by its name. No entry tells anything else of one.
+    #[serde(rename = "master_key.taken")]
+    MasterKeyTaken { master: String },
+    #[serde(rename = "master_key.rotation_begun")]
+    MasterKeyRotationBegun { from: String, to: String },
+    /// Nothing is sealed under the one before any more; so many secrets are under this one.
+    #[serde(rename = "master_key.rotated")]
+    MasterKeyRotated { from: String, to: String, count: u64 },
+    /// It is lost for good: so many secrets were given up with it.
+    #[serde(rename = "master_key.lost")]
+    MasterKeyLost { master: String, to: String, count: u64 },
 }
 
 /// A field as it was and as it is.

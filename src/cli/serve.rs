@@ -1,6 +1,6 @@
 //! `andon serve`: opens the installation, prints the set-up link of a new one, serves until it is told to stop.
 
-use super::{Failure, control, files, site};
+use super::{Failure, control, files, master_key, site};
 use crate::app::App;
 use crate::cli::out::tell;
 use crate::config::{self, MailTls, Serve, ServeArgs};
@@ -49,6 +49,8 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     let site = site::open(wanted).await?;
     say_of_the_log(&site.app);
     site.app.open_mail(carrier(settings.mail.as_ref())?);
+    site.app.open_vault(master_key::given(&settings)).await?;
+    say_of_the_vault(&site.app);
     site.app.open_alert_command(settings.alert_command);
     site.app.keep_days(settings.keep_days);
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("{}: {error}", settings.listen))?;
@@ -148,6 +150,17 @@ fn say_of_the_log(app: &App) {
     }
     if status.sink.dir.is_empty() {
         tell!("The audit log is copied nowhere (--log-sink off): whoever has this machine has the only copy.");
+    }
+}
+
+/// What whoever starts a server should know of the exchange keys that it holds.
+fn say_of_the_vault(app: &App) {
+    if let Some(why) = app.vault.trouble() {
+        tell!("EXCHANGE KEYS THAT THIS SERVER HOLDS CANNOT BE USED YET: {why}");
+        tell!("  It is tried again; stops work.");
+    }
+    if app.vault.is_old_over() {
+        tell!("Nothing needs the old master key any more: --master-key-old may be taken away.");
     }
 }
 

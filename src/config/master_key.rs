@@ -25,6 +25,36 @@ pub struct MasterKeyArgs {
     /// Certificates in PEM that alone vouch for Vault or OpenBao, where the system's authorities do not.
     #[arg(long, env = "ANDON_TRANSIT_CA", value_name = "FILE")]
     pub transit_ca: Option<PathBuf>,
+    /// The master key that --master-key replaces, in the same forms: the server wraps every kept key anew while it runs, and says when this may be
+    /// taken away. Of the old one at Vault or OpenBao: --transit-key-old and so on.
+    #[arg(long, env = "ANDON_MASTER_KEY_OLD", value_name = "SOURCE", hide_env_values = true)]
+    pub master_key_old: Option<String>,
+    /// As --transit-key, of the old master key.
+    #[arg(long, env = "ANDON_TRANSIT_KEY_OLD", value_name = "NAME")]
+    pub transit_key_old: Option<String>,
+    /// As --transit-mount, of the old master key.
+    #[arg(long, env = "ANDON_TRANSIT_MOUNT_OLD", value_name = "PATH", default_value = "transit")]
+    pub transit_mount_old: String,
+    /// As --transit-token-file, of the old master key.
+    #[arg(long, env = "ANDON_TRANSIT_TOKEN_FILE_OLD", value_name = "FILE")]
+    pub transit_token_file_old: Option<PathBuf>,
+    /// As --transit-ca, of the old master key.
+    #[arg(long, env = "ANDON_TRANSIT_CA_OLD", value_name = "FILE")]
+    pub transit_ca_old: Option<PathBuf>,
+    /// The name of a master key that is lost for good, as the server or `andon doctor` tells it: every kept key that is sealed under it is given up.
+    /// They are to be made anew at the venues.
+    #[arg(long, env = "ANDON_MASTER_KEY_LOST", value_name = "NAME")]
+    pub master_key_lost: Option<String>,
+}
+
+/// The settings of one master key, and what they are called.
+struct Asked<'a> {
+    setting: &'static str,
+    source: &'a str,
+    key: (&'static str, Option<&'a String>),
+    mount: (&'static str, &'a str),
+    token_file: (&'static str, Option<&'a PathBuf>),
+    ca: (&'static str, Option<&'a PathBuf>),
 }
 
 /// Where the master key comes from, checked as far as nothing is opened for it.
@@ -61,42 +91,76 @@ impl MasterKeyArgs {
     /// # Errors
     /// The setting that cannot be taken. The text never holds what was given for the source: it may be a key in the wrong place.
     pub fn check(&self, state_dir: &std::path::Path) -> Result<MasterKeySource, ConfigError> {
-        let wrong = |why: &str| ConfigError::new("--master-key", why);
-        let source = match self.master_key.as_deref().map(|given| given.split_once(':')) {
-            None => MasterKeySource::Own(state_dir.join("master.key")),
-            Some(Some(("file", path))) if !path.is_empty() => MasterKeySource::File(path.into()),
-            Some(Some(("credential", name))) if is_plain(name) => MasterKeySource::Credential(name.to_owned()),
-            Some(Some(("credential", _))) => return Err(wrong("a credential has a name of letters, digits, dots, dashes and underscores")),
-            Some(Some(("transit", address))) => return self.transit(address).map(MasterKeySource::Transit),
-            Some(_) => {
+        let asked = Asked {
+            setting: "--master-key",
+            source: self.master_key.as_deref().unwrap_or_default(),
+            key: ("--transit-key", self.transit_key.as_ref()),
+            mount: ("--transit-mount", &self.transit_mount),
+            token_file: ("--transit-token-file", self.transit_token_file.as_ref()),
+            ca: ("--transit-ca", self.transit_ca.as_ref()),
+        };
+        match self.master_key {
+            Some(_) => asked.check(),
+            None => asked.unheeded().map(|()| MasterKeySource::Own(state_dir.join("master.key"))),
+        }
+    }
+
+    /// The same of the master key that is replaced; none: none is.
+    ///
+    /// # Errors
+    /// As `check`.
+    pub fn check_old(&self) -> Result<Option<MasterKeySource>, ConfigError> {
+        let asked = Asked {
+            setting: "--master-key-old",
+            source: self.master_key_old.as_deref().unwrap_or_default(),
+            key: ("--transit-key-old", self.transit_key_old.as_ref()),
+            mount: ("--transit-mount-old", &self.transit_mount_old),
+            token_file: ("--transit-token-file-old", self.transit_token_file_old.as_ref()),
+            ca: ("--transit-ca-old", self.transit_ca_old.as_ref()),
+        };
+        if self.master_key_old.is_some() { asked.check().map(Some) } else { asked.unheeded().map(|()| None) }
+    }
+}
+
+impl Asked<'_> {
+    fn check(&self) -> Result<MasterKeySource, ConfigError> {
+        let wrong = |why: &str| ConfigError::new(self.setting, why);
+        let source = match self.source.split_once(':') {
+            Some(("file", path)) if !path.is_empty() => MasterKeySource::File(path.into()),
+            Some(("credential", name)) if is_plain(name) => MasterKeySource::Credential(name.to_owned()),
+            Some(("credential", _)) => return Err(wrong("a credential has a name of letters, digits, dots, dashes and underscores")),
+            Some(("transit", address)) => return self.transit(address).map(MasterKeySource::Transit),
+            _ => {
                 return Err(wrong(
                     "must begin with file:, credential: or transit:, and name where the key lies; the key itself does not belong here",
                 ));
             }
         };
-        let lost = [
-            ("--transit-key", self.transit_key.is_some()),
-            ("--transit-token-file", self.transit_token_file.is_some()),
-            ("--transit-ca", self.transit_ca.is_some()),
-        ];
+        self.unheeded().map(|()| source)
+    }
+
+    /// Refuses what only Vault or OpenBao needs.
+    fn unheeded(&self) -> Result<(), ConfigError> {
+        let lost = [(self.key.0, self.key.1.is_some()), (self.token_file.0, self.token_file.1.is_some()), (self.ca.0, self.ca.1.is_some())];
         match lost.into_iter().find(|(_, is_given)| *is_given) {
-            Some((setting, _)) => Err(ConfigError::new(setting, "goes with --master-key transit:https://HOST:PORT")),
-            None => Ok(source),
+            Some((setting, _)) => Err(ConfigError::new(setting, format!("goes with {} transit:https://HOST:PORT", self.setting))),
+            None => Ok(()),
         }
     }
 
     fn transit(&self, address: &str) -> Result<TransitSettings, ConfigError> {
-        let needs = |setting: &'static str| ConfigError::new(setting, "goes with --master-key transit:… and is missing");
-        let key = self.transit_key.clone().ok_or_else(|| needs("--transit-key"))?;
+        let needs = |setting: &'static str| ConfigError::new(setting, format!("goes with {} transit:… and is missing", self.setting));
+        let key = self.key.1.cloned().ok_or_else(|| needs(self.key.0))?;
         if !is_plain(&key) {
-            return Err(ConfigError::new("--transit-key", "a key's name has letters, digits, dots, dashes and underscores"));
+            return Err(ConfigError::new(self.key.0, "a key's name has letters, digits, dots, dashes and underscores"));
         }
-        let mount = self.transit_mount.trim_matches('/').to_owned();
+        let mount = self.mount.1.trim_matches('/').to_owned();
         if mount.is_empty() || !mount.split('/').all(is_plain) {
-            return Err(ConfigError::new("--transit-mount", "is a path such as transit or secrets/transit"));
+            return Err(ConfigError::new(self.mount.0, "is a path such as transit or secrets/transit"));
         }
-        let token_file = self.transit_token_file.clone().ok_or_else(|| needs("--transit-token-file"))?;
-        Ok(TransitSettings { address: transit_address(address)?, mount, key, token_file, ca: self.transit_ca.clone() })
+        let token_file = self.token_file.1.cloned().ok_or_else(|| needs(self.token_file.0))?;
+        let address = transit_address(self.setting, address)?;
+        Ok(TransitSettings { address, mount, key, token_file, ca: self.ca.1.cloned() })
     }
 }
 
@@ -106,8 +170,8 @@ fn is_plain(name: &str) -> bool {
     is_word && (1..=128).contains(&name.len()) && !name.chars().all(|c| c == '.')
 }
 
-fn transit_address(text: &str) -> Result<Url, ConfigError> {
-    let wrong = |why: &str| ConfigError::new("--master-key", format!("transit: {why}"));
+fn transit_address(setting: &'static str, text: &str) -> Result<Url, ConfigError> {
+    let wrong = |why: &str| ConfigError::new(setting, format!("transit: {why}"));
     // The text is not repeated: somebody may have put a token into it.
     let url = Url::parse(text).map_err(|_| wrong("is followed by an address: transit:https://vault.example.org:8200"))?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -187,5 +251,22 @@ mod tests {
         assert_eq!(check(&[&address[..], &["--transit-key", "andon"]].concat()).unwrap_err().setting, "--transit-token-file");
         assert_eq!(check(&[&address[..], &["--transit-key", "a/../b"]].concat()).unwrap_err().setting, "--transit-key");
         assert_eq!(check(&[&address[..], &["--transit-mount", "../sys"], &TRANSIT[..]].concat()).unwrap_err().setting, "--transit-mount");
+    }
+
+    #[test]
+    fn the_old_one_has_the_same_forms_and_settings_of_its_own() {
+        let old = |given: &[&str]| {
+            let args = <Keyed as clap::Parser>::try_parse_from([&["x"], given].concat()).unwrap().args;
+            args.check_old()
+        };
+        assert_eq!(old(&[]).unwrap(), None);
+        assert_eq!(old(&["--master-key-old", "file:/k"]).unwrap(), Some(MasterKeySource::File("/k".into())));
+        let transit = ["--master-key-old", "transit:https://v.example", "--transit-key-old", "first", "--transit-token-file-old", "/t"];
+        let Some(MasterKeySource::Transit(settings)) = old(&transit).unwrap() else { panic!("no transit") };
+        assert_eq!((settings.mount.as_str(), settings.key.as_str()), ("transit", "first"));
+        assert_eq!(old(&transit[..4]).unwrap_err().setting, "--transit-token-file-old");
+        assert_eq!(old(&transit[2..]).unwrap_err().setting, "--transit-key-old");
+        assert_eq!(old(&["--master-key-old", "canary"]).unwrap_err().setting, "--master-key-old");
+        assert_eq!(check(&[&["--master-key", "file:/k"], &transit[..]].concat()).unwrap(), MasterKeySource::File("/k".into()));
     }
 }

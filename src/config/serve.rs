@@ -100,6 +100,10 @@ pub struct Serve {
     pub mail: Option<Mail>,
     /// Where the master key comes from.
     pub master_key: MasterKeySource,
+    /// Where the one comes from that it replaces.
+    pub master_key_old: Option<MasterKeySource>,
+    /// The name of one that is lost for good.
+    pub master_key_lost: Option<String>,
 }
 
 /// Which database these settings name. Reads the file that holds its address, when one is named.
@@ -163,8 +167,23 @@ impl ServeArgs {
         let alert_command = self.alert_command();
         let (state_dir, listen, keep_days) = (self.state_dir(), self.listen, self.keep_days);
         let mail = self.mail.check(&origin)?;
-        let master_key = self.master_key.check(&state_dir)?;
-        Ok(Serve { database, state_dir, listen, origin, name, transport, log_sink, alert_command, keep_days, mail, master_key })
+        let (master_key, master_key_old) = (self.master_key.check(&state_dir)?, self.master_key.check_old()?);
+        let master_key_lost = self.master_key.master_key_lost;
+        Ok(Serve {
+            database,
+            state_dir,
+            listen,
+            origin,
+            name,
+            transport,
+            log_sink,
+            alert_command,
+            keep_days,
+            mail,
+            master_key,
+            master_key_old,
+            master_key_lost,
+        })
     }
 }
 

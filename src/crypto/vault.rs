@@ -6,9 +6,11 @@
 
 mod check;
 mod master;
+mod parts;
 
 pub use check::{make_check, verify_check};
 pub use master::{DataKey, LocalMasterKey, MasterKey, MasterKeyError, MasterKeyId};
+pub use parts::{open_parts, seal_parts};
 
 use crate::domain::{KeyId, KeyPurpose, Secret};
 use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305, XNonce};
@@ -85,6 +87,9 @@ pub enum VaultError {
     /// Its form is not known.
     #[error("it is no sealed secret of a form that this version knows")]
     Unreadable,
+    /// A part of a venue's secret is empty, or longer than any.
+    #[error("a key's parts have between 1 and 8192 bytes")]
+    Implausible,
     /// It is longer than any secret.
     #[error("it is longer than {MAX_PLAIN} bytes")]
     TooLong,

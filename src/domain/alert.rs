@@ -40,6 +40,8 @@ text_enum! {
         KeyAtVenue = "key_at_venue",
         /// Nobody could say for days what a key may do.
         KeyUnmeasured = "key_unmeasured",
+        /// An exchange key that the server holds does not open for what it was sealed for.
+        SecretRefused = "secret_refused",
     }
 }
 
@@ -98,6 +100,7 @@ impl AlertKind {
             Self::KeyOverdue => "Key to be replaced",
             Self::KeyAtVenue => "Key to be deleted at the venue",
             Self::KeyUnmeasured => "Key not measured for days",
+            Self::SecretRefused => "Kept exchange key was changed",
         }
     }
 }

@@ -49,6 +49,7 @@ const VERSIONS: &[Version] = versions! {
     31 "0031_idempotency";
     32 "0032_second_approver";
     33 "0033_exchange_keys";
+    34 "0034_vault";
 };
 
 /// How a database's schema stands to this program.

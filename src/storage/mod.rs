@@ -31,6 +31,7 @@ pub mod idempotency;
 pub mod imports;
 pub mod installation;
 pub mod invitations;
+pub mod key_secrets;
 pub mod limit_overrides;
 pub mod limits;
 pub mod migrate;
@@ -107,6 +108,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("limits", limits::STATEMENTS),
         ("gauges", gauges::STATEMENTS),
         ("limit_overrides", limit_overrides::STATEMENTS),
+        ("key_secrets", key_secrets::STATEMENTS),
     ];
     files.iter().flat_map(|(file, all)| all.iter().map(|(name, sql)| (*file, *name, *sql))).collect()
 }

@@ -81,6 +81,7 @@ impl From<AppError> for WebError {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Nothing was changed", said)
             }
             AppError::Frozen(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "log-frozen", "The audit log is frozen", said),
+            AppError::Shut(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "vault-shut", "Kept keys cannot be used", said),
             AppError::Internal(cause) => {
                 tracing::error!(error = &*cause as &dyn std::error::Error, "a fault of ours");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here", said)

@@ -26,6 +26,7 @@ pub mod sink;
 pub mod staged;
 pub mod starts;
 pub mod sync;
+pub mod vault;
 
 use crate::app::App;
 use crate::storage::{self, Lane};
@@ -60,6 +61,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(alert_command::run(app.clone()));
     all.spawn(requests::run(app.clone()));
     all.spawn(quorum::run(app.clone()));
+    all.spawn(vault::run(app.clone()));
     all
 }
 

@@ -113,7 +113,7 @@ impl App {
             return Err(AppError::conflict("somebody else handed in a secret a moment ago; look again"));
         }
         let (agent, sealed) = if let Some(kept) = kept {
-            self.write_kept(&mut act, kept).await?;
+            self.write_kept(&mut act, &kept).await?;
             (None, None)
         } else {
             let agent = self.agent_to_seal_to(&mut act, &bot).await?;

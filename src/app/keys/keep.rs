@@ -1,23 +1,53 @@
 //! The secrets that the server holds itself: encrypted under the master key, opened for each use, deleted when their version is taken away.
 
 use crate::app::{App, AppError, tx::Act};
+use crate::crypto::vault::About;
 use crate::domain::{ApiSecret, KeyId};
-use crate::storage::exchange_keys::KeyRow;
+use crate::storage::{
+    self,
+    exchange_keys::KeyRow,
+    key_secrets::{self, KeySecret},
+};
 
-/// Sealed, not written yet.
-pub(crate) struct Kept;
+fn about(key: &KeyRow, version: i64) -> About {
+    About { key: key.id.clone(), version, purpose: key.purpose }
+}
 
 impl App {
-    pub(crate) async fn seal_kept(&self, _key: &KeyRow, _version: i64, _secret: &ApiSecret) -> Result<Kept, AppError> {
-        Err(AppError::conflict("vault"))
+    /// Encrypts a secret for a version; nothing is written.
+    ///
+    /// # Errors
+    /// While there is no master key.
+    pub(crate) async fn seal_kept(&self, key: &KeyRow, version: i64, secret: &ApiSecret) -> Result<KeySecret, AppError> {
+        self.seal_secret(&about(key, version), secret).await
     }
-    pub(crate) async fn write_kept(&self, _act: &mut Act<'_>, _kept: Kept) -> Result<(), AppError> {
-        Ok(())
+
+    /// Writes it, in the place of what was handed in for the same version before.
+    ///
+    /// # Errors
+    /// `Conflict` when the master key was changed meanwhile.
+    pub(crate) async fn write_kept(&self, act: &mut Act<'_>, kept: &KeySecret) -> Result<(), AppError> {
+        key_secrets::key_secret_delete(act.tx(), &kept.key_id, kept.version).await?;
+        match key_secrets::key_secret_insert(act.tx(), kept).await {
+            Err(storage::Error::Conflict) => Err(AppError::conflict("the master key was changed a moment ago: hand it in once more")),
+            other => Ok(other?),
+        }
     }
-    pub(crate) async fn open_kept(&self, _key: &KeyRow, _version: i64) -> Result<ApiSecret, AppError> {
-        Err(AppError::conflict("vault"))
+
+    /// Opens the secret of a version.
+    ///
+    /// # Errors
+    /// While the master key cannot be had; when it was changed or moved here from another place.
+    pub(crate) async fn open_kept(&self, key: &KeyRow, version: i64) -> Result<ApiSecret, AppError> {
+        self.open_secret(&about(key, version)).await
     }
-    pub(crate) async fn forget_secret(&self, _act: &mut Act<'_>, _key: &KeyId, _version: i64) -> Result<(), AppError> {
+
+    /// Deletes the secret of a version.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub(crate) async fn forget_secret(&self, act: &mut Act<'_>, key: &KeyId, version: i64) -> Result<(), AppError> {
+        key_secrets::key_secret_delete(act.tx(), key, version).await?;
         Ok(())
     }
 }

@@ -11,8 +11,9 @@ mod register;
 mod simulated;
 
 use super::{Failure, control, serve::told_to_stop, site};
+use crate::app::vault::Given;
 use crate::cli::out::tell;
-use crate::config::{ConfigError, Origin, serve::Database};
+use crate::config::{ConfigError, MasterKeySource, Origin, serve::Database};
 use crate::mail::Carrier;
 use crate::{telemetry, web, workers};
 use std::{net::SocketAddr, process::ExitCode};
@@ -56,6 +57,8 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     };
     let site = site::open(wanted).await?;
     site.app.open_mail(Carrier::Mailbox);
+    let key = MasterKeySource::Own(state_dir.join("master.key"));
+    site.app.open_vault(Given { key: std::sync::Arc::new(key), old: None, lost: None }).await?;
     let workers = workers::start(&site.app);
     let control = control::listen(site.app.clone(), &site.control)?;
     let (stop, stopping) = watch::channel(false);

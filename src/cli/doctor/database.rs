@@ -4,6 +4,7 @@ use super::Line;
 use crate::app::audit_tail::check_tail;
 use crate::app::log::files;
 use crate::app::notices::GIVEN_UP_SHOWN_MS;
+use crate::config::MasterKeyArgs;
 use crate::domain::{Clock, Secret, Timestamp};
 use crate::storage::{self, Db, deliveries::OutboxCounts, migrate};
 use std::path::Path;
@@ -17,14 +18,24 @@ const OLDEST: i64 = 14;
 /// Mail that waits longer is told of.
 const LATE_MIN: i64 = 10;
 
+/// What the database is compared with.
+pub struct Asked<'a> {
+    /// The origin's relying party.
+    pub rp_id: Option<&'a str>,
+    /// The state folder.
+    pub state_dir: &'a Path,
+    /// The settings of the master key.
+    pub master_key: &'a MasterKeyArgs,
+}
+
 /// The embedded database. Answers with the number of enrolled agents, when it can be read.
-pub async fn embedded(file: &Path, (rp_id, state_dir): (Option<&str>, &Path), lines: &mut Vec<Line>) -> Option<u64> {
+pub async fn embedded(file: &Path, asked: &Asked<'_>, lines: &mut Vec<Line>) -> Option<u64> {
     if !file.exists() {
         lines.push(Line::ok("database", format!("{} is not there yet; the first start makes it", file.display())));
         return None;
     }
     match Db::open_sqlite_to_read(file).await {
-        Ok(db) => look(&db, &file.display().to_string(), (rp_id, state_dir), lines).await,
+        Ok(db) => look(&db, &file.display().to_string(), asked, lines).await,
         Err(error) => {
             let todo = "run the doctor as the user that runs the server; if the file is damaged, restore it";
             lines.push(Line::bad("database", format!("{} cannot be opened: {}", file.display(), causes(&error)), todo));
@@ -34,7 +45,7 @@ pub async fn embedded(file: &Path, (rp_id, state_dir): (Option<&str>, &Path), li
 }
 
 /// PostgreSQL. Answers with the number of enrolled agents, when it can be read.
-pub async fn server(url: &Secret<String>, clock: &Clock, (rp_id, state_dir): (Option<&str>, &Path), lines: &mut Vec<Line>) -> Option<u64> {
+pub async fn server(url: &Secret<String>, clock: &Clock, asked: &Asked<'_>, lines: &mut Vec<Line>) -> Option<u64> {
     let looked = async {
         let db = Db::open_postgres(url.expose()).await?;
         let server = db.server().await?;
@@ -67,11 +78,11 @@ pub async fn server(url: &Secret<String>, clock: &Clock, (rp_id, state_dir): (Op
         let said = format!("the clocks of the database's machine and of this one are {} s apart", apart.abs() / 1_000);
         lines.push(Line::warn("PostgreSQL", said, "keep both by NTP"));
     }
-    look(&db, "PostgreSQL", (rp_id, state_dir), lines).await
+    look(&db, "PostgreSQL", asked, lines).await
 }
 
-async fn look(db: &Db, name: &str, (rp_id, state_dir): (Option<&str>, &Path), lines: &mut Vec<Line>) -> Option<u64> {
-    let agents = examine(db, name, (rp_id, state_dir), lines).await;
+async fn look(db: &Db, name: &str, asked: &Asked<'_>, lines: &mut Vec<Line>) -> Option<u64> {
+    let agents = examine(db, name, asked, lines).await;
     db.close().await;
     agents.unwrap_or_else(|error| {
         lines.push(Line::bad("database", format!("{name} cannot be read: {}", causes(&error)), "if it is damaged, restore it"));
@@ -79,7 +90,7 @@ async fn look(db: &Db, name: &str, (rp_id, state_dir): (Option<&str>, &Path), li
     })
 }
 
-async fn examine(db: &Db, name: &str, (rp_id, state_dir): (Option<&str>, &Path), lines: &mut Vec<Line>) -> storage::Result<Option<u64>> {
+async fn examine(db: &Db, name: &str, asked: &Asked<'_>, lines: &mut Vec<Line>) -> storage::Result<Option<u64>> {
     let schema = migrate::look(db).await?;
     let Some(version) = schema.version else {
         lines.push(Line::ok("database", format!("{name} is empty; the first start fills it")));
@@ -102,24 +113,26 @@ async fn examine(db: &Db, name: &str, (rp_id, state_dir): (Option<&str>, &Path),
             let said = format!("it belongs to a {} installation; `andon serve` does not touch it", installation.kind);
             lines.push(Line::bad("database", said, "name another data folder"));
         }
-        Some(_) => {}
+        Some(installation) => {
+            lines.extend(super::master_key::fits(&mut tx, &installation.id, (asked.master_key, asked.state_dir)).await?);
+        }
         None => return Ok(None),
     }
-    if let (Some(kept), Some(asked)) = (storage::installation::installation_rp_id(&mut tx).await?, rp_id) {
-        lines.push(match kept == asked {
+    if let (Some(kept), Some(origin)) = (storage::installation::installation_rp_id(&mut tx).await?, asked.rp_id) {
+        lines.push(match kept == origin {
             true => Line::ok("security keys", format!("are made for {kept}, which is the origin's host")),
             false => {
                 let todo =
                     format!("give --origin https://{kept} again, or leave all keys behind for good: andon serve --migrate-rp-id {kept}");
                 Line::bad(
                     "security keys",
-                    format!("were made for {kept}; at {asked} none of them works, and the server does not start"),
+                    format!("were made for {kept}; at {origin} none of them works, and the server does not start"),
                     todo,
                 )
             }
         });
     }
-    lines.push(site(&storage::sites::site_all(&mut tx).await?, state_dir));
+    lines.push(site(&storage::sites::site_all(&mut tx).await?, asked.state_dir));
     let agents = storage::agents::agent_live(&mut tx).await?;
     let since = Clock::system().now().plus_ms(-GIVEN_UP_SHOWN_MS);
     lines.push(outbox(&storage::deliveries::delivery_counts(&mut tx, since).await?, Clock::system().now()));

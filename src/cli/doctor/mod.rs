@@ -148,12 +148,12 @@ async fn examine(args: &ServeArgs) -> Vec<Line> {
     lines.push(folders::spool(&state_dir.join("spool"), is_running, &Clock::system()));
     lines.push(folders::control(&state_dir.join("control"), is_running).await);
     lines.extend(master_key::check(&args.master_key, &state_dir));
-    let rp_id = origin.as_ref().map(site::rp_id);
+    let asked = database::Asked { rp_id: origin.as_ref().map(site::rp_id), state_dir: &state_dir, master_key: &args.master_key };
     let agents = match database {
-        Ok(Database::Embedded(data)) => database::embedded(&site::database_file(&data), (rp_id, &state_dir), &mut lines).await,
+        Ok(Database::Embedded(data)) => database::embedded(&site::database_file(&data), &asked, &mut lines).await,
         Ok(Database::Postgres(url)) => {
             lines.extend(args.database_url_file.as_deref().and_then(|file| folders::closed("database URL", file)));
-            database::server(&url, &Clock::system(), (rp_id, &state_dir), &mut lines).await
+            database::server(&url, &Clock::system(), &asked, &mut lines).await
         }
         Err(error) => {
             lines.push(refused("database", &error));

@@ -3,16 +3,19 @@
 
 pub mod transit;
 
-use crate::agent::dir::write_durably;
-use crate::config::MasterKeySource;
-use crate::crypto::vault::{LocalMasterKey, MasterKey, VaultError};
+use crate::app::vault::{Given, Place, Shut};
+use crate::config::{MasterKeySource, Serve};
+use crate::crypto::{
+    token,
+    vault::{LocalMasterKey, MasterKey, VaultError},
+};
 use crate::domain::Secret;
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD};
 use std::{
-    fs::File,
-    io::{self, Read},
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::Path,
     sync::Arc,
 };
 use zeroize::Zeroizing;
@@ -91,8 +94,30 @@ fn own(path: &Path, is_first: bool) -> Result<LocalMasterKey, MasterKeyFileError
     let mut line = Zeroizing::new(String::with_capacity(64));
     BASE64.encode_append(key.key().expose(), &mut line);
     line.push('\n');
-    write_durably(path, line.as_bytes(), 0o600).map_err(|error| failed(path, error))?;
-    Ok(key)
+    match write_new(path, line.as_bytes()) {
+        Ok(()) => Ok(key),
+        // Another process was first, and its key is the one.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(path, 0o077),
+        Err(error) => Err(failed(path, error)),
+    }
+}
+
+/// Writes a file that is not there yet, whole or not at all; never over one that is.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = token::random::<8>().map_err(io::Error::other)?;
+    let temporary = dir.join(format!(".master.key.{name}"));
+    let written = (|| {
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        // Fails where there is one, which a rename would not.
+        fs::hard_link(&temporary, path)
+    })();
+    let removed = fs::remove_file(&temporary);
+    written?;
+    removed?;
+    File::open(dir)?.sync_all()
 }
 
 /// A credential of systemd (systemd.exec(5), "Credentials"). Where the service runs as another user, systemd gives it the file by an access list,
@@ -150,12 +175,34 @@ fn parse(bytes: &[u8]) -> Result<Secret<[u8; 32]>, &'static str> {
     Ok(Secret::new(*key))
 }
 
-/// The file of a source, where it has one.
-pub fn file(source: &MasterKeySource) -> Option<PathBuf> {
-    match source {
-        MasterKeySource::Own(path) | MasterKeySource::File(path) => Some(path.clone()),
-        MasterKeySource::Credential(_) | MasterKeySource::Transit(_) => None,
+impl MasterKeyFileError {
+    /// True for what may pass by itself: a volume that is not there yet, a disk that is full. A file that was named and never used is a slip.
+    fn may_pass(&self, source: &MasterKeySource, is_first: bool) -> bool {
+        match self {
+            Self::Io { .. } => !is_first || matches!(source, MasterKeySource::Own(_)),
+            Self::Lost(_) | Self::Unmade(_) => true,
+            Self::NoCredentials => !is_first,
+            Self::Open(_) | Self::Content { .. } | Self::Transit(_) => false,
+        }
     }
+}
+
+impl Place for MasterKeySource {
+    fn open(&self, is_first: bool) -> Result<Arc<dyn MasterKey>, Shut> {
+        open(self, is_first).map_err(|error| {
+            let said = match &error {
+                MasterKeyFileError::Unmade(why) => format!("{error}: {why}"),
+                _ => error.to_string(),
+            };
+            if error.may_pass(self, is_first) { Shut::Later(said) } else { Shut::Wrong(said) }
+        })
+    }
+}
+
+/// What the settings give, for the application.
+pub fn given(settings: &Serve) -> Given {
+    let old = settings.master_key_old.clone().map(|source| Arc::new(source) as Arc<dyn Place>);
+    Given { key: Arc::new(settings.master_key.clone()), old, lost: settings.master_key_lost.clone() }
 }
 
 #[cfg(test)]

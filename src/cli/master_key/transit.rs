@@ -14,7 +14,13 @@ use async_trait::async_trait;
 use data_encoding::BASE64;
 use reqwest::{StatusCode, header::HeaderValue, redirect::Policy};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{path::PathBuf, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -25,6 +31,17 @@ const MOST: usize = 64 * 1024;
 /// The longest wrapped key, bytes.
 const LONGEST: usize = 4 * 1024;
 const TOKEN: &str = "X-Vault-Token";
+/// The longest file of a token, bytes.
+const LONGEST_TOKEN: u64 = 16 * 1024;
+/// What a 400 says of ciphertext that was changed, or wrapped for something else. Any other 400 is about the key or the question.
+const CHANGED: [&str; 6] = [
+    "message authentication failed",
+    "invalid ciphertext length",
+    "invalid ciphertext: no prefix",
+    "invalid ciphertext: wrong number of fields",
+    "invalid ciphertext: version number could not be decoded",
+    "invalid ciphertext: could not decode base64",
+];
 
 /// The key at Vault or OpenBao.
 pub struct TransitKey {
@@ -87,12 +104,15 @@ impl TransitKey {
         Ok(Self { http, encrypt: at("encrypt")?, decrypt: at("decrypt")?, token_file: settings.token_file.clone(), id })
     }
 
-    fn token(&self) -> Result<HeaderValue, MasterKeyError> {
-        let denied = |why: &str| MasterKeyError::Denied(format!("{}: {why}", self.token_file.display()));
-        let text = std::fs::read_to_string(&self.token_file).map(Zeroizing::new).map_err(|error| denied(&error.to_string()))?;
-        let mut token = HeaderValue::from_str(text.trim()).map_err(|_| denied("holds no token"))?;
+    /// The token, from a file that nobody else on this machine can read.
+    async fn token(&self) -> Result<HeaderValue, MasterKeyError> {
+        let path = self.token_file.clone();
+        let denied = |why: String| MasterKeyError::Denied(format!("{}: {why}", self.token_file.display()));
+        let read = tokio::task::spawn_blocking(move || read_token(&path)).await;
+        let text = read.map_err(|error| denied(error.to_string()))?.map_err(|error| denied(error.to_string()))?;
+        let mut token = HeaderValue::from_str(text.trim()).map_err(|_| denied("holds no token".to_owned()))?;
         if token.is_empty() {
-            return Err(denied("holds no token"));
+            return Err(denied("holds no token".to_owned()));
         }
         token.set_sensitive(true);
         Ok(token)
@@ -100,7 +120,7 @@ impl TransitKey {
 
     async fn ask<T: DeserializeOwned>(&self, at: &Url, body: &impl Serialize) -> Result<T, MasterKeyError> {
         let unavailable = |why: &str| MasterKeyError::Unavailable(format!("Vault or OpenBao {why}"));
-        let request = self.http.post(at.clone()).header(TOKEN, self.token()?).json(body);
+        let request = self.http.post(at.clone()).header(TOKEN, self.token().await?).json(body);
         let response = request.send().await.map_err(|error| {
             let why = if error.is_timeout() { "does not answer in time" } else { "cannot be reached" };
             tracing::warn!(error = %error.without_url(), "the transit engine {why}");
@@ -122,7 +142,15 @@ impl TransitKey {
         let says = |words: &str| String::from_utf8_lossy(answer).contains(words);
         match status {
             StatusCode::BAD_REQUEST if says("not found") => denied(format!("has no key {}", self.id)),
-            StatusCode::BAD_REQUEST => MasterKeyError::Refused,
+            StatusCode::BAD_REQUEST if says("too old") => denied(format!(
+                "opens nothing that was wrapped by an early version of {}: its min_decryption_version was raised; lower it again",
+                self.id
+            )),
+            StatusCode::BAD_REQUEST if says("too new") => {
+                denied(format!("knows no such version of {}: the key was made anew or restored there, or another one is asked", self.id))
+            }
+            StatusCode::BAD_REQUEST if CHANGED.into_iter().any(says) => MasterKeyError::Refused,
+            StatusCode::BAD_REQUEST => denied(format!("does not take what it is asked of {}: see its log", self.id)),
             StatusCode::FORBIDDEN => denied(format!("does not let this token use {} (ended, or its policy does not say so)", self.id)),
             StatusCode::NOT_FOUND => denied(format!("has no transit engine for {}", self.id)),
             StatusCode::SERVICE_UNAVAILABLE => unavailable("is sealed, or down for maintenance"),
@@ -130,6 +158,19 @@ impl TransitKey {
             _ => MasterKeyError::Unavailable(format!("Vault or OpenBao answered {}", status.as_u16())),
         }
     }
+}
+
+/// Reads a token's file; one of a service's credentials may show rights of the group, which are the mask of its access list.
+fn read_token(path: &Path) -> io::Result<Zeroizing<String>> {
+    let file = File::open(path)?;
+    let is_credential = std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|dir| path.starts_with(dir));
+    let refused = if is_credential { 0o007 } else { 0o077 };
+    if file.metadata()?.mode() & refused != 0 {
+        return Err(io::Error::other("can be read by others on this machine: chmod 600"));
+    }
+    let mut text = Zeroizing::new(String::with_capacity(LONGEST_TOKEN as usize + 1));
+    file.take(LONGEST_TOKEN).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 async fn read_capped(mut response: reqwest::Response) -> Option<Zeroizing<Vec<u8>>> {

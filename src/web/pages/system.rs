@@ -4,7 +4,7 @@ use super::{
     keeping::{self, Keeping},
     mail,
 };
-use crate::app::{AppError, first_run::TASKS, health::Health};
+use crate::app::{AppError, first_run::TASKS, health::Health, vault::Vault};
 use crate::authz::{self, Action, Resource};
 use crate::domain::{BotFacts, Timestamp, Timings};
 use crate::fleet::worst_case_stop_ms;
@@ -109,6 +109,7 @@ pub async fn show(State(app): Shared, arrival: Option<Extension<Arrival>>, perso
     if let Some(tls) = arrival.and_then(|Extension(arrival)| arrival.front.tls.clone()) {
         parts.push(certificate(&tls.shown(), app.clock.now()));
     }
+    parts.push(vault(&app.vault));
     parts.push(mail::part(&app, &person.actor).await);
     parts.push(super::alerts::command_part(&app).await);
     let first_run = if app.is_demo() { None } else { app.first_run(&person.actor).ok() };
@@ -147,6 +148,18 @@ fn parts(health: &Health, unrecorded: usize, is_embedded: bool, keeping: &Keepin
     let view = format!("Read {} ago. Too old, it ends leases: bots then stop by themselves.", format::duration(health.view_age_ms));
     let view = Part::new("View of the fleet", is_well("view"), (Tone::High, "Too old"), view);
     [spool, database].into_iter().chain(keeping::parts(&health.degraded, keeping)).chain([late, view]).collect()
+}
+
+/// The exchange keys that this server holds.
+fn vault(vault: &Vault) -> Part {
+    let (under, left) = (vault.master().map(|id| format!("Sealed under the master key {id}.")).unwrap_or_default(), vault.left());
+    let said = match vault.trouble() {
+        Some(why) => format!("{why}. {under} Until then no key that this server holds is used. Stopping works."),
+        None if left > 0 => format!("{under} {left} are still under the one before it, and are carried over."),
+        None if vault.is_old_over() => format!("{under} Nothing needs the old one any more: --master-key-old may be taken away."),
+        None => under,
+    };
+    Part::new("Kept exchange keys", vault.trouble().is_none(), (Tone::High, "Cannot be used"), said)
 }
 
 /// How the certificate is, and whether its files have become unusable since.

@@ -8,7 +8,7 @@ use crate::crypto::vault::{About, VaultError, open, rewrap, seal};
 use crate::domain::{KeyId, KeyPurpose};
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::State,
     http::HeaderMap,
     response::{IntoResponse, Response},
     routing::post,
@@ -16,6 +16,7 @@ use axum::{
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
+    os::unix::fs::PermissionsExt,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -47,7 +48,12 @@ impl Fake {
     }
 }
 
-async fn answer(State(fake): State<Fake>, Path(path): Path<String>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+async fn answer(
+    State(fake): State<Fake>,
+    axum::extract::Path(path): axum::extract::Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
     let mut script = fake.at();
     let token = headers.get("x-vault-token").and_then(|token| token.to_str().ok()).unwrap_or_default().to_owned();
     script.heard.push((path.clone(), token.clone(), body.clone()));
@@ -87,13 +93,19 @@ struct Ground {
     settings: TransitSettings,
 }
 
+fn put(path: &Path, text: &str, mode: u32) {
+    let _ = std::fs::remove_file(path);
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
 async fn ground() -> Ground {
     // As `main` does; a second installation is refused and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let fake = Fake::default();
     let dir = tempfile::tempdir().unwrap();
     let token_file = dir.path().join("token");
-    std::fs::write(&token_file, "hvs.canary-token\n").unwrap();
+    put(&token_file, "hvs.canary-token\n", 0o600);
     let settings =
         TransitSettings { address: fake.listen().await, mount: "secrets/transit".into(), key: "andon".into(), token_file, ca: None };
     let key = TransitKey::open(&settings).unwrap();
@@ -148,6 +160,9 @@ async fn each_refusal_says_what_it_means_and_no_secret() {
         (403, "permission denied hvs.canary-token", "does not let this token", true),
         (404, "no handler for route canary", "no transit engine", true),
         (400, "encryption key not found canary", "has no key", true),
+        (400, "ciphertext or signature version is disallowed by policy (too old) canary", "min_decryption_version", true),
+        (400, "invalid ciphertext: version is too new canary", "made anew", true),
+        (400, "message decryption not supported for key type canary", "does not take", true),
         (503, "Vault is sealed canary", "is sealed", false),
         (500, "canary", "answered 500", false),
         (429, "canary", "answered 429", false),
@@ -162,8 +177,10 @@ async fn each_refusal_says_what_it_means_and_no_secret() {
             assert_eq!(matches!(error, MasterKeyError::Denied(_)), is_denied, "{status}: {error}");
         }
     }
-    fake.at().refuses = Some((400, "cipher: message authentication failed"));
-    assert!(matches!(open(key, &about, &record).await, Err(VaultError::Refused)));
+    for changed in CHANGED {
+        fake.at().refuses = Some((400, changed));
+        assert!(matches!(open(key, &about, &record).await, Err(VaultError::Refused)), "{changed}");
+    }
     assert!(matches!(seal(key, &about, b"x").await, Err(VaultError::Master(MasterKeyError::Denied(_)))));
 }
 
@@ -179,7 +196,12 @@ async fn the_token_is_read_at_each_use_and_stays_in_its_file() {
     }
     std::fs::remove_file(&token).unwrap();
     assert!(matches!(seal(key, &about(), b"x").await, Err(VaultError::Master(MasterKeyError::Denied(_)))));
-    std::fs::write(&token, "hvs.canary-token").unwrap();
+    for mode in [0o640, 0o604, 0o644, 0o660] {
+        put(&token, "hvs.canary-token", mode);
+        let Err(VaultError::Master(error)) = seal(key, &about(), b"x").await else { panic!("{mode:o} was taken") };
+        assert!(matches!(&error, MasterKeyError::Denied(said) if said.contains("chmod 600")), "{mode:o}: {error}");
+    }
+    put(&token, "hvs.canary-token", 0o400);
     seal(key, &about(), b"x").await.unwrap();
 }
 
