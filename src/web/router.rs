@@ -313,6 +313,8 @@ routes! {
     GET "/api/v1/subaccounts/{id}" Access::Token(Action::See) => super::api::v1::subaccounts::show;
     POST "/api/v1/subaccounts/{id}" Access::Token(Action::EditVenues) => super::api::v1::subaccounts::edit;
     POST "/api/v1/subaccounts/{id}/retire" Access::Token(Action::EditVenues) => super::api::v1::subaccounts::retire;
+    GET "/api/v1/keys" Access::Token(Action::See) => super::api::v1::keys::index;
+    GET "/api/v1/keys/{id}" Access::Token(Action::See) => super::api::v1::keys::show;
     GET "/api/v1/assignments" Access::Token(Action::See) => super::api::v1::subaccounts::assignments;
     GET "/api/v1/openapi.json" Access::Public => super::api::openapi::show;
 }

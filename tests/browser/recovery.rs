@@ -58,6 +58,7 @@ impl Site {
             spool,
             spooled,
             is_compared_first: false,
+            exchanges: andon::venues::Venues::default(),
             node: "test:1".into(),
         };
         let app = App::assemble(parts).await.unwrap();

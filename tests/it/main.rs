@@ -9,6 +9,7 @@ mod doctor;
 mod drills;
 mod enrolment;
 mod evidence;
+mod exchange_keys;
 mod faults;
 mod first_run;
 mod freqtrade;

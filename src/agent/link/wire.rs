@@ -238,6 +238,36 @@ impl Wire {
     }
 }
 
+impl Wire {
+    /// `GET /agent/v1/keys`: whose agent this is, and what its host may hand in now.
+    ///
+    /// # Errors
+    /// Whatever is not a `200` of the protocol.
+    pub async fn awaited_keys<T: DeserializeOwned>(&self, door: &Door) -> Result<T, WireError> {
+        let request = self.http.get(door.at("agent/v1/keys")?).header(header::AUTHORIZATION, door.authorization());
+        told(request.timeout(ENROL)).await?.ok_or_else(empty)
+    }
+
+    /// `POST /agent/v1/keys`: hands in what was sealed here.
+    ///
+    /// # Errors
+    /// `Refused` with the server's words, or what kept the request from being answered.
+    pub async fn hand_in_key(&self, door: &Door, sealed: &impl serde::Serialize) -> Result<(), WireError> {
+        let request = self.http.post(door.at("agent/v1/keys")?).header(header::AUTHORIZATION, door.authorization());
+        told::<serde::de::IgnoredAny>(request.timeout(ENROL).json(sealed)).await.map(drop)
+    }
+}
+
+/// The same as `answer` where a 409 is a refusal in words, and no other process's doing.
+async fn told<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<Option<T>, WireError> {
+    let response = request.send().await.map_err(|error| WireError::Unreachable(chain(&error)))?;
+    if response.status() != StatusCode::CONFLICT {
+        return read_answer(response).await;
+    }
+    let status = response.status();
+    Err(WireError::Refused { status, why: in_words(&read_capped(response).await?) })
+}
+
 /// A token that is not known any more because it was changed is no end of the credential.
 fn as_shown(door: &Door, shown: &HeaderValue, error: WireError) -> WireError {
     if matches!(error, WireError::CredentialEnded) { door.unknown(shown) } else { error }
@@ -257,7 +287,10 @@ struct Problem {
 
 /// Sends, and reads the answer; `None` for a `204`.
 async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<Option<T>, WireError> {
-    let response = request.send().await.map_err(|error| WireError::Unreachable(chain(&error)))?;
+    read_answer(request.send().await.map_err(|error| WireError::Unreachable(chain(&error)))?).await
+}
+
+async fn read_answer<T: DeserializeOwned>(response: reqwest::Response) -> Result<Option<T>, WireError> {
     let status = response.status();
     let location = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok()).map(str::to_owned);
     let body = read_capped(response).await?;

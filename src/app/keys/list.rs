@@ -135,6 +135,24 @@ impl App {
         Ok((page, next))
     }
 
+    /// The keys of a bot at a glance: what each is for, and how it stands where that is of concern. Empty: it has none.
+    pub fn key_words(&self, bot: &BotId) -> String {
+        let (keys, now) = (self.exchange_keys(), self.clock.now());
+        let open = keys.of_bot(bot).iter().filter(|key| key.row.ended_at.is_none());
+        let mut all: Vec<(KeyPurpose, String)> = open
+            .map(|key| {
+                let purpose = key.row.purpose;
+                let word = purpose.as_str().replace('_', " ");
+                match key.stands(now) {
+                    KeyStands::InUse => (purpose, word),
+                    stands => (purpose, format!("{word} ({})", stands.words().to_lowercase())),
+                }
+            })
+            .collect();
+        all.sort();
+        all.into_iter().map(|(_, words)| words).collect::<Vec<_>>().join(", ")
+    }
+
     /// One key with its history.
     ///
     /// # Errors

@@ -1,29 +1,16 @@
 //! `andon key inspect`: a key is what its venue says it is. Signs one reading call with the key, from this machine's address, and prints what came
 //! back beside what the key is to be. The key is read, used and wiped; it is in no answer, error or log.
 
+use super::file::{credential, read_key};
 use crate::cli::{Failure, out::put};
-use crate::domain::{Clock, Environment, KeyPurpose, KeySheet, Secret, Timestamp};
-use crate::venues::{
-    Capability, Credential, Difference, Expiry, Inspection, IpRule, Kind, Places, Tri, VenueError, Venues, Weight, compare,
-};
-use std::{
-    fs::File,
-    io::{Read, stdin},
-    os::{fd::AsFd, unix::fs::MetadataExt},
-    path::PathBuf,
-    process::ExitCode,
-};
-use zeroize::Zeroizing;
+use crate::domain::{Clock, Environment, KeyPurpose, KeySheet, Timestamp};
+use crate::venues::{Capability, Difference, Expiry, Inspection, IpRule, Kind, Places, Tri, VenueError, Venues, Weight, compare};
+use std::{path::PathBuf, process::ExitCode};
 
 pub(super) const HELP: &str = "The key is JSON: {\"key\": \"…\", \"secret\": \"…\", \"passphrase\": \"…\"}, the passphrase where the venue has one. It comes \
 from standard input or from a file that nobody else can read, never from an argument: those are seen in the list of processes.\n\n\
 Exit code 0: the key is what it is to be, as far as its venue says; 1: it is not, or the venue did not say.\n\n\
 Examples:\n  andon key inspect --venue bybit < key.json\n  andon key inspect --venue okx --purpose execution --ips 203.0.113.7 --account 24617703 --file key.json";
-/// The longest key, bytes: room for a private key in PEM.
-const LONGEST: usize = 64 * 1024;
-/// Room that is never filled, so that reading to the end needs no more.
-const ROOM: usize = 64;
-
 /// Which key, and what it is to be.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -64,16 +51,6 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).ok_or_else(|| "write it as 2027-01-31T00:00:00Z".to_owned())
 }
 
-/// The key as it is written down.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    key: String,
-    secret: Secret<String>,
-    #[serde(default)]
-    passphrase: Option<Secret<String>>,
-}
-
 /// What is printed as JSON.
 #[derive(serde::Serialize)]
 struct Said<'a> {
@@ -102,7 +79,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     if !of.measures_keys {
         return Err(format!("{} cannot say what a key is in its {} environment", args.venue, args.environment).into());
     }
-    let inspection = venue.inspect_key(&read_key(&args)?).await.map_err(|error| refused(&error))?;
+    let inspection = venue.inspect_key(&credential(&read_key(&args.file)?)).await.map_err(|error| refused(&error))?;
     let found = sheet.as_ref().map(|sheet| compare(sheet, &inspection.facts, inspection.measured_by, &of));
     if args.json {
         let (exchange, environment, differences) = (venue.kind(), args.environment, found.as_deref());
@@ -124,38 +101,13 @@ fn unknown(args: &Args) -> Failure {
 }
 
 /// A refusal, with what to look at. It says nothing of the key beyond what the venue said.
-fn refused(error: &VenueError) -> Failure {
+pub(super) fn refused(error: &VenueError) -> Failure {
     let next = match error {
         VenueError::Finding(_) => "Is it this environment's key, and is this machine's address among those that it works from?",
         VenueError::Unknown { .. } => "Nothing was learned of the key. Try again later.",
         VenueError::Cannot(_) | VenueError::ExecutionUnknown(_) => "Only a reading call is made here.",
     };
     format!("{error}. {next}").into()
-}
-
-fn read_key(args: &Args) -> Result<Credential, Failure> {
-    let name = args.file.display();
-    // As long as it can get from the start, and past the buffer that the standard library keeps: either would leave copies behind.
-    let mut text = Zeroizing::new(Vec::with_capacity(LONGEST + ROOM));
-    let file = if args.file.as_os_str() == "-" {
-        File::from(stdin().as_fd().try_clone_to_owned()?)
-    } else {
-        let file = File::open(&args.file).map_err(|error| format!("{name}: {error}"))?;
-        if file.metadata()?.mode() & 0o077 != 0 {
-            return Err(format!("{name} can be read by others on this machine: chmod 600 {name}").into());
-        }
-        file
-    };
-    file.take(LONGEST as u64).read_to_end(&mut text).map_err(|error| format!("{name}: {error}"))?;
-    // Where the error is and not what stood there: that may be the secret.
-    let written: Written = serde_json::from_slice(&text).map_err(|error| {
-        format!("this is no key as JSON (line {}, column {}); write {{\"key\": …, \"secret\": …}}", error.line(), error.column())
-    })?;
-    let credential = Credential::new(written.key, written.secret);
-    Ok(match written.passphrase {
-        Some(passphrase) => credential.with_passphrase(passphrase),
-        None => credential,
-    })
 }
 
 /// What the venue said, a line each; rights that nobody has and nobody asks about are left out.
@@ -197,7 +149,7 @@ fn words(inspection: &Inspection, of: &Capability) -> String {
     lines.join("\n")
 }
 
-fn verdict(sheet: &KeySheet, found: &[Difference]) -> String {
+pub(super) fn verdict(sheet: &KeySheet, found: &[Difference]) -> String {
     let mut lines = vec![String::new()];
     if found.is_empty() {
         lines.push(format!("It is what a key {} is to be.", sheet.purpose.words()));

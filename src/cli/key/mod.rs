@@ -1,6 +1,8 @@
 //! `andon key`: exchange keys, on whatever machine they are.
 
+mod file;
 mod inspect;
+mod install;
 
 use super::Failure;
 use std::process::ExitCode;
@@ -11,6 +13,9 @@ pub enum Command {
     /// Ask a venue what a key may do, and compare that with what it is for. The key stays here: nothing is kept or sent to anybody else.
     #[command(after_help = inspect::HELP)]
     Inspect(inspect::Args),
+    /// Hand in a bot's key on its agent's host: measured from here, sealed to the agent, seen by nobody else.
+    #[command(after_help = install::HELP)]
+    Install(install::Args),
 }
 
 /// Runs the command.
@@ -20,5 +25,6 @@ pub enum Command {
 pub async fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Inspect(args) => inspect::run(args).await,
+        Command::Install(args) => install::run(args).await,
     }
 }

@@ -98,6 +98,8 @@ impl Modify for Tokens {
         v1::subaccounts::edit,
         v1::subaccounts::retire,
         v1::subaccounts::assignments,
+        v1::keys::index,
+        v1::keys::show,
     )
 )]
 pub struct Description;

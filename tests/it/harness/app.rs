@@ -14,6 +14,7 @@ use andon::{
     },
     fleet::{AgentSeen, Spool},
     storage::{self, Conn, Db, Lane, installation::Installation, teams::Team},
+    venues::{Places, Venues},
 };
 use sqlx::AssertSqlSafe;
 use std::{
@@ -81,10 +82,10 @@ pub struct TestApp {
 pub const ORIGIN: &str = "http://localhost:8787";
 
 pub async fn assemble(db: Db, hand: &Hand, spool: &std::path::Path) -> Arc<App> {
-    assemble_at(ORIGIN, db, hand, spool).await
+    assemble_at(ORIGIN, db, (hand, Venues::default()), spool).await
 }
 
-async fn assemble_at(origin: &str, db: Db, hand: &Hand, spool: &std::path::Path) -> Arc<App> {
+async fn assemble_at(origin: &str, db: Db, (hand, exchanges): (&Hand, Venues), spool: &std::path::Path) -> Arc<App> {
     let clock = hand.clock();
     let found = storage::installation::installation_get(&mut db.read().await.unwrap()).await.unwrap();
     let installation = match found {
@@ -109,6 +110,7 @@ async fn assemble_at(origin: &str, db: Db, hand: &Hand, spool: &std::path::Path)
         spooled,
         is_compared_first: false,
         node: "test:1".into(),
+        exchanges,
     })
     .await
     .unwrap()
@@ -157,7 +159,14 @@ pub async fn join_with(app: &Arc<App>, link: &Secret<String>, shown: &str, names
 impl TestApp {
     /// Two teams, `arb` and `grid`; admin, operator and lead of arb, operator and lead of grid, risk, auditor.
     pub async fn new(fresh: Fresh) -> Self {
-        Self::with(fresh, Hand::new(), ORIGIN).await
+        Self::with(fresh, (Hand::new(), Venues::default()), ORIGIN).await
+    }
+
+    /// The same with every exchange at one address.
+    pub async fn with_exchanges(fresh: Fresh, at: url::Url) -> Self {
+        let hand = Hand::new();
+        let exchanges = Venues::open(hand.clock(), &Places::At(at)).unwrap();
+        Self::with(fresh, (hand, exchanges), ORIGIN).await
     }
 
     /// The same as a demo, whose people have their first keys in the process.
@@ -180,12 +189,12 @@ impl TestApp {
 
     /// The same at an address of its own, for tests with a real server.
     pub async fn at(fresh: Fresh, origin: &str) -> Self {
-        Self::with(fresh, Hand::running(), origin).await
+        Self::with(fresh, (Hand::running(), Venues::default()), origin).await
     }
 
-    async fn with(fresh: Fresh, hand: Hand, origin: &str) -> Self {
+    async fn with(fresh: Fresh, (hand, exchanges): (Hand, Venues), origin: &str) -> Self {
         let spool = fresh.dir.path().join("spool");
-        let app = assemble_at(origin, fresh.db.clone(), &hand, &spool).await;
+        let app = assemble_at(origin, fresh.db.clone(), (&hand, exchanges), &spool).await;
         let link = app.setup_link().await.unwrap().unwrap();
         let admin = join(&app, &link, "N. Adebayo").await;
         let mut this =
@@ -386,7 +395,7 @@ impl TestApp {
 
     /// The same installation as a process that starts anew would see it.
     pub async fn restarted(&self) -> Arc<App> {
-        assemble_at(&self.origin, self.fresh.db.clone(), &self.hand, &self.spool).await
+        assemble_at(&self.origin, self.fresh.db.clone(), (&self.hand, Venues::default()), &self.spool).await
     }
 
     /// Where this process keeps key, tide mark and sink.

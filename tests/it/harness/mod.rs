@@ -6,6 +6,7 @@ pub mod browser;
 pub mod callers;
 pub mod db;
 pub mod examples;
+pub mod exchange_keys;
 pub mod plain;
 pub mod plastic;
 pub mod scene;

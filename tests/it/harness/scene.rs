@@ -7,6 +7,7 @@ use super::{
     callers::{Caller, Who},
     db::Fresh,
     examples::Ask,
+    exchange_keys,
 };
 use crate::faults::until;
 use andon::{
@@ -17,9 +18,9 @@ use andon::{
         venues::Subaccount,
     },
     domain::{
-        ActId, ActKind, AlertId, AlertKind, Audience, BotFacts, DeviceId, DrillId, Epoch, Grant, Hold, ImportId, Level, Notice, NoticeId,
-        NoticeKind, PlacerKind, RecoveryId, RequestId, RequestKind, Role, Scope, State, Subject, TeamId, Timestamp, TokenId, UserId,
-        recovery::RecoveryState,
+        ActId, ActKind, AlertId, AlertKind, Audience, BotFacts, DeviceId, DrillId, Epoch, Grant, Hold, ImportId, KeyId, KeyPurpose, Level,
+        Notice, NoticeId, NoticeKind, PlacerKind, RecoveryId, RequestId, RequestKind, Role, Scope, State, Subject, TeamId, Timestamp,
+        TokenId, UserId, recovery::RecoveryState,
     },
     fleet::AgentSeen,
     storage::{self, Lane, WriteTx, drill_runs::DrillRun, recoveries::Recovery},
@@ -68,6 +69,7 @@ pub struct Things {
     pub request: RequestId,
     /// An exception of a bot of the team's, in force.
     pub exception: RequestId,
+    pub key: KeyId,
 }
 
 /// Whose thing a try is about.
@@ -435,6 +437,8 @@ async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> T
     let bot = test.bot(&format!("{name}-1"), name).await;
     agent::ready(test, &bot, operator).await;
     let held = test.bot(&format!("{name}-held"), name).await;
+    let held = exchange_keys::seat(test, &held, (name, "elsewhere")).await;
+    let key = exchange_keys::approved_as(test, &held, exchange_keys::usual(KeyPurpose::Execution), operator).await;
     let agent = agent::ready(test, &held, operator).await;
     let hold = test.press(operator, Scope::Bot(held.id), Level::Pause).await.hold;
     // What was known at the press is on its way to the disk.
@@ -457,7 +461,7 @@ async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> T
     let request = ask(test, &format!("{name}-asked"), name, operator).await;
     let exception = exception(test, &format!("{name}-excepted"), name, operator).await;
     let team = test.team(name);
-    Things { name, team, operator, bot, hold, agent, act, member, fellow, linked, staged, notice, alert, drill, request, exception }
+    Things { name, team, operator, bot, hold, agent, act, member, fellow, linked, staged, notice, alert, drill, request, exception, key }
 }
 
 /// A request for a larger order of a new bot: 3000 instead of 2000.

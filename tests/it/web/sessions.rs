@@ -296,6 +296,7 @@ pub(super) async fn replica(test: &TestApp) -> Arc<App> {
         spool,
         spooled,
         is_compared_first: false,
+        exchanges: andon::venues::Venues::default(),
         node: "test:2".into(),
     })
     .await

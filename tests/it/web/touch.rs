@@ -19,12 +19,13 @@ use axum::http::StatusCode;
 use std::collections::BTreeSet;
 
 /// What asks for a touch. A bot's stage does on its way up only, and goes down here.
-const ASKS: [&str; 33] = [
+const ASKS: [&str; 40] = [
     "/accounts/{id}",
     "/accounts/{id}/retire",
     "/acts/{id}/deny",
     "/bots",
     "/bots/{id}/edit",
+    "/bots/{id}/keys/ask",
     "/bots/{id}/limits/ask",
     "/bots/{id}/limits/override",
     "/bots/{id}/links",
@@ -33,6 +34,12 @@ const ASKS: [&str; 33] = [
     "/bots/{id}/operators",
     "/bots/{id}/seat",
     "/bots/{id}/seat/ask",
+    "/keys/{id}/attest",
+    "/keys/{id}/compromised",
+    "/keys/{id}/end",
+    "/keys/{id}/gone",
+    "/keys/{id}/install",
+    "/keys/{id}/settled",
     "/limits/ask",
     "/me/keys/{id}/name",
     "/people/{id}/disable",

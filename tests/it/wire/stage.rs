@@ -129,6 +129,7 @@ impl Stage {
             spool,
             spooled,
             is_compared_first: false,
+            exchanges: andon::venues::Venues::default(),
             node: "test".into(),
         };
         let app = App::assemble(parts).await.unwrap();

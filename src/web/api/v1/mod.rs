@@ -8,6 +8,7 @@ pub mod bots;
 pub mod drills;
 pub mod evidence;
 pub mod holds;
+pub mod keys;
 pub mod limits;
 pub mod overrides;
 pub mod policies;

@@ -135,6 +135,8 @@ pub(super) struct Place {
     pub(super) operators: Vec<String>,
     /// Venue and subaccount in words; none: not said.
     pub(super) seat: Option<String>,
+    /// Its exchange keys at a glance; empty: it has none.
+    pub(super) keys: String,
     /// Symbols in which it adds nothing now.
     pub(super) blocked: Vec<String>,
     /// What its agent says of that.
@@ -328,6 +330,7 @@ fn place(app: &App, row: &BotRow) -> Place {
         objective: sheet.objective,
         deputy: sheet.deputy.as_ref().map(|deputy| app.people().who(deputy)).unwrap_or_default(),
         operators: sheet.operators.iter().map(|user| app.people().who(user)).collect(),
+        keys: app.key_words(&row.bot.id),
         seat: seat.map(|subaccount| {
             let environment = app.venues().venue(&subaccount.venue_id).map_or("", |venue| venue.environment.as_str());
             format!("{} ({environment})", app.venues().label(&subaccount))

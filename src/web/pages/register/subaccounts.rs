@@ -3,7 +3,7 @@
 
 use super::{Choice, Part, ROWS, address};
 use crate::app::{
-    AppError,
+    App, AppError,
     register::board::{Claim, Held, SubaccountFilter, SubaccountRow},
 };
 use crate::authz::{self, Action, Resource};
@@ -30,6 +30,8 @@ struct Line {
     /// Path, name and stage of the bot that has it.
     bot: Option<(String, String, String)>,
     limits: String,
+    /// Its bot's keys at a glance; empty: it has none.
+    keys: String,
 }
 
 #[derive(Template)]
@@ -75,7 +77,7 @@ fn chip(row: &SubaccountRow) -> Chip {
     }
 }
 
-fn line(row: &SubaccountRow) -> Line {
+fn line(app: &App, row: &SubaccountRow) -> Line {
     let bot = if let Held::By(bot) = &row.held { Some(bot) } else { None };
     Line {
         href: format!("/subaccounts/{}", row.subaccount.id),
@@ -86,6 +88,7 @@ fn line(row: &SubaccountRow) -> Line {
         claims: if let Claim::Double(said) = &row.claim { said.clone() } else { Vec::new() },
         bot: bot.map(|bot| (format!("/bots/{}", bot.id), bot.name.clone(), bot.stage.to_string())),
         limits: bot.map(|bot| limits_words(bot)).unwrap_or_default(),
+        keys: bot.map(|bot| app.key_words(&bot.id)).unwrap_or_default(),
     }
 }
 
@@ -103,7 +106,7 @@ pub async fn index(State(app): Shared, person: Person, Query(filter): Query<Suba
         venues: venues.iter().take(ROWS).map(|one| Choice::new(&one.id, one.name.clone(), &filter.venue)).collect(),
         accounts: accounts.iter().take(ROWS).map(|one| Choice::new(&one.id, one.name.clone(), &filter.account)).collect(),
         states: STATES.iter().map(|(word, words)| Choice::new(word, *words, &filter.state)).collect(),
-        lines: rows.iter().skip(part.from).take(ROWS).map(line).collect(),
+        lines: rows.iter().skip(part.from).take(ROWS).map(|row| line(&app, row)).collect(),
         is_narrowed: fields.iter().any(|(_, value)| !value.is_empty()),
         may_edit: authz::check(&person.actor, Action::EditVenues, &Resource::Installation).is_ok(),
         has_claims: rows.iter().any(|row| row.claim != Claim::Unknown),
@@ -124,6 +127,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
         claims: claims.iter().map(|said| (*said).to_owned()).collect(),
         bot: (n != 2).then(|| (format!("/bots/{}", samples::id(n)), format!("grid-{n:02}"), "sandbox".to_owned())),
         limits: if n == 2 { String::new() } else { "position 25000, order 2000".to_owned() },
+        keys: if n == 2 { String::new() } else { "execution".to_owned() },
         chip,
     };
     let draw = |lines: Vec<Line>, is_narrowed, has_claims| {

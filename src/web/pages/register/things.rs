@@ -61,6 +61,8 @@ struct OneSubaccount {
     is_retired: bool,
     bot: Option<(String, String)>,
     limits: String,
+    /// Its bot's keys at a glance; empty: it has none.
+    keys: String,
     claims: Vec<String>,
     is_claim_known: bool,
     /// None: the database does not answer.
@@ -162,6 +164,7 @@ async fn draw_subaccount(app: &App, person: &Person, id: &SubaccountId, problems
         is_retired: one.retired_at.is_some(),
         bot: bot.map(|bot| (format!("/bots/{}", bot.id), bot.name.clone())),
         limits: bot.map(|bot| limits_words(bot)).unwrap_or_default(),
+        keys: bot.map(|bot| app.key_words(&bot.id)).unwrap_or_default(),
         is_claim_known: row.claim != Claim::Unknown,
         claims: if let Claim::Double(said) = row.claim { said } else { Vec::new() },
         history: match history {
@@ -283,6 +286,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             is_retired: !bot,
             bot: bot.then(|| ("/bots/7".to_owned(), "grid-07".to_owned())),
             limits: "order 2000".to_owned(),
+            keys: "execution, guard (to be replaced)".to_owned(),
             claims: if bot { vec!["the agent of arb-<01> says that it trades here".to_owned()] } else { Vec::new() },
             is_claim_known: bot,
             history: bot.then(|| vec![line]),

@@ -278,6 +278,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
     all.extend(show::samples());
     all.extend(ask::samples());
     all.extend(assign::samples());
+    all.extend(key::samples());
     all.extend(roles::samples());
     all
 }

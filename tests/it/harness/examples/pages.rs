@@ -6,6 +6,7 @@ use crate::harness::{
     app::ORIGIN,
     browser::PASSWORD,
     callers::{Caller, Who, sign_in},
+    exchange_keys,
     scene::{Scene, Whose, exception, site_link},
 };
 use andon::{
@@ -26,7 +27,10 @@ impl Scene {
             | "/venues" | "/kill" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new" | "/agents" | "/audit"
             | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" | "/notices" | "/demo/mail" | "/stop-device"
             | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" | "/requests" | "/policies" | "/limits" | "/limits/ask"
-            | "/bots" | "/subaccounts" | "/assignments" | "/register" | "/register/export" => route.path.to_owned(),
+            | "/bots" | "/subaccounts" | "/assignments" | "/register" | "/register/export" | "/keys" | "/keys/new" | "/keys/calendar" => {
+                route.path.to_owned()
+            }
+            "/keys/{id}" | "/keys/{id}/install" => route.path.replace("{id}", of.key.as_str()),
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
             "/demo/{link}" => format!("/demo/{}", self.demo_link),
@@ -49,6 +53,7 @@ impl Scene {
             | "/bots/{id}/edit"
             | "/bots/{id}/seat"
             | "/bots/{id}/seat/ask"
+            | "/bots/{id}/keys/ask"
             | "/bots/{id}/limits"
             | "/bots/{id}/limits/ask"
             | "/bots/{id}/enrol"
@@ -99,6 +104,7 @@ impl Scene {
             }
             "/acts/{id}/withdraw" => Ask::form(format!("/acts/{}/withdraw", self.act(whose).await.stored.id), &[]),
             "/acts/{id}/sign-demo" => Ask::form(format!("/acts/{}/sign-demo", self.act(whose).await.stored.id), &[]),
+            path if path.starts_with("/keys") => return self.about_exchange_keys(path, whose).await,
             path if path.starts_with("/people") => return self.about_people(path, whose).await,
             path if path.starts_with("/requests") || path == "/policies" => return self.about_requests(path, whose, caller).await,
             "/me/address" => Ask::form("/me/address", &[("address", "new@people.example")]),
@@ -297,6 +303,10 @@ impl Scene {
                 self.test.app.set_stage(&self.test.actor(of.operator), &bot.id, andon::domain::Stage::Draft).await.unwrap();
                 Ask::form(at(bot.id.as_str()), &[("subaccount", one.id.as_str()), ("why", "it is proven")])
             }
+            "/bots/{id}/keys/ask" => {
+                let bot = exchange_keys::seated(&self.test, &self.name("bot"), (of.name, &self.name("venue"))).await;
+                Ask::form(at(bot.id.as_str()), &[("purpose", "execution"), ("ips", "203.0.113.7"), ("why", "it trades from there")])
+            }
             "/bots/{id}/links" => {
                 let other = self.bot(whose).await;
                 Ask::form(at(self.bot(whose).await.id.as_str()), &[("other", &other.name), ("why", "two legs of one hedge")])
@@ -390,6 +400,48 @@ impl Scene {
         let asked = [("max_position_notional".to_owned(), "2000".to_owned())];
         self.test.app.tighten_limits(&self.test.actor(self.of(whose).operator), &bot.id, &asked, "").await.unwrap();
         bot
+    }
+
+    /// Each about a key of its own, of a bot that has an agent.
+    async fn about_exchange_keys(&self, path: &str, whose: Whose) -> Option<Ask> {
+        let of = self.of(whose);
+        let new = async || exchange_keys::approved(&self.test, &self.name("key-bot"), (of.name, &self.name("venue")), of.operator).await;
+        let secret = || (self.name("api-key"), self.name("secret-of"));
+        let in_use = async || {
+            let key = new().await;
+            let (api_key, secret) = secret();
+            exchange_keys::install(&self.test, of.operator, &key, (&api_key, &secret)).await.unwrap();
+            exchange_keys::attest(&self.test, of.operator, &key).await.unwrap();
+            key
+        };
+        let at = |id: &andon::domain::KeyId| path.replace("{id}", id.as_str());
+        Some(match path {
+            "/keys/{id}/install" => {
+                let (api_key, secret) = secret();
+                Ask::form(at(&new().await), &[("api_key", &api_key), ("secret", &secret)])
+            }
+            "/keys/{id}/attest" => {
+                let key = new().await;
+                let (api_key, secret) = secret();
+                exchange_keys::install(&self.test, of.operator, &key, (&api_key, &secret)).await.unwrap();
+                let seen = exchange_keys::seen(&self.test, &key).await;
+                Ask::form(at(&key), &[("version", "1"), ("seen", &seen), ("why", "looked at its page")])
+            }
+            "/keys/{id}/end" => Ask::form(at(&in_use().await), &[("version", "0"), ("why", "another desk takes over")]),
+            "/keys/{id}/gone" => {
+                let key = in_use().await;
+                self.test.app.end_key(&self.test.actor(of.operator), &key, "over").await.unwrap();
+                Ask::form(at(&key), &[("version", "1"), ("why", "deleted it there")])
+            }
+            "/keys/{id}/compromised" => Ask::form(at(&in_use().await), &[("why", "it stood in a log")]),
+            "/keys/{id}/settled" => {
+                let (key, by) = (in_use().await, self.test.actor(of.operator));
+                self.test.app.compromise_key(&by, &key, "it stood in a log").await.unwrap();
+                self.test.app.note_gone(&by, &key, 1, "deleted it there").await.unwrap();
+                Ask::form(at(&key), &[("why", "orders and balances are what we have")])
+            }
+            _ => return None,
+        })
     }
 
     /// An exception that is in force.

@@ -25,6 +25,13 @@ impl Scene {
                 Ask::json(route.path, json!({"epoch": epoch, "step": "received", "state": "halted"}))
             }
             ("POST", "/agent/v1/events") => Ask::json(route.path, json!({"kind": "order_rejected", "severity": "warning", "message": "m"})),
+            ("GET", "/agent/v1/keys") => Ask::get(route.path),
+            ("POST", "/agent/v1/keys") => {
+                let fingerprint = andon::app::keys::install::fingerprint(&andon::domain::Secret::new(self.name("api-key")));
+                let sealed = "-----BEGIN AGE ENCRYPTED FILE-----\nYQ==\n-----END AGE ENCRYPTED FILE-----\n";
+                let body = json!({"key_id": self.arb.key, "version": 1, "fingerprint": fingerprint, "sealed": sealed});
+                Ask::json(route.path, body)
+            }
             ("POST", "/agent/v1/holds") => Ask::json(route.path, json!({"id": HoldId::new(), "level": "pause", "why": "loss"})),
             (
                 "GET",
@@ -108,6 +115,8 @@ impl Scene {
                 let level = format!("bot:{}", self.bot(whose).await.id);
                 Ask::json(route.path, json!({"of": level, "set": {"max_leverage": "2"}, "why": "storm ahead"}))
             }
+            ("GET", "/api/v1/keys") => Ask::get(route.path),
+            ("GET", "/api/v1/keys/{id}") => Ask::get(format!("/api/v1/keys/{}", of.key)),
             ("GET", "/api/v1/venues" | "/api/v1/accounts" | "/api/v1/subaccounts" | "/api/v1/assignments") => Ask::get(route.path),
             ("GET", "/api/v1/venues/{id}") => Ask::get(format!("/api/v1/venues/{}", self.place.venue_id)),
             ("GET", "/api/v1/subaccounts/{id}") => Ask::get(format!("/api/v1/subaccounts/{}", self.place.id)),

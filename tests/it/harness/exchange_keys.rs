@@ -1,0 +1,80 @@
+//! Exchange keys as tests need them: a bot on a subaccount, with an agent; a key that somebody else approved; its secret handed in.
+
+use super::{agent, app::TestApp};
+use crate::requests;
+use andon::{
+    app::{
+        AppError,
+        keys::{KeyRow, VersionRow, ask::Wanted, list::KeyView, measure::evidence_digest},
+    },
+    domain::{ApiSecret, BotFacts, KeyId, KeyPurpose, Secret},
+};
+
+/// A bot in sandbox on a subaccount of a new test venue of this exchange.
+pub async fn seated(test: &TestApp, name: &str, (team, exchange): (&str, &str)) -> BotFacts {
+    let bot = test.bot(name, team).await;
+    seat(test, &bot, (team, exchange)).await
+}
+
+/// The same of a bot that is there.
+pub async fn seat(test: &TestApp, bot: &BotFacts, (team, exchange): (&str, &str)) -> BotFacts {
+    let (by, admin) = (test.actor(if team == "arb" { "operator" } else { "grid operator" }), test.actor("admin"));
+    let venue = test.app.create_venue_of(&admin, (exchange, &format!("{} venue", bot.name)), "test").await.unwrap();
+    let one = test.app.create_subaccount(&admin, venue.id.as_str(), &bot.name).await.unwrap();
+    test.app.seat_bot(&by, &bot.id, Some(&one.id)).await.unwrap();
+    BotFacts::clone(test.app.fleet.view().bot(&bot.id).unwrap())
+}
+
+/// What is usually asked for.
+pub fn usual(purpose: KeyPurpose) -> Wanted<'static> {
+    Wanted { purpose: purpose.as_str(), ips: "203.0.113.7", ..Wanted::default() }
+}
+
+/// Asks for a key and has risk approve it.
+pub async fn approved_as(test: &TestApp, bot: &BotFacts, wanted: Wanted<'_>, by: &str) -> KeyId {
+    let request = test.app.ask_key(&test.actor(by), &bot.id, wanted, "it trades from there").await.unwrap();
+    requests::approve(test, "risk", &request).await.unwrap();
+    let purpose: KeyPurpose = wanted.purpose.parse().unwrap();
+    let keys = test.app.exchange_keys();
+    keys.of_purpose(&bot.id, purpose).expect("the key that was approved").row.id.clone()
+}
+
+/// A key to trade of a new bot that has a confirmed agent.
+pub async fn approved(test: &TestApp, name: &str, place: (&str, &str), by: &str) -> KeyId {
+    let bot = seated(test, name, place).await;
+    agent::ready(test, &bot, by).await;
+    approved_as(test, &bot, usual(KeyPurpose::Execution), by).await
+}
+
+pub fn secret((api_key, secret): (&str, &str)) -> ApiSecret {
+    ApiSecret { api_key: Secret::new(api_key.to_owned()), secret: Secret::new(secret.to_owned()), passphrase: None }
+}
+
+/// Hands a secret in.
+pub async fn install(test: &TestApp, by: &str, key: &KeyId, parts: (&str, &str)) -> Result<i64, AppError> {
+    test.app.install_key(&test.actor(by), key, &secret(parts)).await
+}
+
+pub async fn view(test: &TestApp, key: &KeyId) -> KeyView {
+    test.app.key(&test.actor("auditor"), key).await.unwrap()
+}
+
+/// The newest version.
+pub async fn newest(test: &TestApp, key: &KeyId) -> VersionRow {
+    view(test, key).await.key.versions.last().unwrap().clone()
+}
+
+pub async fn row(test: &TestApp, key: &KeyId) -> KeyRow {
+    view(test, key).await.key.row
+}
+
+/// The digest of what was found of the newest version.
+pub async fn seen(test: &TestApp, key: &KeyId) -> String {
+    evidence_digest(newest(test, key).await.evidence.as_deref().unwrap())
+}
+
+/// Answers for what the venue does not say of the newest version.
+pub async fn attest(test: &TestApp, by: &str, key: &KeyId) -> Result<(), AppError> {
+    let (seen, version) = (seen(test, key).await, newest(test, key).await.version);
+    test.app.attest_key(&test.actor(by), key, (version, &seen), "looked at the venue's page").await
+}
