@@ -4,7 +4,7 @@ use super::{
     BootClock,
     adapters::Adapter,
     credential::{Credential, Keeper},
-    keys::KeyRing,
+    keys::{KeyRing, Measurer, Measuring},
     link::{
         Link,
         wire::{Door, Wire, WireError},
@@ -26,6 +26,8 @@ pub struct AgentConfig {
     pub keeper: Option<Keeper>,
     /// Where exchange keys lie and how the bot gets them; none: it keeps none, as in a demo.
     pub keys: Option<KeyRing>,
+    /// Who can ask a venue what a key is; none: the bot's keys are not measured from here.
+    pub measurer: Option<Arc<dyn Measurer>>,
     /// The client, shared by every agent of a process.
     pub wire: Wire,
     /// The time of day; shown, never trusted.
@@ -66,14 +68,19 @@ impl Agent {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<Outcome, WireError> {
         let boot = token::random::<16>().ok().and_then(|text| BootId::try_from(text).ok());
         let boot = boot.ok_or_else(|| WireError::Client(token::NoRandomness.to_string()))?;
-        let AgentConfig { credential, keeper, keys, wire, clock, boot_clock, tether } = self.config;
+        let AgentConfig { credential, keeper, keys, measurer, wire, clock, boot_clock, tether } = self.config;
         let door = Door::new(credential.server.clone(), &credential.token)?;
         let apply_within_ms = self.adapter.apply_within_ms();
+        let measuring = keys.as_ref().zip(measurer).map(|(ring, measurer)| {
+            let (store, wire, door) = (ring.store.clone(), wire.clone(), door.clone());
+            Measuring { store, measurer, wire, door }
+        });
         let (clocks, held) = ((clock.clone(), boot_clock.clone()), (self.store, keys));
         let (mut runner, ends) = Runner::new(&credential, self.adapter, held, clocks, tether);
         let mut tasks = JoinSet::new();
         tasks.spawn(ends.hands.run());
         tasks.spawn(ends.keys.run());
+        measuring.map(|measuring| tasks.spawn(measuring.run()));
         let installation = credential.installation;
         let mut link =
             Some(Link { wire, door, installation, boot, clock, boot_clock, apply_within_ms, keeper, desk: ends.desk, news: ends.news });

@@ -244,7 +244,8 @@ fn run_inner(args: RunArgs) -> Result<Outcome, Unable> {
         let wire = Wire::new(is_loopback(&credential.server), &trust).map_err(|error| now(error.into()))?;
         let store = MemoryStore::new(&dir, credential.agent.clone());
         let keeper = Some(Keeper::new(dir.clone()));
-        let config = AgentConfig { credential, keeper, keys: Some(ring), wire, clock: Clock::system(), boot_clock, tether: Some(tether) };
+        let (clock, measurer) = (Clock::system(), super::key::measurer(Clock::system()));
+        let config = AgentConfig { credential, keeper, keys: Some(ring), measurer, wire, clock, boot_clock, tether: Some(tether) };
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(|error| now(error.into()))?;
         let asked = async move {
             terminate.recv().await;

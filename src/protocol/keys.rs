@@ -1,6 +1,6 @@
 //! Exchange keys on their way to an agent: sealed to it, acknowledged when they are stored, opened and found to be what they say, and dropped.
 
-use crate::domain::{KeyId, KeyPurpose};
+use crate::domain::{AgentId, BotId, Environment, InstallationId, KeyId, KeyPurpose, KeySheet};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A key for the agent to take over.
@@ -39,6 +39,99 @@ pub struct KeyAckFrame {
     /// Why it is not; beside `ok`, what is to be known of it.
     #[serde(default)]
     pub why: Option<String>,
+}
+
+/// What a bot's host may hand in and should measure: the answer of `GET /agent/v1/keys`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeysAnswer {
+    /// The installation.
+    pub installation: InstallationId,
+    /// Whose agent it was asked as.
+    pub agent: AgentId,
+    /// Its bot.
+    pub bot: BotId,
+    /// Keys that a secret can be handed in for.
+    pub keys: Vec<AwaitedKey>,
+    /// Versions that this agent holds and that were not measured for a day.
+    #[serde(default)]
+    pub due: Vec<DueKey>,
+}
+
+/// A key that a secret can be handed in for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AwaitedKey {
+    /// The key.
+    pub key_id: KeyId,
+    /// Which version it will be.
+    pub version: i64,
+    /// What it is for.
+    pub purpose: KeyPurpose,
+    /// The exchange, as the register calls it.
+    pub venue: String,
+    /// Whether money is real there.
+    pub environment: Environment,
+    /// What it is to be.
+    pub sheet: KeySheet,
+}
+
+/// A version that its agent should measure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DueKey {
+    /// The key.
+    pub key_id: KeyId,
+    /// The version.
+    pub version: i64,
+    /// The exchange, as the register calls it.
+    pub venue: String,
+    /// Whether money is real there.
+    pub environment: Environment,
+}
+
+/// A secret that was sealed on the agent's host: the body of `POST /agent/v1/keys`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedKey {
+    /// The key.
+    pub key_id: KeyId,
+    /// Which version it was sealed as.
+    pub version: i64,
+    /// SHA-256 of what the venue calls the key, hex.
+    pub fingerprint: String,
+    /// The armored age file.
+    pub sealed: String,
+    /// What the venue said of it on that host.
+    #[serde(default)]
+    pub told: Option<KeyTold>,
+}
+
+/// What a venue said of a version on its agent's host: the body of `POST /agent/v1/keys/measured`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeasuredKey {
+    /// The key.
+    pub key_id: KeyId,
+    /// The version.
+    pub version: i64,
+    /// What it said.
+    pub told: KeyTold,
+}
+
+/// What a venue said of a key to itself. The server compares it with what was approved, and takes nobody's word for what follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyTold {
+    /// What the key is: an inspection as the server stores it.
+    Facts(serde_json::Value),
+    /// It refuses the key.
+    Refused {
+        /// Why, as one of the server's words for that.
+        finding: String,
+        /// In the venue's words.
+        said: String,
+    },
+    /// It said nothing.
+    Nothing {
+        /// What happened.
+        said: String,
+    },
 }
 
 /// One of the `keys` in the answer to a poll check-in: the same object as the frame, with its `type`.

@@ -14,7 +14,7 @@ pub use check_in::{
 pub use directive::{BlockedFrame, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
 pub use enrol::{EnrolAgent, EnrolRequest, EnrolResponse, NamedBot, NamedInstallation};
 pub use frames::{FromAgent, FromServer, PollAnswer, PollCheckIn, Welcome};
-pub use keys::{KeyAckFrame, KeyDropFrame, KeyFrame, KeyOrder};
+pub use keys::{AwaitedKey, DueKey, HandedKey, KeyAckFrame, KeyDropFrame, KeyFrame, KeyOrder, KeyTold, KeysAnswer, MeasuredKey};
 
 /// The websocket subprotocol.
 pub const SUBPROTOCOL: &str = "andon.v1";

@@ -236,6 +236,7 @@ routes! {
     GET "/keys/{id}/install" Access::Person(Action::See) => super::pages::keys::install::show;
     POST "/keys/{id}/install" Access::Person(Action::InstallKey) => super::pages::keys::install::create;
     POST "/keys/{id}/attest" Access::Person(Action::InstallKey) => super::pages::keys::end::attest;
+    POST "/keys/{id}/measure" Access::Person(Action::InstallKey) => super::pages::keys::end::measure;
     POST "/keys/{id}/end" Access::Person(Action::EndKey) => super::pages::keys::end::end;
     POST "/keys/{id}/gone" Access::Person(Action::EndKey) => super::pages::keys::end::gone;
     POST "/keys/{id}/compromised" Access::Person(Action::EndKey) => super::pages::keys::end::compromise;
@@ -254,6 +255,7 @@ routes! {
     POST "/agent/v1/enrol" Access::Public => super::agent::enrol::create;
     GET "/agent/v1/keys" Access::Agent => super::agent::keys::index;
     POST "/agent/v1/keys" Access::Agent => super::agent::keys::create;
+    POST "/agent/v1/keys/measured" Access::Agent => super::agent::keys::measured;
     POST "/agent/v1/check-in" Access::Agent => super::agent::check_in::create;
     GET "/agent/v1/directive" Access::Agent => super::agent::directive::show;
     POST "/agent/v1/acks" Access::Agent => super::agent::reports::acks;

@@ -7,9 +7,11 @@
 
 pub mod give;
 pub mod kill;
+pub mod measure;
 pub mod store;
 
 pub use give::{Files, Form, Giving, Handing, Way};
+pub use measure::{Measurer, Measuring};
 pub use store::{KeyError, KeyStore, MOST_KEYS};
 
 use super::adapters::Finding;

@@ -3,7 +3,7 @@
 
 use super::trust::Trust;
 use crate::domain::{Epoch, Secret};
-use crate::protocol::{DirectiveFrame, EnrolRequest, EnrolResponse, MAX_BODY, PollAnswer, PollCheckIn};
+use crate::protocol::{DirectiveFrame, EnrolRequest, EnrolResponse, HandedKey, KeysAnswer, MAX_BODY, MeasuredKey, PollAnswer, PollCheckIn};
 use http::{HeaderValue, StatusCode, header};
 use rustls::ClientConfig;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -239,11 +239,11 @@ impl Wire {
 }
 
 impl Wire {
-    /// `GET /agent/v1/keys`: whose agent this is, and what its host may hand in now.
+    /// `GET /agent/v1/keys`: whose agent this is, what its host may hand in, and what it should measure.
     ///
     /// # Errors
     /// Whatever is not a `200` of the protocol.
-    pub async fn awaited_keys<T: DeserializeOwned>(&self, door: &Door) -> Result<T, WireError> {
+    pub async fn keys(&self, door: &Door) -> Result<KeysAnswer, WireError> {
         let request = self.http.get(door.at("agent/v1/keys")?).header(header::AUTHORIZATION, door.authorization());
         told(request.timeout(ENROL)).await?.ok_or_else(empty)
     }
@@ -252,9 +252,18 @@ impl Wire {
     ///
     /// # Errors
     /// `Refused` with the server's words, or what kept the request from being answered.
-    pub async fn hand_in_key(&self, door: &Door, sealed: &impl serde::Serialize) -> Result<(), WireError> {
+    pub async fn hand_in_key(&self, door: &Door, sealed: &HandedKey) -> Result<(), WireError> {
         let request = self.http.post(door.at("agent/v1/keys")?).header(header::AUTHORIZATION, door.authorization());
         told::<serde::de::IgnoredAny>(request.timeout(ENROL).json(sealed)).await.map(drop)
+    }
+
+    /// `POST /agent/v1/keys/measured`: says what a venue said of a key.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn tell_measured(&self, door: &Door, measured: &MeasuredKey) -> Result<(), WireError> {
+        let request = self.http.post(door.at("agent/v1/keys/measured")?).header(header::AUTHORIZATION, door.authorization());
+        told::<serde::de::IgnoredAny>(request.timeout(ENROL).json(measured)).await.map(drop)
     }
 }
 

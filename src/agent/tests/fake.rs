@@ -448,6 +448,7 @@ pub fn work_with(credential: &Credential, bot: &Puppet, dir: &AgentDir, (keys, b
         credential: credential.clone(),
         keeper: None,
         keys,
+        measurer: None,
         wire: Wire::new(true, &Trust::System).unwrap(),
         clock: Clock::system(),
         boot_clock,

@@ -218,7 +218,10 @@ impl App {
                 (row.request_id, row.requester) = (request.row.id.clone(), request.row.requester.clone());
                 row.approved_at = act.now();
                 write_key(act, &mut row).await?;
-                row.id
+                let id = row.id.clone();
+                let key = self.key_in(act.tx(), &id).await?;
+                self.judge_again(act, &key).await?;
+                id
             }
             None => {
                 let row = KeyRow {

@@ -2,7 +2,11 @@
 //! is sealed to its agent at once; what the server holds itself lies encrypted under the master key. One key of a venue serves one bot and one
 //! purpose, for ever.
 
-use super::{Key, VersionRow, measure::Measured, note};
+use super::{
+    Key, VersionRow,
+    measure::{Measured, is_due},
+    note,
+};
 use crate::app::{App, AppError, Invalid, agent_book::LiveAgent, tx::Act};
 use crate::audit::{self, Event};
 use crate::authz::{self, Action, Actor};
@@ -10,43 +14,12 @@ use crate::crypto::{
     seal::{self, Binding},
     token,
 };
-use crate::domain::{AgentId, ApiSecret, BotFacts, Environment, KeyId, KeyPurpose, KeySheet, Secret, key::KeyState};
+use crate::domain::{AgentId, ApiSecret, BotFacts, KeyId, Secret, key::KeyState};
+use crate::protocol::{AwaitedKey, DueKey, HandedKey, KeysAnswer};
 use crate::storage::{self, Lane};
-use crate::venues::Inspection;
+use std::sync::Arc;
 
-/// A key that a secret can be handed in for, as its agent is told.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub struct Waiting {
-    /// The key.
-    pub key_id: KeyId,
-    /// Which version it will be.
-    pub version: i64,
-    /// What it is for.
-    pub purpose: KeyPurpose,
-    /// The exchange, as the register calls it.
-    pub venue: String,
-    /// Whether money is real there.
-    pub environment: Environment,
-    /// What it is to be.
-    pub sheet: KeySheet,
-}
-
-/// A secret that was sealed on the agent's host.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub struct Sealed {
-    /// The key.
-    pub key_id: KeyId,
-    /// Which version it was sealed as.
-    pub version: i64,
-    /// SHA-256 of the venue's name for the key, hex.
-    pub fingerprint: String,
-    /// The armored age file.
-    pub sealed: String,
-    /// What the venue said of it on that host.
-    pub inspection: Option<Inspection>,
-}
-
-/// The same of a venue's key, wherever it is computed: SHA-256 of what the venue calls it, hex.
+/// By what a key is known again: SHA-256 of what the venue calls it, hex.
 pub fn fingerprint(api_key: &Secret<String>) -> String {
     token::TokenDigest::of(api_key.expose()).hex()
 }
@@ -127,14 +100,19 @@ impl App {
         Ok(version)
     }
 
-    /// What an agent's host may hand in now.
-    pub fn waiting_keys(&self, agent: &LiveAgent) -> Vec<Waiting> {
+    /// What an agent's host may hand in, and what it should measure.
+    pub fn keys_answer(&self, agent: &LiveAgent) -> KeysAnswer {
+        let (keys, due) = self.waiting_keys(agent).unwrap_or_default();
+        KeysAnswer { installation: self.installation.id.clone(), agent: agent.id.clone(), bot: agent.bot.clone(), keys, due }
+    }
+
+    fn waiting_keys(&self, agent: &LiveAgent) -> Option<(Vec<AwaitedKey>, Vec<DueKey>)> {
         let view = self.fleet.view();
-        let Some(bot) = view.bot(&agent.bot) else { return Vec::new() };
-        let Some(venue) = bot.seat.as_ref().and_then(|seat| self.venues().venue(&seat.venue)) else { return Vec::new() };
-        let keys = self.exchange_keys();
-        let waits = keys.of_bot(&agent.bot).iter().filter(|key| !key.row.purpose.is_server_held() && is_open(key, bot).is_ok());
-        let waiting = |key: &std::sync::Arc<Key>| Waiting {
+        let bot = view.bot(&agent.bot)?;
+        let venue = bot.seat.as_ref().and_then(|seat| self.venues().venue(&seat.venue))?;
+        let (keys, now) = (self.exchange_keys(), self.clock.now());
+        let own = || keys.of_bot(&agent.bot).iter().filter(|key| !key.row.purpose.is_server_held() && is_open(key, bot).is_ok());
+        let awaited = |key: &Arc<Key>| AwaitedKey {
             key_id: key.row.id.clone(),
             version: Room::of(key).version(),
             purpose: key.row.purpose,
@@ -142,7 +120,13 @@ impl App {
             environment: venue.environment,
             sheet: key.sheet.clone(),
         };
-        waits.map(waiting).collect()
+        let measures = self.exchanges.venue_for(&venue.exchange, venue.environment).is_some_and(|venue| venue.capability().measures_keys);
+        let due = |key: &Arc<Key>| {
+            let current = key.current().filter(|one| measures && one.agent_id.as_ref() == Some(&agent.id) && is_due(one, now))?;
+            let (key_id, version) = (key.row.id.clone(), current.version);
+            Some(DueKey { key_id, version, venue: venue.exchange.clone(), environment: venue.environment })
+        };
+        Some((own().map(awaited).collect(), own().filter_map(due).collect()))
     }
 
     /// Takes what was sealed on the agent's host. Who runs a program there with the agent's credential has the bot's keys anyhow.
@@ -150,7 +134,7 @@ impl App {
     /// # Errors
     /// `NotFound` for a key that is not this agent's bot's; `Conflict` for an agent that nobody has confirmed, another version than the next, and as
     /// above.
-    pub async fn install_sealed(&self, agent: &LiveAgent, handed: Sealed) -> Result<(), AppError> {
+    pub async fn install_sealed(&self, agent: &LiveAgent, handed: HandedKey) -> Result<(), AppError> {
         let key = self.key_in(&mut *self.db.read().await?, &handed.key_id).await?;
         if key.row.bot_id != agent.bot || key.row.purpose.is_server_held() {
             return Err(AppError::NotFound("key"));
@@ -160,14 +144,14 @@ impl App {
         }
         let bot = self.bot_of_key(&key)?;
         let permit = authz::check(&agent.as_actor(), Action::CheckIn, &Self::bot_resource(&bot))?;
-        let Sealed { version, fingerprint, sealed, inspection, .. } = handed;
+        let HandedKey { version, fingerprint, sealed, told, .. } = handed;
         let is_digest = fingerprint.len() == 64 && fingerprint.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         if !is_digest || sealed.len() > seal::MAX_SEALED || !sealed.starts_with("-----BEGIN AGE ENCRYPTED FILE-----") {
             return Err(Invalid::one("sealed", "It takes an armored age file and the SHA-256 of the venue's key in hex").into());
         }
         self.is_nobodys(&key, &fingerprint).await?;
         let (venue, exchange) = self.venue_of(&bot)?;
-        let measured = self.judge_elsewhere(&key.sheet, venue.as_ref(), inspection);
+        let measured = self.judge_elsewhere(&key.sheet, venue.as_ref(), told)?;
         refuse_wrong(&measured)?;
         let mut act = self.begin(permit, Lane::Normal).await?;
         let key = self.key_in(act.tx(), &handed.key_id).await?;

@@ -2,16 +2,17 @@
 //! answers for, by name. A difference that is found later is told at once and stops the bot as was approved with the key.
 
 use super::{Key, VersionRow, note, write_version};
-use crate::app::{App, AppError, tx::Act};
+use crate::app::{App, AppError, Invalid, agent_book::LiveAgent, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor};
 use crate::domain::{
     AlertKind, ApiSecret, BotFacts, KeyId, KeySheet, PlacedBy, PlacerKind, Scope, Subject, Timestamp,
     key::{KeyMeasurer, KeyState, KeyStep, KeyVerdict},
 };
+use crate::protocol::{KeyTold, MeasuredKey};
 use crate::storage::Lane;
 pub use crate::venues::Weight;
-use crate::venues::{Capability, Credential, Difference, Inspection, MeasuredBy, Venue, VenueError, compare};
+use crate::venues::{Capability, Credential, Difference, Finding, Inspection, MeasuredBy, Venue, VenueError, compare};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -19,6 +20,8 @@ use std::{sync::Arc, time::Duration};
 
 /// How long a venue may take to say what a key is.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The most that is kept of what a host says of a key, bytes.
+const EVIDENCE_MOST: usize = 32 * 1024;
 /// The trigger under which a bot is held whose key is another than approved.
 pub const DRIFT: &str = "key_drift";
 
@@ -121,14 +124,60 @@ impl App {
         judge(sheet, asked.unwrap_or_else(|_| Err(late())), (KeyMeasurer::Server, &of))
     }
 
-    /// Judges what somebody else measured with the key itself: the facts are compared here, and the word of nobody is taken for what follows.
-    pub(crate) fn judge_elsewhere(&self, sheet: &KeySheet, venue: Option<&Arc<dyn Venue>>, said: Option<Inspection>) -> Measured {
+    /// Judges what a venue told a key on its agent's host: the facts are compared here, and nobody's word is taken for what follows.
+    ///
+    /// # Errors
+    /// `Invalid` for facts that are none.
+    pub(crate) fn judge_elsewhere(
+        &self,
+        sheet: &KeySheet,
+        venue: Option<&Arc<dyn Venue>>,
+        told: Option<KeyTold>,
+    ) -> Result<Measured, AppError> {
         let of = venue.map(|venue| venue.capability()).filter(|of| of.measures_keys);
-        let Some(of) = of else { return attested(sheet) };
-        let nothing = || VenueError::Unknown { why: "it was not measured".to_owned(), code: None, wait: None };
-        // With itself: nobody else measures on a bot's host.
-        let said = said.map(|said| Inspection { measured_by: MeasuredBy::Own, ..said });
-        judge(sheet, said.ok_or_else(nothing), (KeyMeasurer::Agent, &of))
+        let Some(of) = of else { return Ok(attested(sheet)) };
+        let unknown = |why: String| VenueError::Unknown { why: plain(&why), code: None, wait: None };
+        let said = match told {
+            None => Err(unknown("it was not measured".to_owned())),
+            Some(KeyTold::Nothing { said }) => Err(unknown(said)),
+            Some(KeyTold::Refused { finding, said }) => {
+                let kind = finding.parse().map_err(|_| Invalid::one("told", "That is no finding that a venue's refusal can be"))?;
+                Err(VenueError::Finding(Finding { kind, code: String::new(), said: plain(&said) }))
+            }
+            Some(KeyTold::Facts(facts)) if facts.to_string().len() > EVIDENCE_MOST => {
+                return Err(Invalid::one("told", "These facts are longer than those of any key").into());
+            }
+            Some(KeyTold::Facts(facts)) => {
+                let read: Result<Inspection, _> = serde_json::from_value(facts);
+                let read = read.map_err(|error| Invalid::one("told", format!("These are no facts of a key: {error}")))?;
+                // With itself, now: nobody else measures on a bot's host.
+                Ok(Inspection { measured_by: MeasuredBy::Own, measured_at: self.clock.now(), ..read })
+            }
+        };
+        Ok(judge(sheet, said, (KeyMeasurer::Agent, &of)))
+    }
+
+    /// Takes what a venue told a key on its agent's host. Once a day is enough: what comes sooner changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` for what is not this agent's; `Invalid` for facts that are none.
+    pub async fn measured_elsewhere(&self, agent: &LiveAgent, measured: MeasuredKey) -> Result<(), AppError> {
+        let MeasuredKey { key_id, version, told } = measured;
+        let key = self.key_in(&mut *self.db.read().await?, &key_id).await?;
+        let is_its = |row: &&VersionRow| row.agent_id.as_ref() == Some(&agent.id);
+        let row = key.version(version).filter(is_its).ok_or(AppError::NotFound("key"))?;
+        let bot = self.bot_of_key(&key)?;
+        let (venue, _) = self.venue_of(&bot)?;
+        let judged = self.judge_elsewhere(&key.sheet, venue.as_ref(), Some(told))?;
+        if !is_due(row, self.clock.now()) {
+            return Ok(());
+        }
+        let permit = authz::check(&agent.as_actor(), Action::CheckIn, &Self::bot_resource(&bot))?;
+        let mut act = self.begin(permit, Lane::Normal).await?;
+        let key = self.key_in(act.tx(), &key_id).await?;
+        let Some(mut row) = key.version(version).filter(|row| row.state.is_held()).cloned() else { return Ok(()) };
+        self.note_measured(&mut act, &mut row, &judged).await?;
+        act.finish().await
     }
 
     /// Writes a measurement down, in a transaction: the row, the history, the entry; and takes the step into use where nothing is left open.
@@ -177,6 +226,45 @@ impl App {
         Ok(())
     }
 
+    /// Judges what is known of a key's versions by other terms than they were measured under, in the transaction that approves those. What nobody
+    /// has measured somebody answers for anew; nobody is asked, so that what was measured keeps its age.
+    pub(crate) async fn judge_again(&self, act: &mut Act<'_>, key: &Key) -> Result<(), AppError> {
+        let bot = self.bot_of_key(key)?;
+        let of = self.venue_of(&bot).ok().and_then(|(venue, _)| venue).map(|venue| venue.capability());
+        for row in key.versions.iter().filter(|row| row.state.is_held() && row.verdict.is_some()) {
+            let mut row = row.clone();
+            let (Some(evidence), Some(by)) = (evidence_of(&row), row.measured_by) else { continue };
+            let judged = match (evidence.inspection, &of) {
+                (Some(inspection), Some(of)) => judge(&key.sheet, Ok(inspection), (by, of)),
+                (None, _) if by == KeyMeasurer::Attested => attested(&key.sheet),
+                _ => continue,
+            };
+            let is_attested = left_open(&row) == Some(attests(&judged.evidence.differences));
+            row.verdict = Some(judged.verdict);
+            if !is_attested {
+                (row.attested_at, row.attested_by) = (None, None);
+            }
+            row.evidence = Some(serde_json::to_string(&judged.evidence).map_err(AppError::internal)?);
+            write_version(act, &mut row).await?;
+            let what = format!("Beside its new terms: {}", judged.verdict.words().to_lowercase());
+            note(act, &row.key_id, Some(row.version), (&what, "")).await?;
+        }
+        Ok(())
+    }
+
+    /// Measures what the server holds of a key now.
+    ///
+    /// # Errors
+    /// `Denied`; `Conflict` for a key that the server does not hold, or that has no version in use; when the vault is not open.
+    pub async fn measure_now(self: &Arc<Self>, actor: &Actor, id: &KeyId) -> Result<(), AppError> {
+        let key = self.key_in(&mut *self.db.read().await?, id).await?;
+        let bot = self.bot_of_key(&key)?;
+        authz::check(actor, Action::InstallKey, &Self::bot_resource(&bot))?;
+        let held = key.versions.iter().rev().find(|one| one.agent_id.is_none() && one.state.is_held()).filter(|_| key.is_open());
+        let held = held.ok_or_else(|| AppError::conflict("this server holds nothing of this key; its agent measures it every day"))?;
+        self.measure_held(&key, held.version).await
+    }
+
     /// Somebody answers for what the venue does not say of a version: they have looked at its page.
     ///
     /// # Errors
@@ -208,18 +296,15 @@ impl App {
         Ok(())
     }
 
-    /// What follows when a version in use is another than approved: somebody is told, and the bot is held as was approved with the key. Nothing of
+    /// What follows when a version in use is another than approved: somebody is told, and the bot is held as was approved with the key. None of
     /// this waits for the database.
-    pub(crate) async fn note_drift(self: &Arc<Self>, key: &Key, row: &VersionRow) {
-        let subject = Subject::bot(&key.row.bot_id);
-        let is_drift = key.is_open() && row.verdict == Some(KeyVerdict::Differs) && row.state.is_usable();
-        if !is_drift {
-            return;
-        }
+    pub(crate) async fn note_drift(self: &Arc<Self>, key: &Key, version: i64) {
+        let is_drift = |row: &&VersionRow| key.is_open() && row.verdict == Some(KeyVerdict::Differs) && row.state.is_usable();
+        let Some(row) = key.version(version).filter(is_drift) else { return };
         let bot = self.fleet.view().bot(&key.row.bot_id).map_or_else(|| key.row.bot_id.to_string(), |bot| bot.name.clone());
         let said = words_of(row).unwrap_or_else(|| "see its page".to_owned());
         let words = format!("The key {} of {bot} is not what was approved: {said}. Its page says what to do.", key.row.purpose.words());
-        self.raise(AlertKind::KeyDrift, subject, &words);
+        self.raise(AlertKind::KeyDrift, Subject::bot(&key.row.bot_id), &words);
         if let Some(level) = key.row.on_drift.level() {
             let by = PlacedBy { kind: PlacerKind::Trigger, id: DRIFT.into(), name: DRIFT.into(), as_risk: false };
             self.place_by_rule(by, Scope::Bot(key.row.bot_id.clone()), level, &words).await;
@@ -244,7 +329,12 @@ impl App {
     }
 }
 
-fn attested(sheet: &KeySheet) -> Measured {
+/// Words of somebody else, cut and cleaned.
+fn plain(said: &str) -> String {
+    said.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+pub(super) fn attested(sheet: &KeySheet) -> Measured {
     let said = "this venue cannot be asked here: somebody looks at its page and answers for the key".to_owned();
     let evidence = Evidence { inspection: None, differences: all_attested(sheet), said: Some(said) };
     Measured { by: KeyMeasurer::Attested, verdict: KeyVerdict::Attest, evidence }

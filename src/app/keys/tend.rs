@@ -5,7 +5,7 @@ use super::{Key, measure::is_due};
 use crate::app::{App, AppError, kills::is_killed};
 use crate::domain::{
     AlertKind, KeyId, KeyPurpose, Stage, Subject, Timestamp,
-    key::{KeyState, KeyStep},
+    key::{KeyState, KeyStep, KeyVerdict},
     time::DAY_MS,
 };
 use crate::storage::Lane;
@@ -30,6 +30,8 @@ const MEASURED_AT_ONCE: usize = 8;
 pub struct Tending {
     raised: HashMap<(AlertKind, String), Timestamp>,
     tried: HashMap<(KeyId, i64), Timestamp>,
+    // What was found to be another key than approved, and when: a hold is placed once for each measurement, and stays released.
+    drifted: HashMap<(KeyId, i64), Option<Timestamp>>,
 }
 
 /// What is due of one key.
@@ -60,6 +62,7 @@ impl App {
             }
         }
         self.measure_daily(before, now).await;
+        self.hold_drifted(before).await;
         self.sound_keys(before, now);
         Ok(())
     }
@@ -156,9 +159,39 @@ impl App {
         let fresh = self.key_in(act.tx(), &key.row.id).await?;
         let Some(mut row) = fresh.version(version).cloned() else { return Ok(()) };
         self.note_measured(&mut act, &mut row, &measured).await?;
-        act.finish().await?;
-        self.note_drift(&fresh, &row).await;
-        Ok(())
+        act.finish().await
+    }
+
+    /// What follows of a key in use that is another than approved, whoever found that.
+    async fn hold_drifted(self: &Arc<Self>, before: &mut Tending) {
+        let mut found = HashMap::new();
+        for key in self.exchange_keys().all() {
+            let Some(row) = key.current().filter(|row| row.verdict == Some(KeyVerdict::Differs)) else { continue };
+            let at = (key.row.id.clone(), row.version);
+            if before.drifted.get(&at) != Some(&row.measured_at) {
+                match self.key_whole(&key.row.id).await {
+                    Ok(whole) => self.note_drift(&whole, row.version).await,
+                    // Asked again with the next pass.
+                    Err(error) => {
+                        tracing::warn!(key = %key.row.id, error = &error as &dyn std::error::Error, "a key that differs could not be read");
+                        continue;
+                    }
+                }
+            }
+            found.insert(at, row.measured_at);
+        }
+        let subjects: HashSet<String> =
+            found.keys().filter_map(|(id, _)| self.exchange_keys().key(id).map(|key| Subject::bot(&key.row.bot_id).key())).collect();
+        for subject in self.alerts.ours(AlertKind::KeyDrift) {
+            if !subjects.contains(&subject.key()) {
+                self.settle(AlertKind::KeyDrift, &subject, "its key is what was approved, or is in use no more");
+            }
+        }
+        before.drifted = found;
+    }
+
+    async fn key_whole(&self, id: &KeyId) -> Result<Key, AppError> {
+        self.key_in(&mut *self.db.read().await?, id).await
     }
 
     /// Raises what goes on and settles what is over, one alert of a kind for a bot.

@@ -83,6 +83,7 @@ pub async fn open(place: Place<'_>, staff: &Staff, count: usize) -> Result<Agent
                 credential,
                 keeper: None,
                 keys: None,
+                measurer: None,
                 wire: wire.clone(),
                 clock: Clock::system(),
                 boot_clock: BootClock::system(),

@@ -12,11 +12,14 @@ use crate::agent::{
         wire::{Door, Wire, is_loopback},
     },
 };
-use crate::app::keys::install::{Sealed, Waiting, fingerprint};
 use crate::cli::{Failure, out::put};
-use crate::crypto::seal::{self, Binding, Identity};
-use crate::domain::{AgentId, ApiSecret, BotId, Clock, InstallationId, KeyId, Secret};
-use crate::venues::{Inspection, Places, Venues, Weight, compare};
+use crate::crypto::{
+    seal::{self, Binding, Identity},
+    token,
+};
+use crate::domain::{ApiSecret, Clock, KeyId, Secret};
+use crate::protocol::{AwaitedKey, HandedKey, KeyTold, KeysAnswer};
+use crate::venues::{Places, Venues, Weight, compare};
 use std::{fs, path::PathBuf, process::ExitCode};
 use zeroize::Zeroizing;
 
@@ -42,15 +45,6 @@ pub struct Args {
     at: Option<url::Url>,
 }
 
-/// What the server says may be handed in.
-#[derive(Debug, serde::Deserialize)]
-struct Awaited {
-    installation: InstallationId,
-    agent: AgentId,
-    bot: BotId,
-    keys: Vec<Waiting>,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -60,7 +54,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let who = enrolled::load(&dir)?;
     let wire = Wire::new(is_loopback(&who.server), &Trust::of(&dir)?)?;
     let door = Door::new(who.server.clone(), &who.token)?;
-    let awaited: Awaited = wire.awaited_keys(&door).await?;
+    let awaited = wire.keys(&door).await?;
     if awaited.installation != who.installation || awaited.agent != who.agent || awaited.bot != who.bot {
         return Err("the server that answers is another one than this agent enrolled at; nothing was sent".into());
     }
@@ -68,7 +62,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let identity = identity(&dir)?;
     let secret = read_key(&args.file)?;
     let places = args.at.clone().map_or(Places::Documented, Places::At);
-    let inspection = measured(waiting, &secret, &Venues::open(Clock::system(), &places)?).await?;
+    let told = measured(waiting, &secret, &Venues::open(Clock::system(), &places)?).await?;
     let binding = Binding {
         installation: awaited.installation.clone(),
         agent: awaited.agent.clone(),
@@ -78,12 +72,12 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
         purpose: waiting.purpose,
         venue: waiting.venue.clone(),
     };
-    let sealed = Sealed {
+    let sealed = HandedKey {
         key_id: waiting.key_id.clone(),
         version: waiting.version,
-        fingerprint: fingerprint(&secret.api_key),
+        fingerprint: token::TokenDigest::of(secret.api_key.expose()).hex(),
         sealed: seal::seal(&binding, &secret, &identity.recipient())?,
-        inspection,
+        told,
     };
     wire.hand_in_key(&door, &sealed).await?;
     put!("Handed in as version {} of the key {} of {}.", sealed.version, waiting.purpose.words(), who.bot_name)?;
@@ -93,7 +87,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
 }
 
 /// The one that is meant.
-fn chosen<'a>(awaited: &'a Awaited, named: Option<&str>) -> Result<&'a Waiting, Failure> {
+fn chosen<'a>(awaited: &'a KeysAnswer, named: Option<&str>) -> Result<&'a AwaitedKey, Failure> {
     let words = || {
         let lines: Vec<String> = awaited.keys.iter().map(|one| format!("  {}  {}", one.key_id, one.purpose.words())).collect();
         if lines.is_empty() { "no key of this bot is approved; ask for one on its page".to_owned() } else { lines.join("\n") }
@@ -117,7 +111,7 @@ fn identity(dir: &AgentDir) -> Result<Identity, Failure> {
 }
 
 /// What the venue says from here; none: it cannot be asked, and somebody answers for the key on its page.
-async fn measured(waiting: &Waiting, secret: &ApiSecret, venues: &Venues) -> Result<Option<Inspection>, Failure> {
+async fn measured(waiting: &AwaitedKey, secret: &ApiSecret, venues: &Venues) -> Result<Option<KeyTold>, Failure> {
     let venue = venues.venue_for(&waiting.venue, waiting.environment).filter(|venue| venue.capability().measures_keys);
     let Some(venue) = venue else {
         put!("{} cannot be asked what a key is; somebody answers for it on its page.", waiting.venue)?;
@@ -129,5 +123,5 @@ async fn measured(waiting: &Waiting, secret: &ApiSecret, venues: &Venues) -> Res
     if found.iter().any(|one| one.weight == Weight::Wrong) {
         return Err("this is not the key that was approved; nothing was sent".into());
     }
-    Ok(Some(inspection))
+    Ok(Some(KeyTold::Facts(serde_json::to_value(&inspection)?)))
 }

@@ -3,8 +3,10 @@
 mod file;
 mod inspect;
 mod install;
+mod measure;
 
 use super::Failure;
+pub(super) use measure::measurer;
 use std::process::ExitCode;
 
 /// The commands for exchange keys.

@@ -8,12 +8,9 @@ use crate::harness::{
     exchange_keys::{approved, attest, install, newest, view},
 };
 use andon::{
-    app::keys::{
-        deliver::{Due, Held},
-        install::Sealed,
-    },
+    app::keys::deliver::{Due, Held},
     domain::{KeyId, Level, Scope, key::KeyState},
-    protocol::{KeyAckFrame, KeyOrder},
+    protocol::{HandedKey, KeyAckFrame, KeyOrder},
 };
 
 /// A key in state `measured`, its bot's agent.
@@ -126,14 +123,14 @@ on_both!(what_was_sealed_on_the_agents_host_is_taken_from_that_agent_alone, |fre
     let key = approved(&test, "arb-1", ("arb", "elsewhere"), "operator").await;
     let agent = test.app.agents().of_bot(&view(&test, &key).await.bot.id).unwrap();
     let (_, other) = measured(&test, "arb-2").await;
-    let waiting = test.app.waiting_keys(&agent);
+    let waiting = test.app.keys_answer(&agent).keys;
     assert_eq!((waiting.len(), waiting[0].version, &waiting[0].key_id), (1, 1, &key));
-    let sealed = |version: i64, fingerprint: &str| Sealed {
+    let sealed = |version: i64, fingerprint: &str| HandedKey {
         key_id: key.clone(),
         version,
         fingerprint: fingerprint.to_owned(),
         sealed: "-----BEGIN AGE ENCRYPTED FILE-----\nYQ==\n-----END AGE ENCRYPTED FILE-----\n".to_owned(),
-        inspection: None,
+        told: None,
     };
     let print = "ab".repeat(32);
     assert!(why(test.app.install_sealed(&other.live(&test.app), sealed(1, &print)).await).contains("no such key"));
