@@ -32,6 +32,7 @@ mod staged;
 mod starts;
 mod stop_command;
 mod storage;
+mod vault;
 mod venues;
 mod web;
 mod wire;

@@ -243,6 +243,30 @@ mod tests {
     }
 
     #[test]
+    fn of_two_that_make_one_at_once_both_have_the_same() {
+        for _ in 0..20 {
+            let dir = tempfile::tempdir().unwrap();
+            let source = MasterKeySource::Own(dir.path().join("master.key"));
+            let ids: Vec<String> = std::thread::scope(|scope| {
+                let makers: Vec<_> = (0..4).map(|_| scope.spawn(|| open(&source, true).unwrap().id().to_string())).collect();
+                makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+            });
+            assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "something was left over");
+        }
+    }
+
+    #[test]
+    fn what_was_there_first_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("master.key");
+        fs::write(&path, "somebody's").unwrap();
+        assert_eq!(write_new(&path, b"ours").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"somebody's");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn a_file_that_others_can_read_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");

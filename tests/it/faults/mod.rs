@@ -26,6 +26,7 @@ mod reports;
 mod restored;
 mod space;
 mod tokens;
+mod vault;
 mod waves;
 
 use std::time::Duration;
