@@ -100,12 +100,14 @@ impl Ground {
             Canary { name: "the mail server's password", value: MAIL.to_owned(), allowed: &["file mail-password"] },
             chosen("a token that nobody has", MADE_UP),
         ];
-        let ground = Self { dir, address, origin, server, mail, canaries, found: Vec::new() };
+        let mut ground = Self { dir, address, origin, server, mail, canaries, found: Vec::new() };
         until("a server that answers", async || {
             let health = Request::get("/healthz").header("host", "localhost").body(Body::empty()).unwrap();
             exchange(address, health).await.is_ok_and(|answer| answer.status() == 200)
         })
         .await;
+        let master = fs::read_to_string(ground.dir.join("state/master.key")).unwrap();
+        ground.plant("the master key", master.trim(), &["file state/master.key"]);
         ground
     }
 

@@ -64,7 +64,10 @@ impl App {
     pub(super) async fn look_at_vault(&self, given: &Arc<Given>) -> Result<Standing, Shut> {
         let kept = self.vault_kept().await.map_err(|error| later(&error))?;
         let Some(current) = kept.current() else { return self.take_first_master(given).await };
-        let key = opened(&given.key, false).await?;
+        let key = opened(&given.key, false).await.map_err(|shut| match shut {
+            Shut::Later(why) => Shut::Later(format!("{why}. What is kept is sealed under {}", current.id)),
+            wrong @ Shut::Wrong(_) => wrong,
+        })?;
         if key.id().as_str() == current.id {
             self.verify_master(&*key, current).await?;
             return self.beside_current(given, &kept, key).await;

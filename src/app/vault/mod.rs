@@ -7,11 +7,12 @@ mod rotation;
 
 use super::{App, AppError, Invalid};
 use crate::crypto::vault::{About, MasterKey, SealedRecord, VaultError, open_parts, seal_parts};
-use crate::domain::{AlertKind, ApiSecret, Subject, Timestamp};
+use crate::domain::{AlertKind, ApiSecret, KeyId, Subject, Timestamp};
 use crate::storage::{self, key_secrets::KeySecret};
 use arc_swap::ArcSwap;
 use std::{
-    sync::{Arc, OnceLock},
+    collections::HashSet,
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -58,6 +59,8 @@ struct Standing {
     // Opens what is not wrapped anew yet.
     old: Option<Arc<dyn MasterKey>>,
     trouble: Option<String>,
+    // Why a change of the master key does not come to its end.
+    stuck: Option<String>,
     // Secrets that wait to be wrapped anew.
     left: i64,
     // The settings name a master key that nothing needs any more.
@@ -70,12 +73,15 @@ struct Standing {
 pub struct Vault {
     given: OnceLock<Arc<Given>>,
     standing: ArcSwap<Standing>,
+    // Secrets that were not carried over to a new master key and were told of.
+    refused: Mutex<HashSet<(KeyId, i64)>>,
 }
 
 impl Vault {
     /// Why secrets cannot be used as they should; none: they can, or none are to be kept here.
     pub fn trouble(&self) -> Option<String> {
-        self.standing.load().trouble.clone()
+        let standing = self.standing.load();
+        standing.trouble.clone().or_else(|| standing.stuck.clone())
     }
     /// The name of the master key that seals, no secret.
     pub fn master(&self) -> Option<String> {
@@ -140,6 +146,7 @@ impl App {
         let before = self.vault.standing.load_full();
         let mut now = found.unwrap_or_else(|shut| Standing { trouble: Some(shut.to_string()), ..Standing::clone(&before) });
         now.looked_at = Some(self.clock.now());
+        now.stuck = before.stuck.clone().filter(|_| now.old.is_some());
         match (&before.trouble, &now.trouble) {
             (was, Some(why)) if was.as_ref() != Some(why) => tracing::warn!("exchange keys that this server holds: {why}"),
             (Some(_), None) => tracing::info!("exchange keys that this server holds can be used again"),

@@ -12,7 +12,10 @@ use crate::storage::{
     self, Lane,
     key_secrets::{KeySecret, MasterKeyRow},
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 /// Secrets of one transaction.
 const CHUNK: i64 = 20;
@@ -102,7 +105,10 @@ impl App {
                 Err(error @ (VaultError::Master(_) | VaultError::NoRandomness)) => return Err(error),
                 Err(_) => {
                     made.refused += 1;
-                    self.raise_refused(&about);
+                    let told = (row.key_id, row.version);
+                    if self.vault.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(told) {
+                        self.raise_refused(&about);
+                    }
                 }
             }
         }
@@ -122,7 +128,7 @@ impl App {
         if refused > 0 {
             let why =
                 format!("{refused} secrets are no good and stay under the master key {from}: revoke their keys, and it can be retired");
-            self.vault.standing.store(Arc::new(Standing { left: refused, trouble: Some(why), ..standing.clone() }));
+            self.vault.standing.store(Arc::new(Standing { left: refused, stuck: Some(why), ..standing.clone() }));
             return Ok(());
         }
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
@@ -133,7 +139,8 @@ impl App {
             act.commit(Event::MasterKeyRotated { from: from.to_owned(), to: to.to_owned(), count }).await?;
             tracing::info!("the master key {from} is retired; nothing needs it any more, and --master-key-old may be taken away");
         }
-        let over = Standing { old: None, left: 0, is_old_over: true, trouble: None, ..standing.clone() };
+        // Looked at again at once: what is true now may be more than this.
+        let over = Standing { old: None, left: 0, is_old_over: true, stuck: None, looked_at: None, ..standing.clone() };
         self.vault.standing.store(Arc::new(over));
         Ok(())
     }

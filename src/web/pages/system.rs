@@ -157,6 +157,7 @@ fn vault(vault: &Vault) -> Part {
         Some(why) => format!("{why}. {under} Until then no key that this server holds is used. Stopping works."),
         None if left > 0 => format!("{under} {left} are still under the one before it, and are carried over."),
         None if vault.is_old_over() => format!("{under} Nothing needs the old one any more: --master-key-old may be taken away."),
+        None if under.is_empty() => "This server keeps none.".to_owned(),
         None => under,
     };
     Part::new("Kept exchange keys", vault.trouble().is_none(), (Tone::High, "Cannot be used"), said)
