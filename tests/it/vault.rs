@@ -265,6 +265,18 @@ on_both!(the_master_key_is_changed_while_the_server_runs, |fresh: Fresh| async m
     assert!(test.log_is_good().await.is_good());
 });
 
+on_both!(a_change_that_only_lacks_its_end_ends_without_the_old_master_key, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let (old, new) = (Held::new(), Held::new());
+    open_vault(&test.app, &old, None).await.unwrap();
+    open_vault(&*test.restarted().await, &new, Some(&old)).await.unwrap();
+    assert_eq!(kinds(&test, 1).await, ["master_key.rotation_begun"]);
+    let app = test.restarted().await;
+    open_vault(&app, &new, None).await.unwrap();
+    assert_eq!(kinds(&test, 1).await, ["master_key.rotated"]);
+    assert!(app.vault.trouble().is_none());
+});
+
 on_both!(what_is_no_good_is_not_carried_over_and_keeps_the_old_master_key, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let (old, new) = (Held::new(), Held::new());

@@ -73,7 +73,9 @@ impl App {
             return self.beside_current(given, &kept, key).await;
         }
         if given.lost.as_deref() == Some(current.id.as_str()) {
-            return self.give_up_master(&current.id, &key, kept.row(key.id().as_str())).await;
+            self.give_up_master(&current.id, &key, kept.row(key.id().as_str())).await?;
+            let kept = self.vault_kept().await.map_err(|error| later(&error))?;
+            return self.beside_current(given, &kept, key).await;
         }
         let wrong = || {
             Shut::Wrong(format!(
@@ -117,6 +119,16 @@ impl App {
             && others.remove(lost)
         {
             self.give_up_master(lost, &key, None).await?;
+        }
+        // A server that ended just before it retired them.
+        for id in others.clone().into_iter().filter(|id| kept.count(id) == 0) {
+            others.remove(id);
+            // A log that takes nothing now is no reason to open nothing.
+            if !self.site.is_foreign()
+                && let Err(error) = self.retire_master(id, key.id().as_str()).await
+            {
+                tracing::warn!(%error, "the master key {id} could not be retired yet");
+            }
         }
         let Some(needed) = others.iter().next().copied() else {
             return Ok(Standing { current: Some(key), is_old_over: given.old.is_some(), ..Standing::default() });

@@ -131,6 +131,15 @@ impl App {
             self.vault.standing.store(Arc::new(Standing { left: refused, stuck: Some(why), ..standing.clone() }));
             return Ok(());
         }
+        self.retire_master(from, to).await?;
+        // Looked at again at once: what is true now may be more than this.
+        let over = Standing { old: None, left: 0, is_old_over: true, stuck: None, looked_at: None, ..standing.clone() };
+        self.vault.standing.store(Arc::new(over));
+        Ok(())
+    }
+
+    /// Retires a master key that was replaced, once nothing is sealed under it.
+    pub(super) async fn retire_master(&self, from: &str, to: &str) -> Result<(), AppError> {
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
         let now = act.now();
         if storage::key_secrets::master_key_retire(act.tx(), from, now).await? {
@@ -139,14 +148,11 @@ impl App {
             act.commit(Event::MasterKeyRotated { from: from.to_owned(), to: to.to_owned(), count }).await?;
             tracing::info!("the master key {from} is retired; nothing needs it any more, and --master-key-old may be taken away");
         }
-        // Looked at again at once: what is true now may be more than this.
-        let over = Standing { old: None, left: 0, is_old_over: true, stuck: None, looked_at: None, ..standing.clone() };
-        self.vault.standing.store(Arc::new(over));
         Ok(())
     }
 
     /// Gives up what is sealed under a master key that is lost for good, and takes `key`, which is new where it has no `row`, as the current one.
-    pub(super) async fn give_up_master(&self, lost: &str, key: &Arc<dyn MasterKey>, row: Option<&MasterKeyRow>) -> Result<Standing, Shut> {
+    pub(super) async fn give_up_master(&self, lost: &str, key: &Arc<dyn MasterKey>, row: Option<&MasterKeyRow>) -> Result<(), Shut> {
         if self.site.is_foreign() {
             return Err(Shut::Later("this state folder is not a site of the installation".to_owned()));
         }
@@ -168,6 +174,6 @@ impl App {
         };
         let count = write.await.map_err(|error| later(&error))?;
         tracing::warn!("the master key {lost} was given up, and with it {count} secrets: their keys must be made anew at the venues");
-        Ok(Standing { current: Some(key.clone()), ..Standing::default() })
+        Ok(())
     }
 }

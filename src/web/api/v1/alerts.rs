@@ -25,7 +25,7 @@ pub struct AlertShape {
     /// Its id.
     id: String,
     /// What it is about: `unconfirmed`, `end_key_by_hand`, `behind`, `two_agents`, `code_used_twice`, `agent_ahead`, `log_frozen`,
-    /// `hold_not_recorded`, `clock_off`, `not_reduced`.
+    /// `hold_not_recorded`, `clock_off`, `not_reduced`, `secret_refused`.
     kind: &'static str,
     /// `critical` or `warning`.
     severity: &'static str,
