@@ -241,8 +241,7 @@ impl Ladder {
             timings: bot.timings,
             applied: stop.proved(proof) >= stop.epoch(),
             idle: proof.idle >= stop.epoch(),
-            // Nobody reads a venue back yet; whoever takes rung 2 ends it by itself.
-            empty_reads: 0,
+            empty_reads: pass.app.guard.empty_reads(&bot.id, stop.epoch()),
             // As long as no team can say otherwise, people are told for every bot.
             cuts_unconfirmed: true,
         };

@@ -25,6 +25,7 @@ pub mod evidence;
 pub mod facts;
 pub mod fan_out;
 pub mod first_run;
+pub mod guard;
 pub mod health;
 pub mod hold_merge;
 pub mod hold_record;
@@ -49,6 +50,7 @@ pub mod own_keys;
 pub mod people;
 pub mod quorum;
 pub mod receipts;
+pub mod reconcile;
 pub mod recoveries;
 pub mod recovery_host;
 pub mod recovery_rounds;
@@ -171,6 +173,9 @@ pub struct App {
     pub evidence: evidence::EvidenceQueue,
     pub(crate) to_freeze: mpsc::Sender<crate::domain::Hold>,
     pub(crate) rungs: OnceLock<Vec<Box<dyn ladder::Rung>>>,
+    pub(crate) watch_book: reconcile::WatchBook,
+    /// What the server does at venues for bots that do not answer, and what it read back there.
+    pub guard: guard::GuardBook,
     demo_keys: demo::DemoKeys,
 }
 
@@ -254,6 +259,8 @@ impl App {
             evidence: evidence::EvidenceQueue::default(),
             to_freeze,
             rungs: OnceLock::new(),
+            watch_book: reconcile::WatchBook::default(),
+            guard: guard::GuardBook::default(),
             carrier: OnceLock::new(),
             log: log::LogWatch::default(),
             site: sites::SiteWatch::default(),

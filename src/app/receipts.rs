@@ -50,6 +50,7 @@ impl App {
         };
         let mut receipt = receipt(&self.fleet.view(), &hold, self.clock.now(), acks, |bot| self.book.seen(bot));
         self.only_answerable(&mut receipt);
+        receipt.bots.iter_mut().for_each(|bot| bot.verified_ms = self.verified_ms(&hold, &bot.bot.id).or(bot.verified_ms));
         receipt.bots.retain(|bot| authz::sees_team(actor, &bot.bot.team));
         stored.clear();
         Ok(receipt)
@@ -68,6 +69,7 @@ impl App {
         let acks = |bot: &BotId| self.book.acks_since(bot, hold.epoch);
         let mut receipt = receipt(&self.fleet.view(), hold, self.clock.now(), acks, |bot| self.book.seen(bot));
         self.only_answerable(&mut receipt);
+        receipt.bots.iter_mut().for_each(|bot| bot.verified_ms = self.verified_ms(hold, &bot.bot.id));
         receipt
     }
 

@@ -1,8 +1,8 @@
 //! What is known of a bot at the moment of a start, gathered for `domain::start`, which says what stands in the way.
 
-use super::{App, AppError, receipts};
+use super::{App, AppError, receipts, reconcile};
 use crate::domain::{
-    BotFacts, BotId, Epoch, StartLeaf,
+    BotFacts, BotId, Epoch, StartLeaf, Timestamp,
     directive::{Cover, latest_stop},
     start::{self, Beside, LastWord},
 };
@@ -12,8 +12,14 @@ use std::collections::HashMap;
 
 pub use crate::domain::start::{Obstacle, who_releases};
 
-/// What bots have acknowledged.
-pub(crate) type Acknowledged = HashMap<BotId, Vec<AckSeen>>;
+/// What the database has of bots that are to be started.
+#[derive(Debug, Default)]
+pub(crate) struct Acknowledged {
+    // What they have acknowledged.
+    acks: HashMap<BotId, Vec<AckSeen>>,
+    // Those that differ from their venues, with when that was confirmed.
+    differing: HashMap<BotId, Timestamp>,
+}
 
 impl App {
     /// What a signer would sign for a bot now. `after_epoch` is the bot's own epoch: at least that of its latest stop, and at least whatever
@@ -40,7 +46,8 @@ impl App {
         Ok(self.obstacles_with(view, bot, leaf, &told))
     }
 
-    /// What these bots have acknowledged since their latest stops, as the database has it: one reading for many of them.
+    /// What these bots have acknowledged since their latest stops, and which differ from their venues, as the database has it: one reading for
+    /// many of them.
     pub(crate) async fn acks_of<'a>(
         &self,
         conn: &mut Conn,
@@ -53,11 +60,11 @@ impl App {
             first = Some(first.map_or(stop, |first| first.min(stop)));
             ids.push(&bot.id);
         }
-        let mut by_bot = Acknowledged::new();
+        let mut by_bot = HashMap::<BotId, Vec<AckSeen>>::new();
         for ack in storage::acks::ack_of_bots(conn, &ids, first.unwrap_or_default()).await? {
             by_bot.entry(ack.bot_id.clone()).or_default().push(receipts::seen(ack));
         }
-        Ok(by_bot)
+        Ok(Acknowledged { acks: by_bot, differing: reconcile::differing(conn).await? })
     }
 
     /// The reasons from memory and from what was read of acknowledgements. Of those a later one proves more and never less.
@@ -65,6 +72,10 @@ impl App {
         let mut open = self.obstacles_at_bot(view, bot, leaf, told);
         if let Err(error) = self.check_environment(bot.seat.as_ref(), bot.stage) {
             open.push(Obstacle::new(error.to_string(), "an operator or lead of its team, who gives it another subaccount"));
+        }
+        if let Some(at) = told.differing.get(&bot.id) {
+            let what = format!("its agent and its venue differ since {}, and nobody has closed that", at.plain());
+            open.push(Obstacle::new(what, "an operator or lead of its team, risk or an admin closes it with a reason, on the bot's page"));
         }
         if self.site.is_foreign() {
             open.insert(
@@ -81,7 +92,7 @@ impl App {
             return self.with_names(&cover, start::obstacles(bot, &cover, leaf, None));
         };
         let stop = latest_stop(bot, &cover);
-        let stored = told.get(&bot.id).into_iter().flatten().cloned();
+        let stored = told.acks.get(&bot.id).into_iter().flatten().cloned();
         let acks = stored.chain(self.book.acks_since(&bot.id, stop)).map(|ack| (ack.epoch, ack.step, ack.state));
         let word = self.book.seen(&bot.id).filter(|seen| seen.agent == agent.id).map(|seen| LastWord {
             age_ms: self.silent_ms(&bot.id).unwrap_or(i64::MAX),

@@ -2,8 +2,8 @@
 
 use crate::domain::{
     AccountId, ActEnd, ActId, AgentId, AlertId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Grant, Hold, HoldId,
-    ImportId, InstallationId, KeyId, KeyPurpose, Level, PressId, RecoveryId, RequestId, RequestKind, RequestState, Rule, Stage, StopKind,
-    SubaccountId, TeamId, TokenId, UserId, VenueId,
+    ImportId, InstallationId, KeyId, KeyPurpose, Level, PressId, ReconciliationId, RecoveryId, RequestId, RequestKind, RequestState, Rule,
+    Stage, StopKind, SubaccountId, TeamId, TokenId, UserId, VenueId,
     key::{KeyMeasurer, KeyTerms, KeyVerdict},
 };
 use serde::{Deserialize, Serialize};
@@ -431,6 +431,24 @@ pub enum Event {
     /// It is lost for good: so many secrets were given up with it.
     #[serde(rename = "master_key.lost")]
     MasterKeyLost { master: String, to: String, count: u64 },
+    /// Two readings in a row of a bot's venue said something else than its agent.
+    #[serde(rename = "reconciliation.confirmed")]
+    ReconciliationConfirmed {
+        reconciliation: ReconciliationId,
+        bot: BotId,
+        differs: String,
+        reaction: String,
+        hold: Option<HoldId>,
+        key: String,
+    },
+    #[serde(rename = "reconciliation.closed")]
+    ReconciliationClosed { reconciliation: ReconciliationId, bot: BotId, why: String },
+    /// What a difference with its venue does to a bot, and what the guard may cancel.
+    #[serde(rename = "bot.watch_set")]
+    WatchSet { bot: BotId, reaction: String, guard_cancels: String },
+    /// What the server did itself at the venue of a bot that did not answer the stop of an epoch, and what it read back.
+    #[serde(rename = "guard.acted")]
+    GuardActed { bot: BotId, epoch: i64, step: String, said: String },
 }
 
 /// A field as it was and as it is.

@@ -95,6 +95,8 @@ text_enum! {
         DiscussRequest = "comment on requests",
         /// List who may start a bot.
         ListOperators = "list who may start a bot",
+        /// Set what a difference between a bot and its venue does, and what the guard may cancel there.
+        SetWatch = "set how a bot is watched",
         /// Take a file into the register; each line of it is checked again by what it changes.
         ImportRegister = "import into the register",
         /// Hand in the secret of an exchange key, and answer for what its venue does not say.
@@ -262,6 +264,7 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::CreateTeam, _) => holds(Role::Admin),
         (Action::EditBot, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team),
         (Action::ListOperators, Resource::Team(team) | Resource::Bot { team, .. }) => actor.holds_in(Role::Lead, team),
+        (Action::SetWatch, Resource::Team(team) | Resource::Bot { team, .. }) => actor.holds_in(Role::Lead, team) || holds(Role::Risk),
         (Action::EditVenues, _) => holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin),
         (Action::TightenLimits, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::TightenLimits, Resource::Installation) => holds(Role::Risk),
@@ -460,6 +463,7 @@ fn who_may(action: Action) -> &'static str {
         Action::VoteRequest => "whom the request's policy names",
         Action::DiscussRequest | Action::ImportRegister => "an operator, lead, risk or admin",
         Action::ListOperators => "a lead of the bot's team",
+        Action::SetWatch => "a lead of the bot's team, or risk",
     }
 }
 

@@ -1,7 +1,7 @@
 //! `andon serve`: opens the installation, prints the set-up link of a new one, serves until it is told to stop.
 
 use super::{Failure, control, files, master_key, site};
-use crate::app::App;
+use crate::app::{App, guard};
 use crate::cli::out::tell;
 use crate::config::{self, MailTls, Serve, ServeArgs};
 use crate::crypto::certificate::PairFiles;
@@ -54,6 +54,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     site.app.open_alert_command(settings.alert_command);
     site.app.keep_days(settings.keep_days);
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("{}: {error}", settings.listen))?;
+    site.app.open_rungs(guard::rungs(&site.app));
     let workers = workers::start(&site.app);
     let control = control::listen(site.app.clone(), &site.control)?;
     tell!("Andon serves {}", settings.origin.url().as_str().trim_end_matches('/'));

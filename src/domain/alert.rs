@@ -42,6 +42,14 @@ text_enum! {
         KeyUnmeasured = "key_unmeasured",
         /// An exchange key that the server holds does not open for what it was sealed for.
         SecretRefused = "secret_refused",
+        /// Two readings in a row of a bot's venue say something else than its agent.
+        Reconciliation = "reconciliation",
+        /// For long nobody could compare a bot with its venue.
+        VenueUnread = "venue_unread",
+        /// Nothing here could cut the key of a bot that does not answer: it works until a person ends it at the venue.
+        KeyToRevoke = "key_to_revoke",
+        /// A bot was killed and its positions stay open.
+        PositionsStay = "positions_stay",
     }
 }
 
@@ -76,7 +84,7 @@ impl AlertKind {
     pub fn severity(self) -> Severity {
         match self {
             Self::ClockOff | Self::QuorumUnmet | Self::NotReduced => Severity::Warning,
-            Self::KeyOverdue | Self::KeyAtVenue | Self::KeyUnmeasured => Severity::Warning,
+            Self::KeyOverdue | Self::KeyAtVenue | Self::KeyUnmeasured | Self::VenueUnread => Severity::Warning,
             _ => Severity::Critical,
         }
     }
@@ -101,6 +109,10 @@ impl AlertKind {
             Self::KeyAtVenue => "Key to be deleted at the venue",
             Self::KeyUnmeasured => "Key not measured for days",
             Self::SecretRefused => "Kept exchange key was changed",
+            Self::Reconciliation => "Bot and venue differ",
+            Self::VenueUnread => "Bot and venue cannot be compared",
+            Self::KeyToRevoke => "End the bot's key at the venue",
+            Self::PositionsStay => "Positions stay open after a kill",
         }
     }
 }

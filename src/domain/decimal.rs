@@ -10,6 +10,8 @@ const UNIT: i128 = 1_000_000_000_000_000_000;
 pub struct Decimal(i128);
 
 impl Decimal {
+    /// The smallest number above zero.
+    pub const SMALLEST: Self = Self(1);
     /// Reads `-1240500.00`. None for anything else, and for what has too many digits.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();

@@ -110,6 +110,8 @@ ids! {
     ImportId = "import";
     /// An exchange key; all its versions are one key.
     KeyId = "key";
+    /// A confirmed difference between a bot and its venue.
+    ReconciliationId = "reconciliation";
 }
 
 /// A security key's credential id: base64url without padding.

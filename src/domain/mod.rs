@@ -20,6 +20,7 @@ pub mod limits;
 pub mod notice;
 pub mod quorum;
 pub mod receipt;
+pub mod reconciliation;
 pub mod recovery;
 pub mod request;
 pub mod role;
@@ -42,8 +43,8 @@ pub use directive::{Blocked, Directive, Orders, Reason, State};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{
     AccountId, ActId, AgentId, AlertId, AssignmentId, BootId, BotId, CommentId, CredentialId, DeviceId, DrillId, HoldId, ImportId,
-    InstallationId, KeyId, NoticeId, PressId, RecoveryId, RequestId, SiteRecoveryId, StopId, SubaccountId, TeamId, TokenId, UserId,
-    VenueId,
+    InstallationId, KeyId, NoticeId, PressId, ReconciliationId, RecoveryId, RequestId, SiteRecoveryId, StopId, SubaccountId, TeamId,
+    TokenId, UserId, VenueId,
 };
 pub use key::{ApiSecret, KeyPurpose, KeyRight, KeySheet};
 pub use limits::Limits;

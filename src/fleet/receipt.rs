@@ -15,6 +15,8 @@ pub struct BotReceipt {
     pub applied_ms: Option<i64>,
     /// When it had no entry orders.
     pub idle_ms: Option<i64>,
+    /// When its venue was read back and showed nothing that the hold does away with; none: it was not. The venue's word, beside the agent's.
+    pub verified_ms: Option<i64>,
     /// Entry orders as last read back.
     pub entry_orders: Option<i64>,
     /// What the bot did when it had applied it, as last said.
@@ -62,6 +64,10 @@ impl Receipt {
     pub fn reached(&self, step: Step) -> usize {
         self.bots.iter().filter(|bot| bot.step() >= step).count()
     }
+    /// How many were read back at their venues.
+    pub fn verified(&self) -> usize {
+        self.bots.iter().filter(|bot| bot.verified_ms.is_some()).count()
+    }
     /// The longest any covered bot can go on after the press, agents and machines alive.
     pub fn worst_case_ms(&self) -> i64 {
         self.bots.iter().filter(|b| b.step() < Step::Applied).map(|b| b.worst_case_ms).max().unwrap_or(0)
@@ -96,6 +102,8 @@ pub fn of_bot(bot: Arc<BotFacts>, hold: &Hold, now: Timestamp, acks: Vec<AckSeen
         received_ms: first(Step::Received),
         applied_ms,
         idle_ms: first(Step::Idle),
+        // Agents know nothing of it: whoever reads venues fills it in.
+        verified_ms: None,
         entry_orders: acks.iter().rev().find_map(|a| a.entry_orders),
         doing: acks.iter().filter(|a| a.step >= Step::Applied).max_by_key(|a| (a.at, a.step)).and_then(|a| a.state),
         unconfirmed,

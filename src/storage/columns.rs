@@ -2,11 +2,12 @@
 
 use crate::domain::{
     AccountId, ActId, AgentId, AlertId, AlertKind, AssignmentId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Epoch,
-    Exits, HoldId, ImportId, InstallationId, KeyId, KeyPurpose, Level, MailAddress, NoticeId, NoticeKind, PlacerKind, PressId, RecoveryId,
-    RequestId, RequestKind, RequestState, Role, Severity, SiteRecoveryId, Stage, State, Step, StopId, StopKind, SubaccountId, TeamId,
-    Timestamp, TokenId, UserId, VenueId,
+    Exits, HoldId, ImportId, InstallationId, KeyId, KeyPurpose, Level, MailAddress, NoticeId, NoticeKind, PlacerKind, PressId,
+    ReconciliationId, RecoveryId, RequestId, RequestKind, RequestState, Role, Severity, SiteRecoveryId, Stage, State, Step, StopId,
+    StopKind, SubaccountId, TeamId, Timestamp, TokenId, UserId, VenueId,
     alert::CommandState,
     key::{KeyMeasurer, KeyState, KeyVerdict, OnDrift},
+    reconciliation::{GuardCancels, Outcome, Reaction},
     recovery::RecoveryState,
 };
 use sqlx::{Database, Decode, Encode, Type, encode::IsNull, error::BoxDynError};
@@ -60,6 +61,7 @@ ids!(
     MailAddress,
     NoticeId,
     PressId,
+    ReconciliationId,
     RecoveryId,
     RequestId,
     SiteRecoveryId,
@@ -75,6 +77,7 @@ words!(
     CommandState,
     Environment,
     Exits,
+    GuardCancels,
     KeyMeasurer,
     KeyPurpose,
     KeyState,
@@ -82,7 +85,9 @@ words!(
     Level,
     NoticeKind,
     OnDrift,
+    Outcome,
     PlacerKind,
+    Reaction,
     RecoveryState,
     RequestKind,
     RequestState,

@@ -50,6 +50,7 @@ const VERSIONS: &[Version] = versions! {
     32 "0032_second_approver";
     33 "0033_exchange_keys";
     34 "0034_vault";
+    35 "0035_reconciliation";
 };
 
 /// How a database's schema stands to this program.

@@ -36,6 +36,7 @@ pub mod limit_overrides;
 pub mod limits;
 pub mod migrate;
 pub mod notices;
+pub mod reconciliations;
 pub mod recoveries;
 pub mod register;
 pub mod request_history;
@@ -87,6 +88,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("installation", installation::STATEMENTS),
         ("invitations", invitations::STATEMENTS),
         ("notices", notices::STATEMENTS),
+        ("reconciliations", reconciliations::STATEMENTS),
         ("recoveries", recoveries::STATEMENTS),
         ("register", register::STATEMENTS),
         ("request_history", request_history::STATEMENTS),

@@ -105,6 +105,9 @@ routes! {
     POST "/bots/{id}/seat" Access::Person(Action::EditBot) => super::pages::bots::seat::set;
     POST "/bots/{id}/links" Access::Person(Action::EditBot) => super::pages::bots::seat::link;
     POST "/bots/{id}/links/end" Access::Person(Action::EditBot) => super::pages::bots::seat::unlink;
+    GET "/bots/{id}/reconciliation" Access::Person(Action::See) => super::pages::bots::reconciliation::show;
+    POST "/bots/{id}/reconciliation" Access::Person(Action::TendAlert) => super::pages::bots::reconciliation::close;
+    POST "/bots/{id}/reconciliation/setting" Access::Person(Action::SetWatch) => super::pages::bots::reconciliation::set;
     GET "/bots/{id}/limits" Access::Person(Action::See) => super::pages::bots::limits::show;
     POST "/bots/{id}/limits" Access::Person(Action::TightenLimits) => super::pages::bots::limits::tighten;
     POST "/bots/{id}/limits/half" Access::Person(Action::TightenLimits) => super::pages::bots::limits::halve;

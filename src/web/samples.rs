@@ -109,6 +109,7 @@ pub fn receipt(of: usize, waiting: usize) -> Receipt {
             received_ms: step(90, is_done || n % 3 != 0),
             applied_ms: step(900, is_done),
             idle_ms: step(1_400, is_done),
+            verified_ms: step(1_900, is_done && n % 4 == 0),
             entry_orders: is_done.then_some(0),
             doing: is_done.then_some(State::Halted),
             unconfirmed: !is_done && n % 3 != 2,

@@ -7,6 +7,7 @@ pub mod drill_runs;
 pub mod drills;
 pub mod endings;
 pub mod evidence;
+pub mod guard;
 pub mod keys;
 pub mod kills;
 pub mod ladder;
@@ -17,6 +18,7 @@ pub mod outbox;
 pub mod prune;
 pub mod publisher;
 pub mod quorum;
+pub mod reconcile;
 pub mod recoveries;
 pub mod rehash;
 pub mod requests;
@@ -62,6 +64,8 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(requests::run(app.clone()));
     all.spawn(quorum::run(app.clone()));
     all.spawn(vault::run(app.clone()));
+    all.spawn(reconcile::run(app.clone()));
+    all.spawn(guard::run(app.clone()));
     all
 }
 

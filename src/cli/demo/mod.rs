@@ -11,7 +11,7 @@ mod register;
 mod simulated;
 
 use super::{Failure, control, serve::told_to_stop, site};
-use crate::app::vault::Given;
+use crate::app::{guard, vault::Given};
 use crate::cli::out::tell;
 use crate::config::{ConfigError, MasterKeySource, Origin, serve::Database};
 use crate::mail::Carrier;
@@ -59,6 +59,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Failure> {
     site.app.open_mail(Carrier::Mailbox);
     let key = MasterKeySource::Own(state_dir.join("master.key"));
     site.app.open_vault(Given { key: std::sync::Arc::new(key), old: None, lost: None }).await?;
+    site.app.open_rungs(guard::rungs(&site.app));
     let workers = workers::start(&site.app);
     let control = control::listen(site.app.clone(), &site.control)?;
     let (stop, stopping) = watch::channel(false);

@@ -129,6 +129,8 @@ fn of_the_rest() -> Vec<Asked> {
         ("Make, move or edit a bot, take it to sandbox", Action::EditBot, |team, _| bot(team, Stage::Sandbox)),
         ("Take a bot down to a lower stage", Action::SetStage, |team, _| bot(team, Stage::Sandbox)),
         ("Tighten a bot's limits", Action::TightenLimits, |team, _| bot(team, Stage::Sandbox)),
+        ("Set what a difference between a bot and its venue does", Action::SetWatch, |team, _| bot(team, Stage::Sandbox)),
+        ("Close a difference between a bot and its venue", Action::TendAlert, |team, _| Resource::Team(team.clone())),
         ("Ask for looser limits of a bot", Action::AskRequest, |team, _| bot(team, Stage::Sandbox)),
         ("Ask for another policy of who approves what", Action::AskRequest, all),
         ("Approve or deny requests, where their policy names them", Action::VoteRequest, |team, _| Resource::Team(team.clone())),

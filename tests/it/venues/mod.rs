@@ -1,13 +1,16 @@
 //! The venues over real HTTP against fakes that answer what the documents show, and against every trap in them.
 
+mod at_venue;
 mod binance;
 mod bybit;
 mod command;
 mod compare;
 mod fake;
 mod futures;
+mod guard;
 mod kraken;
 mod okx;
+mod reconcile;
 mod sample;
 mod usdm;
 mod wire;

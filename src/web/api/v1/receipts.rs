@@ -33,6 +33,8 @@ pub struct ReceiptShape {
     applied: usize,
     /// How many bots have no entry orders.
     idle: usize,
+    /// How many were read back at their venues by a key that the server holds.
+    verified: usize,
     /// How many should have applied it by now and have not said so.
     unconfirmed: usize,
     /// True when every bot is idle.
@@ -60,6 +62,8 @@ pub struct BotStep {
     applied_ms: Option<i64>,
     /// It had no entry orders.
     idle_ms: Option<i64>,
+    /// Its venue was read back and showed nothing that the hold does away with.
+    verified_ms: Option<i64>,
     /// Entry orders as last read back; null: unknown.
     entry_orders: Option<i64>,
     /// What the bot did when it had applied it, as last said: `halted`, `reducing`, or `active` where it leaves out the held symbol alone; null:
@@ -80,6 +84,7 @@ impl From<&BotReceipt> for BotStep {
             received_ms: receipt.received_ms,
             applied_ms: receipt.applied_ms,
             idle_ms: receipt.idle_ms,
+            verified_ms: receipt.verified_ms,
             entry_orders: receipt.entry_orders,
             doing: receipt.doing.map(Doing::as_str),
             unconfirmed: receipt.unconfirmed,
@@ -96,6 +101,7 @@ fn shape(receipt: &Receipt, most: usize) -> ReceiptShape {
         received: receipt.reached(Step::Received),
         applied: receipt.reached(Step::Applied),
         idle: receipt.reached(Step::Idle),
+        verified: receipt.verified(),
         unconfirmed: receipt.bots.iter().filter(|bot| bot.unconfirmed).count(),
         complete: receipt.is_complete(),
         worst_case_ms: receipt.worst_case_ms(),

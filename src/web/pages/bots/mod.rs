@@ -7,6 +7,7 @@ pub mod enrol_live;
 pub mod limits;
 pub mod moving;
 pub mod new;
+pub mod reconciliation;
 pub mod seat;
 pub mod stage;
 
@@ -179,6 +180,8 @@ pub(super) struct Bot {
     pub(super) drill: Option<(String, Timestamp, String)>,
     /// Where it stands with drills that had a negative control: a chip, a sentence, the drill.
     pub(super) drilled: Option<(Chip, String, String)>,
+    /// Beside its venue; none: nothing is compared, or the database does not answer.
+    pub(super) venue: Option<reconciliation::Card>,
     pub(super) agent: Option<AgentCard>,
     pub(super) start: Start,
     pub(super) steps: Vec<Step>,
@@ -281,6 +284,8 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
         timings: Times::of(bot.timings, row.seen.as_ref().and_then(|seen| seen.adapter.as_ref()), row.seen.as_deref()),
         drilled: super::drills::of_bot(&app, &person.actor, &bot.id, bot.stage).await,
         drill: app.last_drill(&bot.id).map(|drill| (drill_words(&drill), drill.at, format!("/holds/{}", drill.hold))),
+        // Beside the rest: a database that does not answer leaves it out.
+        venue: app.reconciliation_of(&person.actor, &bot.id).await.ok().as_ref().and_then(reconciliation::card),
         agent: agent(&row, frame.now),
         start,
         steps: stage::steps(bot.stage, may.edit && !is_killed(&app.fleet.view(), bot)),

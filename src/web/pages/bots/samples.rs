@@ -76,6 +76,7 @@ fn bot(age_s: Option<i64>) -> Bot {
             )),
             trail: picture::spark(&wave, None, "Exposure of the last ten minutes"),
         },
+        venue: Some(reconciliation::Card { chip: Chip::new(Tone::Done, "Agrees"), words: "Agreed <now>, read with key 7.".to_owned() }),
         drill: Some(("idle after 412 ms (received 3 ms, applied 40 ms)".to_owned(), now, "/holds/0193".to_owned())),
         drilled: Some((Chip::new(Tone::Done, "Passed"), "expires 2027-02-01 10:00:00Z".to_owned(), "/drills/0193".to_owned())),
         limits: vec![("Largest position".to_owned(), "25,000 USDT".to_owned())],
@@ -215,5 +216,5 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         ("bot-enrol-confirmed", enrol(confirmed, Some("an operator (to sandbox) or a lead of the bot's team"))),
     ];
     let own: Vec<_> = all.map(|(name, page)| (name.to_owned(), page)).into();
-    own.into_iter().chain(seat::samples()).collect()
+    own.into_iter().chain(seat::samples()).chain(reconciliation::samples()).collect()
 }

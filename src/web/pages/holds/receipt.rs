@@ -43,6 +43,8 @@ pub struct Line {
     pub applied: String,
     /// The same.
     pub idle: String,
+    /// The same, as the venue itself showed it.
+    pub verified: String,
     /// When its agent was last heard.
     pub age: Age,
     /// Who answers for it.
@@ -179,14 +181,25 @@ fn line(app: &App, receipt: &Receipt, bot: &BotReceipt, rests: u64) -> Line {
         received: ms(bot.received_ms),
         applied: ms(bot.applied_ms),
         idle: ms(bot.idle_ms),
+        verified: ms(bot.verified_ms),
         age: Age::new(bot.seen_at, receipt.at, bot.bot.timings),
         owner: app.people().who(&bot.bot.owner),
         how: how(receipt, bot),
         next: match rests {
-            0 => next_step(bot, app.agents().of_bot(&bot.bot.id).is_some(), receipt),
+            0 => next_step(bot, app.agents().of_bot(&bot.bot.id).is_some(), receipt) + &read_back(bot),
             1 => "1 order rests by its agent's last word: cancel it at the venue.".to_owned(),
             n => format!("{n} orders rest by its agent's last word: cancel them at the venue."),
         },
+    }
+}
+
+/// That the venue was read back, of a bot that has not said that it is idle.
+fn read_back(bot: &BotReceipt) -> String {
+    match bot.verified_ms {
+        Some(_) if bot.step() < Step::Idle => {
+            format!(" Verified at the venue after {}: nothing rests there that this stop does away with.", ms(bot.verified_ms))
+        }
+        _ => String::new(),
     }
 }
 
@@ -505,6 +518,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             received: ms(bot.received_ms),
             applied: ms(bot.applied_ms),
             idle: ms(bot.idle_ms),
+            verified: ms(bot.verified_ms),
             age: Age::new(bot.seen_at, receipt.at, bot.bot.timings),
             owner: "L. Sato".to_owned(),
             how: how(&receipt, bot),

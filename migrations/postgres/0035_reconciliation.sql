@@ -1,0 +1,52 @@
+-- Bot against venue: what was read and compared, what differs and was confirmed, and stops that were read back at the venue.
+-- What a confirmed difference does to a bot, and what the guard may cancel where the venue tells no entry orders. No row: pause, entries.
+CREATE TABLE reconcile_setting (
+    bot_id TEXT COLLATE "C" NOT NULL PRIMARY KEY REFERENCES bot (id),
+    level TEXT COLLATE "C" NOT NULL CHECK (level IN ('off', 'reduce', 'pause')),
+    guard_cancels TEXT COLLATE "C" NOT NULL CHECK (guard_cancels IN ('entries', 'all')),
+    set_at BIGINT NOT NULL,
+    set_by TEXT COLLATE "C" NOT NULL
+);
+-- The last comparison of each bot: an observation, overwritten.
+CREATE TABLE reconcile_seen (
+    bot_id TEXT COLLATE "C" NOT NULL PRIMARY KEY REFERENCES bot (id),
+    at BIGINT NOT NULL,
+    outcome TEXT COLLATE "C" NOT NULL CHECK (outcome IN ('agrees', 'differs', 'unknown')),
+    -- What differs, or why nothing is known.
+    words TEXT COLLATE "C" NOT NULL,
+    -- The key that read.
+    key_id TEXT COLLATE "C" NOT NULL,
+    agreed_at BIGINT,
+    -- Since when and how often nothing was learned; null: something was.
+    unknown_since BIGINT,
+    unknowns BIGINT NOT NULL CHECK (unknowns >= 0)
+);
+-- A difference that two reads in a row confirmed. Blocks the bot's start until somebody closes it. A row is never deleted.
+CREATE TABLE reconciliation (
+    id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    bot_id TEXT COLLATE "C" NOT NULL REFERENCES bot (id),
+    first_seen_at BIGINT NOT NULL,
+    confirmed_at BIGINT NOT NULL,
+    -- JSON: a list of {subject, venue, agent} in words.
+    difference TEXT COLLATE "C" NOT NULL,
+    key_id TEXT COLLATE "C" NOT NULL,
+    level TEXT COLLATE "C" NOT NULL CHECK (level IN ('off', 'reduce', 'pause')),
+    -- The hold that it placed; null: none, or not recorded yet.
+    hold_id TEXT COLLATE "C",
+    closed_at BIGINT,
+    closed_by TEXT COLLATE "C",
+    closed_name TEXT COLLATE "C",
+    closed_why TEXT COLLATE "C"
+);
+CREATE UNIQUE INDEX reconciliation_one_open ON reconciliation (bot_id) WHERE closed_at IS NULL;
+CREATE INDEX reconciliation_of_bot ON reconciliation (bot_id, confirmed_at);
+-- A stop that was read back at the venue: with which key, and what rested then. The first reading of an epoch stands.
+CREATE TABLE stop_verified (
+    bot_id TEXT COLLATE "C" NOT NULL REFERENCES bot (id),
+    epoch BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    open_orders BIGINT NOT NULL CHECK (open_orders >= 0),
+    key_id TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (bot_id, epoch)
+);
+CREATE INDEX stop_verified_by_epoch ON stop_verified (epoch);
