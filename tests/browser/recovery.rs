@@ -60,6 +60,11 @@ impl Site {
             is_compared_first: false,
             exchanges: andon::venues::Venues::default(),
             node: "test:1".into(),
+            exchanges: andon::venues::Venues::open(
+                andon::domain::Clock::system(),
+                &andon::venues::Places::At("http://127.0.0.1:1".parse().unwrap()),
+            )
+            .unwrap(),
         };
         let app = App::assemble(parts).await.unwrap();
         tokio::spawn(server::serve(listener, app.clone(), std::future::pending()));

@@ -68,7 +68,7 @@ impl Reconciler {
         }
         let due = self.due(app);
         let reads: Vec<(BotId, Read)> =
-            stream::iter(due).map(|bot| async { (bot.id.clone(), read(app, &bot).await) }).buffer_unordered(TOGETHER).collect().await;
+            stream::iter(due).map(|bot| async move { (bot.id.clone(), read(app, &bot).await) }).buffer_unordered(TOGETHER).collect().await;
         let now = app.clock.now();
         let mut changed = HashSet::new();
         for (bot, read) in reads {

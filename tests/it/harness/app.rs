@@ -77,15 +77,22 @@ pub struct TestApp {
     /// Where its people reach it.
     pub origin: String,
     spool: PathBuf,
+    // Where its exchanges are.
+    places: Places,
 }
 
 pub const ORIGIN: &str = "http://localhost:8787";
 
 pub async fn assemble(db: Db, hand: &Hand, spool: &std::path::Path) -> Arc<App> {
-    assemble_at(ORIGIN, db, (hand, Venues::default()), spool).await
+    assemble_at(ORIGIN, db, (hand, &nowhere()), spool).await
 }
 
-async fn assemble_at(origin: &str, db: Db, (hand, exchanges): (&Hand, Venues), spool: &std::path::Path) -> Arc<App> {
+/// No exchange answers here.
+fn nowhere() -> Places {
+    Places::At("http://127.0.0.1:1".parse().unwrap())
+}
+
+async fn assemble_at(origin: &str, db: Db, (hand, places): (&Hand, &Places), spool: &std::path::Path) -> Arc<App> {
     let clock = hand.clock();
     let found = storage::installation::installation_get(&mut db.read().await.unwrap()).await.unwrap();
     let installation = match found {
@@ -110,7 +117,8 @@ async fn assemble_at(origin: &str, db: Db, (hand, exchanges): (&Hand, Venues), s
         spooled,
         is_compared_first: false,
         node: "test:1".into(),
-        exchanges,
+        // What fakes of exchanges verify is signed at this moment.
+        exchanges: Venues::open(Clock::from_fn(|| Timestamp(1_700_000_000_000_000)), places).unwrap(),
     })
     .await
     .unwrap()
@@ -159,14 +167,12 @@ pub async fn join_with(app: &Arc<App>, link: &Secret<String>, shown: &str, names
 impl TestApp {
     /// Two teams, `arb` and `grid`; admin, operator and lead of arb, operator and lead of grid, risk, auditor.
     pub async fn new(fresh: Fresh) -> Self {
-        Self::with(fresh, (Hand::new(), Venues::default()), ORIGIN).await
+        Self::with(fresh, Hand::new(), (ORIGIN, nowhere())).await
     }
 
     /// The same with every exchange at one address.
-    pub async fn with_exchanges(fresh: Fresh, at: url::Url) -> Self {
-        let hand = Hand::new();
-        let exchanges = Venues::open(hand.clock(), &Places::At(at)).unwrap();
-        Self::with(fresh, (hand, exchanges), ORIGIN).await
+    pub async fn beside(fresh: Fresh, exchanges: &url::Url) -> Self {
+        Self::with(fresh, Hand::new(), (ORIGIN, Places::At(exchanges.clone()))).await
     }
 
     /// The same as a demo, whose people have their first keys in the process.
@@ -189,16 +195,24 @@ impl TestApp {
 
     /// The same at an address of its own, for tests with a real server.
     pub async fn at(fresh: Fresh, origin: &str) -> Self {
-        Self::with(fresh, (Hand::running(), Venues::default()), origin).await
+        Self::with(fresh, Hand::running(), (origin, nowhere())).await
     }
 
-    async fn with(fresh: Fresh, (hand, exchanges): (Hand, Venues), origin: &str) -> Self {
+    async fn with(fresh: Fresh, hand: Hand, (origin, places): (&str, Places)) -> Self {
         let spool = fresh.dir.path().join("spool");
-        let app = assemble_at(origin, fresh.db.clone(), (&hand, exchanges), &spool).await;
+        let app = assemble_at(origin, fresh.db.clone(), (&hand, &places), &spool).await;
         let link = app.setup_link().await.unwrap().unwrap();
         let admin = join(&app, &link, "N. Adebayo").await;
-        let mut this =
-            Self { app, hand, teams: Vec::new(), people: HashMap::from([("admin", admin)]), fresh, origin: origin.to_owned(), spool };
+        let mut this = Self {
+            app,
+            hand,
+            teams: Vec::new(),
+            people: HashMap::from([("admin", admin)]),
+            fresh,
+            origin: origin.to_owned(),
+            spool,
+            places,
+        };
         for name in ["arb", "grid"] {
             this.teams.push(this.app.create_team(&this.actor("admin"), name).await.unwrap());
         }
@@ -395,7 +409,7 @@ impl TestApp {
 
     /// The same installation as a process that starts anew would see it.
     pub async fn restarted(&self) -> Arc<App> {
-        assemble_at(&self.origin, self.fresh.db.clone(), (&self.hand, Venues::default()), &self.spool).await
+        assemble_at(&self.origin, self.fresh.db.clone(), (&self.hand, &self.places), &self.spool).await
     }
 
     /// Where this process keeps key, tide mark and sink.

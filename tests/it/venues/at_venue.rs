@@ -1,8 +1,8 @@
 //! A bot with an agent, and a venue over real HTTP at which the server holds keys for it.
 
 use super::{
-    fake::{self, Fake, NOW_US, Verify},
-    key, key_in_base64,
+    KEY, SECRET, SECRET_BASE64,
+    fake::{self, Fake, Verify},
 };
 use crate::harness::{
     agent::{Agent, ready},
@@ -10,38 +10,57 @@ use crate::harness::{
     db::Fresh,
 };
 use andon::{
-    app::{App, guard, keys::hand::Hand, ladder::Rung, reconcile::Reconciler},
-    domain::{BotFacts, Clock, Environment, Epoch, KeyId, KeyPurpose, Timestamp, ladder::Step},
+    app::{
+        App, guard,
+        keys::{ask::Wanted, install::fingerprint},
+        ladder::Rung,
+        reconcile::{Reconciler, Standing},
+        vault::Given,
+    },
+    config::MasterKeySource,
+    crypto::vault::About,
+    domain::{
+        ApiSecret, BotFacts, Epoch, KeyId, KeyPurpose, KeySheet, Secret, SubaccountId,
+        key::{KeyState, OnDrift},
+        ladder::Step,
+    },
     protocol::{CheckIn, Report},
-    venues::{Credential, Places, Venue, Venues},
+    storage::{
+        self, Lane,
+        exchange_keys::{KeyRow, VersionRow},
+    },
     workers,
 };
 use std::sync::Arc;
 
-/// Which venue, how it verifies, and the key.
-pub type At = (&'static str, Verify, fn() -> Credential);
-pub const USDM: At = ("binance usd-m", fake::binance, key);
-pub const KRAKEN: At = ("kraken", fake::kraken, key_in_base64);
+/// Which venue, how it verifies, and the secret of the key.
+pub type At = (&'static str, Verify, &'static str);
+pub const USDM: At = ("binance-usdm", fake::binance, SECRET);
+pub const KRAKEN: At = ("kraken-futures", fake::kraken_futures, SECRET_BASE64);
 
 pub struct Scene {
     pub test: TestApp,
     pub bot: BotFacts,
     pub agent: Agent,
     pub venue: Fake,
-    at: Arc<dyn Venue>,
-    credential: Credential,
+    subaccount: SubaccountId,
+    secret: &'static str,
     reconciler: Option<Reconciler>,
 }
 
 impl Scene {
-    pub async fn new(fresh: Fresh, (exchange, verify, key): At) -> Self {
+    pub async fn new(fresh: Fresh, (exchange, verify, secret): At) -> Self {
         let venue = Fake::start(verify).await;
-        let clock = Clock::from_fn(|| Timestamp(NOW_US));
-        let at = Venues::open(clock, &Places::At(venue.url.clone())).unwrap().venue_for(exchange, Environment::Live).unwrap();
-        let test = TestApp::new(fresh).await;
+        let test = TestApp::beside(fresh, &venue.url).await;
         let bot = test.bot("arb-1", "arb").await;
+        let admin = test.actor("admin");
+        let place = test.app.create_venue_of(&admin, (exchange, "desk"), "test").await.unwrap();
+        let subaccount = test.app.create_subaccount(&admin, place.id.as_str(), "arb-1").await.unwrap().id;
+        test.app.seat_bot(&test.actor("operator"), &bot.id, Some(&subaccount)).await.unwrap();
         let agent = ready(&test, &bot, "operator").await;
-        Self { test, bot, agent, venue, at, credential: key(), reconciler: None }
+        let master = MasterKeySource::Own(test.log_settings().state_dir.join("master.key"));
+        test.app.open_vault(Given { key: Arc::new(master), old: None, lost: None }).await.unwrap();
+        Self { test, bot, agent, venue, subaccount, secret, reconciler: None }
     }
 
     /// Nothing rests and nothing is held at Binance.
@@ -54,28 +73,64 @@ impl Scene {
         }
     }
 
-    fn lend_to(&self, app: &App, purpose: KeyPurpose) -> String {
-        let key = KeyId::new();
-        let hand = Hand { venue: self.at.clone(), credential: self.credential.clone(), key: key.clone(), version: 1 };
-        app.lend_hand(&self.bot.id, purpose, hand);
-        key.to_string()
+    /// The server holds a key of this purpose from now on, as if it had been approved, handed in and measured: those have tests of their own.
+    pub async fn lend(&self, purpose: KeyPurpose) -> String {
+        let (app, now) = (&self.test.app, self.test.hand.clock().now());
+        let asked = Wanted { purpose: purpose.as_str(), ips: "203.0.113.7", ..Wanted::default() };
+        let request = app.ask_key(&self.test.actor("operator"), &self.bot.id, asked, "to look after it").await.unwrap();
+        let secret = ApiSecret { api_key: Secret::new(KEY.to_owned()), secret: Secret::new(self.secret.to_owned()), passphrase: None };
+        let id = KeyId::new();
+        let sealed = app.seal_secret(&About { key: id.clone(), version: 1, purpose }, &secret).await.unwrap();
+        let key = self.key_row(id.clone(), purpose, request);
+        let mut version = version_row(id.clone(), format!("{}-{purpose}", fingerprint(&secret.api_key)));
+        (version.installed_at, version.active_at) = (now, Some(now));
+        let mut tx = self.test.fresh.db.write(Lane::Normal).await.unwrap();
+        storage::exchange_keys::key_insert(&mut tx, &key).await.unwrap();
+        storage::exchange_keys::version_insert(&mut tx, &version).await.unwrap();
+        storage::exchange_keys::version_write(&mut tx, &mut version).await.unwrap();
+        storage::key_secrets::key_secret_insert(&mut tx, &sealed).await.unwrap();
+        tx.commit().await.unwrap();
+        // Whatever changes who may speak reads them anew.
+        app.create_team(&self.test.actor("admin"), &format!("team of {purpose}")).await.unwrap();
+        assert_eq!(app.bots_with_hand(purpose), [self.bot.id.clone()]);
+        id.to_string()
     }
 
-    /// The server holds a key of this purpose from now on.
-    pub fn lend(&self, purpose: KeyPurpose) -> String {
-        self.lend_to(&self.test.app, purpose)
+    fn key_row(&self, id: KeyId, purpose: KeyPurpose, request_id: andon::domain::RequestId) -> KeyRow {
+        KeyRow {
+            id,
+            bot_id: self.bot.id.clone(),
+            subaccount_id: self.subaccount.clone(),
+            purpose,
+            sheet: serde_json::to_string(&KeySheet::new(purpose, "203.0.113.7", None).unwrap()).unwrap(),
+            rotate_days: 90,
+            on_drift: OnDrift::Tell,
+            request_id,
+            requester: self.test.people["operator"].id.clone(),
+            approved_at: self.test.hand.clock().now(),
+            generation: 1,
+            compromised_at: None,
+            compromised_by: None,
+            settled_at: None,
+            settled_by: None,
+            settled_why: None,
+            ended_at: None,
+            ended_by: None,
+            ended_why: None,
+        }
     }
 
     /// A server that runs on a copy of the database, with the same keys.
     pub async fn copy(&self) -> Arc<App> {
+        self.lend(KeyPurpose::Monitor).await;
+        self.lend(KeyPurpose::Guard).await;
         let dirs = ["here", "elsewhere"].map(|name| self.test.fresh.dir.path().join(name));
         dirs.iter().for_each(|dir| std::fs::create_dir_all(dir).unwrap());
         self.test.app.open_site(&dirs[0]).await.unwrap();
         let copy = self.test.restarted().await;
         copy.open_site(&dirs[1]).await.unwrap();
         assert!(copy.site.is_foreign() && !self.test.app.site.is_foreign());
-        self.lend_to(&copy, KeyPurpose::Monitor);
-        self.lend_to(&copy, KeyPurpose::Guard);
+        assert_eq!(copy.bots_with_hand(KeyPurpose::Guard).len(), 1);
         copy
     }
 
@@ -105,7 +160,7 @@ impl Scene {
         self.look().await;
     }
 
-    pub async fn standing(&self) -> andon::app::reconcile::Standing {
+    pub async fn standing(&self) -> Standing {
         self.test.app.reconciliation_of(&self.test.actor("operator"), &self.bot.id).await.unwrap()
     }
 
@@ -128,5 +183,32 @@ impl Scene {
     /// Waits until no pass is under way.
     pub async fn rested(&self) {
         crate::faults::until("the guard's pass", async || !self.test.app.guard.is_running(&self.bot.id)).await;
+    }
+}
+
+fn version_row(key_id: KeyId, fingerprint: String) -> VersionRow {
+    VersionRow {
+        key_id,
+        version: 1,
+        state: KeyState::Active,
+        generation: 1,
+        fingerprint,
+        venue: "desk".to_owned(),
+        agent_id: None,
+        sealed: None,
+        installed_at: Default::default(),
+        installed_by: "user:1".to_owned(),
+        measured_at: None,
+        measured_by: None,
+        verdict: None,
+        evidence: None,
+        attested_at: None,
+        attested_by: None,
+        delivered_at: None,
+        active_at: None,
+        draining_at: None,
+        revoked_at: None,
+        gone_at: None,
+        gone_by: None,
     }
 }

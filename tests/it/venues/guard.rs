@@ -48,7 +48,7 @@ async fn said(scene: &Scene) -> Vec<String> {
 on_both!(entries_are_cancelled_and_read_back_and_the_receipt_says_so, |fresh: Fresh| async move {
     let (scene, hold) = silent(fresh, USDM, Level::Pause).await;
     scene.empty();
-    scene.lend(KeyPurpose::Guard);
+    scene.lend(KeyPurpose::Guard).await;
     let protective = r#"[{"orderId":9,"origQty":"0.1","executedQty":"0","price":"1","reduceOnly":true,"closePosition":false,"side":"SELL","positionSide":"BOTH","symbol":"ETHUSDT","type":"LIMIT"}]"#;
     scene.venue.only(ORDERS, sample::BINANCE_FUTURES_ORDERS);
     scene.venue.on(ORDERS, protective).on(CANCEL, "{}");
@@ -77,7 +77,7 @@ on_both!(entries_are_cancelled_and_read_back_and_the_receipt_says_so, |fresh: Fr
 async fn a_bot_that_places_again_is_cancelled_again() {
     let (scene, hold) = silent(sqlite().await, USDM, Level::Pause).await;
     scene.empty();
-    scene.lend(KeyPurpose::Guard);
+    scene.lend(KeyPurpose::Guard).await;
     scene.venue.on(CANCEL, "{}");
     for n in 0..4 {
         scene.venue.only(ORDERS, sample::BINANCE_FUTURES_ORDERS);
@@ -94,7 +94,7 @@ async fn a_bot_that_places_again_is_cancelled_again() {
 async fn what_is_not_known_is_not_empty_and_goes_on() {
     let (scene, hold) = silent(sqlite().await, USDM, Level::Pause).await;
     scene.empty();
-    scene.lend(KeyPurpose::Guard);
+    scene.lend(KeyPurpose::Guard).await;
     scene.venue.only(ORDERS, Answer::of(502, "bad gateway"));
     for _ in 0..3 {
         scene.climb(Step::CancelEntries, hold.epoch).await;
@@ -117,7 +117,7 @@ async fn what_is_not_known_is_not_empty_and_goes_on() {
 async fn a_kill_cancels_conditional_orders_too_and_closes_no_position() {
     let (scene, hold) = silent(sqlite().await, USDM, Level::Kill).await;
     scene.empty();
-    scene.lend(KeyPurpose::Guard);
+    scene.lend(KeyPurpose::Guard).await;
     scene.venue.only("GET /fapi/v3/positionRisk", sample::BINANCE_POSITIONS);
     scene.venue.only(ORDERS, "[]");
     scene.venue.only(ALGOS, sample::BINANCE_ALGO_ORDERS);
@@ -140,21 +140,22 @@ async fn a_kill_cancels_conditional_orders_too_and_closes_no_position() {
 #[tokio::test]
 async fn a_kill_arms_the_venues_own_switch_first_and_once() {
     let (scene, hold) = silent(sqlite().await, KRAKEN, Level::Kill).await;
-    scene.lend(KeyPurpose::Guard);
-    let none = r#"{"error":[],"result":{"open":{}}}"#;
-    scene.venue.on("POST /0/private/CancelAllOrdersAfter", sample::KRAKEN_ARMED).on("POST /0/private/CancelAll", sample::KRAKEN_CANCELLED);
-    scene.venue.on("POST /0/private/OpenOrders", none).on("POST /0/private/OpenPositions", r#"{"error":[],"result":{}}"#);
+    scene.lend(KeyPurpose::Guard).await;
+    const ARM: &str = "POST /derivatives/api/v3/cancelallordersafter";
+    const CANCEL_ALL: &str = "POST /derivatives/api/v3/cancelallorders";
+    scene.venue.on(ARM, sample::FUTURES_ARMED).on(CANCEL_ALL, sample::FUTURES_CANCELLED);
+    scene.venue.on("GET /derivatives/api/v3/openorders", r#"{"result":"success","openOrders":[],"serverTime":""}"#);
     scene.climb(Step::CancelEntries, hold.epoch).await;
-    assert_eq!(scene.venue.asked()[..2], ["POST /0/private/CancelAllOrdersAfter", "POST /0/private/CancelAll"]);
+    assert_eq!(scene.venue.asked()[..2], [ARM, CANCEL_ALL]);
     scene.climb(Step::CancelEntries, hold.epoch).await;
-    assert!(!scene.venue.asked().contains(&"POST /0/private/CancelAllOrdersAfter".to_owned()));
+    assert!(!scene.venue.asked().contains(&ARM.to_owned()), "its timer goes by itself");
 }
 
 #[tokio::test]
 async fn a_key_that_nobody_can_cut_is_a_task_until_the_venue_rejects_it() {
     let (scene, hold) = silent(sqlite().await, USDM, Level::Kill).await;
     scene.empty();
-    scene.lend(KeyPurpose::Guard);
+    scene.lend(KeyPurpose::Guard).await;
     let subject = Subject::bot(&scene.bot.id);
     assert!(scene.rung(Step::Cut).climb(&scene.facts(), hold.epoch));
     let app = &scene.test.app;
@@ -171,7 +172,7 @@ async fn the_ladder_takes_the_rungs_of_a_bot_that_does_not_answer_and_no_other()
     scene.empty();
     let app = &scene.test.app;
     app.open_rungs(guard::rungs(app));
-    scene.lend(KeyPurpose::Guard);
+    scene.lend(KeyPurpose::Guard).await;
     let mut climbing = None;
     ladder::round(app, &mut climbing).await;
     assert!(scene.venue.asked().is_empty(), "it still has its time");
@@ -183,7 +184,7 @@ async fn the_ladder_takes_the_rungs_of_a_bot_that_does_not_answer_and_no_other()
 #[tokio::test]
 async fn without_a_guard_key_a_person_ends_the_key_by_hand() {
     let (scene, hold) = silent(sqlite().await, USDM, Level::Kill).await;
-    scene.lend(KeyPurpose::Monitor);
+    scene.lend(KeyPurpose::Monitor).await;
     for step in [Step::CancelEntries, Step::Cut] {
         assert!(!scene.rung(step).climb(&scene.facts(), hold.epoch), "a key that reads cancels nothing");
     }
@@ -205,7 +206,7 @@ async fn a_copy_acts_on_no_venue() {
 on_both!(a_stop_that_an_agent_confirms_is_read_back_once, |fresh: Fresh| async move {
     let mut scene = Scene::new(fresh, USDM).await;
     scene.empty();
-    scene.lend(KeyPurpose::Monitor);
+    scene.lend(KeyPurpose::Monitor).await;
     scene.venue.only(ORDERS, sample::BINANCE_FUTURES_ORDERS);
     let hold = scene.test.press("operator", Scope::Bot(scene.bot.id.clone()), Level::Pause).await.hold;
     let app = scene.test.app.clone();

@@ -27,7 +27,7 @@ fn quiet() -> Report {
 on_both!(sides_that_agree_are_shown_with_the_key_that_read, |fresh: Fresh| async move {
     let mut scene = Scene::new(fresh, USDM).await;
     scene.empty();
-    let key = scene.lend(KeyPurpose::Monitor);
+    let key = scene.lend(KeyPurpose::Monitor).await;
     scene.compare(&quiet()).await;
     let standing = scene.standing().await;
     let last = standing.last.as_ref().unwrap();
@@ -46,7 +46,7 @@ on_both!(a_difference_that_two_readings_confirm_holds_the_bot_once_and_keeps_it_
     let mut scene = Scene::new(fresh, USDM).await;
     scene.empty();
     scene.venue.only(ORDERS, sample::BINANCE_FUTURES_ORDERS);
-    scene.lend(KeyPurpose::Monitor);
+    scene.lend(KeyPurpose::Monitor).await;
     scene.compare(&quiet()).await;
     assert!(scene.test.app.fleet.view().open_holds().next().is_none(), "one reading is none");
     for _ in 0..3 {
@@ -95,7 +95,7 @@ on_both!(a_difference_that_two_readings_confirm_holds_the_bot_once_and_keeps_it_
 on_both!(a_flicker_places_nothing, |fresh: Fresh| async move {
     let mut scene = Scene::new(fresh, USDM).await;
     scene.empty();
-    scene.lend(KeyPurpose::Monitor);
+    scene.lend(KeyPurpose::Monitor).await;
     for orders in [sample::BINANCE_FUTURES_ORDERS, "[]", sample::BINANCE_FUTURES_ORDERS, "[]"] {
         scene.venue.only(ORDERS, orders);
         scene.compare(&quiet()).await;
@@ -110,7 +110,7 @@ on_both!(a_venue_that_cannot_be_read_is_no_difference_and_is_told_after_a_while,
     let mut scene = Scene::new(fresh, USDM).await;
     scene.empty();
     scene.venue.only(ORDERS, Answer::of(502, "bad gateway"));
-    scene.lend(KeyPurpose::Monitor);
+    scene.lend(KeyPurpose::Monitor).await;
     let is_told = |scene: &Scene| scene.test.app.alerts.is_open(AlertKind::VenueUnread, &Subject::bot(&scene.bot.id));
     for n in 0..12 {
         assert_eq!(is_told(&scene), n > 10, "after {n} minutes");
@@ -135,7 +135,7 @@ on_both!(what_a_difference_does_is_set_by_a_lead_and_it_blocks_in_any_case, |fre
     assert!(app.set_watch(&scene.test.actor("lead"), &id, off).await.is_err(), "it stands already");
     scene.empty();
     scene.venue.only("GET /fapi/v3/positionRisk", sample::BINANCE_POSITIONS);
-    scene.lend(KeyPurpose::Monitor);
+    scene.lend(KeyPurpose::Monitor).await;
     scene.compare(&quiet()).await;
     scene.later_ms(15_000);
     scene.compare(&quiet()).await;
@@ -154,7 +154,7 @@ on_both!(what_a_difference_does_is_set_by_a_lead_and_it_blocks_in_any_case, |fre
 async fn a_report_that_is_old_or_missing_is_compared_with_nothing() {
     let mut scene = Scene::new(crate::harness::db::fresh(crate::harness::db::Kind::Sqlite).await, USDM).await;
     scene.empty();
-    scene.lend(KeyPurpose::Monitor);
+    scene.lend(KeyPurpose::Monitor).await;
     scene.look().await;
     assert_eq!(scene.standing().await.last.unwrap().words, "its agent has reported nothing yet");
     scene.report(&quiet()).await;

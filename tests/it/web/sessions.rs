@@ -298,6 +298,11 @@ pub(super) async fn replica(test: &TestApp) -> Arc<App> {
         is_compared_first: false,
         exchanges: andon::venues::Venues::default(),
         node: "test:2".into(),
+        exchanges: andon::venues::Venues::open(
+            andon::domain::Clock::system(),
+            &andon::venues::Places::At("http://127.0.0.1:1".parse().unwrap()),
+        )
+        .unwrap(),
     })
     .await
     .unwrap()

@@ -131,6 +131,11 @@ impl Stage {
             is_compared_first: false,
             exchanges: andon::venues::Venues::default(),
             node: "test".into(),
+            exchanges: andon::venues::Venues::open(
+                andon::domain::Clock::system(),
+                &andon::venues::Places::At("http://127.0.0.1:1".parse().unwrap()),
+            )
+            .unwrap(),
         };
         let app = App::assemble(parts).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
