@@ -145,9 +145,9 @@ impl App {
     }
 
     /// Acts on a confirmed difference: the hold first, whatever the database says; then what is known of it, and an alert. Nothing while one of
-    /// this bot is open. True once it is written down.
-    pub(crate) async fn confirm_difference(self: &Arc<Self>, id: &BotId, confirmed: Confirmed) -> bool {
-        let Some(bot) = self.fleet.view().bot(id).cloned() else { return true };
+    /// this bot is open but the hold, should somebody have released it while both sides differ.
+    pub(crate) async fn confirm_difference(self: &Arc<Self>, id: &BotId, confirmed: Confirmed) {
+        let Some(bot) = self.fleet.view().bot(id).cloned() else { return };
         let (said, reaction) = (words(&confirmed.differences), self.watch_of(id).reaction);
         let scope = Scope::Bot(id.clone());
         let hold = match reaction.level() {
@@ -169,23 +169,25 @@ impl App {
             closed: None,
         };
         let subject = hold.map_or_else(|| Subject::bot(id), |hold| Subject::bot_under(id, &hold));
-        if !self.alerts.is_open(AlertKind::Reconciliation, &subject) {
-            self.raise(AlertKind::Reconciliation, subject, alert_words(&bot.name, &said, &new));
-        }
-        match self.write_difference(new, said).await {
-            Ok(()) => true,
+        let words = alert_words(&bot.name, &said, &new);
+        let is_news = match self.write_difference(new, said).await {
+            Ok(is_news) => is_news,
             // It is seen again with the next reading, and written then.
             Err(error) => {
                 tracing::warn!(bot = %id, %error, "a difference between a bot and its venue could not be written down yet");
-                false
+                true
             }
+        };
+        if is_news && !self.alerts.is_open(AlertKind::Reconciliation, &subject) {
+            self.raise(AlertKind::Reconciliation, subject, words);
         }
     }
 
-    async fn write_difference(&self, new: Reconciliation, said: String) -> Result<(), AppError> {
+    /// True when it is news: none of this bot's is open.
+    async fn write_difference(&self, new: Reconciliation, said: String) -> Result<bool, AppError> {
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
         if storage::reconciliations::reconciliation_open_of(act.tx(), &new.bot).await?.is_some() {
-            return Ok(());
+            return Ok(false);
         }
         storage::reconciliations::reconciliation_insert(act.tx(), &new).await?;
         let event = Event::ReconciliationConfirmed {
@@ -198,7 +200,7 @@ impl App {
         };
         // What keeps a bot from starting only stops: a frozen log takes its entry later.
         act.commit_stop(event).await?;
-        Ok(())
+        Ok(true)
     }
 
     fn hold_of_reconciliation(&self, scope: &Scope) -> Option<HoldId> {

@@ -7,7 +7,7 @@ use super::{
     sides::Listed,
 };
 use crate::app::{App, AppError, ladder::AGAIN_MS};
-use crate::domain::{AlertKind, BotFacts, BotId, Epoch, KeyPurpose, Subject, Timestamp, reconciliation::LastRead};
+use crate::domain::{AlertKind, BotFacts, BotId, Epoch, KeyPurpose, State, Subject, Timestamp, reconciliation::LastRead};
 use crate::protocol::Report;
 use crate::storage::{self, Lane};
 use crate::venues::VenueError;
@@ -28,8 +28,17 @@ const FRESH_MS: i64 = 10_000;
 /// Rows in one transaction.
 const CHUNK: usize = 50;
 
-/// What one reading came to: the venue's lists, or the key as far as known and why nothing was learned.
-type Read = Result<Reading, (String, String)>;
+/// A reading that brought nothing.
+struct Missed {
+    // As far as known.
+    key: String,
+    why: String,
+    // Its agent says nothing, which has alerts of its own.
+    is_silent: bool,
+}
+
+/// What one reading came to.
+type Read = Result<Reading, Missed>;
 
 /// What was read of each bot so far.
 #[derive(Default)]
@@ -45,6 +54,8 @@ struct Followed {
     reading: Option<Reading>,
     // The start that it was last read under.
     start: Epoch,
+    // What was missing last was the agent's word.
+    is_silent: bool,
     // When people were told that nothing is learned.
     told_at: Option<Timestamp>,
 }
@@ -75,8 +86,9 @@ impl Reconciler {
             let Some(followed) = self.bots.get_mut(&bot) else { continue };
             match read {
                 Ok(reading) => followed.reading = Some(reading),
-                Err((key, why)) => {
+                Err(Missed { key, why, is_silent }) => {
                     followed.course.unknown(now, &key, why);
+                    followed.is_silent = is_silent;
                     changed.insert(bot);
                 }
             }
@@ -104,7 +116,7 @@ impl Reconciler {
                 if let Some(before) = self.before.remove(&bot.id) {
                     course.last = before;
                 }
-                Followed { course, reading: None, start: bot.start_epoch, told_at: None }
+                Followed { course, reading: None, start: bot.start_epoch, is_silent: false, told_at: None }
             });
             let is_started = followed.start != bot.start_epoch;
             followed.start = bot.start_epoch;
@@ -136,6 +148,7 @@ impl Reconciler {
                 None if now.ms_since(reading.ended) > REPORT_WITHIN_MS => {
                     let why = "the venue was read, and its agent has reported nothing since".to_owned();
                     followed.course.unknown(now, &reading.key, why);
+                    followed.is_silent = true;
                 }
                 None => continue,
             }
@@ -151,7 +164,9 @@ impl Reconciler {
         for (id, followed) in &mut self.bots {
             let subject = Subject::bot(id);
             let is_open = app.alerts.is_open(AlertKind::VenueUnread, &subject);
-            if !followed.course.is_blind(now) {
+            // A bot that stands, and whose agent is switched off, is no news.
+            let is_off = followed.is_silent && view.bot(id).is_none_or(|bot| view.directive(bot).state == State::Halted);
+            if !followed.course.is_blind(now) || is_off {
                 if is_open && followed.course.last.unknown_since.is_none() {
                     app.settle(AlertKind::VenueUnread, &subject, "bot and venue can be compared again");
                 }
@@ -183,16 +198,17 @@ fn report(app: &App, bot: &BotId) -> Option<(Arc<Report>, Timestamp)> {
 
 /// Reads the venue of a bot: the last report before, then orders, positions and balances.
 async fn read(app: &Arc<App>, bot: &BotFacts) -> Read {
-    let none = |why: String| (String::new(), why);
-    let Some((before, at)) = report(app, &bot.id) else { return Err(none("its agent has reported nothing yet".to_owned())) };
+    let silent = |why: String| Missed { key: String::new(), why, is_silent: true };
+    let missed = |key: String, why: String| Missed { key, why, is_silent: false };
+    let Some((before, at)) = report(app, &bot.id) else { return Err(silent("its agent has reported nothing yet".to_owned())) };
     let age_ms = app.clock.now().ms_since(at);
     if age_ms > FRESH_MS.max(FRESH_CHECK_INS * bot.timings.check_in_ms) {
-        return Err(none(format!("its agent's last report is {} s old", age_ms / 1_000)));
+        return Err(silent(format!("its agent's last report is {} s old", age_ms / 1_000)));
     }
     let hand = match app.hand_at_venue(&bot.id, KeyPurpose::Monitor).await {
         Ok(Some(hand)) => hand,
-        Ok(None) => return Err(none("the server holds no monitor key for it".to_owned())),
-        Err(error) => return Err(none(format!("its monitor key cannot be used: {error}"))),
+        Ok(None) => return Err(missed(String::new(), "this server does not speak to its venue".to_owned())),
+        Err(error) => return Err(missed(String::new(), format!("its monitor key cannot be used: {error}"))),
     };
     let key = hand.key.to_string();
     let lists = async {
@@ -204,8 +220,8 @@ async fn read(app: &Arc<App>, bot: &BotFacts) -> Read {
     };
     match tokio::time::timeout(DEADLINE, lists).await {
         Ok(Ok(listed)) => Ok(Reading { before, ended: app.clock.now(), listed, key }),
-        Ok(Err(error)) => Err((key, error.to_string())),
-        Err(_) => Err((key, format!("the venue did not answer within {} s", DEADLINE.as_secs()))),
+        Ok(Err(error)) => Err(missed(key, error.to_string())),
+        Err(_) => Err(missed(key, format!("the venue did not answer within {} s", DEADLINE.as_secs()))),
     }
 }
 

@@ -18,9 +18,11 @@ use andon::{
         venues::Subaccount,
     },
     domain::{
-        ActId, ActKind, AlertId, AlertKind, Audience, BotFacts, DeviceId, DrillId, Epoch, Grant, Hold, ImportId, KeyId, KeyPurpose, Level,
-        Notice, NoticeId, NoticeKind, PlacerKind, RecoveryId, RequestId, RequestKind, Role, Scope, State, Subject, TeamId, Timestamp,
-        TokenId, UserId, recovery::RecoveryState,
+        ActId, ActKind, AlertId, AlertKind, Audience, BotFacts, BotId, DeviceId, DrillId, Epoch, Grant, Hold, ImportId, KeyId, KeyPurpose, Level, Notice,
+        NoticeId, NoticeKind, PlacerKind, ReconciliationId, RecoveryId, RequestId, RequestKind, Role, Scope, State, Subject, TeamId,
+        Timestamp, TokenId, UserId,
+        reconciliation::{Difference, Reaction, Reconciliation},
+        recovery::RecoveryState,
     },
     fleet::AgentSeen,
     storage::{self, Lane, WriteTx, drill_runs::DrillRun, recoveries::Recovery},
@@ -310,6 +312,27 @@ impl Scene {
     /// A bot that trades and that nobody drills.
     pub async fn control(&self) -> BotFacts {
         self.trading(Whose::Everybodys).await
+    }
+
+    /// A difference between a bot and its venue that nobody has closed.
+    pub async fn difference(&self, bot: &BotId) -> ReconciliationId {
+        let now = self.test.hand.clock().now();
+        let one = Difference { subject: "open orders".into(), venue: "the venue has one".into(), agent: "the agent reports none".into() };
+        let new = Reconciliation {
+            id: ReconciliationId::new(),
+            bot: bot.clone(),
+            first_seen_at: now,
+            confirmed_at: now,
+            differences: vec![one],
+            key: "key-1".into(),
+            reaction: Reaction::Off,
+            hold: None,
+            closed: None,
+        };
+        let mut tx = self.test.fresh.db.write(Lane::Normal).await.unwrap();
+        storage::reconciliations::reconciliation_insert(&mut tx, &new).await.unwrap();
+        tx.commit().await.unwrap();
+        new.id
     }
 
     /// An alert of its own about a bot of the team.

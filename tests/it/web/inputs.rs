@@ -91,6 +91,7 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/venues/subaccounts", "venue", &["nobody"], "a venue is named by its name as well, and one of this name was made before"),
     ("/venues/subaccounts", "subaccount", &["nobody"], "letters, digits and dashes make a name"),
     ("/alerts/{id}/close", "why", &["markup", "nobody"], "a reason is free text"),
+    ("/bots/{id}/reconciliation", "why", &["markup", "nobody"], "a reason is free text"),
     ("/requests/{id}/edit", "why", &["markup", "nobody"], "a reason is free text"),
     ("/acts/{id}/deny", "why", &["markup", "nobody"], "a reason is free text"),
     ("/requests/{id}/deny", "why", &["markup", "nobody"], "a reason is free text"),

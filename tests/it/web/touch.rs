@@ -19,7 +19,7 @@ use axum::http::StatusCode;
 use std::collections::BTreeSet;
 
 /// What asks for a touch. A bot's stage does on its way up only, and goes down here.
-const ASKS: [&str; 40] = [
+const ASKS: [&str; 42] = [
     "/accounts/{id}",
     "/accounts/{id}/retire",
     "/acts/{id}/deny",
@@ -32,6 +32,8 @@ const ASKS: [&str; 40] = [
     "/bots/{id}/links/end",
     "/bots/{id}/move",
     "/bots/{id}/operators",
+    "/bots/{id}/reconciliation",
+    "/bots/{id}/reconciliation/setting",
     "/bots/{id}/seat",
     "/bots/{id}/seat/ask",
     "/keys/{id}/attest",

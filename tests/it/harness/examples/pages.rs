@@ -55,6 +55,7 @@ impl Scene {
             | "/bots/{id}/seat/ask"
             | "/bots/{id}/keys/ask"
             | "/bots/{id}/limits"
+            | "/bots/{id}/reconciliation"
             | "/bots/{id}/limits/ask"
             | "/bots/{id}/enrol"
             | "/live/bots/{id}/enrol" => route.path.replace("{id}", of.bot.id.as_str()),
@@ -296,6 +297,14 @@ impl Scene {
                 ];
                 let fields: Vec<(&'static str, &str)> = fields.iter().map(|(name, text)| (*name, text.as_str())).collect();
                 Ask::form(at(self.bot(whose).await.id.as_str()), &fields)
+            }
+            "/bots/{id}/reconciliation" => {
+                let bot = self.bot(whose).await;
+                let id = self.difference(&bot.id).await;
+                Ask::form(at(bot.id.as_str()), &[("reconciliation", id.as_str()), ("why", "placed by hand, and cancelled")])
+            }
+            "/bots/{id}/reconciliation/setting" => {
+                Ask::form(at(self.bot(whose).await.id.as_str()), &[("reaction", "reduce"), ("guard_cancels", "all")])
             }
             "/bots/{id}/operators" => Ask::form(at(self.bot(whose).await.id.as_str()), &[("operator", of.fellow.as_str())]),
             "/bots/{id}/seat/ask" => {
