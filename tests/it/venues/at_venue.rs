@@ -20,7 +20,7 @@ use andon::{
     config::MasterKeySource,
     crypto::vault::About,
     domain::{
-        ApiSecret, BotFacts, Epoch, KeyId, KeyPurpose, KeySheet, Secret, SubaccountId,
+        ApiSecret, BotFacts, Epoch, KeyId, KeyPurpose, KeySheet, RequestId, Secret, SubaccountId,
         key::{KeyState, OnDrift},
         ladder::Step,
     },
@@ -44,6 +44,7 @@ pub struct Scene {
     pub agent: Agent,
     pub venue: Fake,
     subaccount: SubaccountId,
+    request: RequestId,
     secret: &'static str,
     reconciler: Option<Reconciler>,
 }
@@ -60,7 +61,9 @@ impl Scene {
         let agent = ready(&test, &bot, "operator").await;
         let master = MasterKeySource::Own(test.log_settings().state_dir.join("master.key"));
         test.app.open_vault(Given { key: Arc::new(master), old: None, lost: None }).await.unwrap();
-        Self { test, bot, agent, venue, subaccount, secret, reconciler: None }
+        let asked = Wanted { purpose: "monitor", ips: "203.0.113.7", ..Wanted::default() };
+        let request = test.app.ask_key(&test.actor("operator"), &bot.id, asked, "to look after it").await.unwrap();
+        Self { test, bot, agent, venue, subaccount, request, secret, reconciler: None }
     }
 
     /// Nothing rests and nothing is held at Binance.
@@ -76,12 +79,10 @@ impl Scene {
     /// The server holds a key of this purpose from now on, as if it had been approved, handed in and measured: those have tests of their own.
     pub async fn lend(&self, purpose: KeyPurpose) -> String {
         let (app, now) = (&self.test.app, self.test.hand.clock().now());
-        let asked = Wanted { purpose: purpose.as_str(), ips: "203.0.113.7", ..Wanted::default() };
-        let request = app.ask_key(&self.test.actor("operator"), &self.bot.id, asked, "to look after it").await.unwrap();
         let secret = ApiSecret { api_key: Secret::new(KEY.to_owned()), secret: Secret::new(self.secret.to_owned()), passphrase: None };
         let id = KeyId::new();
         let sealed = app.seal_secret(&About { key: id.clone(), version: 1, purpose }, &secret).await.unwrap();
-        let key = self.key_row(id.clone(), purpose, request);
+        let key = self.key_row(id.clone(), purpose);
         let mut version = version_row(id.clone(), format!("{}-{purpose}", fingerprint(&secret.api_key)));
         (version.installed_at, version.active_at) = (now, Some(now));
         let mut tx = self.test.fresh.db.write(Lane::Normal).await.unwrap();
@@ -96,7 +97,7 @@ impl Scene {
         id.to_string()
     }
 
-    fn key_row(&self, id: KeyId, purpose: KeyPurpose, request_id: andon::domain::RequestId) -> KeyRow {
+    fn key_row(&self, id: KeyId, purpose: KeyPurpose) -> KeyRow {
         KeyRow {
             id,
             bot_id: self.bot.id.clone(),
@@ -105,7 +106,7 @@ impl Scene {
             sheet: serde_json::to_string(&KeySheet::new(purpose, "203.0.113.7", None).unwrap()).unwrap(),
             rotate_days: 90,
             on_drift: OnDrift::Tell,
-            request_id,
+            request_id: self.request.clone(),
             requester: self.test.people["operator"].id.clone(),
             approved_at: self.test.hand.clock().now(),
             generation: 1,
