@@ -172,7 +172,22 @@ impl App {
         let (key, version) = (row.key_id.clone(), row.version);
         act.record(Event::KeyMoved { key, version, state: state.as_str().to_owned(), why: why.to_owned() }).await?;
         act.changes_books();
+        if state == KeyState::Gone {
+            self.note_execution_gone(row);
+        }
         Ok(true)
+    }
+}
+
+impl App {
+    /// Of a key that trades the last version is gone at its venue: whoever was to end it there has done so.
+    fn note_execution_gone(&self, row: &VersionRow) {
+        let keys = self.exchange_keys();
+        let key = keys.key(&row.key_id).filter(|key| key.row.purpose == KeyPurpose::Execution);
+        let is_last = |key: &&Arc<Key>| key.versions.iter().all(|one| one.version == row.version || one.state == KeyState::Gone);
+        if let Some(key) = key.filter(is_last) {
+            self.execution_key_rejected(&key.row.bot_id);
+        }
     }
 }
 
