@@ -85,7 +85,9 @@ pub fn pair(text: &str) -> Pair {
     if parts.len() > 1 && parts.first().is_some_and(|first| CONTRACTS.contains(first)) {
         parts.remove(0);
     }
-    parts.retain(|part| !KINDS.contains(part));
+    // Behind what is traded: `PERP` is a coin as well.
+    let first = parts.first().copied();
+    parts = first.into_iter().chain(parts.iter().skip(1).copied().filter(|part| !KINDS.contains(part))).collect();
     let (base, quote, from) = match parts.as_slice() {
         [base, quote, ..] if is_currency(quote) => (currency(base), currency(quote), 2),
         [word, ..] => {
@@ -115,7 +117,7 @@ mod tests {
 
     #[test]
     fn one_thing_has_one_spelling() {
-        let same: [(&str, &[&str]); 7] = [
+        let same: [(&str, &[&str]); 8] = [
             ("BTCUSDT", &["BTC/USDT", "BTCUSDT", "btc-usdt", "BTC-USDT-SWAP", "BTC/USDT:USDT", "BTC_USDT", "BTCUSDT_PERP", "BTC USDT"]),
             ("BTCUSD", &["PF_XBTUSD", "PI_XBTUSD", "XBT/USD", "XXBTZUSD", "BTC/USD:BTC", "BTC-USD", "XBTUSD"]),
             ("ETHEUR", &["XETHZEUR", "ETH/EUR", "ETHEUR"]),
@@ -123,6 +125,7 @@ mod tests {
             ("BTCUSDC", &["BTCPERP", "BTC/USDC:USDC", "BTC-USDC"]),
             ("BTCUSDT-240329", &["BTC/USDT:USDT-240329", "BTCUSDT-29MAR24", "BTC-USDT-240329", "BTCUSDT_240329"]),
             ("ETHBTC", &["ETH/BTC", "XETHXXBT", "ETHXBT"]),
+            ("PERPUSDT", &["PERP/USDT", "PERPUSDT", "PERP-USDT-SWAP", "PERP/USDT:USDT"]),
         ];
         for (key, texts) in same {
             for text in texts {
