@@ -1,9 +1,8 @@
 //! One spelling for what bots and venues call the same thing: `BTC/USDT:USDT`, `BTC-USDT-SWAP`, `BTCUSDT` and `PF_XBTUSD`. Pure. Two markets of
 //! one pair, spot and perpetual, have one spelling here: which of them is meant the venue's own lists say.
 
-/// The currencies that prices are in, longest first where one is the end of another.
-const QUOTES: [&str; 17] =
-    ["FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USDE", "USD", "EUR", "GBP", "JPY", "TRY", "AUD", "CAD", "CHF", "BTC", "ETH", "BNB"];
+/// The currencies that prices are in, longest first where one is the end of another. Not `TUSD` nor `BUSD`: `XBTUSD` and `BNBUSD` end alike.
+const QUOTES: [&str; 15] = ["FDUSD", "USDT", "USDC", "USDE", "USD", "EUR", "GBP", "JPY", "TRY", "AUD", "CAD", "CHF", "BTC", "ETH", "BNB"];
 /// Words that say what kind of contract it is, and stand apart.
 const KINDS: [&str; 3] = ["SWAP", "PERP", "PERPETUAL"];
 /// What Kraken writes before its contracts.
