@@ -14,6 +14,8 @@ CREATE TABLE exchange_key (
     requester TEXT COLLATE "C" NOT NULL REFERENCES user_account (id),
     approved_at BIGINT NOT NULL,
     generation BIGINT NOT NULL,
+    -- When it or a version of it was changed last, by the counter of keys.
+    changed BIGINT NOT NULL,
     compromised_at BIGINT,
     compromised_by TEXT COLLATE "C",
     -- When everything that follows of that was done.
@@ -24,6 +26,7 @@ CREATE TABLE exchange_key (
     ended_by TEXT COLLATE "C",
     ended_why TEXT COLLATE "C"
 );
+CREATE INDEX exchange_key_by_change ON exchange_key (changed);
 -- One bot has one key for a purpose.
 CREATE UNIQUE INDEX exchange_key_open ON exchange_key (bot_id, purpose) WHERE ended_at IS NULL;
 CREATE TABLE key_version (
@@ -72,3 +75,9 @@ BEGIN
     RAISE EXCEPTION 'the history of a key is kept as it is';
 END $$;
 CREATE TRIGGER key_event_stays BEFORE UPDATE OR DELETE ON key_event FOR EACH ROW EXECUTE FUNCTION key_event_is_kept();
+-- Goes up with every change of a key: whoever has read up to one number reads what came after it, and no more.
+CREATE TABLE key_counter (
+    one BIGINT NOT NULL PRIMARY KEY CHECK (one = 1),
+    version BIGINT NOT NULL
+);
+INSERT INTO key_counter (one, version) VALUES (1, 0);

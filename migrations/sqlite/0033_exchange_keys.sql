@@ -14,6 +14,8 @@ CREATE TABLE exchange_key (
     requester TEXT NOT NULL REFERENCES user_account (id),
     approved_at INTEGER NOT NULL,
     generation INTEGER NOT NULL,
+    -- When it or a version of it was changed last, by the counter of keys.
+    changed INTEGER NOT NULL,
     compromised_at INTEGER,
     compromised_by TEXT,
     -- When everything that follows of that was done.
@@ -24,6 +26,7 @@ CREATE TABLE exchange_key (
     ended_by TEXT,
     ended_why TEXT
 ) STRICT;
+CREATE INDEX exchange_key_by_change ON exchange_key (changed);
 -- One bot has one key for a purpose.
 CREATE UNIQUE INDEX exchange_key_open ON exchange_key (bot_id, purpose) WHERE ended_at IS NULL;
 CREATE TABLE key_version (
@@ -69,3 +72,9 @@ CREATE TABLE key_event (
 ) STRICT;
 CREATE TRIGGER key_event_stays BEFORE UPDATE ON key_event BEGIN SELECT RAISE(ABORT, 'the history of a key is kept as it is'); END;
 CREATE TRIGGER key_event_no_delete BEFORE DELETE ON key_event BEGIN SELECT RAISE(ABORT, 'the history of a key is kept'); END;
+-- Goes up with every change of a key: whoever has read up to one number reads what came after it, and no more.
+CREATE TABLE key_counter (
+    one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    version INTEGER NOT NULL
+) STRICT;
+INSERT INTO key_counter (one, version) VALUES (1, 0);

@@ -54,6 +54,7 @@ impl App {
         let books = tokio::spawn(async move {
             let mut tx = app.db.read().await?;
             app.reload_unread(&mut tx).await?;
+            app.load_keys(&mut tx).await?;
             app.reload_books(&mut tx).await
         });
         let mut tx = self.db.read().await?;
@@ -78,7 +79,6 @@ impl App {
         let allowed = storage::settings::setting_is_on(conn, storage::settings::STOP_DEVICES).await?;
         let devices = storage::stop_devices::device_all(conn).await?;
         let venues = super::venues::read(conn).await?;
-        let keyring = super::keys::read(conn, self.clock.now()).await?;
         let recoveries = self.recent_recoveries(conn).await?;
         let rules = storage::approvals::policy_now(conn).await?;
         let (ends, dead_keys) = (storage::users::user_session_ends(conn).await?, storage::credentials::credential_dead(conn).await?);
@@ -91,7 +91,6 @@ impl App {
             self.agent_book.reload(agents);
             self.people_book.reload(Rows { users, teams, keys, first_run_away: away, is_in_company });
             self.venue_book.reload(venues);
-            self.key_book.reload(keyring);
             self.recovery_book.reload(recoveries);
             self.approval_book.reload(rules);
             self.device_book.reload(allowed, devices);
@@ -143,6 +142,14 @@ impl App {
         }
     }
 
+    /// The same of keys.
+    pub(crate) async fn read_keys_after_commit(&self) {
+        if let Err(error) = self.refresh_keys().await {
+            self.refreshing.is_stale.store(true, Ordering::SeqCst);
+            tracing::warn!(%error, "committed, but keys could not be read again yet");
+        }
+    }
+
     async fn read_books(&self) -> Result<(), AppError> {
         self.reload_books(&mut *self.db.read().await?).await
     }
@@ -158,6 +165,7 @@ impl App {
         let read = async {
             self.refresh().await?;
             self.read_books().await?;
+            self.refresh_keys().await?;
             self.refresh_unread().await
         };
         let read = read.await;

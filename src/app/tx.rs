@@ -4,8 +4,9 @@ use super::{App, AppError};
 use crate::audit::{Canonical, Event, Record};
 use crate::authn::{SessionStore, sessions::Over};
 use crate::authz::{self, Action, Actor, Permit, Resource};
-use crate::domain::{Epoch, Timestamp, UserId};
+use crate::domain::{Epoch, KeyId, Timestamp, UserId};
 use crate::storage::{self, Lane, WriteTx};
+use std::collections::BTreeSet;
 
 /// An open act: rolled back when dropped.
 #[must_use = "an act that is dropped changes nothing"]
@@ -15,6 +16,7 @@ pub struct Act<'a> {
     tx: WriteTx,
     now: Timestamp,
     books: bool,
+    keys: BTreeSet<KeyId>,
     told: bool,
     weighty: bool,
     sessions_over: Vec<(UserId, Over)>,
@@ -40,7 +42,17 @@ impl App {
     /// When the database is gone.
     pub(crate) async fn begin(&self, permit: Permit, lane: Lane) -> Result<Act<'_>, AppError> {
         let tx = self.db.write(lane).await?;
-        Ok(Act { app: self, permit, tx, now: self.clock.now(), books: false, told: false, weighty: false, sessions_over: Vec::new() })
+        Ok(Act {
+            app: self,
+            permit,
+            tx,
+            now: self.clock.now(),
+            books: false,
+            keys: BTreeSet::new(),
+            told: false,
+            weighty: false,
+            sessions_over: Vec::new(),
+        })
     }
 }
 
@@ -60,6 +72,10 @@ impl Act<'_> {
     /// Says that this act changes who may speak: agents, people, teams or tokens.
     pub fn changes_books(&mut self) {
         self.books = true;
+    }
+    /// Says that this act changes a key or a version of it.
+    pub(crate) fn changes_key(&mut self, key: &KeyId) {
+        self.keys.insert(key.clone());
     }
     /// Says that this act tells somebody something.
     pub(crate) fn has_told(&mut self) {
@@ -178,6 +194,9 @@ impl Act<'_> {
         if self.books {
             storage::books::book_changed(&mut self.tx).await?;
         }
+        if !self.keys.is_empty() {
+            storage::exchange_keys::key_changed(&mut self.tx, &self.keys).await?;
+        }
         self.tx.notify().await?;
         let app = self.app;
         self.tx.commit().await?;
@@ -192,6 +211,9 @@ impl Act<'_> {
             app.sessions.end_here(user, over);
         }
         app.read_after_commit(self.books, self.told).await;
+        if !self.keys.is_empty() {
+            app.read_keys_after_commit().await;
+        }
         if !self.sessions_over.is_empty() {
             app.rights_moved();
         }

@@ -412,7 +412,7 @@ pub enum Event {
     KeyMeasured { key: KeyId, version: i64, by: KeyMeasurer, verdict: KeyVerdict, differences: Vec<String>, evidence_sha256: String },
     /// Somebody answers for what the venue does not say.
     #[serde(rename = "key.attested")]
-    KeyAttested { key: KeyId, version: i64, what: Vec<String>, why: String },
+    KeyAttested { key: KeyId, version: i64, fingerprint: String, what: Vec<String>, why: String },
     #[serde(rename = "key.moved")]
     KeyMoved { key: KeyId, version: i64, state: String, why: String },
     #[serde(rename = "key.ended")]

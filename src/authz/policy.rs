@@ -99,8 +99,10 @@ text_enum! {
         SetWatch = "set how a bot is watched",
         /// Take a file into the register; each line of it is checked again by what it changes.
         ImportRegister = "import into the register",
-        /// Hand in the secret of an exchange key, and answer for what its venue does not say.
+        /// Hand in the secret of an exchange key.
         InstallKey = "hand in an exchange key",
+        /// Answer for what a venue does not say of an exchange key.
+        AttestKey = "answer for an exchange key",
         /// Take an exchange key away, say that it is gone or compromised.
         EndKey = "end an exchange key",
     }
@@ -269,7 +271,7 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::TightenLimits, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::TightenLimits, Resource::Installation) => holds(Role::Risk),
         (Action::InstallKey, Resource::Bot { team, .. }) => trades_in(team),
-        (Action::EndKey, Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
+        (Action::EndKey | Action::AttestKey, Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::SetStage, Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::EnrolAgent, Resource::Bot { team, stage, .. }) => match stage {
             Stage::Draft | Stage::Sandbox => trades_in(team),
@@ -442,7 +444,7 @@ fn who_may(action: Action) -> &'static str {
         Action::RunDrill => "an operator or lead of the bot's team, or risk",
         Action::SecondRelease | Action::SecondStart | Action::SecondDrill => "another lead, or risk",
         Action::StartBot | Action::EditBot | Action::InstallKey => "an operator or lead of the bot's team",
-        Action::SetStage | Action::EndKey => "an operator or lead of the bot's team, or risk",
+        Action::SetStage | Action::EndKey | Action::AttestKey => "an operator or lead of the bot's team, or risk",
         Action::TightenLimits => "an operator or lead of the bot's team, or risk (of the installation: risk)",
         Action::EnrolAgent => "an operator (to sandbox) or a lead of the bot's team",
         Action::CreateTeam | Action::ManagePeople | Action::AskRecovery | Action::ManageDevices => "an admin",

@@ -54,8 +54,12 @@ pub struct ApiSecret {
 }
 
 impl ApiSecret {
-    /// True when every part has a length that a venue's may have.
+    /// True when every part has a length that a venue's may have, and what the venue calls the key is one word: with a blank in it it would be known
+    /// again by another fingerprint.
     pub fn is_plausible(&self) -> bool {
+        if !self.api_key.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+            return false;
+        }
         let parts = [Some(&self.api_key), Some(&self.secret), self.passphrase.as_ref()];
         parts.into_iter().flatten().all(|part| (1..=MAX_SECRET).contains(&part.expose().len()))
     }

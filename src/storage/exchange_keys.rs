@@ -11,15 +11,20 @@ use crate::domain::{
 };
 
 statements! {
-    KEY_INSERT = "INSERT INTO exchange_key (id, bot_id, subaccount_id, purpose, sheet, rotate_days, on_drift, request_id, requester, approved_at, generation) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1)";
+    KEY_INSERT = "INSERT INTO exchange_key (id, bot_id, subaccount_id, purpose, sheet, rotate_days, on_drift, request_id, requester, approved_at, generation, changed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, 0)";
     KEY_WRITE = "UPDATE exchange_key SET sheet = $3, rotate_days = $4, request_id = $5, requester = $6, approved_at = $7, compromised_at = $8, compromised_by = $9, ended_at = $10, ended_by = $11, ended_why = $12, on_drift = $13, settled_at = $14, settled_by = $15, settled_why = $16, generation = $2 + 1 WHERE id = $1 AND generation = $2";
     KEY_BY_ID = "SELECT * FROM exchange_key WHERE id = $1";
     KEY_OF = "SELECT * FROM exchange_key WHERE bot_id = $1 AND purpose = $2 AND ended_at IS NULL";
+    KEY_SINCE = "SELECT * FROM exchange_key WHERE changed > $1 ORDER BY id";
+    KEY_CHANGED = "UPDATE exchange_key SET changed = $2 WHERE id = $1";
+    COUNTER = "SELECT version FROM key_counter WHERE one = 1";
+    COUNT = "UPDATE key_counter SET version = version + 1 WHERE one = 1 RETURNING version";
     KEY_ALL = "SELECT * FROM exchange_key WHERE ended_at IS NULL OR ended_at > $1 OR EXISTS (SELECT 1 FROM key_version WHERE key_version.key_id = exchange_key.id AND key_version.state <> 'gone') ORDER BY id";
     VERSION_INSERT = "INSERT INTO key_version (key_id, version, state, generation, fingerprint, venue, agent_id, sealed, installed_at, installed_by) VALUES ($1, $2, 'installed', 1, $3, $4, $5, $6, $7, $8)";
-    VERSION_REPLACE = "UPDATE key_version SET fingerprint = $4, venue = $5, agent_id = $6, sealed = $7, installed_at = $8, installed_by = $9, measured_at = NULL, measured_by = NULL, verdict = NULL, evidence = NULL, attested_at = NULL, attested_by = NULL, generation = $3 + 1 WHERE key_id = $1 AND version = $2 AND generation = $3 AND state = 'installed'";
+    VERSION_REPLACE = "UPDATE key_version SET version = $10, fingerprint = $4, venue = $5, agent_id = $6, sealed = $7, installed_at = $8, installed_by = $9, measured_at = NULL, measured_by = NULL, verdict = NULL, evidence = NULL, attested_at = NULL, attested_by = NULL, generation = $3 + 1 WHERE key_id = $1 AND version = $2 AND generation = $3 AND state = 'installed'";
     VERSION_WRITE = "UPDATE key_version SET state = $4, measured_at = $5, measured_by = $6, verdict = $7, evidence = $8, attested_at = $9, attested_by = $10, delivered_at = $11, active_at = $12, draining_at = $13, revoked_at = $14, gone_at = $15, gone_by = $16, sealed = $17, generation = $3 + 1 WHERE key_id = $1 AND version = $2 AND generation = $3";
     VERSION_OF = "SELECT * FROM key_version WHERE key_id = $1 ORDER BY version";
+    VERSION_SINCE = "SELECT key_version.key_id, key_version.version, key_version.state, key_version.generation, key_version.fingerprint, key_version.venue, key_version.agent_id, CAST(NULL AS TEXT) AS sealed, key_version.installed_at, key_version.installed_by, key_version.measured_at, key_version.measured_by, key_version.verdict, CAST(NULL AS TEXT) AS evidence, key_version.attested_at, key_version.attested_by, key_version.delivered_at, key_version.active_at, key_version.draining_at, key_version.revoked_at, key_version.gone_at, key_version.gone_by FROM key_version JOIN exchange_key ON exchange_key.id = key_version.key_id WHERE exchange_key.changed > $1 ORDER BY key_version.key_id, key_version.version";
     VERSION_ALL = "SELECT key_version.key_id, key_version.version, key_version.state, key_version.generation, key_version.fingerprint, key_version.venue, key_version.agent_id, CAST(NULL AS TEXT) AS sealed, key_version.installed_at, key_version.installed_by, key_version.measured_at, key_version.measured_by, key_version.verdict, CAST(NULL AS TEXT) AS evidence, key_version.attested_at, key_version.attested_by, key_version.delivered_at, key_version.active_at, key_version.draining_at, key_version.revoked_at, key_version.gone_at, key_version.gone_by FROM key_version JOIN exchange_key ON exchange_key.id = key_version.key_id WHERE exchange_key.ended_at IS NULL OR exchange_key.ended_at > $1 OR key_version.state <> 'gone' ORDER BY key_version.key_id, key_version.version";
     FINGERPRINT = "SELECT * FROM key_version WHERE fingerprint = $1";
     EVENT_INSERT = "INSERT INTO key_event (key_id, n, version, at, what, who, why) SELECT CAST($1 AS TEXT), COALESCE(MAX(n), 0) + 1, CAST($2 AS BIGINT), CAST($3 AS BIGINT), CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS TEXT) FROM key_event WHERE key_id = $1";
@@ -219,6 +224,41 @@ pub async fn key_all(conn: &mut Conn, since: Timestamp) -> Result<Vec<KeyRow>> {
     Ok(on!(conn, |c| sqlx::query_as(KEY_ALL).bind(since).fetch_all(c).await)?)
 }
 
+/// The keys that were changed after a number of their counter, and that number now. What is read in one transaction is complete: whoever changes a
+/// key keeps the counter until they commit.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn key_since(conn: &mut Conn, since: i64) -> Result<(i64, Vec<KeyRow>, Vec<VersionRow>)> {
+    let now: i64 = on!(conn, |c| sqlx::query_scalar(COUNTER).fetch_one(c).await)?;
+    if now <= since {
+        return Ok((now, Vec::new(), Vec::new()));
+    }
+    let keys = on!(conn, |c| sqlx::query_as(KEY_SINCE).bind(since).fetch_all(c).await)?;
+    let versions = on!(conn, |c| sqlx::query_as(VERSION_SINCE).bind(since).fetch_all(c).await)?;
+    Ok((now, keys, versions))
+}
+
+/// The number of the counter.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn key_counter(conn: &mut Conn) -> Result<i64> {
+    Ok(on!(conn, |c| sqlx::query_scalar(COUNTER).fetch_one(c).await)?)
+}
+
+/// Takes the counter up for keys that were changed. Last in a transaction: whoever has its row keeps others who change keys waiting.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn key_changed<'a>(tx: &mut WriteTx, keys: impl IntoIterator<Item = &'a KeyId>) -> Result<()> {
+    let now: i64 = on!(&mut **tx, |c| sqlx::query_scalar(COUNT).fetch_one(c).await)?;
+    for key in keys {
+        on!(&mut **tx, |c| sqlx::query(KEY_CHANGED).bind(key).bind(now).execute(c).await.map(drop))?;
+    }
+    Ok(())
+}
+
 /// Writes a version that was handed in.
 ///
 /// # Errors
@@ -239,14 +279,14 @@ pub async fn version_insert(tx: &mut WriteTx, row: &VersionRow) -> Result<()> {
     Ok(())
 }
 
-/// Puts another secret in the place of one that was never found to be what was approved.
+/// Puts a secret that was handed in again in the place of the same key of the venue, as the version of `row`; `was` is the version it had.
 ///
 /// # Errors
 /// `Duplicate` as above; `Conflict` when it stands otherwise by now.
-pub async fn version_replace(tx: &mut WriteTx, row: &mut VersionRow) -> Result<()> {
+pub async fn version_replace(tx: &mut WriteTx, row: &mut VersionRow, was: i64) -> Result<()> {
     let done = on!(&mut **tx, |c| sqlx::query(VERSION_REPLACE)
         .bind(&row.key_id)
-        .bind(row.version)
+        .bind(was)
         .bind(row.generation)
         .bind(&row.fingerprint)
         .bind(&row.venue)
@@ -254,6 +294,7 @@ pub async fn version_replace(tx: &mut WriteTx, row: &mut VersionRow) -> Result<(
         .bind(&row.sealed)
         .bind(row.installed_at)
         .bind(&row.installed_by)
+        .bind(row.version)
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;

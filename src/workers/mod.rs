@@ -45,6 +45,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(limits::run(app.clone()));
     all.spawn(kills::run(app.clone()));
     all.spawn(keys::run(app.clone()));
+    all.spawn(keys::measure(app.clone()));
     all.spawn(starts::run(app.clone()));
     all.spawn(staged::run(app.clone()));
     all.spawn(drills::run(app.clone()));

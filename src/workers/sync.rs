@@ -32,6 +32,9 @@ pub async fn run(app: Arc<App>) {
                 // How many notices are unread is only shown: what could not be read now is read with the next.
                 let _ = app.refresh_unread().await;
             }
+            if let Err(error) = app.refresh_keys().await {
+                tracing::warn!(%error, "what other replicas changed of keys could not be read yet");
+            }
             mend(&app).await;
         }
     }

@@ -58,7 +58,6 @@ impl Site {
             spool,
             spooled,
             is_compared_first: false,
-            exchanges: andon::venues::Venues::default(),
             node: "test:1".into(),
             exchanges: andon::venues::Venues::open(
                 andon::domain::Clock::system(),

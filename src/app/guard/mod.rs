@@ -120,7 +120,7 @@ pub fn rungs(app: &Arc<App>) -> Vec<Box<dyn Rung>> {
 
 /// True when this server may act for a bot at its venue: a guard key is held here, and this is no copy (ruling H14).
 fn can_act(app: &App, bot: &BotId) -> bool {
-    !app.site.is_foreign() && app.bots_with_hand(KeyPurpose::Guard).contains(bot)
+    !app.site.is_foreign() && app.has_hand(bot, KeyPurpose::Guard)
 }
 
 impl Rung for CancelEntries {

@@ -4,6 +4,7 @@
 use super::{Key, note, write_key};
 use crate::app::{
     App, AppError, Invalid,
+    kills::is_killed,
     requests::{
         RequestView,
         ask::{Asked, WHY, reason},
@@ -204,6 +205,10 @@ impl App {
         if facts.stage == Stage::Retired {
             return Ok(Err(Undone::Failed("the bot is retired".to_owned())));
         }
+        let view = self.view_in(act.tx()).await?;
+        if !after.sheet.purpose.is_server_held() && is_killed(&view, &facts) {
+            return Ok(Err(Undone::Failed("the bot is killed: release that first".to_owned())));
+        }
         if Some(&facts.team) != request.row.team_id.as_ref() {
             return Ok(Err(Undone::Stale("the bot belongs to another team now: that team's people must approve it".to_owned())));
         }
@@ -250,7 +255,7 @@ impl App {
             }
         };
         note(act, &key, None, (if now.is_some() { "Other terms approved" } else { "Approved" }, request.why())).await?;
-        act.changes_books();
+        act.changes_key(&key);
         let event = Event::KeyApproved { key, bot: bot.clone(), purpose, terms: after.clone(), request: request.row.id.clone() };
         let next = match now {
             Some(_) => "its terms hold; the secret that it has is measured against them".to_owned(),

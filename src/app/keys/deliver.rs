@@ -2,7 +2,7 @@
 //! confirmed agent gets any, none while its bot is killed, and none from another site's copy. What was sealed is read from the database beside the
 //! answer, never before it: no directive waits for a key.
 
-use super::{Key, note};
+use super::{Key, is_proved, measure::plain, note};
 use crate::app::{App, AppError, agent_book::LiveAgent, kills::is_killed};
 use crate::authz::{self, Action};
 use crate::domain::{
@@ -40,25 +40,28 @@ impl App {
             return Vec::new();
         }
         let view = self.fleet.view();
+        let is_killed = view.bot(&agent.bot).is_none_or(|bot| is_killed(&view, bot));
+        if is_killed {
+            // A kill's directive drops them all, after the orders are gone (ruling C6): nothing is hurried here, and nothing is sent.
+            return Vec::new();
+        }
         // A stream is older than the confirmation of its agent may be.
         let is_confirmed = self.agents().of_bot(&agent.bot).is_some_and(|live| live.id == agent.id && live.confirmed);
-        let may_have = is_confirmed && view.bot(&agent.bot).is_some_and(|bot| !is_killed(&view, bot));
         let mut due = Vec::new();
         for key in own {
-            let has = held.get(key.row.id.as_str()).copied();
-            let current = key.current().filter(|one| one.agent_id.as_ref() == Some(&agent.id));
-            match (current, has) {
-                (Some(current), has) if may_have && has.is_none_or(|has| has < current.version) => {
-                    due.push(Due::Send(key.row.id.clone(), current.version));
-                }
-                (Some(current), Some(has)) if has == current.version && current.state != KeyState::Active => {
-                    due.push(Due::Acknowledged(key.row.id.clone(), has));
-                }
-                // Killed or not: what is nobody's any more is dropped.
-                (None, Some(has)) if key.version(has).is_none_or(|one| !one.state.is_held()) => {
-                    due.push(Due::Drop(key.row.id.clone(), has));
-                }
-                _ => {}
+            let id = &key.row.id;
+            let has = held.get(id.as_str()).copied();
+            let is_over = |version: i64| key.version(version).is_some_and(|one| !one.state.is_held()) || key.row.ended_at.is_some();
+            // What is over goes first, whatever is to come after it.
+            if let Some(has) = has.filter(|has| is_over(*has)) {
+                due.push(Due::Drop(id.clone(), has));
+                continue;
+            }
+            let Some(next) = key.proved().filter(|one| is_confirmed && one.agent_id.as_ref() == Some(&agent.id)) else { continue };
+            match has {
+                Some(has) if has == next.version && next.state != KeyState::Active => due.push(Due::Acknowledged(id.clone(), has)),
+                Some(has) if has >= next.version => {}
+                _ => due.push(Due::Send(id.clone(), next.version)),
             }
         }
         // A key of another bot: this agent had that one before it was given to this bot, or somebody copied it.
@@ -67,15 +70,14 @@ impl App {
             (key.row.bot_id != agent.bot).then(|| Due::Drop(key.row.id.clone(), *version))
         });
         due.extend(strange);
+        // What is taken away needs no database.
+        due.sort_by_key(|one| !matches!(one, Due::Drop(..)));
         due.truncate(AT_ONCE);
         due
     }
 
-    /// The orders themselves. What cannot be read now is sent with the next check-in.
-    ///
-    /// # Errors
-    /// When the database is gone.
-    pub async fn key_orders(self: &Arc<Self>, agent: &LiveAgent, due: Vec<Due>) -> Result<Vec<KeyOrder>, AppError> {
+    /// The orders themselves. What cannot be read now is sent with the next check-in, and keeps nothing else from being said.
+    pub async fn key_orders(self: &Arc<Self>, agent: &LiveAgent, due: Vec<Due>) -> Vec<KeyOrder> {
         let mut orders = Vec::with_capacity(due.len());
         for one in due {
             match one {
@@ -83,21 +85,30 @@ impl App {
                 Due::Acknowledged(key_id, version) => {
                     self.note_key_ack(agent, &KeyAckFrame { key_id, version, ok: true, why: None });
                 }
-                Due::Send(id, version) => {
-                    let key = self.key_in(&mut *self.db.read().await?, &id).await?;
-                    // Read again: what was in memory may be over.
-                    let current = key.current().filter(|one| one.version == version && one.agent_id.as_ref() == Some(&agent.id));
-                    let Some(row) = current else { continue };
-                    let Some(sealed) = row.sealed.clone() else { continue };
-                    let (purpose, venue) = (key.row.purpose, row.venue.clone());
-                    if row.state == KeyState::Measured {
-                        self.note_sent(&id, version).await?;
+                Due::Send(id, version) => match self.key_to_send(agent, &id, version).await {
+                    Ok(key) => orders.extend(key.map(KeyOrder::Key)),
+                    Err(error) => {
+                        tracing::warn!(agent = %agent.id, key = %id, error = &error as &dyn std::error::Error, "a key could not be sent yet");
                     }
-                    orders.push(KeyOrder::Key(KeyFrame { key_id: id, version, purpose, venue, sealed }));
-                }
+                },
             }
         }
-        Ok(orders)
+        orders
+    }
+
+    /// None: what was in memory is over by now.
+    async fn key_to_send(&self, agent: &LiveAgent, id: &KeyId, version: i64) -> Result<Option<KeyFrame>, AppError> {
+        let key = self.key_in(&mut *self.db.read().await?, id).await?;
+        let proved = key.proved().filter(|one| one.version == version && one.agent_id.as_ref() == Some(&agent.id));
+        let Some((row, sealed)) = proved.and_then(|row| Some((row, row.sealed.clone()?))) else { return Ok(None) };
+        let (purpose, venue) = (key.row.purpose, row.venue.clone());
+        if row.state == KeyState::Measured
+            && let Err(error) = self.note_sent(id, version).await
+        {
+            // That it was sent is told by its acknowledgement as well.
+            tracing::debug!(key = %id, %error, "that a key was sent could not be written down");
+        }
+        Ok(Some(KeyFrame { key_id: id.clone(), version, purpose, venue, sealed }))
     }
 
     async fn note_sent(&self, id: &KeyId, version: i64) -> Result<(), AppError> {
@@ -110,13 +121,17 @@ impl App {
         Ok(())
     }
 
-    /// Takes what an agent says became of a key, in a task of its own: no stream waits for it. One that is lost is said again.
+    /// Takes what an agent says became of a key, in a task of its own: no stream waits for it. One at a time of an agent; what is lost is said again.
     pub fn note_key_ack(self: &Arc<Self>, agent: &LiveAgent, ack: &KeyAckFrame) {
+        if !self.key_book.begins_ack(&agent.id) {
+            return;
+        }
         let (app, agent, ack) = (self.clone(), agent.clone(), ack.clone());
         tokio::spawn(async move {
             if let Err(error) = app.take_key_ack(&agent, &ack).await {
                 tracing::warn!(agent = %agent.id, key = %ack.key_id, %error, "what an agent said of a key was not taken; it says so again");
             }
+            app.key_book.ends_ack(&agent.id);
         });
     }
 
@@ -136,7 +151,8 @@ impl App {
         let key = self.key_in(act.tx(), &ack.key_id).await?;
         let row = key.version(ack.version).filter(|one| key.is_open() && one.agent_id.as_ref() == Some(&agent.id));
         let Some(mut row) = row.cloned() else { return Ok(()) };
-        if self.step_key(&mut act, &mut row, (KeyStep::Activate, ack.why.as_deref().unwrap_or("stored and opened"))).await? {
+        let said = ack.why.as_deref().map_or_else(|| "stored and opened".to_owned(), plain);
+        if is_proved(&row) && self.step_key(&mut act, &mut row, (KeyStep::Activate, &said)).await? {
             self.drain_older(&mut act, &row).await?;
             act.finish().await?;
             self.settle(AlertKind::KeyNotTaken, &Subject::bot(&agent.bot), "the agent has taken the key");
@@ -146,8 +162,7 @@ impl App {
 
     /// An agent cannot use what it was sent.
     async fn note_not_taken(&self, agent: &LiveAgent, key: &Key, ack: &KeyAckFrame) -> Result<(), AppError> {
-        let why = ack.why.clone().unwrap_or_else(|| "it does not say why".to_owned());
-        let why: String = why.chars().filter(|c| !c.is_control()).take(300).collect();
+        let why = plain(ack.why.as_deref().unwrap_or("it does not say why"));
         let subject = Subject::bot(&agent.bot);
         if self.alerts.is_open(AlertKind::KeyNotTaken, &subject) {
             return Ok(());

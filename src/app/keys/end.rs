@@ -80,9 +80,11 @@ impl App {
     /// `Denied` for who may not kill the bot; `Invalid` without a reason. A bot that was stopped stays stopped, whatever else fails.
     pub async fn compromise_key(self: &Arc<Self>, actor: &Actor, id: &KeyId, why: &str) -> Result<(), AppError> {
         let why = reason(why, "Say what you know: who may have the secret, and since when")?;
-        let permit = self.may_end(actor, id).await?;
-        let bot = self.key_in(&mut *self.db.read().await?, id).await?.row.bot_id;
-        // Stopped first: a thief does not wait for a database.
+        // Stopped first, and from memory: a thief does not wait for a database.
+        let keys = self.exchange_keys();
+        let known = keys.key(id).ok_or(AppError::NotFound("key"))?;
+        let permit = authz::check(actor, Action::EndKey, &Self::bot_resource(&*self.bot_of_key(known)?))?;
+        let bot = known.row.bot_id.clone();
         let press = Press {
             scope: Scope::Bot(bot),
             level: Level::Kill,
@@ -108,7 +110,7 @@ impl App {
         } else {
             write_key(&mut act, &mut key.row).await?;
         }
-        act.changes_books();
+        act.changes_key(id);
         act.finish().await
     }
 
@@ -133,7 +135,7 @@ impl App {
         key.row.settled_why = Some(why.clone());
         write_key(&mut act, &mut key.row).await?;
         note(&mut act, id, None, ("Settled", &why)).await?;
-        act.changes_books();
+        act.changes_key(id);
         act.commit(Event::KeyEnded { key: id.clone(), bot: key.row.bot_id, versions: Vec::new(), why: format!("settled: {why}") }).await?;
         Ok(())
     }
@@ -150,9 +152,10 @@ impl App {
             what: format!("delete version {} at the venue, and say so below", one.version),
             is_done: one.state == KeyState::Gone,
         }));
-        let others = keys.of_bot(&key.row.bot_id).iter().filter(|other| other.row.id != key.row.id && other.row.approved_at < since);
-        tasks.extend(others.filter(|other| other.is_open()).flat_map(|other| {
-            let old = other.versions.iter().filter(|one| one.installed_at < since && one.state.is_held());
+        // Ended or not: what still works at the venue is what a thief may have.
+        let others = keys.of_bot(&key.row.bot_id).iter().filter(|other| other.row.id != key.row.id);
+        tasks.extend(others.flat_map(|other| {
+            let old = other.versions.iter().filter(|one| one.installed_at < since && one.state != KeyState::Gone);
             old.map(|one| Task {
                 what: format!(
                     "replace version {} of its key {}: whoever had one may have had the other",
@@ -184,7 +187,7 @@ impl App {
         key.row.ended_why = Some(why.to_owned());
         write_key(act, &mut key.row).await?;
         note(act, &key.row.id, None, ("Ended", why)).await?;
-        act.changes_books();
+        act.changes_key(&key.row.id);
         Ok(Event::KeyEnded { key: key.row.id.clone(), bot: key.row.bot_id.clone(), versions, why: why.to_owned() })
     }
 
@@ -201,10 +204,11 @@ impl App {
     /// Lets what came before a version that is in use drain.
     pub(crate) async fn drain_older(&self, act: &mut Act<'_>, active: &VersionRow) -> Result<(), AppError> {
         let key = self.key_in(act.tx(), &active.key_id).await?;
-        for mut row in key.versions {
-            if row.version < active.version {
-                let why = format!("version {} is in use", active.version);
-                self.step_key(act, &mut row, (KeyStep::Drain, &why)).await?;
+        let why = format!("version {} is in use", active.version);
+        for mut row in key.versions.into_iter().filter(|row| row.version < active.version) {
+            // What never came into use does not drain: nobody needs it.
+            if !self.step_key(act, &mut row, (KeyStep::Drain, &why)).await? && row.state != KeyState::Draining {
+                self.revoke_in(act, &mut row, &why).await?;
             }
         }
         Ok(())

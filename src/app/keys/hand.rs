@@ -29,9 +29,16 @@ impl App {
         let Some(key) = keys.of_purpose(bot, purpose).filter(|_| purpose.is_server_held()) else { return Ok(None) };
         let Some(active) = key.active() else { return Ok(None) };
         let facts = self.bot_of_key(key)?;
+        // A guard that would cancel on the subaccount of another bot is worse than none.
+        key.is_of(&facts)?;
         let (Some(venue), _) = self.venue_of(&facts)? else { return Ok(None) };
         let secret = self.open_kept(&key.row, active.version).await?;
         Ok(Some(Hand { venue, credential: credential(&secret), key: key.row.id.clone(), version: active.version }))
+    }
+
+    /// True while the server holds a key of a purpose for a bot that is in use. From memory.
+    pub fn has_hand(&self, bot: &BotId, purpose: KeyPurpose) -> bool {
+        purpose.is_server_held() && self.exchange_keys().of_purpose(bot, purpose).is_some_and(|key| key.active().is_some())
     }
 
     /// The bots for which the server holds a key of a purpose that is in use. From memory.

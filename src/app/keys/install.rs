@@ -5,7 +5,7 @@
 use super::{
     Key, VersionRow,
     measure::{Measured, is_due},
-    note,
+    note, write_key,
 };
 use crate::app::{App, AppError, Invalid, agent_book::LiveAgent, tx::Act};
 use crate::audit::{self, Event};
@@ -14,7 +14,7 @@ use crate::crypto::{
     seal::{self, Binding},
     token,
 };
-use crate::domain::{AgentId, ApiSecret, BotFacts, KeyId, Secret, key::KeyState};
+use crate::domain::{AgentId, ApiSecret, BotFacts, KeyId, Secret, Timestamp, key::KeyState};
 use crate::protocol::{AwaitedKey, DueKey, HandedKey, KeysAnswer};
 use crate::storage::{self, Lane};
 use std::sync::Arc;
@@ -24,27 +24,9 @@ pub fn fingerprint(api_key: &Secret<String>) -> String {
     token::TokenDigest::of(api_key.expose()).hex()
 }
 
-/// Where a new version stands.
-enum Room {
-    /// In a row of its own.
-    New(i64),
-    /// In that of one which was never found to be what was approved.
-    Instead(VersionRow),
-}
-
-impl Room {
-    fn of(key: &Key) -> Self {
-        match key.versions.last() {
-            Some(last) if last.state == KeyState::Installed => Self::Instead(last.clone()),
-            last => Self::New(last.map_or(1, |last| last.version + 1)),
-        }
-    }
-    fn version(&self) -> i64 {
-        match self {
-            Self::New(version) => *version,
-            Self::Instead(row) => row.version,
-        }
-    }
+/// Which version a secret becomes that is handed in now.
+fn next(key: &Key) -> i64 {
+    key.versions.last().map_or(1, |last| last.version + 1)
 }
 
 /// What is to be written.
@@ -75,16 +57,11 @@ impl App {
         let (venue, exchange) = self.venue_of(&bot)?;
         let measured = self.measure(&key.sheet, venue.as_ref(), secret).await;
         refuse_wrong(&measured)?;
-        let version = Room::of(&key).version();
+        let version = next(&key);
         // Before the transaction: whoever wraps may be another machine.
         let kept = if key.row.purpose.is_server_held() { Some(self.seal_kept(&key.row, version, secret).await?) } else { None };
         let mut act = self.begin(permit, Lane::Normal).await?;
-        let key = self.key_in(act.tx(), id).await?;
-        is_open(&key, &bot)?;
-        let room = Room::of(&key);
-        if room.version() != version {
-            return Err(AppError::conflict("somebody else handed in a secret a moment ago; look again"));
-        }
+        let key = self.same_in(&mut act, (&key, version), &bot).await?;
         let (agent, sealed) = if let Some(kept) = kept {
             self.write_kept(&mut act, &kept).await?;
             (None, None)
@@ -95,14 +72,15 @@ impl App {
             (Some(agent.0), Some(sealed))
         };
         let handed = Handed { fingerprint: print, venue: exchange, agent, sealed, measured };
-        self.write_installed(&mut act, &key, (room, handed)).await?;
+        self.write_installed(&mut act, key, (version, handed)).await?;
         act.finish().await?;
         Ok(version)
     }
 
     /// What an agent's host may hand in, and what it should measure.
     pub fn keys_answer(&self, agent: &LiveAgent) -> KeysAnswer {
-        let (keys, due) = self.waiting_keys(agent).unwrap_or_default();
+        // An agent that nobody has confirmed learns nothing of what is approved.
+        let (keys, due) = self.waiting_keys(agent).filter(|_| agent.confirmed).unwrap_or_default();
         KeysAnswer { installation: self.installation.id.clone(), agent: agent.id.clone(), bot: agent.bot.clone(), keys, due }
     }
 
@@ -114,7 +92,7 @@ impl App {
         let own = || keys.of_bot(&agent.bot).iter().filter(|key| !key.row.purpose.is_server_held() && is_open(key, bot).is_ok());
         let awaited = |key: &Arc<Key>| AwaitedKey {
             key_id: key.row.id.clone(),
-            version: Room::of(key).version(),
+            version: next(key),
             purpose: key.row.purpose,
             venue: venue.exchange.clone(),
             environment: venue.environment,
@@ -149,21 +127,30 @@ impl App {
         if !is_digest || sealed.len() > seal::MAX_SEALED || !sealed.starts_with("-----BEGIN AGE ENCRYPTED FILE-----") {
             return Err(Invalid::one("sealed", "It takes an armored age file and the SHA-256 of the venue's key in hex").into());
         }
+        if next(&key) != version {
+            return Err(AppError::conflict(format!("it is sealed as version {version}, and the next one is {}", next(&key))));
+        }
+        not_too_often(&key, self.clock.now())?;
         self.is_nobodys(&key, &fingerprint).await?;
         let (venue, exchange) = self.venue_of(&bot)?;
         let measured = self.judge_elsewhere(&key.sheet, venue.as_ref(), told)?;
         refuse_wrong(&measured)?;
         let mut act = self.begin(permit, Lane::Normal).await?;
-        let key = self.key_in(act.tx(), &handed.key_id).await?;
-        is_open(&key, &bot)?;
-        let room = Room::of(&key);
-        if room.version() != version {
-            return Err(AppError::conflict(format!("it is sealed as version {version}, and the next one is {}", room.version())));
-        }
+        let key = self.same_in(&mut act, (&key, version), &bot).await?;
         let handed = Handed { fingerprint, venue: exchange, agent: Some(agent.id.clone()), sealed: Some(sealed), measured };
-        self.write_installed(&mut act, &key, (room, handed)).await?;
+        self.write_installed(&mut act, key, (version, handed)).await?;
         act.finish().await?;
         Ok(())
+    }
+
+    /// The key within a transaction, when it is what the secret was judged by: the same terms, the same next version, still open.
+    async fn same_in(&self, act: &mut Act<'_>, (judged, version): (&Key, i64), bot: &BotFacts) -> Result<Key, AppError> {
+        let key = self.key_in(act.tx(), &judged.row.id).await?;
+        is_open(&key, bot)?;
+        if key.row.request_id != judged.row.request_id || key.sheet != judged.sheet || next(&key) != version {
+            return Err(AppError::conflict("somebody else was first: its terms or its versions changed a moment ago; look again"));
+        }
+        Ok(key)
     }
 
     /// Refuses a key of a venue that was handed in before, for this or for anything else.
@@ -174,7 +161,11 @@ impl App {
             return Ok(());
         }
         let other = self.key_in(&mut tx, &known.key_id).await?;
-        let name = self.fleet.view().bot(&other.row.bot_id).map_or_else(|| "another bot".to_owned(), |bot| bot.name.clone());
+        // Who asks is of one team, and is told of others only that there are some.
+        let view = self.fleet.view();
+        let team = view.bot(&key.row.bot_id).map(|bot| bot.team.clone());
+        let named = view.bot(&other.row.bot_id).filter(|bot| Some(&bot.team) == team.as_ref());
+        let name = named.map_or_else(|| "another bot".to_owned(), |bot| bot.name.clone());
         let what = format!(
             "this key of the venue was handed in before, as version {} of the key {} of {name}: one key serves one bot and one purpose. Make another \
              one at the venue",
@@ -205,10 +196,12 @@ impl App {
         }
     }
 
-    async fn write_installed(&self, act: &mut Act<'_>, key: &Key, (room, handed): (Room, Handed)) -> Result<(), AppError> {
+    async fn write_installed(&self, act: &mut Act<'_>, mut key: Key, (version, handed): (i64, Handed)) -> Result<(), AppError> {
         let by = audit::Actor::from(act.actor()).text();
         let Handed { fingerprint, venue, agent, sealed, measured } = handed;
-        let (key_id, version) = (key.row.id.clone(), room.version());
+        let key_id = key.row.id.clone();
+        // Whoever ends it, or approves other terms, at this moment is first or second, and never unseen.
+        write_key(act, &mut key.row).await?;
         let new = VersionRow {
             key_id: key_id.clone(),
             version,
@@ -238,20 +231,28 @@ impl App {
             storage::Error::Conflict => AppError::conflict("somebody else was first: this key changed a moment ago; look again"),
             other => other.into(),
         };
-        let mut row = match room {
-            Room::New(_) => {
+        let last = key.versions.last().filter(|last| last.state == KeyState::Installed).cloned();
+        let mut row = match last {
+            // The same key of the venue, typed right.
+            Some(last) if last.fingerprint == fingerprint => {
+                if last.agent_id.is_none() && last.version != version {
+                    self.forget_secret(act, &key_id, last.version).await?;
+                }
+                let mut row = VersionRow { generation: last.generation, ..new };
+                storage::exchange_keys::version_replace(act.tx(), &mut row, last.version).await.map_err(taken)?;
+                row
+            }
+            other => {
+                if let Some(mut other) = other {
+                    self.revoke_in(act, &mut other, "another secret was handed in").await?;
+                }
                 storage::exchange_keys::version_insert(act.tx(), &new).await.map_err(taken)?;
                 new
-            }
-            Room::Instead(old) => {
-                let mut row = VersionRow { generation: old.generation, ..new };
-                storage::exchange_keys::version_replace(act.tx(), &mut row).await.map_err(taken)?;
-                row
             }
         };
         note(act, &key_id, Some(version), ("Handed in", &format!("fingerprint {}", short(&fingerprint)))).await?;
         act.record(Event::KeyInstalled { key: key_id, version, bot: key.row.bot_id.clone(), fingerprint, agent }).await?;
-        act.changes_books();
+        act.changes_key(&key.row.id);
         self.note_measured(act, &mut row, &measured).await
     }
 }
@@ -278,8 +279,23 @@ fn is_open(key: &Key, bot: &BotFacts) -> Result<(), AppError> {
     if !key.is_open() {
         return Err(AppError::conflict("this key has ended: ask for another one"));
     }
-    if bot.seat.as_ref().map(|seat| &seat.subaccount) != Some(&key.row.subaccount_id) {
-        return Err(AppError::conflict("the bot trades on another subaccount by now: ask for a key of that one"));
+    key.is_of(bot)
+}
+
+/// Refuses an agent that hands in one secret after the other: what it sent is looked at first.
+fn not_too_often(key: &Key, now: Timestamp) -> Result<(), AppError> {
+    let Some(last) = key.versions.last() else { return Ok(()) };
+    if matches!(last.state, KeyState::Measured | KeyState::Delivered) {
+        return Err(AppError::conflict(format!(
+            "version {} is on its way to the bot; hand in another one once it is in use",
+            last.version
+        )));
+    }
+    if now.ms_since(last.installed_at) < BETWEEN_MS {
+        return Err(AppError::conflict("a secret was handed in a moment ago; try again in a minute"));
     }
     Ok(())
 }
+
+/// Time between two secrets that an agent's host hands in for a key. Milliseconds.
+const BETWEEN_MS: i64 = 60_000;

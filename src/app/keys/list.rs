@@ -1,10 +1,10 @@
 //! Keys as pages and programs see them: what was approved, how it stands, what is left to do. No secret and nothing that was sealed is in any of it.
 
-use super::{Key, KeyEventRow};
+use super::{Key, KeyEventRow, is_proved};
 use crate::app::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{
-    BotFacts, BotId, KeyId, KeyPurpose, Timestamp,
+    BotFacts, BotId, KeyId, KeyPurpose, Timestamp, VenueId,
     key::{DUE_DAYS, KeyState, KeyVerdict},
     time::DAY_MS,
 };
@@ -68,12 +68,12 @@ impl Key {
         if self.row.compromised_at.is_some() && self.row.settled_at.is_none() {
             return KeyStands::Compromised;
         }
-        let is_left = |state: KeyState| matches!(state, KeyState::Revoked) || (self.row.ended_at.is_some() && state == KeyState::Draining);
         if self.row.ended_at.is_some() {
-            return if self.versions.iter().any(|one| is_left(one.state)) { KeyStands::AtVenue } else { KeyStands::Ended };
+            return if self.versions.iter().any(|one| one.state != KeyState::Gone) { KeyStands::AtVenue } else { KeyStands::Ended };
         }
         match self.current() {
             Some(current) if current.verdict == Some(KeyVerdict::Differs) => KeyStands::Drift,
+            Some(current) if !is_proved(current) => KeyStands::Unproved,
             Some(_) if self.is_due(now) => KeyStands::Due,
             Some(_) if self.versions.iter().any(|one| one.state.is_to_be_deleted()) => KeyStands::AtVenue,
             Some(_) => KeyStands::InUse,
@@ -133,6 +133,14 @@ impl App {
         let page: Vec<Arc<Key>> = all.into_iter().skip(from).take(most).map(|(_, key)| key).collect();
         let next = page.last().filter(|_| next).map(|last| last.row.id.clone());
         Ok((page, next))
+    }
+
+    /// True while a key of a subaccount of this venue is approved, or a version of one may still work there.
+    pub(crate) fn has_keys_at(&self, venue: &VenueId) -> bool {
+        let venues = self.venues().rows();
+        let is_there = |key: &Arc<Key>| venues.subaccount(&key.row.subaccount_id).is_some_and(|one| one.venue_id == *venue);
+        let matters = |key: &Arc<Key>| key.row.ended_at.is_none() || key.versions.iter().any(|one| one.state != KeyState::Gone);
+        self.exchange_keys().all().any(|key| matters(key) && is_there(key))
     }
 
     /// The keys of a bot at a glance: what each is for, and how it stands where that is of concern. Empty: it has none.

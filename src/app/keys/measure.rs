@@ -1,12 +1,12 @@
 //! Measuring: what a venue says of a key beside what was approved. Nothing is used before both are the same; what the venue never says a person
 //! answers for, by name. A difference that is found later is told at once and stops the bot as was approved with the key.
 
-use super::{Key, VersionRow, note, write_version};
+use super::{Key, VersionRow, is_proved, note, write_version};
 use crate::app::{App, AppError, Invalid, agent_book::LiveAgent, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor};
 use crate::domain::{
-    AlertKind, ApiSecret, BotFacts, KeyId, KeySheet, PlacedBy, PlacerKind, Scope, Subject, Timestamp,
+    AlertKind, ApiSecret, BotFacts, KeyId, KeyPurpose, KeySheet, PlacedBy, PlacerKind, Scope, Subject, Timestamp,
     key::{KeyMeasurer, KeyState, KeyStep, KeyVerdict},
 };
 use crate::protocol::{KeyTold, MeasuredKey};
@@ -20,6 +20,8 @@ use std::{sync::Arc, time::Duration};
 
 /// How long a venue may take to say what a key is.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What is left to a person where the venue's name for the account was not approved.
+const OWN_ACCOUNT: &str = "it belongs to the subaccount that it was approved for";
 /// The most that is kept of what a host says of a key, bytes.
 const EVIDENCE_MOST: usize = 32 * 1024;
 /// The trigger under which a bot is held whose key is another than approved.
@@ -50,9 +52,27 @@ pub struct Measured {
     pub evidence: Evidence,
 }
 
-/// SHA-256 of evidence as it is kept, hex.
-pub fn evidence_digest(kept: &str) -> String {
-    HEXLOWER.encode(&Sha256::digest(kept.as_bytes()))
+impl Measured {
+    /// True when nothing was learned at all: the venue did not answer.
+    pub(crate) fn says_nothing(&self) -> bool {
+        self.verdict == KeyVerdict::Unknown && self.evidence.inspection.is_none()
+    }
+}
+
+/// SHA-256, hex.
+fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    HEXLOWER.encode(&hash.finalize())
+}
+
+/// What somebody who answers for a version has seen: which key of the venue it is, what was approved, and what is known of it.
+pub fn seen_digest(key: &Key, row: &VersionRow) -> String {
+    let version = row.version.to_string();
+    digest(&[key.row.id.as_str(), &version, &row.fingerprint, &key.row.sheet, row.evidence.as_deref().unwrap_or_default()])
 }
 
 /// What is left to a person where a venue cannot be asked at all.
@@ -60,7 +80,7 @@ fn all_attested(sheet: &KeySheet) -> Vec<Difference> {
     let ends = sheet.until.map_or_else(|| "it does not end by itself".to_owned(), |until| format!("it ends at {}", until.plain()));
     let mut what =
         vec![format!("it may {} and nothing else", sheet.rights_words()), format!("it works from {} alone", sheet.ips.join(", ")), ends];
-    what.extend(sheet.account.as_ref().map(|account| format!("it belongs to account {account}")));
+    what.push(sheet.account.as_ref().map_or_else(|| OWN_ACCOUNT.to_owned(), |account| format!("it belongs to account {account}")));
     what.into_iter().map(|what| Difference { weight: Weight::Attest, what }).collect()
 }
 
@@ -68,7 +88,12 @@ fn all_attested(sheet: &KeySheet) -> Vec<Difference> {
 pub(crate) fn judge(sheet: &KeySheet, said: Result<Inspection, VenueError>, (by, of): (KeyMeasurer, &Capability)) -> Measured {
     match said {
         Ok(inspection) => {
-            let differences = compare(sheet, &inspection.facts, inspection.measured_by, of);
+            let mut differences = compare(sheet, &inspection.facts, inspection.measured_by, of);
+            if sheet.account.is_none() && sheet.purpose != KeyPurpose::MarketData {
+                let says =
+                    inspection.facts.subaccount.as_ref().map_or_else(|| "no account".to_owned(), |account| format!("account {account}"));
+                differences.push(Difference { weight: Weight::Attest, what: format!("{OWN_ACCOUNT}; the venue names {says}") });
+            }
             let worst = differences.iter().map(|one| one.weight).min();
             let verdict = match worst {
                 None => KeyVerdict::Agrees,
@@ -161,21 +186,27 @@ impl App {
     ///
     /// # Errors
     /// `NotFound` for what is not this agent's; `Invalid` for facts that are none.
-    pub async fn measured_elsewhere(&self, agent: &LiveAgent, measured: MeasuredKey) -> Result<(), AppError> {
+    pub async fn measured_elsewhere(self: &Arc<Self>, agent: &LiveAgent, measured: MeasuredKey) -> Result<(), AppError> {
         let MeasuredKey { key_id, version, told } = measured;
         let key = self.key_in(&mut *self.db.read().await?, &key_id).await?;
         let is_its = |row: &&VersionRow| row.agent_id.as_ref() == Some(&agent.id);
         let row = key.version(version).filter(is_its).ok_or(AppError::NotFound("key"))?;
         let bot = self.bot_of_key(&key)?;
+        key.is_of(&bot)?;
         let (venue, _) = self.venue_of(&bot)?;
         let judged = self.judge_elsewhere(&key.sheet, venue.as_ref(), Some(told))?;
         if !is_due(row, self.clock.now()) {
             return Ok(());
         }
+        self.act_on_drift(&key, version, &judged).await;
+        if judged.says_nothing() && row.verdict.is_some() {
+            return Ok(());
+        }
         let permit = authz::check(&agent.as_actor(), Action::CheckIn, &Self::bot_resource(&bot))?;
         let mut act = self.begin(permit, Lane::Normal).await?;
-        let key = self.key_in(act.tx(), &key_id).await?;
-        let Some(mut row) = key.version(version).filter(|row| row.state.is_held()).cloned() else { return Ok(()) };
+        let fresh = self.key_in(act.tx(), &key_id).await?;
+        let due = fresh.version(version).filter(|row| row.state.is_held() && is_due(row, act.now()) && fresh.sheet == key.sheet);
+        let Some(mut row) = due.cloned() else { return Ok(()) };
         self.note_measured(&mut act, &mut row, &judged).await?;
         act.finish().await
     }
@@ -186,33 +217,38 @@ impl App {
         let evidence = serde_json::to_string(&measured.evidence).map_err(AppError::internal)?;
         let is_attested = row.attested_at.is_some() && left_open(row) == Some(attests(&measured.evidence.differences));
         // A venue that did not answer takes nothing back of what it said before.
-        let is_silent = measured.verdict == KeyVerdict::Unknown && before.is_some_and(|before| before != KeyVerdict::Unknown);
+        let is_silent = measured.says_nothing() && before.is_some();
+        let verdict = in_use(row, measured);
         let differences: Vec<String> = measured.evidence.differences.iter().map(|one| format!("{}: {}", one.weight, one.what)).collect();
         let said = measured.evidence.said.clone().unwrap_or_else(|| differences.join("; "));
         if !is_silent {
             row.measured_at = (measured.by != KeyMeasurer::Attested).then(|| act.now());
-            (row.measured_by, row.verdict) = (Some(measured.by), Some(measured.verdict));
+            (row.measured_by, row.verdict) = (Some(measured.by), Some(verdict));
             if !is_attested {
                 (row.attested_at, row.attested_by) = (None, None);
             }
             row.evidence = Some(evidence.clone());
             write_version(act, row).await?;
         }
-        let what = format!("Measured {}: {}", measured.by.words(), measured.verdict.words().to_lowercase());
+        let what = format!("Measured {}: {}", measured.by.words(), verdict.words().to_lowercase());
         note(act, &row.key_id, Some(row.version), (&what, &said)).await?;
         act.record(Event::KeyMeasured {
             key: row.key_id.clone(),
             version: row.version,
             by: measured.by,
-            verdict: measured.verdict,
+            verdict,
             differences,
-            evidence_sha256: evidence_digest(&evidence),
+            evidence_sha256: digest(&[&evidence]),
         })
         .await?;
-        act.changes_books();
-        let is_good = measured.verdict == KeyVerdict::Agrees || (measured.verdict == KeyVerdict::Attest && is_attested);
-        if is_good && row.state == KeyState::Installed {
-            self.step_key(act, row, (KeyStep::Measure, "it is what was approved")).await?;
+        act.changes_key(&row.key_id);
+        self.use_if_proved(act, row, "it is what was approved").await
+    }
+
+    /// Takes a version that was handed in a step on, once nothing of it is left open.
+    async fn use_if_proved(&self, act: &mut Act<'_>, row: &mut VersionRow, why: &str) -> Result<(), AppError> {
+        if is_proved(row) && row.state == KeyState::Installed {
+            self.step_key(act, row, (KeyStep::Measure, why)).await?;
             self.put_to_use(act, row).await?;
         }
         Ok(())
@@ -248,6 +284,7 @@ impl App {
             write_version(act, &mut row).await?;
             let what = format!("Beside its new terms: {}", judged.verdict.words().to_lowercase());
             note(act, &row.key_id, Some(row.version), (&what, "")).await?;
+            self.use_if_proved(act, &mut row, "it is what was approved by now").await?;
         }
         Ok(())
     }
@@ -265,34 +302,39 @@ impl App {
         self.measure_held(&key, held.version).await
     }
 
-    /// Somebody answers for what the venue does not say of a version: they have looked at its page.
+    /// Somebody answers for what the venue does not say of a version: they have looked at its page, and did not hand it in.
     ///
     /// # Errors
-    /// `Denied`; `Conflict` when nothing is left to be attested, or it is other evidence than was seen.
+    /// `Denied`, also for whoever handed it in; `Conflict` when nothing is left to be attested, or it is something else than was seen.
     pub async fn attest_key(&self, actor: &Actor, id: &KeyId, (version, seen): (i64, &str), why: &str) -> Result<(), AppError> {
         let why = crate::app::requests::ask::reason(why, "Say what you looked at, and when")?;
-        let (permit, key) = self.may_install(actor, id).await?;
+        let bot = self.bot_of_key(&self.key_in(&mut *self.db.read().await?, id).await?)?;
+        let permit = authz::check(actor, Action::AttestKey, &Self::bot_resource(&bot))?;
         let mut act = self.begin(permit, Lane::Normal).await?;
-        let key = self.key_in(act.tx(), &key.row.id).await?;
+        let key = self.key_in(act.tx(), id).await?;
         let mut row = key.version(version).cloned().ok_or(AppError::NotFound("version of this key"))?;
-        if !key.is_open() || row.verdict != Some(KeyVerdict::Attest) || row.attested_at.is_some() {
+        if !key.is_open() || row.verdict != Some(KeyVerdict::Attest) || row.attested_at.is_some() || !row.state.is_held() {
             return Err(AppError::conflict("nothing of this version is left to be attested"));
         }
-        let kept = row.evidence.clone().unwrap_or_default();
-        if evidence_digest(&kept) != seen {
-            return Err(AppError::conflict("it was measured anew since you looked: read what is left to be attested once more"));
+        let by = crate::audit::Actor::from(act.actor()).text();
+        // Somebody who is alone does both: there is nobody else.
+        if row.installed_by == by && !self.people_book.is_alone() {
+            return Err(AppError::NotYours(
+                "you handed this key in: somebody else looks at the venue's page and answers for it".to_owned(),
+            ));
+        }
+        if seen_digest(&key, &row) != seen {
+            return Err(AppError::conflict(
+                "it is another key, or was measured anew, since you looked: read what is left to be attested once more",
+            ));
         }
         let what = left_open(&row).unwrap_or_default();
-        row.attested_at = Some(act.now());
-        row.attested_by = Some(crate::audit::Actor::from(act.actor()).text());
+        (row.attested_at, row.attested_by) = (Some(act.now()), Some(by));
         write_version(&mut act, &mut row).await?;
         note(&mut act, &row.key_id, Some(version), ("Attested", &format!("{}: {why}", what.join("; ")))).await?;
-        if row.state == KeyState::Installed {
-            self.step_key(&mut act, &mut row, (KeyStep::Measure, "attested")).await?;
-            self.put_to_use(&mut act, &mut row).await?;
-        }
-        act.changes_books();
-        act.commit(Event::KeyAttested { key: row.key_id, version, what, why }).await?;
+        self.use_if_proved(&mut act, &mut row, "attested").await?;
+        act.changes_key(&row.key_id);
+        act.commit(Event::KeyAttested { key: row.key_id, version, fingerprint: row.fingerprint, what, why }).await?;
         Ok(())
     }
 
@@ -311,7 +353,16 @@ impl App {
         }
     }
 
-    /// Lets somebody hand a secret in, or answer for it: of those who trade in the team, whoever did not approve it (nobody who approves sees a
+    /// The same straight after a measurement, before anything of it is written: neither a frozen log nor a dead database keeps a bot from being held.
+    pub(crate) async fn act_on_drift(self: &Arc<Self>, key: &Key, version: i64, measured: &Measured) {
+        let Some(row) = key.version(version) else { return };
+        let evidence = serde_json::to_string(&measured.evidence).ok();
+        let found = VersionRow { verdict: Some(in_use(row, measured)), evidence, ..row.clone() };
+        let versions = vec![found];
+        self.note_drift(&Key { row: key.row.clone(), sheet: key.sheet.clone(), versions }, version).await;
+    }
+
+    /// Lets somebody hand a secret in: of those who trade in the team, whoever did not approve it (nobody who approves sees a
     /// secret).
     pub(crate) async fn may_install(&self, actor: &Actor, id: &KeyId) -> Result<(authz::Permit, Key), AppError> {
         let mut tx = self.db.read().await?;
@@ -330,7 +381,7 @@ impl App {
 }
 
 /// Words of somebody else, cut and cleaned.
-fn plain(said: &str) -> String {
+pub(super) fn plain(said: &str) -> String {
     said.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
@@ -338,6 +389,15 @@ pub(super) fn attested(sheet: &KeySheet) -> Measured {
     let said = "this venue cannot be asked here: somebody looks at its page and answers for the key".to_owned();
     let evidence = Evidence { inspection: None, differences: all_attested(sheet), said: Some(said) };
     Measured { by: KeyMeasurer::Attested, verdict: KeyVerdict::Attest, evidence }
+}
+
+/// What a measurement means for a version: of one that is in use, words for rights that nobody knows are no better than wrong ones.
+fn in_use(row: &VersionRow, measured: &Measured) -> KeyVerdict {
+    let is_strange = measured.evidence.inspection.as_ref().is_some_and(|said| said.facts.has_unknown_words());
+    match measured.verdict {
+        KeyVerdict::Unknown if is_strange && row.state.is_usable() => KeyVerdict::Differs,
+        verdict => verdict,
+    }
 }
 
 fn attests(differences: &[Difference]) -> Vec<String> {
@@ -357,7 +417,7 @@ pub fn evidence_of(row: &VersionRow) -> Option<Evidence> {
 /// In what a version differs, as a line.
 fn words_of(row: &VersionRow) -> Option<String> {
     let evidence = evidence_of(row)?;
-    let wrong: Vec<&str> = evidence.differences.iter().filter(|one| one.weight == Weight::Wrong).map(|one| one.what.as_str()).collect();
+    let wrong: Vec<&str> = evidence.differences.iter().filter(|one| one.weight != Weight::Attest).map(|one| one.what.as_str()).collect();
     if wrong.is_empty() { evidence.said } else { Some(wrong.join("; ")) }
 }
 

@@ -17,14 +17,14 @@ pub mod tend;
 use super::{App, AppError, tx::Act};
 use crate::audit::{self, Event};
 use crate::domain::{
-    BotFacts, BotId, KeyId, KeyPurpose, KeySheet, Timestamp,
-    key::{KeyState, KeyStep},
+    AgentId, BotFacts, BotId, KeyId, KeyPurpose, KeySheet, Timestamp,
+    key::{KeyState, KeyStep, KeyVerdict},
 };
 pub use crate::storage::exchange_keys::{KeyEventRow, KeyRow, VersionRow};
 use crate::storage::{self, Conn};
 use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 /// A key with its versions.
@@ -52,9 +52,21 @@ impl Key {
     pub fn current(&self) -> Option<&VersionRow> {
         self.versions.iter().rev().find(|one| self.is_open() && one.state.is_usable())
     }
+    /// The one that whoever uses it is to be given: proved, also beside terms that came later.
+    pub fn proved(&self) -> Option<&VersionRow> {
+        self.current().filter(|one| is_proved(one))
+    }
     /// The one that is in use.
     pub fn active(&self) -> Option<&VersionRow> {
         self.versions.iter().rev().find(|one| self.is_open() && one.state == KeyState::Active)
+    }
+    /// Refuses to act for a bot that trades elsewhere by now.
+    ///
+    /// # Errors
+    /// `Conflict`.
+    pub(crate) fn is_of(&self, bot: &BotFacts) -> Result<(), AppError> {
+        let is_there = bot.seat.as_ref().map(|seat| &seat.subaccount) == Some(&self.row.subaccount_id);
+        if is_there { Ok(()) } else { Err(AppError::conflict("the bot trades on another subaccount by now: ask for a key of that one")) }
     }
     /// One of them.
     pub fn version(&self, version: i64) -> Option<&VersionRow> {
@@ -62,15 +74,27 @@ impl Key {
     }
     /// By when its secret is to be replaced; none: it has none.
     pub fn rotate_by(&self) -> Option<Timestamp> {
-        let since = self.current().or(self.versions.last().filter(|one| one.state.is_held()))?.installed_at;
+        // What is in use is what grows old, whatever waits beside it.
+        let since = self.active().or(self.current()).or(self.versions.last().filter(|one| one.state.is_held()))?.installed_at;
         let by = since.plus_ms(self.row.rotate_days * crate::domain::time::DAY_MS);
         Some(self.sheet.until.map_or(by, |until| by.min(until)))
     }
 }
 
+/// True when nothing is left open between what was approved and what is known of a version.
+pub(crate) fn is_proved(row: &VersionRow) -> bool {
+    match row.verdict {
+        Some(KeyVerdict::Agrees) => true,
+        Some(KeyVerdict::Attest) => row.attested_at.is_some(),
+        Some(KeyVerdict::Unknown | KeyVerdict::Differs) | None => false,
+    }
+}
+
 /// Every key that is of any concern still.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Keys {
+    // The number of their counter up to which they were read.
+    read: i64,
     by_id: HashMap<KeyId, Arc<Key>>,
     by_bot: HashMap<BotId, Vec<Arc<Key>>>,
 }
@@ -92,44 +116,86 @@ impl Keys {
     pub fn all(&self) -> impl Iterator<Item = &Arc<Key>> {
         self.by_id.values()
     }
+    fn put(&mut self, key: Key) {
+        let key = Arc::new(key);
+        let of_bot = self.by_bot.entry(key.row.bot_id.clone()).or_default();
+        of_bot.retain(|other| other.row.id != key.row.id);
+        of_bot.push(key.clone());
+        self.by_id.insert(key.row.id.clone(), key);
+    }
 }
 
 /// The same, as read last.
 #[derive(Debug, Default)]
-pub struct KeyBook(RwLock<Arc<Keys>>);
+pub struct KeyBook {
+    keys: RwLock<Arc<Keys>>,
+    // Who reads after it was read has nothing to read.
+    reading: tokio::sync::Mutex<()>,
+    // Agents of whom an acknowledgement is being written.
+    acking: Mutex<HashSet<AgentId>>,
+}
 
 impl KeyBook {
-    pub(crate) fn reload(&self, keys: Vec<Key>) {
-        let mut read = Keys::default();
-        for key in keys {
-            let key = Arc::new(key);
-            read.by_bot.entry(key.row.bot_id.clone()).or_default().push(key.clone());
-            read.by_id.insert(key.row.id.clone(), key);
-        }
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read);
+    fn take(&self, read: i64, changed: Vec<Key>) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        // Copied only while somebody looks at it.
+        let keys = Arc::make_mut(&mut keys);
+        keys.read = read;
+        changed.into_iter().for_each(|key| keys.put(key));
+    }
+    fn begins_ack(&self, agent: &AgentId) -> bool {
+        self.acking.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.clone())
+    }
+    fn ends_ack(&self, agent: &AgentId) {
+        self.acking.lock().unwrap_or_else(PoisonError::into_inner).remove(agent);
     }
     /// What was read last.
     pub fn keys(&self) -> Arc<Keys> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// How long an ended key stays in memory, so that an agent that was away is told to drop it. It is kept for ever in the database.
 const REMEMBERED_MS: i64 = 400 * crate::domain::time::DAY_MS;
 
-/// Reads every key that is of any concern.
-pub(crate) async fn read(conn: &mut Conn, now: Timestamp) -> Result<Vec<Key>, AppError> {
-    let since = now.plus_ms(-REMEMBERED_MS);
-    let mut versions = HashMap::<KeyId, Vec<VersionRow>>::new();
-    for row in storage::exchange_keys::version_all(conn, since).await? {
-        versions.entry(row.key_id.clone()).or_default().push(row);
+/// Keys with their versions. One whose row cannot be read is left out, and told of: it keeps no other from being looked after.
+fn together(rows: Vec<KeyRow>, versions: Vec<VersionRow>) -> Vec<Key> {
+    let mut of = HashMap::<KeyId, Vec<VersionRow>>::new();
+    for row in versions {
+        of.entry(row.key_id.clone()).or_default().push(row);
     }
-    let rows = storage::exchange_keys::key_all(conn, since).await?;
     let key = |row: KeyRow| {
-        let own = versions.remove(&row.id).unwrap_or_default();
-        Key::of(row, own)
+        let (id, own) = (row.id.clone(), of.remove(&row.id).unwrap_or_default());
+        let read = Key::of(row, own);
+        read.inspect_err(|error| tracing::error!(key = %id, error = error as &dyn std::error::Error, "a key cannot be read")).ok()
     };
-    rows.into_iter().map(key).collect()
+    rows.into_iter().filter_map(key).collect()
+}
+
+impl App {
+    /// Reads every key that is of any concern: at the start.
+    pub(crate) async fn load_keys(&self, conn: &mut Conn) -> Result<(), AppError> {
+        let since = self.clock.now().plus_ms(-REMEMBERED_MS);
+        let read = storage::exchange_keys::key_counter(conn).await?;
+        let versions = storage::exchange_keys::version_all(conn, since).await?;
+        let rows = storage::exchange_keys::key_all(conn, since).await?;
+        self.key_book.take(read, together(rows, versions));
+        Ok(())
+    }
+
+    /// Reads the keys that were changed since they were read last. No stop waits for this.
+    ///
+    /// # Errors
+    /// When the database is gone: memory stays as it was.
+    pub async fn refresh_keys(&self) -> Result<(), AppError> {
+        let _turn = self.key_book.reading.lock().await;
+        let since = self.key_book.keys().read;
+        let (read, rows, versions) = storage::exchange_keys::key_since(&mut *self.db.read().await?, since).await?;
+        if read > since {
+            self.key_book.take(read, together(rows, versions));
+        }
+        Ok(())
+    }
 }
 
 impl App {
@@ -171,7 +237,7 @@ impl App {
         note(act, &row.key_id, Some(row.version), (state.words(), why)).await?;
         let (key, version) = (row.key_id.clone(), row.version);
         act.record(Event::KeyMoved { key, version, state: state.as_str().to_owned(), why: why.to_owned() }).await?;
-        act.changes_books();
+        act.changes_key(&row.key_id);
         if state == KeyState::Gone {
             self.note_execution_gone(row);
         }

@@ -1,13 +1,17 @@
 //! What time and others do to keys: their bot was killed, retired or moved, their agent has ended, their time is over, a day has passed since they
 //! were measured. Each pass compares what should be with what is, so that a pass that was missed is only a delay.
 
-use super::{Key, measure::is_due};
-use crate::app::{App, AppError, kills::is_killed};
+use super::{
+    Key, is_proved,
+    measure::{Measured, is_due},
+};
+use crate::app::{App, AppError};
 use crate::domain::{
-    AlertKind, KeyId, KeyPurpose, Stage, Subject, Timestamp,
+    AlertKind, BotFacts, KeyId, KeyPurpose, Level, Stage, Subject, Timestamp,
     key::{KeyState, KeyStep, KeyVerdict},
     time::DAY_MS,
 };
+use crate::fleet::View;
 use crate::storage::Lane;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -29,9 +33,21 @@ const MEASURED_AT_ONCE: usize = 8;
 #[derive(Debug, Default)]
 pub struct Tending {
     raised: HashMap<(AlertKind, String), Timestamp>,
-    tried: HashMap<(KeyId, i64), Timestamp>,
-    // What was found to be another key than approved, and when: a hold is placed once for each measurement, and stays released.
-    drifted: HashMap<(KeyId, i64), Option<Timestamp>>,
+    // Versions in use that are another than approved, by their generation. What was so as this process began was acted upon when it was found.
+    drifted: Option<HashMap<(KeyId, i64), i64>>,
+}
+
+/// Versions whose measuring was tried lately.
+#[derive(Debug, Default)]
+pub struct Tried(HashMap<(KeyId, i64), Timestamp>);
+
+/// How long after a kill was placed an agent has dropped its keys, or does not answer: then they end. Milliseconds.
+const KILLED_MS: i64 = 15_000;
+
+/// True once a kill has stood over a bot for long enough.
+fn was_killed(view: &View, bot: &BotFacts, now: Timestamp) -> bool {
+    let stood = |hold: &Arc<crate::domain::Hold>| now.ms_since(hold.at) >= KILLED_MS;
+    view.open_holds().any(|hold| hold.level == Level::Kill && stood(hold) && view.covers(hold, bot))
 }
 
 /// What is due of one key.
@@ -53,15 +69,13 @@ impl App {
         }
         let keys = self.exchange_keys();
         let now = self.clock.now();
-        let due: Vec<(Arc<Key>, Vec<Due>)> =
-            keys.all().map(|key| (key.clone(), self.due_of(key, now))).filter(|(_, due)| !due.is_empty()).collect();
-        for (key, due) in due {
+        let due: Vec<Arc<Key>> = keys.all().filter(|key| !self.due_of(key, now).is_empty()).cloned().collect();
+        for key in due {
             // One that cannot be tended keeps no other from its turn.
-            if let Err(error) = self.tend_key(&key, due).await {
+            if let Err(error) = self.tend_key(&key.row.id).await {
                 tracing::warn!(key = %key.row.id, error = &error as &dyn std::error::Error, "a key could not be looked after yet");
             }
         }
-        self.measure_daily(before, now).await;
         self.hold_drifted(before).await;
         self.sound_keys(before, now);
         Ok(())
@@ -75,7 +89,8 @@ impl App {
             let why = match bot {
                 None => Some("its bot is gone"),
                 Some(bot) if bot.stage == Stage::Retired => Some("its bot is retired"),
-                Some(bot) if is_killed(&view, bot) => Some("its bot was killed"),
+                // What the server holds goes on: it cancels, and sees that nothing rests. The agent cancels before it drops what it has.
+                Some(bot) if !key.row.purpose.is_server_held() && was_killed(&view, bot, now) => Some("its bot was killed"),
                 Some(_) if seat != Some(&key.row.subaccount_id) => Some("its bot trades on another subaccount"),
                 Some(_) if key.sheet.until.is_some_and(|until| until <= now) => Some("its time is over"),
                 Some(_) => None,
@@ -83,6 +98,11 @@ impl App {
             if let Some(why) = why {
                 return vec![Due::End(why.to_owned())];
             }
+        }
+        if key.row.ended_at.is_some() {
+            // Handed in at the moment at which it ended elsewhere.
+            let left = key.versions.iter().filter(|one| one.state.is_held());
+            return left.map(|one| Due::Revoke(one.version, "its key has ended")).collect();
         }
         let agent = self.agents().of_bot(&key.row.bot_id);
         let mut due = Vec::new();
@@ -102,11 +122,12 @@ impl App {
         due
     }
 
-    async fn tend_key(&self, key: &Key, due: Vec<Due>) -> Result<(), AppError> {
+    async fn tend_key(&self, id: &KeyId) -> Result<(), AppError> {
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
-        let mut fresh = self.key_in(act.tx(), &key.row.id).await?;
+        let mut fresh = self.key_in(act.tx(), id).await?;
         let mut is_done = false;
-        for one in due {
+        // What was in memory may be over: other terms, another secret.
+        for one in self.due_of(&fresh, act.now()) {
             match one {
                 Due::End(why) if fresh.row.ended_at.is_none() => {
                     let event = self.end_in(&mut act, &mut fresh, &why).await?;
@@ -127,67 +148,83 @@ impl App {
         if is_done { act.finish().await } else { Ok(()) }
     }
 
-    /// Measures what the server holds and was not measured for a day, oldest first. Those of bots are measured on their agents' hosts.
-    async fn measure_daily(self: &Arc<Self>, before: &mut Tending, now: Timestamp) {
-        let keys = self.exchange_keys();
-        before.tried.retain(|_, at| now.ms_since(*at) < RETRY_MS);
+    /// Measures what the server holds and was not measured for a day, oldest first; a venue that does not answer is left alone for a while. Those of
+    /// bots are measured on their agents' hosts. Apart from the rest: a venue may take its time.
+    pub async fn measure_daily(self: &Arc<Self>, before: &mut Tried) {
+        if self.site.is_foreign() {
+            return;
+        }
+        let (keys, now) = (self.exchange_keys(), self.clock.now());
+        before.0.retain(|_, at| now.ms_since(*at) < RETRY_MS);
         let mut due: Vec<_> = keys
             .all()
             .filter(|key| key.row.purpose.is_server_held() && key.is_open())
             .filter_map(|key| Some((key.clone(), key.active()?.clone())))
-            .filter(|(key, row)| is_due(row, now) && !before.tried.contains_key(&(key.row.id.clone(), row.version)))
+            .filter(|(key, row)| is_due(row, now) && !before.0.contains_key(&(key.row.id.clone(), row.version)))
+            .filter(|(key, _)| self.bot_of_key(key).is_ok_and(|bot| self.measuring_venue(&bot).is_some()))
             .collect();
         due.sort_by_key(|(_, row)| row.measured_at);
         for (key, row) in due.into_iter().take(MEASURED_AT_ONCE) {
-            before.tried.insert((key.row.id.clone(), row.version), now);
+            before.0.insert((key.row.id.clone(), row.version), now);
             if let Err(error) = self.measure_held(&key, row.version).await {
                 tracing::warn!(key = %key.row.id, error = &error as &dyn std::error::Error, "a key could not be measured");
             }
         }
     }
 
-    /// Measures a version that the server holds, and writes down what came of it.
+    /// Measures a version that the server holds, acts upon what came of it, and writes it down.
     ///
     /// # Errors
     /// When the vault is not open or the database is gone.
     pub(crate) async fn measure_held(self: &Arc<Self>, key: &Key, version: i64) -> Result<(), AppError> {
         let bot = self.bot_of_key(key)?;
+        key.is_of(&bot)?;
         let (venue, _) = self.venue_of(&bot)?;
         let secret = self.open_kept(&key.row, version).await?;
         let measured = self.measure(&key.sheet, venue.as_ref(), &secret).await;
+        self.write_measured(key, version, &measured).await
+    }
+
+    /// What follows of a measurement, first; then the rows.
+    pub(super) async fn write_measured(self: &Arc<Self>, key: &Key, version: i64, measured: &Measured) -> Result<(), AppError> {
+        self.act_on_drift(key, version, measured).await;
+        if measured.says_nothing() && key.version(version).is_some_and(|row| row.verdict.is_some()) {
+            // Nothing was learned, and what was known stands: its age says so.
+            return Ok(());
+        }
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
         let fresh = self.key_in(act.tx(), &key.row.id).await?;
-        let Some(mut row) = fresh.version(version).cloned() else { return Ok(()) };
-        self.note_measured(&mut act, &mut row, &measured).await?;
+        if fresh.sheet != key.sheet {
+            return Err(AppError::conflict("its terms changed while it was measured; it is measured again"));
+        }
+        let Some(mut row) = fresh.version(version).filter(|row| row.state.is_held()).cloned() else { return Ok(()) };
+        self.note_measured(&mut act, &mut row, measured).await?;
         act.finish().await
     }
 
-    /// What follows of a key in use that is another than approved, whoever found that.
+    /// What follows of a key in use that is another than approved since its terms changed; what a venue said was acted upon at once.
     async fn hold_drifted(self: &Arc<Self>, before: &mut Tending) {
-        let mut found = HashMap::new();
-        for key in self.exchange_keys().all() {
-            let Some(row) = key.current().filter(|row| row.verdict == Some(KeyVerdict::Differs)) else { continue };
-            let at = (key.row.id.clone(), row.version);
-            if before.drifted.get(&at) != Some(&row.measured_at) {
-                match self.key_whole(&key.row.id).await {
-                    Ok(whole) => self.note_drift(&whole, row.version).await,
-                    // Asked again with the next pass.
-                    Err(error) => {
-                        tracing::warn!(key = %key.row.id, error = &error as &dyn std::error::Error, "a key that differs could not be read");
-                        continue;
-                    }
+        let keys = self.exchange_keys();
+        let (mut found, mut subjects) = (HashMap::new(), HashSet::new());
+        for key in keys.all().filter(|key| key.is_open()) {
+            for row in key.versions.iter().filter(|row| row.state.is_usable() && row.verdict == Some(KeyVerdict::Differs)) {
+                subjects.insert(Subject::bot(&key.row.bot_id).key());
+                let at = (key.row.id.clone(), row.version);
+                let is_news = before.drifted.as_ref().is_some_and(|known| known.get(&at) != Some(&row.generation));
+                if is_news {
+                    // What differs stands with the row; without the database the hold is placed all the same.
+                    let whole = self.key_whole(&key.row.id).await;
+                    self.note_drift(whole.as_ref().unwrap_or(key), row.version).await;
                 }
+                found.insert(at, row.generation);
             }
-            found.insert(at, row.measured_at);
         }
-        let subjects: HashSet<String> =
-            found.keys().filter_map(|(id, _)| self.exchange_keys().key(id).map(|key| Subject::bot(&key.row.bot_id).key())).collect();
         for subject in self.alerts.ours(AlertKind::KeyDrift) {
             if !subjects.contains(&subject.key()) {
                 self.settle(AlertKind::KeyDrift, &subject, "its key is what was approved, or is in use no more");
             }
         }
-        before.drifted = found;
+        before.drifted = Some(found);
     }
 
     async fn key_whole(&self, id: &KeyId) -> Result<Key, AppError> {
@@ -216,6 +253,9 @@ impl App {
             if let Some(left) = left.filter(|one| one.revoked_at.is_some_and(|at| now.ms_since(at) >= DRAIN_MS)) {
                 let words = format!("{of}, version {}, was taken away here and may still work: delete it at the venue.", left.version);
                 sound(AlertKind::KeyAtVenue, words);
+            }
+            if key.current().is_some_and(|one| !is_proved(one) && one.verdict != Some(KeyVerdict::Differs)) {
+                sound(AlertKind::KeyUnmeasured, format!("{of} is in use, and something of it is not proved any more: see its page."));
             }
             let held = key.current().filter(|one| one.measured_by != Some(crate::domain::key::KeyMeasurer::Attested));
             if held.is_some_and(|one| now.ms_since(one.measured_at.unwrap_or(one.installed_at)) >= UNMEASURED_MS) {

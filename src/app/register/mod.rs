@@ -141,6 +141,11 @@ impl App {
         if let (Found::Venue(venue), Some(exchange)) = (&mut found, &edit.exchange)
             && let Some(exchange) = invalid.check("exchange", "The exchange", text::name(exchange))
         {
+            if exchange != venue.exchange && self.has_keys_at(&venue.id) {
+                let why =
+                    "bots have keys here, which were approved and measured at this exchange: end those first, or write down another venue";
+                return Err(AppError::conflict(why));
+            }
             note(&mut changes, "exchange", &mut venue.exchange, exchange);
         }
         if let (Found::Subaccount(one), Some(account)) = (&mut found, &edit.account) {

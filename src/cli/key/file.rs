@@ -49,7 +49,9 @@ pub(super) fn read_key(path: &Path) -> Result<ApiSecret, Failure> {
     let written: Written = serde_json::from_slice(&text).map_err(|error| {
         format!("this is no key as JSON (line {}, column {}); write {{\"key\": …, \"secret\": …}}", error.line(), error.column())
     })?;
-    Ok(ApiSecret { api_key: written.key, secret: written.secret, passphrase: written.passphrase })
+    // A line's end that came with copying is no part of a name.
+    let api_key = Secret::new(written.key.expose().trim().to_owned());
+    Ok(ApiSecret { api_key, secret: written.secret, passphrase: written.passphrase })
 }
 
 /// The same as it is used to sign.

@@ -4,7 +4,7 @@ use crate::domain::{
     BotId, Decimal, Grant, RequestId, SubaccountId, TeamId, Timestamp, UserId,
     act::{self, NotCanonical},
     approval::{RequestKind, Rule},
-    key::KeyTerms,
+    key::{KeyTerms, OnDrift},
     limits::{Direction, Node, Setting},
 };
 use serde_json::Value;
@@ -317,7 +317,7 @@ fn key_lines(place: &Place, now: Option<&KeyTerms>, after: &KeyTerms) -> Vec<Lin
         line(
             "When it is found to be another",
             &|terms| terms.on_drift.words().to_owned(),
-            now.is_some_and(|now| after.on_drift < now.on_drift),
+            now.map_or(after.on_drift != OnDrift::Pause, |now| after.on_drift < now.on_drift),
         ),
     ];
     if after.sheet.account.is_some() || now.is_some_and(|now| now.sheet.account.is_some()) {

@@ -1,7 +1,7 @@
 //! `POST /agent/v1/check-in`: the poll path's heart. Acknowledgements and events first, then the check-in, then the directive.
 
 use super::ByAgent;
-use crate::app::{App, agent_book::LiveAgent, observations::OnDisk};
+use crate::app::{App, agent_book::LiveAgent, keys::deliver::Due, observations::OnDisk};
 use crate::domain::{BootId, BotId};
 use crate::protocol::{KeyOrder, PollAnswer, PollCheckIn};
 use crate::web::{Answer, Shared, WebError, json::Body};
@@ -32,34 +32,29 @@ pub async fn create(State(app): Shared, ByAgent(agent): ByAgent, Body(said): Bod
         app.note_key_ack(&agent, ack);
     }
     let (on_disk, refused) = take_reports(&app, &agent, &said);
-    let (heard, kept) = tokio::join!(app.check_in(&agent, &said.check_in, "poll"), all_kept(on_disk));
+    let (heard, kept, keys) =
+        tokio::join!(app.check_in(&agent, &said.check_in, "poll"), all_kept(on_disk), key_orders(&app, &agent, &said));
     let heard = heard?;
     if let (Some(ms), Some(boot)) = (said.apply_within_ms, &said.check_in.boot) {
         note_apply_within(&app, &agent.bot, boot, ms);
     }
     let unkept = (!kept).then(|| "acks or events are not recorded yet; send them again".to_owned());
     let error = heard.unsure.map(str::to_owned).or(refused).or(unkept);
-    let keys = key_orders(&app, &agent, &said).await;
     let answer = PollAnswer { installation: app.installation.id.clone(), directive: heard.directive, renew: heard.renew, keys, error };
     Ok(Json(answer).into_response())
 }
 
 /// What the agent is to do with keys. A database that takes its time keeps no directive waiting: then they come with the next check-in.
 async fn key_orders(app: &Arc<App>, agent: &LiveAgent, said: &PollCheckIn) -> Vec<KeyOrder> {
-    let due = app.keys_due(agent, &said.check_in.key_versions);
-    if due.is_empty() {
-        return Vec::new();
+    let mut due = app.keys_due(agent, &said.check_in.key_versions);
+    let sends = due.split_off(due.iter().position(|one| !matches!(one, Due::Drop(..))).unwrap_or(due.len()));
+    // What is taken away needs no database, and waits for none.
+    let mut orders = app.key_orders(agent, due).await;
+    if !sends.is_empty() {
+        orders.extend(tokio::time::timeout(KEY_PATIENCE, app.key_orders(agent, sends)).await.unwrap_or_default());
     }
-    match tokio::time::timeout(KEY_PATIENCE, app.key_orders(agent, due)).await {
-        Ok(Ok(orders)) => orders,
-        Ok(Err(error)) => {
-            tracing::warn!(agent = %agent.id, error = &error as &dyn std::error::Error, "keys could not be sent yet");
-            Vec::new()
-        }
-        Err(_) => Vec::new(),
-    }
+    orders
 }
-
 /// Takes what came along. A step that cannot be taken is named in the answer and never keeps the directive from the agent.
 fn take_reports(app: &App, agent: &LiveAgent, said: &PollCheckIn) -> (Vec<OnDisk>, Option<String>) {
     let mut refused = None;

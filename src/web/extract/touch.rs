@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub struct ByTouch<T>(pub Person, pub T);
 
 /// A form of somebody signed in, checked and read, before it is known whether it needs a touch.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct MayNeedTouch<T> {
     /// Who sent it.
     pub person: Person,
@@ -47,7 +47,6 @@ impl<T> MayNeedTouch<T> {
 
 /// The same for a form that holds a secret: where a touch is asked for first, nothing of it is carried over the page that asks, and it is typed
 /// again.
-#[derive(Debug)]
 pub struct ByFreshTouch<T>(pub Person, pub T);
 
 impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for ByFreshTouch<T> {

@@ -18,9 +18,9 @@ use andon::{
         venues::Subaccount,
     },
     domain::{
-        ActId, ActKind, AlertId, AlertKind, Audience, BotFacts, BotId, DeviceId, DrillId, Epoch, Grant, Hold, ImportId, KeyId, KeyPurpose, Level, Notice,
-        NoticeId, NoticeKind, PlacerKind, ReconciliationId, RecoveryId, RequestId, RequestKind, Role, Scope, State, Subject, TeamId,
-        Timestamp, TokenId, UserId,
+        ActId, ActKind, AlertId, AlertKind, Audience, BotFacts, BotId, DeviceId, DrillId, Epoch, Grant, Hold, ImportId, KeyId, KeyPurpose,
+        Level, Notice, NoticeId, NoticeKind, PlacerKind, ReconciliationId, RecoveryId, RequestId, RequestKind, Role, Scope, State, Subject,
+        TeamId, Timestamp, TokenId, UserId,
         reconciliation::{Difference, Reaction, Reconciliation},
         recovery::RecoveryState,
     },

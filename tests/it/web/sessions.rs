@@ -296,7 +296,6 @@ pub(super) async fn replica(test: &TestApp) -> Arc<App> {
         spool,
         spooled,
         is_compared_first: false,
-        exchanges: andon::venues::Venues::default(),
         node: "test:2".into(),
         exchanges: andon::venues::Venues::open(
             andon::domain::Clock::system(),

@@ -129,7 +129,6 @@ impl Stage {
             spool,
             spooled,
             is_compared_first: false,
-            exchanges: andon::venues::Venues::default(),
             node: "test".into(),
             exchanges: andon::venues::Venues::open(
                 andon::domain::Clock::system(),

@@ -293,14 +293,7 @@ impl<'a> Session<'a> {
         }
         let (app, agent, mouth) = (self.app.clone(), self.agent.clone(), self.mouth.clone());
         self.telling_keys = Some(tokio::spawn(async move {
-            let orders = match app.key_orders(&agent, due).await {
-                Ok(orders) => orders,
-                Err(error) => {
-                    tracing::warn!(agent = %agent.id, error = &error as &dyn std::error::Error, "keys could not be sent yet");
-                    return;
-                }
-            };
-            for order in orders {
+            for order in app.key_orders(&agent, due).await {
                 let frame = match order {
                     KeyOrder::Key(key) => FromServer::Key(key),
                     KeyOrder::KeyDrop(key) => FromServer::KeyDrop(key),

@@ -4,11 +4,11 @@ use super::{chip, end::Said, id_of, place};
 use crate::app::{
     App,
     keys::{
-        VersionRow,
+        Key, VersionRow,
         end::Task,
         install::short,
         list::KeyStands,
-        measure::{Weight, evidence_digest, evidence_of},
+        measure::{Weight, evidence_of, seen_digest},
     },
 };
 use crate::authz::{self, Action};
@@ -96,6 +96,7 @@ struct KeyPage {
     is_open: bool,
     is_waiting: bool,
     may_install: bool,
+    may_attest: bool,
     may_end: bool,
     said: Said,
 }
@@ -105,7 +106,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
     draw(&app, &person, &id_of(&id)?, (Said::default(), Problems::none())).await
 }
 
-fn version(app: &App, row: &VersionRow) -> Version {
+fn version(app: &App, key: &Key, row: &VersionRow) -> Version {
     let evidence = evidence_of(row).unwrap_or_default();
     let found = |weight: Weight| match weight {
         Weight::Wrong => (true, "Wrong"),
@@ -137,7 +138,7 @@ fn version(app: &App, row: &VersionRow) -> Version {
             .map(|one| Found { is_wrong: found(one.weight).0, word: found(one.weight).1, what: one.what })
             .collect(),
         said: evidence.said.unwrap_or_default(),
-        to_attest: if is_left { evidence_digest(row.evidence.as_deref().unwrap_or_default()) } else { String::new() },
+        to_attest: if is_left { seen_digest(key, row) } else { String::new() },
     }
 }
 
@@ -185,7 +186,7 @@ pub(super) async fn draw(app: &App, person: &Person, id: &KeyId, (said, problems
         requester: app.people().who(&key.row.requester),
         request: format!("/requests/{}", key.row.request_id),
         ended: by(key.row.ended_at, &key.row.ended_by, &key.row.ended_why),
-        versions: key.versions.iter().rev().map(|row| version(app, row)).collect(),
+        versions: key.versions.iter().rev().map(|row| version(app, key, row)).collect(),
         gone: of(&|state| state.is_to_be_deleted()),
         held: of(&|state| state.is_held()),
         events: view.events.iter().map(happened).collect(),
@@ -195,6 +196,7 @@ pub(super) async fn draw(app: &App, person: &Person, id: &KeyId, (said, problems
         is_open: key.is_open(),
         is_waiting: matches!(stands, KeyStands::Waiting | KeyStands::Unproved),
         may_install: may(Action::InstallKey),
+        may_attest: may(Action::AttestKey),
         may_end: may(Action::EndKey),
         said,
     };
@@ -289,6 +291,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             is_open,
             is_waiting: is_open,
             may_install: true,
+            may_attest: true,
             may_end: true,
             said: Said::default(),
         }
