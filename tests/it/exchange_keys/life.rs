@@ -24,9 +24,12 @@ on_both!(a_secret_is_sealed_at_once_and_used_only_when_somebody_answers_for_it, 
     assert!(row.measured_at.is_none(), "nobody has measured it");
     let sealed = row.sealed.clone().unwrap();
     assert!(sealed.starts_with("-----BEGIN AGE ENCRYPTED FILE-----") && !sealed.contains("canary"));
-    // What was seen is what is attested.
-    let stale = test.app.attest_key(&test.actor("operator"), &key, (1, "00"), "looked").await;
-    assert!(why(stale).contains("measured anew"));
+    // Whoever handed it in answers for nothing, and what was seen is what is attested.
+    let seen = crate::harness::exchange_keys::seen(&test, &key).await;
+    let own = test.app.attest_key(&test.actor("operator"), &key, (1, &seen), "looked").await;
+    assert!(why(own).contains("somebody else looks"));
+    let stale = test.app.attest_key(&test.actor("lead"), &key, (1, "00"), "looked").await;
+    assert!(why(stale).contains("since you looked"));
     attest(&test, "operator", &key).await.unwrap();
     let row = newest(&test, &key).await;
     assert_eq!((row.state, row.attested_by.is_some()), (KeyState::Measured, true));
@@ -55,10 +58,13 @@ on_both!(one_key_of_a_venue_serves_one_bot_and_one_purpose_for_ever, |fresh: Fre
     assert!(why(install(&test, "operator", &data, ("the-key", "s")).await).contains("one key serves one bot and one purpose"));
     assert!(why(install(&test, "grid operator", &other, ("the-key", "s")).await).contains("of arb-1"));
     // What was never found to be what was approved gives way to what is handed in next, and may be handed in again.
-    assert_eq!(install(&test, "operator", &key, ("the-key", "typed right")).await.unwrap(), 1);
-    assert_eq!(install(&test, "operator", &key, ("another-key", "s")).await.unwrap(), 1);
+    assert_eq!(install(&test, "operator", &key, ("the-key", "typed right")).await.unwrap(), 2);
+    assert_eq!(view(&test, &key).await.key.versions.len(), 1, "it is the same key of the venue");
+    assert_eq!(install(&test, "operator", &key, ("another-key", "s")).await.unwrap(), 3);
+    let states: Vec<_> = view(&test, &key).await.key.versions.iter().map(|one| one.state).collect();
+    assert_eq!(states, [KeyState::Revoked, KeyState::Installed], "the one before is to be deleted at the venue");
     attest(&test, "operator", &key).await.unwrap();
-    assert_eq!(install(&test, "operator", &key, ("third-key", "s")).await.unwrap(), 2, "what is in use stays beside it");
+    assert_eq!(install(&test, "operator", &key, ("third-key", "s")).await.unwrap(), 4, "what is in use stays beside it");
     // Ended or not: a key that served does not serve again.
     test.app.end_key(&test.actor("operator"), &key, "over").await.unwrap();
     assert!(why(install(&test, "operator", &data, ("another-key", "s")).await).contains("was handed in before"));
@@ -110,7 +116,12 @@ on_both!(a_bot_that_is_killed_moved_or_retired_has_no_key, |fresh: Fresh| async 
         assert!(view(&test, &key).await.key.is_open(), "{name}");
         let bot = view(&test, &key).await.bot.id.clone();
         match end {
-            "killed" => drop(test.press("operator", Scope::Bot(bot), Level::Kill).await),
+            "killed" => {
+                test.press("operator", Scope::Bot(bot), Level::Kill).await;
+                tend().await;
+                assert!(view(&test, &key).await.key.is_open(), "its agent cancels first");
+                test.hand.forward_ms(15_000);
+            }
             "retired" => test.app.set_stage(&test.actor("operator"), &bot, andon::domain::Stage::Retired).await.unwrap(),
             _ => test.app.seat_bot(&test.actor("operator"), &bot, None).await.unwrap(),
         }
