@@ -24,7 +24,7 @@ pub struct AgentConfig {
     pub credential: Credential,
     /// Where its token is changed; none: it never is, as in a demo, whose agents end with it.
     pub keeper: Option<Keeper>,
-    /// Where exchange keys lie and how the bot gets them; none: it keeps none, as in a demo.
+    /// Where exchange keys lie and how the bot gets them; none: it keeps none.
     pub keys: Option<KeyRing>,
     /// Who can ask a venue what a key is; none: the bot's keys are not measured from here.
     pub measurer: Option<Arc<dyn Measurer>>,

@@ -59,6 +59,7 @@ pub mod register;
 pub mod requests;
 pub mod retention;
 pub mod rights;
+pub mod safety;
 pub mod said;
 pub mod scopes;
 pub mod sessions;

@@ -5,6 +5,7 @@ use crate::domain::{
     ImportId, InstallationId, KeyId, KeyPurpose, Level, PressId, ReconciliationId, RecoveryId, RequestId, RequestKind, RequestState, Rule,
     Stage, StopKind, SubaccountId, TeamId, TokenId, UserId, VenueId,
     key::{KeyMeasurer, KeyTerms, KeyVerdict},
+    safety::SafetySheet,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -401,6 +402,9 @@ pub enum Event {
     /// A file was taken in whole; the difference is kept beside the log, and this is the SHA-256 of it.
     #[serde(rename = "register.imported")]
     RegisterImported { import: ImportId, file_sha256: String, added: u64, changed: u64, difference_sha256: String },
+    /// What somebody saw of an account at its venue.
+    #[serde(rename = "account.reviewed")]
+    AccountReviewed { account: AccountId, name: String, sheet: SafetySheet },
     /// A key was approved, or other terms of one; the terms as JSON.
     #[serde(rename = "key.approved")]
     KeyApproved { key: KeyId, bot: BotId, purpose: KeyPurpose, terms: KeyTerms, request: RequestId },

@@ -24,6 +24,7 @@ pub mod reconciliation;
 pub mod recovery;
 pub mod request;
 pub mod role;
+pub mod safety;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod secret;

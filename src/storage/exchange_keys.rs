@@ -17,6 +17,7 @@ statements! {
     KEY_OF = "SELECT * FROM exchange_key WHERE bot_id = $1 AND purpose = $2 AND ended_at IS NULL";
     KEY_SINCE = "SELECT * FROM exchange_key WHERE changed > $1 ORDER BY id";
     KEY_CHANGED = "UPDATE exchange_key SET changed = $2 WHERE id = $1";
+    KEY_HOLD_STILL = "UPDATE exchange_key SET changed = changed WHERE id = $1";
     COUNTER = "SELECT version FROM key_counter WHERE one = 1";
     COUNT = "UPDATE key_counter SET version = version + 1 WHERE one = 1 RETURNING version";
     KEY_ALL = "SELECT * FROM exchange_key WHERE ended_at IS NULL OR ended_at > $1 OR EXISTS (SELECT 1 FROM key_version WHERE key_version.key_id = exchange_key.id AND key_version.state <> 'gone') ORDER BY id";
@@ -197,6 +198,16 @@ fn counted(rows: u64, generation: &mut i64) -> Result<()> {
         return Err(Error::Conflict);
     }
     *generation += 1;
+    Ok(())
+}
+
+/// Keeps others from changing a key until this transaction ends. Before anything else of it is written, and before any entry: who takes them in
+/// another order waits for ever for whoever does not.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn key_hold_still(tx: &mut WriteTx, id: &KeyId) -> Result<()> {
+    on!(&mut **tx, |c| sqlx::query(KEY_HOLD_STILL).bind(id).execute(c).await.map(drop))?;
     Ok(())
 }
 

@@ -51,6 +51,7 @@ const VERSIONS: &[Version] = versions! {
     33 "0033_exchange_keys";
     34 "0034_vault";
     35 "0035_reconciliation";
+    36 "0036_account_safety";
 };
 
 /// How a database's schema stands to this program.

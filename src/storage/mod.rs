@@ -42,6 +42,7 @@ pub mod register;
 pub mod request_history;
 pub mod requests;
 pub mod retention;
+pub mod safety;
 pub mod seen;
 pub mod sessions;
 pub mod settings;
@@ -94,6 +95,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("request_history", request_history::STATEMENTS),
         ("requests", requests::STATEMENTS),
         ("retention", retention::STATEMENTS),
+        ("safety", safety::STATEMENTS),
         ("seen", seen::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("settings", settings::STATEMENTS),

@@ -229,6 +229,8 @@ routes! {
     POST "/venues/{id}" Access::Person(Action::EditVenues) => super::pages::register::things::edit_venue;
     POST "/venues/{id}/retire" Access::Person(Action::EditVenues) => super::pages::register::things::retire_venue;
     POST "/accounts/{id}" Access::Person(Action::EditVenues) => super::pages::register::things::edit_account;
+    GET "/accounts/{id}/safety" Access::Person(Action::See) => super::pages::register::safety::show;
+    POST "/accounts/{id}/safety" Access::Person(Action::EditVenues) => super::pages::register::safety::review;
     POST "/accounts/{id}/retire" Access::Person(Action::EditVenues) => super::pages::register::things::retire_account;
     GET "/bots/{id}/keys/ask" Access::Person(Action::See) => super::pages::requests::key::show;
     POST "/bots/{id}/keys/ask" Access::Person(Action::AskRequest) => super::pages::requests::key::create;

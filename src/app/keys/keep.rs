@@ -2,7 +2,7 @@
 
 use crate::app::{App, AppError, tx::Act};
 use crate::crypto::vault::About;
-use crate::domain::{ApiSecret, KeyId};
+use crate::domain::{ApiSecret, KeyId, key::KeyStep};
 use crate::storage::{
     self,
     exchange_keys::KeyRow,
@@ -48,6 +48,18 @@ impl App {
     /// When the database is gone.
     pub(crate) async fn forget_secret(&self, act: &mut Act<'_>, key: &KeyId, version: i64) -> Result<(), AppError> {
         key_secrets::key_secret_delete(act.tx(), key, version).await?;
+        Ok(())
+    }
+
+    /// Takes a version away whose secret is lost with its master key. What is no version of a key any more is nobody's.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub(crate) async fn lose_secret(&self, act: &mut Act<'_>, key: &KeyId, version: i64) -> Result<(), AppError> {
+        let versions = storage::exchange_keys::version_of(act.tx(), key).await?;
+        if let Some(mut row) = versions.into_iter().find(|row| row.version == version) {
+            self.step_key(act, &mut row, (KeyStep::Revoke, "its secret was lost with the master key")).await?;
+        }
         Ok(())
     }
 }

@@ -259,6 +259,7 @@ impl App {
 
 /// Writes a version over the generation that was read.
 pub(crate) async fn write_version(act: &mut Act<'_>, row: &mut VersionRow) -> Result<(), AppError> {
+    storage::exchange_keys::key_hold_still(act.tx(), &row.key_id).await?;
     match storage::exchange_keys::version_write(act.tx(), row).await {
         Err(storage::Error::Conflict) => Err(changed()),
         other => Ok(other?),

@@ -168,6 +168,9 @@ impl App {
             if is_current {
                 storage::key_secrets::master_key_replace(act.tx(), lost, (&to, &check), now).await?;
             }
+            for row in storage::key_secrets::key_secret_under(act.tx(), lost, ("", 0), i64::MAX).await? {
+                self.lose_secret(&mut act, &row.key_id, row.version).await?;
+            }
             let count = storage::key_secrets::key_secret_give_up(act.tx(), lost).await?;
             storage::key_secrets::master_key_retire(act.tx(), lost, now).await?;
             act.commit(Event::MasterKeyLost { master: lost.to_owned(), to: to.clone(), count }).await.map(|_| count)

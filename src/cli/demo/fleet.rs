@@ -6,7 +6,12 @@ use super::{
     register,
     simulated::{Simulated, Temper},
 };
-use crate::agent::{Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, credential, link::trust::Trust, link::wire::Wire};
+use crate::agent::{
+    Agent, AgentConfig, AgentDir, BootClock, Credential, MemoryStore, credential,
+    keys::{Giving, KeyRing, KeyStore},
+    link::trust::Trust,
+    link::wire::Wire,
+};
 use crate::app::{App, AppError, acts::Outcome};
 use crate::authz::Actor;
 use crate::cli::Failure;
@@ -79,10 +84,12 @@ pub async fn open(place: Place<'_>, staff: &Staff, count: usize) -> Result<Agent
             agents.processes.push(run_process(&dir, &place.dir.join(format!("{name}.json")), n)?);
         } else {
             let store = MemoryStore::new(&dir, credential.agent.clone());
+            // Its bot is simulated and uses none: what is handed in for it is kept and acknowledged, as beside a real one.
+            let ring = KeyRing { store: KeyStore::new(&dir, &credential), giving: Giving::Nothing };
             let config = AgentConfig {
                 credential,
                 keeper: None,
-                keys: None,
+                keys: Some(ring),
                 measurer: None,
                 wire: wire.clone(),
                 clock: Clock::system(),

@@ -19,9 +19,10 @@ use axum::http::StatusCode;
 use std::collections::BTreeSet;
 
 /// What asks for a touch. A bot's stage does on its way up only, and goes down here.
-const ASKS: [&str; 42] = [
+const ASKS: [&str; 43] = [
     "/accounts/{id}",
     "/accounts/{id}/retire",
+    "/accounts/{id}/safety",
     "/acts/{id}/deny",
     "/bots",
     "/bots/{id}/edit",

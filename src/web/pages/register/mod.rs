@@ -4,6 +4,7 @@
 pub mod assignments;
 pub mod bots;
 pub mod imports;
+pub mod safety;
 pub mod subaccounts;
 pub mod things;
 
@@ -64,5 +65,5 @@ impl Choice {
 
 #[cfg(test)]
 pub(in crate::web) fn samples() -> Vec<(String, String)> {
-    [subaccounts::samples(), bots::samples(), imports::samples(), things::samples(), assignments::samples()].concat()
+    [subaccounts::samples(), bots::samples(), imports::samples(), things::samples(), assignments::samples(), safety::samples()].concat()
 }

@@ -10,9 +10,10 @@ use crate::app::{
         Edit, Thing,
         board::{Claim, Held, SubaccountFilter},
     },
+    safety::Safety,
 };
 use crate::authz::{self, Action, Resource};
-use crate::domain::{AccountId, SubaccountId, VenueId};
+use crate::domain::{AccountId, SubaccountId, Timestamp, VenueId};
 use crate::web::{
     Answer, Shared, WebError,
     extract::{ByTouch, Person},
@@ -30,6 +31,8 @@ struct AccountLine {
     name: String,
     is_retired: bool,
     subaccounts: usize,
+    /// How it is kept safe, in a word or two.
+    safety: String,
 }
 
 #[derive(Template)]
@@ -107,8 +110,11 @@ async fn draw_venue(app: &App, person: &Person, id: &VenueId, problems: Problems
     authz::check(&person.actor, Action::See, &Resource::Installation).map_err(AppError::from)?;
     let venue = app.venues().venue(id).ok_or(AppError::NotFound("venue"))?;
     let subaccounts = app.venues().subaccounts();
+    // A database that does not answer keeps nobody from the rest.
+    let (safety, now) = (app.safety_all(&person.actor).await.ok(), app.clock.now());
     let accounts = app.venues().accounts_of(id).into_iter().take(super::ROWS).map(|one| AccountLine {
         subaccounts: subaccounts.iter().filter(|other| other.account_id == one.id).count(),
+        safety: safety.as_ref().map_or_else(|| "not known now".to_owned(), |all| safety_words(all.get(&one.id), now)),
         id: one.id.to_string(),
         name: one.name,
         is_retired: one.retired_at.is_some(),
@@ -131,6 +137,17 @@ async fn draw_venue(app: &App, person: &Person, id: &VenueId, problems: Problems
         called: venue.name,
     };
     frame::page_with(status, &page)
+}
+
+/// How an account is kept safe, at a glance.
+fn safety_words(safety: Option<&Safety>, now: Timestamp) -> String {
+    let Some(safety) = safety else { return "never looked over".to_owned() };
+    let gaps = match safety.sheet.gaps().len() {
+        0 => "in order".to_owned(),
+        1 => "1 gap".to_owned(),
+        n => format!("{n} gaps"),
+    };
+    if safety.is_due(now) { format!("{gaps}, to be looked over again") } else { gaps }
 }
 
 fn status_of(problems: &Problems) -> StatusCode {
@@ -249,7 +266,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
     use crate::web::samples;
     let venue = |is_retired, may_edit, problems| {
         let account =
-            |n: usize, name: &str, is_retired| AccountLine { id: samples::id(n), name: name.to_owned(), is_retired, subaccounts: n };
+            |n: usize, name: &str, is_retired| AccountLine { id: samples::id(n), name: name.to_owned(), is_retired, subaccounts: n, safety: "3 gaps".to_owned() };
         OneVenue {
             frame: Frame::sample("Venue binance", "/venues/7"),
             problems,

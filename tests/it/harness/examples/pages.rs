@@ -63,6 +63,7 @@ impl Scene {
             "/starts/{id}" | "/live/starts/{id}" => route.path.replace("{id}", of.staged.as_str()),
             "/agents/{id}" => format!("/agents/{}", of.agent.id()),
             "/venues/{id}" => format!("/venues/{}", self.place.venue_id),
+            "/accounts/{id}/safety" => format!("/accounts/{}/safety", self.place.account_id),
             "/subaccounts/{id}" => format!("/subaccounts/{}", self.place.id),
             "/register/imports/{id}" => format!("/register/imports/{}", self.import),
             _ => return None,
@@ -262,6 +263,11 @@ impl Scene {
             "/venues/{id}" => Ask::form(at(&self.venue().await), &[("name", &self.name("venue")), ("exchange", "binance")]),
             "/venues/{id}/retire" => Ask::form(at(&self.venue().await), &[("retired", "yes")]),
             "/accounts/{id}" => Ask::form(at(&self.account().await), &[("name", &self.name("account"))]),
+            "/accounts/{id}/safety" => {
+                let fields = [("second_factor", "security_key"), ("whitelist_locked", "yes"), ("notices_to", "desk@example.org")];
+                let rest = [("recovery", "two of us"), ("support", "the lead"), ("devices", "one laptop"), ("diligence", "licensed")];
+                Ask::form(at(&self.account().await), &[fields.as_slice(), &rest].concat())
+            }
             "/accounts/{id}/retire" => Ask::form(at(&self.account().await), &[("retired", "yes")]),
             "/subaccounts/{id}" => {
                 Ask::form(at(self.subaccount("test").await.id.as_str()), &[("name", &self.name("sub")), ("account", "main")])
