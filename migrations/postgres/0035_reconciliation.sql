@@ -31,7 +31,7 @@ CREATE TABLE reconciliation (
     difference TEXT COLLATE "C" NOT NULL,
     key_id TEXT COLLATE "C" NOT NULL,
     level TEXT COLLATE "C" NOT NULL CHECK (level IN ('off', 'reduce', 'pause')),
-    -- The hold that it placed; null: none, or not recorded yet.
+    -- The hold that it placed, which may not be recorded yet; null: none.
     hold_id TEXT COLLATE "C",
     closed_at BIGINT,
     closed_by TEXT COLLATE "C",

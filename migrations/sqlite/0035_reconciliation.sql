@@ -31,7 +31,7 @@ CREATE TABLE reconciliation (
     difference TEXT NOT NULL,
     key_id TEXT NOT NULL,
     level TEXT NOT NULL CHECK (level IN ('off', 'reduce', 'pause')),
-    -- The hold that it placed; null: none, or not recorded yet.
+    -- The hold that it placed, which may not be recorded yet; null: none.
     hold_id TEXT,
     closed_at INTEGER,
     closed_by TEXT,

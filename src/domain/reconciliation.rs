@@ -138,7 +138,7 @@ pub struct Reconciliation {
     pub key: String,
     /// What was done.
     pub reaction: Reaction,
-    /// The hold that it placed; none: none, or not recorded yet.
+    /// The hold that it placed, which no database may have yet; none: its reaction places none.
     pub hold: Option<HoldId>,
     /// The end; none: it stands, and no start passes.
     pub closed: Option<ReconciliationEnd>,

@@ -16,8 +16,7 @@ statements! {
     SEEN_SAVE = "INSERT INTO reconcile_seen (bot_id, at, outcome, words, key_id, agreed_at, unknown_since, unknowns) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (bot_id) DO UPDATE SET at = excluded.at, outcome = excluded.outcome, words = excluded.words, key_id = excluded.key_id, agreed_at = excluded.agreed_at, unknown_since = excluded.unknown_since, unknowns = excluded.unknowns";
     SEEN_ALL = "SELECT bot_id, at, outcome, words, key_id, agreed_at, unknown_since, unknowns FROM reconcile_seen";
     SEEN_ONE = "SELECT bot_id, at, outcome, words, key_id, agreed_at, unknown_since, unknowns FROM reconcile_seen WHERE bot_id = $1";
-    INSERT = "INSERT INTO reconciliation (id, bot_id, first_seen_at, confirmed_at, difference, key_id, level) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    HELD = "UPDATE reconciliation SET hold_id = $2 WHERE id = $1 AND hold_id IS NULL";
+    INSERT = "INSERT INTO reconciliation (id, bot_id, first_seen_at, confirmed_at, difference, key_id, level, hold_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     CLOSE = "UPDATE reconciliation SET closed_at = $2, closed_by = $3, closed_name = $4, closed_why = $5 WHERE id = $1 AND closed_at IS NULL";
     OPEN_OF = "SELECT id, bot_id, first_seen_at, confirmed_at, difference, key_id, level, hold_id, closed_at, closed_by, closed_name, closed_why FROM reconciliation WHERE bot_id = $1 AND closed_at IS NULL";
     OPEN = "SELECT id, bot_id, first_seen_at, confirmed_at, difference, key_id, level, hold_id, closed_at, closed_by, closed_name, closed_why FROM reconciliation WHERE closed_at IS NULL ORDER BY id";
@@ -165,7 +164,7 @@ pub async fn reconcile_seen_one(conn: &mut Conn, bot: &BotId) -> Result<Option<L
     Ok(row.map(Into::into))
 }
 
-/// Writes a confirmed difference; its hold follows.
+/// Writes a confirmed difference.
 ///
 /// # Errors
 /// `Duplicate` while another of this bot is open.
@@ -179,18 +178,10 @@ pub async fn reconciliation_insert(tx: &mut WriteTx, new: &Reconciliation) -> Re
         .bind(&difference)
         .bind(&new.key)
         .bind(new.reaction)
+        .bind(&new.hold)
         .execute(c)
         .await
         .map(drop))?;
-    Ok(())
-}
-
-/// Notes the hold that it placed, once.
-///
-/// # Errors
-/// As above.
-pub async fn reconciliation_held(tx: &mut WriteTx, id: &ReconciliationId, hold: &HoldId) -> Result<()> {
-    on!(&mut **tx, |c| sqlx::query(HELD).bind(id).bind(hold).execute(c).await.map(drop))?;
     Ok(())
 }
 
