@@ -83,6 +83,8 @@ on_both!(a_difference_that_two_readings_confirm_holds_the_bot_once_and_keeps_it_
     assert_eq!(browser.status, StatusCode::UNPROCESSABLE_ENTITY, "not without a reason");
     browser.post(&path, &[("reconciliation", open.id.as_str()), ("why", "placed by hand, cancelled")]).await;
     assert_eq!(browser.leads_to(), path);
+    browser.get(&path).await;
+    assert!(!browser.page.contains("Close 1 difference") && browser.page.contains("placed by hand, cancelled"), "{}", browser.page);
     browser.post(&path, &[("reconciliation", open.id.as_str()), ("why", "again")]).await;
     assert_eq!(browser.status, StatusCode::CONFLICT, "it is closed");
     let closed = scene.standing().await.past[0].closed.clone().unwrap();
