@@ -69,8 +69,10 @@ impl From<SafetySheet> for TypedSafety {
 impl TypedSafety {
     fn sheet(&self) -> Result<SafetySheet, Invalid> {
         let mut invalid = Invalid::default();
-        let second_factor = self.second_factor.parse().map_err(|_| invalid.0.push(("second_factor", "Choose what a sign-in asks for".to_owned())));
-        let whitelist = self.whitelist_locked.parse().map_err(|_| invalid.0.push(("whitelist_locked", "Say yes, no or not known".to_owned())));
+        let second_factor =
+            self.second_factor.parse().map_err(|_| invalid.0.push(("second_factor", "Choose what a sign-in asks for".to_owned())));
+        let whitelist =
+            self.whitelist_locked.parse().map_err(|_| invalid.0.push(("whitelist_locked", "Say yes, no or not known".to_owned())));
         let mut line = |field, label, given: &str| invalid.check(field, label, text::why(given)).unwrap_or_default();
         let sheet = SafetySheet {
             notices_to: line("notices_to", "Where notices arrive", &self.notices_to),
@@ -81,7 +83,9 @@ impl TypedSafety {
             ..SafetySheet::default()
         };
         match (second_factor, whitelist) {
-            (Ok(second_factor), Ok(whitelist_locked)) if invalid.0.is_empty() => Ok(SafetySheet { second_factor, whitelist_locked, ..sheet }),
+            (Ok(second_factor), Ok(whitelist_locked)) if invalid.0.is_empty() => {
+                Ok(SafetySheet { second_factor, whitelist_locked, ..sheet })
+            }
             _ => Err(invalid),
         }
     }

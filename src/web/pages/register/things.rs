@@ -265,8 +265,13 @@ async fn retire(app: &App, person: &Person, thing: &Thing, wanted: &Retired) -> 
 pub(super) fn samples() -> Vec<(String, String)> {
     use crate::web::samples;
     let venue = |is_retired, may_edit, problems| {
-        let account =
-            |n: usize, name: &str, is_retired| AccountLine { id: samples::id(n), name: name.to_owned(), is_retired, subaccounts: n, safety: "3 gaps".to_owned() };
+        let account = |n: usize, name: &str, is_retired| AccountLine {
+            id: samples::id(n),
+            name: name.to_owned(),
+            is_retired,
+            subaccounts: n,
+            safety: "3 gaps".to_owned(),
+        };
         OneVenue {
             frame: Frame::sample("Venue binance", "/venues/7"),
             problems,
