@@ -289,12 +289,13 @@ async fn begin(act: &mut Act<'_>, (bot, subaccount): (&BotId, &SubaccountId), re
 }
 
 impl App {
-    /// Whoever stands in a row as `user:ID`, `token:ID`, `host:NAME` or `server:`, in words.
+    /// Whoever stands in a row as `user:ID`, `token:ID`, `host:NAME`, `agent:ID` or `server:`, in words.
     pub fn said_of(&self, actor: &str) -> String {
         match actor.split_once(':') {
             Some(("user", id)) => self.people().who(&crate::domain::UserId::from_stored(id.to_owned())),
             Some(("token", _)) => "an API token".to_owned(),
             Some(("host", name)) => format!("the server's host ({name})"),
+            Some(("agent", _)) => "the bot's agent".to_owned(),
             _ => "the server".to_owned(),
         }
     }

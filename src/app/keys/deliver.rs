@@ -115,7 +115,7 @@ impl App {
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
         let key = self.key_in(act.tx(), id).await?;
         let Some(mut row) = key.version(version).cloned() else { return Ok(()) };
-        if self.step_key(&mut act, &mut row, (KeyStep::Deliver, "sent to the agent")).await? {
+        if self.step_key(&mut act, &mut row, (KeyStep::Deliver, "")).await? {
             act.finish().await?;
         }
         Ok(())

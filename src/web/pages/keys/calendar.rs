@@ -70,7 +70,7 @@ pub async fn show(State(app): Shared, person: Person, params: Params) -> Answer 
     let people = app.people().users();
     let page = CalendarPage {
         frame: frame::of(&app, &person.visitor, "When keys are replaced").await,
-        people: people.iter().map(|user| Choice::new(&user.id, user.name.clone(), &by)).collect(),
+        people: people.iter().map(|user| Choice::new(&user.id, app.people().who(&user.id), &by)).collect(),
         by: if by.is_empty() { by } else { app.people().who(&UserId::from_stored(by)) },
         replaced,
         overdue,

@@ -111,6 +111,7 @@ fn version(app: &App, key: &Key, row: &VersionRow) -> Version {
     let found = |weight: Weight| match weight {
         Weight::Wrong => (true, "Wrong"),
         Weight::Unknown => (true, "Not said"),
+        Weight::Attest if row.attested_at.is_some() => (false, "Attested"),
         Weight::Attest => (false, "To be attested"),
     };
     let tone = match (row.state, row.verdict) {
