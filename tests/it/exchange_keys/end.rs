@@ -45,6 +45,8 @@ on_both!(a_compromised_key_stops_its_bot_and_is_settled_only_when_all_that_follo
     let operator = test.actor("operator");
     assert!(why(test.app.compromise_key(&test.actor("grid operator"), &key, "seen").await).contains("not allowed"));
     assert!(why(test.app.settle_compromise(&operator, &key, "all well").await).contains("nothing"));
+    // Both were handed in before it was known.
+    test.hand.forward_ms(1);
     test.app.compromise_key(&operator, &key, "it stood in a log").await.unwrap();
     let view_now = test.app.fleet.view();
     assert!(view_now.open_holds().any(|hold| hold.level == Level::Kill && view_now.covers(hold, &bot)), "the bot is killed");
