@@ -31,14 +31,16 @@ pub struct Difference {
 
 /// Everything in which a key differs from its sheet, the worst first. Empty: it is what it is to be.
 pub fn compare(sheet: &KeySheet, facts: &KeyFacts, by: MeasuredBy, of: &Capability) -> Vec<Difference> {
-    let mut all: Vec<Difference> = Right::ALL.iter().filter_map(|right| right_differs(sheet, facts, *right, (of, by))).collect();
-    all.extend(words_differ(sheet, facts, of));
-    all.extend(whitelist(sheet));
-    all.extend(account_differs(sheet, facts, weight_of(of.shows_subaccount, by)));
+    let mut all = Vec::new();
+    // First: they are why it says so little of the rights.
     if facts.has_unknown_words() {
         let words = facts.unknown_words.join(", ");
         all.push(difference(Weight::Unknown, format!("the venue uses words for its rights that are new here: {words}")));
     }
+    all.extend(Right::ALL.iter().filter_map(|right| right_differs(sheet, facts, *right, (of, by))));
+    all.extend(words_differ(sheet, facts, of));
+    all.extend(whitelist(sheet));
+    all.extend(account_differs(sheet, facts, weight_of(of.shows_subaccount, by)));
     all.extend(addresses_differ(sheet, facts, weight_of(of.shows_ips, by)));
     all.extend(end_differs(sheet, facts, weight_of(of.shows_expiry, by)));
     all.sort_by_key(|one| one.weight);

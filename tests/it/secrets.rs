@@ -2,6 +2,8 @@
 //! to. Each may stand where it must, by name, and nowhere else: logs of both processes, every file of data and state, the whole database,
 //! every answer that was ever given, the log of acts as people and programs read it.
 
+mod exchange_keys;
+
 use crate::{
     faults::{
         proc,
@@ -224,6 +226,7 @@ async fn walk(browser: &mut Browser) -> usize {
     let mut next: VecDeque<String> =
         ["/fleet", "/first-run", "/audit", "/system", "/people", "/tokens", "/agents", "/acts", "/holds", "/me"]
             .into_iter()
+            .chain(["/keys", "/keys/calendar", "/venues", "/requests"])
             .chain(["/teams", "/matrix", "/card", "/pause", "/audit/verify", "/api/v1/openapi.json", "/nowhere"])
             .map(str::to_owned)
             .collect();
@@ -453,6 +456,8 @@ on_both!(no_secret_stands_where_it_need_not, |fresh: Fresh| async move {
     admin.get(&hold).await;
     admin.post(&format!("{hold}/release"), &[("release_why", "it is over")]).await;
     signed(&mut admin, &key).await;
+    let pages = exchange_keys::handed_in(&mut ground, &bot, &mut admin, (&mut second, &second_key)).await;
+    exchange_keys::by_programs(&mut ground, (&api, &token), &pages).await;
     let mut phone = ground.browser();
     stop_device(&mut ground, &mut admin, &mut phone, &key).await;
     admin.post_raw("/teams", format!("csrf={MADE_UP}&name=x"), Some("https://evil.example")).await;

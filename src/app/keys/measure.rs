@@ -174,7 +174,8 @@ impl App {
             }
             Some(KeyTold::Facts(facts)) => {
                 let read: Result<Inspection, _> = serde_json::from_value(facts);
-                let read = read.map_err(|error| Invalid::one("told", format!("These are no facts of a key: {error}")))?;
+                // Not why: that would repeat a value, which may be a secret in the wrong field.
+                let read = read.map_err(|_| Invalid::one("told", "These are no facts of a key as this server reads them"))?;
                 // With itself, now: nobody else measures on a bot's host.
                 Ok(Inspection { measured_by: MeasuredBy::Own, measured_at: self.clock.now(), ..read })
             }
@@ -195,7 +196,8 @@ impl App {
         key.is_of(&bot)?;
         let (venue, _) = self.venue_of(&bot)?;
         let judged = self.judge_elsewhere(&key.sheet, venue.as_ref(), Some(told))?;
-        if !is_due(row, self.clock.now()) {
+        // Of a venue that nobody can ask a person answers, and no host says anything.
+        if self.measuring_venue(&bot).is_none() || !is_due(row, self.clock.now()) {
             return Ok(());
         }
         self.act_on_drift(&key, version, &judged).await;
@@ -206,9 +208,15 @@ impl App {
         let mut act = self.begin(permit, Lane::Normal).await?;
         let fresh = self.key_in(act.tx(), &key_id).await?;
         let due = fresh.version(version).filter(|row| row.state.is_held() && is_due(row, act.now()) && fresh.sheet == key.sheet);
-        let Some(mut row) = due.cloned() else { return Ok(()) };
+        let Some(mut row) = due.cloned() else {
+            // Somebody else has written what became of it.
+            self.key_book.wrote_drift(&key_id, version);
+            return Ok(());
+        };
         self.note_measured(&mut act, &mut row, &judged).await?;
-        act.finish().await
+        act.finish().await?;
+        self.key_book.wrote_drift(&key_id, version);
+        Ok(())
     }
 
     /// Writes a measurement down, in a transaction: the row, the history, the entry; and takes the step into use where nothing is left open.
@@ -276,13 +284,14 @@ impl App {
                 _ => continue,
             };
             let is_attested = left_open(&row) == Some(attests(&judged.evidence.differences));
-            row.verdict = Some(judged.verdict);
+            let verdict = in_use(&row, &judged);
+            row.verdict = Some(verdict);
             if !is_attested {
                 (row.attested_at, row.attested_by) = (None, None);
             }
             row.evidence = Some(serde_json::to_string(&judged.evidence).map_err(AppError::internal)?);
             write_version(act, &mut row).await?;
-            let what = format!("Beside its new terms: {}", judged.verdict.words().to_lowercase());
+            let what = format!("Beside its new terms: {}", verdict.words().to_lowercase());
             note(act, &row.key_id, Some(row.version), (&what, "")).await?;
             self.use_if_proved(act, &mut row, "it is what was approved by now").await?;
         }
@@ -358,6 +367,9 @@ impl App {
         let Some(row) = key.version(version) else { return };
         let evidence = serde_json::to_string(&measured.evidence).ok();
         let found = VersionRow { verdict: Some(in_use(row, measured)), evidence, ..row.clone() };
+        if found.verdict == Some(KeyVerdict::Differs) {
+            self.key_book.finds_drift(&key.row.id, version);
+        }
         let versions = vec![found];
         self.note_drift(&Key { row: key.row.clone(), sheet: key.sheet.clone(), versions }, version).await;
     }

@@ -133,6 +133,8 @@ pub struct KeyBook {
     reading: tokio::sync::Mutex<()>,
     // Agents of whom an acknowledgement is being written.
     acking: Mutex<HashSet<AgentId>>,
+    // Versions in use that were found to be another than approved, and of which that could not be written down yet.
+    unwritten: Mutex<HashSet<(KeyId, i64)>>,
 }
 
 impl KeyBook {
@@ -148,6 +150,15 @@ impl KeyBook {
     }
     fn ends_ack(&self, agent: &AgentId) {
         self.acking.lock().unwrap_or_else(PoisonError::into_inner).remove(agent);
+    }
+    fn finds_drift(&self, key: &KeyId, version: i64) {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).insert((key.clone(), version));
+    }
+    fn wrote_drift(&self, key: &KeyId, version: i64) {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).remove(&(key.clone(), version));
+    }
+    fn has_unwritten_drift(&self, key: &KeyId, version: i64) -> bool {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).contains(&(key.clone(), version))
     }
     /// What was read last.
     pub fn keys(&self) -> Arc<Keys> {

@@ -199,7 +199,9 @@ impl App {
         }
         let Some(mut row) = fresh.version(version).filter(|row| row.state.is_held()).cloned() else { return Ok(()) };
         self.note_measured(&mut act, &mut row, measured).await?;
-        act.finish().await
+        act.finish().await?;
+        self.key_book.wrote_drift(&key.row.id, version);
+        Ok(())
     }
 
     /// What follows of a key in use that is another than approved since its terms changed; what a venue said was acted upon at once.
@@ -207,11 +209,16 @@ impl App {
         let keys = self.exchange_keys();
         let (mut found, mut subjects) = (HashMap::new(), HashSet::new());
         for key in keys.all().filter(|key| key.is_open()) {
+            if key.versions.iter().any(|row| row.state.is_usable() && self.key_book.has_unwritten_drift(&key.row.id, row.version)) {
+                subjects.insert(Subject::bot(&key.row.bot_id).key());
+            }
             for row in key.versions.iter().filter(|row| row.state.is_usable() && row.verdict == Some(KeyVerdict::Differs)) {
                 subjects.insert(Subject::bot(&key.row.bot_id).key());
                 let at = (key.row.id.clone(), row.version);
+                // What was measured under the terms that stand was acted upon then, and people may have answered.
+                let is_acted_on = row.measured_at.is_some_and(|measured| measured > key.row.approved_at);
                 let is_news = before.drifted.as_ref().is_some_and(|known| known.get(&at) != Some(&row.generation));
-                if is_news {
+                if is_news && !is_acted_on {
                     // What differs stands with the row; without the database the hold is placed all the same.
                     let whole = self.key_whole(&key.row.id).await;
                     self.note_drift(whole.as_ref().unwrap_or(key), row.version).await;

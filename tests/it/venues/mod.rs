@@ -5,13 +5,13 @@ mod binance;
 mod bybit;
 mod command;
 mod compare;
-mod fake;
+pub mod fake;
 mod futures;
 mod guard;
 mod kraken;
 mod okx;
 mod reconcile;
-mod sample;
+pub mod sample;
 mod usdm;
 mod wire;
 
@@ -57,7 +57,7 @@ fn rights(found: &Inspection) -> (Vec<Right>, Vec<Right>) {
 }
 
 /// A body with one text in it replaced, which must be there.
-fn but(body: &str, this: &str, that: &str) -> String {
+pub fn but(body: &str, this: &str, that: &str) -> String {
     assert!(body.contains(this), "{this} is not in {body}");
     body.replace(this, that)
 }
