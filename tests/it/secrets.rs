@@ -226,7 +226,7 @@ async fn walk(browser: &mut Browser) -> usize {
     let mut next: VecDeque<String> =
         ["/fleet", "/first-run", "/audit", "/system", "/people", "/tokens", "/agents", "/acts", "/holds", "/me"]
             .into_iter()
-            .chain(["/keys", "/keys/calendar", "/venues", "/requests"])
+            .chain(["/keys", "/keys/calendar", "/venues", "/requests", "/register/export"])
             .chain(["/teams", "/matrix", "/card", "/pause", "/audit/verify", "/api/v1/openapi.json", "/nowhere"])
             .map(str::to_owned)
             .collect();

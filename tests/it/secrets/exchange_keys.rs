@@ -120,5 +120,7 @@ pub(super) async fn by_programs(ground: &mut Ground, (api, agent): (&str, &str),
             assert!(status >= 400 || path.ends_with("measured"), "{path} {body}: {status}");
         }
     }
-    assert_eq!(ground.program("GET", "/api/v1/keys", &format!("Bearer {api}"), "").await, 200);
+    for path in ["keys", "requests", "alerts", "venues", "subaccounts", "assignments"] {
+        assert_eq!(ground.program("GET", &format!("/api/v1/{path}"), &format!("Bearer {api}"), "").await, 200, "{path}");
+    }
 }

@@ -90,9 +90,9 @@ impl Scene {
         storage::exchange_keys::version_insert(&mut tx, &version).await.unwrap();
         storage::exchange_keys::version_write(&mut tx, &mut version).await.unwrap();
         storage::key_secrets::key_secret_insert(&mut tx, &sealed).await.unwrap();
+        storage::exchange_keys::key_changed(&mut tx, [&id]).await.unwrap();
         tx.commit().await.unwrap();
-        // Whatever changes who may speak reads them anew.
-        app.create_team(&self.test.actor("admin"), &format!("team of {purpose}")).await.unwrap();
+        app.refresh_keys().await.unwrap();
         assert_eq!(app.bots_with_hand(purpose), [self.bot.id.clone()]);
         id.to_string()
     }
