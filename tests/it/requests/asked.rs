@@ -84,7 +84,8 @@ on_both!(what_a_token_may_not_ask_for_is_refused_and_what_cannot_be_is_said_by_i
     };
     for (body, status, said) in [
         (json!({}), 422, "kind"),
-        (with("kind", json!("keys")), 422, "kind must be one of"),
+        (with("kind", json!("gold")), 422, "kind must be one of"),
+        (with("kind", json!("keys")), 422, "level"),
         (with("kind", json!("roles")), 422, "No token asks"),
         (with("kind", json!("assign")), 422, "level"),
         (with("level", json!("bot:nobody")), 404, "no such bot"),
@@ -101,6 +102,10 @@ on_both!(what_a_token_may_not_ask_for_is_refused_and_what_cannot_be_is_said_by_i
         (with("extra", json!(1)), 422, "extra"),
         (json!({"kind": "assign", "bot": "arb-1", "subaccount": "none", "why": "w"}), 422, "subaccount"),
         (json!({"kind": "assign", "bot": "nobody", "subaccount": "none", "why": "w"}), 404, "bot"),
+        (json!({"kind": "keys", "bot": "arb-1", "purpose": "execution", "ips": [], "why": "w"}), 422, "Name the addresses"),
+        (json!({"kind": "keys", "bot": "arb-1", "purpose": "trade", "ips": ["203.0.113.7"], "why": "w"}), 422, "Say what it is for"),
+        (json!({"kind": "withdrawals", "bot": "arb-1", "purpose": "execution", "ips": ["203.0.113.7"], "why": "w"}), 422, "withdrawals"),
+        (json!({"kind": "keys", "bot": "arb-1", "purpose": "execution", "ips": ["203.0.113.7"], "why": "w"}), 409, "no subaccount"),
         (json!({"kind": "policy", "about": "limits", "seats": [["king"]], "delay_s": 0, "why": "w"}), 422, "seats[0][0] must be one of"),
         (json!({"kind": "policy", "about": "limits", "seats": [[]], "delay_s": 0, "why": "w"}), 422, "seat"),
         (json!({"kind": "policy", "about": "limits", "seats": [["risk"]], "delay_s": 604_801, "why": "w"}), 422, "168"),
