@@ -84,6 +84,7 @@ async fn main() -> ExitCode {
         spooled,
         is_compared_first: false,
         node: "bench".into(),
+        exchanges: andon::venues::Venues::default(),
     };
     let app = App::assemble(parts).await.unwrap();
     let (router, cookie) = (router(app.clone()), sign_in(&app, &who).await);

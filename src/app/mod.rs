@@ -283,14 +283,7 @@ impl App {
             unobserved: AtomicU64::new(0),
             to_tell,
         });
-        if parts.is_compared_first {
-            app.log.await_comparison(app.clock.now());
-        }
-        fan_out::start(&app).map_err(AppError::internal)?;
-        app.refresh_all().await?;
-        // Before anybody is heard: a report that came first would seem to begin the counts.
-        app.load_counts(Timestamp(i64::MIN)).await?;
-        app.take_spooled(parts.spooled).await?;
+        app.begin_with(parts.is_compared_first, parts.spooled).await?;
         tokio::spawn(facts::run(Arc::downgrade(&app), facts_in));
         tokio::spawn(limits_taken::run(Arc::downgrade(&app), taken_in));
         tokio::spawn(hold_record::run(Arc::downgrade(&app), holds_in));
@@ -299,6 +292,18 @@ impl App {
         tokio::spawn(evidence::capture(Arc::downgrade(&app), to_freeze_in));
         app.go_on();
         Ok(app)
+    }
+
+    /// Reads everything once, and stops what a process before this one could not record the stops of.
+    async fn begin_with(self: &Arc<Self>, is_compared_first: bool, spooled: Vec<crate::domain::Hold>) -> Result<(), AppError> {
+        if is_compared_first {
+            self.log.await_comparison(self.clock.now());
+        }
+        fan_out::start(self).map_err(AppError::internal)?;
+        self.refresh_all().await?;
+        // Before anybody is heard: a report that came first would seem to begin the counts.
+        self.load_counts(Timestamp(i64::MIN)).await?;
+        self.take_spooled(spooled).await
     }
 
     /// Holds that a process before this one could not record stop their bots.

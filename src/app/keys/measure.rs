@@ -298,19 +298,6 @@ impl App {
         Ok(())
     }
 
-    /// Measures what the server holds of a key now.
-    ///
-    /// # Errors
-    /// `Denied`; `Conflict` for a key that the server does not hold, or that has no version in use; when the vault is not open.
-    pub async fn measure_now(self: &Arc<Self>, actor: &Actor, id: &KeyId) -> Result<(), AppError> {
-        let key = self.key_in(&mut *self.db.read().await?, id).await?;
-        let bot = self.bot_of_key(&key)?;
-        authz::check(actor, Action::InstallKey, &Self::bot_resource(&bot))?;
-        let held = key.versions.iter().rev().find(|one| one.agent_id.is_none() && one.state.is_held()).filter(|_| key.is_open());
-        let held = held.ok_or_else(|| AppError::conflict("this server holds nothing of this key; its agent measures it every day"))?;
-        self.measure_held(&key, held.version).await
-    }
-
     /// Somebody answers for what the venue does not say of a version: they have looked at its page, and did not hand it in.
     ///
     /// # Errors

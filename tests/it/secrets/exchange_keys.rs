@@ -20,7 +20,7 @@ const NAMES: [[&str; 3]; 3] = [
 /// Somebody and their security key.
 pub(super) type By<'a> = (&'a mut Browser, &'a SoftKey);
 
-fn typed<'a>([api_key, secret, passphrase]: [&'a str; 3]) -> [(&'static str, &'a str); 3] {
+fn typed([api_key, secret, passphrase]: [&str; 3]) -> [(&'static str, &str); 3] {
     [("api_key", api_key), ("secret", secret), ("passphrase", passphrase)]
 }
 

@@ -93,7 +93,7 @@ impl Scene {
         storage::exchange_keys::key_changed(&mut tx, [&id]).await.unwrap();
         tx.commit().await.unwrap();
         app.refresh_keys().await.unwrap();
-        assert_eq!(app.bots_with_hand(purpose), [self.bot.id.clone()]);
+        assert_eq!(app.bots_with_hand(purpose), std::slice::from_ref(&self.bot.id));
         id.to_string()
     }
 

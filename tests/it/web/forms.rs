@@ -20,7 +20,7 @@ use axum::{
 };
 
 /// Routes that write and leave no entry, with the reason.
-const WITHOUT_ENTRY: [(&str, &str); 11] = [
+const WITHOUT_ENTRY: [(&str, &str); 12] = [
     ("/register/import", "a file put by: nothing changes before it is confirmed"),
     ("/notices/read", "one's own notices were read: nothing that anybody may do changes"),
     ("/notices/{id}/read", "the same of one"),
@@ -31,6 +31,7 @@ const WITHOUT_ENTRY: [(&str, &str); 11] = [
     ("/sign-in", "half a sign-in: the entry comes with the key"),
     ("/agent/v1/check-in", "an observation; a new boot or a lapse is an entry, which other tests see"),
     ("/agent/v1/acks", "an observation"),
+    ("/agent/v1/keys/measured", "of a venue that nobody can ask a host says nothing"),
     ("/agent/v1/events", "an observation"),
 ];
 

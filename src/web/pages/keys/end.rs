@@ -5,9 +5,8 @@ use crate::app::{App, AppError};
 use crate::domain::KeyId;
 use crate::web::{
     Answer, Shared,
-    extract::{ByTouch, Person, Posted},
+    extract::{ByTouch, Person},
     frame,
-    pages::sign_in::Nothing,
     problems::Problems,
     query::Named,
 };
@@ -38,13 +37,6 @@ pub async fn attest(State(app): Shared, Named(id): Named, ByTouch(person, said):
     let id = id_of(&id)?;
     let outcome = app.attest_key(&person.actor, &id, (said.version, &said.seen), &said.why).await;
     done(&app, &person, (&id, "attest-why"), outcome, said).await
-}
-
-/// Has the venue asked now what a key is that this server holds.
-pub async fn measure(State(app): Shared, person: Person, Named(id): Named, Posted(_): Posted<Nothing>) -> Answer {
-    let id = id_of(&id)?;
-    let outcome = app.measure_now(&person.actor, &id).await;
-    done(&app, &person, (&id, ""), outcome, Said::default()).await
 }
 
 /// Takes a version, or the whole key, away.

@@ -91,8 +91,13 @@ impl Scene {
             "/starts/{id}/end" => Ask::form(format!("/starts/{}/end", self.staged(whose).await), &[]),
             "/starts" => Ask::form("/starts", &[("bot", self.of(whose).bot.id.as_str())]),
             path if path.starts_with("/me/keys") => self.about_own_keys(path, caller).await,
+            // Boxed, as the largest: the rest would carry their state.
+            path if path.starts_with("/keys") => return Box::pin(self.about_exchange_keys(path, whose)).await,
+            path if path == "/bots/{id}/keys/ask" || path.starts_with("/bots/{id}/reconciliation") => {
+                return Box::pin(self.about_venues_of_bots(path, whose)).await;
+            }
             path if ["/bots", "/agents", "/limits"].iter().any(|start| path.starts_with(start)) => {
-                return self.about_bots(path, whose).await;
+                return Box::pin(self.about_bots(path, whose)).await;
             }
             path if path.starts_with("/holds") => return self.about_holds(path, whose).await,
             "/acts/{id}/sign" => {
@@ -106,7 +111,6 @@ impl Scene {
             }
             "/acts/{id}/withdraw" => Ask::form(format!("/acts/{}/withdraw", self.act(whose).await.stored.id), &[]),
             "/acts/{id}/sign-demo" => Ask::form(format!("/acts/{}/sign-demo", self.act(whose).await.stored.id), &[]),
-            path if path.starts_with("/keys") => return self.about_exchange_keys(path, whose).await,
             path if path.starts_with("/people") => return self.about_people(path, whose).await,
             path if path.starts_with("/requests") || path == "/policies" => return self.about_requests(path, whose, caller).await,
             "/me/address" => Ask::form("/me/address", &[("address", "new@people.example")]),
@@ -304,23 +308,11 @@ impl Scene {
                 let fields: Vec<(&'static str, &str)> = fields.iter().map(|(name, text)| (*name, text.as_str())).collect();
                 Ask::form(at(self.bot(whose).await.id.as_str()), &fields)
             }
-            "/bots/{id}/reconciliation" => {
-                let bot = self.bot(whose).await;
-                let id = self.difference(&bot.id).await;
-                Ask::form(at(bot.id.as_str()), &[("reconciliation", id.as_str()), ("why", "placed by hand, and cancelled")])
-            }
-            "/bots/{id}/reconciliation/setting" => {
-                Ask::form(at(self.bot(whose).await.id.as_str()), &[("reaction", "reduce"), ("guard_cancels", "all")])
-            }
             "/bots/{id}/operators" => Ask::form(at(self.bot(whose).await.id.as_str()), &[("operator", of.fellow.as_str())]),
             "/bots/{id}/seat/ask" => {
                 let (bot, one) = (self.bot(whose).await, self.subaccount("live").await);
                 self.test.app.set_stage(&self.test.actor(of.operator), &bot.id, andon::domain::Stage::Draft).await.unwrap();
                 Ask::form(at(bot.id.as_str()), &[("subaccount", one.id.as_str()), ("why", "it is proven")])
-            }
-            "/bots/{id}/keys/ask" => {
-                let bot = exchange_keys::seated(&self.test, &self.name("bot"), (of.name, &self.name("venue"))).await;
-                Ask::form(at(bot.id.as_str()), &[("purpose", "execution"), ("ips", "203.0.113.7"), ("why", "it trades from there")])
             }
             "/bots/{id}/links" => {
                 let other = self.bot(whose).await;
@@ -415,6 +407,27 @@ impl Scene {
         let asked = [("max_position_notional".to_owned(), "2000".to_owned())];
         self.test.app.tighten_limits(&self.test.actor(self.of(whose).operator), &bot.id, &asked, "").await.unwrap();
         bot
+    }
+
+    /// What bots have at their venues.
+    async fn about_venues_of_bots(&self, path: &str, whose: Whose) -> Option<Ask> {
+        let of = self.of(whose);
+        let at = |id: &str| path.replace("{id}", id);
+        Some(match path {
+            "/bots/{id}/keys/ask" => {
+                let bot = exchange_keys::seated(&self.test, &self.name("bot"), (of.name, &self.name("venue"))).await;
+                Ask::form(at(bot.id.as_str()), &[("purpose", "execution"), ("ips", "203.0.113.7"), ("why", "it trades from there")])
+            }
+            "/bots/{id}/reconciliation" => {
+                let bot = self.bot(whose).await;
+                let id = self.difference(&bot.id).await;
+                Ask::form(at(bot.id.as_str()), &[("reconciliation", id.as_str()), ("why", "placed by hand, and cancelled")])
+            }
+            "/bots/{id}/reconciliation/setting" => {
+                Ask::form(at(self.bot(whose).await.id.as_str()), &[("reaction", "reduce"), ("guard_cancels", "all")])
+            }
+            _ => return None,
+        })
     }
 
     /// Each about a key of its own, of a bot that has an agent.

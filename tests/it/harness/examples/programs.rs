@@ -32,6 +32,15 @@ impl Scene {
                 let body = json!({"key_id": self.arb.key, "version": 1, "fingerprint": fingerprint, "sealed": sealed});
                 Ask::json(route.path, body)
             }
+            ("POST", "/agent/v1/keys/measured") => {
+                let sealed = "-----BEGIN AGE ENCRYPTED FILE-----\nYQ==\n-----END AGE ENCRYPTED FILE-----\n".to_owned();
+                let (key_id, fingerprint) = (self.arb.key.clone(), "cd".repeat(32));
+                let handed = andon::protocol::HandedKey { key_id, version: 1, fingerprint, sealed, told: None };
+                // Once is enough: what was handed in stays.
+                let _ = self.test.app.install_sealed(&self.arb.agent.live(&self.test.app), handed).await;
+                let told = json!({"nothing": {"said": "the venue is down"}});
+                Ask::json(route.path, json!({"key_id": self.arb.key, "version": 1, "told": told}))
+            }
             ("POST", "/agent/v1/holds") => Ask::json(route.path, json!({"id": HoldId::new(), "level": "pause", "why": "loss"})),
             (
                 "GET",
