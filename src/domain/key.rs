@@ -54,6 +54,12 @@ pub struct ApiSecret {
 }
 
 impl ApiSecret {
+    /// True when no part holds what nobody can have copied from a venue's page: characters that control something, line ends and tabs aside.
+    pub fn is_text(&self) -> bool {
+        let strange = |c: char| c.is_control() && !['\n', '\r', '\t'].contains(&c);
+        let parts = [Some(&self.secret), self.passphrase.as_ref()];
+        parts.into_iter().flatten().all(|part| !part.expose().chars().any(strange))
+    }
     /// True when every part has a length that a venue's may have, and what the venue calls the key is one word: with a blank in it it would be known
     /// again by another fingerprint.
     pub fn is_plausible(&self) -> bool {

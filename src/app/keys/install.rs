@@ -47,8 +47,9 @@ impl App {
     /// not what was approved, and for a bot without a confirmed agent.
     pub async fn install_key(&self, actor: &Actor, id: &KeyId, secret: &ApiSecret) -> Result<i64, AppError> {
         let (permit, key) = self.may_install(actor, id).await?;
-        if !secret.is_plausible() {
-            return Err(Invalid::one("secret", "The venue's key and its secret are both needed, each of at most 8192 bytes").into());
+        if !secret.is_plausible() || !secret.is_text() {
+            let why = "The venue's key and its secret are both needed, each of at most 8192 bytes, as the venue shows them";
+            return Err(Invalid::one("secret", why).into());
         }
         let bot = self.bot_of_key(&key)?;
         is_open(&key, &bot)?;
