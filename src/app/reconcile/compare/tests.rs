@@ -1,3 +1,5 @@
+//! Two readings beside each other: no tolerance ever hides a whole order, and what is told is told of both sides.
+
 use super::*;
 use proptest::prelude::*;
 

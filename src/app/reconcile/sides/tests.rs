@@ -1,3 +1,5 @@
+//! What a venue and an agent say, brought into one form.
+
 use super::*;
 use crate::app::reconcile::compare::gaps;
 use crate::protocol::{PositionsRest, Totals};
