@@ -43,6 +43,8 @@ CREATE TABLE key_version (
     sealed TEXT COLLATE "C",
     installed_at BIGINT NOT NULL,
     installed_by TEXT COLLATE "C" NOT NULL,
+    -- When somebody asked for it to be measured again, until it was.
+    asked_at BIGINT,
     measured_at BIGINT,
     measured_by TEXT COLLATE "C",
     verdict TEXT COLLATE "C",
@@ -58,7 +60,6 @@ CREATE TABLE key_version (
     gone_by TEXT COLLATE "C",
     PRIMARY KEY (key_id, version)
 );
-CREATE INDEX key_version_by_state ON key_version (state);
 -- What happened to a key, in order; a row is never changed.
 CREATE TABLE key_event (
     key_id TEXT COLLATE "C" NOT NULL REFERENCES exchange_key (id),

@@ -43,6 +43,8 @@ CREATE TABLE key_version (
     sealed TEXT,
     installed_at INTEGER NOT NULL,
     installed_by TEXT NOT NULL,
+    -- When somebody asked for it to be measured again, until it was.
+    asked_at INTEGER,
     measured_at INTEGER,
     measured_by TEXT,
     verdict TEXT,
@@ -58,7 +60,6 @@ CREATE TABLE key_version (
     gone_by TEXT,
     PRIMARY KEY (key_id, version)
 ) STRICT;
-CREATE INDEX key_version_by_state ON key_version (state);
 -- What happened to a key, in order; a row is never changed.
 CREATE TABLE key_event (
     key_id TEXT NOT NULL REFERENCES exchange_key (id),

@@ -54,16 +54,18 @@ impl App {
         let books = tokio::spawn(async move {
             let mut tx = app.db.read().await?;
             app.reload_unread(&mut tx).await?;
-            app.load_keys(&mut tx).await?;
             app.reload_books(&mut tx).await
         });
+        let app = self.clone();
+        let keys = tokio::spawn(async move { app.load_keys(&mut *app.db.read().await?).await });
         let mut tx = self.db.read().await?;
         let overrides = storage::limit_overrides::override_open(&mut tx).await?;
         self.limit_book.take(storage::limits::node_since(&mut tx, Epoch(-1)).await?, overrides);
         let changes = read_changes(&mut tx, Epoch(-1)).await?;
         drop(tx);
         self.fleet.take(changes);
-        books.await.map_err(AppError::internal)?
+        books.await.map_err(AppError::internal)??;
+        keys.await.map_err(AppError::internal)?
     }
 
     /// Reads agents, people, tokens and stop devices: who may speak. On the embedded database only the acts that change them call this. What was read before

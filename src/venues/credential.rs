@@ -1,6 +1,6 @@
 //! A key and its secret, as they are used to sign. `Debug` shows neither; nothing here is stored.
 
-use crate::domain::Secret;
+use crate::domain::{ApiSecret, Secret};
 use std::fmt;
 
 /// A key of a venue.
@@ -36,6 +36,13 @@ impl Credential {
         // What is shorter than this is in every text, and no secret.
         let parts = parts.into_iter().flatten().map(str::trim).filter(|part| part.len() >= 4);
         parts.fold(text.to_owned(), |text, part| text.replace(part, "…"))
+    }
+}
+
+/// A key as somebody handed it in.
+impl From<&ApiSecret> for Credential {
+    fn from(secret: &ApiSecret) -> Self {
+        Self { key_id: secret.api_key.expose().clone(), secret: secret.secret.clone(), passphrase: secret.passphrase.clone() }
     }
 }
 

@@ -241,6 +241,7 @@ routes! {
     GET "/keys/{id}/install" Access::Person(Action::See) => super::pages::keys::install::show;
     POST "/keys/{id}/install" Access::Person(Action::InstallKey) => super::pages::keys::install::create;
     POST "/keys/{id}/attest" Access::Person(Action::AttestKey) => super::pages::keys::end::attest;
+    POST "/keys/{id}/measure" Access::Person(Action::AttestKey) => super::pages::keys::end::measure;
     POST "/keys/{id}/end" Access::Person(Action::EndKey) => super::pages::keys::end::end;
     POST "/keys/{id}/gone" Access::Person(Action::EndKey) => super::pages::keys::end::gone;
     POST "/keys/{id}/compromised" Access::Person(Action::EndKey) => super::pages::keys::end::compromise;

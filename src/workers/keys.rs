@@ -3,7 +3,7 @@
 use super::is_mine;
 use crate::app::{
     App,
-    keys::tend::{Tending, Tried},
+    keys::{measure::Tried, tend::Tending},
 };
 use std::{sync::Arc, time::Duration};
 

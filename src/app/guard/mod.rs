@@ -188,14 +188,17 @@ impl App {
         view.bot(bot).is_some_and(|facts| view.directive(facts).state == State::Halted)
     }
 
-    /// Says that the bot's own key cannot be ended from here: this takes a key of its main account, and none is held. The task stays until the
-    /// venue rejects the key, or somebody says what they did.
+    /// Says that the bot's own key cannot be ended from here: this takes a key of its main account, and none is held. The task stays until
+    /// everything that the bot traded with is known to be gone at the venue, or somebody says what they did.
     async fn cannot_cut(&self, bot: &BotFacts, stop: Epoch) {
         self.guard.with(&bot.id, |run| run.goes_on = true);
+        if self.exchange_keys().cannot_trade(&bot.id) {
+            return self.guard_says(bot, stop, "cut", "no key of the bot works at the venue any more: nothing is left to be cut").await;
+        }
         let words = format!(
             "{} has not confirmed its stop, and its own key still works: this server holds no key of the main account that could demote or \
-             delete it. It goes on cancelling with its guard key. End the bot's key at the venue by hand now, then close this with what you \
-             did; it closes by itself once the venue is seen to reject the key.",
+             delete it. It goes on cancelling with its guard key. Delete the bot's key at the venue by hand now and say so on the key's page: \
+             then this closes by itself.",
             bot.name,
         );
         let subject = Subject::bot(&bot.id);
@@ -203,11 +206,6 @@ impl App {
             self.raise(AlertKind::KeyToRevoke, subject, words);
         }
         self.guard_says(bot, stop, "cut", "no key of the main account is held here: the bot's key was not demoted, a person ends it").await;
-    }
-
-    /// The venue was seen to reject the execution key of a bot: whoever was to end it has done so.
-    pub fn execution_key_rejected(&self, bot: &BotId) {
-        self.settle(AlertKind::KeyToRevoke, &Subject::bot(bot), "the venue rejects the bot's key");
     }
 
     /// Writes an outcome into the log, once for as long as it stays the same. A log that takes nothing has it later.

@@ -15,7 +15,7 @@ use crate::app::{
 use crate::audit::Event;
 use crate::authz::Actor;
 use crate::domain::{
-    BotFacts, BotId, KeyId, KeyPurpose, KeySheet, RequestId, Stage, Timestamp,
+    BotFacts, BotId, KeyPurpose, KeySheet, RequestId, Stage, Timestamp,
     key::{KeyTerms, OnDrift, ROTATE_DAYS, ROTATE_MOST, WITHDRAW_DAYS, WITHDRAW_TO},
     request::{Content, Place},
     time::DAY_MS,
@@ -215,11 +215,11 @@ impl App {
         if let Some(why) = self.stale_key(act.tx(), (bot, place), (now.as_ref(), after)).await? {
             return Ok(Err(Undone::Stale(why)));
         }
-        let sheet = serde_json::to_string(&after.sheet).map_err(AppError::internal)?;
         let purpose = after.sheet.purpose;
         let key = match storage::exchange_keys::key_of(act.tx(), bot, purpose).await? {
             Some(mut row) => {
-                (row.sheet, row.rotate_days, row.on_drift) = (sheet, after.rotate_days, after.on_drift);
+                row.sheet = serde_json::to_string(&after.sheet).map_err(AppError::internal)?;
+                (row.rotate_days, row.on_drift) = (after.rotate_days, after.on_drift);
                 (row.request_id, row.requester) = (request.row.id.clone(), request.row.requester.clone());
                 row.approved_at = act.now();
                 write_key(act, &mut row).await?;
@@ -229,27 +229,9 @@ impl App {
                 id
             }
             None => {
-                let row = KeyRow {
-                    id: KeyId::new(),
-                    bot_id: bot.clone(),
-                    subaccount_id: place.subaccount.clone(),
-                    purpose,
-                    sheet,
-                    rotate_days: after.rotate_days,
-                    on_drift: after.on_drift,
-                    request_id: request.row.id.clone(),
-                    requester: request.row.requester.clone(),
-                    approved_at: act.now(),
-                    generation: 1,
-                    compromised_at: None,
-                    compromised_by: None,
-                    settled_at: None,
-                    settled_by: None,
-                    settled_why: None,
-                    ended_at: None,
-                    ended_by: None,
-                    ended_why: None,
-                };
+                let place = (bot.clone(), place.subaccount.clone());
+                let by = (request.row.id.clone(), request.row.requester.clone());
+                let row = KeyRow::approved(place, after, by, act.now()).map_err(AppError::internal)?;
                 storage::exchange_keys::key_insert(act.tx(), &row).await?;
                 row.id
             }

@@ -1,6 +1,5 @@
 //! The server's own hand at a venue: keys that it holds itself, for comparing and for cancelling. Opened for each use and wiped after it.
 
-use super::measure::credential;
 use crate::app::{App, AppError};
 use crate::domain::{BotId, KeyId, KeyPurpose};
 use crate::venues::{Credential, Venue};
@@ -33,7 +32,7 @@ impl App {
         key.is_of(&facts)?;
         let (Some(venue), _) = self.venue_of(&facts)? else { return Ok(None) };
         let secret = self.open_kept(&key.row, active.version).await?;
-        Ok(Some(Hand { venue, credential: credential(&secret), key: key.row.id.clone(), version: active.version }))
+        Ok(Some(Hand { venue, credential: Credential::from(&secret), key: key.row.id.clone(), version: active.version }))
     }
 
     /// True while the server holds a key of a purpose for a bot that is in use. From memory.

@@ -4,17 +4,17 @@
 
 use super::{
     Key, VersionRow,
-    measure::{Measured, is_due},
+    judge::{Measured, is_due},
     note, write_key,
 };
 use crate::app::{App, AppError, Invalid, agent_book::LiveAgent, tx::Act};
 use crate::audit::{self, Event};
-use crate::authz::{self, Action, Actor};
+use crate::authz::{self, Action, Actor, Permit};
 use crate::crypto::{
     seal::{self, Binding},
     token,
 };
-use crate::domain::{AgentId, ApiSecret, BotFacts, KeyId, Secret, Timestamp, key::KeyState};
+use crate::domain::{AgentId, ApiSecret, BotFacts, KeyId, Secret, Timestamp, UserId, key::KeyState};
 use crate::protocol::{AwaitedKey, DueKey, HandedKey, KeysAnswer};
 use crate::storage::{self, Lane};
 use std::sync::Arc;
@@ -33,8 +33,8 @@ fn next(key: &Key) -> i64 {
 struct Handed {
     fingerprint: String,
     venue: String,
-    agent: Option<AgentId>,
-    sealed: Option<String>,
+    /// Whom it is sealed to, and what was sealed; none: the server keeps it.
+    sealed: Option<(AgentId, String)>,
     measured: Measured,
 }
 
@@ -63,19 +63,35 @@ impl App {
         let kept = if key.row.purpose.is_server_held() { Some(self.seal_kept(&key.row, version, secret).await?) } else { None };
         let mut act = self.begin(permit, Lane::Normal).await?;
         let key = self.same_in(&mut act, (&key, version), &bot).await?;
-        let (agent, sealed) = if let Some(kept) = kept {
+        let sealed = if let Some(kept) = kept {
             self.write_kept(&mut act, &kept).await?;
-            (None, None)
+            None
         } else {
             let agent = self.agent_to_seal_to(&mut act, &bot).await?;
             let binding = self.binding(&key, &bot, (version, &agent.0, &exchange));
             let sealed = seal::seal(&binding, secret, &agent.1).map_err(|error| AppError::conflict(error.to_string()))?;
-            (Some(agent.0), Some(sealed))
+            Some((agent.0, sealed))
         };
-        let handed = Handed { fingerprint: print, venue: exchange, agent, sealed, measured };
+        let handed = Handed { fingerprint: print, venue: exchange, sealed, measured };
         self.write_installed(&mut act, key, (version, handed)).await?;
         act.finish().await?;
         Ok(version)
+    }
+
+    /// Lets somebody hand a secret in: of those who trade in the team, whoever did not approve it (nobody who approves sees a
+    /// secret).
+    async fn may_install(&self, actor: &Actor, id: &KeyId) -> Result<(Permit, Key), AppError> {
+        let mut tx = self.db.read().await?;
+        let key = self.key_in(&mut tx, id).await?;
+        let bot = self.bot_of_key(&key)?;
+        let permit = authz::check(actor, Action::InstallKey, &Self::bot_resource(&bot))?;
+        let request = self.request_in(&mut tx, &key.row.request_id).await?;
+        let has_approved = |user: &UserId| request.votes.iter().any(|vote| vote.user_id == *user && vote.taken_back_at.is_none());
+        // Somebody who is alone approves and installs: there is nobody else.
+        if actor.user().is_some_and(has_approved) && !self.people_book.is_alone() {
+            return Err(AppError::NotYours("you approved this key, and whoever approves a key never sees its secret".to_owned()));
+        }
+        Ok((permit, key))
     }
 
     /// What an agent's host may hand in, and what it should measure.
@@ -138,7 +154,7 @@ impl App {
         refuse_wrong(&measured)?;
         let mut act = self.begin(permit, Lane::Normal).await?;
         let key = self.same_in(&mut act, (&key, version), &bot).await?;
-        let handed = Handed { fingerprint, venue: exchange, agent: Some(agent.id.clone()), sealed: Some(sealed), measured };
+        let handed = Handed { fingerprint, venue: exchange, sealed: Some((agent.id.clone(), sealed)), measured };
         self.write_installed(&mut act, key, (version, handed)).await?;
         act.finish().await?;
         Ok(())
@@ -199,34 +215,12 @@ impl App {
 
     async fn write_installed(&self, act: &mut Act<'_>, mut key: Key, (version, handed): (i64, Handed)) -> Result<(), AppError> {
         let by = audit::Actor::from(act.actor()).text();
-        let Handed { fingerprint, venue, agent, sealed, measured } = handed;
+        let Handed { fingerprint, venue, sealed, measured } = handed;
+        let agent = sealed.as_ref().map(|(agent, _)| agent.clone());
         let key_id = key.row.id.clone();
         // Whoever ends it, or approves other terms, at this moment is first or second, and never unseen.
         write_key(act, &mut key.row).await?;
-        let new = VersionRow {
-            key_id: key_id.clone(),
-            version,
-            state: KeyState::Installed,
-            generation: 1,
-            fingerprint: fingerprint.clone(),
-            venue,
-            agent_id: agent.clone(),
-            sealed,
-            installed_at: act.now(),
-            installed_by: by,
-            measured_at: None,
-            measured_by: None,
-            verdict: None,
-            evidence: None,
-            attested_at: None,
-            attested_by: None,
-            delivered_at: None,
-            active_at: None,
-            draining_at: None,
-            revoked_at: None,
-            gone_at: None,
-            gone_by: None,
-        };
+        let new = VersionRow::handed_in((key_id.clone(), version), (fingerprint.clone(), venue), sealed, (act.now(), by));
         let taken = |error| match error {
             storage::Error::Duplicate(_) => AppError::conflict("this key of the venue was handed in a moment ago"),
             storage::Error::Conflict => AppError::conflict("somebody else was first: this key changed a moment ago; look again"),

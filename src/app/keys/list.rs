@@ -69,7 +69,7 @@ impl Key {
             return KeyStands::Compromised;
         }
         if self.row.ended_at.is_some() {
-            return if self.versions.iter().any(|one| one.state != KeyState::Gone) { KeyStands::AtVenue } else { KeyStands::Ended };
+            return if self.is_gone() { KeyStands::Ended } else { KeyStands::AtVenue };
         }
         match self.current() {
             Some(current) if current.verdict == Some(KeyVerdict::Differs) => KeyStands::Drift,
@@ -139,7 +139,7 @@ impl App {
     pub(crate) fn has_keys_at(&self, venue: &VenueId) -> bool {
         let venues = self.venues().rows();
         let is_there = |key: &Arc<Key>| venues.subaccount(&key.row.subaccount_id).is_some_and(|one| one.venue_id == *venue);
-        let matters = |key: &Arc<Key>| key.row.ended_at.is_none() || key.versions.iter().any(|one| one.state != KeyState::Gone);
+        let matters = |key: &Arc<Key>| key.row.ended_at.is_none() || !key.is_gone();
         self.exchange_keys().all().any(|key| matters(key) && is_there(key))
     }
 

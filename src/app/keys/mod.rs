@@ -1,14 +1,17 @@
-//! Exchange keys: asked for and approved (`ask`), handed in and sealed (`install`), measured at their venue (`measure`), given to agents
-//! (`deliver`), ended (`end`), looked after by the clock (`tend`), used by the server itself (`hand`). No secret is ever given out to a person; what
-//! is sealed to an agent opens nowhere else.
+//! Exchange keys: asked for and approved (`ask`), handed in and sealed (`install`), measured at their venue (`measure`, `judge`, `drift`), answered
+//! for (`attest`), given to agents (`deliver`), ended (`end`), looked after by the clock (`tend`), used by the server itself (`hand`). No secret is
+//! ever given out to a person; what is sealed to an agent opens nowhere else.
 //!
 //! In memory are the facts that every check-in and every worker needs, and nothing of what was sealed.
 
 pub mod ask;
+pub mod attest;
 pub mod deliver;
+pub mod drift;
 pub mod end;
 pub mod hand;
 pub mod install;
+pub mod judge;
 mod keep;
 pub mod list;
 pub mod measure;
@@ -68,6 +71,10 @@ impl Key {
         let is_there = bot.seat.as_ref().map(|seat| &seat.subaccount) == Some(&self.row.subaccount_id);
         if is_there { Ok(()) } else { Err(AppError::conflict("the bot trades on another subaccount by now: ask for a key of that one")) }
     }
+    /// True once no version of it works at its venue any more, as far as is known here.
+    pub fn is_gone(&self) -> bool {
+        self.versions.iter().all(|one| one.state == KeyState::Gone)
+    }
     /// One of them.
     pub fn version(&self, version: i64) -> Option<&VersionRow> {
         self.versions.iter().find(|one| one.version == version)
@@ -111,6 +118,11 @@ impl Keys {
     /// The one that a bot has for a purpose.
     pub fn of_purpose(&self, bot: &BotId, purpose: KeyPurpose) -> Option<&Arc<Key>> {
         self.of_bot(bot).iter().find(|key| key.row.ended_at.is_none() && key.row.purpose == purpose)
+    }
+    /// True when a bot had keys to trade and none of them works at its venue any more, as far as is known here.
+    pub fn cannot_trade(&self, bot: &BotId) -> bool {
+        let traded = || self.of_bot(bot).iter().filter(|key| key.row.purpose == KeyPurpose::Execution && !key.versions.is_empty());
+        traded().next().is_some() && traded().all(|key| key.is_gone())
     }
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Key>> {
@@ -207,9 +219,7 @@ impl App {
         }
         Ok(())
     }
-}
 
-impl App {
     /// Every key that is of any concern, from memory.
     pub fn exchange_keys(&self) -> Arc<Keys> {
         self.key_book.keys()
@@ -249,22 +259,7 @@ impl App {
         let (key, version) = (row.key_id.clone(), row.version);
         act.record(Event::KeyMoved { key, version, state: state.as_str().to_owned(), why: why.to_owned() }).await?;
         act.changes_key(&row.key_id);
-        if state == KeyState::Gone {
-            self.note_execution_gone(row);
-        }
         Ok(true)
-    }
-}
-
-impl App {
-    /// Of a key that trades the last version is gone at its venue: whoever was to end it there has done so.
-    fn note_execution_gone(&self, row: &VersionRow) {
-        let keys = self.exchange_keys();
-        let key = keys.key(&row.key_id).filter(|key| key.row.purpose == KeyPurpose::Execution);
-        let is_last = |key: &&Arc<Key>| key.versions.iter().all(|one| one.version == row.version || one.state == KeyState::Gone);
-        if let Some(key) = key.filter(is_last) {
-            self.execution_key_rejected(&key.row.bot_id);
-        }
     }
 }
 

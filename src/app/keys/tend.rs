@@ -1,14 +1,11 @@
 //! What time and others do to keys: their bot was killed, retired or moved, their agent has ended, their time is over, a day has passed since they
 //! were measured. Each pass compares what should be with what is, so that a pass that was missed is only a delay.
 
-use super::{
-    Key, is_proved,
-    measure::{Measured, is_due},
-};
+use super::{Key, is_proved};
 use crate::app::{App, AppError};
 use crate::domain::{
     AlertKind, BotFacts, KeyId, KeyPurpose, Level, Stage, Subject, Timestamp,
-    key::{KeyState, KeyStep, KeyVerdict},
+    key::{KeyMeasurer, KeyState, KeyStep, KeyVerdict},
     time::DAY_MS,
 };
 use crate::fleet::View;
@@ -24,22 +21,14 @@ pub const DRAIN_MS: i64 = 60 * 60 * 1_000;
 const UNMEASURED_MS: i64 = 3 * DAY_MS;
 /// An alert that somebody closed comes back after so long while its cause goes on.
 const AGAIN_MS: i64 = DAY_MS;
-/// How long a key whose measuring brought nothing is left alone.
-const RETRY_MS: i64 = 15 * 60 * 1_000;
-/// Measured in one pass, at most.
-const MEASURED_AT_ONCE: usize = 8;
 
 /// What was done before.
 #[derive(Debug, Default)]
 pub struct Tending {
     raised: HashMap<(AlertKind, String), Timestamp>,
     // Versions in use that are another than approved, by their generation. What was so as this process began was acted upon when it was found.
-    drifted: Option<HashMap<(KeyId, i64), i64>>,
+    pub(super) drifted: Option<HashMap<(KeyId, i64), i64>>,
 }
-
-/// Versions whose measuring was tried lately.
-#[derive(Debug, Default)]
-pub struct Tried(HashMap<(KeyId, i64), Timestamp>);
 
 /// How long after a kill was placed an agent has dropped its keys, or does not answer: then they end. Milliseconds.
 const KILLED_MS: i64 = 15_000;
@@ -53,7 +42,7 @@ fn was_killed(view: &View, bot: &BotFacts, now: Timestamp) -> bool {
 /// What is due of one key.
 #[derive(Debug, PartialEq, Eq)]
 enum Due {
-    End(String),
+    End(&'static str),
     Drain(i64, &'static str),
     Revoke(i64, &'static str),
 }
@@ -96,7 +85,7 @@ impl App {
                 Some(_) => None,
             };
             if let Some(why) = why {
-                return vec![Due::End(why.to_owned())];
+                return vec![Due::End(why)];
             }
         }
         if key.row.ended_at.is_some() {
@@ -130,7 +119,7 @@ impl App {
         for one in self.due_of(&fresh, act.now()) {
             match one {
                 Due::End(why) if fresh.row.ended_at.is_none() => {
-                    let event = self.end_in(&mut act, &mut fresh, &why).await?;
+                    let event = self.end_in(&mut act, &mut fresh, why).await?;
                     act.record(event).await?;
                     is_done = true;
                 }
@@ -146,96 +135,6 @@ impl App {
             }
         }
         if is_done { act.finish().await } else { Ok(()) }
-    }
-
-    /// Measures what the server holds and was not measured for a day, oldest first; a venue that does not answer is left alone for a while. Those of
-    /// bots are measured on their agents' hosts. Apart from the rest: a venue may take its time.
-    pub async fn measure_daily(self: &Arc<Self>, before: &mut Tried) {
-        if self.site.is_foreign() {
-            return;
-        }
-        let (keys, now) = (self.exchange_keys(), self.clock.now());
-        before.0.retain(|_, at| now.ms_since(*at) < RETRY_MS);
-        let mut due: Vec<_> = keys
-            .all()
-            .filter(|key| key.row.purpose.is_server_held() && key.is_open())
-            .filter_map(|key| Some((key.clone(), key.active()?.clone())))
-            .filter(|(key, row)| is_due(row, now) && !before.0.contains_key(&(key.row.id.clone(), row.version)))
-            .filter(|(key, _)| self.bot_of_key(key).is_ok_and(|bot| self.measuring_venue(&bot).is_some()))
-            .collect();
-        due.sort_by_key(|(_, row)| row.measured_at);
-        for (key, row) in due.into_iter().take(MEASURED_AT_ONCE) {
-            before.0.insert((key.row.id.clone(), row.version), now);
-            if let Err(error) = self.measure_held(&key, row.version).await {
-                tracing::warn!(key = %key.row.id, error = &error as &dyn std::error::Error, "a key could not be measured");
-            }
-        }
-    }
-
-    /// Measures a version that the server holds, acts upon what came of it, and writes it down.
-    ///
-    /// # Errors
-    /// When the vault is not open or the database is gone.
-    pub(crate) async fn measure_held(self: &Arc<Self>, key: &Key, version: i64) -> Result<(), AppError> {
-        let bot = self.bot_of_key(key)?;
-        key.is_of(&bot)?;
-        let (venue, _) = self.venue_of(&bot)?;
-        let secret = self.open_kept(&key.row, version).await?;
-        let measured = self.measure(&key.sheet, venue.as_ref(), &secret).await;
-        self.write_measured(key, version, &measured).await
-    }
-
-    /// What follows of a measurement, first; then the rows.
-    pub(super) async fn write_measured(self: &Arc<Self>, key: &Key, version: i64, measured: &Measured) -> Result<(), AppError> {
-        self.act_on_drift(key, version, measured).await;
-        if measured.says_nothing() && key.version(version).is_some_and(|row| row.verdict.is_some()) {
-            // Nothing was learned, and what was known stands: its age says so.
-            return Ok(());
-        }
-        let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
-        let fresh = self.key_in(act.tx(), &key.row.id).await?;
-        if fresh.sheet != key.sheet {
-            return Err(AppError::conflict("its terms changed while it was measured; it is measured again"));
-        }
-        let Some(mut row) = fresh.version(version).filter(|row| row.state.is_held()).cloned() else { return Ok(()) };
-        self.note_measured(&mut act, &mut row, measured).await?;
-        act.finish().await?;
-        self.key_book.wrote_drift(&key.row.id, version);
-        Ok(())
-    }
-
-    /// What follows of a key in use that is another than approved since its terms changed; what a venue said was acted upon at once.
-    async fn hold_drifted(self: &Arc<Self>, before: &mut Tending) {
-        let keys = self.exchange_keys();
-        let (mut found, mut subjects) = (HashMap::new(), HashSet::new());
-        for key in keys.all().filter(|key| key.is_open()) {
-            if key.versions.iter().any(|row| row.state.is_usable() && self.key_book.has_unwritten_drift(&key.row.id, row.version)) {
-                subjects.insert(Subject::bot(&key.row.bot_id).key());
-            }
-            for row in key.versions.iter().filter(|row| row.state.is_usable() && row.verdict == Some(KeyVerdict::Differs)) {
-                subjects.insert(Subject::bot(&key.row.bot_id).key());
-                let at = (key.row.id.clone(), row.version);
-                // What was measured under the terms that stand was acted upon then, and people may have answered.
-                let is_acted_on = row.measured_at.is_some_and(|measured| measured > key.row.approved_at);
-                let is_news = before.drifted.as_ref().is_some_and(|known| known.get(&at) != Some(&row.generation));
-                if is_news && !is_acted_on {
-                    // What differs stands with the row; without the database the hold is placed all the same.
-                    let whole = self.key_whole(&key.row.id).await;
-                    self.note_drift(whole.as_ref().unwrap_or(key), row.version).await;
-                }
-                found.insert(at, row.generation);
-            }
-        }
-        for subject in self.alerts.ours(AlertKind::KeyDrift) {
-            if !subjects.contains(&subject.key()) {
-                self.settle(AlertKind::KeyDrift, &subject, "its key is what was approved, or is in use no more");
-            }
-        }
-        before.drifted = Some(found);
-    }
-
-    async fn key_whole(&self, id: &KeyId) -> Result<Key, AppError> {
-        self.key_in(&mut *self.db.read().await?, id).await
     }
 
     /// Raises what goes on and settles what is over, one alert of a kind for a bot.
@@ -264,7 +163,7 @@ impl App {
             if key.current().is_some_and(|one| !is_proved(one) && one.verdict != Some(KeyVerdict::Differs)) {
                 sound(AlertKind::KeyUnmeasured, format!("{of} is in use, and something of it is not proved any more: see its page."));
             }
-            let held = key.current().filter(|one| one.measured_by != Some(crate::domain::key::KeyMeasurer::Attested));
+            let held = key.current().filter(|one| one.measured_by != Some(KeyMeasurer::Attested));
             if held.is_some_and(|one| now.ms_since(one.measured_at.unwrap_or(one.installed_at)) >= UNMEASURED_MS) {
                 sound(AlertKind::KeyUnmeasured, format!("{of} could not be measured for three days: nobody knows what it may do now."));
             }
@@ -283,6 +182,12 @@ impl App {
                     self.settle(kind, &subject, "it is so no more");
                     before.raised.remove(&(kind, subject.key()));
                 }
+            }
+        }
+        // Raised by whoever climbs the ladder, which may be another process.
+        for subject in self.alerts.open_of(AlertKind::KeyToRevoke) {
+            if subject.bot.as_ref().is_some_and(|bot| keys.cannot_trade(bot)) {
+                self.settle(AlertKind::KeyToRevoke, &subject, "no key of the bot works at its venue any more");
             }
         }
         let still: HashSet<&(AlertKind, String)> = sounding.keys().collect();

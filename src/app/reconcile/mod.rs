@@ -139,8 +139,8 @@ impl App {
             last: storage::reconciliations::reconcile_seen_one(&mut tx, id).await?,
             past: storage::reconciliations::reconciliation_of_bot(&mut tx, id, LISTED).await?,
             watch: self.watch_of(id),
-            has_monitor: self.bots_with_hand(KeyPurpose::Monitor).contains(id),
-            has_guard: self.bots_with_hand(KeyPurpose::Guard).contains(id),
+            has_monitor: self.has_hand(id, KeyPurpose::Monitor),
+            has_guard: self.has_hand(id, KeyPurpose::Guard),
         })
     }
 

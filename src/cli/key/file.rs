@@ -3,7 +3,6 @@
 
 use crate::cli::Failure;
 use crate::domain::{ApiSecret, Secret};
-use crate::venues::Credential;
 use std::{
     fs::File,
     io::{Read, stdin},
@@ -52,13 +51,4 @@ pub(super) fn read_key(path: &Path) -> Result<ApiSecret, Failure> {
     // A line's end that came with copying is no part of a name.
     let api_key = Secret::new(written.key.expose().trim().to_owned());
     Ok(ApiSecret { api_key, secret: written.secret, passphrase: written.passphrase })
-}
-
-/// The same as it is used to sign.
-pub(super) fn credential(secret: &ApiSecret) -> Credential {
-    let credential = Credential::new(secret.api_key.expose().clone(), secret.secret.clone());
-    match &secret.passphrase {
-        Some(passphrase) => credential.with_passphrase(passphrase.clone()),
-        None => credential,
-    }
 }

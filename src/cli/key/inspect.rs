@@ -1,7 +1,7 @@
 //! `andon key inspect`: a key is what its venue says it is. Signs one reading call with the key, from this machine's address, and prints what came
 //! back beside what the key is to be. The key is read, used and wiped; it is in no answer, error or log.
 
-use super::file::{credential, read_key};
+use super::file::read_key;
 use crate::cli::{Failure, out::put};
 use crate::domain::{Clock, Environment, KeyPurpose, KeySheet, Timestamp};
 use crate::venues::{Capability, Difference, Expiry, Inspection, IpRule, Kind, Places, Tri, VenueError, Venues, Weight, compare};
@@ -79,7 +79,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     if !of.measures_keys {
         return Err(format!("{} cannot say what a key is in its {} environment", args.venue, args.environment).into());
     }
-    let inspection = venue.inspect_key(&credential(&read_key(&args.file)?)).await.map_err(|error| refused(&error))?;
+    let inspection = venue.inspect_key(&(&read_key(&args.file)?).into()).await.map_err(|error| refused(&error))?;
     let found = sheet.as_ref().map(|sheet| compare(sheet, &inspection.facts, inspection.measured_by, &of));
     if args.json {
         let (exchange, environment, differences) = (venue.kind(), args.environment, found.as_deref());

@@ -2,7 +2,7 @@
 //! sent with the key, which is sealed to the agent before it leaves this process. Neither the server nor any browser ever sees the secret.
 
 use super::{
-    file::{credential, read_key},
+    file::read_key,
     inspect::{refused, verdict},
 };
 use crate::agent::{
@@ -117,7 +117,7 @@ async fn measured(waiting: &AwaitedKey, secret: &ApiSecret, venues: &Venues) -> 
         put!("{} cannot be asked what a key is; somebody answers for it on its page.", waiting.venue)?;
         return Ok(None);
     };
-    let inspection = venue.inspect_key(&credential(secret)).await.map_err(|error| refused(&error))?;
+    let inspection = venue.inspect_key(&secret.into()).await.map_err(|error| refused(&error))?;
     let found = compare(&waiting.sheet, &inspection.facts, inspection.measured_by, &venue.capability());
     put!("{}", verdict(&waiting.sheet, &found).trim_start())?;
     if found.iter().any(|one| one.weight == Weight::Wrong) {

@@ -1,6 +1,5 @@
 //! How an agent asks venues what its bot's keys are: the venues of this program, in the words of the protocol.
 
-use super::file::credential;
 use crate::agent::keys::Measurer;
 use crate::domain::{ApiSecret, Clock, Environment};
 use crate::protocol::KeyTold;
@@ -38,7 +37,7 @@ impl Measurer for ByVenues {
 /// What a venue says of a key to itself.
 pub(super) async fn told(venue: &dyn Venue, secret: &ApiSecret) -> KeyTold {
     let nothing = |said: String| KeyTold::Nothing { said };
-    match tokio::time::timeout(PATIENCE, venue.inspect_key(&credential(secret))).await {
+    match tokio::time::timeout(PATIENCE, venue.inspect_key(&secret.into())).await {
         Ok(Ok(inspection)) => serde_json::to_value(&inspection).map_or_else(|error| nothing(error.to_string()), KeyTold::Facts),
         Ok(Err(VenueError::Finding(finding))) => KeyTold::Refused { finding: finding.kind.to_string(), said: finding.said },
         Ok(Err(error)) => nothing(error.to_string()),

@@ -14,7 +14,7 @@ use crate::{
 use andon::{
     app::{
         AppError,
-        keys::{ask::Wanted, measure::left_open},
+        keys::{ask::Wanted, judge::left_open},
         vault::Given,
     },
     config::MasterKeySource,

@@ -1,7 +1,7 @@
 //! Drift: a key in use that its venue says to be another one is told of, and its bot held as was approved with the key; once, whatever the log or
 //! the database do, and not again after people have released it. Other terms are held against what is known already.
 
-use super::{OWN, beside, named, reads};
+use super::{OWN, beside, named, reads, trades};
 use crate::{
     harness::{
         app::TestApp,
@@ -15,7 +15,7 @@ use crate::{
 use andon::{
     app::{
         acts::Outcome,
-        keys::{ask::Wanted, measure::DRIFT},
+        keys::{ask::Wanted, drift::DRIFT},
     },
     domain::{
         AlertKind, BotFacts, Hold, KeyId, KeyPurpose, Level, PlacerKind, Subject,
@@ -176,6 +176,53 @@ on_both!(a_venue_that_is_down_is_not_asked_every_minute, |fresh: Fresh| async mo
     test.hand.forward_ms(15 * 60_000);
     test.app.measure_daily(&mut before).await;
     assert!(!venue.seen().is_empty(), "a quarter of an hour later");
+});
+
+on_both!(whoever_asks_has_a_key_measured_before_its_day_is_over, |fresh: Fresh| async move {
+    let (test, venue) = beside(fresh).await;
+    venue.only(OWN, reads());
+    let (key, bot) = held(&test, "arb-1", named(KeyPurpose::Monitor)).await;
+    let mut before = Default::default();
+    venue.only(OWN, but(&reads(), "\"readOnly\":1", "\"readOnly\":0"));
+    test.app.measure_daily(&mut before).await;
+    assert!(!is_told(&test, &bot), "its day is not over");
+    for (who, may) in [("operator", true), ("grid lead", false), ("auditor", false), ("risk", true)] {
+        assert_eq!(test.app.measure_anew(&test.actor(who), &key, 1).await.is_ok(), may, "{who}");
+    }
+    assert!(newest(&test, &key).await.asked_at.is_some());
+    venue.only(OWN, Answer::of(503, ""));
+    test.app.measure_daily(&mut before).await;
+    assert!(newest(&test, &key).await.asked_at.is_some(), "a venue that is down has not answered");
+    venue.only(OWN, but(&reads(), "\"readOnly\":1", "\"readOnly\":0"));
+    test.app.measure_daily(&mut before).await;
+    assert!(!is_told(&test, &bot), "it was tried a moment ago");
+    test.hand.forward_ms(1_000);
+    test.app.measure_anew(&test.actor("lead"), &key, 1).await.unwrap();
+    test.app.measure_daily(&mut before).await;
+    assert!(is_told(&test, &bot) && levels(&test, &bot) == [Level::Pause], "somebody asked since");
+    assert_eq!(newest(&test, &key).await.asked_at, None, "once");
+    test.app.end_key(&test.actor("lead"), &key, "over").await.unwrap();
+    assert!(test.app.measure_anew(&test.actor("lead"), &key, 1).await.unwrap_err().to_string().contains("nobody can measure"));
+    test.log_is_good().await;
+});
+
+on_both!(a_venue_that_was_down_when_a_key_was_handed_in_is_asked_again, |fresh: Fresh| async move {
+    let (test, venue) = beside(fresh).await;
+    let bot = seated(&test, "arb-1", ("arb", "bybit")).await;
+    let key = approved_as(&test, &bot, named(KeyPurpose::Guard), "operator").await;
+    venue.only(OWN, Answer::of(503, ""));
+    install(&test, "operator", &key, ("key-of-arb-1", "s")).await.unwrap();
+    let row = newest(&test, &key).await;
+    assert_eq!((row.state, row.verdict), (KeyState::Installed, Some(KeyVerdict::Unknown)));
+    venue.only(OWN, trades());
+    a_day_later(&test).await;
+    assert_eq!(newest(&test, &key).await.verdict, Some(KeyVerdict::Unknown), "what is not in use is not measured by itself");
+    test.app.measure_anew(&test.actor("operator"), &key, 1).await.unwrap();
+    test.app.measure_daily(&mut Default::default()).await;
+    let row = newest(&test, &key).await;
+    assert_eq!((row.state, row.verdict, row.asked_at), (KeyState::Installed, Some(KeyVerdict::Attest), None));
+    attest(&test, "operator", &key).await.unwrap();
+    assert_eq!(newest(&test, &key).await.state, KeyState::Active);
 });
 
 on_both!(a_frozen_log_keeps_no_drift_from_holding_the_bot, |fresh: Fresh| async move {

@@ -22,7 +22,7 @@ use andon::{
         keys::{
             ask::Wanted,
             deliver::{Due, Held},
-            measure::evidence_of,
+            judge::evidence_of,
         },
     },
     domain::{
@@ -111,6 +111,18 @@ on_both!(what_a_host_measured_is_compared_here_once_a_day_and_another_key_holds_
     let placed = holds(&test, &bot);
     assert!(placed.len() == 1 && placed[0].level == Level::Pause && placed[0].why.contains("it may withdraw"), "{placed:?}");
     test.log_is_good().await;
+});
+
+on_both!(whoever_asks_has_the_host_measure_before_the_day_is_over, |fresh: Fresh| async move {
+    let (test, _venue) = beside(fresh).await;
+    let (key, bot, agent) = traded(&test, "arb-1").await;
+    let good = known(&test, &key).await;
+    let due = || test.app.keys_answer(&agent.live(&test.app)).due.len();
+    assert_eq!(due(), 0);
+    test.app.measure_anew(&test.actor("operator"), &key, 1).await.unwrap();
+    assert_eq!(due(), 1);
+    tell(&test, &agent, &key, withdraws(&good)).await.unwrap();
+    assert_eq!((due(), is_told(&test, &bot)), (0, true));
 });
 
 on_both!(what_a_host_makes_up_is_refused_and_what_says_nothing_changes_nothing, |fresh: Fresh| async move {

@@ -5,7 +5,7 @@ use crate::requests;
 use andon::{
     app::{
         AppError,
-        keys::{KeyRow, VersionRow, ask::Wanted, list::KeyView, measure::seen_digest},
+        keys::{KeyRow, VersionRow, ask::Wanted, judge::seen_digest, list::KeyView},
     },
     domain::{ApiSecret, BotFacts, KeyId, KeyPurpose, Secret},
 };

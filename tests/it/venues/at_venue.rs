@@ -21,7 +21,7 @@ use andon::{
     crypto::vault::About,
     domain::{
         ApiSecret, BotFacts, Epoch, KeyId, KeyPurpose, KeySheet, RequestId, Secret, SubaccountId,
-        key::{KeyState, OnDrift},
+        key::{KeyState, KeyTerms, OnDrift},
         ladder::Step,
     },
     protocol::{CheckIn, Report},
@@ -77,14 +77,17 @@ impl Scene {
     }
 
     /// The server holds a key of this purpose from now on, as if it had been approved, handed in and measured: those have tests of their own.
-    pub async fn lend(&self, purpose: KeyPurpose) -> String {
+    pub async fn lend(&self, purpose: KeyPurpose) -> KeyId {
         let (app, now) = (&self.test.app, self.test.hand.clock().now());
         let secret = ApiSecret { api_key: Secret::new(KEY.to_owned()), secret: Secret::new(self.secret.to_owned()), passphrase: None };
-        let id = KeyId::new();
+        let terms = KeyTerms { sheet: KeySheet::new(purpose, "203.0.113.7", None).unwrap(), rotate_days: 90, on_drift: OnDrift::Tell };
+        let (place, by) = ((self.bot.id.clone(), self.subaccount.clone()), (self.request.clone(), self.test.people["operator"].id.clone()));
+        let key = KeyRow::approved(place, &terms, by, now).unwrap();
+        let id = key.id.clone();
         let sealed = app.seal_secret(&About { key: id.clone(), version: 1, purpose }, &secret).await.unwrap();
-        let key = self.key_row(id.clone(), purpose);
-        let mut version = version_row(id.clone(), format!("{}-{purpose}", fingerprint(&secret.api_key)));
-        (version.installed_at, version.active_at) = (now, Some(now));
+        let print = format!("{}-{purpose}", fingerprint(&secret.api_key));
+        let new = VersionRow::handed_in((id.clone(), 1), (print, "desk".to_owned()), None, (now, "user:1".to_owned()));
+        let mut version = VersionRow { state: KeyState::Active, active_at: Some(now), ..new };
         let mut tx = self.test.fresh.db.write(Lane::Normal).await.unwrap();
         storage::exchange_keys::key_insert(&mut tx, &key).await.unwrap();
         storage::exchange_keys::version_insert(&mut tx, &version).await.unwrap();
@@ -93,32 +96,8 @@ impl Scene {
         storage::exchange_keys::key_changed(&mut tx, [&id]).await.unwrap();
         tx.commit().await.unwrap();
         app.refresh_keys().await.unwrap();
-        assert_eq!(app.bots_with_hand(purpose), std::slice::from_ref(&self.bot.id));
-        id.to_string()
-    }
-
-    fn key_row(&self, id: KeyId, purpose: KeyPurpose) -> KeyRow {
-        KeyRow {
-            id,
-            bot_id: self.bot.id.clone(),
-            subaccount_id: self.subaccount.clone(),
-            purpose,
-            sheet: serde_json::to_string(&KeySheet::new(purpose, "203.0.113.7", None).unwrap()).unwrap(),
-            rotate_days: 90,
-            on_drift: OnDrift::Tell,
-            request_id: self.request.clone(),
-            requester: self.test.people["operator"].id.clone(),
-            approved_at: self.test.hand.clock().now(),
-            generation: 1,
-            compromised_at: None,
-            compromised_by: None,
-            settled_at: None,
-            settled_by: None,
-            settled_why: None,
-            ended_at: None,
-            ended_by: None,
-            ended_why: None,
-        }
+        assert_eq!(app.has_hand(&self.bot.id, purpose), purpose.is_server_held());
+        id
     }
 
     /// A server that runs on a copy of the database, with the same keys.
@@ -184,32 +163,5 @@ impl Scene {
     /// Waits until no pass is under way.
     pub async fn rested(&self) {
         crate::faults::until("the guard's pass", async || !self.test.app.guard.is_running(&self.bot.id)).await;
-    }
-}
-
-fn version_row(key_id: KeyId, fingerprint: String) -> VersionRow {
-    VersionRow {
-        key_id,
-        version: 1,
-        state: KeyState::Active,
-        generation: 1,
-        fingerprint,
-        venue: "desk".to_owned(),
-        agent_id: None,
-        sealed: None,
-        installed_at: Default::default(),
-        installed_by: "user:1".to_owned(),
-        measured_at: None,
-        measured_by: None,
-        verdict: None,
-        evidence: None,
-        attested_at: None,
-        attested_by: None,
-        delivered_at: None,
-        active_at: None,
-        draining_at: None,
-        revoked_at: None,
-        gone_at: None,
-        gone_by: None,
     }
 }

@@ -151,7 +151,7 @@ async fn a_kill_arms_the_venues_own_switch_first_and_once() {
 }
 
 #[tokio::test]
-async fn a_key_that_nobody_can_cut_is_a_task_until_the_venue_rejects_it() {
+async fn a_key_that_nobody_can_cut_is_a_task_until_somebody_saw_it_gone() {
     let (scene, hold) = silent(sqlite().await, USDM, Level::Kill).await;
     scene.empty();
     scene.lend(KeyPurpose::Guard).await;
@@ -160,9 +160,17 @@ async fn a_key_that_nobody_can_cut_is_a_task_until_the_venue_rejects_it() {
     let app = &scene.test.app;
     until("the task", async || app.alerts.is_open(AlertKind::KeyToRevoke, &subject)).await;
     until("a pass", async || !scene.venue.asked().is_empty()).await;
-    app.execution_key_rejected(&scene.bot.id);
+    let tended = async || app.tend_keys(&mut Default::default()).await.unwrap();
+    tended().await;
+    assert!(app.alerts.is_open(AlertKind::KeyToRevoke, &subject), "whoever handed no key in knows of none that is gone");
+    let (key, by) = (scene.lend(KeyPurpose::Execution).await, scene.test.actor("lead"));
+    app.end_key(&by, &key, "over").await.unwrap();
+    tended().await;
+    assert!(app.alerts.is_open(AlertKind::KeyToRevoke, &subject), "taken away here, it may still work there");
+    app.note_gone(&by, &key, 1, "deleted it there").await.unwrap();
+    tended().await;
     assert!(!app.alerts.is_open(AlertKind::KeyToRevoke, &subject));
-    assert_eq!(app.guard.empty_reads(&scene.bot.id, hold.epoch), 0, "while its key works, rung 2 goes on");
+    assert_eq!(app.guard.empty_reads(&scene.bot.id, hold.epoch), 0, "until the bot is idle, rung 2 goes on");
 }
 
 #[tokio::test]

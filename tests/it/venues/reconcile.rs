@@ -27,7 +27,7 @@ fn quiet() -> Report {
 on_both!(sides_that_agree_are_shown_with_the_key_that_read, |fresh: Fresh| async move {
     let mut scene = Scene::new(fresh, USDM).await;
     scene.empty();
-    let key = scene.lend(KeyPurpose::Monitor).await;
+    let key = scene.lend(KeyPurpose::Monitor).await.to_string();
     scene.compare(&quiet()).await;
     let standing = scene.standing().await;
     let last = standing.last.as_ref().unwrap();

@@ -19,7 +19,7 @@ use axum::http::StatusCode;
 use std::collections::BTreeSet;
 
 /// What asks for a touch. A bot's stage does on its way up only, and goes down here.
-const ASKS: [&str; 43] = [
+const ASKS: [&str; 44] = [
     "/accounts/{id}",
     "/accounts/{id}/retire",
     "/accounts/{id}/safety",
@@ -42,6 +42,7 @@ const ASKS: [&str; 43] = [
     "/keys/{id}/end",
     "/keys/{id}/gone",
     "/keys/{id}/install",
+    "/keys/{id}/measure",
     "/keys/{id}/settled",
     "/limits/ask",
     "/me/keys/{id}/name",

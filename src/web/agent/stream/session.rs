@@ -267,11 +267,12 @@ impl<'a> Session<'a> {
             }
         };
         self.accept()?;
-        self.tell_keys(said);
         let mut speech = self.mouth.speech().await;
         if speech.teller.is_due(&heard, said, is_hello) {
             speech.directive(heard.decided, heard.directive).await?;
         }
+        // After the directive: what was sealed waits for this mouth as everybody does.
+        self.tell_keys(said);
         if let Some(ms) = self.apply_within_ms.take() {
             super::super::check_in::note_apply_within(self.app, &self.agent.bot, &self.boot, ms);
         }

@@ -1,4 +1,4 @@
-//! What ends keys, and what somebody answers for: each a form of the key's page with a reason, by a touch of a key.
+//! What ends keys, what somebody answers for, and what is to be measured again: each a form of the key's page, by a touch of a key.
 
 use super::{id_of, show::draw};
 use crate::app::{App, AppError};
@@ -37,6 +37,13 @@ pub async fn attest(State(app): Shared, Named(id): Named, ByTouch(person, said):
     let id = id_of(&id)?;
     let outcome = app.attest_key(&person.actor, &id, (said.version, &said.seen), &said.why).await;
     done(&app, &person, (&id, "attest-why"), outcome, said).await
+}
+
+/// A version is to be measured again.
+pub async fn measure(State(app): Shared, Named(id): Named, ByTouch(person, said): ByTouch<Said>) -> Answer {
+    let id = id_of(&id)?;
+    let outcome = app.measure_anew(&person.actor, &id, said.version).await;
+    done(&app, &person, (&id, "why"), outcome, said).await
 }
 
 /// Takes a version, or the whole key, away.

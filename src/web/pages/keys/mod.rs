@@ -13,14 +13,14 @@ use crate::app::{
         list::{KeyFilter, KeyStands},
     },
 };
-use crate::domain::{BotId, KeyId, KeyPurpose, Timestamp};
+use crate::domain::{KeyId, KeyPurpose, Timestamp};
 use crate::web::{
     Answer, Shared, WebError,
     chip::{Chip, Tone},
     extract::Person,
     frame,
     page::Frame,
-    pages::register::Choice,
+    pages::{bots::id_of as bot_id_of, register::Choice},
     query::Params,
 };
 use askama::Template;
@@ -121,7 +121,7 @@ pub(super) fn id_of(text: &str) -> Result<KeyId, WebError> {
 pub async fn index(State(app): Shared, person: Person, params: Params) -> Answer {
     let bot = match params.text("bot").filter(|text| !text.is_empty()) {
         None => None,
-        Some(id) => Some(app.bot(&person.actor, &BotId::parse(&id).map_err(|_| AppError::NotFound("bot"))?)?.bot),
+        Some(id) => Some(app.bot(&person.actor, &bot_id_of(&id)?)?.bot),
     };
     let filter = KeyFilter {
         stands: word(&params, "state")?,

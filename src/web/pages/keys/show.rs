@@ -7,8 +7,8 @@ use crate::app::{
         Key, VersionRow,
         end::Task,
         install::short,
+        judge::{Weight, evidence_of, seen_digest},
         list::KeyStands,
-        measure::{Weight, evidence_of, seen_digest},
     },
 };
 use crate::authz::{self, Action};
@@ -52,6 +52,10 @@ struct Version {
     said: String,
     /// The digest of the evidence, when something of it is to be attested.
     to_attest: String,
+    /// It can be measured again, by the server or on the agent's host.
+    is_measurable: bool,
+    /// Since when it is to be measured again.
+    asked: Option<Timestamp>,
 }
 
 /// Something that happened.
@@ -140,6 +144,8 @@ fn version(app: &App, key: &Key, row: &VersionRow) -> Version {
             .collect(),
         said: evidence.said.unwrap_or_default(),
         to_attest: if is_left { seen_digest(key, row) } else { String::new() },
+        is_measurable: app.may_be_measured(key, row),
+        asked: row.asked_at,
     }
 }
 
@@ -260,6 +266,8 @@ pub(super) fn samples() -> Vec<(String, String)> {
         found: vec![Found { is_wrong: !is_left, word: "To be attested", what: "the addresses <b> are not said".to_owned() }],
         said: if is_left { "the venue says nothing".to_owned() } else { String::new() },
         to_attest: if is_left { "ab".repeat(32) } else { String::new() },
+        is_measurable: true,
+        asked: (!is_left).then(samples::now),
     };
     let page = |is_open: bool, tasks: Vec<Task>, problems| {
         KeyPage {

@@ -5,13 +5,16 @@ use crate::app::{
     register::board::{Held, SubaccountFilter},
 };
 use crate::authz::{self, Action};
-use crate::domain::{BotFacts, BotId, Environment, RequestKind, SubaccountId};
+use crate::domain::{BotFacts, Environment, RequestKind, SubaccountId};
 use crate::web::{
-    Answer, Shared, WebError,
+    Answer, Shared,
     extract::{ByTouch, Person},
     frame,
     page::Frame,
-    pages::limits::{Typed, typed_as},
+    pages::{
+        bots::id_of,
+        limits::{Typed, typed_as},
+    },
     problems::Problems,
     query::Named,
 };
@@ -38,11 +41,6 @@ struct Ask {
     free: Vec<String>,
 }
 
-fn bot_of(app: &App, person: &Person, id: &str) -> Result<std::sync::Arc<BotFacts>, WebError> {
-    let id = BotId::parse(id).map_err(|_| AppError::NotFound("bot"))?;
-    Ok(app.bot(&person.actor, &id)?.bot)
-}
-
 /// The subaccount among what was typed.
 ///
 /// # Errors
@@ -61,13 +59,13 @@ pub(super) fn wanted(app: &App, typed: &Typed) -> Result<SubaccountId, AppError>
 
 /// The form.
 pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answer {
-    let bot = bot_of(&app, &person, &id)?;
+    let bot = app.bot(&person.actor, &id_of(&id)?)?.bot;
     draw(&app, &person, &bot, (None, Typed::new(), Problems::none())).await
 }
 
 /// Asks.
 pub async fn create(State(app): Shared, Named(id): Named, ByTouch(person, typed): ByTouch<Typed>) -> Answer {
-    let bot = bot_of(&app, &person, &id)?;
+    let bot = app.bot(&person.actor, &id_of(&id)?)?.bot;
     let asked = match wanted(&app, &typed) {
         Ok(to) => app.ask_assign(&person.actor, &bot.id, &to, &typed_as(&typed, "why")).await,
         Err(error) => Err(error),

@@ -1,17 +1,18 @@
 //! `/bots/{id}/keys/ask`: asking for an exchange key, or for other terms of one. The same form changes such a request. No secret is typed here.
 
-use crate::app::{App, AppError, keys::ask::Wanted};
+use crate::app::{App, keys::ask::Wanted};
 use crate::authz::{self, Action};
 use crate::domain::{
-    BotFacts, BotId, KeyPurpose, RequestKind,
+    BotFacts, KeyPurpose, RequestKind,
     key::{KeyTerms, OnDrift, ROTATE_DAYS},
 };
 use crate::web::{
-    Answer, Shared, WebError,
+    Answer, Shared,
     extract::{ByTouch, Person},
     frame,
     page::Frame,
     pages::{
+        bots::id_of,
         limits::{Typed, typed_as},
         register::Choice,
     },
@@ -51,11 +52,6 @@ struct Fields {
     why: String,
 }
 
-fn bot_of(app: &App, person: &Person, id: &str) -> Result<std::sync::Arc<BotFacts>, WebError> {
-    let id = BotId::parse(id).map_err(|_| AppError::NotFound("bot"))?;
-    Ok(app.bot(&person.actor, &id)?.bot)
-}
-
 /// What was typed, as the use case takes it.
 pub(super) fn wanted_of(typed: &Typed) -> Wanted<'_> {
     let text = |name: &str| typed.iter().find(|(given, _)| given == name).map_or("", |(_, text)| text.as_str());
@@ -86,7 +82,7 @@ pub(super) fn typed_of(terms: &KeyTerms) -> Typed {
 
 /// The form; with `purpose` it begins with the terms that stand.
 pub async fn show(State(app): Shared, person: Person, Named(id): Named, params: Params) -> Answer {
-    let bot = bot_of(&app, &person, &id)?;
+    let bot = app.bot(&person.actor, &id_of(&id)?)?.bot;
     let purpose = params.text("purpose").and_then(|word| word.parse::<KeyPurpose>().ok());
     let keys = app.exchange_keys();
     let stands = purpose.and_then(|purpose| keys.of_purpose(&bot.id, purpose));
@@ -100,7 +96,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named, params: 
 
 /// Asks.
 pub async fn create(State(app): Shared, Named(id): Named, ByTouch(person, typed): ByTouch<Typed>) -> Answer {
-    let bot = bot_of(&app, &person, &id)?;
+    let bot = app.bot(&person.actor, &id_of(&id)?)?.bot;
     let why = typed_as(&typed, "why");
     let asked = app.ask_key(&person.actor, &bot.id, wanted_of(&typed), &why).await;
     match asked {

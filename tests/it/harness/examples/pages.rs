@@ -12,7 +12,7 @@ use crate::harness::{
 use andon::{
     app::{acts::ActView, sign_in::Chosen},
     authn::SoftKey,
-    domain::{ActKind, Grant, Role, UserId},
+    domain::{ActKind, Grant, KeyPurpose, Role, UserId},
     storage,
     web::{router::Route, session},
 };
@@ -460,6 +460,16 @@ impl Scene {
                 exchange_keys::install(&self.test, of.operator, &key, (&api_key, &secret)).await.unwrap();
                 let seen = exchange_keys::seen(&self.test, &key).await;
                 Ask::form(at(&key), &[("version", "1"), ("seen", &seen), ("why", "looked at its page")])
+            }
+            "/keys/{id}/measure" => {
+                let bot = exchange_keys::seated(&self.test, &self.name("key-bot"), (of.name, "bybit")).await;
+                agent::ready(&self.test, &bot, of.operator).await;
+                let key = exchange_keys::approved_as(&self.test, &bot, exchange_keys::usual(KeyPurpose::Execution), of.operator).await;
+                let (api_key, secret) = secret();
+                exchange_keys::install(&self.test, of.operator, &key, (&api_key, &secret)).await.unwrap();
+                // Its venue does not answer here: that it is in use is written by hand.
+                self.test.execute(&format!("UPDATE key_version SET state = 'active' WHERE key_id = '{key}'")).await;
+                Ask::form(at(&key), &[("version", "1")])
             }
             "/keys/{id}/end" => Ask::form(at(&in_use().await), &[("version", "0"), ("why", "another desk takes over")]),
             "/keys/{id}/gone" => {
