@@ -94,7 +94,8 @@ pub(super) fn moment(value: Option<&Value>) -> Option<Timestamp> {
         ..=0 => None,
         1..100_000_000_000 => number.checked_mul(1_000_000).map(Timestamp),
         100_000_000_000..100_000_000_000_000 => number.checked_mul(1_000).map(Timestamp),
-        _ => Some(Timestamp(number)),
+        // Kept to the millisecond, as every moment is that is written down.
+        _ => Some(Timestamp(number / 1_000 * 1_000)),
     }
 }
 

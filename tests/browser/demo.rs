@@ -11,7 +11,7 @@ fn pictures() -> Option<PathBuf> {
     std::env::var_os("ANDON_PICTURES").map(PathBuf::from)
 }
 
-async fn signed_in(demo: &Demo, role: &str, with: With) -> Browser {
+pub async fn signed_in(demo: &Demo, role: &str, with: With) -> Browser {
     let browser = Browser::open(with).await;
     browser.goto(&demo.links[role]).await;
     browser.sees("Fleet").await;

@@ -3,6 +3,7 @@
 
 mod demo;
 mod driver;
+mod exchange_keys;
 mod first_run;
 mod keys;
 mod newcomer;

@@ -84,7 +84,6 @@ impl Scene {
         let (place, by) = ((self.bot.id.clone(), self.subaccount.clone()), (self.request.clone(), self.test.people["operator"].id.clone()));
         let key = KeyRow::approved(place, &terms, by, now).unwrap();
         let id = key.id.clone();
-        let sealed = app.seal_secret(&About { key: id.clone(), version: 1, purpose }, &secret).await.unwrap();
         let print = format!("{}-{purpose}", fingerprint(&secret.api_key));
         let new = VersionRow::handed_in((id.clone(), 1), (print, "desk".to_owned()), None, (now, "user:1".to_owned()));
         let mut version = VersionRow { state: KeyState::Active, active_at: Some(now), ..new };
@@ -92,7 +91,11 @@ impl Scene {
         storage::exchange_keys::key_insert(&mut tx, &key).await.unwrap();
         storage::exchange_keys::version_insert(&mut tx, &version).await.unwrap();
         storage::exchange_keys::version_write(&mut tx, &mut version).await.unwrap();
-        storage::key_secrets::key_secret_insert(&mut tx, &sealed).await.unwrap();
+        // One that an agent holds is sealed to it, and never kept here.
+        if purpose.is_server_held() {
+            let sealed = app.seal_secret(&About { key: id.clone(), version: 1, purpose }, &secret).await.unwrap();
+            storage::key_secrets::key_secret_insert(&mut tx, &sealed).await.unwrap();
+        }
         storage::exchange_keys::key_changed(&mut tx, [&id]).await.unwrap();
         tx.commit().await.unwrap();
         app.refresh_keys().await.unwrap();

@@ -70,7 +70,7 @@ impl Scene {
         match (is_of_programs(route), route.method) {
             (true, _) => self.of_programs(route, whose).await,
             (false, "GET") => self.of_readers(route, whose),
-            (false, _) => self.of_writers(route, whose, caller).await,
+            (false, _) => Box::pin(self.of_writers(route, whose, caller)).await,
         }
     }
 
