@@ -18,13 +18,15 @@ text_enum! {
         Monitor = "monitor",
         /// Cancels at the venue; held by the server.
         Guard = "guard",
+        /// Demotes the bot's key at the venue, with a key of the main account; optional, held by the server.
+        KeyAdmin = "key_admin",
     }
 }
 
 impl KeyPurpose {
     /// True when the server holds it, and no agent ever gets it.
     pub fn is_server_held(self) -> bool {
-        matches!(self, Self::Monitor | Self::Guard)
+        matches!(self, Self::Monitor | Self::Guard | Self::KeyAdmin)
     }
 }
 

@@ -72,6 +72,21 @@ impl OwnWords {
     pub const ANY: Self = Self { to_read: &[], to_trade: &[], trade_refuses: &[] };
 }
 
+/// What a key of the main account is that may change those of subaccounts: what its venue demands for that, and no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct AdminKey {
+    /// Rights that it takes, besides reading. Withdrawing is never one.
+    pub takes: &'static [Right],
+    /// Rights that cannot be taken from it, or of which the venue says nothing: no defect of it.
+    pub comes_with: &'static [Right],
+    /// The venue's own words, of which it has exactly one: more would be more than it needs. Empty: there are none to choose from.
+    pub one_of: &'static [&'static str],
+    /// The venue's own words that it does not take.
+    pub refuses: &'static [&'static str],
+    /// What the main account calls a subaccount by.
+    pub calls_by: &'static str,
+}
+
 /// What a venue can do, in one environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Capability {
@@ -113,6 +128,8 @@ pub struct Capability {
     pub has_cancel_only_key: bool,
     /// What a key of the main account must have for demoting and deleting.
     pub admin_needs: &'static str,
+    /// The same as it is compared; none: no key of a main account changes anything here.
+    pub admin: Option<AdminKey>,
     /// What else somebody should know, a sentence each.
     pub notes: &'static [&'static str],
 }

@@ -66,13 +66,23 @@ fn weight_of(seen: Seen, by: MeasuredBy) -> Weight {
     }
 }
 
-/// Whether a purpose takes a right. Cancelling is what a guard is for, and comes with trading wherever there is no right to that alone.
-fn is_meant(sheet: &KeySheet, right: Right) -> bool {
+/// Whether a purpose takes a right. Cancelling is what a guard is for, and comes with trading wherever there is no right to that alone. A key of the
+/// main account takes what its venue demands for changing those of subaccounts.
+fn is_meant(sheet: &KeySheet, right: Right, of: &Capability) -> bool {
     match right {
         Right::Read => sheet.rights.contains(&KeyRight::Read),
-        Right::Trade | Right::Cancel => sheet.rights.contains(&KeyRight::Trade),
         Right::Withdraw => !sheet.withdraw_to.is_empty(),
+        _ if sheet.purpose == KeyPurpose::KeyAdmin => of.admin.is_some_and(|admin| admin.takes.contains(&right)),
+        Right::Trade | Right::Cancel => sheet.rights.contains(&KeyRight::Trade),
         _ => false,
+    }
+}
+
+/// Whether a right comes with those that a purpose takes, so that having it is no defect.
+fn comes_along(sheet: &KeySheet, right: Right, of: &Capability) -> bool {
+    match sheet.purpose {
+        KeyPurpose::KeyAdmin => right != Right::Withdraw && of.admin.is_some_and(|admin| admin.comes_with.contains(&right)),
+        _ => sheet.rights.contains(&KeyRight::Trade) && of.comes_with_trade.contains(&right),
     }
 }
 
@@ -83,16 +93,14 @@ fn is_never_told((of, by): (&Capability, MeasuredBy), right: Right) -> bool {
 
 fn right_differs(sheet: &KeySheet, facts: &KeyFacts, right: Right, asked: (&Capability, MeasuredBy)) -> Option<Difference> {
     let (of, _) = asked;
-    let trades = sheet.rights.contains(&KeyRight::Trade);
     let words = right.as_str().replace('_', " ");
-    match (is_meant(sheet, right), facts.right(right)) {
+    match (is_meant(sheet, right, of), facts.right(right)) {
         (true, Tri::Yes) | (false, Tri::No) => None,
         // A guard that may cancel alone is a better one.
         (true, Tri::No) if sheet.purpose == KeyPurpose::Guard && right == Right::Trade => None,
         (true, Tri::No) => Some(difference(Weight::Wrong, format!("it may not {words}, which {} takes", sheet.purpose))),
-        (false, Tri::Yes) if trades && of.comes_with_trade.contains(&right) => None,
+        (false, Tri::Yes | Tri::Unknown) if comes_along(sheet, right, of) => None,
         (false, Tri::Yes) => Some(difference(Weight::Wrong, format!("it may {words}, which {} does not take", sheet.purpose))),
-        (false, Tri::Unknown) if trades && of.comes_with_trade.contains(&right) => None,
         (_, Tri::Unknown) if is_never_told(asked, right) => {
             Some(difference(Weight::Attest, format!("the venue never says whether a key may {words}")))
         }
@@ -103,6 +111,9 @@ fn right_differs(sheet: &KeySheet, facts: &KeyFacts, right: Right, asked: (&Capa
 /// The venue's own words: a key may trade and not where its bot trades, or also elsewhere. Of a right that it does not have, or that was not said,
 /// `right_differs` has spoken.
 fn words_differ(sheet: &KeySheet, facts: &KeyFacts, of: &Capability) -> Vec<Difference> {
+    if sheet.purpose == KeyPurpose::KeyAdmin {
+        return admin_words_differ(facts, of);
+    }
     let has = |word: &&str| facts.words.iter().any(|said| said == word);
     let watches = matches!(sheet.purpose, KeyPurpose::Monitor | KeyPurpose::Guard);
     let trades = sheet.rights.contains(&KeyRight::Trade) && facts.right(Right::Trade) == Tri::Yes;
@@ -116,9 +127,40 @@ fn words_differ(sheet: &KeySheet, facts: &KeyFacts, of: &Capability) -> Vec<Diff
     missing.chain(refused).collect()
 }
 
-/// Whose key it is. A key of a main account reaches what every other bot has there.
+/// The same of a key of the main account: it may do what its venue demands, by one word and not by two.
+fn admin_words_differ(facts: &KeyFacts, of: &Capability) -> Vec<Difference> {
+    let Some(admin) = of.admin else {
+        return vec![difference(Weight::Wrong, "at this venue no key of a main account changes those of subaccounts")];
+    };
+    if admin.takes.iter().any(|right| facts.right(*right) != Tri::Yes) {
+        return Vec::new();
+    }
+    let has = |word: &&&str| facts.words.iter().any(|said| said == **word);
+    let held: Vec<&str> = admin.one_of.iter().filter(has).copied().collect();
+    let mut found = Vec::new();
+    if held.is_empty() && !admin.one_of.is_empty() {
+        found.push(difference(Weight::Wrong, format!("it has no {}, which key_admin takes here", admin.one_of.join(" or "))));
+    }
+    if held.len() > 1 {
+        found.push(difference(Weight::Wrong, format!("it has {}, and key_admin takes one of them", held.join(" and "))));
+    }
+    let refused = admin.refuses.iter().filter(has);
+    found.extend(refused.map(|word| difference(Weight::Wrong, format!("it has {word}, which key_admin does not take here"))));
+    found
+}
+
+/// Whose key it is. A key of a main account reaches what every other bot has there; one that changes the keys of subaccounts is nothing else, and
+/// its sheet names the subaccount instead.
 fn account_differs(sheet: &KeySheet, facts: &KeyFacts, unseen: Weight) -> Vec<Difference> {
     let mut found = Vec::new();
+    if sheet.purpose == KeyPurpose::KeyAdmin {
+        match facts.is_main {
+            Tri::Yes => {}
+            Tri::No => found.push(difference(Weight::Wrong, "it belongs to a subaccount, and is to belong to the main account")),
+            Tri::Unknown => found.push(difference(unseen, "whether it belongs to the main account was not said")),
+        }
+        return found;
+    }
     if facts.is_main == Tri::Yes && sheet.purpose != KeyPurpose::MarketData {
         found.push(difference(Weight::Wrong, "it belongs to a main account; one bot, one subaccount"));
     }
@@ -172,7 +214,7 @@ fn end_differs(sheet: &KeySheet, facts: &KeyFacts, unseen: Weight) -> Option<Dif
 mod tests {
     use super::*;
     use crate::domain::Timestamp;
-    use crate::venues::OwnWords;
+    use crate::venues::{AdminKey, OwnWords};
     use proptest::prelude::*;
 
     const FULL: Capability = Capability {
@@ -195,6 +237,13 @@ mod tests {
         deletes: true,
         has_cancel_only_key: true,
         admin_needs: "",
+        admin: Some(AdminKey {
+            takes: &[Right::KeyAdmin],
+            comes_with: &[Right::InternalTransfer],
+            one_of: &["move", "shift"],
+            refuses: &["option"],
+            calls_by: "its name",
+        }),
         notes: &[],
     };
 
@@ -314,6 +363,42 @@ mod tests {
         key.rights.set(Right::Withdraw, Tri::Unknown);
         let by = |by| compare(&sheet(KeyPurpose::Execution), &key, by, &of).iter().map(|one| one.weight).collect::<Vec<_>>();
         assert_eq!((by(MeasuredBy::Master), by(MeasuredBy::Own)), (vec![Weight::Attest], vec![Weight::Unknown]));
+    }
+
+    #[test]
+    fn a_key_that_changes_others_is_the_main_accounts_and_has_what_its_venue_demands_and_no_more() {
+        let with = |rights: &[Right], words: &[&str], is_main| KeyFacts {
+            words: words.iter().map(|word| (*word).into()).collect(),
+            is_main,
+            subaccount: Some("1".into()),
+            ..facts(&[&[Right::Read, Right::KeyAdmin], rights].concat())
+        };
+        let named = KeySheet { account: Some("grid-1".into()), ..sheet(KeyPurpose::KeyAdmin) };
+        let found = |key: &KeyFacts, of: &Capability| -> Vec<String> {
+            compare(&named, key, MeasuredBy::Own, of).into_iter().map(|one| format!("{} {}", one.weight, one.what)).collect()
+        };
+        assert_eq!(found(&with(&[], &["move"], Tri::Yes), &FULL), [""; 0], "its account is the main one, whatever it is called");
+        assert_eq!(found(&with(&[Right::InternalTransfer], &["shift"], Tri::Yes), &FULL), [""; 0], "it cannot be had without");
+        assert_eq!(found(&with(&[Right::Withdraw], &["move"], Tri::Yes), &FULL), ["wrong it may withdraw, which key_admin does not take"]);
+        assert_eq!(found(&with(&[Right::Trade], &["move"], Tri::Yes), &FULL), ["wrong it may trade, which key_admin does not take"]);
+        assert_eq!(
+            found(&with(&[], &["move", "shift"], Tri::Yes), &FULL),
+            ["wrong it has move and shift, and key_admin takes one of them"]
+        );
+        assert_eq!(
+            found(&with(&[], &["option"], Tri::No), &FULL),
+            [
+                "wrong it has no move or shift, which key_admin takes here",
+                "wrong it has option, which key_admin does not take here",
+                "wrong it belongs to a subaccount, and is to belong to the main account",
+            ]
+        );
+        assert_eq!(
+            found(&with(&[], &["move"], Tri::Unknown), &Capability { shows_subaccount: Seen::Never, ..FULL }),
+            ["attest whether it belongs to the main account was not said"]
+        );
+        let nobody = Capability { admin: None, ..FULL };
+        assert!(found(&with(&[], &["move"], Tri::Yes), &nobody).iter().any(|one| one.starts_with("wrong at this venue no key")));
     }
 
     #[test]

@@ -30,7 +30,7 @@ mod sign;
 mod tests;
 mod words;
 
-pub use capability::{ArmScope, Arming, Capability, OwnWords, Seen};
+pub use capability::{AdminKey, ArmScope, Arming, Capability, OwnWords, Seen};
 pub use compare::{Difference, Weight, compare};
 pub use credential::{Credential, SubKey};
 pub use error::{Finding, FindingKind, VenueError};
@@ -63,6 +63,14 @@ pub trait Venue: Send + Sync + std::fmt::Debug {
     /// As `inspect_key`; findings other than `NotListed` and `Expired` are about the main account's key.
     async fn inspect_key_by_master(&self, _master: &Credential, _key: &SubKey) -> Result<Inspection, VenueError> {
         Err(VenueError::Cannot("a main account's key cannot show those of subaccounts at this venue"))
+    }
+
+    /// The venue's names for all keys of a subaccount, as the main account lists them. A list that can be read in part only is not answered.
+    ///
+    /// # Errors
+    /// When it cannot be read whole; `Cannot` where the main account lists none.
+    async fn sub_keys(&self, _master: &Credential, _subaccount: &str) -> Result<Vec<String>, VenueError> {
+        Err(VenueError::Cannot("a main account's key cannot list those of subaccounts at this venue"))
     }
 
     /// Every order that rests, conditional ones too. A list that can be read in part only is not answered.

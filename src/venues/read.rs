@@ -167,6 +167,15 @@ pub(super) fn rows<'a>(value: Option<&'a Value>, what: &str) -> Result<Vec<&'a V
     Listed::rows(value, what).whole()
 }
 
+/// The name of each row, under one of these spellings.
+///
+/// # Errors
+/// `Unknown` when one has none.
+pub(super) fn names<'a>(rows: impl IntoIterator<Item = &'a Value>, spellings: &[&str]) -> Result<Vec<String>, VenueError> {
+    let name = |row: &Value| spellings.iter().find_map(|spelling| text(row.get(*spelling)));
+    rows.into_iter().map(|row| name(row).ok_or_else(|| VenueError::unreadable("a row without its name"))).collect()
+}
+
 /// A text that must be there.
 ///
 /// # Errors

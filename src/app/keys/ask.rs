@@ -55,7 +55,7 @@ impl Wanted<'_> {
         let mut wrong = |field, words: String| invalid.0.push((field, words));
         let purpose = self.purpose.trim().parse::<KeyPurpose>();
         if purpose.is_err() {
-            wrong("purpose", "Say what it is for: market_data, execution, monitor or guard".to_owned());
+            wrong("purpose", "Say what it is for: market_data, execution, monitor, guard or key_admin".to_owned());
         }
         let until = match self.until.trim() {
             "" => None,
@@ -88,6 +88,9 @@ impl Wanted<'_> {
         let account = Some(self.account.trim()).filter(|text| !text.is_empty());
         if account.is_some_and(|account| !plain(account)) {
             wrong("account", "The venue's name for an account has no blanks and at most 128 letters".to_owned());
+        }
+        if account.is_none() && purpose.as_ref().is_ok_and(|purpose| *purpose == KeyPurpose::KeyAdmin) {
+            wrong("account", "Say which subaccount's keys it may change, as the main account calls that".to_owned());
         }
         let to: Vec<String> =
             self.withdraw_to.split([',', '\n', ' ']).map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect();
@@ -160,6 +163,9 @@ impl App {
             return Err(AppError::conflict("the bot is retired: it takes no key"));
         }
         let place = self.place_of(bot)?;
+        if after.sheet.purpose == KeyPurpose::KeyAdmin {
+            self.is_of_use(bot)?;
+        }
         let now = self.terms_now(&mut *self.db.read().await?, &bot.id, after.sheet.purpose).await?;
         if now.as_ref() == Some(&after) {
             return Err(AppError::conflict("that is approved already: hand the secret in on the key's page"));
@@ -173,6 +179,23 @@ impl App {
         let seat = bot.seat.as_ref().and_then(|seat| venues.subaccount(&seat.subaccount));
         let seat = seat.ok_or_else(|| AppError::conflict("the bot has no subaccount, and a key is of one: give it one first"))?;
         Ok(Place { name: venues.label(&seat), subaccount: seat.id })
+    }
+
+    /// What a key of the main account must have at a bot's venue to demote what the bot trades with, and by what the main account calls a
+    /// subaccount; none: there it is of no use.
+    pub fn admin_key_of(&self, bot: &BotFacts) -> Option<(&'static str, &'static str)> {
+        let of = self.venue_of(bot).ok()?.0?.capability();
+        of.admin.filter(|_| of.demotes).map(|admin| (of.admin_needs, admin.calls_by))
+    }
+
+    /// Refuses a key of the main account where it could demote nothing: there it is a risk and no more.
+    fn is_of_use(&self, bot: &BotFacts) -> Result<(), AppError> {
+        let (venue, exchange) = self.venue_of(bot)?;
+        if self.admin_key_of(bot).is_some() {
+            return Ok(());
+        }
+        let why = venue.map_or("this server does not speak to it", |_| "nobody can demote the key of a subaccount there through its API");
+        Err(AppError::conflict(format!("a key of the main account would be of no use at {exchange}, and only a risk: {why}")))
     }
 
     async fn terms_now(&self, conn: &mut Conn, bot: &BotId, purpose: KeyPurpose) -> Result<Option<KeyTerms>, AppError> {
@@ -283,6 +306,7 @@ mod tests {
             withdraw_to: "",
         };
         assert_eq!(wrong(all), ["purpose", "until", "rotate_days", "on_drift", "account"]);
+        assert_eq!(wrong(Wanted { purpose: "key_admin", ips: "203.0.113.7", ..Wanted::default() }), ["account"]);
         assert_eq!(wrong(Wanted { purpose: "guard", until: "2020-01-01", ips: "", ..Wanted::default() }), ["until", "ips"]);
     }
 }

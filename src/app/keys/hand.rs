@@ -1,4 +1,5 @@
-//! The server's own hand at a venue: keys that it holds itself, for comparing and for cancelling. Opened for each use and wiped after it.
+//! The server's own hand at a venue: keys that it holds itself, for comparing, for cancelling, and for demoting what a bot trades with. Opened for
+//! each use and wiped after it.
 
 use crate::app::{App, AppError};
 use crate::domain::{BotId, KeyId, KeyPurpose};
@@ -16,6 +17,8 @@ pub struct Hand {
     pub key: KeyId,
     /// Which version of it.
     pub version: i64,
+    /// The account that its sheet names; of a key of the main account, the subaccount whose keys it may change.
+    pub account: Option<String>,
 }
 
 impl App {
@@ -32,7 +35,8 @@ impl App {
         key.is_of(&facts)?;
         let (Some(venue), _) = self.venue_of(&facts)? else { return Ok(None) };
         let secret = self.open_kept(&key.row, active.version).await?;
-        Ok(Some(Hand { venue, credential: Credential::from(&secret), key: key.row.id.clone(), version: active.version }))
+        let (credential, account) = (Credential::from(&secret), key.sheet.account.clone());
+        Ok(Some(Hand { venue, credential, key: key.row.id.clone(), version: active.version, account }))
     }
 
     /// True while the server holds a key of a purpose for a bot that is in use. From memory.

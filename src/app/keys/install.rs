@@ -56,7 +56,7 @@ impl App {
         let print = fingerprint(&secret.api_key);
         self.is_nobodys(&key, &print).await?;
         let (venue, exchange) = self.venue_of(&bot)?;
-        let measured = self.measure(&key.sheet, venue.as_ref(), secret).await;
+        let measured = self.measure(&key.sheet, (venue.as_ref(), &bot.id), secret).await;
         refuse_wrong(&measured)?;
         let version = next(&key);
         // Before the transaction: whoever wraps may be another machine.

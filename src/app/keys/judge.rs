@@ -46,6 +46,15 @@ impl Measured {
     pub(crate) fn says_nothing(&self) -> bool {
         self.verdict == KeyVerdict::Unknown && self.evidence.inspection.is_none()
     }
+    /// The same with what else was found.
+    pub(super) fn besides(mut self, found: Option<Difference>) -> Self {
+        if let Some(found) = found {
+            self.evidence.differences.push(found);
+            self.evidence.differences.sort_by_key(|one| one.weight);
+            self.verdict = verdict_of(&self.evidence.differences);
+        }
+        self
+    }
 }
 
 /// SHA-256, hex.
@@ -73,6 +82,16 @@ fn all_attested(sheet: &KeySheet) -> Vec<Difference> {
     what.into_iter().map(|what| Difference { weight: Weight::Attest, what }).collect()
 }
 
+/// What differences come to: the worst of them.
+fn verdict_of(differences: &[Difference]) -> KeyVerdict {
+    match differences.iter().map(|one| one.weight).min() {
+        None => KeyVerdict::Agrees,
+        Some(Weight::Attest) => KeyVerdict::Attest,
+        Some(Weight::Unknown) => KeyVerdict::Unknown,
+        Some(Weight::Wrong) => KeyVerdict::Differs,
+    }
+}
+
 /// Judges what a venue said of a key. What it refuses is no key that was approved; what it did not say is asked again.
 pub(crate) fn judge(sheet: &KeySheet, said: Result<Inspection, VenueError>, (by, of): (KeyMeasurer, &Capability)) -> Measured {
     match said {
@@ -83,13 +102,7 @@ pub(crate) fn judge(sheet: &KeySheet, said: Result<Inspection, VenueError>, (by,
                     inspection.facts.subaccount.as_ref().map_or_else(|| "no account".to_owned(), |account| format!("account {account}"));
                 differences.push(Difference { weight: Weight::Attest, what: format!("{OWN_ACCOUNT}; the venue names {says}") });
             }
-            let worst = differences.iter().map(|one| one.weight).min();
-            let verdict = match worst {
-                None => KeyVerdict::Agrees,
-                Some(Weight::Attest) => KeyVerdict::Attest,
-                Some(Weight::Unknown) => KeyVerdict::Unknown,
-                Some(Weight::Wrong) => KeyVerdict::Differs,
-            };
+            let verdict = verdict_of(&differences);
             Measured { by, verdict, evidence: Evidence { inspection: Some(inspection), differences, said: None } }
         }
         Err(error) => {

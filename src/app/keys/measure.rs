@@ -2,21 +2,27 @@
 //! what was approved, and what comes of it is written here; what it means is in `judge`, what follows of it in `drift`.
 
 use super::{
-    Key, VersionRow, is_proved,
-    judge::{Measured, attested, digest, evidence_of, is_due, judge, take},
+    Key, VersionRow,
+    install::fingerprint,
+    is_proved,
+    judge::{Measured, Weight, attested, digest, evidence_of, is_due, judge, take},
     note, write_version,
 };
 use crate::app::{App, AppError, Invalid, agent_book::LiveAgent, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Permit};
 use crate::domain::{
-    ApiSecret, BotFacts, KeyId, KeySheet, Timestamp,
+    ApiSecret, BotFacts, BotId, KeyId, KeyPurpose, KeySheet, Secret, Timestamp,
     key::{KeyMeasurer, KeyState, KeyStep},
 };
 use crate::protocol::{KeyTold, MeasuredKey};
 use crate::storage::Lane;
-use crate::venues::{Finding, Inspection, MeasuredBy, Venue, VenueError};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use crate::venues::{Capability, Difference, Finding, Inspection, MeasuredBy, Venue, VenueError};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// How long a venue may take to say what a key is.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -65,13 +71,54 @@ impl App {
         is_there && key.is_open() && self.bot_of_key(key).is_ok_and(|bot| key.is_of(&bot).is_ok() && self.measuring_venue(&bot).is_some())
     }
 
-    /// Measures a key with itself, from this server's address.
-    pub(crate) async fn measure(&self, sheet: &KeySheet, venue: Option<&Arc<dyn Venue>>, secret: &ApiSecret) -> Measured {
+    /// Measures a key with itself, from this server's address. One of the main account also shows whether it sees the keys that it is to demote.
+    pub(crate) async fn measure(&self, sheet: &KeySheet, (venue, bot): (Option<&Arc<dyn Venue>>, &BotId), secret: &ApiSecret) -> Measured {
         let venue = venue.map(|venue| (venue, venue.capability())).filter(|(_, of)| of.measures_keys);
         let Some((venue, of)) = venue else { return attested(sheet) };
         let asked = tokio::time::timeout(PATIENCE, venue.inspect_key(&secret.into())).await;
         let late = || VenueError::Unknown { why: "the venue did not answer within 10 s".to_owned(), code: None, wait: None };
-        judge(sheet, asked.unwrap_or_else(|_| Err(late())), (KeyMeasurer::Server, &of))
+        let measured = judge(sheet, asked.unwrap_or_else(|_| Err(late())), (KeyMeasurer::Server, &of));
+        if sheet.purpose != KeyPurpose::KeyAdmin || measured.evidence.inspection.is_none() {
+            return measured;
+        }
+        let account = sheet.account.as_deref().unwrap_or_default();
+        let listed = tokio::time::timeout(PATIENCE, venue.sub_keys(&secret.into(), account)).await;
+        match listed.unwrap_or_else(|_| Err(late())) {
+            // Nothing was learned of that, and what was known stands.
+            Err(error @ VenueError::Unknown { .. }) => judge(sheet, Err(error), (KeyMeasurer::Server, &of)),
+            listed => measured.besides(self.sub_keys_differ(account, bot, (listed, &of))),
+        }
+    }
+
+    /// What keeps a key of the main account from demoting what its bot trades with: it is not shown the keys of the subaccount, or the bot's own is
+    /// none of them. None: nothing.
+    fn sub_keys_differ(
+        &self,
+        account: &str,
+        bot: &BotId,
+        (listed, of): (Result<Vec<String>, VenueError>, &Capability),
+    ) -> Option<Difference> {
+        let differs = |what: String| Some(Difference { weight: Weight::Unknown, what });
+        let names = match listed {
+            Ok(names) => names,
+            Err(error) => {
+                let calls_by = of.admin.map_or("its name", |admin| admin.calls_by);
+                return differs(format!(
+                    "it was not shown the keys of the subaccount {account}, which is to be named by {calls_by}: {error}"
+                ));
+            }
+        };
+        let prints: HashSet<String> = names.into_iter().map(|name| fingerprint(&Secret::new(name))).collect();
+        let keys = self.exchange_keys();
+        let trades = keys.of_purpose(bot, KeyPurpose::Execution).and_then(|key| key.current())?;
+        if prints.contains(&trades.fingerprint) {
+            return None;
+        }
+        differs(format!(
+            "the bot's key to trade, version {}, is none of the {} that the main account lists for {account}: it could not demote that",
+            trades.version,
+            prints.len()
+        ))
     }
 
     /// Judges what a venue told a key on its agent's host: the facts are compared here, and nobody's word is taken for what follows.
@@ -178,7 +225,7 @@ impl App {
         key.is_of(&bot)?;
         let (venue, _) = self.venue_of(&bot)?;
         let secret = self.open_kept(&key.row, version).await?;
-        let measured = self.measure(&key.sheet, venue.as_ref(), &secret).await;
+        let measured = self.measure(&key.sheet, (venue.as_ref(), &bot.id), &secret).await;
         self.write_measured(self.server_permit()?, key, (version, &measured)).await
     }
 
@@ -244,7 +291,15 @@ impl App {
         for row in key.versions.iter().filter(|row| row.state.is_held() && row.verdict.is_some()) {
             let mut row = row.clone();
             let (Some(evidence), Some(by)) = (evidence_of(&row), row.measured_by) else { continue };
+            if key.row.purpose == KeyPurpose::KeyAdmin {
+                // Which keys it sees was asked under the terms before, and a list cannot be judged again.
+                row.asked_at = Some(act.now());
+            }
             let judged = match (evidence.inspection, &of) {
+                (Some(inspection), Some(of)) if key.row.purpose == KeyPurpose::KeyAdmin => {
+                    let what = "whether it is shown the bot's keys is asked again, since its terms are new".to_owned();
+                    judge(&key.sheet, Ok(inspection), (by, of)).besides(Some(Difference { weight: Weight::Unknown, what }))
+                }
                 (Some(inspection), Some(of)) => judge(&key.sheet, Ok(inspection), (by, of)),
                 (None, _) if by == KeyMeasurer::Attested => attested(&key.sheet),
                 _ => continue,

@@ -20,7 +20,7 @@ pub struct Args {
     /// live or test.
     #[arg(long, default_value = "live", value_parser = word::<Environment>)]
     environment: Environment,
-    /// What the key is for: market_data, execution, monitor or guard. Without: what the venue says is shown and compared with nothing.
+    /// What the key is for: market_data, execution, monitor, guard or key_admin. Without: what the venue says is shown and compared with nothing.
     #[arg(long, value_parser = word::<KeyPurpose>, requires = "ips")]
     purpose: Option<KeyPurpose>,
     /// The addresses that it is to work from alone, apart by commas.
@@ -29,7 +29,8 @@ pub struct Args {
     /// When it is to end, RFC 3339. Without: never.
     #[arg(long, value_name = "TIME", requires = "purpose", value_parser = moment)]
     until: Option<Timestamp>,
-    /// The account that it must belong to, as the venue names it: a UID, at Binance the e-mail address of the subaccount.
+    /// The account that it must belong to, as the venue names it: a UID, at Binance the e-mail address of the subaccount. Of a key of the
+    /// main account (key_admin) it is not compared.
     #[arg(long, value_name = "NAME", requires = "purpose")]
     account: Option<String>,
     /// The file that holds the key; -: standard input.

@@ -91,7 +91,7 @@ pub struct KeyArgs {
     /// The bot, by name or id.
     #[arg(long)]
     bot: String,
-    /// What it is for: market_data, execution, monitor or guard.
+    /// What it is for: market_data, execution, monitor, guard or key_admin, which is a key of the main account.
     #[arg(long)]
     purpose: String,
     /// The addresses that it works from alone, apart by commas.
@@ -100,7 +100,7 @@ pub struct KeyArgs {
     /// When it ends at the venue, RFC 3339; without: it does not end by itself.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// The venue's name for the account.
+    /// The venue's name for the account; for key_admin the subaccount whose keys it may change, as the main account calls it.
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
     /// After how many days it is replaced; 90 without.

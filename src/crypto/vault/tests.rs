@@ -129,7 +129,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn what_goes_in_comes_out(secret in proptest::collection::vec(any::<u8>(), 0..2_000), version in any::<i64>(), which in 0_usize..4) {
+    fn what_goes_in_comes_out(secret in proptest::collection::vec(any::<u8>(), 0..2_000), version in any::<i64>(), which in 0..KeyPurpose::ALL.len()) {
         let about = About { key: KeyId::new(), version, purpose: KeyPurpose::ALL[which] };
         let (old, new) = (master(), master());
         let record = now(seal(&old, &about, &secret)).unwrap();

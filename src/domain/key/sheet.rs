@@ -12,6 +12,8 @@ text_enum! {
         Read = "read",
         /// Place and cancel orders.
         Trade = "trade",
+        /// Change the keys of subaccounts, by whatever right its venue ties that to.
+        ManageKeys = "manage_keys",
     }
 }
 
@@ -23,6 +25,7 @@ impl KeyPurpose {
             Self::Execution => "to trade",
             Self::Monitor => "to compare an account with what its bot reports",
             Self::Guard => "to cancel at the venue",
+            Self::KeyAdmin => "of the main account, to demote the bot's key at the venue",
         }
     }
     /// What it takes, and no more.
@@ -30,6 +33,7 @@ impl KeyPurpose {
         match self {
             Self::MarketData | Self::Monitor => BTreeSet::from([KeyRight::Read]),
             Self::Execution | Self::Guard => BTreeSet::from([KeyRight::Read, KeyRight::Trade]),
+            Self::KeyAdmin => BTreeSet::from([KeyRight::Read, KeyRight::ManageKeys]),
         }
     }
 }
@@ -49,7 +53,8 @@ pub struct KeySheet {
     /// When it ends at the venue; none: it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// The venue's name for the account that it must belong to: at Bybit, OKX and Kraken futures its UID. None: none is named.
+    /// The venue's name for the account that it must belong to: at Bybit, OKX and Kraken futures its UID. None: none is named. Of a key of the main
+    /// account, the subaccount whose keys it is to change, as the main account calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// The addresses that it may withdraw to, on the whitelist of the account: the documented exception. Else it withdraws nothing.
@@ -107,9 +112,9 @@ impl KeySheet {
     }
     /// In words, what it may do: `read, trade`.
     pub fn rights_words(&self) -> String {
-        let mut words: Vec<&str> = self.rights.iter().map(|right| right.as_str()).collect();
+        let mut words: Vec<String> = self.rights.iter().map(|right| right.as_str().replace('_', " ")).collect();
         if !self.withdraw_to.is_empty() {
-            words.push("withdraw");
+            words.push("withdraw".to_owned());
         }
         words.join(", ")
     }
@@ -134,6 +139,8 @@ mod tests {
         assert_eq!(sheet.ips, ["203.0.113.7/32", "203.0.113.16/28", "2001:db8::1/128"]);
         assert_eq!(sheet.rights, BTreeSet::from([KeyRight::Read, KeyRight::Trade]));
         assert_eq!(KeySheet::new(KeyPurpose::Monitor, "203.0.113.7", None).unwrap().rights, BTreeSet::from([KeyRight::Read]));
+        let admin = KeySheet::new(KeyPurpose::KeyAdmin, "203.0.113.7", None).unwrap();
+        assert_eq!(admin.rights_words(), "read, manage keys", "whatever its venue ties that to, it is no right to withdraw");
         let text = serde_json::to_string(&sheet).unwrap();
         assert!(!text.contains("account"), "a sheet that names none is written as before: {text}");
         assert_eq!(serde_json::from_str::<KeySheet>(&text).unwrap(), sheet);

@@ -4,7 +4,7 @@ use crate::domain::{
     BotId, Decimal, Grant, RequestId, SubaccountId, TeamId, Timestamp, UserId,
     act::{self, NotCanonical},
     approval::{RequestKind, Rule},
-    key::{KeyTerms, OnDrift},
+    key::{KeyPurpose, KeyTerms, OnDrift},
     limits::{Direction, Node, Setting},
 };
 use serde_json::Value;
@@ -324,7 +324,8 @@ fn key_lines(place: &Place, now: Option<&KeyTerms>, after: &KeyTerms) -> Vec<Lin
     if after.sheet.account.is_some() || now.is_some_and(|now| now.sheet.account.is_some()) {
         let account = |terms: &KeyTerms| terms.sheet.account.clone().unwrap_or_else(|| "any".to_owned());
         let is_other = now.is_none_or(|now| now.sheet.account != after.sheet.account);
-        lines.push(line("The venue's name for its account", &account, is_other));
+        let is_admin = after.sheet.purpose == KeyPurpose::KeyAdmin;
+        lines.push(line(if is_admin { "Changes the keys of" } else { "The venue's name for its account" }, &account, is_other));
     }
     if !after.sheet.withdraw_to.is_empty() || now.is_some_and(|now| !now.sheet.withdraw_to.is_empty()) {
         let to =

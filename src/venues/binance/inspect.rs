@@ -109,12 +109,37 @@ pub(super) async fn own(http: &Http, with: &Credential) -> Result<Inspection, Ve
     Ok(evidence::inspection(own_facts(&answer)?, MeasuredBy::Own, http.now(), &answer))
 }
 
+const LIST: &str = "/sapi/v1/sub-account/subAccountApi";
+/// Pages of a list of keys that are read at most.
+const PAGES: u64 = 20;
+
+/// The names of all keys of a subaccount, as many as the venue says that there are.
+pub(super) async fn listed(http: &Http, master: &Credential, subaccount: &str) -> Result<Vec<String>, VenueError> {
+    let mut names: Vec<String> = Vec::new();
+    for page in 1..=PAGES {
+        let page = page.to_string();
+        let pairs = [("email", subaccount), ("page", page.as_str())];
+        let list = super::call::call(http, master, Method::GET, LIST, &pairs).await?;
+        let rows = read::rows(read::either(&list, "rows", "list"), "subAccountApi")?;
+        names.extend(read::names(rows.iter().copied(), &["apikey", "apiKey"])?);
+        // A page that repeats the one before, where the venue knows no pages, adds nothing.
+        names.sort();
+        names.dedup();
+        let total = list.get("total").and_then(Value::as_u64).ok_or_else(|| VenueError::unreadable("subAccountApi without a total"))?;
+        match (names.len() as u64).cmp(&total) {
+            std::cmp::Ordering::Equal => return Ok(names),
+            std::cmp::Ordering::Less if !rows.is_empty() => {}
+            _ => break,
+        }
+    }
+    Err(VenueError::unreadable("subAccountApi lists other than all keys"))
+}
+
 /// Measures a subaccount's key. When its addresses cannot be read they are unknown, and the rest is what it is.
 pub(super) async fn by_master(http: &Http, master: &Credential, key: &SubKey) -> Result<Inspection, VenueError> {
     let pairs = [("email", key.subaccount.as_str()), ("subAccountApiKey", key.key_id.as_str())];
-    let at = "/sapi/v1/sub-account/subAccountApi";
-    let list = super::call::call(http, master, Method::GET, at, &pairs).await?;
-    let addresses = super::call::call(http, master, Method::GET, &format!("{at}/ipRestriction"), &pairs).await.ok();
+    let list = super::call::call(http, master, Method::GET, LIST, &pairs).await?;
+    let addresses = super::call::call(http, master, Method::GET, &format!("{LIST}/ipRestriction"), &pairs).await.ok();
     let facts = master_facts(&list, addresses.as_ref(), key)?;
     Ok(evidence::inspection(facts, MeasuredBy::Master, http.now(), &json!([list, addresses])))
 }

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::domain::Decimal;
 use crate::venues::{
-    Armed, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, OpenOrder, OwnWords, Position, Right, Seen, SubKey,
-    Venue, VenueError,
+    AdminKey, Armed, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, OpenOrder, OwnWords, Position, Right, Seen,
+    SubKey, Venue, VenueError,
     effort::Effort,
     http::Http,
     read::{self, Listed},
@@ -50,6 +50,15 @@ const WORDS: OwnWords = OwnWords {
     ..OwnWords::ANY
 };
 
+/// The documents name the right for the calls about addresses; for the others they name none, and whoever hands a key in sees whether it lists.
+const ADMIN: AdminKey = AdminKey {
+    takes: &[Right::Trade, Right::Cancel],
+    comes_with: &[Right::KeyAdmin],
+    one_of: &["enableSpotAndMarginTrading"],
+    refuses: &["enableFutures", "enableVanillaOptions", "enablePortfolioMarginTrading", "enableFixApiTrade"],
+    calls_by: "its e-mail address",
+};
+
 /// What both markets share.
 pub(super) fn capability(has_sapi: bool) -> Capability {
     let seen = |seen| if has_sapi { seen } else { Seen::Never };
@@ -86,6 +95,7 @@ pub(super) fn capability(has_sapi: bool) -> Capability {
         demotes: has_sapi,
         deletes: has_sapi,
         has_cancel_only_key: false,
+        admin: if has_sapi { Some(ADMIN) } else { None },
         admin_needs: "a key of the main account that may manage subaccounts' keys; the venue lists these calls for VIP and institutional customers",
         notes: &[
             "A key tells whether it is bound to addresses; only the main account tells to which.",
@@ -108,6 +118,9 @@ impl Venue for Spot {
     }
     async fn inspect_key_by_master(&self, master: &Credential, key: &SubKey) -> Result<Inspection, VenueError> {
         inspect::by_master(self.sapi()?, master, key).await
+    }
+    async fn sub_keys(&self, master: &Credential, subaccount: &str) -> Result<Vec<String>, VenueError> {
+        inspect::listed(self.sapi()?, master, subaccount).await
     }
     async fn open_orders(&self, with: &Credential) -> Result<Vec<OpenOrder>, VenueError> {
         self.listed(with).await.whole()

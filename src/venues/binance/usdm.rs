@@ -97,6 +97,9 @@ impl Venue for UsdM {
     async fn inspect_key_by_master(&self, master: &Credential, key: &SubKey) -> Result<Inspection, VenueError> {
         inspect::by_master(self.sapi()?, master, key).await
     }
+    async fn sub_keys(&self, master: &Credential, subaccount: &str) -> Result<Vec<String>, VenueError> {
+        inspect::listed(self.sapi()?, master, subaccount).await
+    }
     async fn open_orders(&self, with: &Credential) -> Result<Vec<OpenOrder>, VenueError> {
         let mut orders = self.plain_orders(with).await;
         orders.extend(self.algo_orders(with).await);

@@ -141,10 +141,19 @@ pub(super) async fn own(http: &Http, with: &Credential) -> Result<Inspection, Ve
     Ok(evidence::inspection(own_facts(&result)?, MeasuredBy::Own, http.now(), &result))
 }
 
+async fn all(http: &Http, master: &Credential, subaccount: &str) -> Result<Vec<Value>, VenueError> {
+    let pairs = [("subMemberId", subaccount), ("limit", "20")];
+    super::lists::pages(http, master, "/v5/user/sub-apikeys", &pairs, "result").await.whole()
+}
+
+/// The names of all keys of a subaccount.
+pub(super) async fn listed(http: &Http, master: &Credential, subaccount: &str) -> Result<Vec<String>, VenueError> {
+    read::names(&all(http, master, subaccount).await?, &["apiKey"])
+}
+
 /// Measures a subaccount's key.
 pub(super) async fn by_master(http: &Http, master: &Credential, key: &SubKey) -> Result<Inspection, VenueError> {
-    let pairs = [("subMemberId", key.subaccount.as_str()), ("limit", "20")];
-    let rows = super::lists::pages(http, master, "/v5/user/sub-apikeys", &pairs, "result").await.whole()?;
+    let rows = all(http, master, &key.subaccount).await?;
     let facts = master_facts(&rows, key)?;
     Ok(evidence::inspection(facts, MeasuredBy::Master, http.now(), &Value::Array(rows)))
 }

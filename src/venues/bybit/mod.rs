@@ -12,8 +12,8 @@ pub(super) use inspect::{master_facts, own_facts};
 pub(super) use lists::{balances, orders, positions};
 
 use super::{
-    Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, OpenOrder, OwnWords, Position, Right, Seen, SubKey, Venue,
-    VenueError,
+    AdminKey, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, OpenOrder, OwnWords, Position, Right, Seen,
+    SubKey, Venue, VenueError,
     http::{Call, Http},
 };
 use async_trait::async_trait;
@@ -59,7 +59,14 @@ impl Venue for Bybit {
             demotes: true,
             deletes: true,
             has_cancel_only_key: false,
-            admin_needs: "a key of the main account with Account Transfer, Subaccount Transfer or Withdrawal: a right that moves money",
+            admin_needs: "a key of the main account with Account Transfer or Subaccount Transfer, one of them; it moves money between accounts",
+            admin: Some(AdminKey {
+                takes: &[Right::KeyAdmin],
+                comes_with: &[Right::InternalTransfer, Right::SubaccountTransfer],
+                one_of: &["Wallet:AccountTransfer", "Wallet:SubMemberTransfer"],
+                refuses: &[],
+                calls_by: "its UID",
+            }),
             notes: &[
                 "A key without addresses ends after 90 days, and 7 days after a change of the password.",
                 "A subaccount's key that may transfer can change or delete itself, and so take away its own addresses.",
@@ -72,6 +79,9 @@ impl Venue for Bybit {
     }
     async fn inspect_key_by_master(&self, master: &Credential, key: &SubKey) -> Result<Inspection, VenueError> {
         inspect::by_master(&self.admin, master, key).await
+    }
+    async fn sub_keys(&self, master: &Credential, subaccount: &str) -> Result<Vec<String>, VenueError> {
+        inspect::listed(&self.admin, master, subaccount).await
     }
     async fn open_orders(&self, with: &Credential) -> Result<Vec<OpenOrder>, VenueError> {
         lists::read_orders(&self.http, with).await

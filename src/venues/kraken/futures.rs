@@ -139,6 +139,7 @@ impl Venue for Futures {
             deletes: false,
             has_cancel_only_key: false,
             admin_needs: "",
+            admin: None,
             notes: &[
                 "Full access is everything but withdrawals.",
                 "No key can be changed through the API: revoking is a task for a person.",

@@ -129,6 +129,7 @@ impl Venue for Spot {
             deletes: false,
             has_cancel_only_key: true,
             admin_needs: "",
+            admin: None,
             notes: &[
                 "A key that two programs use breaks: nonces must rise for each key. Measure a bot's key by its agent, or give it a nonce window.",
                 "A guard key needs to query funds and open orders and to cancel and close orders, and nothing else.",

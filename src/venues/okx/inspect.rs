@@ -67,8 +67,16 @@ pub(super) async fn own(line: &Line, with: &Credential) -> Result<Inspection, Ve
     Ok(evidence::inspection(own_facts(&data)?, MeasuredBy::Own, line.http.now(), &data))
 }
 
+const LIST: &str = "/api/v5/users/subaccount/apikey";
+
+/// The names of all keys of a subaccount.
+pub(super) async fn listed(line: &Line, master: &Credential, subaccount: &str) -> Result<Vec<String>, VenueError> {
+    let data = line.call(master, Call::get(LIST, &[("subAcct", subaccount)])).await?;
+    read::names(read::rows(Some(&data), "subaccount/apikey")?, &["apiKey"])
+}
+
 /// Measures a subaccount's key.
 pub(super) async fn by_master(line: &Line, master: &Credential, key: &SubKey) -> Result<Inspection, VenueError> {
-    let data = line.call(master, Call::get("/api/v5/users/subaccount/apikey", &[("subAcct", &key.subaccount)])).await?;
+    let data = line.call(master, Call::get(LIST, &[("subAcct", &key.subaccount)])).await?;
     Ok(evidence::inspection(master_facts(&data, key)?, MeasuredBy::Master, line.http.now(), &data))
 }

@@ -12,8 +12,8 @@ pub(super) use inspect::{master_facts, own_facts};
 pub(super) use lists::{algos, balances, funding, orders, positions};
 
 use super::{
-    ArmScope, Armed, Arming, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, OpenOrder, OwnWords, Position,
-    Right, Seen, SubKey, Venue, VenueError,
+    AdminKey, ArmScope, Armed, Arming, Balance, CancelScope, Cancelled, Capability, Credential, Inspection, Kind, OpenOrder, OwnWords,
+    Position, Right, Seen, SubKey, Venue, VenueError,
     http::{Call, Http},
     read,
 };
@@ -70,6 +70,13 @@ impl Venue for Okx {
             deletes: true,
             has_cancel_only_key: false,
             admin_needs: "a key of the main account with Trade that is bound to addresses",
+            admin: Some(AdminKey {
+                takes: &[Right::Trade, Right::Cancel],
+                comes_with: &[Right::InternalTransfer, Right::SubaccountTransfer, Right::KeyAdmin],
+                one_of: &[],
+                refuses: &[],
+                calls_by: "its name",
+            }),
             notes: &[
                 "A key without addresses that may trade ends after 14 days in which nobody used it; measuring it is use.",
                 "Orders of spot and options do not tell whether they would add; only those of margin, swaps and futures do.",
@@ -82,6 +89,9 @@ impl Venue for Okx {
     }
     async fn inspect_key_by_master(&self, master: &Credential, key: &SubKey) -> Result<Inspection, VenueError> {
         inspect::by_master(&self.line, master, key).await
+    }
+    async fn sub_keys(&self, master: &Credential, subaccount: &str) -> Result<Vec<String>, VenueError> {
+        inspect::listed(&self.line, master, subaccount).await
     }
     async fn open_orders(&self, with: &Credential) -> Result<Vec<OpenOrder>, VenueError> {
         let mut found = lists::plain(&self.line, with).await.whole()?;

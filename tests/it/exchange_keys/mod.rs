@@ -1,5 +1,6 @@
 //! Exchange keys: asked for and approved, handed in, measured, given to agents, replaced, ended, compromised; and what never comes out again.
 
+mod admin;
 mod command;
 mod deliver;
 mod end;

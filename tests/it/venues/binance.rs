@@ -138,6 +138,23 @@ async fn a_key_is_demoted_or_deleted_by_the_main_account() {
 }
 
 #[tokio::test]
+async fn the_names_of_a_subaccounts_keys_are_all_of_them_or_none() {
+    let (venue, binance) = live("binance", fake::binance).await;
+    let page =
+        |total: u8, name: &str| but(&but(sample::BINANCE_SUB, "\"total\":1", &format!("\"total\":{total}")), "\"apikey\":\"..\"", name);
+    venue.on(SUB, page(2, r#""apikey":"a""#)).on(SUB, page(2, r#""apiKey":"b""#));
+    assert_eq!(binance.sub_keys(&key(), "a@b.c").await.unwrap(), ["a", "b"]);
+    let pages: Vec<_> = venue.seen().iter().filter_map(|seen| seen.value("page")).collect();
+    assert_eq!(pages, ["1", "2"]);
+    for short in [page(3, r#""apikey":"a""#), page(0, r#""apikey":"a""#), page(1, r#""strange":"a""#), r#"{"rows":[]}"#.to_owned()] {
+        venue.only(SUB, short.as_str());
+        assert!(matches!(binance.sub_keys(&key(), "a@b.c").await, Err(VenueError::Unknown { .. })), "{short}");
+    }
+    venue.only(SUB, r#"{"total":0,"rows":[]}"#);
+    assert!(binance.sub_keys(&key(), "a@b.c").await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_testnet_measures_no_key_and_asks_nobody() {
     let (venue, binance) = at("binance", Environment::Test, fake::binance).await;
     for error in [binance.inspect_key(&key()).await.unwrap_err(), binance.delete_key(&key(), &sub_key("a")).await.unwrap_err()] {

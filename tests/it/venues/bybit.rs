@@ -114,6 +114,7 @@ async fn codes_are_findings_or_say_nothing() {
 async fn a_main_account_lists_keys_and_says_which_are_not_there() {
     let (venue, bybit) = live("bybit", fake::bybit).await;
     venue.on(SUB, sample::BYBIT_SUB);
+    assert_eq!(bybit.sub_keys(&key(), "100400345").await.unwrap(), ["XXXXXX"]);
     let mut key_of = sub_key("100400345");
     assert_eq!(bybit.inspect_key_by_master(&key(), &key_of).await.unwrap_err().finding(), Some(FindingKind::NotListed));
     key_of.key_id = "XXXXXX".to_owned();

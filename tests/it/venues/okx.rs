@@ -89,6 +89,7 @@ async fn codes_are_findings_or_say_nothing() {
 async fn a_main_account_lists_demotes_and_deletes() {
     let (venue, okx) = live("okx", fake::okx).await;
     venue.on(SUB, sample::OKX_SUB);
+    assert_eq!(okx.sub_keys(&key_with_passphrase(), "grid-1").await.unwrap(), [".."]);
     let facts = okx.inspect_key_by_master(&key_with_passphrase(), &sub_key("grid-1")).await.unwrap().facts;
     assert_eq!((facts.right(Right::Trade), facts.is_main), (Tri::Yes, Tri::No));
     venue.only(SUB, NONE);

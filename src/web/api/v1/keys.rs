@@ -29,11 +29,11 @@ pub struct KeyShape {
     bot: Ref,
     /// Its subaccount.
     subaccount: Ref,
-    /// `market_data`, `execution`, `monitor` or `guard`.
+    /// `market_data`, `execution`, `monitor`, `guard` or `key_admin`.
     purpose: &'static str,
     /// `waiting`, `unproved`, `in_use`, `due`, `drift`, `at_venue`, `compromised` or `ended`.
     state: &'static str,
-    /// What it may do: `read`, `trade`, `withdraw`.
+    /// What it may do: `read`, `trade`, `manage_keys`, `withdraw`.
     rights: Vec<String>,
     /// The networks that it works from alone.
     ips: Vec<String>,
@@ -95,7 +95,7 @@ fn shape(app: &App, key: &Key) -> KeyShape {
         subaccount: Ref { id: key.row.subaccount_id.to_string(), name: label },
         purpose: key.row.purpose.as_str(),
         state: key.stands(app.clock.now()).as_str(),
-        rights: key.sheet.rights_words().split(", ").map(str::to_owned).collect(),
+        rights: key.sheet.rights_words().split(", ").map(|word| word.replace(' ', "_")).collect(),
         ips: key.sheet.ips.clone(),
         until: key.sheet.until.map(|until| until.rfc3339()),
         rotate_by: key.rotate_by().filter(|_| key.is_open()).map(|by| by.rfc3339()),
@@ -126,7 +126,7 @@ pub async fn index(State(app): Shared, caller: ByToken, params: Params) -> Answe
     let filter = KeyFilter {
         stands: word::<KeyStands>(&params, "state", "one of the states of a key")?,
         bot: word::<BotId>(&params, "bot", "a bot's id")?,
-        purpose: word::<KeyPurpose>(&params, "purpose", "one of market_data, execution, monitor and guard")?,
+        purpose: word::<KeyPurpose>(&params, "purpose", "one of market_data, execution, monitor, guard and key_admin")?,
         text: String::new(),
     };
     let after = word::<KeyId>(&params, "after", "`next` of the piece before")?;

@@ -39,6 +39,10 @@ struct Ask {
     purposes: Vec<Choice>,
     drifts: Vec<Choice>,
     typed: Fields,
+    /// What a key of the main account must have at this venue; empty: none is of use there.
+    admin_needs: &'static str,
+    /// By what the main account calls a subaccount there.
+    calls_by: &'static str,
 }
 
 /// What stands in the fields.
@@ -111,6 +115,7 @@ fn purposes(chosen: &str) -> Vec<Choice> {
         KeyPurpose::Execution => "Trade (with the agent)",
         KeyPurpose::Monitor => "Compare with what the bot reports (with this server, reads only)",
         KeyPurpose::Guard => "Cancel at the venue (with this server)",
+        KeyPurpose::KeyAdmin => "Demote the bot's key at the venue (of the main account, with this server; optional)",
     };
     KeyPurpose::ALL.iter().map(|one| Choice::new(one, words(*one), chosen)).collect()
 }
@@ -128,6 +133,7 @@ fn drifts(chosen: &str) -> Vec<Choice> {
 pub(super) async fn draw(app: &App, person: &Person, bot: &BotFacts, (edit, typed, problems): (Option<String>, Typed, Problems)) -> Answer {
     let text = |name: &str| typed.iter().find(|(given, _)| given == name).map(|(_, text)| text.clone()).unwrap_or_default();
     let place = bot.seat.as_ref().and_then(|seat| app.venues().subaccount(&seat.subaccount)).map(|one| app.venues().label(&one));
+    let admin = app.admin_key_of(bot);
     let mut frame = frame::of(app, &person.visitor, format!("Ask for an exchange key for {}", bot.name)).await;
     frame.is_error = !problems.is_empty();
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
@@ -144,6 +150,8 @@ pub(super) async fn draw(app: &App, person: &Person, bot: &BotFacts, (edit, type
         place: place.unwrap_or_default(),
         purposes: purposes(&or(text("purpose"), KeyPurpose::Execution.as_str())),
         drifts: drifts(&or(text("on_drift"), OnDrift::Pause.as_str())),
+        admin_needs: admin.map_or("", |of| of.0),
+        calls_by: admin.map_or("", |of| of.1),
         typed: Fields {
             ips: text("ips"),
             until: text("until"),
@@ -174,6 +182,8 @@ pub(super) fn samples() -> Vec<(String, String)> {
             place: place.to_owned(),
             purposes: purposes("execution"),
             drifts: drifts("pause"),
+            admin_needs: if is_edit { "" } else { "a key of the main account with Trade" },
+            calls_by: "its name",
             typed: Fields { ips: "203.0.113.7 <x>".to_owned(), rotate_days: "90".to_owned(), ..Fields::default() },
         }
         .render()

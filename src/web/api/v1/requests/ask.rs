@@ -120,14 +120,14 @@ pub struct AskKey {
     kind: String,
     /// The bot, by id or name.
     bot: String,
-    /// `market_data`, `execution`, `monitor` or `guard`.
+    /// `market_data`, `execution`, `monitor`, `guard` or `key_admin`, which is a key of the main account.
     purpose: String,
     /// The addresses that it works from alone: `203.0.113.7` or `203.0.113.0/28`.
     ips: Vec<String>,
     /// When it ends at the venue, RFC 3339; left out: it does not end by itself. A key that may withdraw ends within 7 days.
     #[serde(default)]
     until: Option<String>,
-    /// The venue's name for the account.
+    /// The venue's name for the account. For `key_admin` it is needed, and is the subaccount whose keys it may change, as the main account calls it.
     #[serde(default)]
     account: Option<String>,
     /// After how many days it is replaced, 1 to 365; left out: 90.
