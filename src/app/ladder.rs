@@ -382,7 +382,7 @@ fn by_hand_words(bot: &BotFacts, stop: Stop<'_>) -> String {
         Level::Reduce | Level::Pause => ("its entry orders", "Leave protective orders where they are"),
     };
     format!(
-        "{} has still not confirmed the {}, and this server cannot cut its key. Do it by hand. First on its host: stop the bot. Then at the venue, \
+        "{} has still not confirmed the {}, and this server cannot both cut its key and cancel its orders. Do it by hand. First on its host: stop the bot. Then at the venue, \
          in this order: disable or delete the bot's API key; cancel {orders}; look again until none is left. {keeps}. Close this alert with what \
          you did; it closes by itself once the bot is proved idle.",
         bot.name,

@@ -424,6 +424,9 @@ pub enum Event {
     /// Others may know the secret: one way.
     #[serde(rename = "key.compromised")]
     KeyCompromised { key: KeyId, bot: BotId, versions: Vec<i64>, why: String },
+    /// A version is to be deleted at its venue, with the key of the main account; what came of it is told by `key.moved`.
+    #[serde(rename = "key.deletion_signed")]
+    KeyDeletionSigned { key: KeyId, version: i64, bot: BotId, fingerprint: String, why: String, signed: SignedAct },
     /// The first master key of the installation, by its name. No entry tells anything else of one.
     #[serde(rename = "master_key.taken")]
     MasterKeyTaken { master: String },
@@ -514,6 +517,7 @@ impl Event {
             | Self::EnrolmentCodeMade { signed, .. }
             | Self::AgentConfirmed { signed, .. }
             | Self::AgentRevoked { signed, .. }
+            | Self::KeyDeletionSigned { signed, .. }
             | Self::HoldReleased { signed, .. }
             | Self::CredentialRemoved { signed, .. }
             | Self::StopDevicesSet { signed, .. }

@@ -502,6 +502,10 @@ fn says_the_same(event: &Event, act: &serde_json::Value) -> Result<(), String> {
             field("kind") == "agent_confirm" && field("agent") == agent.as_str() && field("fingerprint") == *fingerprint
         }
         Event::AgentRevoked { agent, .. } => field("kind") == "agent_revoke" && field("agent") == agent.as_str(),
+        Event::KeyDeletionSigned { key, version, fingerprint, .. } => {
+            let is_version = act.get("version").and_then(serde_json::Value::as_i64) == Some(*version);
+            field("kind") == "key_delete" && field("key") == key.as_str() && is_version && field("fingerprint") == *fingerprint
+        }
         Event::UserInvited { user, name, grants, .. } => {
             field("kind") == "invite" && field("user") == user.as_str() && field("name") == *name && gives(act, grants)
         }

@@ -105,6 +105,8 @@ text_enum! {
         AttestKey = "answer for an exchange key",
         /// Take an exchange key away, say that it is gone or compromised.
         EndKey = "end an exchange key",
+        /// Delete an exchange key at its venue, with the key of the main account.
+        DeleteKey = "delete an exchange key at its venue",
     }
 }
 
@@ -266,6 +268,7 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::CreateTeam, _) => holds(Role::Admin),
         (Action::EditBot, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team),
         (Action::ListOperators, Resource::Team(team) | Resource::Bot { team, .. }) => actor.holds_in(Role::Lead, team),
+        (Action::DeleteKey, Resource::Bot { team, .. }) => actor.holds_in(Role::Lead, team) || holds(Role::Risk),
         (Action::SetWatch, Resource::Team(team) | Resource::Bot { team, .. }) => actor.holds_in(Role::Lead, team) || holds(Role::Risk),
         (Action::EditVenues, _) => holds(Role::Lead) || holds(Role::Risk) || holds(Role::Admin),
         (Action::TightenLimits, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
@@ -465,7 +468,7 @@ fn who_may(action: Action) -> &'static str {
         Action::VoteRequest => "whom the request's policy names",
         Action::DiscussRequest | Action::ImportRegister => "an operator, lead, risk or admin",
         Action::ListOperators => "a lead of the bot's team",
-        Action::SetWatch => "a lead of the bot's team, or risk",
+        Action::SetWatch | Action::DeleteKey => "a lead of the bot's team, or risk",
     }
 }
 

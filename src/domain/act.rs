@@ -1,7 +1,7 @@
 //! Acts: what a security key signs. An act is written as RFC 8785 JSON; the WebAuthn challenge is the SHA-256 of exactly these bytes.
 
 use super::{
-    AgentId, BotId, CredentialId, Epoch, Grant, HoldId, InstallationId, Level, RecoveryId, RequestId, TeamId, Timestamp, UserId,
+    AgentId, BotId, CredentialId, Epoch, Grant, HoldId, InstallationId, KeyId, Level, RecoveryId, RequestId, TeamId, Timestamp, UserId,
     text::text_enum,
 };
 use sha2::{Digest, Sha256};
@@ -266,6 +266,19 @@ pub enum ActKind {
         /// That content, RFC 8785.
         content: String,
     },
+    /// Delete one version of a bot's exchange key at its venue, for good, with the key of the main account.
+    KeyDelete {
+        /// The key.
+        key: KeyId,
+        /// Which version.
+        version: i64,
+        /// Its bot.
+        bot: BotId,
+        /// SHA-256 of what the venue calls it, hex.
+        fingerprint: String,
+        /// Why.
+        why: String,
+    },
     /// End several holds of one press, each under its own rule. Starts nothing.
     Releases {
         /// The holds.
@@ -330,6 +343,7 @@ impl ActKind {
             Self::Recover { .. } => "recover",
             Self::Drill { .. } => "drill",
             Self::RequestApprove { .. } => "request_approve",
+            Self::KeyDelete { .. } => "key_delete",
             Self::Releases { .. } => "releases",
         }
     }

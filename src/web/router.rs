@@ -244,6 +244,7 @@ routes! {
     POST "/keys/{id}/measure" Access::Person(Action::AttestKey) => super::pages::keys::end::measure;
     POST "/keys/{id}/end" Access::Person(Action::EndKey) => super::pages::keys::end::end;
     POST "/keys/{id}/gone" Access::Person(Action::EndKey) => super::pages::keys::end::gone;
+    POST "/keys/{id}/delete" Access::Person(Action::DeleteKey) => super::pages::keys::end::delete;
     POST "/keys/{id}/compromised" Access::Person(Action::EndKey) => super::pages::keys::end::compromise;
     POST "/keys/{id}/settled" Access::Person(Action::EndKey) => super::pages::keys::end::settle;
     GET "/subaccounts" Access::Person(Action::See) => super::pages::register::subaccounts::index;

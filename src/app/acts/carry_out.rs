@@ -6,7 +6,8 @@ use crate::audit::{Event, tree};
 use crate::authz::Actor;
 use crate::crypto::token::{self, TokenDigest};
 use crate::domain::{
-    ActKind, AgentId, BotFacts, BotId, Epoch, Grant, HeldEnd, HoldId, StartPlan, StopFact, StopKind, Timestamp, UserId, hold::Release,
+    ActKind, AgentId, BotFacts, BotId, Epoch, Grant, HeldEnd, HoldId, KeyId, StartPlan, StopFact, StopKind, Timestamp, UserId,
+    hold::Release,
 };
 use crate::fleet::View;
 use crate::storage::{self, agents::EnrolmentCode, invitations::Invitation, starts::BotStart, users::User};
@@ -32,6 +33,8 @@ pub(crate) struct Effect {
 pub(crate) enum After {
     /// An agent was revoked: end its stream once its bot stands.
     Agent(Arc<BotFacts>, AgentId, Epoch),
+    /// A key is to be deleted at its venue.
+    Delete(Box<(KeyId, i64)>),
     /// A drill was signed: its bot is paused.
     Drill(Box<(Actor, DrillRun, BotId)>),
 }
@@ -139,6 +142,11 @@ impl App {
             ActKind::RequestApprove { request, revision, digest, .. } => {
                 self.carry_request_approve(open, act, (request, *revision, digest)).await
             }
+            ActKind::KeyDelete { key, version, fingerprint, why, .. } => {
+                let event = self.sign_deletion(open, (key, *version, fingerprint), why, signed_act(act)?).await?;
+                let after = Some(After::Delete(Box::new((key.clone(), *version))));
+                Ok(Effect { event, outcome: Outcome::Done(format!("/keys/{key}")), after })
+            }
             ActKind::Drill { bot, control } => {
                 let (event, actor, run) = self.record_drill(open, act, (bot, control), signed_act(act)?).await?;
                 let outcome = Outcome::Done(format!("/drills/{}", run.id));
@@ -150,6 +158,7 @@ impl App {
     pub(super) fn after(self: &Arc<Self>, after: Option<After>) {
         match after {
             Some(After::Agent(bot, agent, epoch)) => self.end_revoked(bot, agent, epoch),
+            Some(After::Delete(which)) => self.begin_delete(which.0, which.1),
             Some(After::Drill(drill)) => {
                 let (app, (actor, run, bot)) = (self.clone(), *drill);
                 tokio::spawn(async move { app.press_drill(actor, run, vec![bot]).await });

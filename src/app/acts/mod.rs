@@ -246,6 +246,7 @@ impl App {
             ActKind::EnrolmentCode { bot } | ActKind::AgentConfirm { bot, .. } | ActKind::AgentRevoke { bot, .. } => {
                 authz::check(actor, Action::EnrolAgent, &of_bot(bot)?)?
             }
+            ActKind::KeyDelete { bot, .. } => authz::check(actor, Action::DeleteKey, &of_bot(bot)?)?,
             ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::Grants { .. } | ActKind::Enable { .. } => {
                 authz::check(actor, Action::ManagePeople, &Resource::Installation)?
             }

@@ -214,6 +214,9 @@ impl App {
     async fn is_sound(&self, actor: &Actor, kind: &ActKind) -> Result<(), AppError> {
         match kind {
             ActKind::Invite { .. } => self.check_gives(&mut *self.db.read().await?, kind).await,
+            ActKind::KeyDelete { key, version, fingerprint, .. } => {
+                self.is_deletable(&mut *self.db.read().await?, (key, *version, fingerprint)).await.map(drop)
+            }
             ActKind::Grants { user, grants } => {
                 self.check_gives(&mut *self.db.read().await?, kind).await?;
                 self.keeps_quorum((&self.members(), self.people_book.enabled()), (user, grants), &self.rules())?;

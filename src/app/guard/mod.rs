@@ -1,8 +1,9 @@
 //! The guard: what the server itself does at a venue for a bot whose agent does not answer a stop (rulings C6 and H14), with the guard key that it
-//! holds. Rung 2 cancels entry orders and reads back, again and again; under a kill everything, conditional orders too. Rung 3 cuts the bot's own
-//! key where the venue lets anybody, and goes on cancelling where not. It closes no position, and no stop waits for it: every pass is a task of
-//! its own, begun by the ladder (`app/ladder.rs`), which asks for bots of this site alone.
+//! holds. Rung 2 cancels entry orders and reads back, again and again; under a kill everything, conditional orders too. Rung 3 demotes the bot's own
+//! key with the key of the main account, where one is held, and goes on cancelling where not (`cut`). It closes no position and deletes no key, and
+//! no stop waits for it: every pass is a task of its own, begun by the ladder (`app/ladder.rs`), which asks for bots of this site alone.
 
+mod cut;
 mod pass;
 mod verify;
 
@@ -11,15 +12,14 @@ pub use pass::GuardDid;
 use super::{App, AppError, ladder::Rung};
 use crate::audit::Event;
 use crate::domain::{
-    AlertKind, BotFacts, BotId, Epoch, KeyPurpose, Level, State, Subject,
-    ladder::{CANCEL_EVERY_MS, EMPTY_READS, Step},
+    BotFacts, BotId, Epoch, KeyId, KeyPurpose, Level, State,
+    ladder::{EMPTY_READS, Step},
     reconciliation::Verified,
 };
 use crate::storage::Lane;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
 };
 
 /// What was done for one stop of one bot.
@@ -33,15 +33,20 @@ struct Run {
     empty_reads: u8,
     // The venue's switch was armed.
     is_armed: bool,
-    // Nothing could cut the key: it goes on whatever was read (ruling C6).
+    // The key is not known to be cut: it goes on whatever was read (ruling C6).
     goes_on: bool,
+    // Keys are being demoted.
+    is_cutting: bool,
+    // Versions that were read back as reading only, or that the venue knows no more.
+    cut: HashSet<(KeyId, i64)>,
     // What the log says already of each step: the same again is no news.
     said: HashMap<&'static str, String>,
 }
 
 impl Run {
     fn new(stop: Epoch, level: Level) -> Self {
-        Self { stop, level, is_running: false, empty_reads: 0, is_armed: false, goes_on: false, said: HashMap::new() }
+        let (cut, said) = (HashSet::new(), HashMap::new());
+        Self { stop, level, is_running: false, empty_reads: 0, is_armed: false, goes_on: false, is_cutting: false, cut, said }
     }
     fn is_done(&self) -> bool {
         self.empty_reads >= EMPTY_READS && !self.goes_on
@@ -64,14 +69,14 @@ impl GuardBook {
     fn with<T>(&self, bot: &BotId, change: impl FnOnce(&mut Run) -> T) -> Option<T> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).get_mut(bot).map(change)
     }
+    /// Takes a stop of a bot up, without beginning a pass.
+    fn open(&self, bot: &BotId, stop: Epoch, level: Level) {
+        run_for(&mut self.runs.lock().unwrap_or_else(PoisonError::into_inner), (bot, stop, level));
+    }
     /// Begins a pass for a stop; false while one is under way, or when nothing is left to do.
     fn begin(&self, bot: &BotId, stop: Epoch, level: Level) -> bool {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        let run = runs.entry(bot.clone()).or_insert_with(|| Run::new(stop, level));
-        // A newer stop, or a stricter one, begins anew; it takes a pass that is under way along.
-        if run.stop < stop || run.level < level {
-            *run = Run { is_running: run.is_running, goes_on: run.goes_on, ..Run::new(stop.max(run.stop), level) };
-        }
+        let run = run_for(&mut runs, (bot, stop, level));
         let begins = !run.is_running && !run.is_done();
         run.is_running |= begins;
         begins
@@ -81,7 +86,7 @@ impl GuardBook {
     }
     /// True while a pass for a bot is under way.
     pub fn is_running(&self, bot: &BotId) -> bool {
-        self.with(bot, |run| run.is_running).unwrap_or(false)
+        self.with(bot, |run| run.is_running || run.is_cutting).unwrap_or(false)
     }
     /// How many readings in a row found nothing that should not be there, since a stop of the bot; 0 while its key works and nobody can cut it.
     pub fn empty_reads(&self, bot: &BotId, stop: Epoch) -> u8 {
@@ -89,7 +94,22 @@ impl GuardBook {
     }
     /// Forgets what was done for stops of bots that are over.
     fn keep(&self, stands: impl Fn(&BotId) -> bool) {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).retain(|bot, run| run.is_running || stands(bot));
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).retain(|bot, run| run.is_running || run.is_cutting || stands(bot));
+    }
+    /// Begins to demote; answers with what is cut already. None while somebody is at it.
+    fn begin_cut(&self, bot: &BotId) -> Option<HashSet<(KeyId, i64)>> {
+        self.with(bot, |run| (!std::mem::replace(&mut run.is_cutting, true)).then(|| run.cut.clone())).flatten()
+    }
+    /// Takes in which versions are cut by now. Once nothing is left, what rests is read anew: what was placed before the cut does not count.
+    fn end_cut(&self, bot: &BotId, cut: impl IntoIterator<Item = (KeyId, i64)>, is_all: bool) {
+        self.with(bot, |run| {
+            let before = run.cut.len();
+            run.cut.extend(cut);
+            (run.is_cutting, run.goes_on) = (false, !is_all);
+            if is_all && run.cut.len() > before {
+                run.empty_reads = 0;
+            }
+        });
     }
     /// Takes in that a stop was read back; the first reading of an epoch stands.
     pub fn note_verified(&self, verified: Verified) {
@@ -108,6 +128,18 @@ impl GuardBook {
     }
 }
 
+/// The run of a stop. A newer stop, or a stricter one, begins anew; it takes what is under way along. A newer one also cuts anew: somebody may have
+/// raised a key again.
+fn run_for<'a>(runs: &'a mut HashMap<BotId, Run>, (bot, stop, level): (&BotId, Epoch, Level)) -> &'a mut Run {
+    let run = runs.entry(bot.clone()).or_insert_with(|| Run::new(stop, level));
+    if run.stop < stop || run.level < level {
+        let cut = if run.stop < stop { HashSet::new() } else { std::mem::take(&mut run.cut) };
+        let (is_running, is_cutting, goes_on) = (run.is_running, run.is_cutting, run.goes_on);
+        *run = Run { is_running, is_cutting, goes_on, cut, ..Run::new(stop.max(run.stop), level) };
+    }
+    run
+}
+
 /// Rung 2.
 struct CancelEntries(Weak<App>);
 /// Rung 3.
@@ -121,6 +153,11 @@ pub fn rungs(app: &Arc<App>) -> Vec<Box<dyn Rung>> {
 /// True when this server may act for a bot at its venue: a guard key is held here, and this is no copy (ruling H14).
 fn can_act(app: &App, bot: &BotId) -> bool {
     !app.site.is_foreign() && app.has_hand(bot, KeyPurpose::Guard)
+}
+
+/// True when this server may demote what a bot trades with: a key of the main account is held here, and this is no copy (ruling H14).
+fn can_cut(app: &App, bot: &BotId) -> bool {
+    !app.site.is_foreign() && app.has_hand(bot, KeyPurpose::KeyAdmin)
 }
 
 impl Rung for CancelEntries {
@@ -146,31 +183,13 @@ impl Rung for Cut {
         Step::Cut
     }
     fn climb(&self, bot: &Arc<BotFacts>, stop: Epoch) -> bool {
-        let Some(app) = self.0.upgrade().filter(|app| can_act(app, &bot.id)) else { return false };
-        tokio::spawn(cut(Arc::downgrade(&app), bot.clone(), stop));
-        true
-    }
-}
-
-/// Cuts first, as far as anybody can; then cancels and reads back until the venue is empty, the bot idle, or its stop over.
-async fn cut(app: Weak<App>, bot: Arc<BotFacts>, stop: Epoch) {
-    let mut is_first = true;
-    while let Some(app) = app.upgrade() {
-        let level = app.level_over(&bot);
-        let is_over = !app.is_stopped(&bot.id) || app.book.proof(&bot.id).idle >= stop;
-        if is_over || !can_act(&app, &bot.id) {
-            return;
+        let Some(app) = self.0.upgrade() else { return false };
+        let (cancels, cuts) = (can_act(&app, &bot.id), can_cut(&app, &bot.id));
+        if cancels || cuts {
+            tokio::spawn(cut::cut(self.0.clone(), bot.clone(), stop));
         }
-        let begins = app.guard.begin(&bot.id, stop, level);
-        if std::mem::take(&mut is_first) {
-            app.cannot_cut(&bot, stop).await;
-        }
-        if begins {
-            app.guard_pass(&bot, stop).await;
-            app.guard.end(&bot.id);
-        }
-        drop(app);
-        tokio::time::sleep(Duration::from_millis(CANCEL_EVERY_MS as u64)).await;
+        // Whoever can demote and not cancel leaves the orders to people.
+        cancels
     }
 }
 
@@ -186,26 +205,6 @@ impl App {
     fn is_stopped(&self, bot: &BotId) -> bool {
         let view = self.fleet.view();
         view.bot(bot).is_some_and(|facts| view.directive(facts).state == State::Halted)
-    }
-
-    /// Says that the bot's own key cannot be ended from here: this takes a key of its main account, and none is held. The task stays until
-    /// everything that the bot traded with is known to be gone at the venue, or somebody says what they did.
-    async fn cannot_cut(&self, bot: &BotFacts, stop: Epoch) {
-        self.guard.with(&bot.id, |run| run.goes_on = true);
-        if self.exchange_keys().cannot_trade(&bot.id) {
-            return self.guard_says(bot, stop, "cut", "no key of the bot works at the venue any more: nothing is left to be cut").await;
-        }
-        let words = format!(
-            "{} has not confirmed its stop, and its own key still works: this server holds no key of the main account that could demote or \
-             delete it. It goes on cancelling with its guard key. Delete the bot's key at the venue by hand now and say so on the key's page: \
-             then this closes by itself.",
-            bot.name,
-        );
-        let subject = Subject::bot(&bot.id);
-        if !self.alerts.is_open(AlertKind::KeyToRevoke, &subject) {
-            self.raise(AlertKind::KeyToRevoke, subject, words);
-        }
-        self.guard_says(bot, stop, "cut", "no key of the main account is held here: the bot's key was not demoted, a person ends it").await;
     }
 
     /// Writes an outcome into the log, once for as long as it stays the same. A log that takes nothing has it later.
@@ -251,7 +250,31 @@ mod tests {
         assert!(book.begin(&bot, stop, Level::Kill), "whose key could not be cut is watched on");
         book.end(&bot);
         assert!(book.begin(&bot, Epoch(9), Level::Kill), "a newer stop");
+        book.end(&bot);
         assert_eq!(book.empty_reads(&bot, Epoch(10)), 0);
+    }
+
+    #[test]
+    fn what_is_cut_is_cut_once_for_a_stop_and_read_back_after_it() {
+        let (book, bot, version) = (GuardBook::default(), BotId::new(), (KeyId::new(), 3));
+        book.open(&bot, Epoch(7), Level::Pause);
+        book.with(&bot, |run| (run.empty_reads, run.goes_on) = (2, true));
+        assert_eq!(book.begin_cut(&bot), Some(HashSet::new()));
+        assert_eq!(book.begin_cut(&bot), None, "one at a time");
+        assert!(book.is_running(&bot));
+        book.end_cut(&bot, [], false);
+        assert_eq!(book.empty_reads(&bot, Epoch(7)), 0, "it still works");
+        assert!(book.begin(&bot, Epoch(7), Level::Pause), "and rung 2 goes on");
+        book.end(&bot);
+        book.begin_cut(&bot);
+        book.end_cut(&bot, [version.clone()], true);
+        assert_eq!(book.empty_reads(&bot, Epoch(7)), 0, "what was read before the cut does not count");
+        book.with(&bot, |run| run.empty_reads = 2);
+        book.open(&bot, Epoch(7), Level::Kill);
+        assert_eq!(book.begin_cut(&bot), Some(HashSet::from([version])), "a stricter stop takes that along");
+        book.end_cut(&bot, [], true);
+        book.open(&bot, Epoch(9), Level::Pause);
+        assert_eq!(book.begin_cut(&bot), Some(HashSet::new()), "a newer one cuts anew");
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn in_a_row(before: u8, is_empty: bool, found_none: bool) -> u8 {
 }
 
 /// A call with a deadline. One that does not end may have been done.
-async fn within<T>(call: impl Future<Output = Result<T, VenueError>>) -> Result<T, VenueError> {
+pub(super) async fn within<T>(call: impl Future<Output = Result<T, VenueError>>) -> Result<T, VenueError> {
     match tokio::time::timeout(CALL, call).await {
         Ok(brought) => brought,
         Err(_) => Err(VenueError::ExecutionUnknown(format!("the venue did not answer within {} s", CALL.as_secs()))),

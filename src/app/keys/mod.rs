@@ -1,11 +1,12 @@
 //! Exchange keys: asked for and approved (`ask`), handed in and sealed (`install`), measured at their venue (`measure`, `judge`, `drift`), answered
-//! for (`attest`), given to agents (`deliver`), ended (`end`), looked after by the clock (`tend`), used by the server itself (`hand`). No secret is
-//! ever given out to a person; what is sealed to an agent opens nowhere else.
+//! for (`attest`), given to agents (`deliver`), ended (`end`), deleted at their venue (`delete`), looked after by the clock (`tend`), used by the
+//! server itself (`hand`). No secret is ever given out to a person; what is sealed to an agent opens nowhere else.
 //!
 //! In memory are the facts that every check-in and every worker needs, and nothing of what was sealed.
 
 pub mod ask;
 pub mod attest;
+pub mod delete;
 pub mod deliver;
 pub mod drift;
 pub mod end;
@@ -87,6 +88,9 @@ impl Key {
         Some(self.sheet.until.map_or(by, |until| by.min(until)))
     }
 }
+
+/// What a key's history says of a version from which this server took the right to trade at its venue.
+pub const DEMOTED: &str = "Demoted to reading at the venue";
 
 /// True when nothing is left open between what was approved and what is known of a version.
 pub(crate) fn is_proved(row: &VersionRow) -> bool {

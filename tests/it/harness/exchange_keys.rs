@@ -7,8 +7,13 @@ use andon::{
         AppError,
         keys::{KeyRow, VersionRow, ask::Wanted, judge::seen_digest, list::KeyView},
     },
-    domain::{ApiSecret, BotFacts, KeyId, KeyPurpose, Secret},
+    domain::{
+        ApiSecret, BotFacts, KeyId, KeyPurpose, KeySheet, Secret,
+        key::{KeyState, KeyTerms, OnDrift},
+    },
+    storage::{self, Lane},
 };
+use futures_util::future::BoxFuture;
 
 /// A bot in sandbox on a subaccount of a new test venue of this exchange.
 pub async fn seated(test: &TestApp, name: &str, (team, exchange): (&str, &str)) -> BotFacts {
@@ -66,6 +71,27 @@ pub async fn newest(test: &TestApp, key: &KeyId) -> VersionRow {
 
 pub async fn row(test: &TestApp, key: &KeyId) -> KeyRow {
     view(test, key).await.key.row
+}
+
+/// The server holds a key of the main account for a key's bot, as if it had been handed in and measured; its secret is nowhere.
+pub fn lend_admin<'a>(test: &'a TestApp, beside: &'a KeyId) -> BoxFuture<'a, ()> {
+    // Boxed, so that whoever awaits it carries none of its state.
+    Box::pin(async move {
+        let (of, now) = (row(test, beside).await, test.app.clock.now());
+        let sheet = KeySheet::new(KeyPurpose::KeyAdmin, "203.0.113.7", None).unwrap().of_account(Some("grid-1".to_owned()));
+        let terms = KeyTerms { sheet, rotate_days: 90, on_drift: OnDrift::Tell };
+        let key = KeyRow::approved((of.bot_id, of.subaccount_id), &terms, (of.request_id, of.requester), now).unwrap();
+        let print = (format!("main-{}", key.id), "venue".to_owned());
+        let new = VersionRow::handed_in((key.id.clone(), 1), print, None, (now, "user:1".to_owned()));
+        let mut version = VersionRow { state: KeyState::Active, active_at: Some(now), ..new };
+        let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
+        storage::exchange_keys::key_insert(&mut tx, &key).await.unwrap();
+        storage::exchange_keys::version_insert(&mut tx, &version).await.unwrap();
+        storage::exchange_keys::version_write(&mut tx, &mut version).await.unwrap();
+        storage::exchange_keys::key_changed(&mut tx, [&key.id]).await.unwrap();
+        tx.commit().await.unwrap();
+        test.app.refresh_keys().await.unwrap();
+    })
 }
 
 /// The digest of what was found of the newest version.

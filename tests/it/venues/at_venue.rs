@@ -1,7 +1,7 @@
 //! A bot with an agent, and a venue over real HTTP at which the server holds keys for it.
 
 use super::{
-    KEY, SECRET, SECRET_BASE64,
+    KEY, PASSPHRASE, SECRET, SECRET_BASE64,
     fake::{self, Fake, Verify},
 };
 use crate::harness::{
@@ -36,6 +36,8 @@ use std::sync::Arc;
 /// Which venue, how it verifies, and the secret of the key.
 pub type At = (&'static str, Verify, &'static str);
 pub const USDM: At = ("binance-usdm", fake::binance, SECRET);
+pub const BYBIT: At = ("bybit", fake::bybit, SECRET);
+pub const OKX: At = ("okx", fake::okx, SECRET);
 pub const KRAKEN: At = ("kraken-futures", fake::kraken_futures, SECRET_BASE64);
 
 pub struct Scene {
@@ -78,22 +80,42 @@ impl Scene {
 
     /// The server holds a key of this purpose from now on, as if it had been approved, handed in and measured: those have tests of their own.
     pub async fn lend(&self, purpose: KeyPurpose) -> KeyId {
+        self.lend_as(purpose, (None, None)).await
+    }
+
+    /// The server holds a key of the main account, which may change the keys of this subaccount.
+    pub async fn lend_admin(&self, subaccount: &str) -> KeyId {
+        self.lend_as(KeyPurpose::KeyAdmin, (None, Some(subaccount))).await
+    }
+
+    /// The bot trades with a key that its venue calls so.
+    pub async fn trades(&self, name: &str) -> KeyId {
+        self.lend_as(KeyPurpose::Execution, (Some(name), None)).await
+    }
+
+    async fn lend_as(&self, purpose: KeyPurpose, (name, account): (Option<&str>, Option<&str>)) -> KeyId {
         let (app, now) = (&self.test.app, self.test.hand.clock().now());
-        let secret = ApiSecret { api_key: Secret::new(KEY.to_owned()), secret: Secret::new(self.secret.to_owned()), passphrase: None };
-        let terms = KeyTerms { sheet: KeySheet::new(purpose, "203.0.113.7", None).unwrap(), rotate_days: 90, on_drift: OnDrift::Tell };
+        let passphrase = Some(Secret::new(PASSPHRASE.to_owned()));
+        let secret = ApiSecret { api_key: Secret::new(KEY.to_owned()), secret: Secret::new(self.secret.to_owned()), passphrase };
+        let sheet = KeySheet::new(purpose, "203.0.113.7", None).unwrap().of_account(account.map(str::to_owned));
+        let terms = KeyTerms { sheet, rotate_days: 90, on_drift: OnDrift::Tell };
         let (place, by) = ((self.bot.id.clone(), self.subaccount.clone()), (self.request.clone(), self.test.people["operator"].id.clone()));
         let key = KeyRow::approved(place, &terms, by, now).unwrap();
         let id = key.id.clone();
-        let print = format!("{}-{purpose}", fingerprint(&secret.api_key));
+        let usual = || format!("{}-{purpose}", fingerprint(&secret.api_key));
+        let print = name.map_or_else(usual, |name| fingerprint(&Secret::new(name.to_owned())));
         let new = VersionRow::handed_in((id.clone(), 1), (print, "desk".to_owned()), None, (now, "user:1".to_owned()));
         let mut version = VersionRow { state: KeyState::Active, active_at: Some(now), ..new };
+        // What an agent holds is kept by no server.
+        let sealed = match purpose.is_server_held() {
+            true => Some(app.seal_secret(&About { key: id.clone(), version: 1, purpose }, &secret).await.unwrap()),
+            false => None,
+        };
         let mut tx = self.test.fresh.db.write(Lane::Normal).await.unwrap();
         storage::exchange_keys::key_insert(&mut tx, &key).await.unwrap();
         storage::exchange_keys::version_insert(&mut tx, &version).await.unwrap();
         storage::exchange_keys::version_write(&mut tx, &mut version).await.unwrap();
-        // One that an agent holds is sealed to it, and never kept here.
-        if purpose.is_server_held() {
-            let sealed = app.seal_secret(&About { key: id.clone(), version: 1, purpose }, &secret).await.unwrap();
+        if let Some(sealed) = sealed {
             storage::key_secrets::key_secret_insert(&mut tx, &sealed).await.unwrap();
         }
         storage::exchange_keys::key_changed(&mut tx, [&id]).await.unwrap();

@@ -5,6 +5,7 @@ mod binance;
 mod bybit;
 mod command;
 mod compare;
+mod cut;
 pub mod fake;
 mod futures;
 mod guard;

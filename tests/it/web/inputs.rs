@@ -76,6 +76,7 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/keys/{id}/attest", "why", &["markup", "nobody"], "a reason is free text"),
     ("/keys/{id}/end", "why", &["markup", "nobody"], "a reason is free text"),
     ("/keys/{id}/gone", "why", &["markup", "nobody"], "a reason is free text"),
+    ("/keys/{id}/delete", "why", &["markup", "nobody"], "a reason is free text"),
     ("/keys/{id}/compromised", "why", &["markup", "nobody"], "a reason is free text"),
     ("/keys/{id}/settled", "why", &["markup", "nobody"], "a reason is free text"),
     ("/register/import", "text", &["long", "markup", "nobody"], "a draft is any text: what it would change is answered by line"),

@@ -24,6 +24,9 @@ pub fn sentence(app: &App, act: &ActView) -> String {
             format!("Confirm that agent {fingerprint} is the one beside bot {}", bot(app, id))
         }
         ActKind::AgentRevoke { bot: id, .. } => format!("Revoke the agent of bot {}, which stops the bot", bot(app, id)),
+        ActKind::KeyDelete { bot: id, version, .. } => {
+            format!("Delete version {version} of an exchange key of bot {} at its venue, for good", bot(app, id))
+        }
         ActKind::Invite { name, grants, .. } => format!("Invite {name} as {}", roles(app, grants)),
         ActKind::InviteAgain { user } => format!("Make a new link for {}, who was invited", person(app, user)),
         ActKind::Grants { user, grants } => {
@@ -71,6 +74,7 @@ pub fn button(act: &ActView) -> String {
         ActKind::EnrolmentCode { .. } => "Sign for 1 enrolment code".to_owned(),
         ActKind::AgentConfirm { .. } => "Sign that 1 agent is the right one".to_owned(),
         ActKind::AgentRevoke { .. } => "Sign the end of 1 agent".to_owned(),
+        ActKind::KeyDelete { .. } => "Sign the deletion of 1 exchange key".to_owned(),
         ActKind::Invite { .. } => "Sign the invitation of 1 person".to_owned(),
         ActKind::InviteAgain { .. } => "Sign for 1 new link".to_owned(),
         ActKind::Grants { .. } => "Sign the new roles of 1 person".to_owned(),
@@ -113,6 +117,9 @@ pub fn effect(act: &ActView) -> &'static str {
             "The agent may be given starts from then on. Sign only if the letters are those on the agent's own terminal."
         }
         ActKind::AgentRevoke { .. } => "The bot is stopped, then the agent's credential ends. Another agent needs another code.",
+        ActKind::KeyDelete { .. } => {
+            "The venue is told at once, with the key of the main account, and asked whether it still lists the key. There is no way back."
+        }
         ActKind::Invite { .. } => "A link is shown once, to you, and works for 1 hour. It leads to a password and two security keys.",
         ActKind::InviteAgain { .. } => {
             "The link they were given before is over at once. A new one is shown once, to you, and works for 1 hour."
@@ -193,6 +200,12 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         ActKind::EnrolmentCode { bot } => vec![("Bot", bot.to_string())],
         ActKind::AgentConfirm { agent, bot, .. } => vec![("Agent", agent.to_string()), ("Bot", bot.to_string())],
         ActKind::AgentRevoke { agent, bot, why } => vec![("Reason", why.clone()), ("Agent", agent.to_string()), ("Bot", bot.to_string())],
+        ActKind::KeyDelete { key, version, fingerprint, why, .. } => vec![
+            ("Reason", why.clone()),
+            ("Exchange key", key.to_string()),
+            ("Version", version.to_string()),
+            ("Fingerprint", fingerprint.clone()),
+        ],
         ActKind::Invite { user, name, grants } => {
             let wanted = act.detail.wanted.as_ref().map(|wanted| ("Asked for, which others approve", roles(app, &wanted.grants)));
             let mut facts = vec![("Signs in as", name.clone()), ("Roles", roles(app, grants)), ("Person", user.to_string())];
@@ -300,6 +313,7 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         ActKind::EnrolmentCode { .. } | ActKind::AgentConfirm { .. } | ActKind::AgentRevoke { .. } => {
             "an operator (up to stage sandbox) or a lead of the bot's team".to_owned()
         }
+        ActKind::KeyDelete { .. } => "a lead of the bot's team, or risk".to_owned(),
         ActKind::Invite { .. }
         | ActKind::InviteAgain { .. }
         | ActKind::Grants { .. }

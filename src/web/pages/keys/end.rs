@@ -1,11 +1,12 @@
-//! What ends keys, what somebody answers for, and what is to be measured again: each a form of the key's page, by a touch of a key.
+//! What ends keys, what somebody answers for, and what is to be measured again: each a form of the key's page, by a touch of a key. Deleting at the
+//! venue is an act, signed on a page of its own.
 
 use super::{id_of, show::draw};
 use crate::app::{App, AppError};
 use crate::domain::KeyId;
 use crate::web::{
     Answer, Shared,
-    extract::{ByTouch, Person},
+    extract::{ByTouch, Person, Posted},
     frame,
     problems::Problems,
     query::Named,
@@ -61,6 +62,15 @@ pub async fn gone(State(app): Shared, Named(id): Named, ByTouch(person, said): B
     let id = id_of(&id)?;
     let outcome = app.note_gone(&person.actor, &id, said.version, &said.why).await;
     done(&app, &person, (&id, "gone-why"), outcome, said).await
+}
+
+/// Prepares the deletion of a version at its venue, which waits for a signature.
+pub async fn delete(State(app): Shared, person: Person, Named(id): Named, Posted(said): Posted<Said>) -> Answer {
+    let id = id_of(&id)?;
+    match app.prepare_key_delete(&person.actor, (&id, said.version), &said.why).await {
+        Ok(act) => Ok(frame::see(&format!("/acts/{}", act.stored.id))),
+        Err(error) => draw(&app, &person, &id, (said, Problems::of_error(error)?.renamed("why", "delete-why"))).await,
+    }
 }
 
 /// Others may know the secret: kills the bot.

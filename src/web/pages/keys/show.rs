@@ -4,7 +4,7 @@ use super::{chip, end::Said, id_of, place};
 use crate::app::{
     App,
     keys::{
-        Key, VersionRow,
+        DEMOTED, Key, KeyEventRow, VersionRow,
         end::Task,
         install::short,
         judge::{Weight, evidence_of, seen_digest},
@@ -56,6 +56,8 @@ struct Version {
     is_measurable: bool,
     /// Since when it is to be measured again.
     asked: Option<Timestamp>,
+    /// When this server took the right to trade from it at its venue; none: it did not, or it was seen to be as approved since.
+    demoted: Option<Timestamp>,
 }
 
 /// Something that happened.
@@ -102,6 +104,8 @@ struct KeyPage {
     may_install: bool,
     may_attest: bool,
     may_end: bool,
+    /// It can be deleted at its venue from here, by who looks.
+    may_delete: bool,
     said: Said,
 }
 
@@ -110,7 +114,14 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
     draw(&app, &person, &id_of(&id)?, (Said::default(), Problems::none())).await
 }
 
-fn version(app: &App, key: &Key, row: &VersionRow) -> Version {
+/// When a version was demoted here, unless it was measured since and is what was approved again, or gone.
+fn demoted(row: &VersionRow, events: &[KeyEventRow]) -> Option<Timestamp> {
+    let at = events.iter().find(|event| event.version == Some(row.version) && event.what == DEMOTED).map(|event| event.at)?;
+    let is_raised = row.verdict == Some(KeyVerdict::Agrees) && row.measured_at.is_some_and(|measured| measured > at);
+    (!is_raised && row.state != KeyState::Gone).then_some(at)
+}
+
+fn version(app: &App, key: &Key, (row, events): (&VersionRow, &[KeyEventRow])) -> Version {
     let evidence = evidence_of(row).unwrap_or_default();
     let found = |weight: Weight| match weight {
         Weight::Wrong => (true, "Wrong"),
@@ -146,6 +157,7 @@ fn version(app: &App, key: &Key, row: &VersionRow) -> Version {
         to_attest: if is_left { seen_digest(key, row) } else { String::new() },
         is_measurable: app.may_be_measured(key, row),
         asked: row.asked_at,
+        demoted: demoted(row, events),
     }
 }
 
@@ -161,7 +173,7 @@ pub(super) async fn draw(app: &App, person: &Person, id: &KeyId, (said, problems
     let by = |at: Option<Timestamp>, who: &Option<String>, why: &Option<String>| {
         Some((at?, app.said_of(who.as_deref().unwrap_or_default()), why.clone().unwrap_or_default()))
     };
-    let happened = |event: &crate::app::keys::KeyEventRow| Happened {
+    let happened = |event: &KeyEventRow| Happened {
         at: event.at,
         words: match (event.version, event.why.is_empty()) {
             (Some(version), true) => format!("{}, version {version}", event.what),
@@ -193,7 +205,7 @@ pub(super) async fn draw(app: &App, person: &Person, id: &KeyId, (said, problems
         requester: app.people().who(&key.row.requester),
         request: format!("/requests/{}", key.row.request_id),
         ended: by(key.row.ended_at, &key.row.ended_by, &key.row.ended_why),
-        versions: key.versions.iter().rev().map(|row| version(app, key, row)).collect(),
+        versions: key.versions.iter().rev().map(|row| version(app, key, (row, &view.events))).collect(),
         gone: of(&|state| state.is_to_be_deleted()),
         held: of(&|state| state.is_held()),
         events: view.events.iter().map(happened).collect(),
@@ -205,6 +217,7 @@ pub(super) async fn draw(app: &App, person: &Person, id: &KeyId, (said, problems
         may_install: may(Action::InstallKey),
         may_attest: may(Action::AttestKey),
         may_end: may(Action::EndKey),
+        may_delete: may(Action::DeleteKey) && key.row.purpose != KeyPurpose::KeyAdmin && app.has_hand(&bot.id, KeyPurpose::KeyAdmin),
         said,
     };
     frame::page_with(status, &page)
@@ -268,6 +281,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
         to_attest: if is_left { "ab".repeat(32) } else { String::new() },
         is_measurable: true,
         asked: (!is_left).then(samples::now),
+        demoted: (!is_left).then(samples::now),
     };
     let page = |is_open: bool, tasks: Vec<Task>, problems| {
         KeyPage {
@@ -302,6 +316,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             may_install: true,
             may_attest: true,
             may_end: true,
+            may_delete: true,
             said: Said::default(),
         }
         .render()

@@ -472,9 +472,12 @@ impl Scene {
                 Ask::form(at(&key), &[("version", "1")])
             }
             "/keys/{id}/end" => Ask::form(at(&in_use().await), &[("version", "0"), ("why", "another desk takes over")]),
-            "/keys/{id}/gone" => {
+            "/keys/{id}/gone" | "/keys/{id}/delete" => {
                 let key = in_use().await;
                 self.test.app.end_key(&self.test.actor(of.operator), &key, "over").await.unwrap();
+                if path.ends_with("/delete") {
+                    exchange_keys::lend_admin(&self.test, &key).await;
+                }
                 Ask::form(at(&key), &[("version", "1"), ("why", "deleted it there")])
             }
             "/keys/{id}/compromised" => Ask::form(at(&in_use().await), &[("why", "it stood in a log")]),
