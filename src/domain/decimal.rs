@@ -3,7 +3,7 @@
 /// Digits kept behind the point.
 const PLACES: usize = 18;
 /// One.
-const UNIT: i128 = 1_000_000_000_000_000_000;
+pub(super) const UNIT: i128 = 1_000_000_000_000_000_000;
 
 /// A decimal number of at most 20 digits before the point and 18 behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -71,6 +71,10 @@ impl Decimal {
     pub fn shortest(self) -> String {
         let whole = self.fixed(PLACES);
         whole.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+    /// In units of the last place, of which `UNIT` are one.
+    pub(super) fn units(self) -> i128 {
+        self.0
     }
     /// Roughly, for drawing.
     pub fn approximately(self) -> f64 {

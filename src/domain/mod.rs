@@ -10,6 +10,8 @@ pub mod bot;
 pub mod decimal;
 pub mod directive;
 pub mod drill;
+pub mod exact;
+pub mod fill;
 pub mod hold;
 pub mod ids;
 pub mod key;
@@ -41,6 +43,8 @@ pub use boot_clock::BootClock;
 pub use bot::{BotFacts, Exits, Freshness, Seat, Stage, StopFact, StopKind, Timings};
 pub use decimal::Decimal;
 pub use directive::{Blocked, Directive, Orders, Reason, State};
+pub use exact::Exact;
+pub use fill::{Fill, FillSums, KeptFill};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{
     AccountId, ActId, AgentId, AlertId, AssignmentId, BootId, BotId, CommentId, CredentialId, DeviceId, DrillId, HoldId, ImportId,
