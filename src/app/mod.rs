@@ -24,6 +24,7 @@ pub mod error;
 pub mod evidence;
 pub mod facts;
 pub mod fan_out;
+pub mod fills;
 pub mod first_run;
 pub mod guard;
 pub mod health;
@@ -166,6 +167,7 @@ pub struct App {
     pub(crate) to_tell: mpsc::Sender<(crate::domain::Audience, crate::domain::Notice)>,
     pub(crate) alert_command: OnceLock<Vec<String>>,
     pub(crate) kept_days: OnceLock<u32>,
+    pub(crate) fills: fills::FillWatch,
     // A drill may be running.
     pub(crate) drills_open: AtomicBool,
     /// Exchange keys that the server holds.
@@ -255,6 +257,7 @@ impl App {
             alerts: alerts::AlertBook::default(),
             alert_command: OnceLock::new(),
             kept_days: OnceLock::new(),
+            fills: fills::FillWatch::default(),
             drills_open: AtomicBool::new(true),
             vault: vault::Vault::default(),
             evidence: evidence::EvidenceQueue::default(),

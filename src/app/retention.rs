@@ -1,5 +1,5 @@
-//! How long observations are kept: evidence of presses, acknowledgements, closed alerts. What is open and the newest of each bot stay whatever
-//! their age; entries of the audit log are never forgotten.
+//! How long observations are kept: evidence of presses, acknowledgements, closed alerts, and longer than those fills, which are records of trades.
+//! What is open and the newest of each bot stay whatever their age; entries of the audit log are never forgotten.
 
 use super::{App, AppError};
 use crate::domain::{Timestamp, time::DAY_MS};
@@ -11,6 +11,8 @@ const CHUNK: i64 = 200;
 pub const KEPT_DAYS: u32 = 400;
 /// The least that can be said.
 pub const LEAST_DAYS: u32 = 30;
+/// How many days fills are kept at least: seven years, as records of trades are.
+const FILLS_DAYS: u32 = 2_557;
 
 /// What there is to forget.
 #[derive(Clone, Copy)]
@@ -18,6 +20,7 @@ enum Old {
     Acks,
     Evidence,
     Alerts,
+    Fills,
 }
 
 impl App {
@@ -32,9 +35,11 @@ impl App {
     /// When the database is gone: the next round goes on.
     pub async fn forget_old_observations(&self) -> Result<u64, AppError> {
         let days = self.kept_days.get().copied().unwrap_or(KEPT_DAYS);
-        let before = self.clock.now().plus_ms(-i64::from(days) * DAY_MS);
+        let now = self.clock.now();
         let mut gone = 0;
-        for old in [Old::Acks, Old::Evidence, Old::Alerts] {
+        for old in [Old::Acks, Old::Evidence, Old::Alerts, Old::Fills] {
+            let days = if matches!(old, Old::Fills) { days.max(FILLS_DAYS) } else { days };
+            let before = now.plus_ms(-i64::from(days) * DAY_MS);
             loop {
                 let some = self.forget_some(old, before).await?;
                 gone += some;
@@ -55,6 +60,7 @@ impl App {
             Old::Acks => storage::retention::ack_forget(&mut tx, before, first, CHUNK).await?,
             Old::Evidence => storage::retention::evidence_forget(&mut tx, before).await?,
             Old::Alerts => storage::retention::alert_forget(&mut tx, before, CHUNK).await?,
+            Old::Fills => storage::fills::fill_forget(&mut tx, before, CHUNK).await?,
         };
         tx.commit().await?;
         Ok(gone)

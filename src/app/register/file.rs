@@ -123,7 +123,7 @@ impl Row {
 const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\''];
 
 /// A cell that no spreadsheet takes for a formula.
-fn guarded(text: &str) -> String {
+pub(in crate::app) fn guarded(text: &str) -> String {
     if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() }
 }
 
