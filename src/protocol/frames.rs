@@ -1,6 +1,9 @@
 //! The envelopes: frames of the stream by their `type`, and the bodies of the poll path.
 
-use super::{AckFrame, CheckIn, DirectiveFrame, EventFrame, Hello, HoldFrame, KeyAckFrame, KeyDropFrame, KeyFrame, KeyOrder, Renew, keys};
+use super::{
+    AckFrame, CheckIn, DirectiveFrame, EventFrame, FillFrame, FillsFrame, FillsTaken, Hello, HoldFrame, KeyAckFrame, KeyDropFrame,
+    KeyFrame, KeyOrder, Renew, keys,
+};
 use crate::domain::{InstallationId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +23,8 @@ pub enum FromAgent {
     Hold(HoldFrame),
     /// What became of a key.
     KeyAck(KeyAckFrame),
+    /// Fills.
+    Fills(FillsFrame),
     /// Any other `type`: answered with an error frame and otherwise ignored.
     #[serde(other)]
     Unknown,
@@ -39,6 +44,8 @@ pub enum FromServer {
     Key(KeyFrame),
     /// A version of a key to forget.
     KeyDrop(KeyDropFrame),
+    /// Fills are on disk.
+    FillsTaken(FillsTaken),
     /// Something could not be done.
     Error {
         /// In three words.
@@ -84,6 +91,9 @@ pub struct PollCheckIn {
     /// What became of keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key_acks: Vec<KeyAckFrame>,
+    /// Fills.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fills: Vec<FillFrame>,
     /// How long its adapter needs to apply a stop.
     #[serde(default)]
     pub apply_within_ms: Option<i64>,
@@ -101,6 +111,9 @@ pub struct PollAnswer {
     /// Exchange keys to take over and to forget, until that is acknowledged.
     #[serde(default, deserialize_with = "keys::lenient")]
     pub keys: Vec<KeyOrder>,
+    /// Answer to the fills that came along, once they are on disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fills: Option<FillsTaken>,
     /// Why no renewal is given, when it is the server's doing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

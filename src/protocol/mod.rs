@@ -4,6 +4,7 @@
 pub mod check_in;
 pub mod directive;
 pub mod enrol;
+pub mod fills;
 pub mod frames;
 pub mod keys;
 
@@ -13,6 +14,7 @@ pub use check_in::{
 };
 pub use directive::{BlockedFrame, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
 pub use enrol::{EnrolAgent, EnrolRequest, EnrolResponse, NamedBot, NamedInstallation};
+pub use fills::{FillFrame, FillsFrame, FillsTaken};
 pub use frames::{FromAgent, FromServer, PollAnswer, PollCheckIn, Welcome};
 pub use keys::{AwaitedKey, DueKey, HandedKey, KeyAckFrame, KeyDropFrame, KeyFrame, KeyOrder, KeyTold, KeysAnswer, MeasuredKey};
 

@@ -1,9 +1,9 @@
 //! `POST /agent/v1/check-in`: the poll path's heart. Acknowledgements and events first, then the check-in, then the directive.
 
 use super::ByAgent;
-use crate::app::{App, agent_book::LiveAgent, keys::deliver::Due, observations::OnDisk};
+use crate::app::{App, AppError, agent_book::LiveAgent, keys::deliver::Due, observations::OnDisk};
 use crate::domain::{BootId, BotId};
-use crate::protocol::{KeyOrder, PollAnswer, PollCheckIn};
+use crate::protocol::{FillsTaken, KeyOrder, PollAnswer, PollCheckIn};
 use crate::web::{Answer, Shared, WebError, json::Body};
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
 use std::{sync::Arc, time::Duration};
@@ -18,29 +18,35 @@ const KEY_PATIENCE: Duration = Duration::from_millis(250);
 /// Answers with the directive and, when one is given, the renewal.
 ///
 /// # Errors
-/// 401, 409 `replaced`, 503 `view-too-old`; 422 for more than 256 acknowledgements, events or acknowledgements of keys.
+/// 401, 409 `replaced`, 503 `view-too-old`; 422 for more than 256 acknowledgements, events, fills or acknowledgements of keys.
 pub async fn create(State(app): Shared, ByAgent(agent): ByAgent, Body(said): Body<PollCheckIn>) -> Answer {
-    if said.acks.len() > MOST || said.events.len() > MOST || said.key_acks.len() > MOST {
+    if [said.acks.len(), said.events.len(), said.fills.len(), said.key_acks.len()].iter().any(|count| *count > MOST) {
         return Err(WebError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "invalid",
             "Something needs a change",
-            format!("At most {MOST} acks, {MOST} events and {MOST} key_acks may be sent at once."),
+            format!("At most {MOST} acks, {MOST} events, {MOST} fills and {MOST} key_acks may be sent at once."),
         ));
     }
     for ack in &said.key_acks {
         app.note_key_ack(&agent, ack);
     }
     let (on_disk, refused) = take_reports(&app, &agent, &said);
-    let (heard, kept, keys) =
-        tokio::join!(app.check_in(&agent, &said.check_in, "poll"), all_kept(on_disk), key_orders(&app, &agent, &said));
+    let (heard, kept, keys, fills) = tokio::join!(
+        app.check_in(&agent, &said.check_in, "poll"),
+        all_kept(on_disk),
+        key_orders(&app, &agent, &said),
+        take_fills(&app, &agent, &said)
+    );
     let heard = heard?;
     if let (Some(ms), Some(boot)) = (said.apply_within_ms, &said.check_in.boot) {
         note_apply_within(&app, &agent.bot, boot, ms);
     }
     let unkept = (!kept).then(|| "acks or events are not recorded yet; send them again".to_owned());
-    let error = heard.unsure.map(str::to_owned).or(refused).or(unkept);
-    let answer = PollAnswer { installation: app.installation.id.clone(), directive: heard.directive, renew: heard.renew, keys, error };
+    let (fills, unfilled) = fills.map_or_else(|why| (None, Some(why)), |taken| (taken, None));
+    let error = heard.unsure.map(str::to_owned).or(refused).or(unkept).or(unfilled);
+    let answer =
+        PollAnswer { installation: app.installation.id.clone(), directive: heard.directive, renew: heard.renew, keys, fills, error };
     Ok(Json(answer).into_response())
 }
 
@@ -55,6 +61,18 @@ async fn key_orders(app: &Arc<App>, agent: &LiveAgent, said: &PollCheckIn) -> Ve
     }
     orders
 }
+/// Takes the fills that came along, whole or not at all. What is wrong with them never keeps the directive from the agent.
+async fn take_fills(app: &App, agent: &LiveAgent, said: &PollCheckIn) -> Result<Option<FillsTaken>, String> {
+    if said.fills.is_empty() {
+        return Ok(None);
+    }
+    match tokio::time::timeout(PATIENCE, app.take_fills(agent, &said.fills)).await {
+        Ok(Ok(taken)) => Ok(Some(taken)),
+        Ok(Err(error @ AppError::Invalid(_))) => Err(format!("the fills were not taken: {error}")),
+        Ok(Err(_)) | Err(_) => Err("the fills are not recorded yet; send them again".to_owned()),
+    }
+}
+
 /// Takes what came along. A step that cannot be taken is named in the answer and never keeps the directive from the agent.
 fn take_reports(app: &App, agent: &LiveAgent, said: &PollCheckIn) -> (Vec<OnDisk>, Option<String>) {
     let mut refused = None;

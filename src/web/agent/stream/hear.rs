@@ -2,7 +2,7 @@
 
 use super::wire::End;
 use crate::fleet::Lines;
-use crate::protocol::{AckFrame, CheckIn, EventFrame, Hello, HoldFrame, KeyAckFrame, MAX_FRAME, close};
+use crate::protocol::{AckFrame, CheckIn, EventFrame, FillFrame, FillsFrame, Hello, HoldFrame, KeyAckFrame, MAX_FRAME, close};
 use crate::web::json;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::{StreamExt, stream::SplitStream};
@@ -19,6 +19,7 @@ pub(super) enum Heard {
     Event(EventFrame),
     Hold(HoldFrame),
     KeyAck(KeyAckFrame),
+    Fills(Vec<FillFrame>),
     /// A type of frame that this version does not know.
     Unknown(String),
     /// Nothing that matters: a ping or its answer.
@@ -90,6 +91,7 @@ fn frame(text: &[u8]) -> Result<Heard, End> {
         "event" => Heard::Event(parse(text)?),
         "hold" => Heard::Hold(parse(text)?),
         "key_ack" => Heard::KeyAck(parse(text)?),
+        "fills" => Heard::Fills(parse::<FillsFrame>(text)?.fills),
         other => Heard::Unknown(other.chars().filter(|c| !c.is_control()).take(40).collect()),
     })
 }
@@ -141,13 +143,15 @@ mod tests {
         assert!(matches!(text(r#"{"type":"ack","epoch":4,"step":"applied"}"#), Ok(Heard::Ack(_))));
         let key_ack = r#"{"type":"key_ack","key_id":"0193f0a0-0000-7000-8000-000000000001","version":3,"ok":false,"why":"x"}"#;
         assert!(matches!(text(key_ack), Ok(Heard::KeyAck(ack)) if ack.version == 3 && !ack.ok));
+        let fill = r#"{"id":"1","at":"2026-11-23T03:12:07.120Z","symbol":"BTC/USDT","side":"buy","quantity":"1","price":"2","x":{}}"#;
+        assert!(matches!(text(&format!(r#"{{"type":"fills","fills":[{fill},{fill}]}}"#)), Ok(Heard::Fills(fills)) if fills.len() == 2));
         assert!(matches!(text(r#"{"type":"decisions"}"#), Ok(Heard::Unknown(word)) if word == "decisions"));
         assert!(matches!(read(Some(Ok(Message::Ping(axum::body::Bytes::new())))), Ok(Heard::Nothing)));
     }
 
     #[test]
     fn what_cannot_be_read_says_why_in_a_code() {
-        for wrong in ["", "[]", "{", "{}", r#"{"type":7}"#, r#"{"type":"ack"}"#, r#"{"type":"check_in","seq":-1}"#] {
+        for wrong in ["", "[]", "{", "{}", r#"{"type":7}"#, r#"{"type":"ack"}"#, r#"{"type":"check_in","seq":-1}"#, r#"{"type":"fills"}"#] {
             assert!(matches!(text(wrong), Err(close::MALFORMED)), "{wrong}");
         }
         let big = format!(r#"{{"type":"check_in","pad":"{}"}}"#, "x".repeat(MAX_FRAME));

@@ -26,7 +26,7 @@ pub(super) async fn hear(wire: &mut Wire, frames: &mut SplitStream<WebSocket>) -
                 _ if !pace.spend(Instant::now()) => return Err(End::with(close::OVERLOADED, "too many frames")),
                 Heard::Unknown(word) => wire.error("unknown type", format!("This server does not know frames of type {word}.")).await?,
                 Heard::Nothing => {}
-                Heard::CheckIn(_) | Heard::Ack(_) | Heard::Event(_) | Heard::Hold(_) | Heard::KeyAck(_) => {
+                Heard::CheckIn(_) | Heard::Ack(_) | Heard::Event(_) | Heard::Hold(_) | Heard::KeyAck(_) | Heard::Fills(_) => {
                     return Err(End::malformed("hello comes first"));
                 }
             }

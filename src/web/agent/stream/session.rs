@@ -16,7 +16,7 @@ use crate::app::{
 };
 use crate::domain::{BootId, Directive, HoldId};
 use crate::fleet::{Ended, lines::LineGuard, lines::Mouth as _};
-use crate::protocol::{CheckIn, DirectiveFrame, FromServer, Hello, HoldFrame, KeyOrder, close};
+use crate::protocol::{CheckIn, DirectiveFrame, FillFrame, FillsTaken, FromServer, Hello, HoldFrame, KeyOrder, close};
 use axum::extract::ws::WebSocket;
 use futures_util::{
     StreamExt,
@@ -31,8 +31,13 @@ use tokio::{
 
 /// How many check-ins wait at most; a newer one then takes the place of the oldest, which it says better.
 const WAITING: usize = 8;
+/// How many batches of fills wait for the disk at once; one more is refused, and sent again.
+const FILLS_WAITING: usize = 8;
 /// How long a stream that ends for too many frames may take to answer those it took.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+
+/// What an agent is told whose fills are not on disk.
+const FILLS_NOT_TAKEN: &str = "fills not taken";
 
 type Answered = Box<(Box<CheckIn>, Result<Heard, Unheard>)>;
 type Risen = Result<(Directive, DirectiveFrame), Unheard>;
@@ -65,6 +70,8 @@ pub(super) struct Session<'a> {
     rising: Option<BoxFuture<'a, Risen>>,
     holds: FuturesUnordered<JoinHandle<HoldTaken>>,
     telling_keys: Option<JoinHandle<()>>,
+    // Empty most of the time, and nothing is set aside for it then.
+    taking_fills: Vec<JoinHandle<()>>,
     pace: Pace,
     said_at: Instant,
     // When a stream that sends too much ends at the latest.
@@ -88,6 +95,7 @@ impl<'a> Session<'a> {
             rising: None,
             holds: FuturesUnordered::new(),
             telling_keys: None,
+            taking_fills: Vec::new(),
             pace: Pace::new(now),
             said_at: now,
             leaving: None,
@@ -209,6 +217,7 @@ impl<'a> Session<'a> {
                 self.take_hold(frame);
                 Ok(())
             }
+            Said::Fills(frames) => self.take_fills(frames).await,
             Said::Hello(_) => self.mouth.error("hello again", "A stream has one hello; check in instead.").await,
             Said::Unknown(word) => self.mouth.error("unknown type", format!("This server does not know frames of type {word}.")).await,
             Said::Nothing => Ok(()),
@@ -305,6 +314,34 @@ impl<'a> Session<'a> {
                 }
             }
         }));
+    }
+
+    /// In a task of its own: they are answered once they are on disk, and no check-in waits for that.
+    async fn take_fills(&mut self, frames: Vec<FillFrame>) -> Result<(), End> {
+        self.taking_fills.retain(|task| !task.is_finished());
+        if self.taking_fills.len() >= FILLS_WAITING {
+            return self
+                .mouth
+                .error(FILLS_NOT_TAKEN, "Too many batches wait for the disk. Send this one again once those are answered.")
+                .await;
+        }
+        let (app, agent, mouth) = (self.app.clone(), self.agent.clone(), self.mouth.clone());
+        self.taking_fills.push(tokio::spawn(async move {
+            // Whoever cannot be told any more sends them again.
+            let _ = match app.take_fills(&agent, &frames).await {
+                Ok(taken) => {
+                    let ids = frames.into_iter().map(|fill| fill.id).collect();
+                    let taken = FillsTaken { ids, ..taken };
+                    mouth.speech().await.wire.say(&FromServer::FillsTaken(taken)).await
+                }
+                Err(AppError::Unavailable(error)) => {
+                    tracing::warn!(%error, bot = %agent.bot, "fills could not be kept; their agent sends them again");
+                    mouth.error(FILLS_NOT_TAKEN, "The database did not take them yet. Send them again.").await
+                }
+                Err(error) => mouth.error(FILLS_NOT_TAKEN, format!("None of them was taken: {error}.")).await,
+            };
+        }));
+        Ok(())
     }
 
     async fn tell_hold(&mut self, taken: Result<HoldTaken, JoinError>) -> Result<(), End> {
