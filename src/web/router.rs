@@ -108,6 +108,8 @@ routes! {
     GET "/bots/{id}/reconciliation" Access::Person(Action::See) => super::pages::bots::reconciliation::show;
     POST "/bots/{id}/reconciliation" Access::Person(Action::TendAlert) => super::pages::bots::reconciliation::close;
     POST "/bots/{id}/reconciliation/setting" Access::Person(Action::SetWatch) => super::pages::bots::reconciliation::set;
+    GET "/bots/{id}/fills" Access::Person(Action::See) => super::pages::bots::fills::show;
+    GET "/bots/{id}/fills.csv" Access::Person(Action::See) => super::pages::bots::fills::export;
     GET "/bots/{id}/limits" Access::Person(Action::See) => super::pages::bots::limits::show;
     POST "/bots/{id}/limits" Access::Person(Action::TightenLimits) => super::pages::bots::limits::tighten;
     POST "/bots/{id}/limits/half" Access::Person(Action::TightenLimits) => super::pages::bots::limits::halve;
@@ -266,6 +268,7 @@ routes! {
     GET "/agent/v1/directive" Access::Agent => super::agent::directive::show;
     POST "/agent/v1/acks" Access::Agent => super::agent::reports::acks;
     POST "/agent/v1/events" Access::Agent => super::agent::reports::events;
+    POST "/agent/v1/fills" Access::Agent => super::agent::reports::fills;
     POST "/agent/v1/holds" Access::Agent => super::agent::reports::holds;
     POST "/agent/v1/token" Access::Agent => super::agent::token::create;
     GET "/agent/v1/stream" Access::Agent => super::agent::stream::open;
@@ -321,6 +324,7 @@ routes! {
     GET "/api/v1/subaccounts/{id}" Access::Token(Action::See) => super::api::v1::subaccounts::show;
     POST "/api/v1/subaccounts/{id}" Access::Token(Action::EditVenues) => super::api::v1::subaccounts::edit;
     POST "/api/v1/subaccounts/{id}/retire" Access::Token(Action::EditVenues) => super::api::v1::subaccounts::retire;
+    GET "/api/v1/bots/{id}/fills" Access::Token(Action::See) => super::api::v1::fills::index;
     GET "/api/v1/keys" Access::Token(Action::See) => super::api::v1::keys::index;
     GET "/api/v1/keys/{id}" Access::Token(Action::See) => super::api::v1::keys::show;
     GET "/api/v1/assignments" Access::Token(Action::See) => super::api::v1::subaccounts::assignments;

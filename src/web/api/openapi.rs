@@ -51,6 +51,7 @@ impl Modify for Tokens {
         v1::bots::create,
         v1::bots::show,
         v1::bots::set_stage,
+        v1::fills::index,
         v1::teams::index,
         v1::agents::index,
         v1::holds::index,

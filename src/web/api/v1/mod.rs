@@ -7,6 +7,7 @@ pub mod audit;
 pub mod bots;
 pub mod drills;
 pub mod evidence;
+pub mod fills;
 pub mod holds;
 pub mod keys;
 pub mod limits;

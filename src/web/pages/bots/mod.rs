@@ -4,6 +4,7 @@
 pub mod edit;
 pub mod enrol;
 pub mod enrol_live;
+pub mod fills;
 pub mod limits;
 pub mod moving;
 pub mod new;

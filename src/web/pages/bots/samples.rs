@@ -216,5 +216,5 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         ("bot-enrol-confirmed", enrol(confirmed, Some("an operator (to sandbox) or a lead of the bot's team"))),
     ];
     let own: Vec<_> = all.map(|(name, page)| (name.to_owned(), page)).into();
-    own.into_iter().chain(seat::samples()).chain(reconciliation::samples()).collect()
+    own.into_iter().chain(seat::samples()).chain(reconciliation::samples()).chain(fills::samples()).collect()
 }
