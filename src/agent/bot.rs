@@ -6,7 +6,7 @@ use super::{
     hands::{AtBot, Blocked, Hands, Order},
 };
 use crate::domain::{Epoch, Exits, State};
-use crate::protocol::{AdapterSaid, BlockedFrame, Report};
+use crate::protocol::{AdapterSaid, BlockedFrame, FillFrame, Report};
 use std::sync::{
     Arc,
     atomic::{AtomicI64, AtomicU64, Ordering},
@@ -80,6 +80,8 @@ pub enum Meaning {
     OutOfSight(String),
     /// No entry orders and nothing else that was to be cancelled, in a report asked for after this order was carried out.
     Idle(Order, Resting),
+    /// Fills became known, perhaps not for the first time.
+    Filled(Vec<FillFrame>),
     /// Reports fail. Told once per reason.
     NoReport(String),
     /// The symbols that are to be left out are, and no entry order rests in them, where that is known.
@@ -227,6 +229,7 @@ impl Bot {
                 self.runs = runs;
                 Meaning::Nothing
             }
+            AtBot::Filled(fills) => Meaning::Filled(fills),
             AtBot::LeftOut(symbols, _) if self.blocked.borrow().as_ref() != Some(&symbols) => Meaning::Nothing,
             AtBot::LeftOut(symbols, Ok(left_out)) => {
                 self.not_left_out = None;

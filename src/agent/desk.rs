@@ -1,9 +1,9 @@
 //! What goes to the server: acknowledgements, events and the standing. Acknowledgements say only what was read back.
 
-use super::{adapters::Resting, outbox::Outbox, standing::Standing};
+use super::{adapters::Resting, fill_box::FillBox, outbox::Outbox, standing::Standing};
 use crate::crypto::token;
 use crate::domain::{Clock, Epoch, State, Step};
-use crate::protocol::{AckFrame, EventFrame, KeyAckFrame};
+use crate::protocol::{AckFrame, EventFrame, FillFrame, KeyAckFrame};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -11,6 +11,9 @@ use tokio::sync::watch;
 pub struct Desk {
     clock: Clock,
     outbox: Arc<Outbox>,
+    fills: Arc<FillBox>,
+    // Too many fills wait, and somebody knows.
+    is_full: bool,
     standing: watch::Sender<Arc<Standing>>,
     urgent: watch::Sender<u64>,
     // What is true of the directive last heard, to be said again after a silence.
@@ -25,16 +28,18 @@ pub struct DeskEnds {
     pub urgent: watch::Receiver<u64>,
     /// What waits to be delivered.
     pub outbox: Arc<Outbox>,
+    /// Fills that wait to be delivered.
+    pub fills: Arc<FillBox>,
 }
 
 impl Desk {
     /// A desk with a first standing.
     pub fn new(clock: Clock, standing: Standing) -> (Self, DeskEnds) {
-        let outbox = Arc::new(Outbox::default());
+        let (outbox, fills) = (Arc::new(Outbox::default()), Arc::new(FillBox::default()));
         let (standing, say) = watch::channel(Arc::new(standing));
         let (urgent, hurry) = watch::channel(0);
-        let desk = Self { clock, outbox: outbox.clone(), standing, urgent, said: Vec::new() };
-        (desk, DeskEnds { standing: say, urgent: hurry, outbox })
+        let desk = Self { clock, outbox: outbox.clone(), fills: fills.clone(), is_full: false, standing, urgent, said: Vec::new() };
+        (desk, DeskEnds { standing: say, urgent: hurry, outbox, fills })
     }
 
     /// A new directive was heard: what was true of the last one is past.
@@ -92,6 +97,22 @@ impl Desk {
         });
     }
 
+    /// Fills of the bot, which may have been told before.
+    pub fn fills(&mut self, fills: Vec<FillFrame>) {
+        let put = self.fills.put(fills, self.clock.now());
+        if let Some(why) = put.wrong {
+            self.event("fill_not_understood", "warning", format!("a fill of the bot is not sent: {why}"));
+        }
+        if put.is_full && !std::mem::replace(&mut self.is_full, put.is_full) {
+            self.event(
+                "fills_wait",
+                "warning",
+                "too many fills wait for the server; those that the bot does not tell again are lost".into(),
+            );
+        }
+        self.is_full = put.is_full;
+    }
+
     /// Publishes the standing; the link sends it at once when it is news.
     pub fn publish(&self, standing: Standing) {
         let before = self.standing.send_replace(Arc::new(standing));
@@ -102,6 +123,6 @@ impl Desk {
 
     /// True when the server has everything.
     pub fn is_empty(&self) -> bool {
-        self.outbox.is_empty()
+        self.outbox.is_empty() && self.fills.is_empty()
     }
 }

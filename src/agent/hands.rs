@@ -6,7 +6,7 @@ use super::{
     adapters::{Adapter, AdapterError, LeftOut, ReadBack, Runs, Traits, Wanted},
 };
 use crate::domain::{Epoch, State};
-use crate::protocol::{BlockedFrame, Report};
+use crate::protocol::{BlockedFrame, FillFrame, Report};
 use std::{
     sync::{
         Arc,
@@ -46,6 +46,8 @@ pub enum AtBot {
     Unseen(Order, AdapterError),
     /// A report came. The number is that of the last order carried out before it was asked for.
     Reported(u64, Result<Option<Arc<Report>>, AdapterError>),
+    /// Fills became known.
+    Filled(Vec<FillFrame>),
     /// What it runs, told when it changed.
     Runs(Runs),
     /// These symbols are left out, or that is not proved.
@@ -208,6 +210,10 @@ impl Hands {
             let done = self.done.load(Ordering::SeqCst);
             let report = self.adapter.report().await.map(|report| report.map(Arc::new));
             if self.tell.send(AtBot::Reported(done, report)).await.is_err() {
+                return;
+            }
+            let fills = self.adapter.fills().await;
+            if !fills.is_empty() && self.tell.send(AtBot::Filled(fills)).await.is_err() {
                 return;
             }
             let every = Duration::from_millis(u64::try_from(self.report_every_ms).unwrap_or(1_000));

@@ -7,6 +7,7 @@
 //! | `runner` | the loop that joins everything |
 //! | [`link`] | the line to the server: poll and stream |
 //! | [`adapters`] | one file per kind of bot |
+//! | `outbox`, `fill_box` | what the server has not taken yet |
 //! | `hands`, `bot` | orders to the bot and what it does |
 //! | [`keys`] | exchange keys: kept sealed, given to the bot, dropped |
 //! | [`memory`], `scribe` | what must not be forgotten |
@@ -19,6 +20,7 @@ pub mod brain;
 pub mod credential;
 mod desk;
 pub mod dir;
+mod fill_box;
 mod hands;
 pub mod keys;
 pub mod link;

@@ -363,6 +363,7 @@ impl Runner {
                 self.note_cleared(order, resting);
                 self.desk.idle(order.epoch, self.bot.doing(), resting);
             }
+            Meaning::Filled(fills) => self.desk.fills(fills),
             Meaning::LeavesOut(symbols, entry_orders) => self.leaves_out(&symbols, entry_orders, now),
             Meaning::LeavesNothingOut(why) => {
                 self.brain.leaves_nothing_out(now);

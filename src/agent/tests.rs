@@ -1,6 +1,7 @@
 //! A whole agent over real sockets, against a server and a bot on strings. Timings are a tenth of the usual ones.
 
 mod fake;
+mod fills;
 mod keys;
 mod symbols;
 

@@ -13,7 +13,8 @@
 //! * `state`, always: what the bot does, read back from it. After `halt` both have to say `halted`, after `reduce` at most `reducing`.
 //! * `instance`, where the bot has one (a pid, a start time): changes whenever it started anew, which is a stop.
 //! * `entry_orders`, where it is known: orders that rest and would open or add. Without it no stop is ever shown as idle.
-//! * From `report` also every field of the protocol's report (`equity`, `open_orders`, `positions`, …).
+//! * From `report` also every field of the protocol's report (`equity`, `open_orders`, `positions`, …), and `fills`, as the protocol has them: the
+//!   last ones, again and again, since each counts once.
 //!
 //! `block`, where there is one, is for symbols that are held alone. On standard input it gets all of them as one JSON array, each time, and none as
 //! `[]`; `venue` stands only where the symbol is held at one venue. What it prints is not read: status 0 says that the bot adds nothing in any of
@@ -25,10 +26,10 @@
 
 mod run;
 
-use super::{Adapter, AdapterError, Finding, LeftOut, ReadBack, Runs, Traits, Wanted};
+use super::{Adapter, AdapterError, Finding, LeftOut, Printed, ReadBack, Runs, Told, Traits, Wanted};
 use crate::agent::BootClock;
 use crate::domain::{Orders, State};
-use crate::protocol::{BlockedFrame, Report};
+use crate::protocol::{BlockedFrame, FillFrame, Report};
 use async_trait::async_trait;
 use run::{Call, Cancel, GONE_MS};
 use serde::Deserialize;
@@ -89,12 +90,12 @@ struct Answer {
     #[serde(default)]
     instance: Option<String>,
     #[serde(flatten)]
-    report: Report,
+    printed: Printed,
 }
 
 impl Answer {
     fn read_back(&self) -> ReadBack {
-        ReadBack { state: self.state, instance: self.instance.clone(), resting: (&self.report).into(), exits: None }
+        ReadBack { state: self.state, instance: self.instance.clone(), resting: (&self.printed.report).into(), exits: None }
     }
 }
 
@@ -107,6 +108,8 @@ pub struct CommandAdapter {
     block_turn: Arc<Mutex<()>>,
     // The bot as last looked at.
     instance: Mutex<Option<String>>,
+    // Fills that the report command printed.
+    fills: Told,
     // What it took last, and when, by the boot clock.
     blocked: Mutex<Option<(Vec<BlockedFrame>, i64)>>,
 }
@@ -120,6 +123,7 @@ impl CommandAdapter {
             turn: Arc::default(),
             block_turn: Arc::default(),
             instance: Mutex::default(),
+            fills: Told::default(),
             blocked: Mutex::default(),
         }
     }
@@ -169,7 +173,9 @@ impl CommandAdapter {
 
     async fn now(&self) -> Result<Answer, AdapterError> {
         let wanted = *self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        self.ask(REPORT, &self.config.report, wanted).await
+        let mut now = self.ask(REPORT, &self.config.report, wanted).await?;
+        self.fills.add(now.printed.take_fills());
+        Ok(now)
     }
 }
 
@@ -239,7 +245,11 @@ impl Adapter for CommandAdapter {
     }
 
     async fn report(&self) -> Result<Option<Report>, AdapterError> {
-        Ok(Some(self.now().await?.report))
+        Ok(Some(self.now().await?.printed.report))
+    }
+
+    async fn fills(&self) -> Vec<FillFrame> {
+        self.fills.take()
     }
 
     async fn runs(&self) -> Runs {
@@ -260,7 +270,9 @@ impl Adapter for CommandAdapter {
 
     async fn examine(&self, _restart: bool) -> Vec<Finding> {
         let mut found = vec![match self.now().await {
-            Ok(now) if now.report.entry_orders.is_some() => Finding::good(format!("the report command says that the bot is {}", now.state)),
+            Ok(now) if now.printed.report.entry_orders.is_some() => {
+                Finding::good(format!("the report command says that the bot is {}", now.state))
+            }
             Ok(now) => Finding::bad(format!(
                 "the report command says that the bot is {}, and nothing of entry_orders: no stop will ever be shown as idle",
                 now.state

@@ -9,19 +9,21 @@
 //! | `steps` | pausing, cancelling, stopping, starting, each with its proof |
 //! | `leave_out` | leaving out one symbol, with its proof |
 //! | `report` | its facts as a report |
+//! | `fills` | its orders that were carried out |
 //! | `examine` | what `andon agent check` says |
 
 mod api;
 mod examine;
 mod facts;
+mod fills;
 mod leave_out;
 mod report;
 mod steps;
 
-use super::{Adapter, AdapterError, Finding, LeftOut, ReadBack, Resting, Runs, Traits, Wanted};
+use super::{Adapter, AdapterError, Finding, LeftOut, ReadBack, Resting, Runs, Told, Traits, Wanted};
 use crate::agent::BootClock;
 use crate::domain::{Exits, Orders, Secret, State};
-use crate::protocol::{BlockedFrame, Report};
+use crate::protocol::{BlockedFrame, FillFrame, Report};
 use api::{Api, ApiError};
 use async_trait::async_trait;
 use facts::{Config, Health, Mode};
@@ -32,7 +34,7 @@ use std::{
 };
 use url::Url;
 
-/// Wealth and the day's profit are read this often: they cost Freqtrade more than the rest.
+/// Wealth, the day's profit and the trades that ended are read this often: they cost Freqtrade more than the rest.
 const SLOW_EVERY_MS: i64 = 15_000;
 /// How long a look waits for the orders.
 const STATUS: Duration = Duration::from_secs(1);
@@ -71,6 +73,7 @@ pub struct FreqtradeAdapter {
     api: Api,
     boot_clock: BootClock,
     inside: Arc<Mutex<Inside>>,
+    fills: Arc<Told>,
 }
 
 #[derive(Default)]
@@ -109,7 +112,7 @@ impl FreqtradeAdapter {
         let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(1));
         let long = ms(config.timeout_ms.max(config.apply_within_ms()));
         let api = Api::new(config.url.clone(), config.username.clone(), config.password.clone(), ms(config.timeout_ms), long);
-        Ok(Self { api: api.map_err(AdapterError)?, config, boot_clock, inside: Arc::default() })
+        Ok(Self { api: api.map_err(AdapterError)?, config, boot_clock, inside: Arc::default(), fills: Arc::default() })
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -169,9 +172,13 @@ impl FreqtradeAdapter {
             }
             (inside.reads_slow, inside.slow_at_ms) = (true, Some(now));
         }
-        let (api, inside) = (self.api.clone(), self.inside.clone());
+        let (api, inside, told) = (self.api.clone(), self.inside.clone(), self.fills.clone());
         tokio::spawn(async move {
-            let (wealth, daily) = tokio::join!(api.wealth(), api.daily());
+            let (wealth, daily, past) = tokio::join!(api.wealth(), api.daily(), api.past());
+            match past {
+                Ok(past) => told.add(fills::of(&past.trades)),
+                Err(error) => tracing::debug!("trades that ended could not be read; they are read again: {error}"),
+            }
             let mut inside = inside.lock().unwrap_or_else(PoisonError::into_inner);
             inside.slow = report::Slow { wealth: wealth.ok(), daily: daily.ok() };
             inside.reads_slow = false;
@@ -232,8 +239,13 @@ impl Adapter for FreqtradeAdapter {
 
     async fn report(&self) -> Result<Option<Report>, AdapterError> {
         let trades = self.api.status().await?;
+        self.fills.add(fills::of(&trades));
         self.read_slow();
         Ok(Some(report::report(&trades, &self.inside().slow)))
+    }
+
+    async fn fills(&self) -> Vec<FillFrame> {
+        self.fills.take()
     }
 
     async fn runs(&self) -> Runs {

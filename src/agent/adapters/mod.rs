@@ -12,9 +12,12 @@ pub use super::{
 };
 
 use crate::domain::{Exits, Orders, State};
-use crate::protocol::{BlockedFrame, Report};
+use crate::protocol::{BlockedFrame, FillFrame, Report};
 use async_trait::async_trait;
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 /// What an adapter could not do, in words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -173,6 +176,12 @@ pub trait Adapter: Send + Sync + 'static {
     /// When they should be there and cannot be read.
     async fn report(&self) -> Result<Option<Report>, AdapterError>;
 
+    /// Fills that became known since this was called last, with the report before it; those of before may be among them, and count once. One
+    /// that can tell them again after a restart does.
+    async fn fills(&self) -> Vec<FillFrame> {
+        Vec::new()
+    }
+
     /// What the bot runs.
     async fn runs(&self) -> Runs {
         Runs::default()
@@ -193,6 +202,62 @@ pub trait Adapter: Send + Sync + 'static {
     async fn examine(&self, restart: bool) -> Vec<Finding>;
 }
 
+/// What a report command prints: a report, and fills where the bot tells them.
+#[derive(Debug, Default, serde::Deserialize)]
+pub(in crate::agent) struct Printed {
+    #[serde(flatten)]
+    pub(in crate::agent) report: Report,
+    #[serde(default)]
+    fills: Fills,
+}
+
+impl Printed {
+    /// Takes the fills out.
+    pub(in crate::agent) fn take_fills(&mut self) -> Vec<FillFrame> {
+        std::mem::take(&mut self.fills).0
+    }
+}
+
+/// Fills as a bot prints them. Those that cannot be read are left out: a stop is proved by the report, whatever stands beside it.
+#[derive(Debug, Default)]
+struct Fills(Vec<FillFrame>);
+
+impl<'de> serde::Deserialize<'de> for Fills {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let serde_json::Value::Array(all) = serde_json::Value::deserialize(from)? else {
+            tracing::warn!("the bot's fills are no array and are left out");
+            return Ok(Self::default());
+        };
+        let told = all.len();
+        let read: Vec<FillFrame> = all.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect();
+        if read.len() < told {
+            tracing::warn!(left_out = told - read.len(), "fills of the bot cannot be read and are left out");
+        }
+        Ok(Self(read))
+    }
+}
+
+/// Fills between the command that printed them and whoever asks for them.
+#[derive(Debug, Default)]
+pub(in crate::agent) struct Told(Mutex<Vec<FillFrame>>);
+
+impl Told {
+    /// The most that wait to be asked for; the newest stay.
+    const MOST: usize = 4_096;
+
+    /// Adds some.
+    pub(in crate::agent) fn add(&self, fills: Vec<FillFrame>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(fills);
+        let over = all.len().saturating_sub(Self::MOST);
+        all.drain(..over);
+    }
+    /// Takes all of them.
+    pub(in crate::agent) fn take(&self) -> Vec<FillFrame> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,5 +268,17 @@ mod tests {
         assert_eq!(known.against(Orders::CancelEntries), Some(0));
         assert_eq!(known.against(Orders::CancelAll), None, "others may rest");
         assert_eq!(Resting { entry: Some(0), all: Some(2) }.against(Orders::CancelAll), Some(2));
+    }
+
+    #[test]
+    fn fills_stand_beside_the_report_and_never_in_its_way() {
+        let fill = r#"{"id":"1","at":"2026-11-23T03:12:07.120Z","symbol":"BTC/USDT","side":"buy","quantity":"1","price":"2"}"#;
+        let read = |text: &str| serde_json::from_str::<Printed>(text).unwrap();
+        let mut printed = read(&format!(r#"{{"entry_orders":3,"fills":[{fill},{{"id":7}},null]}}"#));
+        assert_eq!((printed.report.entry_orders, printed.take_fills().len(), printed.take_fills().len()), (Some(3), 1, 0));
+        for strange in ["null", "7", "{}", "[[]]"] {
+            let mut printed = read(&format!(r#"{{"entry_orders":3,"fills":{strange}}}"#));
+            assert_eq!((printed.report.entry_orders, printed.take_fills().len()), (Some(3), 0), "{strange}");
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! A bot that is a command on this host: it runs or it does not (rulings C12, H20). Halted means that the configured signal was sent and that no
 //! process of it is left. What orders rest at the venue only the configured report command can tell. It is never restarted by itself.
 
-use super::{Adapter, AdapterError, Finding, ReadBack, Runs, Traits, Wanted, family, launcher::Launch};
+use super::{Adapter, AdapterError, Finding, Printed, ReadBack, Runs, Told, Traits, Wanted, family, launcher::Launch};
 use crate::agent::{BootClock, keys::Handing, words::Words};
 use crate::domain::State;
-use crate::protocol::{MAX_BODY, Report};
+use crate::protocol::{FillFrame, MAX_BODY, Report};
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::{
@@ -45,7 +45,7 @@ pub struct ProcessConfig {
     pub stop_signal: Signal,
     /// How long it may take to; then it is killed. Milliseconds.
     pub stop_within_ms: i64,
-    /// A command that prints a `Report` as JSON.
+    /// A command that prints a `Report` as JSON, and `fills` beside it where the bot tells them.
     pub report: Option<Vec<String>>,
     /// How long that may take. Milliseconds.
     pub report_timeout_ms: i64,
@@ -78,6 +78,8 @@ pub struct ProcessAdapter {
     running: Mutex<Option<Running>>,
     changes: watch::Sender<u64>,
     digests: digest::Digests,
+    // What the report command printed.
+    fills: Told,
 }
 
 /// What the launcher said last.
@@ -102,7 +104,15 @@ impl ProcessAdapter {
     /// An adapter for one bot; starts nothing.
     pub fn new(config: ProcessConfig, boot_clock: BootClock) -> Self {
         let digests = digest::Digests::new(config.build.clone(), config.config.clone());
-        Self { config, boot_clock, lease_until_ms: AtomicI64::new(0), running: Mutex::new(None), changes: watch::Sender::new(0), digests }
+        Self {
+            config,
+            boot_clock,
+            lease_until_ms: AtomicI64::new(0),
+            running: Mutex::new(None),
+            changes: watch::Sender::new(0),
+            digests,
+            fills: Told::default(),
+        }
     }
 
     fn with_running<T>(&self, look: impl FnOnce(&mut Option<Running>) -> T) -> T {
@@ -262,7 +272,13 @@ impl Adapter for ProcessAdapter {
     async fn report(&self) -> Result<Option<Report>, AdapterError> {
         let Some(command) = &self.config.report else { return Ok(None) };
         let within = Duration::from_millis(u64::try_from(self.config.report_timeout_ms).unwrap_or(0));
-        read_report(command, self.config.working_dir.as_ref(), within).await.map(Some)
+        let mut printed = read_report(command, self.config.working_dir.as_ref(), within).await?;
+        self.fills.add(printed.take_fills());
+        Ok(Some(printed.report))
+    }
+
+    async fn fills(&self) -> Vec<FillFrame> {
+        self.fills.take()
     }
 
     async fn runs(&self) -> Runs {
@@ -308,7 +324,7 @@ impl Drop for EndGroup {
     }
 }
 
-async fn read_report(command: &[String], dir: Option<&PathBuf>, within: Duration) -> Result<Report, AdapterError> {
+async fn read_report(command: &[String], dir: Option<&PathBuf>, within: Duration) -> Result<Printed, AdapterError> {
     let failed = |why: String| AdapterError(format!("the report command {why}"));
     let (program, arguments) = command.split_first().ok_or_else(|| failed("is empty".into()))?;
     let mut command = Command::new(program);

@@ -2,6 +2,7 @@
 //! standing, acknowledgements and events to the server, and decides nothing.
 
 mod backoff;
+mod fills;
 mod poll;
 mod rotate;
 mod say;
@@ -136,6 +137,7 @@ impl Link {
                 cut = poll::check_ins(&line) => cut,
                 cut = poll::waits(&line) => cut,
                 cut = stream::streams(&line) => cut,
+                cut = fills::sends(&line) => cut,
                 // Last, so that it is dropped with the others and never in their way.
                 () = rotate::changes(&line) => continue,
             };

@@ -66,6 +66,7 @@ async fn check_in(line: &Line) -> Outcome {
         acks: waiting.acks,
         events: waiting.events,
         key_acks: waiting.key_acks,
+        fills: Vec::new(),
         apply_within_ms: Some(link.apply_within_ms),
     };
     let within = ms((standing.patience.stale_after_ms / 2).clamp(500, 10_000));

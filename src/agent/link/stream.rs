@@ -299,7 +299,8 @@ impl<'a> Conversation<'a> {
             FromServer::Key(key) => self.line.tell(News::Key(Box::new(KeyOrder::Key(key)))).await,
             FromServer::KeyDrop(key) => self.line.tell(News::Key(Box::new(KeyOrder::KeyDrop(key)))).await,
             FromServer::Error { title, detail } => self.line.complain(&format!("{title}: {detail}")),
-            FromServer::Welcome(_) | FromServer::Unknown => {}
+            // Fills go by requests of their own.
+            FromServer::Welcome(_) | FromServer::FillsTaken(_) | FromServer::Unknown => {}
         }
         Ok(())
     }

@@ -3,7 +3,10 @@
 
 use super::trust::Trust;
 use crate::domain::{Epoch, Secret};
-use crate::protocol::{DirectiveFrame, EnrolRequest, EnrolResponse, HandedKey, KeysAnswer, MAX_BODY, MeasuredKey, PollAnswer, PollCheckIn};
+use crate::protocol::{
+    DirectiveFrame, EnrolRequest, EnrolResponse, FillFrame, FillsTaken, HandedKey, KeysAnswer, MAX_BODY, MeasuredKey, PollAnswer,
+    PollCheckIn,
+};
 use http::{HeaderValue, StatusCode, header};
 use rustls::ClientConfig;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -212,6 +215,18 @@ impl Wire {
         let shown = door.authorization();
         let request = self.http.post(door.at("agent/v1/check-in")?).header(header::AUTHORIZATION, shown.clone());
         let answered = answer(request.timeout(within).json(body)).await;
+        answered.map_err(|error| as_shown(door, &shown, error))?.ok_or_else(empty)
+    }
+
+    /// `POST /agent/v1/fills`: once this is answered they are on disk.
+    ///
+    /// # Errors
+    /// Whatever is not a `202` of the protocol.
+    pub async fn send_fills(&self, door: &Door, fills: &[FillFrame], within: Duration) -> Result<FillsTaken, WireError> {
+        let shown = door.authorization();
+        let request = self.http.post(door.at("agent/v1/fills")?).header(header::AUTHORIZATION, shown.clone());
+        // Whether another boot has taken over is not for this request to find out.
+        let answered = told(request.timeout(within).json(fills)).await;
         answered.map_err(|error| as_shown(door, &shown, error))?.ok_or_else(empty)
     }
 

@@ -7,8 +7,8 @@ use crate::agent::{
 };
 use crate::domain::{AgentId, BotId, Clock, Epoch, Exits, InstallationId, Orders, Secret, State, Step, Timestamp};
 use crate::protocol::{
-    AckFrame, BlockedFrame, CheckIn, DirectiveFrame, EventFrame, FromAgent, FromServer, KeyAckFrame, KeyOrder, LimitsFrame, PollAnswer,
-    PollCheckIn, Renew, Report, SUBPROTOCOL, StartFrame, Welcome,
+    AckFrame, BlockedFrame, CheckIn, DirectiveFrame, EventFrame, FillFrame, FillsTaken, FromAgent, FromServer, KeyAckFrame, KeyOrder,
+    LimitsFrame, PollAnswer, PollCheckIn, Renew, Report, SUBPROTOCOL, StartFrame, Welcome,
 };
 use async_trait::async_trait;
 use axum::{
@@ -50,6 +50,10 @@ pub struct Script {
     pub acks: Vec<AckFrame>,
     pub events: Vec<EventFrame>,
     pub key_acks: Vec<KeyAckFrame>,
+    /// `POST fills` answers this instead, and takes none.
+    pub fills_refused: Option<StatusCode>,
+    /// Each batch that was taken.
+    pub fills: Vec<Vec<FillFrame>>,
     pub hellos: usize,
     /// What the last hello said of keys.
     pub hello_keys: std::collections::BTreeMap<String, i64>,
@@ -112,6 +116,8 @@ impl Fake {
             events: Vec::new(),
             keys: Vec::new(),
             key_acks: Vec::new(),
+            fills_refused: None,
+            fills: Vec::new(),
             hellos: 0,
             hello_keys: Default::default(),
         };
@@ -119,6 +125,7 @@ impl Fake {
         let router = Router::new()
             .route("/agent/v1/check-in", post(check_in))
             .route("/agent/v1/directive", get(directive))
+            .route("/agent/v1/fills", post(fills))
             .route("/agent/v1/stream", get(stream))
             .with_state(fake.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -182,7 +189,20 @@ async fn check_in(Shared(fake): Shared<Fake>, Json(said): Json<PollCheckIn>) -> 
     script.key_acks.extend(said.key_acks.iter().cloned());
     let renew = hear(&mut script, "poll", &said.check_in);
     let (installation, directive) = (script.installation.clone(), script.directive.clone());
-    Json(PollAnswer { installation, directive, renew, keys: script.keys.clone(), error: None }).into_response()
+    Json(PollAnswer { installation, directive, renew, keys: script.keys.clone(), fills: None, error: None }).into_response()
+}
+
+async fn fills(Shared(fake): Shared<Fake>, Json(told): Json<Vec<FillFrame>>) -> Response {
+    let mut script = fake.script();
+    if let Some(status) = script.fills_refused {
+        return status.into_response();
+    }
+    if told.len() > 1 && told.iter().any(|fill| fill.id == "unwanted") || told[0].id == "unwanted" {
+        return StatusCode::UNPROCESSABLE_ENTITY.into_response();
+    }
+    let taken = FillsTaken { accepted: told.len(), ids: Vec::new() };
+    script.fills.push(told);
+    (StatusCode::ACCEPTED, Json(taken)).into_response()
 }
 
 async fn directive(Shared(fake): Shared<Fake>, Query(asked): Query<HashMap<String, i64>>) -> Response {
@@ -296,6 +316,8 @@ pub struct Strings {
     pub report_takes: Duration,
     pub entry_orders: Option<u64>,
     pub open_orders: u64,
+    /// What it tells of fills, again and again.
+    pub fills: Vec<FillFrame>,
     pub exits: Option<Exits>,
     /// How it leaves out symbols; none: it cannot.
     pub symbols: Option<Symbols>,
@@ -338,6 +360,7 @@ impl Puppet {
             report_takes: Duration::ZERO,
             entry_orders: Some(0),
             open_orders: 3,
+            fills: Vec::new(),
             exits: Some(Exits::Managed),
             symbols: None,
             left_out: Vec::new(),
@@ -415,6 +438,9 @@ impl Adapter for Puppet {
         };
         tokio::time::sleep(takes).await;
         Ok(Some(Report { entry_orders: resting.entry, open_orders: resting.all, ..Report::default() }))
+    }
+    async fn fills(&self) -> Vec<FillFrame> {
+        self.at().fills.clone()
     }
     fn halt_now(&self, _wanted: &Wanted) -> Result<(), AdapterError> {
         self.at().doing = State::Halted;

@@ -1,7 +1,7 @@
 //! Freqtrade's REST API, as far as it is used: one method per call, each with a deadline. It says what was answered and concludes nothing: a
 //! `200` means that a wish was noted. The password goes into a header and nowhere else.
 
-use super::facts::{Blacklist, Config, Daily, Health, Locks, Logs, Trade, Wealth};
+use super::facts::{Blacklist, Config, Daily, Health, Locks, Logs, Past, Trade, Wealth};
 use crate::agent::link::{trust::Trust, wire::chain};
 use crate::domain::Secret;
 use http::{Method, StatusCode};
@@ -83,6 +83,10 @@ impl Api {
     /// `GET status`: open trades with their orders. It may ask the exchange for prices.
     pub async fn status(&self) -> Result<Vec<Trade>, ApiError> {
         self.call(Method::GET, "status", self.long).await
+    }
+    /// `GET trades`: those that ended last, with their orders.
+    pub async fn past(&self) -> Result<Past, ApiError> {
+        self.call(Method::GET, "trades?limit=50&order_by_id=false", self.timeout).await
     }
     /// `GET logs`: what is still in its buffer.
     pub async fn logs(&self) -> Result<Logs, ApiError> {

@@ -130,6 +130,24 @@ pub struct Order {
     pub ft_order_side: String,
     /// It rests.
     pub is_open: bool,
+    /// As the exchange calls it.
+    #[serde(default)]
+    pub order_id: String,
+    /// How much of it was carried out.
+    #[serde(default)]
+    pub filled: Option<f64>,
+    /// What that was worth.
+    #[serde(default)]
+    pub cost: Option<f64>,
+    /// Its average price, or its own where the exchange tells none.
+    #[serde(default)]
+    pub safe_price: Option<f64>,
+    /// When it was filled, milliseconds.
+    #[serde(default)]
+    pub order_filled_timestamp: Option<i64>,
+    /// What the exchange kept of what was bought; none: the fee is not told by order.
+    #[serde(default)]
+    pub ft_fee_base: Option<f64>,
 }
 
 /// One open trade. Without its orders it is not understood at all: orders that are not told are not none.
@@ -171,6 +189,14 @@ impl Trade {
     pub fn cancellable(&self) -> u64 {
         self.resting().filter(|order| order.ft_order_side != "stoploss").count() as u64
     }
+}
+
+/// `trades`: those that are over.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Past {
+    /// The newest first.
+    #[serde(default)]
+    pub trades: Vec<Trade>,
 }
 
 /// `blacklist`.
@@ -287,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_short_trade_enters_by_selling() {
-        let order = |side: &str| Order { ft_order_side: side.into(), is_open: true };
+        let order = |side: &str| Order { ft_order_side: side.into(), is_open: true, ..Order::default() };
         let trade = Trade { is_short: true, orders: vec![order("sell"), order("buy"), order("stoploss")], ..Trade::default() };
         assert_eq!((trade.entry_orders(), trade.open_orders(), trade.cancellable()), (1, 3, 2));
     }

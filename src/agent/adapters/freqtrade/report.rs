@@ -58,12 +58,12 @@ fn position(trade: &Trade) -> Option<(f64, Position)> {
 }
 
 /// A number as a decimal string of at most eight places: Freqtrade reckons in binary fractions.
-fn decimal(number: f64) -> Option<String> {
+pub(super) fn decimal(number: f64) -> Option<String> {
     rounded(number, 8)
 }
 
 /// The same of a price: one unit may cost less than the eighth place tells, so that of a small one eight digits are kept wherever they begin.
-fn price(number: f64) -> Option<String> {
+pub(super) fn price(number: f64) -> Option<String> {
     let places = 7.0 - number.abs().log10().floor();
     rounded(number, if places.is_finite() { places.clamp(8.0, 18.0) as usize } else { 8 })
 }
