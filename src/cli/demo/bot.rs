@@ -1,11 +1,14 @@
 //! A demo bot that is a process of its own, started and stopped by its agent through the `process` adapter. It writes what it has to report
-//! into a file, and cancels its entry orders when it is told to end.
+//! and its last fills into a file, and cancels its entry orders when it is told to end.
 
 use super::market::Market;
 use crate::cli::out::put;
 use crate::cli::{Failure, serve::told_to_stop};
-use crate::protocol::Report;
+use crate::domain::Clock;
+use crate::protocol::{FillFrame, Report};
+use serde::Serialize;
 use std::{
+    collections::VecDeque,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -55,24 +58,33 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
 }
 
 async fn trade(file: &Path, seed: u64) -> Result<(), Failure> {
-    let mut market = Market::new(seed, 60, false);
+    let (mut market, clock) = (Market::new(seed, 60, false), Clock::system());
     let mut end = std::pin::pin!(told_to_stop());
     loop {
-        market.trade();
-        write(file, &market.report())?;
+        market.trade(clock.now());
+        write(file, &mut market)?;
         tokio::select! {
             () = &mut end => break,
             () = tokio::time::sleep(EVERY) => {}
         }
     }
     market.cancel_entries();
-    write(file, &market.report())
+    write(file, &mut market)
+}
+
+/// What it writes.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    report: Report,
+    fills: &'a VecDeque<FillFrame>,
 }
 
 /// Replaces the file at once, so that a reader never sees half of it.
-fn write(file: &Path, report: &Report) -> Result<(), Failure> {
+fn write(file: &Path, market: &mut Market) -> Result<(), Failure> {
     let next = file.with_extension("next");
-    std::fs::write(&next, serde_json::to_vec(report)?)?;
+    let told = Told { report: market.report(), fills: market.fills() };
+    std::fs::write(&next, serde_json::to_vec(&told)?)?;
     std::fs::rename(&next, file)?;
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use super::market::Market;
 use crate::agent::adapters::{Adapter, AdapterError, Finding, ReadBack, Runs, Traits, Wanted};
-use crate::domain::{Orders, State};
-use crate::protocol::Report;
+use crate::domain::{Clock, Orders, State};
+use crate::protocol::{FillFrame, Report};
 use async_trait::async_trait;
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -39,6 +39,7 @@ pub struct Simulated {
     // True once the demo ends: then the deaf one obeys as well.
     ends: watch::Receiver<bool>,
     inside: Mutex<Inside>,
+    clock: Clock,
 }
 
 impl Simulated {
@@ -50,7 +51,8 @@ impl Simulated {
         };
         let drift = if temper == Temper::Losing { -700 } else { 60 };
         let market = Market::new(seed, drift, temper == Temper::Noisy);
-        Self { temper, takes, ends, inside: Mutex::new(Inside { state: State::Halted, has_traded: false, market }) }
+        let inside = Mutex::new(Inside { state: State::Halted, has_traded: false, market });
+        Self { temper, takes, ends, inside, clock: Clock::system() }
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -112,9 +114,13 @@ impl Adapter for Simulated {
     async fn report(&self) -> Result<Option<Report>, AdapterError> {
         let mut inside = self.inside();
         if inside.state == State::Active {
-            inside.market.trade();
+            inside.market.trade(self.clock.now());
         }
         Ok(Some(inside.market.report()))
+    }
+
+    async fn fills(&self) -> Vec<FillFrame> {
+        self.inside().market.fills().iter().cloned().collect()
     }
 
     async fn runs(&self) -> Runs {
