@@ -11,6 +11,7 @@ mod enrolment;
 mod evidence;
 mod exchange_keys;
 mod faults;
+mod fills;
 mod first_run;
 mod freqtrade;
 mod harness;

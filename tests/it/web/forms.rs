@@ -20,7 +20,7 @@ use axum::{
 };
 
 /// Routes that write and leave no entry, with the reason.
-const WITHOUT_ENTRY: [(&str, &str); 12] = [
+const WITHOUT_ENTRY: [(&str, &str); 13] = [
     ("/register/import", "a file put by: nothing changes before it is confirmed"),
     ("/notices/read", "one's own notices were read: nothing that anybody may do changes"),
     ("/notices/{id}/read", "the same of one"),
@@ -33,6 +33,7 @@ const WITHOUT_ENTRY: [(&str, &str); 12] = [
     ("/agent/v1/acks", "an observation"),
     ("/agent/v1/keys/measured", "of a venue that nobody can ask a host says nothing"),
     ("/agent/v1/events", "an observation"),
+    ("/agent/v1/fills", "an observation"),
 ];
 
 /// Whoever may send it; to sign out, somebody who is in.

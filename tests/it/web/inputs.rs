@@ -130,6 +130,12 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/agent/v1/events", "kind", &["nothing", "long", "control", "markup", "nobody"], "free text, cut and cleaned"),
     ("/agent/v1/events", "severity", &["nothing", "long", "control", "markup", "nobody"], "what is no warning is an information"),
     ("/agent/v1/events", "message", &["nothing", "long", "control", "markup", "nobody"], "free text, cut and cleaned"),
+    ("/agent/v1/fills", "id", &["markup", "nobody"], "whatever a venue calls it"),
+    ("/agent/v1/fills", "order_id", &["markup", "nobody", "null"], "whatever a venue calls it, where it is known"),
+    ("/agent/v1/fills", "client_order_id", &["markup", "nobody", "null"], "whatever a bot calls it, where it is known"),
+    ("/agent/v1/fills", "symbol", &["nobody"], "letters, digits and dashes make a symbol"),
+    ("/agent/v1/fills", "fee", &["null"], "absent is unknown"),
+    ("/agent/v1/fills", "maker", &["null"], "absent is unknown"),
     ("/agent/v1/holds", "id", &["nothing", "long", "control", "markup", "nobody"], "a stop is never refused for want of a good id"),
     ("/agent/v1/holds", "why", &["nothing", "long", "control", "markup", "nobody"], "a stop is never refused for want of a good reason"),
 ];

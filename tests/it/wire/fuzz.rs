@@ -78,7 +78,8 @@ fn check_in() -> Value {
         "holds": [{"id": "0198f0c4-0000-7000-8000-000000000000", "level": "pause", "by": "x", "why": "y", "at": "2026-11-23T03:12:07Z"}],
         "lapsed": false, "server_behind": false, "build": "sha256:00", "config": "sha256:00", "key_versions": {"a": 1},
         "report": {"equity": "1.5", "positions": [{"symbol": "BTC/USDT", "side": "long", "quantity": "0.1"}], "totals": {"orders": 1}},
-        "acks": [{"epoch": 1, "step": "received"}], "events": [{"id": "1", "kind": "k", "severity": "info", "message": "m"}]})
+        "acks": [{"epoch": 1, "step": "received"}], "events": [{"id": "1", "kind": "k", "severity": "info", "message": "m"}],
+        "fills": [{"id": "1", "at": "2024-11-23T03:12:07Z", "symbol": "BTC/USDT", "side": "buy", "quantity": "1", "price": "2.5"}]})
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,6 +92,12 @@ async fn no_body_makes_a_server_error() {
         (&poller, "/agent/v1/check-in".into(), check_in()),
         (&poller, "/agent/v1/acks".into(), json!({"epoch": 1, "step": "idle", "state": "halted", "entry_orders": 0})),
         (&poller, "/agent/v1/events".into(), json!([{"id": "1", "kind": "k", "at": "2026-11-23T03:12:07Z", "message": "m"}])),
+        (
+            &poller,
+            "/agent/v1/fills".into(),
+            json!({"fills": [{"id": "1", "order_id": "o", "at": "2024-11-23T03:12:07Z", "symbol": "BTC/USDT", "side": "buy", "quantity": "1",
+                "price": "2.5", "fee": "-0.1", "fee_currency": "USDT", "maker": true}]}),
+        ),
         (&poller, "/agent/v1/holds".into(), json!({"id": "0198f0c4-0000-7000-8000-000000000000", "level": "reduce", "why": "y"})),
         (&poller, "/agent/v1/enrol".into(), enrol),
         (
@@ -122,11 +129,12 @@ async fn no_address_makes_a_server_error() {
     let piece = "[a-zA-Z0-9%=&?._~!$'()*+,;:@-]{0,40}";
     for n in 0..200 {
         let text = piece.new_tree(&mut runner).unwrap().current();
-        let (client, path) = match n % 5 {
+        let (client, path) = match n % 6 {
             0 => (&poller, format!("/agent/v1/directive?wait_ms=0&after={text}")),
             1 => (&manager, format!("/api/v1/bots?limit={text}")),
             2 => (&manager, format!("/api/v1/bots/{text}")),
             3 => (&manager, format!("/api/v1/holds/{text}/receipt")),
+            4 => (&manager, format!("/api/v1/bots/grid-btc/fills?from={text}&after={text}")),
             _ => (&manager, format!("/api/v1/agents?after={text}")),
         };
         let reply = client.get(&path).await;

@@ -54,6 +54,8 @@ impl Scene {
             | "/bots/{id}/seat"
             | "/bots/{id}/seat/ask"
             | "/bots/{id}/keys/ask"
+            | "/bots/{id}/fills"
+            | "/bots/{id}/fills.csv"
             | "/bots/{id}/limits"
             | "/bots/{id}/reconciliation"
             | "/bots/{id}/limits/ask"

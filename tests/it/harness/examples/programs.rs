@@ -25,6 +25,12 @@ impl Scene {
                 Ask::json(route.path, json!({"epoch": epoch, "step": "received", "state": "halted"}))
             }
             ("POST", "/agent/v1/events") => Ask::json(route.path, json!({"kind": "order_rejected", "severity": "warning", "message": "m"})),
+            ("POST", "/agent/v1/fills") => {
+                let body = json!({"id": self.name("fill"), "order_id": "o-1", "client_order_id": "c-1", "at": "2024-11-23T03:12:07.120Z",
+                    "symbol": "BTC/USDT", "side": "buy", "quantity": "0.25", "price": "65000.1", "fee": "0.5", "fee_currency": "USDT",
+                    "maker": true});
+                Ask::json(route.path, body)
+            }
             ("GET", "/agent/v1/keys") => Ask::get(route.path),
             ("POST", "/agent/v1/keys") => {
                 let fingerprint = andon::app::keys::install::fingerprint(&andon::domain::Secret::new(self.name("api-key")));
@@ -52,6 +58,7 @@ impl Scene {
                 let body = json!({"name": self.name("bot"), "team": of.team, "strategy": "grid", "owner": of.member});
                 Ask::json(route.path, body)
             }
+            ("GET", "/api/v1/bots/{id}/fills") => Ask::get(format!("/api/v1/bots/{}/fills", of.bot.id)),
             ("GET", "/api/v1/bots/{id}") => Ask::get(format!("/api/v1/bots/{}", of.bot.id)),
             ("POST", "/api/v1/bots/{id}/stage") => {
                 Ask::json(format!("/api/v1/bots/{}/stage", self.bot(whose).await.id), json!({"stage": "draft"}))
