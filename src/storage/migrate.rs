@@ -52,6 +52,7 @@ const VERSIONS: &[Version] = versions! {
     34 "0034_vault";
     35 "0035_reconciliation";
     36 "0036_account_safety";
+    38 "0038_fills";
 };
 
 /// How a database's schema stands to this program.

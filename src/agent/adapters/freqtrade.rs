@@ -174,11 +174,14 @@ impl FreqtradeAdapter {
         }
         let (api, inside, told) = (self.api.clone(), self.inside.clone(), self.fills.clone());
         tokio::spawn(async move {
-            let (wealth, daily, past) = tokio::join!(api.wealth(), api.daily(), api.past());
-            match past {
-                Ok(past) => told.add(fills::of(&past.trades)),
-                Err(error) => tracing::debug!("trades that ended could not be read; they are read again: {error}"),
-            }
+            // Not kept waiting by an exchange that is slow to tell prices.
+            let past = async {
+                match api.past().await {
+                    Ok(past) => told.add(fills::of(&past.trades)),
+                    Err(error) => tracing::debug!("trades that ended could not be read; they are read again: {error}"),
+                }
+            };
+            let (wealth, daily, ()) = tokio::join!(api.wealth(), api.daily(), past);
             let mut inside = inside.lock().unwrap_or_else(PoisonError::into_inner);
             inside.slow = report::Slow { wealth: wealth.ok(), daily: daily.ok() };
             inside.reads_slow = false;

@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(rows[0], COLUMNS.join(","));
         assert_eq!(
             rows[1],
-            "'=1+1,2026-11-18T10:26:40.120Z,2026-11-18T10:26:40.120Z,live,BTC/USDT,sell,0.25,65000.1,16250.025,-1.5,'=BNB,maker,\"a,\"\"b\"\"\","
+            "'=1+1,2026-11-18T11:06:40.120Z,2026-11-18T11:06:40.120Z,live,BTC/USDT,sell,0.25,65000.1,16250.025,-1.5,'=BNB,maker,\"a,\"\"b\"\"\","
         );
         assert!(rows[2].starts_with("'@x,") && rows[2].ends_with(",'-2,"), "{}", rows[2]);
         assert!(rows[3].starts_with("''+,"), "what begins with an apostrophe gets one more, so that reading takes away one: {}", rows[3]);

@@ -180,6 +180,7 @@ impl Fake {
             .route("/api/v1/health", get(health))
             .route("/api/v1/status", get(status))
             .route("/api/v1/logs", get(logs))
+            .route("/api/v1/trades", get(trades))
             .route("/api/v1/balance", get(balance))
             .route("/api/v1/daily", get(|| async { Json(recorded(include_str!("../../freqtrade/recorded/daily.json"))) }))
             .route("/api/v1/pause", post(pause))
@@ -338,6 +339,19 @@ async fn logs(State(fake): State<Fake>) -> Json<Value> {
 
 async fn status(State(fake): State<Fake>) -> Json<Value> {
     Json(fake.at().trades.iter().map(shown).collect())
+}
+
+/// Trades that ended: one, entered and sold.
+async fn trades(Query(asked): Query<Vec<(String, String)>>) -> Json<Value> {
+    let known = ["limit", "offset", "order_by_id"];
+    assert!(asked.iter().all(|(name, _)| known.contains(&name.as_str())), "{asked:?}");
+    let mut one = recorded(include_str!("../../freqtrade/recorded/status.json"))[1].clone();
+    one["is_open"] = false.into();
+    let mut exit = one["orders"][0].clone();
+    exit["order_id"] = "exit-1".into();
+    exit["ft_order_side"] = "sell".into();
+    one["orders"].as_array_mut().unwrap().push(exit);
+    Json(json!({"trades": [one], "trades_count": 1, "offset": 0, "total_trades": 1}))
 }
 
 fn shown(trade: &Trade) -> Value {

@@ -1,6 +1,7 @@
 //! The `freqtrade` adapter against a fake of Freqtrade's API with its traps; `faults/freqtrade.rs` puts a real agent between both.
 
 pub mod fake;
+mod fills;
 mod symbols;
 mod traps;
 

@@ -72,6 +72,19 @@ async fn it_halts_reduces_starts_and_reports() {
 }
 
 #[tokio::test]
+async fn fills_beside_the_report_are_told_and_those_that_cannot_be_read_are_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let fill = r#"{"id":"1","at":"2024-11-23T03:12:07Z","symbol":"A/B","side":"buy","quantity":"1","price":"2"}"#;
+    let said = format!("#!/bin/sh\necho '{{\"state\":\"halted\",\"entry_orders\":2,\"fills\":[{fill},{{\"id\":3}}]}}'\n");
+    let report = order(&script(dir.path(), "told", &said), "report", 20_000);
+    let bot = CommandAdapter::new(CommandConfig { report, ..config(dir.path()) });
+    assert_eq!(bot.report().await.unwrap().and_then(|report| report.entry_orders), Some(2));
+    let told: Vec<String> = bot.fills().await.into_iter().map(|fill| fill.id).collect();
+    assert_eq!(told, ["1"]);
+    assert!(bot.fills().await.is_empty());
+}
+
+#[tokio::test]
 async fn without_a_reduce_command_to_reduce_is_to_halt() {
     let dir = tempfile::tempdir().unwrap();
     let bot = CommandAdapter::new(CommandConfig { reduce: None, ..config(dir.path()) });
