@@ -45,6 +45,8 @@ CREATE TABLE key_version (
     installed_by TEXT COLLATE "C" NOT NULL,
     -- When somebody asked for it to be measured again, until it was.
     asked_at BIGINT,
+    -- When its deletion at the venue was signed, until something came of it.
+    delete_at BIGINT,
     measured_at BIGINT,
     measured_by TEXT COLLATE "C",
     verdict TEXT COLLATE "C",

@@ -45,6 +45,8 @@ CREATE TABLE key_version (
     installed_by TEXT NOT NULL,
     -- When somebody asked for it to be measured again, until it was.
     asked_at INTEGER,
+    -- When its deletion at the venue was signed, until something came of it.
+    delete_at INTEGER,
     measured_at INTEGER,
     measured_by TEXT,
     verdict TEXT,

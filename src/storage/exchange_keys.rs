@@ -23,10 +23,10 @@ statements! {
     KEY_ALL = "SELECT * FROM exchange_key WHERE ended_at IS NULL OR ended_at > $1 OR EXISTS (SELECT 1 FROM key_version WHERE key_version.key_id = exchange_key.id AND key_version.state <> 'gone') ORDER BY id";
     VERSION_INSERT = "INSERT INTO key_version (key_id, version, state, generation, fingerprint, venue, agent_id, sealed, installed_at, installed_by) VALUES ($1, $2, 'installed', 1, $3, $4, $5, $6, $7, $8)";
     VERSION_REPLACE = "UPDATE key_version SET version = $10, fingerprint = $4, venue = $5, agent_id = $6, sealed = $7, installed_at = $8, installed_by = $9, asked_at = NULL, measured_at = NULL, measured_by = NULL, verdict = NULL, evidence = NULL, attested_at = NULL, attested_by = NULL, generation = $3 + 1 WHERE key_id = $1 AND version = $2 AND generation = $3 AND state = 'installed'";
-    VERSION_WRITE = "UPDATE key_version SET state = $4, measured_at = $5, measured_by = $6, verdict = $7, evidence = $8, attested_at = $9, attested_by = $10, delivered_at = $11, active_at = $12, draining_at = $13, revoked_at = $14, gone_at = $15, gone_by = $16, sealed = $17, asked_at = $18, generation = $3 + 1 WHERE key_id = $1 AND version = $2 AND generation = $3";
+    VERSION_WRITE = "UPDATE key_version SET state = $4, measured_at = $5, measured_by = $6, verdict = $7, evidence = $8, attested_at = $9, attested_by = $10, delivered_at = $11, active_at = $12, draining_at = $13, revoked_at = $14, gone_at = $15, gone_by = $16, sealed = $17, asked_at = $18, delete_at = $19, generation = $3 + 1 WHERE key_id = $1 AND version = $2 AND generation = $3";
     VERSION_OF = "SELECT * FROM key_version WHERE key_id = $1 ORDER BY version";
-    VERSION_SINCE = "SELECT key_version.key_id, key_version.version, key_version.state, key_version.generation, key_version.fingerprint, key_version.venue, key_version.agent_id, CAST(NULL AS TEXT) AS sealed, key_version.installed_at, key_version.installed_by, key_version.asked_at, key_version.measured_at, key_version.measured_by, key_version.verdict, CAST(NULL AS TEXT) AS evidence, key_version.attested_at, key_version.attested_by, key_version.delivered_at, key_version.active_at, key_version.draining_at, key_version.revoked_at, key_version.gone_at, key_version.gone_by FROM key_version JOIN exchange_key ON exchange_key.id = key_version.key_id WHERE exchange_key.changed > $1 ORDER BY key_version.key_id, key_version.version";
-    VERSION_ALL = "SELECT key_version.key_id, key_version.version, key_version.state, key_version.generation, key_version.fingerprint, key_version.venue, key_version.agent_id, CAST(NULL AS TEXT) AS sealed, key_version.installed_at, key_version.installed_by, key_version.asked_at, key_version.measured_at, key_version.measured_by, key_version.verdict, CAST(NULL AS TEXT) AS evidence, key_version.attested_at, key_version.attested_by, key_version.delivered_at, key_version.active_at, key_version.draining_at, key_version.revoked_at, key_version.gone_at, key_version.gone_by FROM key_version JOIN exchange_key ON exchange_key.id = key_version.key_id WHERE exchange_key.ended_at IS NULL OR exchange_key.ended_at > $1 OR key_version.state <> 'gone' ORDER BY key_version.key_id, key_version.version";
+    VERSION_SINCE = "SELECT key_version.key_id, key_version.version, key_version.state, key_version.generation, key_version.fingerprint, key_version.venue, key_version.agent_id, CAST(NULL AS TEXT) AS sealed, key_version.installed_at, key_version.installed_by, key_version.asked_at, key_version.delete_at, key_version.measured_at, key_version.measured_by, key_version.verdict, CAST(NULL AS TEXT) AS evidence, key_version.attested_at, key_version.attested_by, key_version.delivered_at, key_version.active_at, key_version.draining_at, key_version.revoked_at, key_version.gone_at, key_version.gone_by FROM key_version JOIN exchange_key ON exchange_key.id = key_version.key_id WHERE exchange_key.changed > $1 ORDER BY key_version.key_id, key_version.version";
+    VERSION_ALL = "SELECT key_version.key_id, key_version.version, key_version.state, key_version.generation, key_version.fingerprint, key_version.venue, key_version.agent_id, CAST(NULL AS TEXT) AS sealed, key_version.installed_at, key_version.installed_by, key_version.asked_at, key_version.delete_at, key_version.measured_at, key_version.measured_by, key_version.verdict, CAST(NULL AS TEXT) AS evidence, key_version.attested_at, key_version.attested_by, key_version.delivered_at, key_version.active_at, key_version.draining_at, key_version.revoked_at, key_version.gone_at, key_version.gone_by FROM key_version JOIN exchange_key ON exchange_key.id = key_version.key_id WHERE exchange_key.ended_at IS NULL OR exchange_key.ended_at > $1 OR key_version.state <> 'gone' ORDER BY key_version.key_id, key_version.version";
     FINGERPRINT = "SELECT * FROM key_version WHERE fingerprint = $1";
     EVENT_INSERT = "INSERT INTO key_event (key_id, n, version, at, what, who, why) SELECT CAST($1 AS TEXT), COALESCE(MAX(n), 0) + 1, CAST($2 AS BIGINT), CAST($3 AS BIGINT), CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS TEXT) FROM key_event WHERE key_id = $1";
     EVENT_OF = "SELECT * FROM key_event WHERE key_id = $1 ORDER BY n DESC LIMIT $2";
@@ -135,6 +135,8 @@ pub struct VersionRow {
     pub installed_by: String,
     /// When somebody asked for it to be measured again; none: nobody did since it was measured last.
     pub asked_at: Option<Timestamp>,
+    /// When its deletion at the venue was signed; none: it was not, or something came of it.
+    pub delete_at: Option<Timestamp>,
     /// When it was measured last, with an answer.
     pub measured_at: Option<Timestamp>,
     /// Who measured it.
@@ -182,6 +184,7 @@ impl VersionRow {
             installed_at,
             installed_by,
             asked_at: None,
+            delete_at: None,
             measured_at: None,
             measured_by: None,
             verdict: None,
@@ -410,6 +413,7 @@ pub async fn version_write(tx: &mut WriteTx, row: &mut VersionRow) -> Result<()>
         .bind(&row.gone_by)
         .bind(&row.sealed)
         .bind(row.asked_at)
+        .bind(row.delete_at)
         .execute(c)
         .await
         .map(|done| done.rows_affected()))?;

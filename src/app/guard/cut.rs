@@ -2,10 +2,15 @@
 //! orders are cancelled. Nothing is deleted here. Of a bot's key the server knows a digest of its name alone, so that the name is found among those
 //! that the main account lists.
 
-use super::{App, can_act, can_cut, pass::within};
+use super::{App, can_act, can_cut};
 use crate::app::{
     AppError,
-    keys::{DEMOTED, hand::Hand, install::fingerprint, note},
+    keys::{
+        DEMOTED,
+        hand::{Hand, within},
+        install::fingerprint,
+        note,
+    },
 };
 use crate::audit::Event;
 use crate::domain::{AlertKind, BotFacts, BotId, Epoch, KeyId, KeyPurpose, Level, Secret, Subject, ladder::CANCEL_EVERY_MS};

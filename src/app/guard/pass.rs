@@ -1,13 +1,13 @@
 //! One pass of the guard at one venue: arm, cancel, read back. What is not known is never taken for empty, and never ends it.
 
 use super::{App, verify};
-use crate::app::{keys::hand::Hand, reconcile::sides::orders_words};
+use crate::app::{
+    keys::hand::{Hand, within},
+    reconcile::sides::orders_words,
+};
 use crate::domain::{AlertKind, BotFacts, BotId, Epoch, KeyPurpose, Level, Subject, ladder::EMPTY_READS, reconciliation::GuardCancels};
 use crate::venues::{ArmScope, CancelScope, Cancelled, OpenOrder, Position, VenueError};
-use std::{sync::Arc, time::Duration};
-
-/// How long one call may take.
-const CALL: Duration = Duration::from_secs(15);
+use std::sync::Arc;
 
 /// What was read back after cancelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,14 +52,6 @@ fn in_a_row(before: u8, is_empty: bool, found_none: bool) -> u8 {
         (false, _) => 0,
         (true, false) => 1,
         (true, true) => before.saturating_add(1),
-    }
-}
-
-/// A call with a deadline. One that does not end may have been done.
-pub(super) async fn within<T>(call: impl Future<Output = Result<T, VenueError>>) -> Result<T, VenueError> {
-    match tokio::time::timeout(CALL, call).await {
-        Ok(brought) => brought,
-        Err(_) => Err(VenueError::ExecutionUnknown(format!("the venue did not answer within {} s", CALL.as_secs()))),
     }
 }
 

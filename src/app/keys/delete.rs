@@ -1,27 +1,26 @@
-//! Deleting at the venue what was taken away here: a signed act of its own, with the key of the main account. Nothing deletes by itself. What the
-//! main account lists no more after it was told is gone; whatever else comes of it stays to be deleted, and the key's history says why.
+//! Deleting at the venue what was taken away here: a signed act of its own, with the key of the main account. Nothing deletes by itself, and what
+//! was signed is done also after a restart. What the main account lists no more after it was told is gone; whatever else comes of it stays to be
+//! deleted, and the key's history says why.
 
-use super::{Key, VersionRow, install::fingerprint, note};
+use super::{Key, VersionRow, hand::within, install::fingerprint, note, write_version};
 use crate::app::{App, AppError, tx::Act};
 use crate::audit::{Event, SignedAct};
 use crate::authz::{self, Action, Actor};
 use crate::domain::{
-    ActKind, KeyId, KeyPurpose, Secret,
+    ActKind, KeyId, KeyPurpose, Secret, Timestamp,
     key::{KeyState, KeyStep},
 };
 use crate::storage::{self, Conn, Lane};
-use crate::venues::{FindingKind, SubKey, VenueError};
+use crate::venues::{FindingKind, SubKey};
 use futures_util::future::BoxFuture;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-/// How long one call may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// What was signed so long ago, and of which nothing came, is done again: whoever began it has ended, since its calls take less. Milliseconds.
+const AGAIN_MS: i64 = 60_000;
 
-async fn within<T>(call: impl Future<Output = Result<T, VenueError>>) -> Result<T, String> {
-    match tokio::time::timeout(PATIENCE, call).await {
-        Ok(brought) => brought.map_err(|error| error.to_string()),
-        Err(_) => Err("the venue did not answer within 15 s".to_owned()),
-    }
+/// True for what is to be deleted by a signature, and whose deletion ended with the server that did it.
+pub(super) fn is_left(row: &VersionRow, now: Timestamp) -> bool {
+    row.state.is_to_be_deleted() && row.delete_at.is_some_and(|at| now.ms_since(at) >= AGAIN_MS)
 }
 
 impl App {
@@ -97,18 +96,26 @@ impl App {
         why: &str,
         signed: SignedAct,
     ) -> Result<Event, AppError> {
-        self.is_deletable(act.tx(), (id, version, fingerprint)).await?;
+        let mut row = self.is_deletable(act.tx(), (id, version, fingerprint)).await?;
         let key = self.key_in(act.tx(), id).await?;
+        row.delete_at = Some(act.now());
+        write_version(act, &mut row).await?;
         note(act, id, Some(version), ("To be deleted at the venue", why)).await?;
         act.changes_key(id);
         let (key, bot) = (id.clone(), key.row.bot_id);
         Ok(Event::KeyDeletionSigned { key, version, bot, fingerprint: fingerprint.to_owned(), why: why.to_owned(), signed })
     }
 
-    /// Deletes what was signed, in a task of its own.
+    /// Deletes what was signed, in a task of its own, unless one is at it.
     pub(crate) fn begin_delete(self: &Arc<Self>, key: KeyId, version: i64) {
-        let app = self.clone();
-        tokio::spawn(async move { app.delete_at_venue(&key, version).await });
+        let which = (key, version);
+        if self.key_book.begins_delete(&which) {
+            let app = self.clone();
+            tokio::spawn(async move {
+                app.delete_at_venue(&which.0, which.1).await;
+                app.key_book.ends_delete(&which);
+            });
+        }
     }
 
     /// The same, and writes down what came of it.
@@ -131,7 +138,7 @@ impl App {
         let hand = self.hand_at_venue(&key.row.bot_id, KeyPurpose::KeyAdmin).await.map_err(words)?;
         let hand = hand.ok_or("no key of the main account is held here any more")?;
         let account = hand.account.clone().unwrap_or_default();
-        let names = within(hand.venue.sub_keys(&hand.credential, &account)).await?;
+        let names = within(hand.venue.sub_keys(&hand.credential, &account)).await.map_err(|error| error.to_string())?;
         let listed = names.len();
         let name = names.into_iter().find(|name| fingerprint(&Secret::new(name.clone())) == row.fingerprint);
         // What was never there proves nothing: it may be another subaccount's.
@@ -142,14 +149,13 @@ impl App {
         })?;
         let sub = SubKey { key_id: name, subaccount: account };
         let told = within(hand.venue.delete_key(&hand.credential, &sub)).await;
-        let read = tokio::time::timeout(PATIENCE, hand.venue.inspect_key_by_master(&hand.credential, &sub)).await;
+        let read = within(hand.venue.inspect_key_by_master(&hand.credential, &sub)).await;
         match (read, told) {
             // Whatever it answered: it is not there any more.
-            (Ok(Err(error)), _) if error.finding() == Some(FindingKind::NotListed) => Ok(()),
+            (Err(error), _) if error.finding() == Some(FindingKind::NotListed) => Ok(()),
             (_, Err(told)) => Err(format!("deleting it: {told}")),
-            (Ok(Ok(_)), Ok(())) => Err("the venue took it, and the main account lists the key still".to_owned()),
-            (Ok(Err(error)), Ok(())) => Err(format!("the venue took it; reading back: {error}")),
-            (Err(_), Ok(())) => Err("the venue took it; reading back took longer than 15 s".to_owned()),
+            (Ok(_), Ok(())) => Err("the venue took it, and the main account lists the key still".to_owned()),
+            (Err(error), Ok(())) => Err(format!("the venue took it; reading back: {error}")),
         }
     }
 
@@ -157,6 +163,7 @@ impl App {
         let mut act = self.begin(self.server_permit()?, Lane::Normal).await?;
         let key = self.key_in(act.tx(), id).await?;
         let mut row = key.version(version).cloned().ok_or(AppError::NotFound("version of this key"))?;
+        row.delete_at = None;
         match outcome {
             Ok(()) => {
                 self.revoke_in(&mut act, &mut row, "deleted at the venue").await?;
@@ -168,6 +175,7 @@ impl App {
             }
             Err(why) => {
                 let why = super::measure::plain(why);
+                write_version(&mut act, &mut row).await?;
                 note(&mut act, id, Some(version), ("Not deleted at the venue", &why)).await?;
                 act.changes_key(id);
                 act.commit(Event::KeyMoved { key: id.clone(), version, state: "not_deleted".to_owned(), why }).await?;

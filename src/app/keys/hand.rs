@@ -3,8 +3,8 @@
 
 use crate::app::{App, AppError};
 use crate::domain::{BotId, KeyId, KeyPurpose};
-use crate::venues::{Credential, Venue};
-use std::sync::Arc;
+use crate::venues::{Credential, Venue, VenueError};
+use std::{sync::Arc, time::Duration};
 
 /// What the server can do at the venue of a bot.
 #[derive(Debug)]
@@ -19,6 +19,17 @@ pub struct Hand {
     pub version: i64,
     /// The account that its sheet names; of a key of the main account, the subaccount whose keys it may change.
     pub account: Option<String>,
+}
+
+/// How long one call to a venue may take.
+const CALL: Duration = Duration::from_secs(15);
+
+/// A call with a deadline. One that does not end may have been done.
+pub(crate) async fn within<T>(call: impl Future<Output = Result<T, VenueError>>) -> Result<T, VenueError> {
+    match tokio::time::timeout(CALL, call).await {
+        Ok(brought) => brought,
+        Err(_) => Err(VenueError::ExecutionUnknown(format!("the venue did not answer within {} s", CALL.as_secs()))),
+    }
 }
 
 impl App {

@@ -151,6 +151,8 @@ pub struct KeyBook {
     acking: Mutex<HashSet<AgentId>>,
     // Versions in use that were found to be another than approved, and of which that could not be written down yet.
     unwritten: Mutex<HashSet<(KeyId, i64)>>,
+    // Versions that are being deleted at their venues.
+    deleting: Mutex<HashSet<(KeyId, i64)>>,
 }
 
 impl KeyBook {
@@ -160,6 +162,12 @@ impl KeyBook {
         let keys = Arc::make_mut(&mut keys);
         keys.read = read;
         changed.into_iter().for_each(|key| keys.put(key));
+    }
+    fn begins_delete(&self, version: &(KeyId, i64)) -> bool {
+        self.deleting.lock().unwrap_or_else(PoisonError::into_inner).insert(version.clone())
+    }
+    fn ends_delete(&self, version: &(KeyId, i64)) {
+        self.deleting.lock().unwrap_or_else(PoisonError::into_inner).remove(version);
     }
     fn begins_ack(&self, agent: &AgentId) -> bool {
         self.acking.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.clone())

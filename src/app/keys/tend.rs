@@ -1,7 +1,7 @@
 //! What time and others do to keys: their bot was killed, retired or moved, their agent has ended, their time is over, a day has passed since they
 //! were measured. Each pass compares what should be with what is, so that a pass that was missed is only a delay.
 
-use super::{Key, is_proved};
+use super::{Key, delete, is_proved};
 use crate::app::{App, AppError};
 use crate::domain::{
     AlertKind, BotFacts, KeyId, KeyPurpose, Level, Stage, Subject, Timestamp,
@@ -63,6 +63,11 @@ impl App {
             // One that cannot be tended keeps no other from its turn.
             if let Err(error) = self.tend_key(&key.row.id).await {
                 tracing::warn!(key = %key.row.id, error = &error as &dyn std::error::Error, "a key could not be looked after yet");
+            }
+        }
+        for key in keys.all() {
+            for row in key.versions.iter().filter(|row| delete::is_left(row, now)) {
+                self.begin_delete(key.row.id.clone(), row.version);
             }
         }
         self.hold_drifted(before).await;

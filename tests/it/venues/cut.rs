@@ -19,6 +19,7 @@ use crate::{
 use andon::{
     app::{AppError, guard, keys::DEMOTED},
     domain::{AlertKind, Hold, KeyId, KeyPurpose, Level, Scope, Subject, key::KeyState, ladder::Step},
+    storage::{self, Lane},
 };
 use data_encoding::HEXLOWER;
 use serde_json::json;
@@ -216,6 +217,7 @@ on_both!(what_was_taken_away_is_deleted_at_the_venue_by_who_signs_it, |fresh: Fr
     let history = async |what: &str| view(test, &key).await.events.iter().any(|event| event.what == what);
     test.sign("lead", &prepare("lead").await.unwrap()).await.unwrap();
     until("no success", async || history("Not deleted at the venue").await).await;
+    assert_eq!(newest(test, &key).await.delete_at, None, "it takes another signature");
     assert_eq!(newest(test, &key).await.state, KeyState::Revoked, "the main account lists it still");
     scene.venue.only(SUB, sample::BYBIT_SUB);
     scene.venue.on(SUB, NO_KEYS);
@@ -227,5 +229,31 @@ on_both!(what_was_taken_away_is_deleted_at_the_venue_by_who_signs_it, |fresh: Fr
     assert_eq!(whats(&seen), [SUB, DELETE, SUB], "told, and not there any more, whatever it answered");
     assert_eq!(seen[1].json(), json!({"apikey": NAME}));
     assert!(matches!(prepare("lead").await, Err(AppError::Conflict(_))), "once");
+    test.log_is_good().await;
+});
+
+on_both!(what_was_signed_is_deleted_also_by_the_server_that_starts_after_it, |fresh: Fresh| async move {
+    let (scene, _) = silent(fresh, Level::Pause).await;
+    let test = &scene.test;
+    let key = scene.trades(NAME).await;
+    test.app.end_key(&test.actor("operator"), &key, "over").await.unwrap();
+    scene.lend_admin(ACCOUNT).await;
+    // Signed, and then the process ended before it told the venue.
+    let signed_at = test.hand.clock().now();
+    test.execute(&format!("UPDATE key_version SET delete_at = {} WHERE key_id = '{key}'", signed_at.0)).await;
+    let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
+    storage::exchange_keys::key_changed(&mut tx, [&key]).await.unwrap();
+    tx.commit().await.unwrap();
+    test.app.refresh_keys().await.unwrap();
+    scene.venue.on(SUB, sample::BYBIT_SUB).on(SUB, NO_KEYS).on(DELETE, DONE);
+    let deletions = |seen: Vec<Seen>| seen.iter().filter(|seen| seen.what == DELETE).count();
+    test.app.tend_keys(&mut Default::default()).await.unwrap();
+    assert_eq!(deletions(scene.venue.seen()), 0, "whoever took the signature is at it");
+    test.hand.forward_ms(60_000);
+    test.app.tend_keys(&mut Default::default()).await.unwrap();
+    until("the end", async || newest(test, &key).await.state == KeyState::Gone).await;
+    assert_eq!(newest(test, &key).await.delete_at, None);
+    test.app.tend_keys(&mut Default::default()).await.unwrap();
+    assert_eq!(deletions(scene.venue.seen()), 1, "once");
     test.log_is_good().await;
 });
