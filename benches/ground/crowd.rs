@@ -238,6 +238,7 @@ fn hello(agent: &Credential) -> Hello {
         key_versions: BTreeMap::new(),
         apply_within_ms: None,
         adapter: None,
+        instances: Arc::default(),
     }
 }
 

@@ -131,6 +131,7 @@ async fn add_bot(tx: &mut WriteTx, n: usize, (team, owner): (&TeamId, &UserId), 
         limits_at: Timestamp(0),
         seat: Some(Seat { venue: place.venue.clone(), subaccount: place.subaccount.clone() }),
         start_epoch: Epoch(0),
+        run: None,
         stop: None,
         fact_epoch,
     };

@@ -133,6 +133,7 @@ async fn add_bot(tx: &mut WriteTx, n: usize, (team, owner): (&TeamId, &UserId), 
         limits_at: Timestamp(0),
         seat: None,
         start_epoch: andon::domain::Epoch(0),
+        run: None,
         stop: None,
         fact_epoch: epoch,
     };

@@ -306,6 +306,19 @@ impl App {
         Ok(())
     }
 
+    /// Sends an alert that says it is a test, to see whether anybody answers.
+    ///
+    /// # Errors
+    /// `Denied`; when the log takes nothing.
+    pub async fn send_test_alert(&self, actor: &Actor) -> Result<(), AppError> {
+        let permit = authz::check(actor, Action::TendAlert, &Resource::Installation)?;
+        let who = by(actor).name;
+        self.begin(permit, Lane::Normal).await?.commit(Event::TestAlertSent {}).await?;
+        let words = format!("{who} sent this to see whether anybody answers. Nothing is wrong. Take it, then close it.");
+        self.raise(AlertKind::Test, Subject::installation(), words);
+        Ok(())
+    }
+
     /// Closes an alert. A cause that goes on raises another after ten minutes; one that ends and comes back does at once.
     ///
     /// # Errors

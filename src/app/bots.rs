@@ -53,6 +53,7 @@ pub(crate) fn draft((name, team, strategy, owner): (String, TeamId, String, User
         limits_at: Timestamp(0),
         seat: None,
         start_epoch: Epoch(0),
+        run: None,
         stop: None,
         fact_epoch: epoch,
     }

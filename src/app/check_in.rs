@@ -77,6 +77,7 @@ impl App {
             can_renew &= self.latch_lapse(agent, said).await;
         }
         can_renew &= self.import_carried(agent, &said.holds).await;
+        can_renew &= self.still_as_approved(agent, said).await;
         let carries = Carries { holds: said.holds.iter().map(|h| h.id.clone()).collect(), limits_version: said.limits_version };
         self.note_limits_taken(&agent.bot, said.limits_version).await;
         let (bot, directive) = self.decide(agent, said).await?;
@@ -253,6 +254,10 @@ impl App {
             config: said.config.as_deref().and_then(said::digest).or_else(|| last.as_ref().and_then(|l| l.config.clone())),
             subaccount: said.subaccount.as_deref().and_then(said::place).or_else(|| last.as_ref().and_then(|l| l.subaccount.clone())),
             adapter: said.adapter.as_ref().map(said::adapter).or_else(|| last.as_ref().and_then(|l| l.adapter.clone())),
+            instances: match &said.instances {
+                Some(instances) => Arc::new(said::instances(instances)),
+                None => last.as_ref().map(|l| l.instances.clone()).unwrap_or_default(),
+            },
             report: said.report.clone().map(|report| (Arc::new(said::report(report)), now)),
             clock_off_ms: said.at.map(|at| at.ms_since(now)).or_else(|| same?.clock_off_ms),
             ahead: if said.state.is_some() { said.server_behind } else { same.is_some_and(|same| same.ahead) },

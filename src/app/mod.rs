@@ -26,6 +26,7 @@ pub mod facts;
 pub mod fan_out;
 pub mod fills;
 pub mod first_run;
+pub mod golive;
 pub mod guard;
 pub mod health;
 pub mod hold_merge;

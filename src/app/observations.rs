@@ -104,6 +104,7 @@ pub(super) fn of_stored(seen: Seen, heard_ms: Option<i64>) -> AgentSeen {
         config: seen.config,
         subaccount: None,
         adapter: None,
+        instances: Arc::default(),
         report: report.zip(seen.report_at),
         seq: 0,
         clock_off_ms: None,

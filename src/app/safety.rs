@@ -22,7 +22,7 @@ pub struct Safety {
 }
 
 impl Safety {
-    fn of(row: SafetyRow) -> Result<Self, AppError> {
+    pub(crate) fn of(row: SafetyRow) -> Result<Self, AppError> {
         let unreadable = |_| AppError::from(storage::Error::Unreadable(format!("the safety sheet of account {}", row.account_id)));
         Ok(Self { sheet: serde_json::from_str(&row.sheet).map_err(unreadable)?, reviewed: Some((row.reviewed_at, row.reviewed_by)) })
     }

@@ -1,8 +1,9 @@
 //! What agents say, made fit to be kept: texts bounded and without control characters, amounts that are decimal numbers. What does not fit
 //! is unknown from then on, never a reason not to hear the agent: a stop must reach it whatever its bot reports.
 
-use crate::domain::{Decimal, largest::keep_largest};
-use crate::protocol::{AdapterSaid, MAX_POSITIONS, Position, PositionsRest, Report};
+use crate::domain::{Decimal, golive::Ran, largest::keep_largest};
+use crate::fleet::Instance;
+use crate::protocol::{AdapterSaid, InstanceSaid, MAX_POSITIONS, Position, PositionsRest, Report};
 
 /// The longest digest of a build or configuration.
 const DIGEST: usize = 128;
@@ -27,6 +28,16 @@ pub(crate) fn place(text: &str) -> Option<String> {
     let (venue, subaccount) = text.trim().split_once('/')?;
     let fits = |name: &str| crate::domain::text::name(name).ok();
     Some(format!("{}/{}", fits(venue)?, fits(subaccount)?))
+}
+
+/// The most instances of a bot that are kept.
+const INSTANCES: usize = 64;
+
+/// Instances as they may be kept. One whose digests cannot be read differs from whatever was approved.
+pub(crate) fn instances(said: &[InstanceSaid]) -> Vec<Instance> {
+    let read = |text: &str| digest(text).unwrap_or_else(|| "unreadable".to_owned());
+    let one = |one: &InstanceSaid| Instance { name: cut(&one.name, WORD), ran: Ran { build: read(&one.build), config: read(&one.config) } };
+    said.iter().take(INSTANCES).map(one).collect()
 }
 
 /// A short text cut to `most` characters, control characters replaced.

@@ -1,6 +1,6 @@
 //! What is known of a bot at the moment of a start, gathered for `domain::start`, which says what stands in the way.
 
-use super::{App, AppError, receipts, reconcile};
+use super::{App, AppError, golive::drift::is_bound, receipts, reconcile};
 use crate::domain::{
     BotFacts, BotId, Epoch, StartLeaf, Timestamp,
     directive::{Cover, latest_stop},
@@ -32,9 +32,16 @@ impl App {
             build: seen.as_ref().and_then(|s| s.build.clone()),
             config: seen.as_ref().and_then(|s| s.config.clone()),
             limits_version: bot.limits.version,
-            key_versions: std::collections::BTreeMap::new(),
+            key_versions: self.key_versions(bot),
             orders_checked: checked_at_venue.then(|| "venue".to_owned()),
         }
+    }
+
+    /// The keys that its agent has in use, by id, with their versions: of a bot that trades live.
+    fn key_versions(&self, bot: &BotFacts) -> std::collections::BTreeMap<String, i64> {
+        let keys = self.exchange_keys();
+        let held = keys.of_bot(&bot.id).iter().filter(|key| is_bound(bot.stage) && !key.row.purpose.is_server_held());
+        held.filter_map(|key| Some((key.row.id.to_string(), key.active()?.version))).collect()
     }
 
     /// Every reason why a bot cannot be started under this leaf. Empty: it can.
@@ -73,6 +80,7 @@ impl App {
         if let Err(error) = self.check_environment(bot.seat.as_ref(), bot.stage) {
             open.push(Obstacle::new(error.to_string(), "an operator or lead of its team, who gives it another subaccount"));
         }
+        open.extend(self.drift_obstacles(bot));
         if let Some(at) = told.differing.get(&bot.id) {
             let what = format!("its agent and its venue differ since {}, and nobody has closed that", at.plain());
             open.push(Obstacle::new(what, "an operator or lead of its team, risk or an admin closes it with a reason, on the bot's page"));

@@ -2,8 +2,9 @@
 
 use crate::domain::{
     AccountId, ActEnd, ActId, AgentId, AlertId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Grant, Hold, HoldId,
-    ImportId, InstallationId, KeyId, KeyPurpose, Level, PressId, ReconciliationId, RecoveryId, RequestId, RequestKind, RequestState, Rule,
-    Stage, StopKind, SubaccountId, TeamId, TokenId, UserId, VenueId,
+    ImportId, InstallationId, KeyId, KeyPurpose, Level, MarkId, PressId, ReconciliationId, RecoveryId, RequestId, RequestKind,
+    RequestState, Rule, Stage, StopKind, SubaccountId, TeamId, TokenId, UserId, VenueId,
+    golive::Ran,
     key::{KeyMeasurer, KeyTerms, KeyVerdict},
     safety::SafetySheet,
 };
@@ -405,6 +406,29 @@ pub enum Event {
     /// What somebody saw of an account at its venue.
     #[serde(rename = "account.reviewed")]
     AccountReviewed { account: AccountId, name: String, sheet: SafetySheet },
+    /// An alert that says it is a test, to see whether anybody answers.
+    #[serde(rename = "alert.test_sent")]
+    TestAlertSent {},
+    /// Somebody answered for an item of a checklist, signed; or put evidence down for it.
+    #[serde(rename = "checklist.marked")]
+    ChecklistMarked {
+        mark: MarkId,
+        bot: BotId,
+        stage: Stage,
+        item: String,
+        said: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        link: Option<String>,
+        /// What the bot ran, where the item is about that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ran: Option<Ran>,
+        until_us: i64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signed: Option<SignedAct>,
+    },
+    /// A bot went up a stage, as was approved: carried out by whoever asked.
+    #[serde(rename = "bot.went_up")]
+    WentUp { bot: BotId, from: Stage, to: Stage, request: RequestId, digest: String, signed: SignedAct },
     /// A key was approved, or other terms of one; the terms as JSON.
     #[serde(rename = "key.approved")]
     KeyApproved { key: KeyId, bot: BotId, purpose: KeyPurpose, terms: KeyTerms, request: RequestId },

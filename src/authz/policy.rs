@@ -107,6 +107,8 @@ text_enum! {
         EndKey = "end an exchange key",
         /// Delete an exchange key at its venue, with the key of the main account.
         DeleteKey = "delete an exchange key at its venue",
+        /// Answer for an item of a bot's checklist.
+        MarkChecklist = "answer for a checklist",
     }
 }
 
@@ -274,7 +276,7 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::TightenLimits, Resource::Team(team) | Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::TightenLimits, Resource::Installation) => holds(Role::Risk),
         (Action::InstallKey, Resource::Bot { team, .. }) => trades_in(team),
-        (Action::EndKey | Action::AttestKey, Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
+        (Action::EndKey | Action::AttestKey | Action::MarkChecklist, Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::SetStage, Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::EnrolAgent, Resource::Bot { team, stage, .. }) => match stage {
             Stage::Draft | Stage::Sandbox => trades_in(team),
@@ -447,7 +449,7 @@ fn who_may(action: Action) -> &'static str {
         Action::RunDrill => "an operator or lead of the bot's team, or risk",
         Action::SecondRelease | Action::SecondStart | Action::SecondDrill => "another lead, or risk",
         Action::StartBot | Action::EditBot | Action::InstallKey => "an operator or lead of the bot's team",
-        Action::SetStage | Action::EndKey | Action::AttestKey => "an operator or lead of the bot's team, or risk",
+        Action::SetStage | Action::EndKey | Action::AttestKey | Action::MarkChecklist => "an operator or lead of the bot's team, or risk",
         Action::TightenLimits => "an operator or lead of the bot's team, or risk (of the installation: risk)",
         Action::EnrolAgent => "an operator (to sandbox) or a lead of the bot's team",
         Action::CreateTeam | Action::ManagePeople | Action::AskRecovery | Action::ManageDevices => "an admin",

@@ -1,8 +1,8 @@
 //! Acts: what a security key signs. An act is written as RFC 8785 JSON; the WebAuthn challenge is the SHA-256 of exactly these bytes.
 
 use super::{
-    AgentId, BotId, CredentialId, Epoch, Grant, HoldId, InstallationId, KeyId, Level, RecoveryId, RequestId, TeamId, Timestamp, UserId,
-    text::text_enum,
+    AgentId, BotId, CredentialId, Epoch, Grant, HoldId, InstallationId, KeyId, Level, RecoveryId, RequestId, Stage, TeamId, Timestamp,
+    UserId, golive::Ran, text::text_enum,
 };
 use sha2::{Digest, Sha256};
 
@@ -279,6 +279,36 @@ pub enum ActKind {
         /// Why.
         why: String,
     },
+    /// Answer for an item of a bot's checklist.
+    ChecklistAttest {
+        /// The bot.
+        bot: BotId,
+        /// The stage that the list lets it into.
+        stage: Stage,
+        /// The item's name.
+        item: String,
+        /// What it asks for.
+        words: String,
+        /// What whoever signs says.
+        said: String,
+        /// Where it can be looked at; none: nowhere.
+        link: Option<String>,
+        /// What the bot runs; none where the item is not about that.
+        ran: Option<Ran>,
+    },
+    /// Let a bot up a stage, as was approved.
+    GoLive {
+        /// The request.
+        request: RequestId,
+        /// The revision that was approved.
+        revision: i64,
+        /// SHA-256 of its canonical content, hex.
+        digest: String,
+        /// The bot.
+        bot: BotId,
+        /// The stage.
+        to: Stage,
+    },
     /// End several holds of one press, each under its own rule. Starts nothing.
     Releases {
         /// The holds.
@@ -342,6 +372,8 @@ impl ActKind {
             Self::StopDeviceLink { .. } => "stop_device_link",
             Self::Recover { .. } => "recover",
             Self::Drill { .. } => "drill",
+            Self::ChecklistAttest { .. } => "checklist_attest",
+            Self::GoLive { .. } => "go_live",
             Self::RequestApprove { .. } => "request_approve",
             Self::KeyDelete { .. } => "key_delete",
             Self::Releases { .. } => "releases",

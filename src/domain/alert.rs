@@ -50,6 +50,8 @@ text_enum! {
         KeyToRevoke = "key_to_revoke",
         /// A bot was killed and its positions stay open.
         PositionsStay = "positions_stay",
+        /// Somebody sent it to see whether anybody answers.
+        Test = "test",
     }
 }
 
@@ -113,6 +115,7 @@ impl AlertKind {
             Self::VenueUnread => "Bot and venue cannot be compared",
             Self::KeyToRevoke => "End the bot's key at the venue",
             Self::PositionsStay => "Positions stay open after a kill",
+            Self::Test => "Test alert",
         }
     }
 }

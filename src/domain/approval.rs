@@ -21,6 +21,10 @@ text_enum! {
         Keys = "keys",
         /// An exchange key that may withdraw, to named addresses and for a week at most.
         Withdrawals = "withdrawals",
+        /// Let a bot trade live within tight limits.
+        Limited = "limited",
+        /// Let a bot trade live.
+        Live = "live",
     }
 }
 
@@ -35,11 +39,18 @@ impl RequestKind {
             Self::Roles => "more rights of a person",
             Self::Keys => "an exchange key for a bot",
             Self::Withdrawals => "an exchange key that may withdraw",
+            Self::Limited => "a bot's step to stage limited",
+            Self::Live => "a bot's step to stage live",
         }
+    }
+    /// True for what whoever asked carries out by themselves, signed, once it is approved: nobody's bot begins to trade because somebody else
+    /// clicked at night.
+    pub fn is_by_hand(self) -> bool {
+        matches!(self, Self::Limited | Self::Live)
     }
     /// True for what concerns one team.
     pub fn is_of_team(self) -> bool {
-        matches!(self, Self::Limits | Self::Override | Self::Assign | Self::Keys | Self::Withdrawals)
+        matches!(self, Self::Limits | Self::Override | Self::Assign | Self::Keys | Self::Withdrawals | Self::Limited | Self::Live)
     }
 }
 
@@ -265,8 +276,8 @@ pub struct Rules {
 
 impl Default for Rules {
     /// What holds before anybody changed it: looser limits, live subaccounts and exchange keys take risk or a lead of the team;
-    /// a key that withdraws takes risk and an admin; more rights of a person take a lead,
-    /// risk or another admin, and a day; a change of this takes two, and a day.
+    /// a key that withdraws takes risk and an admin; a bot's step to stage limited takes risk or a lead of the team, to live another lead, risk or
+    /// admin besides; more rights of a person take a lead, risk or another admin, and a day; a change of this takes two, and a day.
     fn default() -> Self {
         use Approver::{Admin, AnyLead, Lead, Risk};
         let limits = Rule::new(&[&[Lead, Risk]], 0);
@@ -284,6 +295,8 @@ impl Default for Rules {
             (RequestKind::Roles, roles),
             (RequestKind::Keys, keys),
             (RequestKind::Withdrawals, Rule::new(WITHDRAWING, 0)),
+            (RequestKind::Limited, Rule::new(&[&[Lead, Risk]], 0)),
+            (RequestKind::Live, Rule::new(&[&[Lead, Risk], &[AnyLead, Risk, Admin]], 0)),
         ];
         Self { version: 0, nobody, of: BTreeMap::from(of) }
     }
@@ -334,7 +347,13 @@ impl Rules {
 pub fn may_ask(kind: RequestKind, grants: &[Grant], team: Option<&TeamId>) -> bool {
     let is_one = |approver: Approver| approver.is_held(grants, team);
     match kind {
-        RequestKind::Limits | RequestKind::Override | RequestKind::Assign | RequestKind::Keys | RequestKind::Withdrawals => {
+        RequestKind::Limits
+        | RequestKind::Override
+        | RequestKind::Assign
+        | RequestKind::Keys
+        | RequestKind::Withdrawals
+        | RequestKind::Limited
+        | RequestKind::Live => {
             // Limits of all teams are nobody's of one team to ask for.
             is_one(Approver::Operator) || (team.is_some() && is_one(Approver::Lead)) || is_one(Approver::Risk)
         }

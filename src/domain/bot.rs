@@ -1,6 +1,7 @@
 //! A bot: its stage, what it may do while halted, its timings, and the facts from which its directive is computed.
 
-use super::{BotId, Epoch, Limits, SubaccountId, TeamId, Timestamp, UserId, VenueId, text::text_enum};
+use super::{ApprovedRun, BotId, Epoch, Limits, SubaccountId, TeamId, Timestamp, UserId, VenueId, text::text_enum};
+use std::sync::Arc;
 
 text_enum! {
     /// How far a bot has been let. Up needs a person (above `sandbox`: an approval), down is immediate and a stop.
@@ -150,6 +151,8 @@ pub struct BotFacts {
     pub limits_waiting: bool,
     /// When this version of its limits was set.
     pub limits_at: Timestamp,
+    /// What was approved when it went up its stage; none below `limited`, and after a change of stage.
+    pub run: Option<Arc<ApprovedRun>>,
     /// The epoch of its latest start; 0 when it never was started.
     pub start_epoch: Epoch,
     /// Its latest stop that was no hold.

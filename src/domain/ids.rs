@@ -110,6 +110,8 @@ ids! {
     ImportId = "import";
     /// An exchange key; all its versions are one key.
     KeyId = "key";
+    /// What somebody answered for, or put down as evidence, on a checklist.
+    MarkId = "mark";
     /// A confirmed difference between a bot and its venue.
     ReconciliationId = "reconciliation";
 }

@@ -7,11 +7,13 @@ pub mod approval;
 pub mod behind;
 pub mod boot_clock;
 pub mod bot;
+pub mod checklist;
 pub mod decimal;
 pub mod directive;
 pub mod drill;
 pub mod exact;
 pub mod fill;
+pub mod golive;
 pub mod hold;
 pub mod ids;
 pub mod key;
@@ -41,15 +43,17 @@ pub use alert::{Alert, AlertKind, Severity, Subject};
 pub use approval::{RequestKind, Rule, Rules};
 pub use boot_clock::BootClock;
 pub use bot::{BotFacts, Exits, Freshness, Seat, Stage, StopFact, StopKind, Timings};
+pub use checklist::{Caps, Template};
 pub use decimal::Decimal;
 pub use directive::{Blocked, Directive, Orders, Reason, State};
 pub use exact::Exact;
 pub use fill::{Fill, FillSums, KeptFill};
+pub use golive::{ApprovedRun, Dossier};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{
     AccountId, ActId, AgentId, AlertId, AssignmentId, BootId, BotId, CommentId, CredentialId, DeviceId, DrillId, HoldId, ImportId,
-    InstallationId, KeyId, NoticeId, PressId, ReconciliationId, RecoveryId, RequestId, SiteRecoveryId, StopId, SubaccountId, TeamId,
-    TokenId, UserId, VenueId,
+    InstallationId, KeyId, MarkId, NoticeId, PressId, ReconciliationId, RecoveryId, RequestId, SiteRecoveryId, StopId, SubaccountId,
+    TeamId, TokenId, UserId, VenueId,
 };
 pub use key::{ApiSecret, KeyPurpose, KeyRight, KeySheet};
 pub use limits::Limits;

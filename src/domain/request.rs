@@ -79,6 +79,8 @@ pub struct Request {
     pub requester: UserId,
     /// Who wrote any revision; whoever asked among them.
     pub authors: BTreeSet<UserId>,
+    /// Who answered for something that it rests on.
+    pub signers: BTreeSet<UserId>,
     /// Whom it is for; none: nobody in particular.
     pub beneficiary: Option<UserId>,
     /// The rule when the newest revision was made.
@@ -174,6 +176,9 @@ pub enum WhyNot {
     /// They wrote a revision.
     #[error("you wrote a revision of it: nobody approves what they wrote")]
     Author,
+    /// They answered for an item.
+    #[error("you answered for an item of its checklist: nobody approves what they answered for")]
+    Signer,
     /// It is for them.
     #[error("it is for you: nobody approves what they gain by")]
     Beneficiary,
@@ -201,6 +206,12 @@ pub enum WhyNot {
     /// They may not ask for this.
     #[error("your roles may not ask for this")]
     MayNotAsk,
+    /// Not enough have.
+    #[error("it is not approved")]
+    NotApproved,
+    /// Its delay is not over.
+    #[error("it is approved, and its delay is not over")]
+    NotReady,
 }
 
 /// A seat and who fills it.
@@ -271,6 +282,7 @@ impl Case {
         match () {
             () if voter.id == request.requester => Err(WhyNot::Requester),
             () if request.authors.contains(&voter.id) => Err(WhyNot::Author),
+            () if request.signers.contains(&voter.id) => Err(WhyNot::Signer),
             () if request.beneficiary.as_ref() == Some(&voter.id) => Err(WhyNot::Beneficiary),
             () => Ok(()),
         }
@@ -401,6 +413,7 @@ impl Case {
             // Nobody could approve it any more.
             RequestState::Approved if !is_met && moment.now > self.pending_until() => Next::Expire,
             RequestState::Approved if !is_met => Next::Reopen,
+            RequestState::Approved if self.request.kind.is_by_hand() => Next::Wait,
             RequestState::Approved if self.ready_at(moment.rule).is_some_and(|at| moment.now >= at) => Next::Execute,
             _ => Next::Wait,
         }
@@ -495,6 +508,30 @@ impl Case {
             Next::Execute => request.state = RequestState::Executing,
         }
         next
+    }
+
+    /// Begins to carry out what whoever asked carries out by hand. Whoever called does it.
+    ///
+    /// # Errors
+    /// When it is somebody else's, not approved, too early or too late.
+    pub fn begin_by_hand(&mut self, by: &Voter, moment: &Moment<'_>) -> Result<(), WhyNot> {
+        if by.id != self.request.requester {
+            return Err(WhyNot::NotRequester);
+        }
+        if by.standing != Standing::Able || !may_ask(self.request.kind, &by.grants, self.request.team.as_ref()) {
+            return Err(WhyNot::MayNotAsk);
+        }
+        if self.request.state != RequestState::Approved || !self.quorum(moment).is_met {
+            return Err(WhyNot::NotApproved);
+        }
+        if self.execute_until(moment.rule).is_none_or(|until| moment.now > until) {
+            return Err(WhyNot::Expired);
+        }
+        if self.ready_at(moment.rule).is_none_or(|at| moment.now < at) {
+            return Err(WhyNot::NotReady);
+        }
+        self.request.state = RequestState::Executing;
+        Ok(())
     }
 
     /// Ends it: carried out, stale, failed, or asked anew.

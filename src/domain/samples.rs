@@ -20,6 +20,7 @@ pub(crate) fn bot() -> BotFacts {
         limits_waiting: false,
         limits_at: Timestamp(0),
         start_epoch: Epoch(0),
+        run: None,
         stop: None,
         fact_epoch: Epoch(1),
     }

@@ -1,7 +1,7 @@
 //! What each agent said last, which boot of it is newest, and how far it has acknowledged. Memory only; `app` persists it.
 
 use super::exposure::{self, Trail};
-use crate::domain::{AgentId, BootId, BotId, Epoch, HoldId, State, Step, Timestamp, Timings};
+use crate::domain::{AgentId, BootId, BotId, Epoch, HoldId, State, Step, Timestamp, Timings, golive::Ran};
 use crate::protocol::{AdapterSaid, Report};
 use std::{
     collections::{HashMap, VecDeque},
@@ -47,12 +47,23 @@ pub struct AgentSeen {
     pub subaccount: Option<String>,
     /// What tells its bot; none: it has not said.
     pub adapter: Option<AdapterSaid>,
+    /// Its instances and what each runs; none: it is one, or has not said.
+    pub instances: Arc<Vec<Instance>>,
     /// The last report and when it came.
     pub report: Option<(Arc<Report>, Timestamp)>,
     /// How far its clock is ahead of ours, milliseconds, the way of the message included.
     pub clock_off_ms: Option<i64>,
     /// It says that it has seen a higher epoch than the server's.
     pub ahead: bool,
+}
+
+/// One process of a bot that is several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// What it is called there.
+    pub name: String,
+    /// What it runs.
+    pub ran: Ran,
 }
 
 /// The longest a bot can go on after a press, its agent and that agent's machine alive, milliseconds. An agent that polls may notice the end of its
@@ -467,6 +478,7 @@ mod tests {
             config: None,
             subaccount: None,
             adapter: None,
+            instances: Arc::default(),
             report: None,
             clock_off_ms: None,
             ahead: false,

@@ -12,7 +12,7 @@ pub mod receipt;
 pub mod spool;
 pub mod view;
 
-pub use book::{AckSeen, AgentSeen, Book, BootStanding, DrillSeen, Proof, Word, worst_case_stop_ms};
+pub use book::{AckSeen, AgentSeen, Book, BootStanding, DrillSeen, Instance, Proof, Word, worst_case_stop_ms};
 pub use gauge::Breach;
 pub use gauges::Gauges;
 pub use lines::{Ended, Lines};

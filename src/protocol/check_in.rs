@@ -138,9 +138,23 @@ pub struct CheckIn {
     /// What tells the bot; absent: as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter: Option<AdapterSaid>,
+    /// Where the bot is several processes: what each runs, at most 64. Absent: as before; it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<Vec<InstanceSaid>>,
     /// Facts of the bot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Report>,
+}
+
+/// One process of a bot, and what it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceSaid {
+    /// What it is called there.
+    pub name: String,
+    /// Digest of the build.
+    pub build: String,
+    /// Digest of the configuration.
+    pub config: String,
 }
 
 /// Facts of the bot. Decimal strings are checked where they are stored.

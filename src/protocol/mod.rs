@@ -9,8 +9,8 @@ pub mod frames;
 pub mod keys;
 
 pub use check_in::{
-    AckFrame, AdapterSaid, CarriedHold, CheckIn, EventFrame, Hello, HelloAgent, HelloBot, HoldFrame, Position, PositionsRest, Report,
-    Totals,
+    AckFrame, AdapterSaid, CarriedHold, CheckIn, EventFrame, Hello, HelloAgent, HelloBot, HoldFrame, InstanceSaid, Position, PositionsRest,
+    Report, Totals,
 };
 pub use directive::{BlockedFrame, DirectiveFrame, LimitsFrame, ReasonFrame, Renew, StartFrame, UnrecordedHold};
 pub use enrol::{EnrolAgent, EnrolRequest, EnrolResponse, NamedBot, NamedInstallation};

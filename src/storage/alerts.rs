@@ -19,6 +19,7 @@ statements! {
     OPEN = "SELECT * FROM alert WHERE closed_at IS NULL ORDER BY id";
     CLOSED = "SELECT * FROM alert WHERE closed_at IS NOT NULL AND ($1 = '' OR id < $1) ORDER BY id DESC LIMIT $2";
     OF_BOT = "SELECT * FROM alert WHERE bot_id = $1 ORDER BY opened_at DESC, id DESC LIMIT $2";
+    TAKEN_LAST = "SELECT * FROM alert WHERE taken_at >= $1 AND taken_kind = $2 ORDER BY taken_at DESC, id DESC LIMIT 1";
     CLOSED_BY_PEOPLE = "SELECT * FROM alert WHERE closed_kind IS NOT NULL AND hold_id IS NOT NULL AND closed_at >= $1";
     COMMAND_DUE = "SELECT * FROM alert WHERE command IN ('due', 'running') ORDER BY CASE WHEN severity = 'critical' THEN 0 ELSE 1 END, opened_at, id LIMIT $1";
     COMMAND = "UPDATE alert SET command = $2, command_at = $3, command_said = $4 WHERE id = $1 AND command IN ('due', 'running')";
@@ -190,6 +191,15 @@ pub async fn alert_closed(conn: &mut Conn, before: Option<&AlertId>, most: i64) 
 /// When the database is gone.
 pub async fn alert_of_bot(conn: &mut Conn, bot: &BotId, most: i64) -> Result<Vec<Alert>> {
     Ok(whole(on!(conn, |c| sqlx::query_as(OF_BOT).bind(bot).bind(most).fetch_all(c).await)?))
+}
+
+/// The alert that somebody of a kind took last, since a moment.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn alert_taken_last(conn: &mut Conn, since: Timestamp, kind: PlacerKind) -> Result<Option<Alert>> {
+    let row: Option<Row> = on!(conn, |c| sqlx::query_as(TAKEN_LAST).bind(since).bind(kind).fetch_optional(c).await)?;
+    Ok(row.map(Alert::from))
 }
 
 /// Alerts about holds that people closed since a moment: those are not raised again for the same hold.

@@ -5,16 +5,18 @@ use super::{
     db::{on, statements},
 };
 use crate::domain::{
-    BotFacts, BotId, Epoch, Exits, Limits, Seat, Stage, StopFact, StopId, StopKind, SubaccountId, TeamId, Timestamp, Timings, UserId,
-    VenueId,
+    ApprovedRun, BotFacts, BotId, Epoch, Exits, Limits, Seat, Stage, StopFact, StopId, StopKind, SubaccountId, TeamId, Timestamp, Timings,
+    UserId, VenueId,
 };
+use std::sync::Arc;
 
 statements! {
     INSERT = "INSERT INTO bot (id, name, team_id, strategy, owner_id, stage, exits, check_in_ms, stale_after_ms, lapse_after_ms, apply_within_ms, limits_version, limits, limits_waiting, start_epoch, fact_epoch, created_at, subaccount_id, limits_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
-    EDIT = "UPDATE bot SET name = $2, team_id = $3, strategy = $4, owner_id = $5, stage = $6, exits = $7, check_in_ms = $8, stale_after_ms = $9, lapse_after_ms = $10, apply_within_ms = $11, fact_epoch = $12, subaccount_id = $13 WHERE id = $1";
+    EDIT = "UPDATE bot SET name = $2, team_id = $3, strategy = $4, owner_id = $5, stage = $6, exits = $7, check_in_ms = $8, stale_after_ms = $9, lapse_after_ms = $10, apply_within_ms = $11, fact_epoch = $12, subaccount_id = $13, approved_run = CASE WHEN stage = $6 THEN approved_run ELSE NULL END WHERE id = $1";
     BY_ID = "SELECT bot.*, subaccount.venue_id FROM bot LEFT JOIN subaccount ON subaccount.id = bot.subaccount_id WHERE bot.id = $1";
     BY_NAME = "SELECT bot.*, subaccount.venue_id FROM bot LEFT JOIN subaccount ON subaccount.id = bot.subaccount_id WHERE bot.name = $1";
     SINCE = "SELECT bot.*, subaccount.venue_id FROM bot LEFT JOIN subaccount ON subaccount.id = bot.subaccount_id WHERE bot.fact_epoch > $1 ORDER BY bot.id";
+    RUN = "UPDATE bot SET approved_run = $2, fact_epoch = $3 WHERE id = $1";
     STOP = "UPDATE bot SET stop_epoch = $2, stop_kind = $3, stop_why = $4, stop_at = $5, fact_epoch = $2 WHERE id = $1";
     STOP_INSERT = "INSERT INTO bot_stop (id, bot_id, epoch, kind, why, at) VALUES ($1, $2, $3, $4, $5, $6)";
     LIMITS = "UPDATE bot SET limits_version = $2, limits = $3, limits_waiting = $4, limits_at = $5, fact_epoch = $6 WHERE id = $1";
@@ -44,6 +46,7 @@ struct Row {
     limits: String,
     limits_waiting: bool,
     limits_at: Timestamp,
+    approved_run: Option<String>,
     start_epoch: Epoch,
     stop_epoch: Option<Epoch>,
     stop_kind: Option<StopKind>,
@@ -56,6 +59,8 @@ impl TryFrom<Row> for BotFacts {
     type Error = Error;
     fn try_from(row: Row) -> Result<Self> {
         let values = serde_json::from_str(&row.limits).map_err(|_| Error::Unreadable(format!("limits of bot {}", row.id)))?;
+        let unread = |_| Error::Unreadable(format!("what was approved of bot {}", row.id));
+        let run = row.approved_run.as_deref().map(serde_json::from_str).transpose().map_err(unread)?.map(Arc::new);
         let stop = match (row.stop_epoch, row.stop_kind, row.stop_at) {
             (Some(epoch), Some(kind), Some(at)) => Some(StopFact { epoch, kind, why: row.stop_why.unwrap_or_default(), at }),
             (None, None, None) => None,
@@ -79,6 +84,7 @@ impl TryFrom<Row> for BotFacts {
             limits: Limits { version: row.limits_version, values },
             limits_waiting: row.limits_waiting,
             limits_at: row.limits_at,
+            run,
             start_epoch: row.start_epoch,
             stop,
             fact_epoch: row.fact_epoch,
@@ -217,6 +223,16 @@ pub async fn bot_set_start(tx: &mut WriteTx, bots: &[BotId], epoch: Epoch) -> Re
             query.push(")").build().execute(c).await.map(drop)
         })?;
     }
+    Ok(())
+}
+
+/// Writes what is approved of a bot. Every change of its stage takes it away.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn bot_set_run(tx: &mut WriteTx, bot: &BotId, run: &ApprovedRun, epoch: Epoch) -> Result<()> {
+    let text = serde_json::to_string(run).map_err(|_| Error::Unreadable(format!("what is approved of bot {bot}")))?;
+    on!(&mut **tx, |c| sqlx::query(RUN).bind(bot).bind(&text).bind(epoch).execute(c).await.map(drop))?;
     Ok(())
 }
 

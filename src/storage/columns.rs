@@ -2,7 +2,7 @@
 
 use crate::domain::{
     AccountId, ActId, AgentId, AlertId, AlertKind, AssignmentId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Epoch,
-    Exits, HoldId, ImportId, InstallationId, KeyId, KeyPurpose, Level, MailAddress, NoticeId, NoticeKind, PlacerKind, PressId,
+    Exits, HoldId, ImportId, InstallationId, KeyId, KeyPurpose, Level, MailAddress, MarkId, NoticeId, NoticeKind, PlacerKind, PressId,
     ReconciliationId, RecoveryId, RequestId, RequestKind, RequestState, Role, Severity, SiteRecoveryId, Stage, State, Step, StopId,
     StopKind, SubaccountId, TeamId, Timestamp, TokenId, UserId, VenueId,
     alert::CommandState,
@@ -59,6 +59,7 @@ ids!(
     ImportId,
     InstallationId,
     KeyId,
+    MarkId,
     MailAddress,
     NoticeId,
     PressId,

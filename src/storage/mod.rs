@@ -12,6 +12,7 @@ pub mod audit;
 pub mod books;
 pub mod bots;
 pub mod browsers;
+pub mod checklists;
 pub mod checkpoints;
 mod columns;
 pub mod credentials;
@@ -74,6 +75,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("books", books::STATEMENTS),
         ("bots", bots::STATEMENTS),
         ("browsers", browsers::STATEMENTS),
+        ("checklists", checklists::STATEMENTS),
         ("checkpoints", checkpoints::STATEMENTS),
         ("credentials", credentials::STATEMENTS),
         ("deliveries", deliveries::STATEMENTS),

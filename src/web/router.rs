@@ -234,6 +234,12 @@ routes! {
     GET "/accounts/{id}/safety" Access::Person(Action::See) => super::pages::register::safety::show;
     POST "/accounts/{id}/safety" Access::Person(Action::EditVenues) => super::pages::register::safety::review;
     POST "/accounts/{id}/retire" Access::Person(Action::EditVenues) => super::pages::register::things::retire_account;
+    GET "/bots/{id}/golive" Access::Person(Action::See) => super::pages::golive::show;
+    POST "/bots/{id}/golive" Access::Person(Action::AskRequest) => super::pages::golive::ask;
+    POST "/bots/{id}/golive/attest" Access::Person(Action::MarkChecklist) => super::pages::golive::attest;
+    POST "/bots/{id}/golive/evidence" Access::Person(Action::MarkChecklist) => super::pages::golive::evidence;
+    POST "/requests/{id}/execute" Access::Person(Action::AskRequest) => super::pages::requests::decide::execute;
+    POST "/alerts/test" Access::Person(Action::TendAlert) => super::pages::alerts::test;
     GET "/bots/{id}/keys/ask" Access::Person(Action::See) => super::pages::requests::key::show;
     POST "/bots/{id}/keys/ask" Access::Person(Action::AskRequest) => super::pages::requests::key::create;
     GET "/keys" Access::Person(Action::See) => super::pages::keys::index;

@@ -46,6 +46,7 @@ pub fn bot(n: usize, name: &str) -> BotFacts {
         limits_at: Timestamp(0),
         seat: None,
         start_epoch: Epoch(5),
+        run: None,
         stop: None,
         fact_epoch: Epoch(5),
     }
@@ -134,6 +135,7 @@ fn all() -> Vec<(String, String)> {
         agents::samples(),
         audit::samples(),
         first_run::samples(),
+        golive::samples(),
         own_keys::samples(),
         recover::samples(),
         register::samples(),

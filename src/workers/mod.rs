@@ -7,6 +7,7 @@ pub mod drill_runs;
 pub mod drills;
 pub mod endings;
 pub mod evidence;
+pub mod golive;
 pub mod guard;
 pub mod keys;
 pub mod kills;
@@ -66,6 +67,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(quorum::run(app.clone()));
     all.spawn(vault::run(app.clone()));
     all.spawn(reconcile::run(app.clone()));
+    all.spawn(golive::run(app.clone()));
     all.spawn(guard::run(app.clone()));
     all
 }

@@ -63,6 +63,7 @@ impl Counter {
             key_versions: standing.key_versions.as_ref().clone(),
             subaccount: standing.runs.subaccount.clone(),
             adapter: Some(standing.adapter.clone()),
+            instances: None,
             report: report.map(|(_, report)| bounded(report.as_ref().clone())),
         }
     }

@@ -147,6 +147,8 @@ impl App {
                 let after = Some(After::Delete(Box::new((key.clone(), *version))));
                 Ok(Effect { event, outcome: Outcome::Done(format!("/keys/{key}")), after })
             }
+            ActKind::ChecklistAttest { .. } => self.carry_attest(open, act).await,
+            ActKind::GoLive { .. } => self.carry_golive(open, act, epoch).await,
             ActKind::Drill { bot, control } => {
                 let (event, actor, run) = self.record_drill(open, act, (bot, control), signed_act(act)?).await?;
                 let outcome = Outcome::Done(format!("/drills/{}", run.id));

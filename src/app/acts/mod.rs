@@ -272,6 +272,8 @@ impl App {
                 let team = view.bot(bot).ok_or(AppError::NotFound("bot"))?.team.clone();
                 authz::check(actor, Action::RunDrill, &Resource::Team(team))?
             }
+            ActKind::ChecklistAttest { bot, .. } => authz::check(actor, Action::MarkChecklist, &of_bot(bot)?)?,
+            ActKind::GoLive { bot, .. } => authz::check(actor, Action::AskRequest, &of_bot(bot)?)?,
             ActKind::RequestApprove { .. } => authz::check(actor, Action::VoteRequest, &Resource::Installation)?,
             ActKind::StopDeviceLink { user, .. } => {
                 authz::check(actor, Action::PlaceHold, &Resource::Installation)?;

@@ -174,7 +174,7 @@ impl App {
     }
 
     /// Where a bot trades, as a request writes it.
-    fn place_of(&self, bot: &BotFacts) -> Result<Place, AppError> {
+    pub(crate) fn place_of(&self, bot: &BotFacts) -> Result<Place, AppError> {
         let venues = self.venues();
         let seat = bot.seat.as_ref().and_then(|seat| venues.subaccount(&seat.subaccount));
         let seat = seat.ok_or_else(|| AppError::conflict("the bot has no subaccount, and a key is of one: give it one first"))?;

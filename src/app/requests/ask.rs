@@ -220,7 +220,7 @@ impl App {
     async fn team_of(&self, act: &mut Act<'_>, content: &Content) -> Result<Option<crate::domain::TeamId>, AppError> {
         match content {
             Content::Limits { of, .. } => self.team_of_level(act.tx(), &of.node()).await,
-            Content::Override { bot, .. } | Content::Assign { bot, .. } | Content::Keys { bot, .. } => {
+            Content::Override { bot, .. } | Content::Assign { bot, .. } | Content::Keys { bot, .. } | Content::GoLive { bot, .. } => {
                 self.team_of_level(act.tx(), &Node::Bot(bot.clone())).await
             }
             Content::Policy { .. } | Content::Roles { .. } => Ok(None),

@@ -40,6 +40,7 @@ impl App {
             }
             Content::Roles { user, now, .. } => self.stale_rights(conn, user, now).await?,
             Content::Keys { bot, place, now, after } => self.stale_key(conn, (bot, place), (now.as_ref(), after)).await?,
+            Content::GoLive { bot, from, to, dossier } => self.changed_since(conn, (bot, *from, *to), dossier).await?,
             Content::Assign { bot, now, after } => {
                 let last = storage::assignments::assignment_of_subaccount(conn, &after.subaccount, 1).await?;
                 let other = last.first().filter(|last| last.until_at.is_none() && last.bot_id != *bot);
@@ -53,6 +54,14 @@ impl App {
                 (!is_so).then(|| "its subaccount has changed since it was asked; ask again over where it trades now".to_owned())
             }
         })
+    }
+
+    /// The same, of what does not become so again by itself: an agent that is silent for a moment ends nobody's request to go live.
+    pub(crate) async fn stale_for_good(&self, conn: &mut Conn, content: &Content) -> Result<Option<String>, AppError> {
+        match content {
+            Content::GoLive { bot, from, .. } => self.moved_since(conn, bot, *from).await,
+            other => self.stale_reason(conn, other).await,
+        }
     }
 
     /// Refuses to ask over what has just changed.
@@ -177,6 +186,7 @@ impl App {
             Content::Assign { bot, after, .. } => self.assign_as_asked(act, view, (bot, after)).await,
             Content::Roles { user, now, after, .. } => self.rights_as_asked(act, view, (user, now, after)).await,
             Content::Keys { .. } => self.key_as_asked(act, view).await,
+            Content::GoLive { .. } => Ok(Err(Undone::Failed("whoever asked carries it out, signed".to_owned()))),
         }
     }
 

@@ -74,6 +74,7 @@ impl RequestView {
             digest: newest.digest.clone(),
             requester: row.requester.clone(),
             authors: authors.collect(),
+            signers: document.content.signers().cloned().collect(),
             beneficiary: row.beneficiary.clone(),
             rule,
             revised_at: row.revised_at,
@@ -119,6 +120,7 @@ impl From<WhyNot> for AppError {
             why,
             WhyNot::Requester
                 | WhyNot::Author
+                | WhyNot::Signer
                 | WhyNot::Beneficiary
                 | WhyNot::NotAsked(_)
                 | WhyNot::Disabled
@@ -235,6 +237,9 @@ impl App {
                 let of = self.limits_words(&Node::Bot(BotId::from_stored(bot.to_owned())));
                 let may = if kind == RequestKind::Withdrawals { " that may withdraw" } else { "" };
                 format!("An exchange key {what}{may} for {of}")
+            }
+            RequestKind::Limited | RequestKind::Live => {
+                format!("Stage {kind} for {}", self.limits_words(&Node::Bot(BotId::from_stored(target.to_owned()))))
             }
             RequestKind::Roles => format!("More rights for {}", self.people_book.who(&UserId::from_stored(target.to_owned()))),
             RequestKind::Policy => {

@@ -39,7 +39,7 @@ impl App {
         let company = self.company();
         let stale = match asker_gone(view, &company) {
             Some(why) => Some(why),
-            None => self.stale_reason(&mut *self.db.read().await?, view.content()).await?,
+            None => self.stale_for_good(&mut *self.db.read().await?, view.content()).await?,
         };
         if stale.is_none() && view.case.next(&company.moment(view.row.kind)) == Next::Wait {
             return Ok(());
@@ -60,7 +60,7 @@ impl App {
         let is_over = view.case.next(&company.moment(view.row.kind)) == Next::Expire;
         let stale = match asker_gone(&view, &company) {
             Some(why) => Some(why),
-            None => self.stale_reason(act.tx(), view.content()).await?,
+            None => self.stale_for_good(act.tx(), view.content()).await?,
         };
         let events = match stale {
             Some(why) if !is_over => {

@@ -1,9 +1,10 @@
 //! What a request asks for: its canonical content, the digest that is signed, and the difference of now and after.
 
 use crate::domain::{
-    BotId, Decimal, Grant, RequestId, SubaccountId, TeamId, Timestamp, UserId,
+    BotId, Decimal, Grant, RequestId, Stage, SubaccountId, TeamId, Timestamp, UserId,
     act::{self, NotCanonical},
     approval::{RequestKind, Rule},
+    golive::Dossier,
     key::{KeyPurpose, KeyTerms, OnDrift},
     limits::{Direction, Node, Setting},
 };
@@ -73,6 +74,17 @@ pub enum Content {
         now: Option<KeyTerms>,
         /// What it is to be.
         after: KeyTerms,
+    },
+    /// A step up of a bot that trades live afterwards, bound to everything that was shown to be so.
+    GoLive {
+        /// The bot.
+        bot: BotId,
+        /// Its stage when this was asked.
+        from: Stage,
+        /// The one that it is to have.
+        to: Stage,
+        /// What is approved.
+        dossier: Dossier,
     },
     /// Other roles of a person, at least one of them given that others approve; or an account that is enabled again with such.
     Roles {
@@ -217,12 +229,14 @@ impl Content {
             Self::Roles { .. } => RequestKind::Roles,
             Self::Keys { after, .. } if !after.sheet.withdraw_to.is_empty() => RequestKind::Withdrawals,
             Self::Keys { .. } => RequestKind::Keys,
+            Self::GoLive { to: Stage::Live, .. } => RequestKind::Live,
+            Self::GoLive { .. } => RequestKind::Limited,
         }
     }
     /// What it is about: one open request per kind and target.
     pub fn target(&self) -> String {
         match self {
-            Self::Limits { of: Of::Bot(bot), .. } | Self::Assign { bot, .. } => bot.to_string(),
+            Self::Limits { of: Of::Bot(bot), .. } | Self::Assign { bot, .. } | Self::GoLive { bot, .. } => bot.to_string(),
             Self::Limits { of: Of::Level(node), .. } => node.in_one(),
             Self::Policy { about, .. } => about.to_string(),
             Self::Override { bot, symbol, .. } => format!("{bot}:{symbol}"),
@@ -237,12 +251,19 @@ impl Content {
             _ => None,
         }
     }
+    /// Everybody who answered for something in it: they approve nothing of it.
+    pub fn signers(&self) -> impl Iterator<Item = &UserId> {
+        let dossier = if let Self::GoLive { dossier, .. } = self { Some(dossier) } else { None };
+        dossier.into_iter().flat_map(Dossier::signers)
+    }
     /// The bot that it is about.
     pub fn bot(&self) -> Option<&BotId> {
         match self {
-            Self::Limits { of: Of::Bot(bot), .. } | Self::Override { bot, .. } | Self::Assign { bot, .. } | Self::Keys { bot, .. } => {
-                Some(bot)
-            }
+            Self::Limits { of: Of::Bot(bot), .. }
+            | Self::Override { bot, .. }
+            | Self::Assign { bot, .. }
+            | Self::Keys { bot, .. }
+            | Self::GoLive { bot, .. } => Some(bot),
             Self::Limits { of: Of::Level(node), .. } => node.bot(),
             Self::Policy { .. } | Self::Roles { .. } => None,
         }
@@ -286,8 +307,31 @@ impl Content {
             }],
             Self::Roles { now, after, .. } => now.lines_to(after, team),
             Self::Keys { place, now, after, .. } => key_lines(place, now.as_ref(), after),
+            Self::GoLive { from, to, dossier, .. } => golive_lines(*from, *to, dossier),
         }
     }
+}
+
+/// What is bound by a step up: where it goes, what runs there, and every item that was shown.
+fn golive_lines(from: Stage, to: Stage, dossier: &Dossier) -> Vec<Line> {
+    let bound = |setting: String, after: String| Line { setting, now: "as it is".to_owned(), after, raises: false };
+    let mut lines = vec![
+        Line { setting: "Stage".to_owned(), now: from.to_string(), after: to.to_string(), raises: true },
+        bound("Build".to_owned(), dossier.runs.build.clone()),
+        bound("Configuration".to_owned(), dossier.runs.config.clone()),
+        bound("Subaccount".to_owned(), dossier.place.name.clone()),
+        bound("Conduct".to_owned(), dossier.conduct.words()),
+        bound("Limits".to_owned(), format!("version {}", dossier.limits_version)),
+    ];
+    let keys = dossier.keys.iter();
+    lines.extend(keys.map(|(purpose, key)| bound(format!("Key {}", purpose.words()), format!("approved {}", key.approved_at.plain()))));
+    if let Some(caps) = &dossier.caps {
+        let (position, loss) = (caps.position.shortest(), caps.daily_loss.shortest());
+        lines.push(bound("At most".to_owned(), format!("a position of {position}, a loss of {loss} a day, for {} days", caps.days)));
+    }
+    lines.push(bound("When it is no longer so".to_owned(), dossier.on_drift.words().to_owned()));
+    lines.extend(dossier.items.iter().map(|item| bound(format!("Checklist: {}", item.item), item.said.clone())));
+    lines
 }
 
 /// What is to become of a key. Every address and every longer life is more risk, since whoever has the secret has them too.

@@ -40,6 +40,7 @@ fn case(requester: usize, rule: &Rule, now: Timestamp) -> Case {
         digest: "d1".into(),
         requester: user(requester),
         authors: BTreeSet::from([user(requester)]),
+        signers: BTreeSet::new(),
         beneficiary: None,
         rule: rule.clone(),
         revised_at: now,

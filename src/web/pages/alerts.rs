@@ -3,6 +3,7 @@
 
 use super::{sign_in::Nothing, system::Part};
 use crate::app::{App, AppError, alerts::PAGE};
+use crate::authz::{self, Action, Resource};
 use crate::domain::{
     Alert, AlertId, Severity, Timestamp,
     alert::{CommandState, Standing},
@@ -55,6 +56,7 @@ pub(super) struct Alerts {
     newer: String,
     older: String,
     words: String,
+    may_test: bool,
 }
 
 /// A moment of an alert's history.
@@ -169,7 +171,8 @@ pub async fn index(State(app): Shared, person: Person, Query(asked): Query<Asked
     let mut frame = frame::of(&app, &person.visitor, "Alerts").await;
     frame.scripts = Scripts::Plain;
     let rows = alerts.iter().map(|alert| row(&app, &person, alert)).collect();
-    frame::page(&Alerts { frame, show, open: all.len() - taken, taken, rows, is_unknown, newer, older, words })
+    let may_test = authz::check(&person.actor, Action::TendAlert, &Resource::Installation).is_ok();
+    frame::page(&Alerts { frame, show, open: all.len() - taken, taken, rows, is_unknown, newer, older, words, may_test })
 }
 
 fn history(alert: &Alert) -> Vec<Moment> {
@@ -229,6 +232,12 @@ async fn draw(app: &App, person: &Person, id: &AlertId, typed: String, problems:
 /// One alert with its history.
 pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answer {
     draw(&app, &person, &id_of(&id)?, String::new(), Problems::none()).await
+}
+
+/// Sends one that says it is a test.
+pub async fn test(State(app): Shared, person: Person, _: Posted<Nothing>) -> Answer {
+    app.send_test_alert(&person.actor).await?;
+    Ok(frame::see("/alerts"))
 }
 
 /// Says that whoever presses looks after it.

@@ -26,6 +26,7 @@ pub mod drills;
 pub mod first_run;
 pub mod fleet;
 pub mod fleet_live;
+pub mod golive;
 pub mod health;
 pub mod holds;
 pub mod keeping;

@@ -55,6 +55,8 @@ pub fn sentence(app: &App, act: &ActView) -> String {
         ActKind::Recover { next, .. } => format!("Let the log go on as {next}, with the fleet paused"),
         ActKind::RequestApprove { content, .. } => format!("Approve: {}", asked(app, content)),
         ActKind::Releases { holds, .. } => format!("Release {} holds of one press", holds.len()),
+        ActKind::ChecklistAttest { bot: id, words, .. } => format!("Answer for bot {}: {words}", bot(app, id)),
+        ActKind::GoLive { bot: id, to, .. } => format!("Let bot {} up to stage {to}, as was approved", bot(app, id)),
         ActKind::Drill { bot: id, control } => format!("Pause bot {} for a drill, while bot {} goes on", bot(app, id), bot(app, control)),
     }
 }
@@ -90,6 +92,8 @@ pub fn button(act: &ActView) -> String {
         ActKind::StopDevices { .. } => "Sign 1 change for everybody".to_owned(),
         ActKind::StopDeviceLink { .. } => "Sign for 1 phone".to_owned(),
         ActKind::Recover { .. } => "Sign 1 recovery of the site".to_owned(),
+        ActKind::ChecklistAttest { .. } => "Sign 1 item".to_owned(),
+        ActKind::GoLive { .. } => "Sign 1 step up".to_owned(),
         ActKind::Drill { .. } => "Sign 1 drill".to_owned(),
         ActKind::RequestApprove { .. } => "Sign 1 approval".to_owned(),
         ActKind::Releases { holds, .. } => format!("Sign the release of {} holds", holds.len()),
@@ -167,6 +171,11 @@ pub fn effect(act: &ActView) -> &'static str {
         ActKind::Releases { .. } => {
             "The holds end together, each under its own rule, or none does. No bot starts by the end of a pause or a kill; after a reduce bots go on as before."
         }
+        ActKind::ChecklistAttest { .. } => "Your name stands for it until its time is over. You approve nothing that rests on it.",
+        ActKind::GoLive { .. } => {
+            "Everything is looked at once more; what is not as it was approved is not carried out. The bot is stopped by it and starts when \
+             somebody starts it."
+        }
         ActKind::Drill { .. } => {
             "The bot is paused at once, and each step is measured. It stays paused until the hold is released and the bot is started again."
         }
@@ -241,6 +250,19 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         ActKind::MailAddress { address, .. } => address.iter().map(|digest| ("Salted digest of the address", digest.clone())).collect(),
         ActKind::Recover { .. } => recover_facts(app, &act.act.kind),
         ActKind::RequestApprove { request, revision, digest, content } => request_facts(app, (request, *revision), digest, content),
+        ActKind::ChecklistAttest { bot, stage, item, said, link, ran, .. } => {
+            let mut facts = vec![("You say", said.clone()), ("Item", item.clone()), ("Of the list for stage", stage.to_string())];
+            facts.extend(link.iter().map(|link| ("To be looked at", link.clone())));
+            facts.extend(ran.iter().flat_map(|ran| [("Build", ran.build.clone()), ("Configuration", ran.config.clone())]));
+            facts.push(("Bot", bot.to_string()));
+            facts
+        }
+        ActKind::GoLive { request, revision, digest, bot, .. } => vec![
+            ("SHA-256 of what was approved", digest.clone()),
+            ("Revision", revision.to_string()),
+            ("Request", request.to_string()),
+            ("Bot", bot.to_string()),
+        ],
         ActKind::Drill { bot, control } => vec![("Bot", bot.to_string()), ("Must go on", control.to_string())],
         ActKind::StopDeviceLink { user, name } => vec![("Phone", name.clone()), ("Person", user.to_string())],
         ActKind::TokenCreate { .. } | ActKind::StopDevices { .. } => Vec::new(),
@@ -309,6 +331,8 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         ActKind::Start { .. } if seat == 1 => "an operator or lead of the team of every bot in it".to_owned(),
         ActKind::Drill { .. } if seat == 1 => "an operator or lead of the bot's team, or risk".to_owned(),
         ActKind::RequestApprove { .. } => "whom the request's policy names".to_owned(),
+        ActKind::ChecklistAttest { .. } => "an operator or lead of the bot's team, or risk".to_owned(),
+        ActKind::GoLive { .. } => "whoever asked for it".to_owned(),
         ActKind::Start { .. } | ActKind::Drill { .. } => "another person: a lead, or risk".to_owned(),
         ActKind::EnrolmentCode { .. } | ActKind::AgentConfirm { .. } | ActKind::AgentRevoke { .. } => {
             "an operator (up to stage sandbox) or a lead of the bot's team".to_owned()

@@ -50,6 +50,13 @@ pub async fn approve(State(app): Shared, person: Person, Path(id): Path<String>,
     prepared(&app, &person, &id, act).await
 }
 
+/// Prepares that whoever asked carries it out.
+pub async fn execute(State(app): Shared, person: Person, Path(id): Path<String>, _: Posted<Nothing>) -> Answer {
+    let id = id_of(&id)?;
+    let act = app.prepare_golive(&person.actor, &id).await;
+    prepared(&app, &person, &id, act).await
+}
+
 /// Takes an approval back.
 pub async fn take_back(State(app): Shared, person: Person, Path(id): Path<String>, _: Posted<Nothing>) -> Answer {
     let id = id_of(&id)?;

@@ -203,7 +203,7 @@ fn raises(app: &App, content: &Content) -> String {
         }
         Content::Policy { .. } => "risk: it asks for less".to_owned(),
         Content::Roles { .. } => "rights".to_owned(),
-        Content::Override { .. } | Content::Assign { .. } | Content::Keys { .. } => "risk".to_owned(),
+        Content::Override { .. } | Content::Assign { .. } | Content::Keys { .. } | Content::GoLive { .. } => "risk".to_owned(),
     }
 }
 
@@ -222,6 +222,7 @@ fn over(app: &App, row: &RequestRow) -> Over {
 fn chip(row: &RequestRow) -> Chip {
     match row.state {
         RequestState::Pending => Chip::new(Tone::Open, "Waits for approval"),
+        RequestState::Approved if row.kind.is_by_hand() => Chip::new(Tone::Open, "Approved, waits for whoever asked"),
         RequestState::Approved => Chip::new(Tone::Open, "Approved, waits for its delay"),
         RequestState::Executing => Chip::new(Tone::Open, "Is carried out"),
         RequestState::Executed => Chip::new(Tone::Done, "Carried out"),

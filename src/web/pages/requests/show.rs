@@ -61,6 +61,8 @@ pub(super) struct May {
     pub(super) withdraw: bool,
     pub(super) edit: bool,
     pub(super) comment: bool,
+    /// Carry it out, which is signed.
+    pub(super) execute: bool,
 }
 
 #[derive(Template)]
@@ -158,7 +160,7 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
         is_open,
         bounds: if is_open { super::bounds::bounds(app, view.content()) } else { Vec::new() },
         until: is_open.then(|| view.until(moment.rule)),
-        ready_at: view.case.ready_at(moment.rule).filter(|_| is_approved),
+        ready_at: view.case.ready_at(moment.rule).filter(|_| is_approved && !view.row.kind.is_by_hand()),
         outcome: view.row.outcome.clone().unwrap_or_default(),
         stale: stale.unwrap_or_default(),
         seats: seats(&quorum.seats),
@@ -199,14 +201,20 @@ fn may(person: &Person, view: &RequestView, company: &Company, is_stale: bool) -
         deny: checks(Action::VoteRequest) && view.case.can_deny(&person.user, &moment).is_ok(),
         take_back: is_before && has_voted && checks(Action::VoteRequest),
         withdraw: is_own && is_before && checks(Action::DiscussRequest),
-        edit: is_own && is_before && checks(asks_with(view.row.kind)) && !matches!(view.content(), super::Content::Override { .. }),
+        edit: is_own && is_before && checks(asks_with(view.row.kind)) && !is_asked_anew(view.content()),
         comment: checks(Action::DiscussRequest),
+        execute: is_own && state == RequestState::Approved && view.row.kind.is_by_hand() && !is_stale,
     };
     let obstacle = match can {
         Err(why) if state.is_open() => WebError::from(AppError::conflict(why.to_string())).reasons.join(" "),
         _ => String::new(),
     };
     (may, obstacle)
+}
+
+/// True for what is not changed but asked anew.
+fn is_asked_anew(content: &super::Content) -> bool {
+    matches!(content, super::Content::Override { .. } | super::Content::GoLive { .. })
 }
 
 /// An approval, and that it was taken back.

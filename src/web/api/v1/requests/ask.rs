@@ -225,6 +225,10 @@ impl Ask {
             RequestKind::Override => Self::Override(json::read(body)?),
             RequestKind::Assign => Self::Assign(json::read(body)?),
             RequestKind::Keys | RequestKind::Withdrawals => Self::Keys(json::read(body)?),
+            RequestKind::Limited | RequestKind::Live => {
+                let said = "No token asks that a bot trades live: that is asked for on the bot's go-live page";
+                return Err(AppError::from(Invalid::one("kind", said)).into());
+            }
             RequestKind::Roles => {
                 let said = "No token asks for what people may do: that is asked for on the person's page";
                 return Err(AppError::from(Invalid::one("kind", said)).into());

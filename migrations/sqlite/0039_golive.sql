@@ -1,0 +1,21 @@
+-- Going live: what was approved of each bot that trades live, and what people answered for on checklists.
+-- An ApprovedRun as JSON; gone with every change of stage.
+ALTER TABLE bot ADD COLUMN approved_run TEXT;
+
+-- One row for each time that somebody answered for an item, or put down evidence for it. The newest counts.
+CREATE TABLE checklist_mark (
+    id TEXT NOT NULL PRIMARY KEY,
+    bot_id TEXT NOT NULL REFERENCES bot (id),
+    stage TEXT NOT NULL CHECK (stage IN ('limited', 'live')),
+    item TEXT NOT NULL,
+    said TEXT NOT NULL,
+    link TEXT,
+    files TEXT NOT NULL,
+    build TEXT,
+    config TEXT,
+    marked_by TEXT NOT NULL REFERENCES user_account (id),
+    act_id TEXT REFERENCES act (id),
+    marked_at INTEGER NOT NULL,
+    until_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX checklist_mark_by_bot ON checklist_mark (bot_id, stage, marked_at);

@@ -1,0 +1,169 @@
+//! A step up: asked for over everything that was shown to be so, and carried out by whoever asked, signed, with everything looked at once more in the
+//! same transaction. What is not as it was approved is stale; it is never done all the same.
+
+use super::next_stage;
+use crate::app::{
+    App, AppError,
+    acts::{ActView, Detail, Outcome, carry_out::Effect, sign::signed_act},
+    requests::{
+        RequestView,
+        ask::{Asked, WHY, reason},
+    },
+    tx::Act as OpenAct,
+};
+use crate::audit::Event;
+use crate::authz::Actor;
+use crate::domain::{
+    ActKind, ApprovedRun, BotFacts, BotId, Dossier, Epoch, RequestId, RequestState, Stage, StopFact, StopKind,
+    golive::{OnDrift, dossier},
+    request::{Content, WhyNot},
+    time::DAY_MS,
+};
+use crate::storage::{self, Conn};
+
+impl App {
+    /// Asks that a bot goes up a stage.
+    ///
+    /// # Errors
+    /// `Denied`; `Invalid` without a reason; `Conflict` with every item that is open, when it goes no stage up, or another request is open.
+    pub async fn ask_golive(&self, actor: &Actor, id: &BotId, on_drift: OnDrift, why: &str) -> Result<RequestId, AppError> {
+        let bot = self.fleet.view().bot(id).cloned().ok_or(AppError::NotFound("bot"))?;
+        let permit = self.may_ask_about(actor, &Self::bot_resource(&bot)).await?;
+        let why = reason(why, WHY)?;
+        let to =
+            next_stage(bot.stage).ok_or_else(|| AppError::conflict(format!("from stage {} nothing goes up by a request", bot.stage)))?;
+        let dossier = self.dossier_now(&mut *self.db.read().await?, &bot, to, on_drift).await?.map_err(AppError::Conflict)?;
+        let content = Content::GoLive { bot: id.clone(), from: bot.stage, to, dossier };
+        self.ask(permit, Asked { content, why }).await
+    }
+
+    /// Everything that an approval of a step up would bind now; or what is missing.
+    async fn dossier_now(
+        &self,
+        conn: &mut Conn,
+        bot: &BotFacts,
+        to: Stage,
+        on_drift: OnDrift,
+    ) -> Result<Result<Dossier, Vec<String>>, AppError> {
+        let list = self.list_of(to)?;
+        let checked = self.checked(conn, bot, &list).await?;
+        Ok(dossier(&list, &checked, &self.in_force(bot), on_drift))
+    }
+
+    /// Why nothing comes of a step up any more; none: it still may.
+    pub(crate) async fn moved_since(&self, conn: &mut Conn, id: &BotId, from: Stage) -> Result<Option<String>, AppError> {
+        let Some(bot) = storage::bots::bot_by_id(conn, id).await? else { return Ok(Some("the bot is gone".to_owned())) };
+        Ok((bot.stage != from).then(|| format!("the bot is in stage {} by now; ask again from there", bot.stage)))
+    }
+
+    /// Why a step up cannot be approved or carried out as it was asked; none: all is as it was.
+    pub(crate) async fn changed_since(
+        &self,
+        conn: &mut Conn,
+        (id, from, to): (&BotId, Stage, Stage),
+        asked: &Dossier,
+    ) -> Result<Option<String>, AppError> {
+        if let Some(why) = self.moved_since(conn, id, from).await? {
+            return Ok(Some(why));
+        }
+        let bot = storage::bots::bot_by_id(conn, id).await?.ok_or(AppError::NotFound("bot"))?;
+        Ok(match self.dossier_now(conn, &bot, to, asked.on_drift).await? {
+            Err(missing) => Some(format!("not everything is so any more: {}", missing.join("; "))),
+            Ok(now) => {
+                let changes = asked.changes_to(&now);
+                (now != *asked).then(|| format!("it has changed since it was asked: {}; ask again", changes.join(", ")))
+            }
+        })
+    }
+
+    /// Prepares that whoever asked carries an approved step up out.
+    ///
+    /// # Errors
+    /// `NotYours`; `Conflict` when it is not approved, too early or late, or not as it was approved.
+    pub async fn prepare_golive(&self, actor: &Actor, id: &RequestId) -> Result<ActView, AppError> {
+        let mut conn = self.db.read().await?;
+        let view = self.request_in(&mut conn, id).await?;
+        let Content::GoLive { bot, from, to, dossier } = view.content() else {
+            return Err(AppError::conflict("this is carried out by itself once it is approved"));
+        };
+        if actor.user() != Some(&view.row.requester) {
+            return Err(WhyNot::NotRequester.into());
+        }
+        if view.row.state != RequestState::Approved {
+            return Err(WhyNot::NotApproved.into());
+        }
+        if let Some(why) = self.changed_since(&mut conn, (bot, *from, *to), dossier).await? {
+            return Err(AppError::conflict(why));
+        }
+        drop(conn);
+        let (revision, digest) = (view.row.revision, view.case.request.digest.clone());
+        let kind = ActKind::GoLive { request: id.clone(), revision, digest, bot: bot.clone(), to: *to };
+        self.prepare(actor, kind, Detail::default(), 1).await
+    }
+
+    pub(crate) async fn carry_golive(&self, open: &mut OpenAct<'_>, act: &ActView, epoch: Epoch) -> Result<Effect, AppError> {
+        let ActKind::GoLive { request, revision, digest, .. } = &act.act.kind else {
+            return Err(AppError::conflict("this is no step up"));
+        };
+        let signer = act.signatures.last().map(|signature| signature.user_id.clone());
+        let signer = signer.ok_or_else(|| AppError::conflict("nobody has signed this"))?;
+        let mut view = self.request_in(open.tx(), request).await?;
+        if *revision != view.row.revision || *digest != view.case.request.digest {
+            return Err(WhyNot::Changed.into());
+        }
+        let voters = view.case.votes_now().map(|vote| vote.user.clone()).chain([signer.clone()]);
+        let still: Vec<_> = voters.collect();
+        let company = self.company_in(open, &still.iter().collect::<Vec<_>>()).await?;
+        let by = company.people.iter().find(|voter| voter.id == signer).ok_or(AppError::NotFound("person"))?;
+        view.case.begin_by_hand(by, &company.moment(view.row.kind))?;
+        let signed = signed_act(act)?;
+        let event = self.go_up(open, &mut view, epoch, signed).await?;
+        let bot = view.content().bot().map(ToString::to_string).unwrap_or_default();
+        Ok(Effect { event, outcome: Outcome::Done(format!("/bots/{bot}")), after: None })
+    }
+
+    async fn go_up(
+        &self,
+        open: &mut OpenAct<'_>,
+        view: &mut RequestView,
+        epoch: Epoch,
+        signed: crate::audit::SignedAct,
+    ) -> Result<Event, AppError> {
+        let Content::GoLive { bot: id, from, to, dossier } = view.content().clone() else {
+            return Err(AppError::conflict("this is no step up"));
+        };
+        if let Some(why) = self.changed_since(open.tx(), (&id, from, to), &dossier).await? {
+            return Err(AppError::conflict(why));
+        }
+        let mut bot = storage::bots::bot_by_id(open.tx(), &id).await?.ok_or(AppError::NotFound("bot"))?;
+        if Some(&bot.team) != view.row.team_id.as_ref() {
+            return Err(AppError::conflict("the bot belongs to another team now: that team's people must approve it"));
+        }
+        crate::app::venues::check_not_killed(&self.view_in(open.tx()).await?, &bot)?;
+        self.check_environment(bot.seat.as_ref(), to)?;
+        let now = open.now();
+        (bot.stage, bot.fact_epoch) = (to, epoch);
+        storage::bots::bot_edit(open.tx(), &bot).await?;
+        let stop = StopFact { epoch, kind: StopKind::Stage, why: format!("stage changed from {from} to {to}"), at: now };
+        storage::bots::bot_stop(open.tx(), &id, &stop).await?;
+        let digest = view.case.request.digest.clone();
+        let until = dossier.caps.as_ref().map(|caps| now.plus_ms(i64::from(caps.days) * DAY_MS));
+        let run = ApprovedRun {
+            request: view.row.id.clone(),
+            digest: digest.clone(),
+            stage: to,
+            dossier,
+            limits: bot.limits.values.clone(),
+            since: now,
+            until,
+        };
+        storage::bots::bot_set_run(open.tx(), &id, &run, epoch).await?;
+        view.case.end(RequestState::Executed);
+        let what = format!("the bot is in stage {to}; it is started as any other");
+        self.write_request(open, view, Some(&what)).await?;
+        self.tell_ended(open, view, &what).await?;
+        let (request, revision) = (view.row.id.clone(), view.row.revision);
+        open.record(Event::RequestExecuted { request: request.clone(), revision, digest: digest.clone(), what }).await?;
+        Ok(Event::WentUp { bot: id, from, to, request, digest, signed })
+    }
+}

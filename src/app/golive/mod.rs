@@ -1,0 +1,116 @@
+//! Going live: checklists that are looked at whenever they are shown (`looks`), what people answer for on them (`marks`), a step up that is asked
+//! for over the whole of it and carried out by whoever asked (`ask`), and what runs compared with what was approved (`drift`).
+
+pub mod ask;
+pub mod drift;
+mod looks;
+pub mod marks;
+
+use super::{App, AppError};
+use crate::authz::{self, Action, Actor, Resource};
+use crate::domain::{
+    BotFacts, BotId, KeyPurpose, Stage, Timestamp,
+    checklist::{Template, shipped},
+    golive::OnDrift,
+    golive::{Checked, Conduct, HeldKey, InForce, Mark, Ran, Standing, dossier},
+};
+use crate::storage::{self, Conn};
+use std::collections::BTreeMap;
+
+/// Marks of a list that are shown.
+const HISTORY: i64 = 100;
+
+/// A bot's checklist as it stands at one moment.
+#[derive(Debug, Clone)]
+pub struct ListView {
+    /// The list.
+    pub list: Template,
+    /// Its items, in order, as they stand.
+    pub checked: Vec<Checked>,
+    /// What is in force of the bot.
+    pub force: InForce,
+    /// Everything that was ever answered for, the newest first.
+    pub history: Vec<Mark>,
+    /// When it was looked at.
+    pub at: Timestamp,
+}
+
+impl ListView {
+    /// How many items are so.
+    pub fn done(&self) -> usize {
+        self.checked.iter().filter(|one| matches!(one.standing, Standing::Done(_))).count()
+    }
+    /// How many were so, and their time is over.
+    pub fn expired(&self) -> usize {
+        self.checked.iter().filter(|one| matches!(one.standing, Standing::Expired(_))).count()
+    }
+    /// True when nothing stands in the way of asking.
+    pub fn is_whole(&self) -> bool {
+        dossier(&self.list, &self.checked, &self.force, OnDrift::Pause).is_ok()
+    }
+}
+
+/// The stage that a bot of this one goes up to next, where that takes an approval.
+pub fn next_stage(stage: Stage) -> Option<Stage> {
+    match stage {
+        Stage::Sandbox => Some(Stage::Limited),
+        Stage::Limited => Some(Stage::Live),
+        Stage::Draft | Stage::Live | Stage::Retired => None,
+    }
+}
+
+impl App {
+    /// The checklist of a stage.
+    ///
+    /// # Errors
+    /// `NotFound` for a stage that has none.
+    pub fn list_of(&self, stage: Stage) -> Result<Template, AppError> {
+        shipped::template(stage).ok_or(AppError::NotFound("checklist"))
+    }
+
+    /// A bot's checklist, looked at now.
+    ///
+    /// # Errors
+    /// `Denied`; `NotFound`; when the database is gone.
+    pub async fn checklist(&self, actor: &Actor, id: &BotId, stage: Stage) -> Result<ListView, AppError> {
+        authz::check(actor, Action::See, &Resource::Installation)?;
+        let bot = self.fleet.view().bot(id).cloned().ok_or(AppError::NotFound("bot"))?;
+        let list = self.list_of(stage)?;
+        let mut tx = self.db.read().await?;
+        let checked = self.checked(&mut tx, &bot, &list).await?;
+        let history = storage::checklists::mark_history(&mut tx, id, stage, HISTORY).await?;
+        let force = self.in_force(&bot);
+        Ok(ListView { list, checked, force, history, at: self.clock.now() })
+    }
+
+    /// What is in force of a bot, from memory.
+    pub fn in_force(&self, bot: &BotFacts) -> InForce {
+        let keys = self.exchange_keys();
+        let held = |purpose: KeyPurpose| {
+            let key = keys.of_purpose(&bot.id, purpose).filter(|key| key.is_open() && key.active().is_some())?;
+            Some((purpose, HeldKey { key: key.row.id.clone(), approved_at: key.row.approved_at }))
+        };
+        InForce {
+            runs: self.ran(&bot.id),
+            place: self.place_of(bot).ok(),
+            keys: KeyPurpose::ALL.iter().copied().filter_map(held).collect::<BTreeMap<_, _>>(),
+            conduct: Conduct::of(bot),
+            limits_version: bot.limits.version,
+            limits: bot.limits.values.clone(),
+        }
+    }
+
+    /// What a bot runs, by the word of its agent.
+    pub(crate) fn ran(&self, bot: &BotId) -> Option<Ran> {
+        let agent = self.agents().of_bot(bot)?;
+        let seen = self.book.seen(bot).filter(|seen| seen.agent == agent.id)?;
+        Some(Ran { build: seen.build.clone()?, config: seen.config.clone()? })
+    }
+
+    /// Every item of a list, looked at.
+    pub(crate) async fn checked(&self, conn: &mut Conn, bot: &BotFacts, list: &Template) -> Result<Vec<Checked>, AppError> {
+        let looked = self.looked_of(conn, bot, list).await?;
+        let checked = list.items.iter().map(|item| Checked { item: item.clone(), standing: self.standing_of(bot, item, &looked) });
+        Ok(checked.collect())
+    }
+}
