@@ -265,7 +265,9 @@ fn fits(view: &View, bot: &BotFacts, place: &PlaceRow) -> Result<(), AppError> {
     if holder(view, &place.subaccount_id).is_some_and(|other| other.id != bot.id) {
         return Err(is_taken(view, place));
     }
-    let why = unfit(bot.stage, place.environment);
+    // What is about to go up has its place before it does; it starts nowhere until then.
+    let is_before = (bot.stage, place.environment) == (Stage::Sandbox, Environment::Live);
+    let why = unfit(bot.stage, place.environment).filter(|_| !is_before);
     why.map_or(Ok(()), |why| Err(AppError::conflict(format!("venue {}: {why}", place.venue_name))))
 }
 

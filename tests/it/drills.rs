@@ -5,6 +5,7 @@ use crate::harness::{
     app::TestApp,
     browser::Browser,
     db::{Fresh, on_both},
+    golive,
 };
 use andon::{
     app::{AppError, acts::Outcome, drill_runs::Standing},
@@ -146,11 +147,12 @@ on_both!(who_may_drill_what, |fresh: Fresh| async move {
 on_both!(above_sandbox_a_second_person_signs, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let (control, mut agent_c) = trading(&test, "arb-1").await;
-    let live = test.bot("arb-live", "arb").await;
-    // No way up is built that this test could take.
-    test.execute(&format!("UPDATE bot SET stage = 'limited' WHERE id = '{}'", live.id)).await;
-    let mut agent = ready(&test, &live, "lead").await;
-    test.start(std::slice::from_ref(&live.id), &["lead"]).await.unwrap();
+    let golive::Ready { bot: live, mut agent, .. } = golive::whole(&test, "arb-live").await;
+    let request = golive::ask(&test, "operator", &live.id).await.unwrap();
+    crate::requests::approve(&test, "lead", &request).await.unwrap();
+    golive::execute(&test, "operator", &request).await.unwrap();
+    agent.settle(&test.app).await;
+    test.start(std::slice::from_ref(&live.id), &["operator"]).await.unwrap();
     agent.settle(&test.app).await;
     assert_eq!(agent.state, State::Active);
     let alone = test.app.begin_drill(&test.actor("operator"), std::slice::from_ref(&live.id), &control.id).await;

@@ -6,6 +6,7 @@ use crate::harness::{
     agent::{Agent, ready},
     app::TestApp,
     db::{Fresh, on_both},
+    golive,
 };
 use andon::{
     app::{
@@ -265,12 +266,9 @@ on_both!(above_sandbox_what_is_missing_is_no_report_and_no_symbol, |fresh: Fresh
     let agent = &mut agents[0];
     reports(&test.app, agent, exposed("5", "USDT")).await;
     assert_eq!(test.app.fleet.view().open_holds().count(), 0, "in sandbox nobody is judged by a list that is not there");
-    let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
-    let epoch = storage::epoch::epoch_take(&mut tx).await.unwrap();
-    let live = BotFacts { stage: Stage::Limited, fact_epoch: epoch, ..facts(&test.app, &bots[0]) };
-    storage::bots::bot_edit(&mut tx, &live).await.unwrap();
-    tx.commit().await.unwrap();
-    test.app.refresh().await.unwrap();
+    (agent.build, agent.config) = (Some(golive::BUILD.into()), Some(golive::CONFIG.into()));
+    agent.settle(&test.app).await;
+    golive::approved_as_it_is(&test, &bots[0].id, Stage::Limited).await;
     agent.settle(&test.app).await;
     assert_eq!(agent.state, State::Active);
     for _ in 0..4 {

@@ -14,6 +14,7 @@ mod faults;
 mod fills;
 mod first_run;
 mod freqtrade;
+mod golive;
 mod harness;
 mod holds;
 mod keys;

@@ -6,7 +6,7 @@ use andon::{
     domain::{ActKind, AgentId, BootId, BotFacts, Epoch, HoldId, State, Step},
     protocol::{AckFrame, CarriedHold, CheckIn, DirectiveFrame, EnrolAgent, EnrolRequest, EnrolResponse},
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A public key of the agents' own kind; nothing is ever sealed to it here.
 pub const RECIPIENT: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
@@ -26,6 +26,11 @@ pub struct Agent {
     pub limits: i64,
     /// The one that it says instead.
     pub limits_version: Option<i64>,
+    /// What its bot runs, as it says at every check-in.
+    pub build: Option<String>,
+    pub config: Option<String>,
+    /// The keys that it holds.
+    pub keys: BTreeMap<String, i64>,
 }
 
 pub fn boot() -> BootId {
@@ -58,6 +63,9 @@ pub fn of(enrolled: EnrolResponse) -> Agent {
         lapsed: false,
         limits: 0,
         limits_version: None,
+        build: None,
+        config: None,
+        keys: BTreeMap::new(),
     }
 }
 
@@ -96,6 +104,9 @@ impl Agent {
             holds: self.carried.clone(),
             server_behind: self.behind,
             lapsed: self.lapsed,
+            build: self.build.clone(),
+            config: self.config.clone(),
+            key_versions: self.keys.clone(),
             ..CheckIn::default()
         }
     }

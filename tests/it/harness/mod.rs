@@ -7,6 +7,7 @@ pub mod callers;
 pub mod db;
 pub mod examples;
 pub mod exchange_keys;
+pub mod golive;
 pub mod plain;
 pub mod plastic;
 pub mod scene;

@@ -82,7 +82,11 @@ on_both!(what_does_not_fit_the_stage_is_refused, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let (tried, real) = (subaccount(&test, "testnet", "test", "a").await, subaccount(&test, "binance", "live", "a").await);
     let bot = test.bot("arb-1", "arb").await;
-    assert!(why(ask(&test, &bot, &real).await).contains("in sandbox a bot trades on test venues only"));
+    // It may be given its place before it goes live; it starts nowhere until then.
+    let request = ask(&test, &bot, &real).await.unwrap();
+    requests::approve(&test, "risk", &request).await.unwrap();
+    let refused = test.app.prepare_start(&test.actor("operator"), std::slice::from_ref(&bot.id), &[]).await;
+    assert!(why(refused).contains("in sandbox a bot trades on test venues only"));
     test.execute(&format!("UPDATE bot SET stage = 'live', fact_epoch = (SELECT value FROM epoch) WHERE id = '{}'", bot.id)).await;
     let app = test.restarted().await;
     let refused = app.seat_bot(&test.actor("operator"), &bot.id, Some(&tried.id)).await;

@@ -1,0 +1,211 @@
+//! A bot of which everything is so that a checklist asks for. What has tests of its own (a key, a drill) is written as if it had been done.
+
+use super::{
+    agent::{Agent, ready},
+    app::TestApp,
+};
+use andon::{
+    app::{
+        acts::Outcome,
+        golive::marks::Said,
+        keys::{KeyRow, VersionRow},
+        register::bots::BotEdit,
+        safety::TypedSafety,
+    },
+    domain::{
+        AlertKind, ApprovedRun, BotFacts, BotId, DrillId, HoldId, KeyId, KeyPurpose, KeySheet, PlacerKind, RequestId, Seat, Stage, UserId,
+        checklist::{Proof, shipped},
+        golive::{OnDrift, dossier},
+        key::{KeyState, KeyTerms, KeyVerdict},
+        limits::Setting,
+    },
+    storage::{self, Lane, drill_runs::DrillRun},
+};
+
+pub const BUILD: &str = "sha256:b0b0b0b0b0b0b0b0";
+pub const CONFIG: &str = "sha256:c0c0c0c0c0c0c0c0";
+
+/// A bot with its agent and its key to trade.
+pub struct Ready {
+    pub bot: BotFacts,
+    pub agent: Agent,
+    pub key: KeyId,
+}
+
+/// Limits within what stage limited may have.
+pub const LIMITS: [(&str, &str); 8] = [
+    ("allowed_symbols", "BTC/USDT"),
+    ("max_order_notional", "1000"),
+    ("max_open_orders", "10"),
+    ("max_orders_per_minute", "60"),
+    ("max_messages_per_minute", "120"),
+    ("max_slippage_bps", "20"),
+    ("max_position_notional", "5000"),
+    ("max_daily_loss", "200"),
+];
+
+/// A bot in sandbox of which nothing is open for stage limited but what people answer for.
+pub async fn measured(test: &TestApp, name: &str) -> Ready {
+    let (operator, lead, admin) = (test.actor("operator"), test.actor("lead"), test.actor("admin"));
+    let bot = test.bot(name, "arb").await;
+    let typed: Vec<(String, String)> = LIMITS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    assert!(LIMITS.iter().all(|(name, _)| Setting::of(name).is_some()));
+    test.app.tighten_limits(&operator, &bot.id, &typed, "as tested").await.unwrap();
+    let venue = test.app.create_venue_of(&admin, ("bybit", &format!("{name} venue")), "live").await.unwrap();
+    let place = test.app.create_subaccount(&admin, venue.id.as_str(), name).await.unwrap();
+    let request = test.app.ask_assign(&operator, &bot.id, &place.id, "it goes live there").await.unwrap();
+    crate::requests::approve(test, "risk", &request).await.unwrap();
+    let change = BotEdit { deputy: Some("lead".into()), ..BotEdit::default() };
+    test.app.edit_bot(&operator, &bot.id, &change).await.unwrap();
+    test.app.list_operators(&lead, &bot.id, &["operator".to_owned()]).await.unwrap();
+    safe(test, &place.account_id).await;
+    let key = trades(test, &bot.id, &place.id, &request).await;
+    drilled(test, &bot.id).await;
+    answered(test).await;
+    let mut agent = ready(test, &bot, "operator").await;
+    (agent.build, agent.config) = (Some(BUILD.into()), Some(CONFIG.into()));
+    agent.keys.insert(key.to_string(), 1);
+    agent.settle(&test.app).await;
+    Ready { bot: now(test, &bot.id), agent, key }
+}
+
+/// A bot as it is now.
+pub fn now(test: &TestApp, bot: &BotId) -> BotFacts {
+    BotFacts::clone(test.app.fleet.view().bot(bot).unwrap())
+}
+
+async fn safe(test: &TestApp, account: &andon::domain::AccountId) {
+    let written = || "written down".to_owned();
+    let typed = TypedSafety {
+        second_factor: "security_key".into(),
+        whitelist_locked: "yes".into(),
+        notices_to: written(),
+        recovery: written(),
+        support: written(),
+        devices: written(),
+        diligence: written(),
+    };
+    test.app.review_safety(&test.actor("lead"), account, &typed).await.unwrap();
+}
+
+async fn trades(test: &TestApp, bot: &BotId, place: &andon::domain::SubaccountId, request: &RequestId) -> KeyId {
+    let now = test.hand.clock().now();
+    let sheet = KeySheet::new(KeyPurpose::Execution, "203.0.113.7", None).unwrap();
+    let terms = KeyTerms { sheet, rotate_days: 90, on_drift: andon::domain::key::OnDrift::Tell };
+    let by: UserId = test.people["operator"].id.clone();
+    let key = KeyRow::approved((bot.clone(), place.clone()), &terms, (request.clone(), by), now).unwrap();
+    let id = key.id.clone();
+    let new = VersionRow::handed_in((id.clone(), 1), (format!("print-of-{bot}"), "bybit".to_owned()), None, (now, "user:1".to_owned()));
+    let mut version = VersionRow {
+        state: KeyState::Active,
+        active_at: Some(now),
+        measured_at: Some(now),
+        verdict: Some(KeyVerdict::Agrees),
+        ..new
+    };
+    let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
+    storage::exchange_keys::key_insert(&mut tx, &key).await.unwrap();
+    storage::exchange_keys::version_insert(&mut tx, &version).await.unwrap();
+    storage::exchange_keys::version_write(&mut tx, &mut version).await.unwrap();
+    storage::exchange_keys::key_changed(&mut tx, [&id]).await.unwrap();
+    tx.commit().await.unwrap();
+    test.app.refresh_keys().await.unwrap();
+    id
+}
+
+async fn drilled(test: &TestApp, bot: &BotId) {
+    let now = test.hand.clock().now();
+    let run = DrillRun {
+        id: DrillId::new(),
+        by_kind: PlacerKind::User,
+        by_id: test.people["operator"].id.to_string(),
+        by_name: "operator".into(),
+        control_bot: bot.clone(),
+        began_at: now,
+        ends_at: now,
+        ended_at: None,
+        passed: None,
+        reasons: String::new(),
+        control_at: None,
+        expires_at: None,
+    };
+    let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
+    storage::drill_runs::drill_run_insert(&mut tx, &run).await.unwrap();
+    storage::drill_runs::drill_bot_insert(&mut tx, &run.id, bot, &HoldId::new()).await.unwrap();
+    let over = DrillRun { ended_at: Some(now), passed: Some(true), control_at: Some(now), expires_at: Some(now.plus_ms(30 * DAY)), ..run };
+    storage::drill_runs::drill_run_end(&mut tx, &over).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// A day in milliseconds.
+pub const DAY: i64 = 86_400_000;
+
+async fn answered(test: &TestApp) {
+    test.app.send_test_alert(&test.actor("operator")).await.unwrap();
+    test.app.write_alerts().await.unwrap();
+    let open = test.app.alerts.open();
+    let alert = open.iter().find(|alert| alert.kind == AlertKind::Test).unwrap().id.clone();
+    test.app.take_alert(&test.actor("lead"), &alert).await.unwrap();
+}
+
+/// Answers for everything that people answer for on a list, as one of them.
+pub async fn mark(test: &TestApp, by: &str, bot: &BotId, stage: Stage) {
+    for item in shipped::template(stage).unwrap().items {
+        let said = Said { item: item.name.clone(), said: "looked at, and so it is".into(), link: String::new() };
+        match item.proof {
+            Proof::Measured => {}
+            Proof::Evidence => drop(test.app.put_evidence(&test.actor(by), bot, stage, &said).await.unwrap()),
+            Proof::Attested => {
+                let act = test.app.prepare_attest(&test.actor(by), bot, stage, &said).await.unwrap();
+                assert!(matches!(test.sign(by, &act).await.unwrap(), Outcome::Done(_)));
+            }
+        }
+    }
+}
+
+/// A bot that can be let up to stage limited.
+pub async fn whole(test: &TestApp, name: &str) -> Ready {
+    let ready = measured(test, name).await;
+    mark(test, "operator", &ready.bot.id, Stage::Limited).await;
+    ready
+}
+
+/// Asks for the next stage.
+pub async fn ask(test: &TestApp, by: &str, bot: &BotId) -> Result<RequestId, andon::app::AppError> {
+    test.app.ask_golive(&test.actor(by), bot, OnDrift::Pause, "it is ready").await
+}
+
+/// Carries an approved step out.
+pub async fn execute(test: &TestApp, by: &str, request: &RequestId) -> Result<Outcome, andon::app::AppError> {
+    let act = test.app.prepare_golive(&test.actor(by), request).await?;
+    test.sign(by, &act).await
+}
+
+/// Has a bot in a stage with everything that is in force approved, as if its list had been whole: for what has nothing to do with lists.
+pub async fn approved_as_it_is(test: &TestApp, bot: &BotId, stage: Stage) {
+    let mut bot = now(test, bot);
+    if bot.seat.is_none() {
+        let venue = test.app.create_venue_of(&test.actor("admin"), ("bybit", &format!("{} venue", bot.name)), "live").await.unwrap();
+        let place = test.app.create_subaccount(&test.actor("admin"), venue.id.as_str(), &bot.name).await.unwrap();
+        bot.seat = Some(Seat { subaccount: place.id, venue: venue.id });
+    }
+    let mut list = shipped::template(stage).unwrap();
+    list.items.clear();
+    let dossier = dossier(&list, &[], &test.app.in_force(&bot), OnDrift::Pause).unwrap();
+    let run = ApprovedRun {
+        request: RequestId::new(),
+        digest: "as it is".into(),
+        stage,
+        dossier: andon::domain::Dossier { caps: None, ..dossier },
+        limits: bot.limits.values.clone(),
+        since: test.hand.clock().now(),
+        until: None,
+    };
+    let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
+    let epoch = storage::epoch::epoch_take(&mut tx).await.unwrap();
+    let id = bot.id.clone();
+    storage::bots::bot_edit(&mut tx, &BotFacts { stage, fact_epoch: epoch, ..bot }).await.unwrap();
+    storage::bots::bot_set_run(&mut tx, &id, &run, epoch).await.unwrap();
+    tx.commit().await.unwrap();
+    test.app.refresh().await.unwrap();
+}
