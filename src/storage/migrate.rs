@@ -53,6 +53,7 @@ const VERSIONS: &[Version] = versions! {
     35 "0035_reconciliation";
     36 "0036_account_safety";
     38 "0038_fills";
+    39 "0039_golive";
 };
 
 /// How a database's schema stands to this program.
