@@ -1,7 +1,13 @@
 //! What the system looks at by itself. What is said of an item that is so names no moment that moves by itself: it is part of what is approved,
 //! and must be the same when that is carried out.
 
-use crate::app::{App, AppError, drill_runs::DrillRun, reconcile::differing, safety::Safety};
+use crate::app::{
+    App, AppError,
+    drill_runs::DrillRun,
+    fills::{ALWAYS, Span},
+    reconcile::differing,
+    safety::Safety,
+};
 use crate::domain::{
     Alert, BotFacts, Decimal, Environment, Freshness, KeyPurpose, PlacerKind, Role, Stage, Timestamp, UserId,
     checklist::{Item, Measure, Template},
@@ -41,6 +47,8 @@ pub(super) struct Looked {
     answered: Option<Alert>,
     last_read: Option<LastRead>,
     differs: bool,
+    // A fill of it was heard of since it is in its stage.
+    has_filled: bool,
     caps: Option<crate::domain::Caps>,
     now: Timestamp,
     runs: Option<Ran>,
@@ -73,6 +81,7 @@ impl App {
             answered: storage::alerts::alert_taken_last(conn, since, PlacerKind::User).await?,
             last_read: storage::reconciliations::reconcile_seen_one(conn, &bot.id).await?,
             differs: differing(conn).await?.contains_key(&bot.id),
+            has_filled: filled_since(conn, bot).await?,
             caps: list.caps.clone(),
             now,
             runs: self.ran(&bot.id),
@@ -104,7 +113,7 @@ impl App {
             Measure::People => self.people_found(bot),
             Measure::Accountable => self.accountable_found(bot),
             Measure::Reconciled => self.reconciled_found(bot, looked),
-            Measure::Record => record_found(bot, looked.now),
+            Measure::Record => record_found(bot, looked),
         }
     }
 
@@ -303,13 +312,22 @@ fn alert_found(looked: &Looked) -> Found {
     Ok((format!("{} took an alert {}", by.name, at.plain()), Some(at.plus_ms(ANSWERED_WITHIN_MS))))
 }
 
-fn record_found(bot: &BotFacts, now: Timestamp) -> Found {
+async fn filled_since(conn: &mut Conn, bot: &BotFacts) -> Result<bool, AppError> {
+    let Some(run) = &bot.run else { return Ok(false) };
+    let span = Span { from: run.since, until: ALWAYS.until };
+    Ok(!storage::fills::fill_newest(conn, &bot.id, span, None, 1).await?.is_empty())
+}
+
+fn record_found(bot: &BotFacts, looked: &Looked) -> Found {
     let Some(run) = bot.run.as_ref().filter(|run| run.stage == Stage::Limited && bot.stage == Stage::Limited) else {
         return missing("it is not in stage limited");
     };
-    let days = now.ms_since(run.since) / DAY_MS;
-    if now.ms_since(run.since) < LIMITED_FOR_MS {
+    let days = looked.now.ms_since(run.since) / DAY_MS;
+    if looked.now.ms_since(run.since) < LIMITED_FOR_MS {
         return missing(format!("it is in stage limited for {days} days; it takes 7"));
+    }
+    if !looked.has_filled {
+        return missing("no fill of it was heard of since it is in stage limited");
     }
     so(format!("in stage limited since {}", run.since.plain()))
 }

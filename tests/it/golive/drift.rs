@@ -77,11 +77,8 @@ on_both!(a_key_that_is_taken_away_holds_its_bot, |fresh: Fresh| async move {
 on_both!(an_instance_that_runs_something_else_holds_the_bot, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let mut ready = trading(&test, "arb-1").await;
-    let instance = |name: &str, build: &str| InstanceSaid {
-        name: name.into(),
-        build: build.into(),
-        config: crate::harness::golive::CONFIG.into(),
-    };
+    let instance =
+        |name: &str, build: &str| InstanceSaid { name: name.into(), build: build.into(), config: crate::harness::golive::CONFIG.into() };
     ready.agent.seq += 1;
     let mut said = ready.agent.says();
     said.instances = Some(vec![instance("host-1", crate::harness::golive::BUILD), instance("host-8", "sha256:0000000000000000")]);

@@ -96,13 +96,8 @@ async fn trades(test: &TestApp, bot: &BotId, place: &andon::domain::SubaccountId
     let key = KeyRow::approved((bot.clone(), place.clone()), &terms, (request.clone(), by), now).unwrap();
     let id = key.id.clone();
     let new = VersionRow::handed_in((id.clone(), 1), (format!("print-of-{bot}"), "bybit".to_owned()), None, (now, "user:1".to_owned()));
-    let mut version = VersionRow {
-        state: KeyState::Active,
-        active_at: Some(now),
-        measured_at: Some(now),
-        verdict: Some(KeyVerdict::Agrees),
-        ..new
-    };
+    let mut version =
+        VersionRow { state: KeyState::Active, active_at: Some(now), measured_at: Some(now), verdict: Some(KeyVerdict::Agrees), ..new };
     let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
     storage::exchange_keys::key_insert(&mut tx, &key).await.unwrap();
     storage::exchange_keys::version_insert(&mut tx, &version).await.unwrap();
