@@ -83,12 +83,12 @@ impl App {
     pub async fn prepare_golive(&self, actor: &Actor, id: &RequestId) -> Result<ActView, AppError> {
         let mut conn = self.db.read().await?;
         let view = self.request_in(&mut conn, id).await?;
-        let Content::GoLive { bot, from, to, dossier } = view.content() else {
-            return Err(AppError::conflict("this is carried out by itself once it is approved"));
-        };
         if actor.user() != Some(&view.row.requester) {
             return Err(WhyNot::NotRequester.into());
         }
+        let Content::GoLive { bot, from, to, dossier } = view.content() else {
+            return Err(AppError::conflict("this is carried out by itself once it is approved"));
+        };
         if view.row.state != RequestState::Approved {
             return Err(WhyNot::NotApproved.into());
         }

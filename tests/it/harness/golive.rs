@@ -44,10 +44,27 @@ pub const LIMITS: [(&str, &str); 8] = [
     ("max_daily_loss", "200"),
 ];
 
+/// A team and two of its people.
+#[derive(Debug, Clone, Copy)]
+pub struct Crew {
+    pub team: &'static str,
+    pub operator: &'static str,
+    pub lead: &'static str,
+}
+
+pub const ARB: Crew = Crew { team: "arb", operator: "operator", lead: "lead" };
+pub const GRID: Crew = Crew { team: "grid", operator: "grid operator", lead: "grid lead" };
+
 /// A bot in sandbox of which nothing is open for stage limited but what people answer for.
 pub async fn measured(test: &TestApp, name: &str) -> Ready {
-    let (operator, lead, admin) = (test.actor("operator"), test.actor("lead"), test.actor("admin"));
-    let bot = test.bot(name, "arb").await;
+    measured_of(test, name, ARB).await
+}
+
+/// The same of any team.
+pub async fn measured_of(test: &TestApp, name: &str, crew: Crew) -> Ready {
+    let (operator, lead, admin) = (test.actor(crew.operator), test.actor(crew.lead), test.actor("admin"));
+    let id = |who: &str| test.people[who].id.to_string();
+    let bot = test.bot(name, crew.team).await;
     let typed: Vec<(String, String)> = LIMITS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     assert!(LIMITS.iter().all(|(name, _)| Setting::of(name).is_some()));
     test.app.tighten_limits(&operator, &bot.id, &typed, "as tested").await.unwrap();
@@ -55,14 +72,14 @@ pub async fn measured(test: &TestApp, name: &str) -> Ready {
     let place = test.app.create_subaccount(&admin, venue.id.as_str(), name).await.unwrap();
     let request = test.app.ask_assign(&operator, &bot.id, &place.id, "it goes live there").await.unwrap();
     crate::requests::approve(test, "risk", &request).await.unwrap();
-    let change = BotEdit { deputy: Some("lead".into()), ..BotEdit::default() };
+    let change = BotEdit { deputy: Some(id(crew.lead)), ..BotEdit::default() };
     test.app.edit_bot(&operator, &bot.id, &change).await.unwrap();
-    test.app.list_operators(&lead, &bot.id, &["operator".to_owned()]).await.unwrap();
+    test.app.list_operators(&lead, &bot.id, &[id(crew.operator)]).await.unwrap();
     safe(test, &place.account_id).await;
     let key = trades(test, &bot.id, &place.id, &request).await;
     drilled(test, &bot.id).await;
     answered(test).await;
-    let mut agent = ready(test, &bot, "operator").await;
+    let mut agent = ready(test, &bot, crew.operator).await;
     (agent.build, agent.config) = (Some(BUILD.into()), Some(CONFIG.into()));
     agent.keys.insert(key.to_string(), 1);
     agent.settle(&test.app).await;
@@ -160,8 +177,13 @@ pub async fn mark(test: &TestApp, by: &str, bot: &BotId, stage: Stage) {
 
 /// A bot that can be let up to stage limited.
 pub async fn whole(test: &TestApp, name: &str) -> Ready {
-    let ready = measured(test, name).await;
-    mark(test, "operator", &ready.bot.id, Stage::Limited).await;
+    whole_of(test, name, ARB).await
+}
+
+/// The same of any team.
+pub async fn whole_of(test: &TestApp, name: &str, crew: Crew) -> Ready {
+    let ready = measured_of(test, name, crew).await;
+    mark(test, crew.operator, &ready.bot.id, Stage::Limited).await;
     ready
 }
 

@@ -19,13 +19,15 @@ use axum::http::StatusCode;
 use std::collections::BTreeSet;
 
 /// What asks for a touch. A bot's stage does on its way up only, and goes down here.
-const ASKS: [&str; 44] = [
+const ASKS: [&str; 46] = [
     "/accounts/{id}",
     "/accounts/{id}/retire",
     "/accounts/{id}/safety",
     "/acts/{id}/deny",
     "/bots",
     "/bots/{id}/edit",
+    "/bots/{id}/golive",
+    "/bots/{id}/golive/evidence",
     "/bots/{id}/keys/ask",
     "/bots/{id}/limits/ask",
     "/bots/{id}/limits/override",

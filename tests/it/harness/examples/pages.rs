@@ -53,6 +53,7 @@ impl Scene {
             | "/bots/{id}/edit"
             | "/bots/{id}/seat"
             | "/bots/{id}/seat/ask"
+            | "/bots/{id}/golive"
             | "/bots/{id}/keys/ask"
             | "/bots/{id}/fills"
             | "/bots/{id}/fills.csv"
@@ -95,6 +96,10 @@ impl Scene {
             path if path.starts_with("/me/keys") => self.about_own_keys(path, caller).await,
             // Boxed, as the largest: the rest would carry their state.
             path if path.starts_with("/keys") => return Box::pin(self.about_exchange_keys(path, whose, caller)).await,
+            path if path.starts_with("/bots/{id}/golive") || path == "/requests/{id}/execute" => {
+                return Box::pin(self.about_golive(path, whose, caller)).await;
+            }
+            "/alerts/test" => Ask::form(route.path, &[]),
             path if path == "/bots/{id}/keys/ask" || path.starts_with("/bots/{id}/reconciliation") => {
                 return Box::pin(self.about_venues_of_bots(path, whose)).await;
             }

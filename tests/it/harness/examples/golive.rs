@@ -1,0 +1,47 @@
+//! Examples about going live: each about a bot of which everything is so, where sending it uses that up.
+
+use super::Ask;
+use crate::harness::{
+    callers::{Caller, Who},
+    golive::{ARB, Crew, GRID, ask, whole_of},
+    scene::{Scene, Whose},
+};
+use crate::requests;
+
+impl Scene {
+    fn crew(&self, whose: Whose) -> Crew {
+        if whose == Whose::Grids { GRID } else { ARB }
+    }
+
+    pub(super) async fn about_golive(&self, path: &str, whose: Whose, caller: &Caller) -> Option<Ask> {
+        let at = |id: &str| path.replace("{id}", id);
+        let crew = self.crew(whose);
+        let acts = [Who::Operator, Who::Lead, Who::OtherOperator, Who::OtherLead, Who::Risk].contains(&caller.who);
+        let word = |item: &'static str| [("stage", "limited"), ("item", item), ("said", "looked at"), ("link", "https://wiki.example/plan")];
+        Some(match path {
+            // Whoever may do none of it uses none up.
+            "/bots/{id}/golive" | "/bots/{id}/golive/evidence" if !acts => {
+                Ask::form(at(self.of(whose).bot.id.as_str()), &[("on_drift", "pause"), ("why", "it is ready")])
+            }
+            "/bots/{id}/golive" => {
+                let ready = whole_of(&self.test, &self.name("bot"), crew).await;
+                Ask::form(at(ready.bot.id.as_str()), &[("on_drift", "pause"), ("why", "it is ready")])
+            }
+            "/bots/{id}/golive/attest" => Ask::form(at(self.bot(whose).await.id.as_str()), &word("runbook_intrusion")),
+            "/bots/{id}/golive/evidence" => {
+                let ready = crate::harness::golive::measured_of(&self.test, &self.name("bot"), crew).await;
+                Ask::form(at(ready.bot.id.as_str()), &word("rollback_plan"))
+            }
+            "/requests/{id}/execute" => {
+                if caller.who.person() != Some(crew.operator) {
+                    return Some(Ask::form(at(self.of(whose).request.as_str()), &[]));
+                }
+                let ready = whole_of(&self.test, &self.name("bot"), crew).await;
+                let request = ask(&self.test, crew.operator, &ready.bot.id).await.unwrap();
+                requests::approve(&self.test, "risk", &request).await.unwrap();
+                Ask::form(at(request.as_str()), &[])
+            }
+            _ => return None,
+        })
+    }
+}
