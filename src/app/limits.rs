@@ -6,7 +6,7 @@ use super::{App, AppError, Invalid, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Permit, Resource};
 use crate::domain::{
-    BotFacts, BotId, Epoch, RequestId, Stage, TeamId, Timestamp, Timings,
+    ApprovedRun, BotFacts, BotId, Epoch, RequestId, Stage, TeamId, Timestamp, Timings,
     limits::{LAPSE, Limits, Node, NotTighter, STALE, Setting, tree},
     text,
 };
@@ -276,6 +276,11 @@ impl App {
         // Nobody waits for the acknowledgement of what only loosens (ruling C10); what is waited for already still is.
         let waits = bot.limits_waiting || tree::is_tighter(&bot.limits.values, &values);
         storage::bots::bot_set_limits(act.tx(), &row, waits).await?;
+        // What loosens them was approved by a request of its own, which adds to what was approved when the bot went up.
+        if let Some(run) = bot.run.as_ref().filter(|run| tree::is_tighter(&values, &run.limits)) {
+            let run = ApprovedRun { limits: values.clone(), ..ApprovedRun::clone(run) };
+            storage::bots::bot_set_run(act.tx(), &bot.id, &run, epoch).await?;
+        }
         let usual = Timings::default();
         let lease =
             |name: &str, now: i64, usual: i64| match (values.get(name).and_then(serde_json::Value::as_i64), bot.limits.values.get(name)) {

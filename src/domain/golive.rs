@@ -137,29 +137,23 @@ pub struct HeldKey {
     pub approved_at: Timestamp,
 }
 
-/// How a bot behaves when it is stopped or loses contact.
+/// What a bot is, and how it behaves while it is stopped. How long it goes on without contact is among its limits.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Conduct {
     /// Its strategy.
     pub strategy: String,
     /// What it may do while halted.
     pub exits: Exits,
-    /// Without a renewal for this long it adds nothing, milliseconds.
-    pub stale_after_ms: i64,
-    /// Without a renewal for this long it is halted, milliseconds.
-    pub lapse_after_ms: i64,
 }
 
 impl Conduct {
     /// That of a bot.
     pub fn of(bot: &BotFacts) -> Self {
-        let (stale_after_ms, lapse_after_ms) = (bot.timings.stale_after_ms, bot.timings.lapse_after_ms);
-        Self { strategy: bot.strategy.clone(), exits: bot.exits, stale_after_ms, lapse_after_ms }
+        Self { strategy: bot.strategy.clone(), exits: bot.exits }
     }
     /// In words.
     pub fn words(&self) -> String {
-        let (stale, lapse) = (self.stale_after_ms, self.lapse_after_ms);
-        format!("strategy {}, exits {}, adds nothing after {stale} ms and halts after {lapse} ms of silence", self.strategy, self.exits)
+        format!("strategy {}, exits {}", self.strategy, self.exits)
     }
 }
 
@@ -260,7 +254,7 @@ impl Dossier {
         note(self.runs == now.runs, "what it runs");
         note(self.place == now.place, "its subaccount");
         note(self.keys == now.keys, "its keys");
-        note(self.conduct == now.conduct, "its strategy, exits or timings");
+        note(self.conduct == now.conduct, "its strategy or exits");
         note(self.limits_version == now.limits_version, "its limits");
         note(self.checklist == now.checklist && self.caps == now.caps, "the checklist");
         for item in &self.items {

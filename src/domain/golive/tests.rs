@@ -22,7 +22,7 @@ fn force() -> InForce {
         runs: Some(ran("sha256:b")),
         place: Some(Place { subaccount: SubaccountId::from_stored("s".into()), name: "bybit/grid-7".into() }),
         keys: BTreeMap::from([(KeyPurpose::Execution, key)]),
-        conduct: Conduct { strategy: "grid".into(), exits: Exits::Managed, stale_after_ms: 10_000, lapse_after_ms: 30_000 },
+        conduct: Conduct { strategy: "grid".into(), exits: Exits::Managed },
         limits_version: 7,
         limits: json!({"max_position_notional": "100", "max_daily_loss": "10"}).as_object().unwrap().clone(),
     }
@@ -57,7 +57,7 @@ fn changes() -> Vec<(&'static str, Box<dyn Fn(&mut InForce)>)> {
         ("Subaccount", Box::new(|force| force.place = None)),
         ("Subaccount", Box::new(|force| force.place.as_mut().unwrap().subaccount = SubaccountId::from_stored("t".into()))),
         ("Conduct", Box::new(|force| force.conduct.exits = Exits::None)),
-        ("Conduct", Box::new(|force| force.conduct.lapse_after_ms += 1)),
+        ("Conduct", Box::new(|force| force.conduct.strategy = "other".into())),
         ("Key to trade", Box::new(|force| drop(force.keys.remove(&KeyPurpose::Execution)))),
         ("Key to trade", Box::new(move |force| drop(force.keys.insert(KeyPurpose::Execution, other("l"))))),
         ("Limits", Box::new(|force| drop(force.limits.insert("max_position_notional".into(), json!("101"))))),
