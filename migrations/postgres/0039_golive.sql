@@ -19,3 +19,13 @@ CREATE TABLE checklist_mark (
     until_at BIGINT NOT NULL
 );
 CREATE INDEX checklist_mark_by_bot ON checklist_mark (bot_id, stage, marked_at);
+
+-- Every version of every checklist that was approved; what came with the program is version 0 and stands in no row.
+CREATE TABLE checklist (
+    stage TEXT COLLATE "C" NOT NULL CHECK (stage IN ('limited', 'live')),
+    version BIGINT NOT NULL CHECK (version > 0),
+    content TEXT COLLATE "C" NOT NULL,
+    request_id TEXT COLLATE "C" NOT NULL REFERENCES request (id),
+    set_at BIGINT NOT NULL,
+    PRIMARY KEY (stage, version)
+);

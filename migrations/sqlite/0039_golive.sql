@@ -19,3 +19,13 @@ CREATE TABLE checklist_mark (
     until_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX checklist_mark_by_bot ON checklist_mark (bot_id, stage, marked_at);
+
+-- Every version of every checklist that was approved; what came with the program is version 0 and stands in no row.
+CREATE TABLE checklist (
+    stage TEXT NOT NULL CHECK (stage IN ('limited', 'live')),
+    version INTEGER NOT NULL CHECK (version > 0),
+    content TEXT NOT NULL,
+    request_id TEXT NOT NULL REFERENCES request (id),
+    set_at INTEGER NOT NULL,
+    PRIMARY KEY (stage, version)
+) STRICT;

@@ -147,6 +147,7 @@ pub struct App {
     pub exchanges: Venues,
     pub(crate) recovery_book: recoveries::RecoveryBook,
     pub(crate) approval_book: approvals::ApprovalBook,
+    pub(crate) list_book: golive::lists::ListBook,
     pub(crate) open_book: requests::open::OpenBook,
     pub(crate) limit_book: limit_book::LimitBook,
     /// What is counted of bots, and judged by limits.
@@ -243,6 +244,7 @@ impl App {
             exchanges: parts.exchanges,
             recovery_book: recoveries::RecoveryBook::default(),
             approval_book: approvals::ApprovalBook::default(),
+            list_book: golive::lists::ListBook::default(),
             open_book: requests::open::OpenBook::default(),
             limit_book: limit_book::LimitBook::default(),
             gauges: Gauges::default(),

@@ -83,6 +83,7 @@ impl App {
         let venues = super::venues::read(conn).await?;
         let recoveries = self.recent_recoveries(conn).await?;
         let rules = storage::approvals::policy_now(conn).await?;
+        let lists = storage::checklists::list_now(conn).await?;
         let (ends, dead_keys) = (storage::users::user_session_ends(conn).await?, storage::credentials::credential_dead(conn).await?);
         {
             let mut books = self.refreshing.books.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,6 +96,7 @@ impl App {
             self.venue_book.reload(venues);
             self.recovery_book.reload(recoveries);
             self.approval_book.reload(rules);
+            self.list_book.reload(lists);
             self.device_book.reload(allowed, devices);
             self.token_book.reload(&tokens);
             self.sessions.take_rules(ends, dead_keys);

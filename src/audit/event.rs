@@ -426,6 +426,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signed: Option<SignedAct>,
     },
+    /// Another checklist holds; what it asks for stands in its request.
+    #[serde(rename = "checklist.changed")]
+    ChecklistChanged { stage: Stage, version: i64, items: Vec<String>, request: RequestId },
     /// A bot went up a stage, as was approved: carried out by whoever asked.
     #[serde(rename = "bot.went_up")]
     WentUp { bot: BotId, from: Stage, to: Stage, request: RequestId, digest: String, signed: SignedAct },

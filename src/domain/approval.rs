@@ -25,6 +25,8 @@ text_enum! {
         Limited = "limited",
         /// Let a bot trade live.
         Live = "live",
+        /// Change what must be so before a bot trades live.
+        Checklist = "checklist",
     }
 }
 
@@ -41,6 +43,7 @@ impl RequestKind {
             Self::Withdrawals => "an exchange key that may withdraw",
             Self::Limited => "a bot's step to stage limited",
             Self::Live => "a bot's step to stage live",
+            Self::Checklist => "another checklist for going live",
         }
     }
     /// True for what whoever asked carries out by themselves, signed, once it is approved: nobody's bot begins to trade because somebody else
@@ -145,7 +148,7 @@ pub enum BadRule {
     #[error("Wait at most 168 hours")]
     TooLong,
     /// A change of policy takes a day.
-    #[error("A change of policy waits at least 24 hours, so that everybody can object")]
+    #[error("A change of policy or of a checklist waits at least 24 hours, so that everybody can object")]
     TooSoon,
     /// More rights take a day.
     #[error("More rights of a person wait at least 24 hours, so that everybody can object")]
@@ -175,7 +178,7 @@ impl Rule {
             () if self.seats.len() > SEATS => Err(BadRule::TooManySeats),
             () if self.seats.iter().any(BTreeSet::is_empty) => Err(BadRule::EmptySeat),
             () if self.delay_s > DELAY_MOST_S => Err(BadRule::TooLong),
-            () if kind == RequestKind::Policy && self.delay_s < POLICY_DELAY_S => Err(BadRule::TooSoon),
+            () if matches!(kind, RequestKind::Policy | RequestKind::Checklist) && self.delay_s < POLICY_DELAY_S => Err(BadRule::TooSoon),
             () if kind == RequestKind::Roles && self.delay_s < POLICY_DELAY_S => Err(BadRule::RightsTooSoon),
             () if kind == RequestKind::Withdrawals && self.asks_less_than(&Self::new(WITHDRAWING, 0)) => Err(BadRule::Withdraws),
             () if !kind.is_of_team() && all.any(|one| matches!(one, Approver::Operator | Approver::Lead)) => Err(BadRule::NoTeam),
@@ -277,7 +280,7 @@ pub struct Rules {
 impl Default for Rules {
     /// What holds before anybody changed it: looser limits, live subaccounts and exchange keys take risk or a lead of the team;
     /// a key that withdraws takes risk and an admin; a bot's step to stage limited takes risk or a lead of the team, to live another lead, risk or
-    /// admin besides; more rights of a person take a lead, risk or another admin, and a day; a change of this takes two, and a day.
+    /// admin besides; more rights of a person take a lead, risk or another admin, and a day; a change of this, and of a checklist, takes two, and a day.
     fn default() -> Self {
         use Approver::{Admin, AnyLead, Lead, Risk};
         let limits = Rule::new(&[&[Lead, Risk]], 0);
@@ -297,6 +300,7 @@ impl Default for Rules {
             (RequestKind::Withdrawals, Rule::new(WITHDRAWING, 0)),
             (RequestKind::Limited, Rule::new(&[&[Lead, Risk]], 0)),
             (RequestKind::Live, Rule::new(&[&[Lead, Risk], &[AnyLead, Risk, Admin]], 0)),
+            (RequestKind::Checklist, Rule::new(&[two, two], POLICY_DELAY_S)),
         ];
         Self { version: 0, nobody, of: BTreeMap::from(of) }
     }
@@ -357,7 +361,7 @@ pub fn may_ask(kind: RequestKind, grants: &[Grant], team: Option<&TeamId>) -> bo
             // Limits of all teams are nobody's of one team to ask for.
             is_one(Approver::Operator) || (team.is_some() && is_one(Approver::Lead)) || is_one(Approver::Risk)
         }
-        RequestKind::Policy => is_one(Approver::Admin) || is_one(Approver::Risk) || is_one(Approver::AnyLead),
+        RequestKind::Policy | RequestKind::Checklist => is_one(Approver::Admin) || is_one(Approver::Risk) || is_one(Approver::AnyLead),
         RequestKind::Roles => is_one(Approver::Admin),
     }
 }

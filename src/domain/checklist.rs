@@ -184,13 +184,61 @@ impl Template {
         }
     }
 
+    /// What becomes another when this is replaced: what, as it is, as it is to be, and whether less is asked for by it.
+    pub fn changes_to(&self, after: &Self) -> Vec<(String, String, String, bool)> {
+        let none = || "not on the list".to_owned();
+        let mut all = Vec::new();
+        for item in &self.items {
+            match after.item(&item.name) {
+                None => all.push((item.name.clone(), item.in_words(), none(), true)),
+                Some(other) if other != item => all.push((item.name.clone(), item.in_words(), other.in_words(), item.asks_more_than(other))),
+                Some(_) => {}
+            }
+        }
+        let new = after.items.iter().filter(|item| self.item(&item.name).is_none());
+        all.extend(new.map(|item| (item.name.clone(), none(), item.in_words(), false)));
+        if self.caps != after.caps {
+            let words = |list: &Self| list.caps.as_ref().map_or_else(|| "none".to_owned(), Caps::words);
+            let is_more = match (&self.caps, &after.caps) {
+                (Some(now), Some(then)) => then.position > now.position || then.daily_loss > now.daily_loss || then.days > now.days,
+                _ => true,
+            };
+            all.push(("at most".to_owned(), words(self), words(after), is_more));
+        }
+        all
+    }
+
     /// One item.
     pub fn item(&self, name: &str) -> Option<&Item> {
         self.items.iter().find(|item| item.name == name)
     }
 }
 
+impl Caps {
+    /// In words.
+    pub fn words(&self) -> String {
+        let (position, loss) = (self.position.shortest(), self.daily_loss.shortest());
+        format!("a position of {position}, a loss of {loss} a day, for {} days", self.days)
+    }
+}
+
 impl Item {
+    fn in_words(&self) -> String {
+        let build = if self.of_build { ", of the very build" } else { "" };
+        match self.proof {
+            Proof::Measured => format!("{} ({})", self.words, self.proof),
+            proof => format!("{} ({proof}, for {} days{build})", self.words, self.valid_days),
+        }
+    }
+    // Other words are another item: whoever approves reads both.
+    fn asks_more_than(&self, other: &Self) -> bool {
+        let proof = |item: &Self| match item.proof {
+            Proof::Measured => 2,
+            Proof::Attested => 1,
+            Proof::Evidence => 0,
+        };
+        proof(self) > proof(other) || self.valid_days < other.valid_days || (self.of_build && !other.of_build) || self.words != other.words
+    }
     fn check(&self) -> Result<(), BadTemplate> {
         let is_name = (1..=40).contains(&self.name.len())
             && self.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');

@@ -5,7 +5,7 @@ use super::{
     db::{on, statements},
 };
 use crate::domain::{
-    ActId, BotId, MarkId, Stage, Timestamp, UserId,
+    ActId, BotId, MarkId, RequestId, Stage, Template, Timestamp, UserId,
     golive::{Mark, Ran},
 };
 
@@ -13,6 +13,46 @@ statements! {
     MARK_INSERT = "INSERT INTO checklist_mark (id, bot_id, stage, item, said, link, files, build, config, marked_by, act_id, marked_at, until_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     MARK_OF = "SELECT * FROM checklist_mark AS one WHERE bot_id = $1 AND stage = $2 AND NOT EXISTS (SELECT 1 FROM checklist_mark AS other WHERE other.bot_id = one.bot_id AND other.stage = one.stage AND other.item = one.item AND (other.marked_at > one.marked_at OR (other.marked_at = one.marked_at AND other.id > one.id))) ORDER BY id";
     MARK_HISTORY = "SELECT * FROM checklist_mark WHERE bot_id = $1 AND stage = $2 ORDER BY marked_at DESC, id DESC LIMIT $3";
+    LIST_INSERT = "INSERT INTO checklist (stage, version, content, request_id, set_at) VALUES ($1, $2, $3, $4, $5)";
+    LIST_NOW = "SELECT content FROM checklist AS one WHERE NOT EXISTS (SELECT 1 FROM checklist AS other WHERE other.stage = one.stage AND other.version > one.version) ORDER BY stage";
+}
+
+/// A version of a checklist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListRow {
+    /// The list.
+    pub list: Template,
+    /// The request that was carried out.
+    pub request_id: RequestId,
+    /// When.
+    pub set_at: Timestamp,
+}
+
+/// Writes a version.
+///
+/// # Errors
+/// `Duplicate` when somebody else has just written it.
+pub async fn list_insert(tx: &mut WriteTx, row: &ListRow) -> Result<()> {
+    let content = serde_json::to_string(&row.list).map_err(|_| Error::Unreadable(format!("the checklist of {}", row.list.stage)))?;
+    on!(&mut **tx, |c| sqlx::query(LIST_INSERT)
+        .bind(row.list.stage)
+        .bind(row.list.version)
+        .bind(&content)
+        .bind(&row.request_id)
+        .bind(row.set_at)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// The newest version of every list that is not as shipped.
+///
+/// # Errors
+/// When the database is gone, or holds a list that cannot be read.
+pub async fn list_now(conn: &mut Conn) -> Result<Vec<Template>> {
+    let rows: Vec<String> = on!(conn, |c| sqlx::query_scalar(LIST_NOW).fetch_all(c).await)?;
+    rows.iter().map(|row| serde_json::from_str(row).map_err(|_| Error::Unreadable("a checklist".to_owned()))).collect()
 }
 
 /// A mark as stored.

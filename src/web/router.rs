@@ -234,6 +234,8 @@ routes! {
     GET "/accounts/{id}/safety" Access::Person(Action::See) => super::pages::register::safety::show;
     POST "/accounts/{id}/safety" Access::Person(Action::EditVenues) => super::pages::register::safety::review;
     POST "/accounts/{id}/retire" Access::Person(Action::EditVenues) => super::pages::register::things::retire_account;
+    GET "/checklists" Access::Person(Action::See) => super::pages::checklists::index;
+    POST "/checklists/ask" Access::Person(Action::AskRequest) => super::pages::checklists::ask;
     GET "/bots/{id}/golive" Access::Person(Action::See) => super::pages::golive::show;
     POST "/bots/{id}/golive" Access::Person(Action::AskRequest) => super::pages::golive::ask;
     POST "/bots/{id}/golive/attest" Access::Person(Action::MarkChecklist) => super::pages::golive::attest;

@@ -135,6 +135,7 @@ fn all() -> Vec<(String, String)> {
         agents::samples(),
         audit::samples(),
         first_run::samples(),
+        checklists::samples(),
         golive::samples(),
         own_keys::samples(),
         recover::samples(),

@@ -3,6 +3,7 @@
 
 pub mod ask;
 pub mod drift;
+pub mod lists;
 mod looks;
 pub mod marks;
 
@@ -10,7 +11,7 @@ use super::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{
     BotFacts, BotId, KeyPurpose, Stage, Timestamp,
-    checklist::{Template, shipped},
+    checklist::Template,
     golive::OnDrift,
     golive::{Checked, Conduct, HeldKey, InForce, Mark, Ran, Standing, dossier},
 };
@@ -60,14 +61,6 @@ pub fn next_stage(stage: Stage) -> Option<Stage> {
 }
 
 impl App {
-    /// The checklist of a stage.
-    ///
-    /// # Errors
-    /// `NotFound` for a stage that has none.
-    pub fn list_of(&self, stage: Stage) -> Result<Template, AppError> {
-        shipped::template(stage).ok_or(AppError::NotFound("checklist"))
-    }
-
     /// A bot's checklist, looked at now.
     ///
     /// # Errors

@@ -223,7 +223,7 @@ impl App {
             Content::Override { bot, .. } | Content::Assign { bot, .. } | Content::Keys { bot, .. } | Content::GoLive { bot, .. } => {
                 self.team_of_level(act.tx(), &Node::Bot(bot.clone())).await
             }
-            Content::Policy { .. } | Content::Roles { .. } => Ok(None),
+            Content::Policy { .. } | Content::Roles { .. } | Content::Checklist { .. } => Ok(None),
         }
     }
 

@@ -40,6 +40,10 @@ impl App {
             }
             Content::Roles { user, now, .. } => self.stale_rights(conn, user, now).await?,
             Content::Keys { bot, place, now, after } => self.stale_key(conn, (bot, place), (now.as_ref(), after)).await?,
+            Content::Checklist { stage, now, .. } => {
+                let is_so = self.list_in(conn, *stage).await? == *now;
+                (!is_so).then(|| "this checklist has changed since it was asked; ask again over what it is now".to_owned())
+            }
             Content::GoLive { bot, from, to, dossier } => self.changed_since(conn, (bot, *from, *to), dossier).await?,
             Content::Assign { bot, now, after } => {
                 let last = storage::assignments::assignment_of_subaccount(conn, &after.subaccount, 1).await?;
@@ -186,6 +190,7 @@ impl App {
             Content::Assign { bot, after, .. } => self.assign_as_asked(act, view, (bot, after)).await,
             Content::Roles { user, now, after, .. } => self.rights_as_asked(act, view, (user, now, after)).await,
             Content::Keys { .. } => self.key_as_asked(act, view).await,
+            Content::Checklist { after, .. } => self.change_list(act, view, after).await,
             Content::GoLive { .. } => Ok(Err(Undone::Failed("whoever asked carries it out, signed".to_owned()))),
         }
     }

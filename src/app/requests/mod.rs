@@ -241,6 +241,7 @@ impl App {
             RequestKind::Limited | RequestKind::Live => {
                 format!("Stage {kind} for {}", self.limits_words(&Node::Bot(BotId::from_stored(target.to_owned()))))
             }
+            RequestKind::Checklist => format!("Another checklist for stage {target}"),
             RequestKind::Roles => format!("More rights for {}", self.people_book.who(&UserId::from_stored(target.to_owned()))),
             RequestKind::Policy => {
                 let about = target.parse::<RequestKind>().map_or_else(|_| target.to_owned(), |about| about.words().to_owned());

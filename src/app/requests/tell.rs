@@ -31,7 +31,7 @@ impl App {
         let can = |id: &UserId| view.case.can_deny(id, &moment).is_ok();
         let people = company.people.iter().filter(|voter| can(&voter.id)).map(|voter| voter.id.clone()).collect();
         let mut audience = to(people);
-        audience.admins = view.row.kind == RequestKind::Policy;
+        audience.admins = matches!(view.row.kind, RequestKind::Policy | RequestKind::Checklist);
         let who = self.people_book.who(&view.row.requester);
         let text = format!("{who} asks for it: {}\n\n{more}\n\nYou can approve or deny it. What changes stands on its page.", view.why());
         let step = format!("asked:{}:{}", view.row.generation, act.now().0);

@@ -4,6 +4,7 @@ use crate::domain::{
     BotId, Decimal, Grant, RequestId, Stage, SubaccountId, TeamId, Timestamp, UserId,
     act::{self, NotCanonical},
     approval::{RequestKind, Rule},
+    checklist::Template,
     golive::Dossier,
     key::{KeyPurpose, KeyTerms, OnDrift},
     limits::{Direction, Node, Setting},
@@ -85,6 +86,15 @@ pub enum Content {
         to: Stage,
         /// What is approved.
         dossier: Dossier,
+    },
+    /// Another checklist of a stage.
+    Checklist {
+        /// The stage that it lets bots into.
+        stage: Stage,
+        /// The list as it was when this was asked.
+        now: Template,
+        /// As it is to be; its version is the next one.
+        after: Template,
     },
     /// Other roles of a person, at least one of them given that others approve; or an account that is enabled again with such.
     Roles {
@@ -231,6 +241,7 @@ impl Content {
             Self::Keys { .. } => RequestKind::Keys,
             Self::GoLive { to: Stage::Live, .. } => RequestKind::Live,
             Self::GoLive { .. } => RequestKind::Limited,
+            Self::Checklist { .. } => RequestKind::Checklist,
         }
     }
     /// What it is about: one open request per kind and target.
@@ -239,6 +250,7 @@ impl Content {
             Self::Limits { of: Of::Bot(bot), .. } | Self::Assign { bot, .. } | Self::GoLive { bot, .. } => bot.to_string(),
             Self::Limits { of: Of::Level(node), .. } => node.in_one(),
             Self::Policy { about, .. } => about.to_string(),
+            Self::Checklist { stage, .. } => stage.to_string(),
             Self::Override { bot, symbol, .. } => format!("{bot}:{symbol}"),
             Self::Roles { user, .. } => user.to_string(),
             Self::Keys { bot, after, .. } => format!("{bot}:{}", after.sheet.purpose),
@@ -265,7 +277,7 @@ impl Content {
             | Self::Keys { bot, .. }
             | Self::GoLive { bot, .. } => Some(bot),
             Self::Limits { of: Of::Level(node), .. } => node.bot(),
-            Self::Policy { .. } | Self::Roles { .. } => None,
+            Self::Policy { .. } | Self::Roles { .. } | Self::Checklist { .. } => None,
         }
     }
     /// The difference, line by line, with teams by their ids.
@@ -308,6 +320,10 @@ impl Content {
             Self::Roles { now, after, .. } => now.lines_to(after, team),
             Self::Keys { place, now, after, .. } => key_lines(place, now.as_ref(), after),
             Self::GoLive { from, to, dossier, .. } => golive_lines(*from, *to, dossier),
+            Self::Checklist { now, after, .. } => {
+                let line = |(setting, now, after, raises)| Line { setting, now, after, raises };
+                now.changes_to(after).into_iter().map(line).collect()
+            }
         }
     }
 }
@@ -326,8 +342,7 @@ fn golive_lines(from: Stage, to: Stage, dossier: &Dossier) -> Vec<Line> {
     let keys = dossier.keys.iter();
     lines.extend(keys.map(|(purpose, key)| bound(format!("Key {}", purpose.words()), format!("approved {}", key.approved_at.plain()))));
     if let Some(caps) = &dossier.caps {
-        let (position, loss) = (caps.position.shortest(), caps.daily_loss.shortest());
-        lines.push(bound("At most".to_owned(), format!("a position of {position}, a loss of {loss} a day, for {} days", caps.days)));
+        lines.push(bound("At most".to_owned(), caps.words()));
     }
     lines.push(bound("When it is no longer so".to_owned(), dossier.on_drift.words().to_owned()));
     lines.extend(dossier.items.iter().map(|item| bound(format!("Checklist: {}", item.item), item.said.clone())));

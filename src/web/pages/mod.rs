@@ -22,6 +22,7 @@ pub mod agents;
 pub mod alerts;
 pub mod audit;
 pub mod bots;
+pub mod checklists;
 pub mod drills;
 pub mod first_run;
 pub mod fleet;

@@ -40,7 +40,7 @@ fn typed_of(view: &RequestView) -> Typed {
     let mut typed = match view.content() {
         Content::Limits { set, .. } => set.iter().map(|(name, change)| (name.clone(), text_of(name, change))).collect(),
         Content::Policy { after, .. } => policies::typed_of(after),
-        Content::Override { .. } | Content::GoLive { .. } => return Vec::new(),
+        Content::Override { .. } | Content::GoLive { .. } | Content::Checklist { .. } => return Vec::new(),
         Content::Assign { after, .. } => vec![("subaccount".to_owned(), after.name.clone())],
         Content::Roles { after, .. } => roles::typed_of(&after.grants),
         Content::Keys { after, .. } => key::typed_of(after),
@@ -57,7 +57,7 @@ async fn draw(app: &App, person: &Person, view: &RequestView, (typed, problems):
             let form = Form { action, is_edit: true, typed, open: String::new() };
             ask::draw(app, person, &of.node(), (form, problems, status)).await
         }
-        Content::Override { .. } | Content::GoLive { .. } => Err(AppError::conflict(ANEW).into()),
+        Content::Override { .. } | Content::GoLive { .. } | Content::Checklist { .. } => Err(AppError::conflict(ANEW).into()),
         Content::Assign { bot, .. } => {
             let bot = app.bot(&person.actor, bot)?.bot;
             assign::draw(app, person, &bot, (Some(action), typed, problems)).await
@@ -88,7 +88,7 @@ pub async fn revise(State(app): Shared, Named(id): Named, ByTouch(person, typed)
     let why = typed_as(&typed, "why");
     let done = match view.content() {
         Content::Limits { .. } => app.revise_limits(&person.actor, &view.row.id, &typed, &why).await,
-        Content::Override { .. } | Content::GoLive { .. } => return Err(AppError::conflict(ANEW).into()),
+        Content::Override { .. } | Content::GoLive { .. } | Content::Checklist { .. } => return Err(AppError::conflict(ANEW).into()),
         Content::Policy { .. } => match policies::rule_of(&typed) {
             Ok(rule) => app.revise_policy(&person.actor, &view.row.id, rule, &why).await,
             Err(invalid) => Err(invalid.into()),

@@ -201,7 +201,7 @@ fn raises(app: &App, content: &Content) -> String {
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             format!("{}{more}", raised.iter().take(NAMED).copied().collect::<Vec<_>>().join(", "))
         }
-        Content::Policy { .. } => "risk: it asks for less".to_owned(),
+        Content::Policy { .. } | Content::Checklist { .. } => "risk: it asks for less".to_owned(),
         Content::Roles { .. } => "rights".to_owned(),
         Content::Override { .. } | Content::Assign { .. } | Content::Keys { .. } | Content::GoLive { .. } => "risk".to_owned(),
     }

@@ -214,7 +214,7 @@ fn may(person: &Person, view: &RequestView, company: &Company, is_stale: bool) -
 
 /// True for what is not changed but asked anew.
 fn is_asked_anew(content: &super::Content) -> bool {
-    matches!(content, super::Content::Override { .. } | super::Content::GoLive { .. })
+    matches!(content, super::Content::Override { .. } | super::Content::GoLive { .. } | super::Content::Checklist { .. })
 }
 
 /// An approval, and that it was taken back.

@@ -229,6 +229,10 @@ impl Ask {
                 let said = "No token asks that a bot trades live: that is asked for on the bot's go-live page";
                 return Err(AppError::from(Invalid::one("kind", said)).into());
             }
+            RequestKind::Checklist => {
+                let said = "No token asks for another checklist: that is asked for on the page of the checklists";
+                return Err(AppError::from(Invalid::one("kind", said)).into());
+            }
             RequestKind::Roles => {
                 let said = "No token asks for what people may do: that is asked for on the person's page";
                 return Err(AppError::from(Invalid::one("kind", said)).into());
