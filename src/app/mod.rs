@@ -148,6 +148,7 @@ pub struct App {
     pub(crate) recovery_book: recoveries::RecoveryBook,
     pub(crate) approval_book: approvals::ApprovalBook,
     pub(crate) list_book: golive::lists::ListBook,
+    pub(crate) drift: golive::drift::DriftBook,
     pub(crate) open_book: requests::open::OpenBook,
     pub(crate) limit_book: limit_book::LimitBook,
     /// What is counted of bots, and judged by limits.
@@ -245,6 +246,7 @@ impl App {
             recovery_book: recoveries::RecoveryBook::default(),
             approval_book: approvals::ApprovalBook::default(),
             list_book: golive::lists::ListBook::default(),
+            drift: golive::drift::DriftBook::default(),
             open_book: requests::open::OpenBook::default(),
             limit_book: limit_book::LimitBook::default(),
             gauges: Gauges::default(),

@@ -191,7 +191,9 @@ impl Template {
         for item in &self.items {
             match after.item(&item.name) {
                 None => all.push((item.name.clone(), item.in_words(), none(), true)),
-                Some(other) if other != item => all.push((item.name.clone(), item.in_words(), other.in_words(), item.asks_more_than(other))),
+                Some(other) if other != item => {
+                    all.push((item.name.clone(), item.in_words(), other.in_words(), item.asks_more_than(other)))
+                }
                 Some(_) => {}
             }
         }

@@ -239,6 +239,10 @@ impl Dossier {
     pub fn signers(&self) -> impl Iterator<Item = &UserId> {
         self.items.iter().filter_map(|item| item.by.as_ref())
     }
+    /// The items whose time is over, by what was said of them when this was put together.
+    pub fn over(&self, now: Timestamp) -> impl Iterator<Item = &Shown> {
+        self.items.iter().filter(move |item| item.until.is_some_and(|until| until <= now))
+    }
     /// When the first of its items is over; none: none of them ever is.
     pub fn until(&self) -> Option<Timestamp> {
         self.items.iter().filter_map(|item| item.until).min()
@@ -319,7 +323,7 @@ pub fn short(digest: &str) -> String {
 }
 
 impl ApprovedRun {
-    /// Every difference between what was approved and what is in force. Empty: it runs as approved.
+    /// Every difference between what was approved and what is in force, items of the list aside. Empty: it runs as approved.
     pub fn differences(&self, force: &InForce, now: Timestamp) -> Vec<Difference> {
         let mut all = Vec::new();
         let (approved, dossier) = (&self.dossier.runs, &self.dossier);
@@ -357,10 +361,6 @@ impl ApprovedRun {
         if tree::is_tighter(&force.limits, &self.limits) {
             let version = format!("version {}", dossier.limits_version);
             all.push(Difference::new("Limits", version, format!("version {}, which allows more", force.limits_version)));
-        }
-        for item in dossier.items.iter().filter(|item| item.until.is_some_and(|until| until <= now)) {
-            let until = item.until.map_or_else(String::new, |until| until.plain());
-            all.push(Difference::new(format!("Checklist item {}", item.item), format!("until {until}"), "expired"));
         }
         if let Some(until) = self.until.filter(|until| *until <= now) {
             all.push(Difference::new(format!("Time in stage {}", self.stage), format!("until {}", until.plain()), "over").grave());

@@ -11,11 +11,7 @@ use crate::app::{
 };
 use crate::audit::Event;
 use crate::authz::{Actor, Resource};
-use crate::domain::{
-    RequestId, Stage, Template,
-    checklist::shipped,
-    request::Content,
-};
+use crate::domain::{RequestId, Stage, Template, checklist::shipped, request::Content};
 use crate::storage::{self, Conn, checklists::ListRow};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -63,7 +59,12 @@ impl App {
         self.ask(permit, Asked { content: Content::Checklist { stage: after.stage, now, after }, why: reason(why, WHY)? }).await
     }
 
-    pub(crate) async fn change_list(&self, act: &mut Act<'_>, view: &RequestView, after: &Template) -> Result<Result<Done, Undone>, AppError> {
+    pub(crate) async fn change_list(
+        &self,
+        act: &mut Act<'_>,
+        view: &RequestView,
+        after: &Template,
+    ) -> Result<Result<Done, Undone>, AppError> {
         let now = self.list_in(act.tx(), after.stage).await?;
         if now.version + 1 != after.version {
             return Ok(Err(Undone::Stale("this checklist has changed since it was asked".to_owned())));

@@ -17,7 +17,8 @@ impl Scene {
         let at = |id: &str| path.replace("{id}", id);
         let crew = self.crew(whose);
         let acts = [Who::Operator, Who::Lead, Who::OtherOperator, Who::OtherLead, Who::Risk].contains(&caller.who);
-        let word = |item: &'static str| [("stage", "limited"), ("item", item), ("said", "looked at"), ("link", "https://wiki.example/plan")];
+        let word =
+            |item: &'static str| [("stage", "limited"), ("item", item), ("said", "looked at"), ("link", "https://wiki.example/plan")];
         Some(match path {
             // Whoever may do none of it uses none up.
             "/bots/{id}/golive" | "/bots/{id}/golive/evidence" if !acts => {
