@@ -238,7 +238,6 @@ fn hello(agent: &Credential) -> Hello {
         key_versions: BTreeMap::new(),
         apply_within_ms: None,
         adapter: None,
-        instances: Arc::default(),
     }
 }
 

@@ -96,7 +96,7 @@ impl App {
             self.venue_book.reload(venues);
             self.recovery_book.reload(recoveries);
             self.approval_book.reload(rules);
-            self.list_book.reload(lists);
+            self.golive.lists.reload(lists);
             self.device_book.reload(allowed, devices);
             self.token_book.reload(&tokens);
             self.sessions.take_rules(ends, dead_keys);

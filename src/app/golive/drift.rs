@@ -94,7 +94,7 @@ impl App {
 
     /// The items of a run whose time is over, and of which nobody has said anything since that holds.
     fn over(&self, bot: &BotId, run: &ApprovedRun, now: Timestamp) -> Vec<String> {
-        self.drift.with(bot, |looked| {
+        self.golive.drift.with(bot, |looked| {
             let holds = |item: &str| looked.until.get(item).is_some_and(|until| *until > now);
             run.dossier.over(now).map(|shown| shown.item.clone()).filter(|item| !holds(item)).collect()
         })
@@ -105,7 +105,7 @@ impl App {
         let Some(run) = &bot.run else { return Ok(()) };
         let over = self.over(&bot.id, run, now);
         let is_due = |looked: &mut Looked| looked.over != over || now.ms_since(looked.at) >= AGAIN_MS;
-        if over.is_empty() || !self.drift.with(&bot.id, is_due) {
+        if over.is_empty() || !self.golive.drift.with(&bot.id, is_due) {
             return Ok(());
         }
         let list = self.list_of(run.stage)?;
@@ -114,7 +114,7 @@ impl App {
             Standing::Done(shown) => Some((shown.item, shown.until.unwrap_or_else(|| now.plus_ms(DAY_MS)))),
             Standing::Open(_) | Standing::Expired(_) => None,
         });
-        self.drift.with(&bot.id, |looked| *looked = Looked { at: now, over, until: holds.collect() });
+        self.golive.drift.with(&bot.id, |looked| *looked = Looked { at: now, over, until: holds.collect() });
         Ok(())
     }
 

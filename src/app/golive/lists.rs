@@ -36,7 +36,7 @@ impl App {
     /// # Errors
     /// `NotFound` for a stage that has none.
     pub fn list_of(&self, stage: Stage) -> Result<Template, AppError> {
-        pick(&self.list_book.0.read().unwrap_or_else(PoisonError::into_inner), stage)
+        pick(&self.golive.lists.0.read().unwrap_or_else(PoisonError::into_inner), stage)
     }
 
     /// The same as a transaction sees it.

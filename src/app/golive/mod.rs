@@ -18,6 +18,13 @@ use crate::domain::{
 use crate::storage::{self, Conn};
 use std::collections::BTreeMap;
 
+/// What is kept in memory.
+#[derive(Default)]
+pub struct Books {
+    pub(crate) lists: lists::ListBook,
+    pub(crate) drift: drift::DriftBook,
+}
+
 /// Marks of a list that are shown.
 const HISTORY: i64 = 100;
 

@@ -47,8 +47,10 @@ fn run() -> ApprovedRun {
     ApprovedRun { request, digest: "d".into(), stage: Stage::Limited, dossier, limits, since: now(), until: Some(now().plus_ms(1_000)) }
 }
 
-/// A change of one thing that is approved.
-fn changes() -> Vec<(&'static str, Box<dyn Fn(&mut InForce)>)> {
+type Alter = Box<dyn Fn(&mut InForce)>;
+
+/// A change of one thing that is approved, and what it is called.
+fn changes() -> Vec<(&'static str, Alter)> {
     let other = |id: &str| HeldKey { key: KeyId::from_stored(id.into()), approved_at: now() };
     vec![
         ("Build", Box::new(|force| force.runs = Some(ran("sha256:other")))),

@@ -22,7 +22,6 @@ pub struct Change {
 }
 
 /// What is asked for, by kind.
-#[expect(clippy::large_enum_variant, reason = "a request holds one of it")]
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Content {

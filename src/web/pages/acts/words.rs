@@ -250,13 +250,7 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         ActKind::MailAddress { address, .. } => address.iter().map(|digest| ("Salted digest of the address", digest.clone())).collect(),
         ActKind::Recover { .. } => recover_facts(app, &act.act.kind),
         ActKind::RequestApprove { request, revision, digest, content } => request_facts(app, (request, *revision), digest, content),
-        ActKind::ChecklistAttest { bot, stage, item, said, link, ran, .. } => {
-            let mut facts = vec![("You say", said.clone()), ("Item", item.clone()), ("Of the list for stage", stage.to_string())];
-            facts.extend(link.iter().map(|link| ("To be looked at", link.clone())));
-            facts.extend(ran.iter().flat_map(|ran| [("Build", ran.build.clone()), ("Configuration", ran.config.clone())]));
-            facts.push(("Bot", bot.to_string()));
-            facts
-        }
+        ActKind::ChecklistAttest { .. } => attest_facts(&act.act.kind),
         ActKind::GoLive { request, revision, digest, bot, .. } => vec![
             ("SHA-256 of what was approved", digest.clone()),
             ("Revision", revision.to_string()),
@@ -267,6 +261,16 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         ActKind::StopDeviceLink { user, name } => vec![("Phone", name.clone()), ("Person", user.to_string())],
         ActKind::TokenCreate { .. } | ActKind::StopDevices { .. } => Vec::new(),
     }
+}
+
+/// What else is signed with a word for an item of a checklist.
+fn attest_facts(kind: &ActKind) -> Vec<(&'static str, String)> {
+    let ActKind::ChecklistAttest { bot, stage, item, said, link, ran, .. } = kind else { return Vec::new() };
+    let mut facts = vec![("You say", said.clone()), ("Item", item.clone()), ("Of the list for stage", stage.to_string())];
+    facts.extend(link.iter().map(|link| ("To be looked at", link.clone())));
+    facts.extend(ran.iter().flat_map(|ran| [("Build", ran.build.clone()), ("Configuration", ran.config.clone())]));
+    facts.push(("Bot", bot.to_string()));
+    facts
 }
 
 /// What else is signed with a start.
