@@ -20,8 +20,7 @@ use andon::{
     },
     fleet::View,
     protocol::{Position, Report, Totals},
-    storage::{self, Lane},
-    workers,
+    storage, workers,
 };
 use std::{sync::Arc, time::Duration};
 

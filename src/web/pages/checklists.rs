@@ -32,7 +32,7 @@ pub struct Which {
 /// An item with what stands in its fields.
 struct Line {
     item: Item,
-    is_kept: bool,
+    is_dropped: bool,
     words: String,
     why: String,
     days: String,
@@ -93,7 +93,7 @@ fn days(text: &str) -> Result<u32, Invalid> {
 /// What cannot be read.
 fn list_of(now: &List, typed: &Typed) -> Result<List, Invalid> {
     let mut items = Vec::new();
-    for item in now.items.iter().filter(|item| is_on(typed, &format!("keep:{}", item.name))) {
+    for item in now.items.iter().filter(|item| !is_on(typed, &format!("drop:{}", item.name))) {
         let of = |part: &str| text(typed, &format!("{part}:{}", item.name));
         let valid_days = match of("days") {
             Some(given) if item.proof != Proof::Measured => days(given)?,
@@ -153,7 +153,7 @@ async fn draw(app: &App, person: &Person, stage: Stage, (typed, problems): (Opti
     let given = |name: &str| typed.as_ref().and_then(|typed| text(typed, name)).map(str::to_owned);
     let is_given = |name: &str| typed.as_ref().is_some_and(|typed| is_on(typed, name));
     let line = |item: &Item| Line {
-        is_kept: typed.is_none() || is_given(&format!("keep:{}", item.name)),
+        is_dropped: is_given(&format!("drop:{}", item.name)),
         words: given(&format!("words:{}", item.name)).unwrap_or_else(|| item.words.clone()),
         why: given(&format!("why:{}", item.name)).unwrap_or_else(|| item.why.clone()),
         days: given(&format!("days:{}", item.name)).unwrap_or_else(|| item.valid_days.to_string()),
@@ -212,7 +212,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
     let list = shipped::template(Stage::Limited).unwrap();
     let line = |item: &Item| Line {
         item: item.clone(),
-        is_kept: true,
+        is_dropped: false,
         words: item.words.clone(),
         why: item.why.clone(),
         days: item.valid_days.to_string(),

@@ -366,8 +366,13 @@ impl Scene {
 
     /// No request for another policy of limits is open.
     pub async fn no_policy_asked(&self) {
+        self.none_asked(RequestKind::Policy, "limits").await;
+    }
+
+    /// No request of a kind for this is open.
+    pub async fn none_asked(&self, kind: RequestKind, target: &str) {
         let mut tx = self.test.fresh.db.read().await.unwrap();
-        let open = storage::requests::request_open_of(&mut tx, RequestKind::Policy, "limits").await.unwrap();
+        let open = storage::requests::request_open_of(&mut tx, kind, target).await.unwrap();
         drop(tx);
         if let Some(open) = open {
             let by = self.test.app.actor_of(&open.requester, false).unwrap();

@@ -71,6 +71,8 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/accounts/{id}/safety", "devices", &["nothing", "markup", "nobody"], "free text, and what is not known is shown as a gap"),
     ("/accounts/{id}/safety", "diligence", &["nothing", "markup", "nobody"], "free text, and what is not known is shown as a gap"),
     ("/bots/{id}/keys/ask", "why", &["markup", "nobody"], "a reason is free text"),
+    ("/checklists/ask", "why", &["markup", "nobody"], "a reason is free text"),
+    ("/checklists/ask", "stage", &["nothing"], "without one it is the list for stage limited"),
     ("/bots/{id}/golive", "why", &["markup", "nobody"], "a reason is free text"),
     ("/bots/{id}/golive/attest", "stage", &["nothing"], "the list of the stage that the bot goes up to next"),
     ("/bots/{id}/golive/attest", "said", &["markup", "nobody"], "what somebody saw is free text"),

@@ -19,7 +19,7 @@ use axum::http::StatusCode;
 use std::collections::BTreeSet;
 
 /// What asks for a touch. A bot's stage does on its way up only, and goes down here.
-const ASKS: [&str; 46] = [
+const ASKS: [&str; 47] = [
     "/accounts/{id}",
     "/accounts/{id}/retire",
     "/accounts/{id}/safety",
@@ -39,6 +39,7 @@ const ASKS: [&str; 46] = [
     "/bots/{id}/reconciliation/setting",
     "/bots/{id}/seat",
     "/bots/{id}/seat/ask",
+    "/checklists/ask",
     "/keys/{id}/attest",
     "/keys/{id}/compromised",
     "/keys/{id}/end",

@@ -7,6 +7,12 @@ use crate::harness::{
     scene::{Scene, Whose},
 };
 use crate::requests;
+use andon::domain::RequestKind;
+
+/// True for routes whose examples stand here.
+pub(super) fn is_about_golive(path: &str) -> bool {
+    path.starts_with("/bots/{id}/golive") || ["/requests/{id}/execute", "/alerts/test", "/checklists/ask"].contains(&path)
+}
 
 impl Scene {
     fn crew(&self, whose: Whose) -> Crew {
@@ -32,6 +38,13 @@ impl Scene {
             "/bots/{id}/golive/evidence" => {
                 let ready = crate::harness::golive::measured_of(&self.test, &self.name("bot"), crew).await;
                 Ask::form(at(ready.bot.id.as_str()), &word("rollback_plan"))
+            }
+            "/alerts/test" => Ask::form(path, &[]),
+            "/checklists/ask" => {
+                // One request about a list is open at a time.
+                self.none_asked(RequestKind::Checklist, "limited").await;
+                let caps = [("caps_position", "9000"), ("caps_daily_loss", "400"), ("caps_days", "20")];
+                Ask::form(path, &[[("stage", "limited"), ("why", "we know better")].as_slice(), &caps].concat())
             }
             "/requests/{id}/execute" => {
                 if caller.who.person() != Some(crew.operator) {

@@ -1,6 +1,6 @@
 //! Pages and forms.
 
-use super::Ask;
+use super::{Ask, golive::is_about_golive};
 use crate::harness::{
     agent,
     app::ORIGIN,
@@ -96,10 +96,7 @@ impl Scene {
             path if path.starts_with("/me/keys") => self.about_own_keys(path, caller).await,
             // Boxed, as the largest: the rest would carry their state.
             path if path.starts_with("/keys") => return Box::pin(self.about_exchange_keys(path, whose, caller)).await,
-            path if path.starts_with("/bots/{id}/golive") || path == "/requests/{id}/execute" => {
-                return Box::pin(self.about_golive(path, whose, caller)).await;
-            }
-            "/alerts/test" => Ask::form(route.path, &[]),
+            path if is_about_golive(path) => return Box::pin(self.about_golive(path, whose, caller)).await,
             path if path == "/bots/{id}/keys/ask" || path.starts_with("/bots/{id}/reconciliation") => {
                 return Box::pin(self.about_venues_of_bots(path, whose)).await;
             }
