@@ -300,7 +300,8 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
     let lines = |(n, item): (usize, &Item)| {
         let standing = standing(n, item);
         let said = if let Standing::Open(why) = &standing { why.clone() } else { "agent grid-07 is confirmed".to_owned() };
-        let typed = Said { item: item.name.clone(), said: "typed".into(), link: String::new() };
+        let is_sent = n == 11;
+        let typed = if is_sent { Said { item: item.name.clone(), said: "typed".into(), link: String::new() } } else { Said::default() };
         Line { item: item.clone(), chip: chip(&standing), said, by: "L. Sato".into(), until: Some(samples::now()), typed }
     };
     let page = |is_whole: bool, problems: Problems| Page {
