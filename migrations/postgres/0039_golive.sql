@@ -2,6 +2,12 @@
 -- An ApprovedRun as JSON; gone with every change of stage.
 ALTER TABLE bot ADD COLUMN approved_run TEXT COLLATE "C";
 
+-- What each process of a bot that is several runs, as JSON; none: it is one, or has not said.
+ALTER TABLE agent_seen ADD COLUMN instances TEXT COLLATE "C";
+
+-- Who sent a test alert: it proves something only once somebody else has taken it.
+ALTER TABLE alert ADD COLUMN sent_by TEXT COLLATE "C";
+
 -- One row for each time that somebody answered for an item, or put down evidence for it. The newest counts.
 CREATE TABLE checklist_mark (
     id TEXT COLLATE "C" PRIMARY KEY,

@@ -111,6 +111,10 @@ impl AlertBook {
 impl App {
     /// Raises an alert: opens it, or counts into the open one of its kind and subject. Never blocks, never fails its caller.
     pub fn raise(&self, kind: AlertKind, subject: Subject, words: impl AsRef<str>) {
+        self.raise_from(kind, subject, words.as_ref(), None);
+    }
+
+    fn raise_from(&self, kind: AlertKind, subject: Subject, words: &str, sent_by: Option<String>) {
         let now = self.clock.now();
         let key = (kind, subject.key());
         let command = if self.alert_command().is_some() { CommandState::Due } else { CommandState::Off };
@@ -127,7 +131,7 @@ impl App {
             if open.len() >= MOST {
                 return true;
             }
-            let alert = Alert { command, ..Alert::new(kind, subject, words.as_ref(), now) };
+            let alert = Alert { command, sent_by, ..Alert::new(kind, subject, words, now) };
             open.insert(key, Entry { alert, saved: false, more: 0, counted_at: now, is_ours: true });
             false
         });
@@ -306,16 +310,19 @@ impl App {
         Ok(())
     }
 
-    /// Sends an alert that says it is a test, to see whether anybody answers.
+    /// Sends an alert that says it is a test, to see whether anybody answers: somebody else than whoever sent it.
     ///
     /// # Errors
-    /// `Denied`; when the log takes nothing.
+    /// `Denied`; `Conflict` while another is open; when the log takes nothing.
     pub async fn send_test_alert(&self, actor: &Actor) -> Result<(), AppError> {
         let permit = authz::check(actor, Action::TendAlert, &Resource::Installation)?;
-        let who = by(actor).name;
+        if self.alerts.is_open(AlertKind::Test, &Subject::installation()) {
+            return Err(AppError::conflict("a test alert is open already: somebody takes and closes that one first"));
+        }
+        let By { id, name: who, .. } = by(actor);
         self.begin(permit, Lane::Normal).await?.commit(Event::TestAlertSent {}).await?;
-        let words = format!("{who} sent this to see whether anybody answers. Nothing is wrong. Take it, then close it.");
-        self.raise(AlertKind::Test, Subject::installation(), words);
+        let words = format!("{who} sent this to see whether anybody else answers. Nothing is wrong. Take it, then close it.");
+        self.raise_from(AlertKind::Test, Subject::installation(), &words, Some(id));
         Ok(())
     }
 

@@ -48,6 +48,8 @@ pub struct Heard {
 pub const VIEW_TOO_OLD: &str = "view too old";
 /// What the agent said could not be recorded.
 pub const NOT_RECORDED: &str = "not recorded";
+/// Above `sandbox` an agent says its build, configuration, limits version and key in every check-in (ruling H19).
+pub const FACTS_MISSING: &str = "facts are missing";
 
 /// What an agent holds of the server's knowledge, so that only news are sent in full.
 #[derive(Debug, Clone, Default)]
@@ -77,10 +79,12 @@ impl App {
             can_renew &= self.latch_lapse(agent, said).await;
         }
         can_renew &= self.import_carried(agent, &said.holds).await;
-        can_renew &= self.still_as_approved(agent, said).await;
         let carries = Carries { holds: said.holds.iter().map(|h| h.id.clone()).collect(), limits_version: said.limits_version };
         self.note_limits_taken(&agent.bot, said.limits_version).await;
         let (bot, directive) = self.decide(agent, said).await?;
+        // What was overtaken on its way says nothing of what runs.
+        let (bot, directive) = if is_in_order { self.told_if_approved(bot, directive).await } else { (bot, directive) };
+        let says_enough = self.says_enough(&bot, said);
         // A report that was overtaken on its way says what was so before the later one: its totals would seem to have begun anew.
         if is_in_order {
             self.judge(&bot, directive.state, said.report.is_some(), now);
@@ -91,7 +95,7 @@ impl App {
         let age = self.view_age_ms(now);
         let is_foreign = self.site.is_foreign();
         let lease_ms = lease::lease_ms(&bot.timings, age);
-        let renew = lease_ms.filter(|_| can_renew && !is_foreign && word(said).knows(&decided)).map(|lease_ms| Renew {
+        let renew = lease_ms.filter(|_| can_renew && says_enough && !is_foreign && word(said).knows(&decided)).map(|lease_ms| Renew {
             seq: said.seq,
             epoch: said.epoch.unwrap_or_default(),
             lease_ms,
@@ -103,6 +107,8 @@ impl App {
             Some(VIEW_TOO_OLD)
         } else if !can_renew {
             Some(NOT_RECORDED)
+        } else if !says_enough {
+            Some(FACTS_MISSING)
         } else {
             None
         };
@@ -114,7 +120,12 @@ impl App {
     ///
     /// # Errors
     /// `ViewTooOld` when the database cannot be read: the next check-in asks again. `Replaced` for an older boot.
-    pub async fn risen(&self, agent: &LiveAgent, boot: Option<&BootId>, carries: &Carries) -> Result<(Directive, DirectiveFrame), Unheard> {
+    pub async fn risen(
+        self: &Arc<Self>,
+        agent: &LiveAgent,
+        boot: Option<&BootId>,
+        carries: &Carries,
+    ) -> Result<(Directive, DirectiveFrame), Unheard> {
         if self.site.is_foreign() {
             return Err(Unheard::AnotherSite);
         }
@@ -127,6 +138,7 @@ impl App {
         let view = self.fleet.view();
         let bot = view.bot(&agent.bot).cloned().ok_or(Unheard::CredentialEnded)?;
         let directive = view.directive(&bot);
+        let (bot, directive) = self.told_if_approved(bot, directive).await;
         let frame = self.frame(&bot, &directive, carries).await?;
         Ok(self.overtaken(&bot, directive, frame, carries))
     }
@@ -230,7 +242,17 @@ impl App {
         let last = self.book.seen(&agent.bot).filter(|last| last.agent == agent.id && last.boot == said.boot)?;
         // A hello has no number.
         let is_overtaken = said.seq > 0 && said.seq < last.seq;
-        is_overtaken.then(|| CheckIn { at: None, epoch: None, state: None, limits_version: None, start_after: None, ..said.clone() })
+        is_overtaken.then(|| CheckIn {
+            at: None,
+            epoch: None,
+            state: None,
+            limits_version: None,
+            start_after: None,
+            build: None,
+            config: None,
+            instances: None,
+            ..said.clone()
+        })
     }
 
     /// Keeps what was said. What a check-in leaves out stays as this boot said it last: a report may go alone.
@@ -256,7 +278,7 @@ impl App {
             adapter: said.adapter.as_ref().map(said::adapter).or_else(|| last.as_ref().and_then(|l| l.adapter.clone())),
             instances: match &said.instances {
                 Some(instances) => Arc::new(said::instances(instances)),
-                None => last.as_ref().map(|l| l.instances.clone()).unwrap_or_default(),
+                None => same.map(|same| same.instances.clone()).unwrap_or_default(),
             },
             report: said.report.clone().map(|report| (Arc::new(said::report(report)), now)),
             clock_off_ms: said.at.map(|at| at.ms_since(now)).or_else(|| same?.clock_off_ms),

@@ -6,7 +6,7 @@ use super::{App, AppError, Invalid, tx::Act};
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Permit, Resource};
 use crate::domain::{
-    ApprovedRun, BotFacts, BotId, Epoch, RequestId, Stage, TeamId, Timestamp, Timings,
+    ApprovedRun, BotFacts, BotId, Decimal, Epoch, RequestId, Stage, TeamId, Timestamp, Timings,
     limits::{LAPSE, Limits, Node, NotTighter, STALE, Setting, tree},
     text,
 };
@@ -148,6 +148,21 @@ impl App {
                 Err(Invalid::one("currency", why).into())
             }
         }
+    }
+
+    /// A bot in stage limited has nothing above what that stage may have, whoever would approve it.
+    pub(crate) fn check_caps(&self, node: &Node, next: &Limits) -> Result<(), AppError> {
+        let view = self.fleet.view();
+        let run = node.bot().and_then(|bot| view.bot(bot)).filter(|bot| bot.stage == Stage::Limited).and_then(|bot| bot.run.clone());
+        let Some(caps) = run.and_then(|run| run.dossier.caps.clone()) else { return Ok(()) };
+        for (name, most) in [("max_position_notional", caps.position), ("max_daily_loss", caps.daily_loss)] {
+            let is_over = next.plain(name).and_then(|value| Decimal::parse(&value)).is_some_and(|value| value > most);
+            if is_over {
+                let why = format!("In stage limited {} is the most, whatever is approved; let the bot go live first", most.shortest());
+                return Err(Invalid::one(name, why).into());
+            }
+        }
+        Ok(())
     }
 
     /// Above sandbox a missing list refuses every symbol, so that the first list allows something.

@@ -104,7 +104,7 @@ pub(super) fn of_stored(seen: Seen, heard_ms: Option<i64>) -> AgentSeen {
         config: seen.config,
         subaccount: None,
         adapter: None,
-        instances: Arc::default(),
+        instances: Arc::new(seen.instances.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()),
         report: report.zip(seen.report_at),
         seq: 0,
         clock_off_ms: None,

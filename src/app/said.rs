@@ -37,7 +37,12 @@ const INSTANCES: usize = 64;
 pub(crate) fn instances(said: &[InstanceSaid]) -> Vec<Instance> {
     let read = |text: &str| digest(text).unwrap_or_else(|| "unreadable".to_owned());
     let one = |one: &InstanceSaid| Instance { name: cut(&one.name, WORD), ran: Ran { build: read(&one.build), config: read(&one.config) } };
-    said.iter().take(INSTANCES).map(one).collect()
+    let mut all: Vec<Instance> = said.iter().take(INSTANCES).map(one).collect();
+    if said.len() > INSTANCES {
+        // Nobody looks at those: that is a difference.
+        all.push(Instance { name: format!("and {} more", said.len() - INSTANCES), ran: Ran { build: read(""), config: read("") } });
+    }
+    all
 }
 
 /// A short text cut to `most` characters, control characters replaced.

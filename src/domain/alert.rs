@@ -209,6 +209,8 @@ pub struct Alert {
     pub command_at: Option<Timestamp>,
     /// What is wrong with the command's run; empty: nothing.
     pub command_said: String,
+    /// The person who sent it, of a test; none: nobody did.
+    pub sent_by: Option<String>,
 }
 
 /// Where an alert stands in its life.
@@ -255,6 +257,7 @@ impl Alert {
             command: CommandState::Off,
             command_at: None,
             command_said: String::new(),
+            sent_by: None,
         }
     }
     /// Where it stands.

@@ -60,6 +60,8 @@ text_enum! {
 pub const ITEMS: usize = 60;
 /// The longest that an item proves anything, days.
 pub const VALID_MOST_DAYS: u32 = 366;
+/// The most currencies of caps.
+pub const CURRENCIES: usize = 12;
 /// The longest that a bot stays in stage limited, days.
 pub const LIMITED_MOST_DAYS: u32 = 180;
 
@@ -90,6 +92,8 @@ pub struct Item {
 pub struct Caps {
     /// The largest position, in the currency of the bot's limits.
     pub position: Decimal,
+    /// The currencies that these amounts may be read in: those of about one worth.
+    pub currencies: Vec<String>,
     /// The largest loss of a day, likewise.
     pub daily_loss: Decimal,
     /// How many days it may stay.
@@ -138,7 +142,7 @@ pub enum BadTemplate {
     #[error("{0} holds for 1 to 366 days")]
     Valid(String),
     /// No caps where there must be, or some where there are none.
-    #[error("Stage limited has caps of at least one day and 180 at most; stage live has none")]
+    #[error("Stage limited has caps in 1 to 12 currencies, as USDT, for 1 to 180 days; stage live has none")]
     Caps,
     /// What has to be measured of every bot that trades live.
     #[error("The item that measures “{0}” cannot be left out")]
@@ -146,7 +150,17 @@ pub enum BadTemplate {
 }
 
 /// What no list leaves out: without it what was approved could not be compared with what runs.
-const NEVER_LEFT_OUT: [Measure; 5] = [Measure::Agent, Measure::Subaccount, Measure::Key, Measure::NoWithdrawal, Measure::LimitsTaken];
+const NEVER_LEFT_OUT: [Measure; 7] =
+    [Measure::Agent, Measure::Instances, Measure::Subaccount, Measure::Key, Measure::NoWithdrawal, Measure::Limits, Measure::LimitsTaken];
+
+/// What the list of one stage never leaves out besides.
+fn never_left_out(stage: Stage) -> &'static [Measure] {
+    match stage {
+        Stage::Limited => &[Measure::Caps],
+        Stage::Live => &[Measure::StopPath, Measure::Record],
+        Stage::Draft | Stage::Sandbox | Stage::Retired => &[],
+    }
+}
 
 impl Template {
     /// Checks that it can be one.
@@ -171,14 +185,16 @@ impl Template {
             }
         }
         let is_capped = self.caps.as_ref().is_some_and(|caps| {
-            (1..=LIMITED_MOST_DAYS).contains(&caps.days) && caps.position > Decimal::whole(0) && caps.daily_loss > Decimal::whole(0)
+            let is_some = caps.position > Decimal::whole(0) && caps.daily_loss > Decimal::whole(0);
+            (1..=LIMITED_MOST_DAYS).contains(&caps.days) && is_some && caps.names_currencies()
         });
         let is_right = if self.stage == Stage::Limited { is_capped } else { self.caps.is_none() };
         if !is_right {
             return Err(BadTemplate::Caps);
         }
         let measures = |measure: Measure| self.items.iter().any(|item| item.measure == Some(measure));
-        match NEVER_LEFT_OUT.into_iter().find(|measure| !measures(*measure)) {
+        let all = NEVER_LEFT_OUT.iter().chain(never_left_out(self.stage));
+        match all.copied().find(|measure| !measures(*measure)) {
             Some(missing) => Err(BadTemplate::Missing(missing.as_str())),
             None => Ok(()),
         }
@@ -199,10 +215,21 @@ impl Template {
         }
         let new = after.items.iter().filter(|item| self.item(&item.name).is_none());
         all.extend(new.map(|item| (item.name.clone(), none(), item.in_words(), false)));
+        let order = |list: &Self, other: &Self| {
+            let kept = list.items.iter().map(|item| item.name.clone()).filter(|name| other.item(name).is_some());
+            kept.collect::<Vec<_>>()
+        };
+        let (was, is) = (order(self, after), order(after, self));
+        if was != is {
+            all.push(("the order".to_owned(), was.join(", "), is.join(", "), false));
+        }
         if self.caps != after.caps {
             let words = |list: &Self| list.caps.as_ref().map_or_else(|| "none".to_owned(), Caps::words);
             let is_more = match (&self.caps, &after.caps) {
-                (Some(now), Some(then)) => then.position > now.position || then.daily_loss > now.daily_loss || then.days > now.days,
+                (Some(now), Some(then)) => {
+                    let is_new = then.currencies.iter().any(|one| !now.currencies.contains(one));
+                    is_new || then.position > now.position || then.daily_loss > now.daily_loss || then.days > now.days
+                }
                 _ => true,
             };
             all.push(("at most".to_owned(), words(self), words(after), is_more));
@@ -217,20 +244,26 @@ impl Template {
 }
 
 impl Caps {
+    fn names_currencies(&self) -> bool {
+        let is_one =
+            |name: &String| (2..=12).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        (1..=CURRENCIES).contains(&self.currencies.len()) && self.currencies.iter().all(is_one)
+    }
     /// In words.
     pub fn words(&self) -> String {
         let (position, loss) = (self.position.shortest(), self.daily_loss.shortest());
-        format!("a position of {position}, a loss of {loss} a day, for {} days", self.days)
+        format!("a position of {position} and a loss of {loss} a day in {}, for {} days", self.currencies.join(" or "), self.days)
     }
 }
 
 impl Item {
     fn in_words(&self) -> String {
         let build = if self.of_build { ", of the very build" } else { "" };
-        match self.proof {
-            Proof::Measured => format!("{} ({})", self.words, self.proof),
-            proof => format!("{} ({proof}, for {} days{build})", self.words, self.valid_days),
-        }
+        let how = match self.measure {
+            Some(measure) => format!("measured: {measure}"),
+            None => format!("{}, for {} days{build}", self.proof, self.valid_days),
+        };
+        format!("{}: {} ({how}). Why: {}", self.group, self.words, self.why)
     }
     // Other words are another item: whoever approves reads both.
     fn asks_more_than(&self, other: &Self) -> bool {
@@ -239,7 +272,12 @@ impl Item {
             Proof::Attested => 1,
             Proof::Evidence => 0,
         };
-        proof(self) > proof(other) || self.valid_days < other.valid_days || (self.of_build && !other.of_build) || self.words != other.words
+        let is_other_measure = self.measure.is_some() && self.measure != other.measure;
+        proof(self) > proof(other)
+            || is_other_measure
+            || self.valid_days < other.valid_days
+            || (self.of_build && !other.of_build)
+            || self.words != other.words
     }
     fn check(&self) -> Result<(), BadTemplate> {
         let is_name = (1..=40).contains(&self.name.len())

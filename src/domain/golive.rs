@@ -86,6 +86,13 @@ pub struct Shown {
     pub files: Vec<String>,
 }
 
+impl Shown {
+    // Somebody's word is that very word; what was measured is so or it is not.
+    fn is_as(&self, other: &Self) -> bool {
+        if self.by.is_none() { self.item == other.item && other.by.is_none() } else { self == other }
+    }
+}
+
 /// How an item stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
@@ -106,6 +113,19 @@ pub struct Checked {
     pub standing: Standing,
 }
 
+/// The longest words of an item that stand in what is approved.
+const WORDS: usize = 240;
+
+/// Long words by their beginning and their SHA-256: what is approved fits into one entry of the log, and binds every letter.
+fn in_short(said: String) -> String {
+    if said.chars().count() <= WORDS {
+        return said;
+    }
+    let digest = data_encoding::HEXLOWER.encode(&super::act::digest(said.as_bytes()));
+    let begin: String = said.chars().take(WORDS - 80).collect();
+    format!("{begin}… (SHA-256 of the whole: {digest})")
+}
+
 /// How an item stands that people answer for, by what was said of it. The newest word counts.
 pub fn answered(item: &Item, marks: &[Mark], runs: Option<&Ran>, now: Timestamp) -> Standing {
     let newest = marks.iter().filter(|mark| mark.item == item.name).max_by_key(|mark| (mark.at, mark.id.as_str().to_owned()));
@@ -117,6 +137,7 @@ pub fn answered(item: &Item, marks: &[Mark], runs: Option<&Ran>, now: Timestamp)
         Some(link) => format!("{} ({link})", mark.said),
         None => mark.said.clone(),
     };
+    let said = in_short(said);
     let shown = Shown {
         item: item.name.clone(),
         said,
@@ -172,6 +193,10 @@ pub struct InForce {
     pub limits_version: i64,
     /// What they are.
     pub limits: Map<String, Value>,
+    /// What tells its bot, by the word of its agent; none: it has not said since the server began.
+    pub adapter: Option<String>,
+    /// The purposes of keys of it that may withdraw.
+    pub withdraws: Vec<KeyPurpose>,
 }
 
 /// Everything that an approval of a step up binds.
@@ -186,6 +211,9 @@ pub struct Dossier {
     pub keys: BTreeMap<KeyPurpose, HeldKey>,
     /// How it behaves.
     pub conduct: Conduct,
+    /// What tells it: how it is stopped hangs on that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
     /// The version of its limits.
     pub limits_version: i64,
     /// The version of the checklist.
@@ -226,6 +254,7 @@ pub fn dossier(list: &Template, checked: &[Checked], force: &InForce, on_drift: 
         place: place.clone(),
         keys: force.keys.clone(),
         conduct: force.conduct.clone(),
+        adapter: force.adapter.clone(),
         limits_version: force.limits_version,
         checklist: list.version,
         items,
@@ -247,7 +276,8 @@ impl Dossier {
     pub fn until(&self) -> Option<Timestamp> {
         self.items.iter().filter_map(|item| item.until).min()
     }
-    /// What is not any more as it was when this was put together, in words; empty: nothing.
+    /// What is not any more as it was when this was put together, in words; empty: nothing. Of what the system measures only that it is so counts:
+    /// the words that it found then name drills and moments, and another drill is no other bot.
     pub fn changes_to(&self, now: &Self) -> Vec<String> {
         let mut all = Vec::new();
         let mut note = |is_same: bool, what: &str| {
@@ -259,10 +289,11 @@ impl Dossier {
         note(self.place == now.place, "its subaccount");
         note(self.keys == now.keys, "its keys");
         note(self.conduct == now.conduct, "its strategy or exits");
+        note(self.adapter == now.adapter, "what tells the bot");
         note(self.limits_version == now.limits_version, "its limits");
         note(self.checklist == now.checklist && self.caps == now.caps, "the checklist");
         for item in &self.items {
-            note(now.items.contains(item), &format!("the item {}", item.item));
+            note(now.items.iter().any(|other| item.is_as(other)), &format!("the item {}", item.item));
         }
         note(self.items.len() == now.items.len(), "the number of items");
         note(self.on_drift == now.on_drift, "what becomes of it when it differs");
@@ -350,6 +381,14 @@ impl ApprovedRun {
                 Some(held) if held != key => all.push(Difference::new(what, key.approved_at.plain(), held.approved_at.plain())),
                 Some(_) => {}
             }
+        }
+        if let (Some(approved), Some(tells)) = (&dossier.adapter, &force.adapter)
+            && approved != tells
+        {
+            all.push(Difference::new("What tells the bot", approved, tells).grave());
+        }
+        for purpose in &force.withdraws {
+            all.push(Difference::new(format!("Key {}", purpose.words()), "never withdraws", "may withdraw").grave());
         }
         for purpose in force.keys.keys().filter(|purpose| **purpose == KeyPurpose::Execution && !dossier.keys.contains_key(purpose)) {
             all.push(Difference::new(format!("Key {}", purpose.words()), "none", "in use"));

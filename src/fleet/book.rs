@@ -58,7 +58,7 @@ pub struct AgentSeen {
 }
 
 /// One process of a bot that is several.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Instance {
     /// What it is called there.
     pub name: String,

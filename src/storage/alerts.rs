@@ -10,7 +10,7 @@ use crate::domain::{
 };
 
 statements! {
-    INSERT = "INSERT INTO alert (id, kind, severity, subject, bot_id, hold_id, words, opened_at, last_at, repeats, command) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (kind, subject) WHERE closed_at IS NULL DO UPDATE SET repeats = alert.repeats + excluded.repeats + 1, last_at = CASE WHEN alert.last_at < excluded.last_at THEN excluded.last_at ELSE alert.last_at END RETURNING *";
+    INSERT = "INSERT INTO alert (id, kind, severity, subject, bot_id, hold_id, words, opened_at, last_at, repeats, command, sent_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (kind, subject) WHERE closed_at IS NULL DO UPDATE SET repeats = alert.repeats + excluded.repeats + 1, last_at = CASE WHEN alert.last_at < excluded.last_at THEN excluded.last_at ELSE alert.last_at END RETURNING *";
     COUNT = "UPDATE alert SET repeats = repeats + $2, last_at = CASE WHEN last_at < $3 THEN $3 ELSE last_at END WHERE id = $1 AND closed_at IS NULL";
     TOLD = "UPDATE alert SET told_at = $2 WHERE id = $1 AND told_at IS NULL";
     TAKE = "UPDATE alert SET taken_at = $2, taken_kind = $3, taken_id = $4, taken_name = $5 WHERE id = $1 AND closed_at IS NULL";
@@ -19,7 +19,7 @@ statements! {
     OPEN = "SELECT * FROM alert WHERE closed_at IS NULL ORDER BY id";
     CLOSED = "SELECT * FROM alert WHERE closed_at IS NOT NULL AND ($1 = '' OR id < $1) ORDER BY id DESC LIMIT $2";
     OF_BOT = "SELECT * FROM alert WHERE bot_id = $1 ORDER BY opened_at DESC, id DESC LIMIT $2";
-    TAKEN_LAST = "SELECT * FROM alert WHERE taken_at >= $1 AND taken_kind = $2 ORDER BY taken_at DESC, id DESC LIMIT 1";
+    TAKEN_LAST = "SELECT * FROM alert WHERE taken_at >= $1 AND taken_kind = $2 AND (sent_by IS NULL OR sent_by <> taken_id OR $3) ORDER BY taken_at DESC, id DESC LIMIT 1";
     CLOSED_BY_PEOPLE = "SELECT * FROM alert WHERE closed_kind IS NOT NULL AND hold_id IS NOT NULL AND closed_at >= $1";
     COMMAND_DUE = "SELECT * FROM alert WHERE command IN ('due', 'running') ORDER BY CASE WHEN severity = 'critical' THEN 0 ELSE 1 END, opened_at, id LIMIT $1";
     COMMAND = "UPDATE alert SET command = $2, command_at = $3, command_said = $4 WHERE id = $1 AND command IN ('due', 'running')";
@@ -51,6 +51,7 @@ struct Row {
     command: CommandState,
     command_at: Option<Timestamp>,
     command_said: Option<String>,
+    sent_by: Option<String>,
 }
 
 fn by(kind: Option<PlacerKind>, id: Option<String>, name: Option<String>) -> Option<By> {
@@ -75,6 +76,7 @@ impl From<Row> for Alert {
             command: row.command,
             command_at: row.command_at,
             command_said: row.command_said.unwrap_or_default(),
+            sent_by: row.sent_by,
         }
     }
 }
@@ -96,6 +98,7 @@ pub async fn alert_raise(tx: &mut WriteTx, alert: &Alert) -> Result<Alert> {
         .bind(alert.last_at)
         .bind(alert.repeats)
         .bind(alert.command)
+        .bind(&alert.sent_by)
         .fetch_one(c)
         .await)?;
     Ok(row.into())
@@ -197,8 +200,8 @@ pub async fn alert_of_bot(conn: &mut Conn, bot: &BotId, most: i64) -> Result<Vec
 ///
 /// # Errors
 /// When the database is gone.
-pub async fn alert_taken_last(conn: &mut Conn, since: Timestamp, kind: PlacerKind) -> Result<Option<Alert>> {
-    let row: Option<Row> = on!(conn, |c| sqlx::query_as(TAKEN_LAST).bind(since).bind(kind).fetch_optional(c).await)?;
+pub async fn alert_taken_last(conn: &mut Conn, since: Timestamp, kind: PlacerKind, is_own_too: bool) -> Result<Option<Alert>> {
+    let row: Option<Row> = on!(conn, |c| sqlx::query_as(TAKEN_LAST).bind(since).bind(kind).bind(is_own_too).fetch_optional(c).await)?;
     Ok(row.map(Alert::from))
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 statements! {
     INSERT = "INSERT INTO bot (id, name, team_id, strategy, owner_id, stage, exits, check_in_ms, stale_after_ms, lapse_after_ms, apply_within_ms, limits_version, limits, limits_waiting, start_epoch, fact_epoch, created_at, subaccount_id, limits_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
-    EDIT = "UPDATE bot SET name = $2, team_id = $3, strategy = $4, owner_id = $5, stage = $6, exits = $7, check_in_ms = $8, stale_after_ms = $9, lapse_after_ms = $10, apply_within_ms = $11, fact_epoch = $12, subaccount_id = $13, approved_run = CASE WHEN stage = $6 THEN approved_run ELSE NULL END WHERE id = $1";
+    EDIT = "UPDATE bot SET name = $2, team_id = $3, strategy = $4, owner_id = $5, stage = $6, exits = $7, check_in_ms = $8, stale_after_ms = $9, lapse_after_ms = $10, apply_within_ms = $11, fact_epoch = $12, subaccount_id = $13, approved_run = CASE WHEN stage = $6 AND team_id = $3 THEN approved_run ELSE NULL END WHERE id = $1";
     BY_ID = "SELECT bot.*, subaccount.venue_id FROM bot LEFT JOIN subaccount ON subaccount.id = bot.subaccount_id WHERE bot.id = $1";
     BY_NAME = "SELECT bot.*, subaccount.venue_id FROM bot LEFT JOIN subaccount ON subaccount.id = bot.subaccount_id WHERE bot.name = $1";
     SINCE = "SELECT bot.*, subaccount.venue_id FROM bot LEFT JOIN subaccount ON subaccount.id = bot.subaccount_id WHERE bot.fact_epoch > $1 ORDER BY bot.id";
@@ -226,7 +226,7 @@ pub async fn bot_set_start(tx: &mut WriteTx, bots: &[BotId], epoch: Epoch) -> Re
     Ok(())
 }
 
-/// Writes what is approved of a bot. Every change of its stage takes it away.
+/// Writes what is approved of a bot. Every change of its stage or team takes it away.
 ///
 /// # Errors
 /// When the database is gone.

@@ -7,11 +7,11 @@ use super::{
 use crate::domain::{AgentId, BotId, Epoch, State, Timestamp};
 
 statements! {
-    ALL = "SELECT s.agent_id, s.bot_id, s.at, s.channel, s.boot, s.epoch, s.state, s.limits_version, s.start_after, s.build, s.config, s.report, s.report_at FROM agent_seen s JOIN agent a ON a.id = s.agent_id WHERE a.state IN ('pending', 'confirmed')";
+    ALL = "SELECT s.agent_id, s.bot_id, s.at, s.channel, s.boot, s.epoch, s.state, s.limits_version, s.start_after, s.build, s.config, s.report, s.report_at, s.instances FROM agent_seen s JOIN agent a ON a.id = s.agent_id WHERE a.state IN ('pending', 'confirmed')";
 }
 
-const INTO: &str = "INSERT INTO agent_seen (agent_id, bot_id, at, channel, boot, epoch, state, limits_version, start_after, build, config, report, report_at) ";
-const OVER: &str = " ON CONFLICT (agent_id) DO UPDATE SET at = excluded.at, channel = excluded.channel, boot = excluded.boot, epoch = excluded.epoch, state = excluded.state, limits_version = excluded.limits_version, start_after = excluded.start_after, build = excluded.build, config = excluded.config, report = COALESCE(excluded.report, agent_seen.report), report_at = COALESCE(excluded.report_at, agent_seen.report_at)";
+const INTO: &str = "INSERT INTO agent_seen (agent_id, bot_id, at, channel, boot, epoch, state, limits_version, start_after, build, config, report, report_at, instances) ";
+const OVER: &str = " ON CONFLICT (agent_id) DO UPDATE SET at = excluded.at, channel = excluded.channel, boot = excluded.boot, epoch = excluded.epoch, state = excluded.state, limits_version = excluded.limits_version, start_after = excluded.start_after, build = excluded.build, config = excluded.config, instances = excluded.instances, report = COALESCE(excluded.report, agent_seen.report), report_at = COALESCE(excluded.report_at, agent_seen.report_at)";
 /// How many rows one statement takes.
 const ROWS: usize = 100;
 
@@ -44,6 +44,8 @@ pub struct Seen {
     pub report: Option<String>,
     /// When it came.
     pub report_at: Option<Timestamp>,
+    /// What each of its processes runs, JSON; none: it is one.
+    pub instances: Option<String>,
 }
 
 /// Writes or rewrites what agents said, one row per agent; a missing report keeps the last one with its time.
@@ -59,7 +61,11 @@ pub async fn seen_save_all(tx: &mut WriteTx, seen: &[Seen]) -> Result<()> {
             |row, seen| {
                 row.push_bind(&seen.agent_id).push_bind(&seen.bot_id).push_bind(seen.at).push_bind(&seen.channel).push_bind(&seen.boot);
                 row.push_bind(seen.epoch).push_bind(seen.state).push_bind(seen.limits_version).push_bind(seen.start_after);
-                row.push_bind(&seen.build).push_bind(&seen.config).push_bind(&seen.report).push_bind(seen.report_at)
+                row.push_bind(&seen.build)
+                    .push_bind(&seen.config)
+                    .push_bind(&seen.report)
+                    .push_bind(seen.report_at)
+                    .push_bind(&seen.instances)
             },
             OVER
         );

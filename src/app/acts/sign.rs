@@ -6,7 +6,7 @@ use crate::app::{App, AppError, sign_in::note_use, tx::Act};
 use crate::audit::{Event, SignedAct};
 use crate::authn::{Ceremony, KeyError, Keys};
 use crate::authz::Actor;
-use crate::domain::{ActId, UserId};
+use crate::domain::{ActId, ActKind, UserId};
 use crate::storage::{self, Lane, acts::StoredSignature};
 use std::sync::Arc;
 
@@ -77,6 +77,10 @@ impl App {
             return Err(AppError::conflict("that signature was made for another act"));
         }
         let permit = self.may_sign(actor, &shown)?;
+        if matches!(shown.act.kind, ActKind::GoLive { .. }) {
+            // Which keys are in use is memory's word, and must be the newest.
+            self.refresh_keys().await?;
+        }
         let mut open = self.begin(permit, Lane::Normal).await?;
         let epoch = open.epoch().await?;
         // Everything again, under the lock: a hold, a signature, an edit or a right taken away that came first wins.

@@ -1,7 +1,7 @@
 //! A step up: asked for over everything that was shown to be so, and carried out by whoever asked, signed, with everything looked at once more in the
 //! same transaction. What is not as it was approved is stale; it is never done all the same.
 
-use super::next_stage;
+use super::stages_of;
 use crate::app::{
     App, AppError,
     acts::{ActView, Detail, Outcome, carry_out::Effect, sign::signed_act},
@@ -16,22 +16,24 @@ use crate::authz::Actor;
 use crate::domain::{
     ActKind, ApprovedRun, BotFacts, BotId, Dossier, Epoch, RequestId, RequestState, Stage, StopFact, StopKind,
     golive::{OnDrift, dossier},
-    request::{Content, WhyNot},
+    request::{Content, WhyNot, digest},
     time::DAY_MS,
 };
 use crate::storage::{self, Conn};
 
 impl App {
-    /// Asks that a bot goes up a stage.
+    /// Asks that a bot goes up a stage, or that what it is by now is approved for the one that it is in.
     ///
     /// # Errors
-    /// `Denied`; `Invalid` without a reason; `Conflict` with every item that is open, when it goes no stage up, or another request is open.
-    pub async fn ask_golive(&self, actor: &Actor, id: &BotId, on_drift: OnDrift, why: &str) -> Result<RequestId, AppError> {
+    /// `Denied`; `Invalid` without a reason; `Conflict` with every item that is open, when it cannot go to that stage, or another request is open.
+    pub async fn ask_golive(&self, actor: &Actor, id: &BotId, to: Stage, on_drift: OnDrift, why: &str) -> Result<RequestId, AppError> {
         let bot = self.fleet.view().bot(id).cloned().ok_or(AppError::NotFound("bot"))?;
         let permit = self.may_ask_about(actor, &Self::bot_resource(&bot)).await?;
         let why = reason(why, WHY)?;
-        let to =
-            next_stage(bot.stage).ok_or_else(|| AppError::conflict(format!("from stage {} nothing goes up by a request", bot.stage)))?;
+        if !stages_of(&bot).contains(&to) {
+            return Err(AppError::conflict(format!("from stage {} it does not go to stage {to} by a request", bot.stage)));
+        }
+        self.refresh_keys().await?;
         let dossier = self.dossier_now(&mut *self.db.read().await?, &bot, to, on_drift).await?.map_err(AppError::Conflict)?;
         let content = Content::GoLive { bot: id.clone(), from: bot.stage, to, dossier };
         self.ask(permit, Asked { content, why }).await
@@ -45,9 +47,10 @@ impl App {
         to: Stage,
         on_drift: OnDrift,
     ) -> Result<Result<Dossier, Vec<String>>, AppError> {
-        let list = self.list_of(to)?;
-        let checked = self.checked(conn, bot, &list).await?;
-        Ok(dossier(&list, &checked, &self.in_force(bot), on_drift))
+        let list = self.list_in(conn, to).await?;
+        let force = self.in_force(bot);
+        let checked = self.checked(conn, bot, &list, force.runs.as_ref()).await?;
+        Ok(dossier(&list, &checked, &force, on_drift))
     }
 
     /// Why nothing comes of a step up any more; none: it still may.
@@ -71,7 +74,7 @@ impl App {
             Err(missing) => Some(format!("not everything is so any more: {}", missing.join("; "))),
             Ok(now) => {
                 let changes = asked.changes_to(&now);
-                (now != *asked).then(|| format!("it has changed since it was asked: {}; ask again", changes.join(", ")))
+                (!changes.is_empty()).then(|| format!("it has changed since it was asked: {}; ask again", changes.join(", ")))
             }
         })
     }
@@ -81,6 +84,7 @@ impl App {
     /// # Errors
     /// `NotYours`; `Conflict` when it is not approved, too early or late, or not as it was approved.
     pub async fn prepare_golive(&self, actor: &Actor, id: &RequestId) -> Result<ActView, AppError> {
+        self.refresh_keys().await?;
         let mut conn = self.db.read().await?;
         let view = self.request_in(&mut conn, id).await?;
         if actor.user() != Some(&view.row.requester) {
@@ -102,7 +106,7 @@ impl App {
     }
 
     pub(crate) async fn carry_golive(&self, open: &mut OpenAct<'_>, act: &ActView, epoch: Epoch) -> Result<Effect, AppError> {
-        let ActKind::GoLive { request, revision, digest, .. } = &act.act.kind else {
+        let ActKind::GoLive { request, revision, digest, bot, to } = &act.act.kind else {
             return Err(AppError::conflict("this is no step up"));
         };
         let signer = act.signatures.last().map(|signature| signature.user_id.clone());
@@ -111,6 +115,7 @@ impl App {
         if *revision != view.row.revision || *digest != view.case.request.digest {
             return Err(WhyNot::Changed.into());
         }
+        is_as_signed(&view, (bot, *to))?;
         let voters = view.case.votes_now().map(|vote| vote.user.clone()).chain([signer.clone()]);
         let still: Vec<_> = voters.collect();
         let company = self.company_in(open, &still.iter().collect::<Vec<_>>()).await?;
@@ -118,7 +123,6 @@ impl App {
         view.case.begin_by_hand(by, &company.moment(view.row.kind))?;
         let signed = signed_act(act)?;
         let event = self.go_up(open, &mut view, epoch, signed).await?;
-        let bot = view.content().bot().map(ToString::to_string).unwrap_or_default();
         Ok(Effect { event, outcome: Outcome::Done(format!("/bots/{bot}")), after: None })
     }
 
@@ -144,7 +148,8 @@ impl App {
         let now = open.now();
         (bot.stage, bot.fact_epoch) = (to, epoch);
         storage::bots::bot_edit(open.tx(), &bot).await?;
-        let stop = StopFact { epoch, kind: StopKind::Stage, why: format!("stage changed from {from} to {to}"), at: now };
+        let why = if from == to { format!("approved anew for stage {to}") } else { format!("stage changed from {from} to {to}") };
+        let stop = StopFact { epoch, kind: StopKind::Stage, why, at: now };
         storage::bots::bot_stop(open.tx(), &id, &stop).await?;
         let digest = view.case.request.digest.clone();
         let until = dossier.caps.as_ref().map(|caps| now.plus_ms(i64::from(caps.days) * DAY_MS));
@@ -159,11 +164,23 @@ impl App {
         };
         storage::bots::bot_set_run(open.tx(), &id, &run, epoch).await?;
         view.case.end(RequestState::Executed);
-        let what = format!("the bot is in stage {to}; it is started as any other");
+        let what = format!("the bot is in stage {to}, as approved; it is started as any other");
         self.write_request(open, view, Some(&what)).await?;
         self.tell_ended(open, view, &what).await?;
         let (request, revision) = (view.row.id.clone(), view.row.revision);
         open.record(Event::RequestExecuted { request: request.clone(), revision, digest: digest.clone(), what }).await?;
         Ok(Event::WentUp { bot: id, from, to, request, digest, signed })
+    }
+}
+
+/// What is stored is what was approved, and what was signed is about that.
+fn is_as_signed(view: &RequestView, (bot, to): (&BotId, Stage)) -> Result<(), AppError> {
+    let newest = view.revisions.iter().find(|one| one.revision == view.row.revision).ok_or(AppError::NotFound("request"))?;
+    if digest(&newest.content) != view.case.request.digest {
+        return Err(AppError::conflict("what is stored of this request is not what was approved: look at the audit log"));
+    }
+    match view.content() {
+        Content::GoLive { bot: asked, to: stage, .. } if asked == bot && *stage == to => Ok(()),
+        _ => Err(WhyNot::Changed.into()),
     }
 }

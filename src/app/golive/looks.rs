@@ -66,7 +66,7 @@ fn missing<T>(why: impl Into<String>) -> Result<T, String> {
 }
 
 impl App {
-    pub(super) async fn looked_of(&self, conn: &mut Conn, bot: &BotFacts, list: &Template) -> Result<Looked, AppError> {
+    pub(super) async fn looked_of(&self, conn: &mut Conn, bot: &BotFacts, list: &Template, runs: Option<&Ran>) -> Result<Looked, AppError> {
         let now = self.clock.now();
         let account = bot.seat.as_ref().and_then(|seat| self.venues().subaccount(&seat.subaccount)).map(|one| one.account_id);
         let account = match account {
@@ -78,13 +78,13 @@ impl App {
             marks: storage::checklists::mark_of(conn, &bot.id, list.stage).await?,
             account,
             drill: storage::drill_runs::drill_last_of_bot(conn, &bot.id).await?,
-            answered: storage::alerts::alert_taken_last(conn, since, PlacerKind::User).await?,
+            answered: storage::alerts::alert_taken_last(conn, since, PlacerKind::User, self.company().is_alone).await?,
             last_read: storage::reconciliations::reconcile_seen_one(conn, &bot.id).await?,
             differs: differing(conn).await?.contains_key(&bot.id),
             has_filled: filled_since(conn, bot).await?,
             caps: list.caps.clone(),
             now,
-            runs: self.ran(&bot.id),
+            runs: runs.cloned(),
         })
     }
 
@@ -132,7 +132,7 @@ impl App {
     }
 
     fn instances_found(&self, bot: &BotFacts) -> Found {
-        let Some(seen) = self.book.seen(&bot.id) else { return missing("its agent has said nothing yet") };
+        let Some(seen) = self.seen_of(&bot.id) else { return missing("its agent has said nothing yet") };
         let runs = self.ran(&bot.id);
         let other: Vec<&str> = seen.instances.iter().filter(|one| runs.as_ref() != Some(&one.ran)).map(|one| one.name.as_str()).collect();
         match (seen.instances.len(), other.is_empty()) {
@@ -176,7 +176,7 @@ impl App {
     fn withdrawal_found(&self, bot: &BotFacts) -> Found {
         let keys = self.exchange_keys();
         let open: Vec<_> = keys.of_bot(&bot.id).iter().filter(|key| key.is_open()).collect();
-        let withdraws = open.iter().find(|key| !key.sheet.withdraw_to.is_empty());
+        let withdraws = open.iter().find(|key| key.sheet.withdraws());
         match withdraws {
             Some(key) => missing(format!("its key {} may withdraw", key.row.purpose.words())),
             None if open.is_empty() => missing("it has no key, so that nobody has looked at one"),
@@ -211,6 +211,9 @@ impl App {
         let operators = able.iter().filter(|one| holds(one, Role::Operator) || holds(one, Role::Lead)).count();
         let approve = |one: &&&Voter| one.grants.iter().any(|grant| grant.role == Role::Risk) || holds(one, Role::Lead);
         let approvers = able.iter().filter(approve).count();
+        if company.is_alone {
+            return so("one person runs this installation alone, so that nobody approves what another asks for");
+        }
         match (operators, approvers) {
             (2.., 2..) => so("two who operate it and two who approve can sign in with two keys each"),
             _ => missing(format!("{operators} can operate it and {approvers} can approve; it takes two of each, with two keys each")),
@@ -221,15 +224,19 @@ impl App {
         let sheet = self.venues().sheet(&bot.id);
         let is_here = |user: &UserId| self.people().user(user).is_some_and(|user| user.enabled);
         let who = |user: &UserId| self.people().who(user);
-        let Some(deputy) = sheet.deputy else { return missing("nobody stands in for its owner") };
-        if !is_here(&bot.owner) || !is_here(&deputy) {
+        let is_alone = self.company().is_alone;
+        if sheet.deputy.is_none() && !is_alone {
+            return missing("nobody stands in for its owner");
+        }
+        if !is_here(&bot.owner) || sheet.deputy.as_ref().is_some_and(|deputy| !is_here(deputy)) {
             return missing("its owner or deputy is disabled");
         }
         if sheet.operators.is_empty() {
             return missing("nobody is listed who may start it");
         }
         let listed: Vec<String> = sheet.operators.iter().map(who).collect();
-        so(format!("owner {}, deputy {}; started by {}", who(&bot.owner), who(&deputy), listed.join(", ")))
+        let deputy = sheet.deputy.as_ref().map_or_else(|| "nobody, there being one person here".to_owned(), who);
+        so(format!("owner {}, deputy {deputy}; started by {}", who(&bot.owner), listed.join(", ")))
     }
 
     fn reconciled_found(&self, bot: &BotFacts, looked: &Looked) -> Found {
@@ -283,16 +290,29 @@ fn caps_found(bot: &BotFacts, looked: &Looked) -> Found {
 
 /// Which limits of a bot are above what its stage may have.
 pub(super) fn over_caps(bot: &BotFacts, caps: &crate::domain::Caps) -> Vec<String> {
-    let limit = |name: &str| bot.limits.values.get(name).and_then(|value| value.as_str()).and_then(Decimal::parse);
-    let within = |name: &str, words: &str, most: Decimal| match limit(name) {
+    let number = |value: Option<&serde_json::Value>| value.and_then(|value| value.as_str()).and_then(Decimal::parse);
+    let values = &bot.limits.values;
+    let within = |words: String, found: Option<Decimal>, most: Decimal| match found {
         Some(limit) if limit <= most => None,
         Some(limit) => Some(format!("{words} may be {}, and {} is the most", limit.shortest(), most.shortest())),
         None => Some(format!("{words} is not limited")),
     };
-    [within("max_position_notional", "a position", caps.position), within("max_daily_loss", "the loss of a day", caps.daily_loss)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let whole = [("max_position_notional", "a position", caps.position), ("max_daily_loss", "the loss of a day", caps.daily_loss)];
+    let mut over: Vec<String> =
+        whole.into_iter().filter_map(|(name, words, most)| within(words.to_owned(), number(values.get(name)), most)).collect();
+    // An exception of one symbol stands in the place of what holds for the whole.
+    let symbols = values.get("symbols").and_then(|symbols| symbols.as_object()).into_iter().flatten();
+    let own = symbols.filter_map(|(symbol, of)| Some((symbol, number(of.get("max_position_notional"))?)));
+    over.extend(own.filter_map(|(symbol, limit)| within(format!("a position in {symbol}"), Some(limit), caps.position)));
+    let currency = values.get("currency").and_then(|currency| currency.as_str()).unwrap_or_default();
+    if !caps.currencies.iter().any(|one| one == currency) {
+        over.push(format!(
+            "its limits are in {}, and the caps in {}",
+            if currency.is_empty() { "no currency" } else { currency },
+            caps.currencies.join(" or ")
+        ));
+    }
+    over
 }
 
 fn drill_found(looked: &Looked) -> Found {
@@ -319,9 +339,13 @@ async fn filled_since(conn: &mut Conn, bot: &BotFacts) -> Result<bool, AppError>
 }
 
 fn record_found(bot: &BotFacts, looked: &Looked) -> Found {
-    let Some(run) = bot.run.as_ref().filter(|run| run.stage == Stage::Limited && bot.stage == Stage::Limited) else {
-        return missing("it is not in stage limited");
+    // Approved anew where it is already, its record is what it did there.
+    let Some(run) = bot.run.as_ref().filter(|run| run.stage == bot.stage && super::drift::is_bound(bot.stage)) else {
+        return missing("it is not in stage limited, with an approval");
     };
+    if bot.stage == Stage::Live {
+        return so("it was let live before, over its record in stage limited");
+    }
     let days = looked.now.ms_since(run.since) / DAY_MS;
     if looked.now.ms_since(run.since) < LIMITED_FOR_MS {
         return missing(format!("it is in stage limited for {days} days; it takes 7"));

@@ -1,7 +1,7 @@
 //! What people answer for on a checklist. An item that is attested is signed with a security key, over its very words and what the bot runs; evidence
 //! is put down with a touch. Both are rows that nobody changes: whoever has another word says another one.
 
-use super::next_stage;
+use super::stages_of;
 use crate::app::{
     App, AppError, Invalid,
     acts::{ActView, Detail, Outcome, carry_out::Effect, sign::signed_act},
@@ -60,7 +60,7 @@ impl App {
         if actor.user().is_none() {
             return Err(AppError::conflict("only a person answers for an item"));
         }
-        let is_asked = next_stage(bot.stage) == Some(stage) || bot.stage == stage;
+        let is_asked = stages_of(&bot).contains(&stage);
         if is_asked { Ok((bot, permit)) } else { Err(AppError::conflict(format!("in stage {} nobody asks for this list", bot.stage))) }
     }
 
@@ -109,6 +109,7 @@ impl App {
         let row = MarkRow { act_id: Some(act.stored.id.clone()), ..mark_row(open, (id, *stage), word, by) };
         storage::checklists::mark_insert(open.tx(), &row).await?;
         let event = marked(row, ran.clone(), Some(signed_act(act)?));
+        self.golive.drift.look_soon(id);
         Ok(Effect { event, outcome: Outcome::Done(format!("/bots/{id}/golive?stage={stage}")), after: None })
     }
 
@@ -126,6 +127,7 @@ impl App {
         storage::checklists::mark_insert(act.tx(), &row).await?;
         let id = row.id.clone();
         act.commit(marked(row, ran, None)).await?;
+        self.golive.drift.look_soon(&bot.id);
         Ok(id)
     }
 }

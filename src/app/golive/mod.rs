@@ -15,8 +15,9 @@ use crate::domain::{
     golive::OnDrift,
     golive::{Checked, Conduct, HeldKey, InForce, Mark, Ran, Standing, dossier},
 };
+use crate::fleet::{AgentSeen, Instance};
 use crate::storage::{self, Conn};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What is kept in memory.
 #[derive(Default)]
@@ -58,6 +59,12 @@ impl ListView {
     }
 }
 
+/// The stages that can be asked for of a bot, the next one first: its own again, should it be something else by now than what was approved.
+pub fn stages_of(bot: &BotFacts) -> Vec<Stage> {
+    let own = drift::is_bound(bot.stage).then_some(bot.stage);
+    next_stage(bot.stage).into_iter().chain(own).collect()
+}
+
 /// The stage that a bot of this one goes up to next, where that takes an approval.
 pub fn next_stage(stage: Stage) -> Option<Stage> {
     match stage {
@@ -77,7 +84,7 @@ impl App {
         let bot = self.fleet.view().bot(id).cloned().ok_or(AppError::NotFound("bot"))?;
         let list = self.list_of(stage)?;
         let mut tx = self.db.read().await?;
-        let checked = self.checked(&mut tx, &bot, &list).await?;
+        let checked = self.checked(&mut tx, &bot, &list, self.ran(id).as_ref()).await?;
         let history = storage::checklists::mark_history(&mut tx, id, stage, HISTORY).await?;
         let force = self.in_force(&bot);
         Ok(ListView { list, checked, force, history, at: self.clock.now() })
@@ -97,19 +104,42 @@ impl App {
             conduct: Conduct::of(bot),
             limits_version: bot.limits.version,
             limits: bot.limits.values.clone(),
+            adapter: self.seen_of(&bot.id).and_then(|seen| seen.adapter.as_ref().map(|adapter| adapter.name.clone())),
+            withdraws: keys
+                .of_bot(&bot.id)
+                .iter()
+                .filter(|key| key.is_open() && key.sheet.withdraws())
+                .map(|key| key.row.purpose)
+                .collect(),
         }
+    }
+
+    /// What a bot's agent said last.
+    fn seen_of(&self, bot: &BotId) -> Option<Arc<AgentSeen>> {
+        let agent = self.agents().of_bot(bot)?;
+        self.book.seen(bot).filter(|seen| seen.agent == agent.id)
+    }
+
+    /// What each process of a bot that is several runs, by the word of its agent.
+    fn instances_of(&self, bot: &BotId) -> Arc<Vec<Instance>> {
+        self.seen_of(bot).map(|seen| seen.instances.clone()).unwrap_or_default()
     }
 
     /// What a bot runs, by the word of its agent.
     pub(crate) fn ran(&self, bot: &BotId) -> Option<Ran> {
-        let agent = self.agents().of_bot(bot)?;
-        let seen = self.book.seen(bot).filter(|seen| seen.agent == agent.id)?;
+        let seen = self.seen_of(bot)?;
         Some(Ran { build: seen.build.clone()?, config: seen.config.clone()? })
     }
 
-    /// Every item of a list, looked at.
-    pub(crate) async fn checked(&self, conn: &mut Conn, bot: &BotFacts, list: &Template) -> Result<Vec<Checked>, AppError> {
-        let looked = self.looked_of(conn, bot, list).await?;
+    /// Every item of a list, looked at over what a bot runs.
+    pub(crate) async fn checked(
+        &self,
+        conn: &mut Conn,
+        bot: &BotFacts,
+        list: &Template,
+        runs: Option<&Ran>,
+    ) -> Result<Vec<Checked>, AppError> {
+        let looked = self.looked_of(conn, bot, list, runs).await?;
         let checked = list.items.iter().map(|item| Checked { item: item.clone(), standing: self.standing_of(bot, item, &looked) });
         Ok(checked.collect())
     }

@@ -182,6 +182,7 @@ fn stored(said: &AgentSeen) -> Seen {
         build: said.build.clone(),
         config: said.config.clone(),
         report,
+        instances: (!said.instances.is_empty()).then(|| serde_json::to_string(&*said.instances).unwrap_or_default()),
         report_at: said.report.as_ref().map(|(_, at)| *at),
     }
 }

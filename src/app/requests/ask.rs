@@ -33,6 +33,8 @@ const OPEN_OF_ONE: i64 = 200;
 /// Revisions of one request, at most: each drops the approvals and is told to everybody who could give one.
 const REVISIONS: i64 = 30;
 
+/// The longest content of a request: it stands whole in one entry of the log.
+const CONTENT: usize = 40_000;
 /// What whoever approves needs to read.
 pub(crate) const WHY: &str = "Say why: whoever approves reads it";
 
@@ -65,6 +67,7 @@ impl App {
         }
         if let Some((next, _)) = limits.with(&set) {
             self.check_currency(node, &next)?;
+            self.check_caps(node, &next)?;
         }
         Ok(Content::Limits { of: node.clone().into(), set })
     }
@@ -187,6 +190,7 @@ impl App {
         let rule = &view.case.request.rule;
         let others = company.people.iter().filter(|other| other.standing == Standing::Able && other.id != view.row.requester);
         let others = others.filter(|other| Some(&other.id) != view.row.beneficiary.as_ref());
+        let others = others.filter(|other| !view.case.request.signers.contains(&other.id));
         let grants: Vec<&[Grant]> = others.map(|other| other.grants.as_slice()).collect();
         if rule.is_filled_by(&grants, view.row.team_id.as_ref()) {
             return Ok(());
@@ -240,6 +244,10 @@ impl App {
         let rule = String::from_utf8_lossy(&canonical(rule)?).into_owned();
         let document = Document { v: 1, request: request.clone(), revision, policy_version: rules.version, content };
         let content = document.canonical()?;
+        if content.len() > CONTENT {
+            let why = format!("this takes {} bytes to write down, and {CONTENT} is the most: say less", content.len());
+            return Err(AppError::conflict(why));
+        }
         let row = RevisionRow {
             request_id: request.clone(),
             revision,

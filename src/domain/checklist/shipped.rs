@@ -252,7 +252,7 @@ const LIVE: &[Line] = &[
 /// The list of a stage as shipped; none for stages that nobody approves.
 pub fn template(stage: Stage) -> Option<Template> {
     let (own, caps) = match stage {
-        Stage::Limited => (LIMITED, Some(Caps { position: Decimal::whole(10_000), daily_loss: Decimal::whole(500), days: 30 })),
+        Stage::Limited => (LIMITED, Some(caps())),
         Stage::Live => (LIVE, None),
         Stage::Draft | Stage::Sandbox | Stage::Retired => return None,
     };
@@ -260,6 +260,12 @@ pub fn template(stage: Stage) -> Option<Template> {
     let place = |item: &Item| [STOP, KEYS, LIMITS, TESTS, PEOPLE].iter().position(|group| *group == item.group);
     items.sort_by_key(place);
     Some(Template { stage, version: 0, items, caps })
+}
+
+/// About a thousandth of what would hurt a small desk, in the currencies that are worth about the same.
+fn caps() -> Caps {
+    let currencies = ["USD", "USDT", "USDC", "EUR"].map(str::to_owned).to_vec();
+    Caps { position: Decimal::whole(10_000), currencies, daily_loss: Decimal::whole(500), days: 30 }
 }
 
 impl From<&Line> for Item {

@@ -110,6 +110,10 @@ impl KeySheet {
     pub fn of_account(self, account: Option<String>) -> Self {
         Self { account, ..self }
     }
+    /// True for one that may withdraw.
+    pub fn withdraws(&self) -> bool {
+        !self.withdraw_to.is_empty()
+    }
     /// In words, what it may do: `read, trade`.
     pub fn rights_words(&self) -> String {
         let mut words: Vec<String> = self.rights.iter().map(|right| right.as_str().replace('_', " ")).collect();

@@ -10,7 +10,7 @@ use crate::domain::{Epoch, State as BotState};
 use crate::protocol::DirectiveFrame;
 use crate::web::{Answer, Shared, WebError, query::Params};
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// The longest wait.
 const LONGEST_MS: i64 = 30_000;
@@ -32,7 +32,7 @@ pub async fn show(State(app): Shared, ByAgent(agent): ByAgent, params: Params) -
     }
 }
 
-async fn wait_for(app: &App, agent: &LiveAgent, after: Epoch) -> Result<Option<DirectiveFrame>, WebError> {
+async fn wait_for(app: &Arc<App>, agent: &LiveAgent, after: Epoch) -> Result<Option<DirectiveFrame>, WebError> {
     let mut watch = app.fleet.subscribe();
     let mut closing = app.lines.closing();
     loop {
@@ -46,10 +46,10 @@ async fn wait_for(app: &App, agent: &LiveAgent, after: Epoch) -> Result<Option<D
     }
 }
 
-type Watch = tokio::sync::watch::Receiver<std::sync::Arc<crate::fleet::View>>;
+type Watch = tokio::sync::watch::Receiver<Arc<crate::fleet::View>>;
 
 /// The directive when it is newer. Down from memory; `active` only from a fresh read, and when that fails the check-in has to bring it.
-async fn newer(app: &App, agent: &LiveAgent, after: Epoch, watch: &mut Watch) -> Result<Option<DirectiveFrame>, WebError> {
+async fn newer(app: &Arc<App>, agent: &LiveAgent, after: Epoch, watch: &mut Watch) -> Result<Option<DirectiveFrame>, WebError> {
     let view = watch.borrow_and_update().clone();
     let bot = view.bot(&agent.bot).ok_or_else(super::bearer::ended)?;
     let directive = view.directive(bot);

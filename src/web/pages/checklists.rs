@@ -60,7 +60,7 @@ struct Page {
     lines: Vec<Line>,
     /// What came with the program and is not on the list: it can be taken back.
     left_out: Vec<(Item, bool)>,
-    caps: Option<(String, String, String)>,
+    caps: Option<(String, String, String, String)>,
     new: New,
     why: String,
     may_ask: bool,
@@ -131,12 +131,18 @@ fn list_of(now: &List, typed: &Typed) -> Result<List, Invalid> {
         None => None,
         Some(_) => Some(Caps {
             position: amount("caps_position")?,
+            currencies: currencies(text(typed, "caps_currencies").unwrap_or_default()),
             daily_loss: amount("caps_daily_loss")?,
             days: days(text(typed, "caps_days").unwrap_or_default())
                 .map_err(|_| Invalid::one("caps_days", "Enter days as a whole number"))?,
         }),
     };
     Ok(List { stage: now.stage, version: now.version, items, caps })
+}
+
+/// Names with commas between them, in capitals.
+fn currencies(text: &str) -> Vec<String> {
+    text.split(',').map(|name| name.trim().to_ascii_uppercase()).filter(|name| !name.is_empty()).collect()
 }
 
 /// What came with the program and is not on a list.
@@ -169,7 +175,8 @@ async fn draw(app: &App, person: &Person, stage: Stage, (typed, problems): (Opti
         caps: now.caps.as_ref().map(|caps| {
             let position = given("caps_position").unwrap_or_else(|| caps.position.shortest());
             let loss = given("caps_daily_loss").unwrap_or_else(|| caps.daily_loss.shortest());
-            (position, loss, given("caps_days").unwrap_or_else(|| caps.days.to_string()))
+            let currencies = given("caps_currencies").unwrap_or_else(|| caps.currencies.join(", "));
+            (position, loss, currencies, given("caps_days").unwrap_or_else(|| caps.days.to_string()))
         }),
         new: New {
             name: or_empty("new_name"),
@@ -224,7 +231,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         version: 3,
         lines: list.items.iter().map(line).collect(),
         left_out: vec![(list.items[0].clone(), true)],
-        caps: Some(("10000".into(), "500".into(), "30".into())),
+        caps: Some(("10000".into(), "500".into(), "USDT, USDC".into(), "30".into())),
         new: New { name: "latency".into(), proof: "attested".into(), of_build: true, ..New::default() },
         why: "we measure it".into(),
         may_ask,

@@ -4,7 +4,7 @@
 use super::bots::id_of;
 use crate::app::{
     App, AppError,
-    golive::{ListView, marks::Said, next_stage},
+    golive::{ListView, marks::Said, next_stage, stages_of},
 };
 use crate::authz::{self, Action};
 use crate::domain::{
@@ -46,6 +46,8 @@ pub struct Word {
 /// The step up.
 #[derive(Debug, Default, serde::Deserialize)]
 pub struct Up {
+    #[serde(default)]
+    stage: String,
     #[serde(default)]
     on_drift: String,
     #[serde(default)]
@@ -219,9 +221,9 @@ async fn draw(app: &App, person: &Person, (id, stage): (&BotId, Stage), typed: T
             format!("In this stage: a position of {position} at most, a loss of {loss} a day at most, for {} days.", caps.days)
         }),
         history: view.history.iter().map(past).collect(),
-        may_mark: may(Action::MarkChecklist) && (next_stage(bot.stage) == Some(stage) || bot.stage == stage),
+        may_mark: may(Action::MarkChecklist) && stages_of(&bot).contains(&stage),
         may_ask: may(Action::AskRequest),
-        is_next: next_stage(bot.stage) == Some(stage),
+        is_next: stages_of(&bot).contains(&stage),
         up,
         sides: sides(app, &bot, &differs),
         differs: differs.iter().map(Difference::words).collect(),
@@ -266,9 +268,9 @@ pub async fn evidence(State(app): Shared, Named(id): Named, ByTouch(person, word
 /// Asks for the step up.
 pub async fn ask(State(app): Shared, Named(id): Named, ByTouch(person, up): ByTouch<Up>) -> Answer {
     let id = id_of(&id)?;
-    let stage = stage_of(&app.bot(&person.actor, &id)?.bot, "")?;
+    let stage = stage_of(&app.bot(&person.actor, &id)?.bot, &up.stage)?;
     let asked = match up.on_drift.parse::<OnDrift>() {
-        Ok(on_drift) => app.ask_golive(&person.actor, &id, on_drift, &up.why).await,
+        Ok(on_drift) => app.ask_golive(&person.actor, &id, stage, on_drift, &up.why).await,
         Err(_) => Err(crate::app::Invalid::one("on_drift", "Choose what becomes of it when it is no longer so").into()),
     };
     match asked {
@@ -320,7 +322,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         may_mark: true,
         may_ask: true,
         is_next: true,
-        up: Up { on_drift: "pause".into(), why: "it is ready".into() },
+        up: Up { stage: "limited".into(), on_drift: "pause".into(), why: "it is ready".into() },
         sides: vec![("Build".into(), "sha256:0123456789ab…".into(), "sha256:ba9876543210…".into(), true)],
         differs: vec!["Build: approved a, now b".to_owned()],
         request: "/requests/7".to_owned(),

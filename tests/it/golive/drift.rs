@@ -3,13 +3,13 @@
 use super::{holds, trading};
 use crate::harness::{
     app::TestApp,
-    db::{Fresh, on_both},
+    db::{Fresh, Kind, on_both},
     exchange_keys,
     golive::DAY,
 };
 use crate::requests::why;
 use andon::{
-    domain::{Stage, State},
+    domain::{Level, Scope, Stage, State},
     protocol::InstanceSaid,
 };
 
@@ -59,9 +59,61 @@ on_both!(what_no_agent_says_is_found_by_the_clock, |fresh: Fresh| async move {
     test.hand.forward_ms(30 * DAY);
     test.app.watch_all_drift().await;
     let placed = holds(&test, &ready.bot);
-    assert!(placed.len() == 1 && placed[0].2.contains("Time in stage limited") && placed[0].2.contains("sandbox_results"), "{placed:?}");
+    assert!(placed.len() == 1 && placed[0].2.contains("Time in stage limited"), "{placed:?}");
     ready.agent.check_in(&test.app).await.unwrap();
     assert_eq!(ready.agent.state, State::Halted);
+});
+
+on_both!(an_item_whose_time_is_over_holds_its_bot_unless_it_was_answered_anew, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let ready = trading(&test, "arb-1").await;
+    test.hand.forward_ms(6 * DAY);
+    crate::harness::golive::answered(&test).await;
+    test.hand.forward_ms(DAY + 1_000);
+    test.app.watch_all_drift().await;
+    assert_eq!(holds(&test, &ready.bot), [], "what was approved is over, and somebody answered another alert yesterday");
+    test.hand.forward_ms(6 * DAY);
+    test.app.watch_all_drift().await;
+    let placed = holds(&test, &ready.bot);
+    assert!(placed.len() == 1 && placed[0].2.contains("Checklist item alert_test: approved until"), "{placed:?}");
+});
+
+on_both!(what_cannot_be_read_holds_no_bot_that_trades_and_lets_none_start, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let ready = trading(&test, "arb-1").await;
+    test.hand.forward_ms(8 * DAY);
+    test.execute("ALTER TABLE checklist_mark RENAME TO checklist_mark_away").await;
+    test.app.watch_all_drift().await;
+    assert_eq!(holds(&test, &ready.bot), [], "nobody knows whether an alert was answered since");
+    let found = test.app.differences(&crate::harness::golive::now(&test, &ready.bot.id), test.hand.clock().now());
+    assert!(found.iter().any(|one| one.what == "Checklist item alert_test"), "which keeps it from being started: {found:?}");
+    test.execute("ALTER TABLE checklist_mark_away RENAME TO checklist_mark").await;
+    test.app.watch_all_drift().await;
+    let placed = holds(&test, &ready.bot);
+    assert!(placed.len() == 1 && placed[0].2.contains("Checklist item alert_test"), "{placed:?}");
+});
+
+on_both!(a_start_that_is_pushed_is_compared_once_more, |fresh: Fresh| async move {
+    let kind = fresh.kind;
+    let test = TestApp::new(fresh).await;
+    let mut ready = trading(&test, "arb-1").await;
+    // The embedded database has one server; there it is the same one.
+    let other = if kind == Kind::Postgres { test.restarted().await } else { test.app.clone() };
+    test.press("operator", Scope::Bot(ready.bot.id.clone()), Level::Pause).await;
+    other.refresh().await.unwrap();
+    ready.agent.settle(&other).await;
+    let hold = test.app.fleet.view().open_holds().next().unwrap().id.clone();
+    test.release(&hold, &["operator"]).await.unwrap();
+    ready.agent.settle(&test.app).await;
+    test.start(std::slice::from_ref(&ready.bot.id), &["operator"]).await.unwrap();
+    // To the replica that its stream is of it says another configuration, without a boot: contact, which is compared with nothing.
+    let mut said = ready.agent.says();
+    (said.boot, said.config) = (None, Some("sha256:d1ffe4e4d1ffe4e4".into()));
+    let live = ready.agent.live(&other);
+    other.check_in(&live, &said, "poll").await.unwrap();
+    let carries = andon::app::check_in::Carries::default();
+    let (told, _) = other.risen(&live, Some(&ready.agent.boot), &carries).await.unwrap();
+    assert_eq!(told.state, State::Halted, "it is held before it is freed");
 });
 
 on_both!(a_key_that_is_taken_away_holds_its_bot, |fresh: Fresh| async move {

@@ -7,7 +7,7 @@ use super::{
 use andon::{
     app::{
         acts::Outcome,
-        golive::marks::Said,
+        golive::{marks::Said, next_stage},
         keys::{KeyRow, VersionRow},
         register::bots::BotEdit,
         safety::TypedSafety,
@@ -33,7 +33,8 @@ pub struct Ready {
 }
 
 /// Limits within what stage limited may have.
-pub const LIMITS: [(&str, &str); 8] = [
+pub const LIMITS: [(&str, &str); 9] = [
+    ("currency", "USDT"),
     ("allowed_symbols", "BTC/USDT"),
     ("max_order_notional", "1000"),
     ("max_open_orders", "10"),
@@ -152,12 +153,23 @@ async fn drilled(test: &TestApp, bot: &BotId) {
 /// A day in milliseconds.
 pub const DAY: i64 = 86_400_000;
 
-async fn answered(test: &TestApp) {
+/// Closes a test alert that somebody left open: one is open at a time.
+pub async fn no_test_alert(test: &TestApp) {
+    let open = test.app.alerts.open();
+    if let Some(alert) = open.iter().find(|alert| alert.kind == AlertKind::Test) {
+        test.app.close_alert(&test.actor("lead"), &alert.id, "another is to be sent").await.unwrap();
+    }
+}
+
+/// Sends a test alert that somebody else takes.
+pub async fn answered(test: &TestApp) {
+    no_test_alert(test).await;
     test.app.send_test_alert(&test.actor("operator")).await.unwrap();
     test.app.write_alerts().await.unwrap();
     let open = test.app.alerts.open();
     let alert = open.iter().find(|alert| alert.kind == AlertKind::Test).unwrap().id.clone();
     test.app.take_alert(&test.actor("lead"), &alert).await.unwrap();
+    test.app.close_alert(&test.actor("lead"), &alert, "it was answered").await.unwrap();
 }
 
 /// Answers for everything that people answer for on a list, as one of them.
@@ -189,7 +201,8 @@ pub async fn whole_of(test: &TestApp, name: &str, crew: Crew) -> Ready {
 
 /// Asks for the next stage.
 pub async fn ask(test: &TestApp, by: &str, bot: &BotId) -> Result<RequestId, andon::app::AppError> {
-    test.app.ask_golive(&test.actor(by), bot, OnDrift::Pause, "it is ready").await
+    let stage = next_stage(now(test, bot).stage).unwrap();
+    test.app.ask_golive(&test.actor(by), bot, stage, OnDrift::Pause, "it is ready").await
 }
 
 /// Carries an approved step out.

@@ -39,11 +39,14 @@ impl Scene {
                 let ready = crate::harness::golive::measured_of(&self.test, &self.name("bot"), crew).await;
                 Ask::form(at(ready.bot.id.as_str()), &word("rollback_plan"))
             }
-            "/alerts/test" => Ask::form(path, &[]),
+            "/alerts/test" => {
+                crate::harness::golive::no_test_alert(&self.test).await;
+                Ask::form(path, &[])
+            }
             "/checklists/ask" => {
                 // One request about a list is open at a time.
                 self.none_asked(RequestKind::Checklist, "limited").await;
-                let caps = [("caps_position", "9000"), ("caps_daily_loss", "400"), ("caps_days", "20")];
+                let caps = [("caps_position", "9000"), ("caps_daily_loss", "400"), ("caps_currencies", "USDT, USD"), ("caps_days", "20")];
                 Ask::form(path, &[[("stage", "limited"), ("why", "we know better")].as_slice(), &caps].concat())
             }
             "/requests/{id}/execute" => {
