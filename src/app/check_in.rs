@@ -88,6 +88,7 @@ impl App {
         // A report that was overtaken on its way says what was so before the later one: its totals would seem to have begun anew.
         if is_in_order {
             self.judge(&bot, directive.state, said.report.is_some(), now);
+            self.note_results(&bot, said.report.is_some(), now);
         }
         self.watch_for_refusal(&bot, &directive, said).await;
         let frame = self.frame(&bot, &directive, &carries).await?;

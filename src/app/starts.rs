@@ -44,6 +44,25 @@ impl App {
         held.filter_map(|key| Some((key.row.id.to_string(), key.active()?.version))).collect()
     }
 
+    /// What an agent that is no more this bot's has been given, and nobody has ended at the venue (ruling H5): of a bot that trades live.
+    fn keys_elsewhere(&self, bot: &BotFacts) -> Vec<Obstacle> {
+        let (keys, agent) = (self.exchange_keys(), self.agents().of_bot(&bot.id));
+        let mut all = Vec::new();
+        for key in keys.of_bot(&bot.id).iter().filter(|_| is_bound(bot.stage)) {
+            let is_others = |of: &crate::domain::AgentId| agent.as_ref().is_none_or(|agent| agent.id != *of);
+            let stray = key.versions.iter().filter(|one| one.delivered_at.is_some() && one.gone_at.is_none());
+            all.extend(stray.filter(|one| one.agent_id.as_ref().is_some_and(is_others)).map(|one| {
+                let what = format!(
+                    "version {} of its key {} was given to an agent that is not its agent any more, and still works at the venue",
+                    one.version,
+                    key.row.purpose.words()
+                );
+                Obstacle::new(what, "whoever manages its account ends that key at the venue, and says so on the key's page")
+            }));
+        }
+        all
+    }
+
     /// Every reason why a bot cannot be started under this leaf. Empty: it can.
     ///
     /// # Errors
@@ -81,6 +100,7 @@ impl App {
             open.push(Obstacle::new(error.to_string(), "an operator or lead of its team, who gives it another subaccount"));
         }
         open.extend(self.drift_obstacles(bot));
+        open.extend(self.keys_elsewhere(bot));
         if let Some(at) = told.differing.get(&bot.id) {
             let what = format!("its agent and its venue differ since {}, and nobody has closed that", at.plain());
             open.push(Obstacle::new(what, "an operator or lead of its team, risk or an admin closes it with a reason, on the bot's page"));

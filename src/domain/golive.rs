@@ -413,5 +413,6 @@ impl ApprovedRun {
     }
 }
 
+pub mod results;
 #[cfg(test)]
 mod tests;

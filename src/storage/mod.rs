@@ -43,6 +43,7 @@ pub mod recoveries;
 pub mod register;
 pub mod request_history;
 pub mod requests;
+pub mod results;
 pub mod retention;
 pub mod safety;
 pub mod seen;
@@ -98,6 +99,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("register", register::STATEMENTS),
         ("request_history", request_history::STATEMENTS),
         ("requests", requests::STATEMENTS),
+        ("results", results::STATEMENTS),
         ("retention", retention::STATEMENTS),
         ("safety", safety::STATEMENTS),
         ("seen", seen::STATEMENTS),

@@ -1,11 +1,13 @@
 //! Going live: checklists that are looked at whenever they are shown (`looks`), what people answer for on them (`marks`), a step up that is asked
-//! for over the whole of it and carried out by whoever asked (`ask`), and what runs compared with what was approved (`drift`).
+//! for over the whole of it and carried out by whoever asked (`ask`), what runs compared with what was approved (`drift`), and what a bot shows of
+//! itself in its stage (`results`).
 
 pub mod ask;
 pub mod drift;
 pub mod lists;
 mod looks;
 pub mod marks;
+pub mod results;
 
 use super::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
@@ -24,6 +26,7 @@ use std::{collections::BTreeMap, sync::Arc};
 pub struct Books {
     pub(crate) lists: lists::ListBook,
     pub(crate) drift: drift::DriftBook,
+    pub(crate) results: results::ResultBook,
 }
 
 /// Marks of a list that are shown.

@@ -126,6 +126,32 @@ on_both!(a_key_that_is_taken_away_holds_its_bot, |fresh: Fresh| async move {
     assert!(exchange_keys::row(&test, &ready.key).await.ended_at.is_some());
 });
 
+on_both!(a_key_that_an_agent_took_along_keeps_its_bot_from_being_started, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let ready = trading(&test, "arb-1").await;
+    let old = test.app.agents().of_bot(&ready.bot.id).unwrap().id.clone();
+    let rewrite = async |change: &dyn Fn(&mut andon::app::keys::VersionRow)| {
+        let mut tx = test.fresh.db.write(andon::storage::Lane::Normal).await.unwrap();
+        let mut version = andon::storage::exchange_keys::version_of(&mut tx, &ready.key).await.unwrap().remove(0);
+        change(&mut version);
+        andon::storage::exchange_keys::version_write(&mut tx, &mut version).await.unwrap();
+        andon::storage::exchange_keys::key_changed(&mut tx, [&ready.key]).await.unwrap();
+        tx.commit().await.unwrap();
+        test.app.refresh_keys().await.unwrap();
+    };
+    let now = test.hand.clock().now();
+    rewrite(&|version| (version.agent_id, version.delivered_at) = (Some(old.clone()), Some(now))).await;
+    let mut agent = crate::harness::agent::ready(&test, &ready.bot, "operator").await;
+    (agent.build, agent.config) = (ready.agent.build.clone(), ready.agent.config.clone());
+    agent.keys = ready.agent.keys.clone();
+    agent.settle(&test.app).await;
+    let refused = why(test.start(std::slice::from_ref(&ready.bot.id), &["operator"]).await);
+    assert!(refused.contains("was given to an agent that is not its agent any more"), "{refused}");
+    rewrite(&|version| version.gone_at = Some(now)).await;
+    let refused = test.start(std::slice::from_ref(&ready.bot.id), &["operator"]).await.map_err(|error| error.to_string());
+    assert!(!refused.as_ref().is_err_and(|why| why.contains("was given to an agent")), "{refused:?}");
+});
+
 on_both!(an_instance_that_runs_something_else_holds_the_bot, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let mut ready = trading(&test, "arb-1").await;

@@ -2,7 +2,9 @@
 //! approved does not trade.
 
 mod drift;
+mod results;
 mod up;
+mod walks;
 
 use crate::harness::{app::TestApp, golive::Ready};
 use andon::domain::{BotFacts, State};

@@ -126,6 +126,18 @@ async fn trades(test: &TestApp, bot: &BotId, place: &andon::domain::SubaccountId
     id
 }
 
+/// Has a key measured at its venue once more, with the same outcome.
+pub async fn measured_again(test: &TestApp, key: &KeyId) {
+    let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
+    for mut version in storage::exchange_keys::version_of(&mut tx, key).await.unwrap() {
+        version.measured_at = Some(test.hand.clock().now());
+        storage::exchange_keys::version_write(&mut tx, &mut version).await.unwrap();
+    }
+    storage::exchange_keys::key_changed(&mut tx, [key]).await.unwrap();
+    tx.commit().await.unwrap();
+    test.app.refresh_keys().await.unwrap();
+}
+
 async fn drilled(test: &TestApp, bot: &BotId) {
     let now = test.hand.clock().now();
     let run = DrillRun {
