@@ -68,6 +68,8 @@ text_enum! {
         RequestEnded = "request_ended",
         /// What the register says of something one is accountable for was changed.
         RegisterChanged = "register_changed",
+        /// Something that a bot's approval to trade live rests on ends soon.
+        GoLiveEnds = "golive_ends",
     }
 }
 

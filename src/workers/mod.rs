@@ -68,6 +68,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(vault::run(app.clone()));
     all.spawn(reconcile::run(app.clone()));
     all.spawn(golive::run(app.clone()));
+    all.spawn(golive::remind(app.clone()));
     all.spawn(guard::run(app.clone()));
     all
 }

@@ -7,7 +7,9 @@ pub mod drift;
 pub mod lists;
 mod looks;
 pub mod marks;
+pub mod reminders;
 pub mod results;
+pub mod standing;
 
 use super::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};

@@ -121,7 +121,7 @@ impl App {
     async fn note_approved(&self, act: &mut Act<'_>, view: &mut RequestView, company: &Company) -> Result<Event, AppError> {
         self.write_request(act, view, None).await?;
         let ready_at = view.case.ready_at(company.rules.of(view.row.kind)).unwrap_or(act.now());
-        if ready_at > act.now() {
+        if view.row.kind.is_by_hand() || ready_at > act.now() {
             self.tell_approved(act, view, ready_at).await?;
         }
         let (revision, digest) = (view.row.revision, view.case.request.digest.clone());

@@ -3,7 +3,7 @@
 use super::{Company, RequestFilter, RequestRow, RequestView};
 use crate::app::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{RequestId, RequestKind, UserId, limits::Node, request::Content};
+use crate::domain::{RequestId, RequestKind, RequestState, UserId, limits::Node, request::Content};
 use crate::storage::{self, request_history::CommentRow};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,9 +21,10 @@ pub struct Inbox {
     pub decided: Vec<RequestRow>,
 }
 
-/// True when somebody is who can act next: they can approve it.
+/// True when somebody is who can act next: they can approve it, or asked for what they carry out themselves once it is approved.
 pub fn needs(view: &RequestView, user: &UserId, company: &Company) -> bool {
-    view.case.can_vote(user, &company.moment(view.row.kind)).is_ok()
+    let is_theirs = view.row.kind.is_by_hand() && view.row.state == RequestState::Approved && view.row.requester == *user;
+    is_theirs || view.case.can_vote(user, &company.moment(view.row.kind)).is_ok()
 }
 
 impl App {

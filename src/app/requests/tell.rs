@@ -63,8 +63,15 @@ impl App {
         let can = |id: &UserId| view.case.can_deny(id, &moment).is_ok();
         let people = company.people.iter().filter(|voter| can(&voter.id)).map(|voter| voter.id.clone());
         let audience = to(people.chain([view.row.requester.clone()]).collect());
-        let text =
-            format!("Enough people approved it. It is carried out at {}; whoever could approve it can still deny it.", ready_at.plain());
+        let text = if view.row.kind.is_by_hand() {
+            let (who, until) = (self.people_book.who(&view.row.requester), view.until(moment.rule));
+            format!(
+                "Enough people approved it. {who}, who asked, carries it out until {}; whoever could approve it can still deny it.",
+                until.plain()
+            )
+        } else {
+            format!("Enough people approved it. It is carried out at {}; whoever could approve it can still deny it.", ready_at.plain())
+        };
         let step = format!("approved:{}", view.row.generation);
         act.tell(&audience, &self.request_notice(view, (NoticeKind::RequestEnded, &step), "Approved", &text)).await.map(drop)
     }

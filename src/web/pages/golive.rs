@@ -1,6 +1,11 @@
 //! `/bots/{id}/golive`: the checklist of the stage that a bot goes up to next, looked at whenever it is shown; what is open first. Beside it what was
 //! approved and what runs. Evidence is put down and items are answered for here; the step up is asked for here once nothing is open.
 
+mod items;
+mod sides;
+pub(super) mod stage;
+mod track;
+
 use super::bots::id_of;
 use crate::app::{
     App, AppError,
@@ -8,14 +13,14 @@ use crate::app::{
 };
 use crate::authz::{self, Action};
 use crate::domain::{
-    BotFacts, BotId, Stage, Timestamp,
-    checklist::{Item, Proof},
-    golive::{Difference, OnDrift, Shown, Standing, short},
+    BotFacts, BotId, RequestState, Stage, Timestamp,
+    golive::{Mark, OnDrift, Standing},
 };
 use crate::web::{
     Answer, Shared,
-    chip::{Chip, Tone},
+    chip::Chip,
     extract::{ByTouch, Person, Posted},
+    format::OutOf,
     frame,
     page::Frame,
     problems::Problems,
@@ -26,6 +31,10 @@ use axum::{
     extract::{Query, State},
     http::StatusCode,
 };
+use items::{Group, Summary};
+use sides::Side;
+use stage::SoFar;
+use track::{Next, Step};
 
 /// Which list.
 #[derive(Debug, Default, serde::Deserialize)]
@@ -54,40 +63,38 @@ pub struct Up {
     why: String,
 }
 
-/// An item as it is shown.
-pub(super) struct Line {
-    pub(super) item: Item,
-    pub(super) chip: Chip,
-    /// What was measured or said; of one that is open what is missing.
-    pub(super) said: String,
-    pub(super) by: String,
-    pub(super) until: Option<Timestamp>,
-    /// What stands in its form.
-    pub(super) typed: Said,
-}
-
-impl Line {
-    pub(super) fn is_for_people(&self) -> bool {
-        self.item.proof != Proof::Measured
-    }
-    /// The id of a field of its form: the plain one where what is wrong leads there.
-    pub(super) fn field(&self, name: &str) -> String {
-        if self.typed.item.is_empty() { format!("{name}-{}", self.item.name) } else { name.to_owned() }
-    }
-    /// What is wrong with a field of its form.
-    pub(super) fn problem<'p>(&self, problems: &'p Problems, field: &str) -> &'p str {
-        if self.typed.item.is_empty() { "" } else { problems.of(field) }
-    }
-    pub(super) fn is_signed(&self) -> bool {
-        self.item.proof == Proof::Attested
-    }
-}
-
 /// A word that was said before.
 pub(super) struct Past {
     pub(super) at: Timestamp,
     pub(super) by: String,
     pub(super) words: String,
+    /// Where it can be looked at; empty: nowhere.
+    pub(super) link: String,
+}
+
+/// The way to the step up.
+pub(super) enum Way {
+    /// This list is not asked for now: why.
+    NotNow(String),
+    /// Somebody has asked.
+    Asked(Asked),
+    /// Whoever looks may not ask.
+    NotYours,
+    /// It can be asked for once this is so: where it stands on the page, and what it is.
+    Blocked(Vec<(String, String)>),
+    /// Nothing stands in the way.
+    Open,
+}
+
+/// A request for the step up that is open.
+pub(super) struct Asked {
+    pub(super) href: String,
+    pub(super) chip: Chip,
+    pub(super) by: String,
+    pub(super) seats: OutOf,
+    pub(super) until: Timestamp,
+    /// It is approved, and whoever looks carries it out.
+    pub(super) is_mine: bool,
 }
 
 #[derive(Template)]
@@ -99,76 +106,84 @@ pub(super) struct Page {
     pub(super) id: String,
     pub(super) stage: &'static str,
     pub(super) at: Timestamp,
-    pub(super) done: usize,
-    pub(super) expired: usize,
-    pub(super) groups: Vec<(String, Vec<Line>)>,
-    pub(super) is_whole: bool,
+    pub(super) track: Vec<Step>,
+    pub(super) next: Next,
+    pub(super) summary: Summary,
+    pub(super) groups: Vec<Group>,
     pub(super) caps: String,
     pub(super) history: Vec<Past>,
     pub(super) may_mark: bool,
-    pub(super) may_ask: bool,
-    /// The step up can be asked for from where the bot is.
-    pub(super) is_next: bool,
+    pub(super) way: Way,
+    pub(super) approval: (String, Vec<String>),
     pub(super) up: Up,
-    /// What was approved, and what is in force: a word, both sides, and whether they differ.
-    pub(super) sides: Vec<(String, String, String, bool)>,
-    pub(super) differs: Vec<String>,
+    pub(super) so_far: Option<SoFar>,
+    /// What was approved, and what is in force.
+    pub(super) sides: Vec<Side>,
+    /// In how much it is not what was approved.
+    pub(super) differs: usize,
     pub(super) request: String,
 }
 
-fn chip(standing: &Standing) -> Chip {
-    match standing {
-        Standing::Done(_) => Chip::new(Tone::Done, "So"),
-        Standing::Open(_) => Chip::new(Tone::Open, "Open"),
-        Standing::Expired(_) => Chip::new(Tone::High, "Expired"),
-    }
+/// The request for a step to this stage that is open.
+async fn asked(app: &App, person: &Person, bot: &BotFacts, to: Stage) -> Result<Option<Asked>, AppError> {
+    let Some(view) = app.golive_request_of(&person.actor, bot, to).await? else { return Ok(None) };
+    let company = app.company();
+    let moment = company.moment(view.row.kind);
+    let seats = view.case.quorum(&moment).seats;
+    Ok(Some(Asked {
+        href: format!("/requests/{}", view.row.id),
+        chip: super::requests::chip(&view.row),
+        by: app.people().who(&view.row.requester),
+        seats: OutOf { n: seats.iter().filter(|seat| seat.taken_by.is_some()).count(), of: seats.len() },
+        until: view.until(moment.rule),
+        is_mine: view.row.state == RequestState::Approved && view.row.requester == person.user,
+    }))
 }
 
-fn line(app: &App, item: &Item, standing: &Standing, typed: &Said) -> Line {
-    let of = |shown: &Shown| (shown.said.clone(), shown.by.as_ref().map_or_else(String::new, |user| app.people().who(user)), shown.until);
-    let (said, by, until) = match standing {
-        Standing::Done(shown) | Standing::Expired(shown) => of(shown),
-        Standing::Open(why) => (why.clone(), String::new(), None),
-    };
-    let typed = if typed.item == item.name { typed.clone() } else { Said::default() };
-    Line { item: item.clone(), chip: chip(standing), said, by, until, typed }
-}
-
-fn groups(app: &App, view: &ListView, typed: &Said) -> Vec<(String, Vec<Line>)> {
-    let mut all: Vec<(String, Vec<Line>)> = Vec::new();
-    for one in &view.checked {
-        let line = line(app, &one.item, &one.standing, typed);
-        match all.last_mut().filter(|(group, _)| *group == one.item.group) {
-            Some((_, lines)) => lines.push(line),
-            None => all.push((one.item.group.clone(), vec![line])),
-        }
+/// What stands in the way of asking, by the items that are not so.
+fn missing(view: &ListView) -> Vec<(String, String)> {
+    let open = view.checked.iter().filter_map(|one| {
+        let why = match &one.standing {
+            Standing::Done(_) => return None,
+            Standing::Open(why) => why.as_str(),
+            Standing::Expired(_) => "its time is over",
+        };
+        Some((format!("#item-{}", one.item.name), format!("{}: {why}", one.item.words)))
+    });
+    let mut all: Vec<_> = open.collect();
+    if all.is_empty() && !view.is_whole() {
+        all.push((String::new(), "Its agent does not say what it runs, or it has no subaccount".to_owned()));
     }
     all
 }
 
-/// What was approved beside what is in force.
-fn sides(app: &App, bot: &BotFacts, differs: &[Difference]) -> Vec<(String, String, String, bool)> {
-    let Some(run) = &bot.run else { return Vec::new() };
-    let force = app.in_force(bot);
-    let runs = |pick: &dyn Fn(&crate::domain::golive::Ran) -> String| {
-        force.runs.as_ref().map_or_else(|| "not said".to_owned(), |runs| short(&pick(runs)))
-    };
-    let is_other = |what: &str| differs.iter().any(|one| one.what == what);
-    let dossier = &run.dossier;
-    let place = force.place.as_ref().map_or_else(|| "none".to_owned(), |place| place.name.clone());
-    vec![
-        ("Build".into(), short(&dossier.runs.build), runs(&|runs| runs.build.clone()), is_other("Build")),
-        ("Configuration".into(), short(&dossier.runs.config), runs(&|runs| runs.config.clone()), is_other("Configuration")),
-        ("Subaccount".into(), dossier.place.name.clone(), place, is_other("Subaccount")),
-        ("Conduct".into(), dossier.conduct.words(), force.conduct.words(), is_other("Conduct")),
-        ("Limits".into(), format!("version {}", dossier.limits_version), format!("version {}", force.limits_version), is_other("Limits")),
-        (
-            "Keys in use".into(),
-            dossier.keys.len().to_string(),
-            force.keys.len().to_string(),
-            differs.iter().any(|one| one.what.starts_with("Key ")),
-        ),
-    ]
+async fn way(app: &App, person: &Person, bot: &BotFacts, view: &ListView) -> Result<Way, AppError> {
+    let to = view.list.stage;
+    if next_stage(bot.stage) != Some(to) {
+        let words = match bot.stage {
+            at if at == to => format!("It is in stage {to} already. The list goes on to hold: what expires on it is not as approved any more."),
+            at => format!("It is in stage {at}, and this step leads from another one. The list shows what will be asked for."),
+        };
+        return Ok(Way::NotNow(words));
+    }
+    if let Some(asked) = asked(app, person, bot, to).await? {
+        return Ok(Way::Asked(asked));
+    }
+    if authz::check(&person.actor, Action::AskRequest, &App::bot_resource(bot)).is_err() {
+        return Ok(Way::NotYours);
+    }
+    let missing = missing(view);
+    Ok(if missing.is_empty() { Way::Open } else { Way::Blocked(missing) })
+}
+
+fn past(app: &App, view: &ListView, mark: &Mark) -> Past {
+    let item = view.list.item(&mark.item).map_or_else(|| mark.item.clone(), |item| item.words.clone());
+    Past {
+        at: mark.at,
+        by: app.people().who(&mark.by),
+        words: format!("{item}: {}", mark.said),
+        link: mark.link.clone().unwrap_or_default(),
+    }
 }
 
 fn stage_of(bot: &BotFacts, asked: &str) -> Result<Stage, AppError> {
@@ -200,11 +215,7 @@ async fn draw(app: &App, person: &Person, (id, stage): (&BotId, Stage), typed: T
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let may = |action: Action| authz::check(&person.actor, action, &App::bot_resource(&bot)).is_ok();
     let differs = app.differences(&bot, view.at);
-    let past = |mark: &crate::domain::golive::Mark| Past {
-        at: mark.at,
-        by: app.people().who(&mark.by),
-        words: format!("{}: {}{}", mark.item, mark.said, mark.link.as_ref().map_or_else(String::new, |link| format!(" ({link})"))),
-    };
+    let approvers = app.approvers_of(&person.actor, &bot, stage, &view.checked);
     let page = Page {
         frame,
         problems,
@@ -212,21 +223,19 @@ async fn draw(app: &App, person: &Person, (id, stage): (&BotId, Stage), typed: T
         id: id.to_string(),
         stage: stage.as_str(),
         at: view.at,
-        done: view.done(),
-        expired: view.expired(),
-        groups: groups(app, &view, &said),
-        is_whole: view.is_whole(),
-        caps: view.list.caps.as_ref().map_or_else(String::new, |caps| {
-            let (position, loss) = (caps.position.shortest(), caps.daily_loss.shortest());
-            format!("In this stage: a position of {position} at most, a loss of {loss} a day at most, for {} days.", caps.days)
-        }),
-        history: view.history.iter().map(past).collect(),
+        track: track::track(bot.stage),
+        next: track::next(app, &bot),
+        summary: Summary::of(&view),
+        groups: items::groups(app, &bot, &view, &said),
+        caps: view.list.caps.as_ref().map_or_else(String::new, |caps| format!("In this stage at most: {}.", caps.words())),
+        history: view.history.iter().map(|mark| past(app, &view, mark)).collect(),
         may_mark: may(Action::MarkChecklist) && stages_of(&bot).contains(&stage),
-        may_ask: may(Action::AskRequest),
-        is_next: stages_of(&bot).contains(&stage),
+        way: way(app, person, &bot, &view).await?,
+        approval: (approvers.rule, approvers.able.iter().map(|id| app.people().who(id)).collect()),
         up,
-        sides: sides(app, &bot, &differs),
-        differs: differs.iter().map(Difference::words).collect(),
+        so_far: stage::so_far(app, &bot, view.at).await,
+        sides: sides::sides(app, &bot, &differs, view.at),
+        differs: differs.len(),
         request: bot.run.as_ref().map_or_else(String::new, |run| format!("/requests/{}", run.request)),
     };
     frame::page_with(status, &page)
@@ -280,55 +289,6 @@ pub async fn ask(State(app): Shared, Named(id): Named, ByTouch(person, up): ByTo
 }
 
 #[cfg(test)]
-pub(in crate::web) fn samples() -> Vec<(String, String)> {
-    use crate::domain::checklist::shipped;
-    use crate::web::samples;
-    let list = shipped::template(Stage::Limited).unwrap();
-    let standing = |n: usize, item: &Item| {
-        let shown = Shown {
-            item: item.name.clone(),
-            said: "agent grid-07 is confirmed and says what runs".to_owned(),
-            by: None,
-            mark: None,
-            until: Some(samples::now().plus_ms(86_000_000)),
-            files: Vec::new(),
-        };
-        match n % 3 {
-            0 => Standing::Done(shown),
-            1 => Standing::Open("nobody has answered for it".to_owned()),
-            _ => Standing::Expired(shown),
-        }
-    };
-    let lines = |(n, item): (usize, &Item)| {
-        let standing = standing(n, item);
-        let said = if let Standing::Open(why) = &standing { why.clone() } else { "agent grid-07 is confirmed".to_owned() };
-        let is_sent = n == 11;
-        let typed = if is_sent { Said { item: item.name.clone(), said: "typed".into(), link: String::new() } } else { Said::default() };
-        Line { item: item.clone(), chip: chip(&standing), said, by: "L. Sato".into(), until: Some(samples::now()), typed }
-    };
-    let page = |is_whole: bool, problems: Problems| Page {
-        frame: Frame::sample("grid-07 to stage limited", "/bots/7/golive"),
-        problems,
-        bot: ("/bots/7".to_owned(), "grid-07".to_owned()),
-        id: samples::id(7),
-        stage: "limited",
-        at: samples::now(),
-        done: 9,
-        expired: 8,
-        groups: vec![("Stop path".to_owned(), list.items.iter().enumerate().map(lines).collect())],
-        is_whole,
-        caps: "In this stage: a position of 10000 at most.".to_owned(),
-        history: vec![Past { at: samples::now(), by: "L. Sato".into(), words: "rollback_plan: written".into() }],
-        may_mark: true,
-        may_ask: true,
-        is_next: true,
-        up: Up { stage: "limited".into(), on_drift: "pause".into(), why: "it is ready".into() },
-        sides: vec![("Build".into(), "sha256:0123456789ab…".into(), "sha256:ba9876543210…".into(), true)],
-        differs: vec!["Build: approved a, now b".to_owned()],
-        request: "/requests/7".to_owned(),
-    };
-    vec![
-        ("golive".to_owned(), page(false, Problems::one("said", "Say what you looked at")).render().unwrap()),
-        ("golive-whole".to_owned(), page(true, Problems::none()).render().unwrap()),
-    ]
-}
+mod samples;
+#[cfg(test)]
+pub(in crate::web) use samples::samples;

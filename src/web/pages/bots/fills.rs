@@ -118,6 +118,23 @@ fn sum(symbol: &str, sum: &FillSum) -> Sum {
     }
 }
 
+/// The same of all of them as lines of a summary; empty: there are none.
+pub(in crate::web::pages) fn in_words(sums: &FillSums) -> Vec<(&'static str, String)> {
+    if sums.all.count == 0 {
+        return Vec::new();
+    }
+    let all = sum("", &sums.all);
+    let cut = if sums.is_cut { ", the newest; there are more" } else { "" };
+    let at = |at: Option<Timestamp>| at.map_or_else(|| format::UNKNOWN.to_owned(), Timestamp::plain);
+    vec![
+        ("Fills", format!("{}: {} bought, {} sold{cut}", all.count, all.buys, all.sells)),
+        ("Traded", all.notional),
+        ("Fees", all.fees),
+        ("As maker", all.maker),
+        ("First and last", format!("{} and {}", at(all.first), at(all.last))),
+    ]
+}
+
 fn line(kept: &KeptFill) -> Line {
     let fill = &kept.fill;
     let fee = fill.fee.map(|fee| format!("{} {}", format::decimal(&fee.shortest()), fill.fee_currency.as_deref().unwrap_or_default()));

@@ -184,6 +184,7 @@ pub(super) struct Bot {
     /// Beside its venue; none: nothing is compared, or the database does not answer.
     pub(super) venue: Option<reconciliation::Card>,
     pub(super) agent: Option<AgentCard>,
+    pub(super) golive: super::golive::stage::Card,
     pub(super) start: Start,
     pub(super) steps: Vec<Step>,
     /// None: the database does not answer.
@@ -288,6 +289,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
         // Beside the rest: a database that does not answer leaves it out.
         venue: app.reconciliation_of(&person.actor, &bot.id).await.ok().as_ref().and_then(reconciliation::card),
         agent: agent(&row, frame.now),
+        golive: super::golive::stage::card(&app, &person, bot, frame.now).await,
         start,
         steps: stage::steps(bot.stage, may.edit && !is_killed(&app.fleet.view(), bot)),
         events,

@@ -95,6 +95,7 @@ fn bot(age_s: Option<i64>) -> Bot {
             build: "sha256:9f2c61d0a77b41f39f2c61d0a77b41f3".to_owned(),
             config: "not reported".to_owned(),
         }),
+        golive: crate::web::pages::golive::stage::sample(Stage::Sandbox),
         start: Start::NotNeeded,
         steps: stage::steps(Stage::Sandbox, true),
         events: Some(events(now)),
@@ -156,6 +157,7 @@ fn strange() -> Bot {
         how: "",
         linked: Vec::new(),
     };
+    page.golive = crate::web::pages::golive::stage::sample(Stage::Limited);
     page.limits_wait = true;
     page.limits_open = "/requests/7".to_owned();
     page.may = May { pause: false, start: false, edit: false, stage: false, enrol: false, kill: false, tighten: false, ask_limits: false };

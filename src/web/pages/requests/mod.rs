@@ -6,6 +6,7 @@ pub mod assign;
 mod bounds;
 pub mod decide;
 pub mod edit;
+mod golive;
 pub mod key;
 mod roles;
 pub mod show;
@@ -174,7 +175,9 @@ fn row(app: &App, view: &RequestView, company: &Company) -> Row {
     let moment = company.moment(view.row.kind);
     let quorum = view.case.quorum(&moment);
     let taken = quorum.seats.iter().filter(|seat| seat.taken_by.is_some()).count();
-    let ready_at = view.case.ready_at(moment.rule).filter(|_| view.row.state == RequestState::Approved);
+    let is_by_hand = view.row.kind.is_by_hand();
+    let is_approved = view.row.state == RequestState::Approved;
+    let ready_at = view.case.ready_at(moment.rule).filter(|_| is_approved && !is_by_hand);
     Row {
         href: format!("/requests/{}", view.row.id),
         title: app.request_title(view.row.kind, &view.row.target),
@@ -182,7 +185,11 @@ fn row(app: &App, view: &RequestView, company: &Company) -> Row {
         seats: OutOf { n: taken, of: quorum.seats.len() },
         chip: chip(&view.row),
         until: ready_at.unwrap_or_else(|| view.until(moment.rule)),
-        until_words: if ready_at.is_some() { "takes effect " } else { "" },
+        until_words: match () {
+            () if ready_at.is_some() => "takes effect ",
+            () if is_approved && is_by_hand => "to be carried out until ",
+            () => "",
+        },
         raises: raises(app, view.content()),
     }
 }
@@ -219,7 +226,7 @@ fn over(app: &App, row: &RequestRow) -> Over {
 }
 
 /// How a request stands, in a word or two.
-fn chip(row: &RequestRow) -> Chip {
+pub(super) fn chip(row: &RequestRow) -> Chip {
     match row.state {
         RequestState::Pending => Chip::new(Tone::Open, "Waits for approval"),
         RequestState::Approved if row.kind.is_by_hand() => Chip::new(Tone::Open, "Approved, waits for whoever asked"),

@@ -1,7 +1,7 @@
 //! `/requests/{id}`: what is asked and why, what changes, what is at stake now, the seats, who can still approve, and everything that was said and
 //! done. Whoever cannot approve is told why not, by the same rule that would refuse them.
 
-use super::{bot_of, chip, id_of};
+use super::{bot_of, chip, golive, id_of};
 use crate::app::{
     App, AppError,
     requests::{CommentRow, Company, RequestView, RevisionRow, VoteRow},
@@ -104,6 +104,8 @@ pub(super) struct One {
     /// Whom it is for.
     pub(super) person: Option<(String, String)>,
     pub(super) bot: Option<(String, String)>,
+    /// Of a step up.
+    pub(super) step_up: Option<golive::StepUp>,
     pub(super) reported: Option<Reported>,
     pub(super) happened: Vec<Happened>,
     /// The newest first.
@@ -139,6 +141,7 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
     let newest = view.revisions.iter().find(|one| one.revision == view.row.revision);
     let seats = |seats: &[RuleSeat]| seats.iter().map(|seat| seat_of(app, seat)).collect();
     let is_approved = view.row.state == RequestState::Approved;
+    let lines = view.content().lines_with(&|id| app.people().team_name(id).unwrap_or_else(|| id.to_string()));
     let page = One {
         problems,
         id: id.clone(),
@@ -150,7 +153,8 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
         why: view.why().to_owned(),
         digest: view.case.request.digest.clone(),
         content: newest.map(|one| one.content.clone()).unwrap_or_default(),
-        lines: view.content().lines_with(&|id| app.people().team_name(id).unwrap_or_else(|| id.to_string())),
+        lines: golive::without_items(view.content(), lines),
+        step_up: golive::step_up(app, &view, &moment),
         heads: match view.row.state {
             state if state.is_open() => ("Now", "After"),
             RequestState::Executed => ("Before", "After"),
@@ -326,6 +330,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             bounds: vec!["Largest position: 120000 holds after this, set by the team.".to_owned()],
             is_alone: false,
             alone_min: 5,
+            step_up: may.execute.then(golive::sample),
             may,
             person: (!is_open).then(|| ("M. Okafor".to_owned(), "/people/7".to_owned())),
             bot: Some(("grid-07".to_owned(), "/bots/7".to_owned())),
@@ -342,6 +347,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
     vec![
         ("request-vote".to_owned(), page(voter, Problems::none(), true)),
         ("request-own".to_owned(), page(requester, Problems::one("why", "Say why not."), true)),
+        ("request-step-up".to_owned(), page(May { execute: true, ..May::default() }, Problems::none(), true)),
         ("request-over".to_owned(), page(May::default(), Problems::none(), false)),
     ]
 }
