@@ -58,7 +58,9 @@ impl End {
     /// What is to be done before.
     fn advice(&self) -> &'static str {
         match self.of {
-            Ending::Item(_) => "Look at it again, and say so on the bot's go-live page; what the system measures is to be so again by then.",
+            Ending::Item(_) => {
+                "Look at it again, and say so on the bot's go-live page; what the system measures is to be so again by then."
+            }
             Ending::Stage => "Ask for the next stage on its go-live page, or move it down before.",
             Ending::Key => "Hand in another version of the key, or ask for another key.",
         }

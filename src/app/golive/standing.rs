@@ -2,7 +2,9 @@
 
 use crate::app::{App, AppError, fills::ALWAYS, requests::RequestView};
 use crate::authz::{self, Action, Actor, Resource};
-use crate::domain::{BotFacts, FillSums, RequestKind, Stage, UserId, golive::Checked, golive::Standing, request::Standing as PersonStanding};
+use crate::domain::{
+    BotFacts, FillSums, RequestKind, Stage, UserId, golive::Checked, golive::Standing, request::Standing as PersonStanding,
+};
 use crate::storage;
 
 /// Who approves a step up.
@@ -37,7 +39,8 @@ impl App {
     pub fn approvers_of(&self, actor: &Actor, bot: &BotFacts, to: Stage, checked: &[Checked]) -> Approvers {
         let company = self.company();
         let rule = company.rules.of(kind_of(to));
-        let signed = |id: &UserId| checked.iter().any(|one| matches!(&one.standing, Standing::Done(shown) if shown.by.as_ref() == Some(id)));
+        let signed =
+            |id: &UserId| checked.iter().any(|one| matches!(&one.standing, Standing::Done(shown) if shown.by.as_ref() == Some(id)));
         let able = company.people.iter().filter(|one| {
             one.standing == PersonStanding::Able
                 && actor.user() != Some(&one.id)

@@ -161,7 +161,9 @@ async fn way(app: &App, person: &Person, bot: &BotFacts, view: &ListView) -> Res
     let to = view.list.stage;
     if next_stage(bot.stage) != Some(to) {
         let words = match bot.stage {
-            at if at == to => format!("It is in stage {to} already. The list goes on to hold: what expires on it is not as approved any more."),
+            at if at == to => {
+                format!("It is in stage {to} already. The list goes on to hold: what expires on it is not as approved any more.")
+            }
             at => format!("It is in stage {at}, and this step leads from another one. The list shows what will be asked for."),
         };
         return Ok(Way::NotNow(words));

@@ -80,7 +80,8 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         })
     };
     let none = Problems::none;
-    let blocked = Way::Blocked(vec![("#item-agent".to_owned(), "Its <agent>: nobody looked".to_owned()), (String::new(), "no build".to_owned())]);
+    let blocked =
+        Way::Blocked(vec![("#item-agent".to_owned(), "Its <agent>: nobody looked".to_owned()), (String::new(), "no build".to_owned())]);
     let all = [
         ("golive", page(Stage::Sandbox, blocked, Problems::one("said", "Say what you looked at"))),
         ("golive-whole", page(Stage::Sandbox, Way::Open, none())),

@@ -78,13 +78,19 @@ impl Sides<'_> {
             let is_same = one.ran == *approved;
             let ran = if is_same { "that".to_owned() } else { format!("{}\n{}", one.ran.build, one.ran.config) };
             let mark = if is_same { "" } else { DIFFERS };
-            self.lines.push(Side { what: format!("Instance {}", one.name), approved: "runs that".to_owned(), now: format!("runs {ran}"), mark });
+            self.lines.push(Side {
+                what: format!("Instance {}", one.name),
+                approved: "runs that".to_owned(),
+                now: format!("runs {ran}"),
+                mark,
+            });
         }
     }
 
     fn of_keys(&mut self, run: &ApprovedRun, force: &InForce) {
         let purposes: BTreeSet<KeyPurpose> = run.dossier.keys.keys().chain(force.keys.keys()).copied().collect();
-        let words = |key: Option<&HeldKey>| key.map_or_else(|| "none".to_owned(), |key| format!("in use, approved {}", key.approved_at.plain()));
+        let words =
+            |key: Option<&HeldKey>| key.map_or_else(|| "none".to_owned(), |key| format!("in use, approved {}", key.approved_at.plain()));
         for purpose in purposes {
             let (approved, now) = (run.dossier.keys.get(&purpose), force.keys.get(&purpose));
             self.add(&format!("Key {}", purpose.words()), words(approved), words(now));

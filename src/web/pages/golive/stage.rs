@@ -76,7 +76,11 @@ pub(in crate::web::pages) fn sample(at: Stage) -> Card {
     let now = crate::web::samples::now();
     Card {
         track: track::track(at),
-        next: Next { words: "What is open comes <next>.".to_owned(), href: "/bots/7/seat/ask".to_owned(), link: "Ask for a live subaccount" },
+        next: Next {
+            words: "What is open comes <next>.".to_owned(),
+            href: "/bots/7/seat/ask".to_owned(),
+            link: "Ask for a live subaccount",
+        },
         list: next_stage(at).map(|to| (to, Summary { done: 21, of: 26, expired: 2, next: None })),
         ends: is_bound(at).then(|| ("Its time in stage limited".to_owned(), now.plus_ms(86_000_000))),
         differs: usize::from(is_bound(at)),

@@ -51,11 +51,9 @@ pub(in crate::web::pages) fn next(app: &App, bot: &BotFacts) -> Next {
             next("It is in draft. Give it an agent and move it up to sandbox on its page: that takes no approval.", "", "To its page")
                 .at(format!("/bots/{}", bot.id))
         }
-        (Stage::Sandbox, Some(Environment::Live)) => next(
-            "What is open below comes next. Then somebody asks, others approve, and whoever asked carries it out.",
-            "",
-            "",
-        ),
+        (Stage::Sandbox, Some(Environment::Live)) => {
+            next("What is open below comes next. Then somebody asks, others approve, and whoever asked carries it out.", "", "")
+        }
         (Stage::Sandbox, Some(_)) => next(
             "It trades at a test venue. For stage limited it needs a subaccount of a live venue for itself, and a key of that: ask for it first.",
             "/seat/ask",
@@ -66,14 +64,18 @@ pub(in crate::web::pages) fn next(app: &App, bot: &BotFacts) -> Next {
             "/seat/ask",
             "Ask for a live subaccount",
         ),
-        (Stage::Limited, _) => next("It trades live within caps. After 7 days with fills, and with nothing open below, it may go live.", "", ""),
+        (Stage::Limited, _) => {
+            next("It trades live within caps. After 7 days with fills, and with nothing open below, it may go live.", "", "")
+        }
         (Stage::Live, _) => next(
             "It trades live; no stage is above. What was approved is compared with what runs at every check-in, and what differs stops it.",
             "",
             "",
         ),
-        (Stage::Retired, _) => next("It is retired: nothing starts it and nothing goes up. To use it again, move it to draft on its page.", "", "To its page")
-            .at(format!("/bots/{}", bot.id)),
+        (Stage::Retired, _) => {
+            next("It is retired: nothing starts it and nothing goes up. To use it again, move it to draft on its page.", "", "To its page")
+                .at(format!("/bots/{}", bot.id))
+        }
     }
 }
 
