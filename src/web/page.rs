@@ -268,6 +268,7 @@ impl Frame {
             ("/register", "Import"),
             ("/tokens", "Tokens"),
             ("/policies", "Policies"),
+            ("/checklists", "Checklists"),
             ("/system", "System"),
         ];
         links.map(|(href, word)| self.link((href, word, 0))).into()

@@ -4,9 +4,13 @@
 
 mod access_matrix;
 mod alerts;
+// The driver of a real browser, and somebody new to Andon: those of the flows in it. Not all that they can is needed here.
 mod architecture;
 mod doctor;
 mod drills;
+#[path = "../browser/driver.rs"]
+#[allow(dead_code, reason = "the flows in tests/browser use the rest")]
+mod driver;
 mod enrolment;
 mod evidence;
 mod exchange_keys;
@@ -20,6 +24,9 @@ mod holds;
 mod keys;
 mod limits;
 mod log;
+#[path = "../browser/newcomer.rs"]
+#[allow(dead_code, reason = "the flows in tests/browser use the rest")]
+mod newcomer;
 mod notices;
 mod proof;
 mod races;

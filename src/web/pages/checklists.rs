@@ -38,6 +38,22 @@ struct Line {
     days: String,
 }
 
+impl Line {
+    /// How it is shown to be so, and how long that holds.
+    fn how(&self) -> String {
+        let build = if self.item.of_build { ", for that very build" } else { "" };
+        match self.item.proof {
+            Proof::Measured => "measured by the system".to_owned(),
+            Proof::Attested => format!("a person answers for it, signed, for {} days{build}", self.item.valid_days),
+            Proof::Evidence => format!("evidence is put down, for {} days{build}", self.item.valid_days),
+        }
+    }
+    /// Somebody has typed something else than stands.
+    fn is_changed(&self) -> bool {
+        self.words != self.item.words || self.why != self.item.why || self.days != self.item.valid_days.to_string()
+    }
+}
+
 /// A new item.
 #[derive(Default)]
 struct New {
@@ -65,6 +81,22 @@ struct Page {
     why: String,
     may_ask: bool,
     rule: String,
+    /// How many of the items the system measures.
+    measured: usize,
+}
+
+impl Page {
+    /// The items under their headings, in order.
+    fn groups(&self) -> Vec<(&str, Vec<&Line>)> {
+        let mut all: Vec<(&str, Vec<&Line>)> = Vec::new();
+        for line in &self.lines {
+            match all.iter_mut().find(|(name, _)| *name == line.item.group) {
+                Some((_, lines)) => lines.push(line),
+                None => all.push((line.item.group.as_str(), vec![line])),
+            }
+        }
+        all
+    }
 }
 
 fn text<'t>(typed: &'t Typed, name: &str) -> Option<&'t str> {
@@ -189,6 +221,7 @@ async fn draw(app: &App, person: &Person, stage: Stage, (typed, problems): (Opti
         },
         why: or_empty("why"),
         may_ask: authz::check(&person.actor, Action::AskRequest, &Resource::Installation).is_ok(),
+        measured: now.items.iter().filter(|item| item.proof == Proof::Measured).count(),
         rule: app.rules().of(crate::domain::RequestKind::Checklist).words(),
         frame,
     };
@@ -235,6 +268,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         new: New { name: "latency".into(), proof: "attested".into(), of_build: true, ..New::default() },
         why: "we measure it".into(),
         may_ask,
+        measured: 14,
         rule: "2 approvals".into(),
     };
     vec![

@@ -64,16 +64,16 @@ pub struct Up {
 }
 
 /// A word that was said before.
-pub(super) struct Past {
-    pub(super) at: Timestamp,
-    pub(super) by: String,
-    pub(super) words: String,
+struct Past {
+    at: Timestamp,
+    by: String,
+    words: String,
     /// Where it can be looked at; empty: nowhere.
-    pub(super) link: String,
+    link: String,
 }
 
 /// The way to the step up.
-pub(super) enum Way {
+enum Way {
     /// This list is not asked for now: why.
     NotNow(String),
     /// Somebody has asked.
@@ -87,41 +87,41 @@ pub(super) enum Way {
 }
 
 /// A request for the step up that is open.
-pub(super) struct Asked {
-    pub(super) href: String,
-    pub(super) chip: Chip,
-    pub(super) by: String,
-    pub(super) seats: OutOf,
-    pub(super) until: Timestamp,
+struct Asked {
+    href: String,
+    chip: Chip,
+    by: String,
+    seats: OutOf,
+    until: Timestamp,
     /// It is approved, and whoever looks carries it out.
-    pub(super) is_mine: bool,
+    is_mine: bool,
 }
 
 #[derive(Template)]
 #[template(path = "golive.html")]
-pub(super) struct Page {
-    pub(super) frame: Frame,
-    pub(super) problems: Problems,
-    pub(super) bot: (String, String),
-    pub(super) id: String,
-    pub(super) stage: &'static str,
-    pub(super) at: Timestamp,
-    pub(super) track: Vec<Step>,
-    pub(super) next: Next,
-    pub(super) summary: Summary,
-    pub(super) groups: Vec<Group>,
-    pub(super) caps: String,
-    pub(super) history: Vec<Past>,
-    pub(super) may_mark: bool,
-    pub(super) way: Way,
-    pub(super) approval: (String, Vec<String>),
-    pub(super) up: Up,
-    pub(super) so_far: Option<SoFar>,
+struct Page {
+    frame: Frame,
+    problems: Problems,
+    bot: (String, String),
+    id: String,
+    stage: &'static str,
+    at: Timestamp,
+    track: Vec<Step>,
+    next: Next,
+    summary: Summary,
+    groups: Vec<Group>,
+    caps: String,
+    history: Vec<Past>,
+    may_mark: bool,
+    way: Way,
+    approval: (String, Vec<String>),
+    up: Up,
+    so_far: Option<SoFar>,
     /// What was approved, and what is in force.
-    pub(super) sides: Vec<Side>,
+    sides: Vec<Side>,
     /// In how much it is not what was approved.
-    pub(super) differs: usize,
-    pub(super) request: String,
+    differs: usize,
+    request: String,
 }
 
 /// The request for a step to this stage that is open.

@@ -1,7 +1,10 @@
 //! Going live: nothing goes up with anything open, nobody approves what they answered for, whoever asked carries it out, and what is no longer
 //! approved does not trade.
 
+mod browser;
 mod drift;
+mod pages;
+mod reminders;
 mod results;
 mod up;
 mod walks;

@@ -198,6 +198,11 @@ impl TestApp {
         Self::with(fresh, Hand::running(), (origin, nowhere())).await
     }
 
+    /// The same with a clock that is moved by hand, for a real browser that is to live through days.
+    pub async fn at_by_hand(fresh: Fresh, origin: &str) -> Self {
+        Self::with(fresh, Hand::new(), (origin, nowhere())).await
+    }
+
     async fn with(fresh: Fresh, hand: Hand, (origin, places): (&str, Places)) -> Self {
         let spool = fresh.dir.path().join("spool");
         let app = assemble_at(origin, fresh.db.clone(), (&hand, &places), &spool).await;

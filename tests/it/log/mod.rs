@@ -5,4 +5,4 @@ pub mod copy;
 mod freeze;
 mod publish;
 mod recover;
-mod verify;
+pub mod verify;

@@ -58,17 +58,16 @@ pub(in crate::web::pages) struct Card {
 
 /// Of any bot. Without a database it says less.
 pub(in crate::web::pages) async fn card(app: &App, person: &Person, bot: &BotFacts, now: Timestamp) -> Card {
-    let list = match next_stage(bot.stage) {
-        Some(to) => app.checklist(&person.actor, &bot.id, to).await.ok().map(|view| (to, Summary::of(&view))),
-        None => None,
+    let (list, is_down) = match next_stage(bot.stage) {
+        Some(to) => match app.checklist(&person.actor, &bot.id, to).await {
+            Ok(view) => (Some((to, Summary::of(&view))), false),
+            Err(_) => (None, true),
+        },
+        None => (None, false),
     };
-    Card {
-        track: track::track(bot.stage),
-        next: track::next(app, bot),
-        list,
-        ends: app.ends_next(bot).await.ok().flatten(),
-        differs: app.differences(bot, now).len(),
-    }
+    // A database that has just not answered is not waited for twice.
+    let ends = if is_down { None } else { app.ends_next(bot).await.ok().flatten() };
+    Card { track: track::track(bot.stage), next: track::next(app, bot), list, ends, differs: app.differences(bot, now).len() }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub(in crate::web::pages) struct Step {
     pub(in crate::web::pages) is_reached: bool,
 }
 
-/// What comes next for a bot, and where that is done; no address: here.
+/// What comes next for a bot, and where that is done; no address: on the page of its checklist.
 pub(in crate::web::pages) struct Next {
     pub(in crate::web::pages) words: String,
     pub(in crate::web::pages) href: String,
@@ -41,47 +41,40 @@ pub(in crate::web::pages) fn track(at: Stage) -> Vec<Step> {
 /// What comes next.
 pub(in crate::web::pages) fn next(app: &App, bot: &BotFacts) -> Next {
     let environment = bot.seat.as_ref().and_then(|seat| app.venues().venue(&seat.venue)).map(|venue| venue.environment);
-    let next = |words: &str, path: &str, link| Next {
-        words: words.to_owned(),
-        href: if path.is_empty() { String::new() } else { format!("/bots/{}{path}", bot.id) },
-        link,
-    };
+    let (own, seat) = (format!("/bots/{}#stage", bot.id), format!("/bots/{}/seat/ask", bot.id));
+    let next = |words: &str, href: String, link| Next { words: words.to_owned(), href, link };
     match (bot.stage, environment) {
         (Stage::Draft, _) => {
-            next("It is in draft. Give it an agent and move it up to sandbox on its page: that takes no approval.", "", "To its page")
-                .at(format!("/bots/{}", bot.id))
+            next("It is in draft. Give it an agent, then move it up to sandbox: that takes no approval.", own, "Its stage")
         }
-        (Stage::Sandbox, Some(Environment::Live)) => {
-            next("What is open below comes next. Then somebody asks, others approve, and whoever asked carries it out.", "", "")
-        }
+        (Stage::Sandbox, Some(Environment::Live)) => next(
+            "What is open on its checklist comes next. Then somebody asks, others approve, and whoever asked carries it out.",
+            String::new(),
+            "",
+        ),
         (Stage::Sandbox, Some(_)) => next(
             "It trades at a test venue. For stage limited it needs a subaccount of a live venue for itself, and a key of that: ask for it first.",
-            "/seat/ask",
+            seat,
             "Ask for a live subaccount",
         ),
         (Stage::Sandbox, None) => next(
             "It has no subaccount. For stage limited it needs one of a live venue for itself, and a key of that: ask for it first.",
-            "/seat/ask",
+            seat,
             "Ask for a live subaccount",
         ),
-        (Stage::Limited, _) => {
-            next("It trades live within caps. After 7 days with fills, and with nothing open below, it may go live.", "", "")
-        }
+        (Stage::Limited, _) => next(
+            "It trades live within caps. After 7 days with fills, and with nothing open on its checklist, it may go live.",
+            String::new(),
+            "",
+        ),
         (Stage::Live, _) => next(
             "It trades live; no stage is above. What was approved is compared with what runs at every check-in, and what differs stops it.",
-            "",
+            String::new(),
             "",
         ),
         (Stage::Retired, _) => {
-            next("It is retired: nothing starts it and nothing goes up. To use it again, move it to draft on its page.", "", "To its page")
-                .at(format!("/bots/{}", bot.id))
+            next("It is retired: nothing starts it and nothing goes up. Whoever needs it again moves it to draft.", own, "Its stage")
         }
-    }
-}
-
-impl Next {
-    fn at(self, href: String) -> Self {
-        Self { href, ..self }
     }
 }
 

@@ -114,6 +114,13 @@ pub(super) struct One {
     pub(super) comments: Option<Vec<CommentRow>>,
 }
 
+impl One {
+    /// Who carries it out, and until when.
+    fn carried_by(&self) -> Option<&(String, Timestamp)> {
+        self.step_up.as_ref().and_then(|step| step.carried_by.as_ref())
+    }
+}
+
 /// The page.
 pub async fn show(State(app): Shared, person: Person, Path(id): Path<String>) -> Answer {
     draw(&app, &person, &id_of(&id)?, (Problems::none(), StatusCode::OK)).await
