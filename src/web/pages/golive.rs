@@ -16,11 +16,12 @@ use crate::domain::{
     BotFacts, BotId, RequestState, Stage, Timestamp,
     golive::{Mark, OnDrift, Standing},
 };
+use crate::fleet::worst_case_stop_ms;
 use crate::web::{
     Answer, Shared,
     chip::Chip,
     extract::{ByTouch, Person, Posted},
-    format::OutOf,
+    format::{OutOf, duration},
     frame,
     page::Frame,
     problems::Problems,
@@ -116,6 +117,8 @@ struct Page {
     way: Way,
     approval: (String, Vec<String>),
     up: Up,
+    /// How fast it stops, at worst and when that was measured.
+    stops: String,
     so_far: Option<SoFar>,
     /// What was approved, and what is in force.
     sides: Vec<Side>,
@@ -188,6 +191,12 @@ fn past(app: &App, view: &ListView, mark: &Mark) -> Past {
     }
 }
 
+fn stops(app: &App, bot: &BotFacts) -> String {
+    let worst = duration(worst_case_stop_ms(bot.timings, app.book.seen(&bot.id).as_deref()));
+    let drill = app.last_drill(&bot.id).map_or_else(|| "none yet".to_owned(), |drill| super::bots::drill_words(&drill));
+    format!("At worst it stops {worst} after a press, with its agent or that agent's machine alive. Last drill: {drill}.")
+}
+
 fn stage_of(bot: &BotFacts, asked: &str) -> Result<Stage, AppError> {
     if asked.is_empty() {
         let next = next_stage(bot.stage).or_else(|| (bot.stage == Stage::Live).then_some(Stage::Live));
@@ -235,6 +244,7 @@ async fn draw(app: &App, person: &Person, (id, stage): (&BotId, Stage), typed: T
         way: way(app, person, &bot, &view).await?,
         approval: (approvers.rule, approvers.able.iter().map(|id| app.people().who(id)).collect()),
         up,
+        stops: stops(app, &bot),
         so_far: stage::so_far(app, &bot, view.at).await,
         sides: sides::sides(app, &bot, &differs, view.at),
         differs: differs.len(),

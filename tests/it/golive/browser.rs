@@ -19,7 +19,8 @@ use andon::{
     },
     audit::VerifierKey,
     authn::Keys,
-    domain::{Grant, RequestId, Role, Stage, State},
+    domain::{AlertKind, BotId, Grant, RequestId, Role, Stage, State},
+    protocol::Report,
     storage::{self, Lane},
 };
 use serde_json::json;
@@ -96,7 +97,7 @@ async fn as_before(test: &TestApp, ready: &mut Ready) {
     storage::exchange_keys::key_changed(&mut tx, [&ready.key]).await.unwrap();
     tx.commit().await.unwrap();
     test.app.refresh_keys().await.unwrap();
-    for alert in test.app.alerts.open().iter() {
+    for alert in test.app.alerts.open().iter().filter(|alert| alert.kind == AlertKind::Test) {
         test.app.close_alert(&test.actor("lead"), &alert.id, "it was answered").await.unwrap();
     }
     answered(test).await;
@@ -149,6 +150,47 @@ async fn is_proved_elsewhere(test: &TestApp) {
     }
 }
 
+/// The list of stage limited, of which the operator fills two items in the browser.
+async fn fills_the_list(test: &TestApp, bot: &BotId, (operator, origin): (&Browser, &str)) {
+    let page = format!("{origin}/bots/{bot}/golive");
+    // What stands in the way is listed at the button, which does nothing.
+    operator.goto(&format!("{origin}/bots/{bot}")).await;
+    operator.press("Go live").await;
+    operator.sees("It can be asked for once this is so").await;
+    operator.sees("A rollback plan is written down for this build: nobody has answered for it").await;
+    assert!(operator.find("button[disabled]").await.text().await.unwrap().contains("in the way"));
+    mark_but(test, "operator", bot, Stage::Limited, &["rollback_plan", "runbook_intrusion"]).await;
+    operator.goto(&page).await;
+    operator.sees("24 of 26 done, 2 open").await;
+    say(operator, "rollback_plan", "back to 1.4").await;
+    operator.sees("25 of 26 done").await;
+    operator.sees("Put down by L. Sato").await;
+    say(operator, "runbook_intrusion", "rehearsed on Monday").await;
+    operator.comes_to("/acts/").await;
+    operator.sees("rehearsed on Monday").await;
+    sign(operator).await;
+    operator.goto(&page).await;
+    operator.sees("26 of 26 done").await;
+    operator.sees("Could now").await;
+}
+
+/// What differs is held in the answer to the check-in that says it, and shown beside what was approved.
+async fn another_configuration_stops_it(test: &TestApp, ready: &mut Ready, (operator, origin): (&Browser, &str)) {
+    let bot = ready.bot.id.clone();
+    ready.agent.config = Some("sha256:d1ffe4e4d1ffe4e4".into());
+    let changed = Instant::now();
+    ready.agent.check_in(&test.app).await.unwrap();
+    assert!(ready.agent.state == State::Halted && changed.elapsed() < Duration::from_secs(5), "{:?}", changed.elapsed());
+    operator.goto(&format!("{origin}/bots/{bot}/golive")).await;
+    operator.sees("It is not what was approved").await;
+    operator.sees("sha256:d1ffe4e4d1ffe4e4").await;
+    let differs = operator.find("table.diff tbody tr").await.text().await.unwrap();
+    assert!(differs.contains("Configuration") && differs.contains("differs"), "{differs}");
+    operator.goto(&format!("{origin}/bots/{bot}")).await;
+    operator.sees("not what was approved").await;
+    operator.sees("drift").await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bot_goes_live_by_its_list_and_a_changed_configuration_stops_it() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -157,30 +199,14 @@ async fn a_bot_goes_live_by_its_list_and_a_changed_configuration_stops_it() {
     test.open_log().await;
     let server = tokio::spawn(andon::web::server::serve(listener, test.app.clone(), std::future::pending()));
     let mut ready = measured(&test, "arb-1").await;
+    // Above sandbox whoever reports nothing is held.
+    ready.agent.report = Some(Report { open_orders: Some(0), entry_orders: Some(0), ..Report::default() });
     let bot = ready.bot.id.clone();
     let page = format!("{origin}/bots/{bot}/golive");
     let operator = person(&test, "sato", "L. Sato", Role::Operator).await;
     let lead = person(&test, "okafor", "M. Okafor", Role::Lead).await;
 
-    // What stands in the way is listed at the button, which does nothing.
-    operator.goto(&format!("{origin}/bots/{bot}")).await;
-    operator.press("Go live").await;
-    operator.sees("It can be asked for once this is so").await;
-    operator.sees("A rollback plan is written down for this build: nobody has answered for it").await;
-    assert!(operator.find("button[disabled]").await.text().await.unwrap().contains("in the way"));
-    mark_but(&test, "operator", &bot, Stage::Limited, &["rollback_plan", "runbook_intrusion"]).await;
-    operator.goto(&page).await;
-    operator.sees("24 of 26 done, 2 open").await;
-    say(&operator, "rollback_plan", "back to 1.4").await;
-    operator.sees("25 of 26 done").await;
-    operator.sees("Put down by L. Sato").await;
-    say(&operator, "runbook_intrusion", "rehearsed on Monday").await;
-    operator.comes_to("/acts/").await;
-    operator.sees("rehearsed on Monday").await;
-    sign(&operator).await;
-    operator.goto(&page).await;
-    operator.sees("26 of 26 done").await;
-    operator.sees("Could now").await;
+    fills_the_list(&test, &bot, (&operator, &origin)).await;
     step_up(&test, &page, (&operator, &lead), "limited").await;
     assert_eq!(now(&test, &bot).stage, Stage::Limited);
 
@@ -211,20 +237,7 @@ async fn a_bot_goes_live_by_its_list_and_a_changed_configuration_stops_it() {
     operator.goto(&page).await;
     operator.sees("nothing differs").await;
 
-    // Another configuration.
-    ready.agent.config = Some("sha256:d1ffe4e4d1ffe4e4".into());
-    let changed = Instant::now();
-    ready.agent.check_in(&test.app).await.unwrap();
-    assert!(ready.agent.state == State::Halted && changed.elapsed() < Duration::from_secs(5), "{:?}", changed.elapsed());
-    operator.goto(&page).await;
-    operator.sees("It is not what was approved").await;
-    operator.sees("sha256:d1ffe4e4d1ffe4e4").await;
-    let differs = operator.find("table.diff tbody tr").await.text().await.unwrap();
-    assert!(differs.contains("Configuration") && differs.contains("differs"), "{differs}");
-    operator.goto(&format!("{origin}/bots/{bot}")).await;
-    operator.sees("not what was approved").await;
-    operator.sees("drift").await;
-
+    another_configuration_stops_it(&test, &mut ready, (&operator, &origin)).await;
     // The log has it all.
     for kind in ["checklist.marked", "request.approved", "request.executed", "bot.went_up", "hold.placed"] {
         is_logged(&lead, &origin, kind).await;

@@ -8,7 +8,7 @@ use crate::harness::{
 };
 use andon::{
     app::golive::reminders::{Ending, Reminded},
-    domain::{NoticeKind, Stage},
+    domain::{AlertKind, NoticeKind, Stage},
 };
 
 const HOUR: i64 = 60 * 60 * 1_000;
@@ -58,7 +58,7 @@ on_both!(what_was_looked_at_again_ends_later_and_what_was_never_approved_ends_ne
     let ready = trading(&test, "arb-1").await;
     test.hand.forward_ms(5 * DAY + HOUR);
     let open = test.app.alerts.open();
-    for alert in open.iter() {
+    for alert in open.iter().filter(|alert| alert.kind == AlertKind::Test) {
         test.app.close_alert(&test.actor("lead"), &alert.id, "it was answered").await.unwrap();
     }
     answered(&test).await;

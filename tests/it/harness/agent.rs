@@ -4,7 +4,7 @@ use super::app::TestApp;
 use andon::{
     app::{App, acts::Outcome, agent_book::LiveAgent, check_in::Heard, check_in::Unheard},
     domain::{ActKind, AgentId, BootId, BotFacts, Epoch, HoldId, State, Step},
-    protocol::{AckFrame, CarriedHold, CheckIn, DirectiveFrame, EnrolAgent, EnrolRequest, EnrolResponse},
+    protocol::{AckFrame, CarriedHold, CheckIn, DirectiveFrame, EnrolAgent, EnrolRequest, EnrolResponse, Report},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -31,6 +31,8 @@ pub struct Agent {
     pub config: Option<String>,
     /// The keys that it holds.
     pub keys: BTreeMap<String, i64>,
+    /// What it reports of its bot.
+    pub report: Option<Report>,
 }
 
 pub fn boot() -> BootId {
@@ -66,6 +68,7 @@ pub fn of(enrolled: EnrolResponse) -> Agent {
         build: None,
         config: None,
         keys: BTreeMap::new(),
+        report: None,
     }
 }
 
@@ -107,6 +110,7 @@ impl Agent {
             build: self.build.clone(),
             config: self.config.clone(),
             key_versions: self.keys.clone(),
+            report: self.report.clone(),
             ..CheckIn::default()
         }
     }

@@ -51,6 +51,7 @@ fn page(at: Stage, way: Way, problems: Problems) -> String {
         way,
         approval: ("1 approval: a lead of the team or risk; carried out at once".to_owned(), vec!["M. Okafor".to_owned()]),
         up: Up { on_drift: "pause".into(), why: "it is ready".into() },
+        stops: "At worst it stops 35 s after a press.".to_owned(),
         so_far: is_up.then(|| SoFar {
             stage: at,
             since: now.plus_ms(-86_000_000),
