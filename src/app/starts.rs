@@ -1,6 +1,6 @@
 //! What is known of a bot at the moment of a start, gathered for `domain::start`, which says what stands in the way.
 
-use super::{App, AppError, golive::drift::is_bound, receipts, reconcile};
+use super::{App, AppError, golive::drift::is_bound, golive::emergency, receipts, reconcile};
 use crate::domain::{
     BotFacts, BotId, Epoch, StartLeaf, Timestamp,
     directive::{Cover, latest_stop},
@@ -19,6 +19,8 @@ pub(crate) struct Acknowledged {
     acks: HashMap<BotId, Vec<AckSeen>>,
     // Those that differ from their venues, with when that was confirmed.
     differing: HashMap<BotId, Timestamp>,
+    // Those of which an emergency change was not reviewed in time, in words.
+    unreviewed: HashMap<BotId, String>,
 }
 
 impl App {
@@ -90,7 +92,8 @@ impl App {
         for ack in storage::acks::ack_of_bots(conn, &ids, first.unwrap_or_default()).await? {
             by_bot.entry(ack.bot_id.clone()).or_default().push(receipts::seen(ack));
         }
-        Ok(Acknowledged { acks: by_bot, differing: reconcile::differing(conn).await? })
+        let unreviewed = emergency::overdue(conn, self.clock.now()).await?;
+        Ok(Acknowledged { acks: by_bot, differing: reconcile::differing(conn).await?, unreviewed })
     }
 
     /// The reasons from memory and from what was read of acknowledgements. Of those a later one proves more and never less.
@@ -104,6 +107,9 @@ impl App {
         if let Some(at) = told.differing.get(&bot.id) {
             let what = format!("its agent and its venue differ since {}, and nobody has closed that", at.plain());
             open.push(Obstacle::new(what, "an operator or lead of its team, risk or an admin closes it with a reason, on the bot's page"));
+        }
+        if let Some(words) = told.unreviewed.get(&bot.id) {
+            open.push(Obstacle::new(words.clone(), "a lead, or risk, who did not sign it reviews it, under Emergency changes"));
         }
         if self.site.is_foreign() {
             open.insert(

@@ -1,9 +1,10 @@
 //! What an entry can say: a closed list with named fields. No free-form map, no request body, no header ever gets in here.
 
 use crate::domain::{
-    AccountId, ActEnd, ActId, AgentId, AlertId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Grant, Hold, HoldId,
-    ImportId, InstallationId, KeyId, KeyPurpose, Level, MarkId, PressId, ReconciliationId, RecoveryId, RequestId, RequestKind,
+    AccountId, ActEnd, ActId, AgentId, AlertId, BotId, CommentId, CredentialId, DeviceId, DrillId, EmergencyId, Environment, Grant, Hold,
+    HoldId, ImportId, InstallationId, KeyId, KeyPurpose, Level, MarkId, PressId, ReconciliationId, RecoveryId, RequestId, RequestKind,
     RequestState, Rule, Stage, StopKind, SubaccountId, TeamId, TokenId, UserId, VenueId,
+    emergency::Verdict,
     golive::Ran,
     key::{KeyMeasurer, KeyTerms, KeyVerdict},
     safety::SafetySheet,
@@ -432,6 +433,24 @@ pub enum Event {
     /// A bot went up a stage, as was approved: carried out by whoever asked.
     #[serde(rename = "bot.went_up")]
     WentUp { bot: BotId, from: Stage, to: Stage, request: RequestId, digest: String, signed: SignedAct },
+    /// Two people let a bot run another build or configuration than was approved, for a while.
+    #[serde(rename = "emergency.changed")]
+    EmergencyChanged {
+        change: EmergencyId,
+        bot: BotId,
+        from: Ran,
+        to: Ran,
+        why: String,
+        until_us: i64,
+        /// Until when somebody else must have reviewed it.
+        review_by_us: i64,
+        signed: SignedAct,
+    },
+    #[serde(rename = "emergency.reviewed")]
+    EmergencyReviewed { change: EmergencyId, bot: BotId, verdict: Verdict, words: String, signed: SignedAct },
+    /// Its time is over, a review or another act ended it, or another approval holds.
+    #[serde(rename = "emergency.ended")]
+    EmergencyEnded { change: EmergencyId, bot: BotId, why: String },
     /// A key was approved, or other terms of one; the terms as JSON.
     #[serde(rename = "key.approved")]
     KeyApproved { key: KeyId, bot: BotId, purpose: KeyPurpose, terms: KeyTerms, request: RequestId },
@@ -553,6 +572,7 @@ impl Event {
             | Self::StagedStartBegun { signed, .. }
             | Self::RequestApproved { signed, .. }
             | Self::TokenCreated { signed, .. } => Some(signed),
+            Self::EmergencyChanged { signed, .. } | Self::EmergencyReviewed { signed, .. } => Some(signed),
             Self::RecoveryApproved { signed, .. } | Self::RecoveryLinkMade { signed, .. } | Self::RecoveryVetoed { signed, .. } => {
                 Some(signed)
             }

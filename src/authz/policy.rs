@@ -109,6 +109,12 @@ text_enum! {
         DeleteKey = "delete an exchange key at its venue",
         /// Answer for an item of a bot's checklist.
         MarkChecklist = "answer for a checklist",
+        /// Let a bot run another build or configuration than was approved, for some hours.
+        ChangeInEmergency = "let another build run in an emergency",
+        /// Be the second signer of an emergency change.
+        SecondEmergency = "second an emergency change",
+        /// Review an emergency change that one did not sign.
+        ReviewEmergency = "review an emergency change",
     }
 }
 
@@ -277,6 +283,10 @@ fn user_may(actor: &Actor, action: Action, resource: &Resource) -> bool {
         (Action::TightenLimits, Resource::Installation) => holds(Role::Risk),
         (Action::InstallKey, Resource::Bot { team, .. }) => trades_in(team),
         (Action::EndKey | Action::AttestKey | Action::MarkChecklist, Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
+        (Action::ChangeInEmergency, Resource::Bot { team, .. }) => trades_in(team),
+        (Action::SecondEmergency, Resource::Bot { team, .. }) => actor.holds_in(Role::Lead, team) || holds(Role::Risk),
+        // An auditor only reads: who judges a change could not audit it later.
+        (Action::ReviewEmergency, _) => holds(Role::Lead) || holds(Role::Risk),
         (Action::SetStage, Resource::Bot { team, .. }) => trades_in(team) || holds(Role::Risk),
         (Action::EnrolAgent, Resource::Bot { team, stage, .. }) => match stage {
             Stage::Draft | Stage::Sandbox => trades_in(team),
@@ -448,7 +458,7 @@ fn who_may(action: Action) -> &'static str {
         Action::ReleaseHold => "an operator or lead of the bot's team (a wide hold: a lead of a covered team, or risk)",
         Action::RunDrill => "an operator or lead of the bot's team, or risk",
         Action::SecondRelease | Action::SecondStart | Action::SecondDrill => "another lead, or risk",
-        Action::StartBot | Action::EditBot | Action::InstallKey => "an operator or lead of the bot's team",
+        Action::StartBot | Action::EditBot | Action::InstallKey | Action::ChangeInEmergency => "an operator or lead of the bot's team",
         Action::SetStage | Action::EndKey | Action::AttestKey | Action::MarkChecklist => "an operator or lead of the bot's team, or risk",
         Action::TightenLimits => "an operator or lead of the bot's team, or risk (of the installation: risk)",
         Action::EnrolAgent => "an operator (to sandbox) or a lead of the bot's team",
@@ -470,7 +480,8 @@ fn who_may(action: Action) -> &'static str {
         Action::VoteRequest => "whom the request's policy names",
         Action::DiscussRequest | Action::ImportRegister => "an operator, lead, risk or admin",
         Action::ListOperators => "a lead of the bot's team",
-        Action::SetWatch | Action::DeleteKey => "a lead of the bot's team, or risk",
+        Action::SetWatch | Action::DeleteKey | Action::SecondEmergency => "a lead of the bot's team, or risk",
+        Action::ReviewEmergency => "a lead, or risk, who did not sign it",
     }
 }
 

@@ -1,8 +1,8 @@
 //! Acts: what a security key signs. An act is written as RFC 8785 JSON; the WebAuthn challenge is the SHA-256 of exactly these bytes.
 
 use super::{
-    AgentId, BotId, CredentialId, Epoch, Grant, HoldId, InstallationId, KeyId, Level, RecoveryId, RequestId, Stage, TeamId, Timestamp,
-    UserId, golive::Ran, text::text_enum,
+    AgentId, BotId, CredentialId, EmergencyId, Epoch, Grant, HoldId, InstallationId, KeyId, Level, RecoveryId, RequestId, Stage, TeamId,
+    Timestamp, UserId, emergency::Verdict, golive::Ran, text::text_enum,
 };
 use sha2::{Digest, Sha256};
 
@@ -309,6 +309,30 @@ pub enum ActKind {
         /// The stage.
         to: Stage,
     },
+    /// Let exactly what a bot runs now run for some hours, though something else was approved. Two people sign it. Starts nothing.
+    EmergencyChange {
+        /// The bot.
+        bot: BotId,
+        /// What was approved.
+        from: Ran,
+        /// What it runs.
+        to: Ran,
+        /// For how many hours.
+        hours: u32,
+        /// Why.
+        why: String,
+    },
+    /// Review an emergency change, as somebody who did not sign it.
+    EmergencyReview {
+        /// Which.
+        change: EmergencyId,
+        /// Its bot.
+        bot: BotId,
+        /// What was found.
+        verdict: Verdict,
+        /// In the words of whoever reviewed it.
+        words: String,
+    },
     /// End several holds of one press, each under its own rule. Starts nothing.
     Releases {
         /// The holds.
@@ -374,6 +398,8 @@ impl ActKind {
             Self::Drill { .. } => "drill",
             Self::ChecklistAttest { .. } => "checklist_attest",
             Self::GoLive { .. } => "go_live",
+            Self::EmergencyChange { .. } => "emergency_change",
+            Self::EmergencyReview { .. } => "emergency_review",
             Self::RequestApprove { .. } => "request_approve",
             Self::KeyDelete { .. } => "key_delete",
             Self::Releases { .. } => "releases",

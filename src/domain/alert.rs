@@ -50,6 +50,10 @@ text_enum! {
         KeyToRevoke = "key_to_revoke",
         /// A bot was killed and its positions stay open.
         PositionsStay = "positions_stay",
+        /// Two people let a bot run another build or configuration than was approved.
+        EmergencyChange = "emergency_change",
+        /// Nobody has reviewed an emergency change in time.
+        ReviewOverdue = "review_overdue",
         /// Somebody sent it to see whether anybody answers.
         Test = "test",
     }
@@ -86,7 +90,7 @@ impl AlertKind {
     pub fn severity(self) -> Severity {
         match self {
             Self::ClockOff | Self::QuorumUnmet | Self::NotReduced => Severity::Warning,
-            Self::KeyOverdue | Self::KeyAtVenue | Self::KeyUnmeasured | Self::VenueUnread => Severity::Warning,
+            Self::KeyOverdue | Self::KeyAtVenue | Self::KeyUnmeasured | Self::VenueUnread | Self::ReviewOverdue => Severity::Warning,
             _ => Severity::Critical,
         }
     }
@@ -115,6 +119,8 @@ impl AlertKind {
             Self::VenueUnread => "Bot and venue cannot be compared",
             Self::KeyToRevoke => "End the bot's key at the venue",
             Self::PositionsStay => "Positions stay open after a kill",
+            Self::EmergencyChange => "Emergency change",
+            Self::ReviewOverdue => "Emergency change not reviewed",
             Self::Test => "Test alert",
         }
     }

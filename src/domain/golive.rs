@@ -6,6 +6,7 @@
 use super::{
     BotFacts, Exits, KeyId, KeyPurpose, MarkId, RequestId, Stage, SubaccountId, Timestamp, UserId,
     checklist::{Caps, Item, Template},
+    emergency::Emergency,
     limits::tree,
     request::Place,
     text::text_enum,
@@ -318,6 +319,9 @@ pub struct ApprovedRun {
     pub since: Timestamp,
     /// Until when it may stay in its stage; none: as long as all is so.
     pub until: Option<Timestamp>,
+    /// What else two people let it run, for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<Emergency>,
 }
 
 /// Something that is not as it was approved.
@@ -357,7 +361,7 @@ impl ApprovedRun {
     /// Every difference between what was approved and what is in force, items of the list aside. Empty: it runs as approved.
     pub fn differences(&self, force: &InForce, now: Timestamp) -> Vec<Difference> {
         let mut all = Vec::new();
-        let (approved, dossier) = (&self.dossier.runs, &self.dossier);
+        let (approved, dossier) = (self.runs_beside(force.runs.as_ref(), now), &self.dossier);
         match &force.runs {
             None => all.push(Difference::new("What it runs", short(&approved.build), "its agent does not say").grave()),
             Some(runs) => {
@@ -369,6 +373,7 @@ impl ApprovedRun {
                 }
             }
         }
+        all.extend(self.emergency_over(force.runs.as_ref(), now));
         let place = |place: Option<&Place>| place.map_or_else(|| "none".to_owned(), |place| place.name.clone());
         let at = |place: Option<&Place>| place.map(|place| place.subaccount.clone());
         if at(Some(&dossier.place)) != at(force.place.as_ref()) {

@@ -112,6 +112,8 @@ ids! {
     KeyId = "key";
     /// What somebody answered for, or put down as evidence, on a checklist.
     MarkId = "mark";
+    /// An emergency change: another build or configuration than was approved, for a while.
+    EmergencyId = "emergency change";
     /// A confirmed difference between a bot and its venue.
     ReconciliationId = "reconciliation";
 }

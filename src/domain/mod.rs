@@ -11,6 +11,7 @@ pub mod checklist;
 pub mod decimal;
 pub mod directive;
 pub mod drill;
+pub mod emergency;
 pub mod exact;
 pub mod fill;
 pub mod golive;
@@ -51,9 +52,9 @@ pub use fill::{Fill, FillSums, KeptFill};
 pub use golive::{ApprovedRun, Dossier};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{
-    AccountId, ActId, AgentId, AlertId, AssignmentId, BootId, BotId, CommentId, CredentialId, DeviceId, DrillId, HoldId, ImportId,
-    InstallationId, KeyId, MarkId, NoticeId, PressId, ReconciliationId, RecoveryId, RequestId, SiteRecoveryId, StopId, SubaccountId,
-    TeamId, TokenId, UserId, VenueId,
+    AccountId, ActId, AgentId, AlertId, AssignmentId, BootId, BotId, CommentId, CredentialId, DeviceId, DrillId, EmergencyId, HoldId,
+    ImportId, InstallationId, KeyId, MarkId, NoticeId, PressId, ReconciliationId, RecoveryId, RequestId, SiteRecoveryId, StopId,
+    SubaccountId, TeamId, TokenId, UserId, VenueId,
 };
 pub use key::{ApiSecret, KeyPurpose, KeyRight, KeySheet};
 pub use limits::Limits;

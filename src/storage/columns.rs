@@ -1,11 +1,12 @@
 //! How domain types stand in columns: words and ids as text, moments and epochs as integers. One macro serves both drivers.
 
 use crate::domain::{
-    AccountId, ActId, AgentId, AlertId, AlertKind, AssignmentId, BotId, CommentId, CredentialId, DeviceId, DrillId, Environment, Epoch,
-    Exits, HoldId, ImportId, InstallationId, KeyId, KeyPurpose, Level, MailAddress, MarkId, NoticeId, NoticeKind, PlacerKind, PressId,
-    ReconciliationId, RecoveryId, RequestId, RequestKind, RequestState, Role, Severity, SiteRecoveryId, Stage, State, Step, StopId,
-    StopKind, SubaccountId, TeamId, Timestamp, TokenId, UserId, VenueId,
+    AccountId, ActId, AgentId, AlertId, AlertKind, AssignmentId, BotId, CommentId, CredentialId, DeviceId, DrillId, EmergencyId,
+    Environment, Epoch, Exits, HoldId, ImportId, InstallationId, KeyId, KeyPurpose, Level, MailAddress, MarkId, NoticeId, NoticeKind,
+    PlacerKind, PressId, ReconciliationId, RecoveryId, RequestId, RequestKind, RequestState, Role, Severity, SiteRecoveryId, Stage, State,
+    Step, StopId, StopKind, SubaccountId, TeamId, Timestamp, TokenId, UserId, VenueId,
     alert::CommandState,
+    emergency::Verdict,
     fill::Side,
     key::{KeyMeasurer, KeyState, KeyVerdict, OnDrift},
     reconciliation::{GuardCancels, Outcome, Reaction},
@@ -55,6 +56,7 @@ ids!(
     CommentId,
     DeviceId,
     DrillId,
+    EmergencyId,
     HoldId,
     ImportId,
     InstallationId,
@@ -99,7 +101,8 @@ words!(
     Stage,
     State,
     Step,
-    StopKind
+    StopKind,
+    Verdict
 );
 column! { String: CredentialId = |id| id.0.clone(), |stored| Ok(CredentialId(stored)); }
 column! { i64:

@@ -20,6 +20,7 @@ pub mod db;
 pub mod deliveries;
 pub mod drill_runs;
 pub mod drills;
+pub mod emergencies;
 pub mod epoch;
 pub mod error;
 pub mod events;
@@ -82,6 +83,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("deliveries", deliveries::STATEMENTS),
         ("drill_runs", drill_runs::STATEMENTS),
         ("drills", drills::STATEMENTS),
+        ("emergencies", emergencies::STATEMENTS),
         ("epoch", epoch::STATEMENTS),
         ("events", events::STATEMENTS),
         ("evidence", evidence::STATEMENTS),

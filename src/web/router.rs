@@ -240,6 +240,10 @@ routes! {
     POST "/bots/{id}/golive" Access::Person(Action::AskRequest) => super::pages::golive::ask;
     POST "/bots/{id}/golive/attest" Access::Person(Action::MarkChecklist) => super::pages::golive::attest;
     POST "/bots/{id}/golive/evidence" Access::Person(Action::MarkChecklist) => super::pages::golive::evidence;
+    GET "/bots/{id}/emergency" Access::Person(Action::See) => super::pages::emergency::show;
+    POST "/bots/{id}/emergency" Access::Person(Action::ChangeInEmergency) => super::pages::emergency::ask;
+    GET "/emergency" Access::Person(Action::See) => super::pages::emergency::list::index;
+    POST "/emergency/{id}/review" Access::Person(Action::ReviewEmergency) => super::pages::emergency::list::review;
     POST "/requests/{id}/execute" Access::Person(Action::AskRequest) => super::pages::requests::decide::execute;
     POST "/alerts/test" Access::Person(Action::TendAlert) => super::pages::alerts::test;
     GET "/bots/{id}/keys/ask" Access::Person(Action::See) => super::pages::requests::key::show;
@@ -335,6 +339,7 @@ routes! {
     GET "/api/v1/bots/{id}/fills" Access::Token(Action::See) => super::api::v1::fills::index;
     GET "/api/v1/keys" Access::Token(Action::See) => super::api::v1::keys::index;
     GET "/api/v1/keys/{id}" Access::Token(Action::See) => super::api::v1::keys::show;
+    GET "/api/v1/emergency-changes" Access::Token(Action::See) => super::api::v1::emergencies::index;
     GET "/api/v1/assignments" Access::Token(Action::See) => super::api::v1::subaccounts::assignments;
     GET "/api/v1/openapi.json" Access::Public => super::api::openapi::show;
 }

@@ -124,8 +124,8 @@ pub fn receipt(of: usize, waiting: usize) -> Receipt {
 /// Every page, drawn from samples: a name and the page.
 fn all() -> Vec<(String, String)> {
     use super::pages::{
-        agents, audit, bots, checklists, first_run, fleet, golive, holds, keys, kill, limits, own_keys, pause, policies, recover, register,
-        requests, staged, starts, stop_device, team, venues,
+        agents, audit, bots, checklists, emergency, first_run, fleet, golive, holds, keys, kill, limits, own_keys, pause, policies,
+        recover, register, requests, staged, starts, stop_device, team, venues,
     };
     let stopping =
         [fleet::samples(), team::samples(), pause::samples(), kill::samples(), venues::samples(), stop_device::samples(), holds::samples()];
@@ -136,6 +136,7 @@ fn all() -> Vec<(String, String)> {
         audit::samples(),
         first_run::samples(),
         checklists::samples(),
+        emergency::samples(),
         golive::samples(),
         own_keys::samples(),
         recover::samples(),

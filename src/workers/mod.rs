@@ -5,6 +5,7 @@ pub mod alarms;
 pub mod alert_command;
 pub mod drill_runs;
 pub mod drills;
+pub mod emergencies;
 pub mod endings;
 pub mod evidence;
 pub mod golive;
@@ -69,6 +70,7 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
     all.spawn(reconcile::run(app.clone()));
     all.spawn(golive::run(app.clone()));
     all.spawn(golive::remind(app.clone()));
+    all.spawn(emergencies::run(app.clone()));
     all.spawn(guard::run(app.clone()));
     all
 }

@@ -37,6 +37,8 @@ pub(crate) enum After {
     Delete(Box<(KeyId, i64)>),
     /// A drill was signed: its bot is paused.
     Drill(Box<(Actor, DrillRun, BotId)>),
+    /// A bot may run no more what it was let run: it is compared at once.
+    Compare(BotId),
 }
 
 /// Refuses two signatures of one person once there was a second one here, by what the transaction sees.
@@ -149,6 +151,8 @@ impl App {
             }
             ActKind::ChecklistAttest { .. } => self.carry_attest(open, act).await,
             ActKind::GoLive { .. } => self.carry_golive(open, act, epoch).await,
+            ActKind::EmergencyChange { .. } => Box::pin(self.carry_emergency(open, act, epoch)).await,
+            ActKind::EmergencyReview { .. } => Box::pin(self.carry_emergency_review(open, act, epoch)).await,
             ActKind::Drill { bot, control } => {
                 let (event, actor, run) = self.record_drill(open, act, (bot, control), signed_act(act)?).await?;
                 let outcome = Outcome::Done(format!("/drills/{}", run.id));
@@ -164,6 +168,10 @@ impl App {
             Some(After::Drill(drill)) => {
                 let (app, (actor, run, bot)) = (self.clone(), *drill);
                 tokio::spawn(async move { app.press_drill(actor, run, vec![bot]).await });
+            }
+            Some(After::Compare(bot)) => {
+                let app = self.clone();
+                tokio::spawn(async move { app.watch_drift_of(&bot).await });
             }
             None => {}
         }

@@ -166,6 +166,10 @@ impl App {
                 let name = self.fleet.view().bot(bot).map_or_else(|| bot.to_string(), |bot| bot.name.clone());
                 format!("Drill of bot {name}")
             }
+            ActKind::EmergencyChange { bot, .. } => {
+                let name = self.fleet.view().bot(bot).map_or_else(|| bot.to_string(), |bot| bot.name.clone());
+                format!("Emergency change of bot {name}")
+            }
             other => other.word().replace('_', " "),
         }
     }

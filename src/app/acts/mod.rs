@@ -29,6 +29,8 @@ pub const RELEASE_LIVES_MS: i64 = PENDING_MS;
 pub const STAGED_LIVES_MS: i64 = 4 * 60 * 60 * 1_000;
 /// How long the bots of a wave may be asked to settle, seconds.
 pub const SETTLE_S: std::ops::RangeInclusive<u64> = 10..=3_600;
+/// How long an emergency change waits for its second person, who may have to be woken.
+pub const EMERGENCY_LIVES_MS: i64 = 60 * 60 * 1_000;
 /// How long a person who is alone waits before the second signature.
 pub const ALONE_WAITS_MS: i64 = 5 * 60 * 1_000;
 
@@ -197,7 +199,8 @@ impl App {
         }
         let user = actor.user().ok_or_else(|| AppError::conflict("only a person signs"))?;
         let signed_already = act.signatures.iter().any(|s| s.user_id == *user);
-        if signed_already && !self.people_book.is_alone() {
+        let takes_two = matches!(act.act.kind, ActKind::EmergencyChange { .. });
+        if signed_already && (takes_two || !self.people_book.is_alone()) {
             return Err(AppError::conflict("you have signed this; a second person must"));
         }
         if let (true, Some(last)) = (signed_already, act.signatures.last()) {
@@ -274,6 +277,8 @@ impl App {
             }
             ActKind::ChecklistAttest { bot, .. } => authz::check(actor, Action::MarkChecklist, &of_bot(bot)?)?,
             ActKind::GoLive { bot, .. } => authz::check(actor, Action::AskRequest, &of_bot(bot)?)?,
+            ActKind::EmergencyChange { bot, .. } => authz::check(actor, Action::ChangeInEmergency, &of_bot(bot)?)?,
+            ActKind::EmergencyReview { .. } => authz::check(actor, Action::ReviewEmergency, &Resource::Installation)?,
             ActKind::RequestApprove { .. } => authz::check(actor, Action::VoteRequest, &Resource::Installation)?,
             ActKind::StopDeviceLink { user, .. } => {
                 authz::check(actor, Action::PlaceHold, &Resource::Installation)?;
@@ -307,6 +312,10 @@ impl App {
             }
             ActKind::Start { .. } => Ok(authz::check(actor, Action::SecondStart, &Resource::Installation)?),
             ActKind::Drill { .. } => Ok(authz::check(actor, Action::SecondDrill, &Resource::Installation)?),
+            ActKind::EmergencyChange { bot, .. } => {
+                let bot = view.bot(bot).ok_or(AppError::NotFound("bot"))?;
+                Ok(authz::check(actor, Action::SecondEmergency, &Self::bot_resource(bot))?)
+            }
             _ => Err(AppError::conflict("this act needs one signature only")),
         }
     }

@@ -1,6 +1,6 @@
 //! Preparing an act: what is asked for is checked, written canonically and stored, so that every signer signs the same bytes.
 
-use super::{ACT_LIVES_MS, ActView, Detail, RELEASE_LIVES_MS, SETTLE_S, STAGED_LIVES_MS};
+use super::{ACT_LIVES_MS, ActView, Detail, EMERGENCY_LIVES_MS, RELEASE_LIVES_MS, SETTLE_S, STAGED_LIVES_MS};
 use crate::app::{App, AppError, Invalid, own_keys, recoveries::party, starts::who_releases};
 use crate::audit::{Event, tree};
 use crate::authz::{self, Action, Actor};
@@ -334,6 +334,7 @@ fn lives_ms(kind: &ActKind, signers_needed: i64) -> i64 {
     match kind {
         ActKind::Start { plan: Some(_), .. } => STAGED_LIVES_MS,
         ActKind::Release { .. } | ActKind::Releases { .. } if signers_needed > 1 => RELEASE_LIVES_MS,
+        ActKind::EmergencyChange { .. } => EMERGENCY_LIVES_MS,
         _ => ACT_LIVES_MS,
     }
 }

@@ -161,6 +161,7 @@ impl App {
             limits: bot.limits.values.clone(),
             since: now,
             until,
+            emergency: None,
         };
         storage::bots::bot_set_run(open.tx(), &id, &run, epoch).await?;
         view.case.end(RequestState::Executed);

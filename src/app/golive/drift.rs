@@ -96,8 +96,14 @@ impl App {
             return vec![Difference { what, approved: "nothing".into(), now: "in it".into(), is_grave: true }];
         };
         let mut force = self.in_force(bot);
-        if of == Of::Clock || (of == Of::CheckIn && force.runs.is_none()) {
-            force.runs = Some(run.dossier.runs.clone());
+        // But for what was let in for a while, which runs on where nobody has said anything else since.
+        let is_unsaid = match of {
+            Of::Clock => run.emergency_over(force.runs.as_ref(), now).is_none(),
+            Of::CheckIn => force.runs.is_none(),
+            Of::Page => false,
+        };
+        if is_unsaid {
+            force.runs = Some(run.runs_allowed(now).clone());
         }
         let mut all = run.differences(&force, now);
         if let Some(caps) = &run.dossier.caps {
@@ -105,9 +111,10 @@ impl App {
             all.extend(over.map(|words| Difference { what: "Caps".into(), approved: "kept".into(), now: words, is_grave: false }));
         }
         if of != Of::Clock {
+            let allowed = run.runs_beside(force.runs.as_ref(), now);
             let instances = self.instances_of(&bot.id);
-            let other = instances.iter().filter(|one| one.ran != run.dossier.runs);
-            all.extend(other.map(|one| difference_of(&one.name, &run.dossier.runs, &one.ran)));
+            let other = instances.iter().filter(|one| one.ran != *allowed);
+            all.extend(other.map(|one| difference_of(&one.name, allowed, &one.ran)));
         }
         if of != Of::CheckIn {
             let over = self.over(&bot.id, run, now, of).into_iter();
@@ -207,6 +214,13 @@ impl App {
         let is_enough = is_digest(&said.build) && is_digest(&said.config) && said.limits_version.is_some() && has_key;
         self.golive.drift.with(&bot.id, |looked| looked.is_terse = !is_enough);
         is_enough
+    }
+
+    /// The same of one bot, at once, for what no agent says.
+    pub(crate) async fn watch_drift_of(self: &Arc<Self>, id: &BotId) {
+        if let Some(bot) = self.fleet.view().bot(id).cloned() {
+            self.hold_if_other(&bot, Of::Clock).await;
+        }
     }
 
     /// The same of every bot that trades, for what no agent says: first what memory knows, so that no reading keeps a hold waiting.

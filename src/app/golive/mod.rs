@@ -1,9 +1,10 @@
 //! Going live: checklists that are looked at whenever they are shown (`looks`), what people answer for on them (`marks`), a step up that is asked
-//! for over the whole of it and carried out by whoever asked (`ask`), what runs compared with what was approved (`drift`), and what a bot shows of
-//! itself in its stage (`results`).
+//! for over the whole of it and carried out by whoever asked (`ask`), what runs compared with what was approved (`drift`), what two people let run
+//! otherwise for some hours (`emergency`), and what a bot shows of itself in its stage (`results`).
 
 pub mod ask;
 pub mod drift;
+pub mod emergency;
 pub mod lists;
 mod looks;
 pub mod marks;

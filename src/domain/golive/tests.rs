@@ -46,7 +46,16 @@ fn run() -> ApprovedRun {
     let list = shipped::template(Stage::Limited).unwrap();
     let dossier = dossier(&list, &whole(&list), &force(), OnDrift::Pause).unwrap();
     let (request, limits) = (RequestId::from_stored("r".into()), force().limits);
-    ApprovedRun { request, digest: "d".into(), stage: Stage::Limited, dossier, limits, since: now(), until: Some(now().plus_ms(1_000)) }
+    ApprovedRun {
+        request,
+        digest: "d".into(),
+        stage: Stage::Limited,
+        dossier,
+        limits,
+        since: now(),
+        until: Some(now().plus_ms(1_000)),
+        emergency: None,
+    }
 }
 
 type Alter = Box<dyn Fn(&mut InForce)>;

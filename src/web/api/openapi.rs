@@ -67,6 +67,7 @@ impl Modify for Tokens {
         v1::evidence::show,
         v1::drills::index,
         v1::drills::show,
+        v1::emergencies::index,
         v1::requests::index,
         v1::requests::create,
         v1::requests::show,

@@ -24,6 +24,7 @@ pub mod audit;
 pub mod bots;
 pub mod checklists;
 pub mod drills;
+pub mod emergency;
 pub mod first_run;
 pub mod fleet;
 pub mod fleet_live;

@@ -3,6 +3,7 @@
 
 mod browser;
 mod drift;
+mod emergency;
 mod pages;
 mod reminders;
 mod results;

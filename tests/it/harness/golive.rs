@@ -247,6 +247,7 @@ pub async fn approved_as_it_is(test: &TestApp, bot: &BotId, stage: Stage) {
         limits: bot.limits.values.clone(),
         since: test.hand.clock().now(),
         until: None,
+        emergency: None,
     };
     let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
     let epoch = storage::epoch::epoch_take(&mut tx).await.unwrap();

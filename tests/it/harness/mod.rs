@@ -5,6 +5,7 @@ pub mod app;
 pub mod browser;
 pub mod callers;
 pub mod db;
+pub mod emergency;
 pub mod examples;
 pub mod exchange_keys;
 pub mod golive;

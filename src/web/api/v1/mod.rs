@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod audit;
 pub mod bots;
 pub mod drills;
+pub mod emergencies;
 pub mod evidence;
 pub mod fills;
 pub mod holds;

@@ -4,6 +4,7 @@
 use crate::app::{App, acts::ActView};
 use crate::domain::{
     ActKind, Grant, HoldId, Level, PlacerKind, RequestId, Scope, StartPlan, TokenScope,
+    emergency::Verdict,
     request::{Document, Line},
 };
 use crate::web::frame;
@@ -57,6 +58,12 @@ pub fn sentence(app: &App, act: &ActView) -> String {
         ActKind::Releases { holds, .. } => format!("Release {} holds of one press", holds.len()),
         ActKind::ChecklistAttest { bot: id, words, .. } => format!("Answer for bot {}: {words}", bot(app, id)),
         ActKind::GoLive { bot: id, to, .. } => format!("Let bot {} up to stage {to}, as was approved", bot(app, id)),
+        ActKind::EmergencyChange { bot: id, hours, .. } => {
+            format!("Let bot {} run another build or configuration than was approved, for {hours} hours", bot(app, id))
+        }
+        ActKind::EmergencyReview { bot: id, verdict, .. } => {
+            format!("Find an emergency change of bot {} {}", bot(app, id), verdict.words())
+        }
         ActKind::Drill { bot: id, control } => format!("Pause bot {} for a drill, while bot {} goes on", bot(app, id), bot(app, control)),
     }
 }
@@ -94,6 +101,8 @@ pub fn button(act: &ActView) -> String {
         ActKind::Recover { .. } => "Sign 1 recovery of the site".to_owned(),
         ActKind::ChecklistAttest { .. } => "Sign 1 item".to_owned(),
         ActKind::GoLive { .. } => "Sign 1 step up".to_owned(),
+        ActKind::EmergencyChange { .. } => "Sign 1 emergency change".to_owned(),
+        ActKind::EmergencyReview { .. } => "Sign 1 review".to_owned(),
         ActKind::Drill { .. } => "Sign 1 drill".to_owned(),
         ActKind::RequestApprove { .. } => "Sign 1 approval".to_owned(),
         ActKind::Releases { holds, .. } => format!("Sign the release of {} holds", holds.len()),
@@ -176,6 +185,16 @@ pub fn effect(act: &ActView) -> &'static str {
             "Everything is looked at once more; what is not as it was approved is not carried out. The bot is stopped by it and starts when \
              somebody starts it."
         }
+        ActKind::EmergencyChange { .. } => {
+            "Exactly this build and configuration may run until its time is over; everything else stays as it was approved. It starts nothing. \
+             Somebody who did not sign it reviews it within two days."
+        }
+        ActKind::EmergencyReview { verdict: Verdict::Justified, .. } => {
+            "It is reviewed. It lasts as long as it was made for, and no longer."
+        }
+        ActKind::EmergencyReview { verdict: Verdict::NotJustified, .. } => {
+            "It is reviewed. If it is in force it ends at once, and a bot that runs what it let run is paused."
+        }
         ActKind::Drill { .. } => {
             "The bot is paused at once, and each step is measured. It stays paused until the hold is released and the bot is started again."
         }
@@ -251,6 +270,21 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         ActKind::Recover { .. } => recover_facts(app, &act.act.kind),
         ActKind::RequestApprove { request, revision, digest, content } => request_facts(app, (request, *revision), digest, content),
         ActKind::ChecklistAttest { .. } => attest_facts(&act.act.kind),
+        ActKind::EmergencyChange { bot, from, to, hours, why } => vec![
+            ("Reason", why.clone()),
+            ("Build that was approved", from.build.clone()),
+            ("Build that runs", to.build.clone()),
+            ("Configuration that was approved", from.config.clone()),
+            ("Configuration that runs", to.config.clone()),
+            ("Hours", hours.to_string()),
+            ("Bot", bot.to_string()),
+        ],
+        ActKind::EmergencyReview { change, bot, verdict, words } => vec![
+            ("You find it", verdict.words().to_owned()),
+            ("You say", words.clone()),
+            ("Emergency change", change.to_string()),
+            ("Bot", bot.to_string()),
+        ],
         ActKind::GoLive { request, revision, digest, bot, .. } => vec![
             ("SHA-256 of what was approved", digest.clone()),
             ("Revision", revision.to_string()),
@@ -337,6 +371,9 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         ActKind::RequestApprove { .. } => "whom the request's policy names".to_owned(),
         ActKind::ChecklistAttest { .. } => "an operator or lead of the bot's team, or risk".to_owned(),
         ActKind::GoLive { .. } => "whoever asked for it".to_owned(),
+        ActKind::EmergencyChange { .. } if seat == 1 => "an operator or lead of the bot's team".to_owned(),
+        ActKind::EmergencyChange { .. } => "another person: a lead of the bot's team, or risk".to_owned(),
+        ActKind::EmergencyReview { .. } => "a lead, or risk, who did not sign the change".to_owned(),
         ActKind::Start { .. } | ActKind::Drill { .. } => "another person: a lead, or risk".to_owned(),
         ActKind::EnrolmentCode { .. } | ActKind::AgentConfirm { .. } | ActKind::AgentRevoke { .. } => {
             "an operator (up to stage sandbox) or a lead of the bot's team".to_owned()

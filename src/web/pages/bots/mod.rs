@@ -181,6 +181,8 @@ pub(super) struct Bot {
     pub(super) drill: Option<(String, Timestamp, String)>,
     /// Where it stands with drills that had a negative control: a chip, a sentence, the drill.
     pub(super) drilled: Option<(Chip, String, String)>,
+    /// An emergency change that is in force or was not reviewed in time, in words; empty: none.
+    pub(super) emergency: String,
     /// Beside its venue; none: nothing is compared, or the database does not answer.
     pub(super) venue: Option<reconciliation::Card>,
     pub(super) agent: Option<AgentCard>,
@@ -286,6 +288,7 @@ pub async fn show(State(app): Shared, person: Person, Named(id): Named) -> Answe
         timings: Times::of(bot.timings, row.seen.as_ref().and_then(|seen| seen.adapter.as_ref()), row.seen.as_deref()),
         drilled: super::drills::of_bot(&app, &person.actor, &bot.id, bot.stage).await,
         drill: app.last_drill(&bot.id).map(|drill| (drill_words(&drill), drill.at, format!("/holds/{}", drill.hold))),
+        emergency: super::emergency::list::words_of(&app, &person, &row.bot.id, frame.now).await,
         // Beside the rest: a database that does not answer leaves it out.
         venue: app.reconciliation_of(&person.actor, &bot.id).await.ok().as_ref().and_then(reconciliation::card),
         agent: agent(&row, frame.now),

@@ -78,6 +78,7 @@ fn bot(age_s: Option<i64>) -> Bot {
         },
         venue: Some(reconciliation::Card { chip: Chip::new(Tone::Done, "Agrees"), words: "Agreed <now>, read with key 7.".to_owned() }),
         drill: Some(("idle after 412 ms (received 3 ms, applied 40 ms)".to_owned(), now, "/holds/0193".to_owned())),
+        emergency: "An emergency change is in force until 2026-11-24 03:12:07Z".to_owned(),
         drilled: Some((Chip::new(Tone::Done, "Passed"), "expires 2027-02-01 10:00:00Z".to_owned(), "/drills/0193".to_owned())),
         limits: vec![("Largest position".to_owned(), "25,000 USDT".to_owned())],
         limits_version: 7,

@@ -1,6 +1,7 @@
 //! For every route a request that succeeds when whoever sends it may: the tests that try all routes learn from here how. A new route
 //! without an example fails them; add a line in `pages.rs` or `programs.rs`.
 
+mod emergency;
 mod golive;
 mod pages;
 mod programs;

@@ -1,6 +1,6 @@
 //! Pages and forms.
 
-use super::{Ask, golive::is_about_golive};
+use super::{Ask, emergency::is_about_emergencies, golive::is_about_golive};
 use crate::harness::{
     agent,
     app::ORIGIN,
@@ -27,9 +27,8 @@ impl Scene {
             | "/venues" | "/kill" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new" | "/agents" | "/audit"
             | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" | "/notices" | "/demo/mail" | "/stop-device"
             | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" | "/requests" | "/policies" | "/limits" | "/limits/ask"
-            | "/bots" | "/subaccounts" | "/assignments" | "/register" | "/register/export" | "/keys" | "/keys/new" | "/keys/calendar" => {
-                route.path.to_owned()
-            }
+            | "/bots" | "/subaccounts" | "/assignments" | "/register" | "/register/export" | "/keys" | "/keys/new" | "/keys/calendar"
+            | "/emergency" => route.path.to_owned(),
             "/keys/{id}" | "/keys/{id}/install" => route.path.replace("{id}", of.key.as_str()),
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
@@ -54,6 +53,7 @@ impl Scene {
             | "/bots/{id}/seat"
             | "/bots/{id}/seat/ask"
             | "/bots/{id}/golive"
+            | "/bots/{id}/emergency"
             | "/bots/{id}/keys/ask"
             | "/bots/{id}/fills"
             | "/bots/{id}/fills.csv"
@@ -96,6 +96,7 @@ impl Scene {
             path if path.starts_with("/me/keys") => self.about_own_keys(path, caller).await,
             // Boxed, as the largest: the rest would carry their state.
             path if path.starts_with("/keys") => return Box::pin(self.about_exchange_keys(path, whose, caller)).await,
+            path if is_about_emergencies(path) => return Box::pin(self.about_emergencies(path, whose, caller)).await,
             path if is_about_golive(path) => return Box::pin(self.about_golive(path, whose, caller)).await,
             path if path == "/bots/{id}/keys/ask" || path.starts_with("/bots/{id}/reconciliation") => {
                 return Box::pin(self.about_venues_of_bots(path, whose)).await;
