@@ -198,6 +198,7 @@ impl App {
         verdict: Verdict,
         words: &str,
     ) -> Result<ActView, AppError> {
+        authz::check(actor, Action::ReviewEmergency, &Resource::Installation)?;
         let row = storage::emergencies::emergency_by_id(&mut *self.db.read().await?, id).await?;
         let row = row.ok_or(AppError::NotFound("emergency change"))?;
         self.may_review(actor, &row)?;

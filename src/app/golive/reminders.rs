@@ -82,7 +82,7 @@ impl App {
     pub async fn ends_of(&self, bot: &BotFacts) -> Result<Vec<End>, AppError> {
         let Some(run) = bot.run.as_ref().filter(|run| is_bound(bot.stage) && run.stage == bot.stage) else { return Ok(Vec::new()) };
         let list = self.list_of(run.stage)?;
-        let checked = self.checked(&mut *self.db.read().await?, bot, &list).await?;
+        let checked = self.checked(&mut *self.db.read().await?, bot, &list, Some(run.runs_allowed(self.clock.now()))).await?;
         let mut ends = Vec::new();
         for shown in &run.dossier.items {
             let now = checked.iter().find(|one| one.item.name == shown.item);

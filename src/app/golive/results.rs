@@ -104,7 +104,7 @@ impl App {
     ///
     /// # Errors
     /// `Denied`; `NotFound`; when the database is gone.
-    pub async fn results_of(&self, actor: &Actor, id: &BotId) -> Result<Option<ResultView>, AppError> {
+    pub async fn shown_by(&self, actor: &Actor, id: &BotId) -> Result<Option<ResultView>, AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
         let bot = self.fleet.view().bot(id).cloned().ok_or(AppError::NotFound("bot"))?;
         let Some(run) = &bot.run else { return Ok(None) };

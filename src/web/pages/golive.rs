@@ -124,6 +124,8 @@ struct Page {
     sides: Vec<Side>,
     /// In how much it is not what was approved.
     differs: usize,
+    /// Until when an emergency change lets it run what it runs.
+    emergency: Option<Timestamp>,
     request: String,
 }
 
@@ -162,13 +164,9 @@ fn missing(view: &ListView) -> Vec<(String, String)> {
 
 async fn way(app: &App, person: &Person, bot: &BotFacts, view: &ListView) -> Result<Way, AppError> {
     let to = view.list.stage;
-    if next_stage(bot.stage) != Some(to) {
-        let words = match bot.stage {
-            at if at == to => {
-                format!("It is in stage {to} already. The list goes on to hold: what expires on it is not as approved any more.")
-            }
-            at => format!("It is in stage {at}, and this step leads from another one. The list shows what will be asked for."),
-        };
+    if !stages_of(bot).contains(&to) {
+        let at = bot.stage;
+        let words = format!("It is in stage {at}, and this step leads from another one. The list shows what will be asked for.");
         return Ok(Way::NotNow(words));
     }
     if let Some(asked) = asked(app, person, bot, to).await? {
@@ -248,6 +246,7 @@ async fn draw(app: &App, person: &Person, (id, stage): (&BotId, Stage), typed: T
         so_far: stage::so_far(app, &bot, view.at).await,
         sides: sides::sides(app, &bot, &differs, view.at),
         differs: differs.len(),
+        emergency: bot.run.as_ref().and_then(|run| run.emergency_now(view.at)).map(|emergency| emergency.until),
         request: bot.run.as_ref().map_or_else(String::new, |run| format!("/requests/{}", run.request)),
     };
     frame::page_with(status, &page)

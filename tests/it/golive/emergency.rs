@@ -350,10 +350,11 @@ on_both!(not_justified_ends_it_and_pauses_at_once, |fresh: Fresh| async move {
 
 on_both!(a_step_up_that_is_approved_ends_it, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
-    let ready = held(&test, "arb-1").await;
+    let mut ready = held(&test, "arb-1").await;
     let bot = ready.bot.id.clone();
     let_run(&test, &["operator", "lead"], &bot, 72).await.unwrap();
     test.app.set_stage(&test.actor("operator"), &bot, Stage::Sandbox).await.unwrap();
+    ready.agent.settle(&test.app).await;
     assert_eq!(now(&test, &bot).run, None, "down takes away all that was approved");
     mark(&test, "operator", &bot, Stage::Limited).await;
     let request = ask(&test, "operator", &bot).await.unwrap();
@@ -384,7 +385,7 @@ on_both!(it_is_asked_for_and_reviewed_on_its_pages, |fresh: Fresh| async move {
     operator.post(&path, &[("hours", "100"), ("why", "the venue changed its tick size")]).await;
     assert!(operator.page.contains("1 to 72 whole hours") && operator.page.contains("value=\"100\""), "{}", operator.page);
     operator.post(&path, &[("hours", ""), ("why", "the venue changed its tick size")]).await;
-    let act = operator.leads_to();
+    let act = operator.leads_to().to_owned();
     operator.get(&act).await;
     for part in ["for 24 hours", HOTFIX, "It starts nothing", "Signatures: 0 of 2"] {
         assert!(operator.page.contains(part), "{part}: {}", operator.page);
@@ -407,7 +408,7 @@ on_both!(it_is_asked_for_and_reviewed_on_its_pages, |fresh: Fresh| async move {
     risk.post(&review, &[("verdict", ""), ("words", "looked at")]).await;
     assert!(risk.page.contains("Choose what you found") && risk.page.contains("value=\"looked at\""), "{}", risk.page);
     risk.post(&review, &[("verdict", "justified"), ("words", "looked at")]).await;
-    let act = risk.leads_to();
+    let act = risk.leads_to().to_owned();
     risk.get(&act).await;
     risk.touch(&test, "risk", &format!("{act}/sign")).await;
     assert_eq!(risk.leads_to(), path, "{}", risk.page);

@@ -1,5 +1,6 @@
 //! `/acts`: what waits for my signature, what waits for others', what is over.
 
+mod changed;
 pub mod show;
 pub mod words;
 

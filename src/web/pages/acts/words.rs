@@ -1,10 +1,10 @@
 //! Acts in plain sentences: what is signed, what comes of it, who may sign. The sentences are made from the very bytes that are signed, never
 //! from what a form said.
 
+use super::changed;
 use crate::app::{App, acts::ActView};
 use crate::domain::{
     ActKind, Grant, HoldId, Level, PlacerKind, RequestId, Scope, StartPlan, TokenScope,
-    emergency::Verdict,
     request::{Document, Line},
 };
 use crate::web::frame;
@@ -181,20 +181,7 @@ pub fn effect(act: &ActView) -> &'static str {
             "The holds end together, each under its own rule, or none does. No bot starts by the end of a pause or a kill; after a reduce bots go on as before."
         }
         ActKind::ChecklistAttest { .. } => "Your name stands for it until its time is over. You approve nothing that rests on it.",
-        ActKind::GoLive { .. } => {
-            "Everything is looked at once more; what is not as it was approved is not carried out. The bot is stopped by it and starts when \
-             somebody starts it."
-        }
-        ActKind::EmergencyChange { .. } => {
-            "Exactly this build and configuration may run until its time is over; everything else stays as it was approved. It starts nothing. \
-             Somebody who did not sign it reviews it within two days."
-        }
-        ActKind::EmergencyReview { verdict: Verdict::Justified, .. } => {
-            "It is reviewed. It lasts as long as it was made for, and no longer."
-        }
-        ActKind::EmergencyReview { verdict: Verdict::NotJustified, .. } => {
-            "It is reviewed. If it is in force it ends at once, and a bot that runs what it let run is paused."
-        }
+        ActKind::GoLive { .. } | ActKind::EmergencyChange { .. } | ActKind::EmergencyReview { .. } => changed::effect(&act.act.kind),
         ActKind::Drill { .. } => {
             "The bot is paused at once, and each step is measured. It stays paused until the hold is released and the bot is started again."
         }
@@ -270,21 +257,7 @@ pub fn facts(app: &App, act: &ActView) -> Vec<(&'static str, String)> {
         ActKind::Recover { .. } => recover_facts(app, &act.act.kind),
         ActKind::RequestApprove { request, revision, digest, content } => request_facts(app, (request, *revision), digest, content),
         ActKind::ChecklistAttest { .. } => attest_facts(&act.act.kind),
-        ActKind::EmergencyChange { bot, from, to, hours, why } => vec![
-            ("Reason", why.clone()),
-            ("Build that was approved", from.build.clone()),
-            ("Build that runs", to.build.clone()),
-            ("Configuration that was approved", from.config.clone()),
-            ("Configuration that runs", to.config.clone()),
-            ("Hours", hours.to_string()),
-            ("Bot", bot.to_string()),
-        ],
-        ActKind::EmergencyReview { change, bot, verdict, words } => vec![
-            ("You find it", verdict.words().to_owned()),
-            ("You say", words.clone()),
-            ("Emergency change", change.to_string()),
-            ("Bot", bot.to_string()),
-        ],
+        ActKind::EmergencyChange { .. } | ActKind::EmergencyReview { .. } => changed::facts(&act.act.kind),
         ActKind::GoLive { request, revision, digest, bot, .. } => vec![
             ("SHA-256 of what was approved", digest.clone()),
             ("Revision", revision.to_string()),

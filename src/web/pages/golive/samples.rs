@@ -50,7 +50,7 @@ fn page(at: Stage, way: Way, problems: Problems) -> String {
         may_mark: at != Stage::Retired,
         way,
         approval: ("1 approval: a lead of the team or risk; carried out at once".to_owned(), vec!["M. Okafor".to_owned()]),
-        up: Up { on_drift: "pause".into(), why: "it is ready".into() },
+        up: Up { stage: "limited".into(), on_drift: "pause".into(), why: "it is ready".into() },
         stops: "At worst it stops 35 s after a press.".to_owned(),
         so_far: is_up.then(|| SoFar {
             stage: at,
@@ -63,6 +63,7 @@ fn page(at: Stage, way: Way, problems: Problems) -> String {
         }),
         sides: if is_up { vec![side("Build", "differs"), side("Configuration", ""), side("Limits", "allows no more")] } else { Vec::new() },
         differs: usize::from(is_up),
+        emergency: (at == Stage::Limited).then(|| now.plus_ms(86_000_000)),
         request: "/requests/7".to_owned(),
     };
     page.render().unwrap()

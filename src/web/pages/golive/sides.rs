@@ -29,7 +29,7 @@ pub(super) fn sides(app: &App, bot: &BotFacts, differs: &[Difference], now: Time
     if let Some(run) = &bot.run {
         let force = app.in_force(bot);
         all.of_runs(run, force.runs.as_ref());
-        all.of_instances(app, bot, &run.dossier.runs);
+        all.of_instances(app, bot, run.runs_beside(force.runs.as_ref(), now));
         let place = force.place.as_ref().map_or_else(|| "none".to_owned(), |place| place.name.clone());
         all.add("Subaccount", run.dossier.place.name.clone(), place);
         all.of_keys(run, &force);
