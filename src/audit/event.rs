@@ -1,9 +1,9 @@
 //! What an entry can say: a closed list with named fields. No free-form map, no request body, no header ever gets in here.
 
 use crate::domain::{
-    AccountId, ActEnd, ActId, AgentId, AlertId, BotId, CommentId, CredentialId, DeviceId, DrillId, EmergencyId, Environment, Grant, Hold,
-    HoldId, ImportId, InstallationId, KeyId, KeyPurpose, Level, MarkId, PressId, ReconciliationId, RecoveryId, RequestId, RequestKind,
-    RequestState, Rule, Stage, StopKind, SubaccountId, TeamId, TokenId, UserId, VenueId,
+    AccountId, ActEnd, ActId, AgentId, AlertId, BotId, CommentId, CredentialId, DeviceId, DrillId, EmergencyId, Environment, FileNote,
+    Grant, Hold, HoldId, ImportId, InstallationId, KeyId, KeyPurpose, Level, MarkId, PressId, ReconciliationId, RecoveryId, RequestId,
+    RequestKind, RequestState, Rule, Stage, StopKind, SubaccountId, TeamId, TokenId, UserId, VenueId,
     emergency::Verdict,
     golive::Ran,
     key::{KeyMeasurer, KeyTerms, KeyVerdict},
@@ -423,6 +423,9 @@ pub enum Event {
         /// What the bot ran, where the item is about that.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ran: Option<Ran>,
+        /// The files that were put down, in order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        files: Vec<FileNote>,
         until_us: i64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signed: Option<SignedAct>,

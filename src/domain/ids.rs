@@ -114,6 +114,8 @@ ids! {
     MarkId = "mark";
     /// An emergency change: another build or configuration than was approved, for a while.
     EmergencyId = "emergency change";
+    /// A file that was put down as evidence.
+    FileId = "file";
     /// A confirmed difference between a bot and its venue.
     ReconciliationId = "reconciliation";
 }

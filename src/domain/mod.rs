@@ -13,6 +13,7 @@ pub mod directive;
 pub mod drill;
 pub mod emergency;
 pub mod exact;
+pub mod file;
 pub mod fill;
 pub mod golive;
 pub mod hold;
@@ -20,6 +21,7 @@ pub mod ids;
 pub mod key;
 pub mod ladder;
 pub mod largest;
+pub mod leak;
 pub mod lease;
 pub mod limits;
 pub mod notice;
@@ -48,12 +50,13 @@ pub use checklist::{Caps, Template};
 pub use decimal::Decimal;
 pub use directive::{Blocked, Directive, Orders, Reason, State};
 pub use exact::Exact;
+pub use file::{FileKind, FileNote};
 pub use fill::{Fill, FillSums, KeptFill};
 pub use golive::{ApprovedRun, Dossier};
 pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{
-    AccountId, ActId, AgentId, AlertId, AssignmentId, BootId, BotId, CommentId, CredentialId, DeviceId, DrillId, EmergencyId, HoldId,
-    ImportId, InstallationId, KeyId, MarkId, NoticeId, PressId, ReconciliationId, RecoveryId, RequestId, SiteRecoveryId, StopId,
+    AccountId, ActId, AgentId, AlertId, AssignmentId, BootId, BotId, CommentId, CredentialId, DeviceId, DrillId, EmergencyId, FileId,
+    HoldId, ImportId, InstallationId, KeyId, MarkId, NoticeId, PressId, ReconciliationId, RecoveryId, RequestId, SiteRecoveryId, StopId,
     SubaccountId, TeamId, TokenId, UserId, VenueId,
 };
 pub use key::{ApiSecret, KeyPurpose, KeyRight, KeySheet};

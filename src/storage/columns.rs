@@ -2,9 +2,9 @@
 
 use crate::domain::{
     AccountId, ActId, AgentId, AlertId, AlertKind, AssignmentId, BotId, CommentId, CredentialId, DeviceId, DrillId, EmergencyId,
-    Environment, Epoch, Exits, HoldId, ImportId, InstallationId, KeyId, KeyPurpose, Level, MailAddress, MarkId, NoticeId, NoticeKind,
-    PlacerKind, PressId, ReconciliationId, RecoveryId, RequestId, RequestKind, RequestState, Role, Severity, SiteRecoveryId, Stage, State,
-    Step, StopId, StopKind, SubaccountId, TeamId, Timestamp, TokenId, UserId, VenueId,
+    Environment, Epoch, Exits, FileId, FileKind, HoldId, ImportId, InstallationId, KeyId, KeyPurpose, Level, MailAddress, MarkId, NoticeId,
+    NoticeKind, PlacerKind, PressId, ReconciliationId, RecoveryId, RequestId, RequestKind, RequestState, Role, Severity, SiteRecoveryId,
+    Stage, State, Step, StopId, StopKind, SubaccountId, TeamId, Timestamp, TokenId, UserId, VenueId,
     alert::CommandState,
     emergency::Verdict,
     fill::Side,
@@ -57,6 +57,7 @@ ids!(
     DeviceId,
     DrillId,
     EmergencyId,
+    FileId,
     HoldId,
     ImportId,
     InstallationId,
@@ -81,6 +82,7 @@ words!(
     CommandState,
     Environment,
     Exits,
+    FileKind,
     GuardCancels,
     KeyMeasurer,
     KeyPurpose,

@@ -54,6 +54,7 @@ const VERSIONS: &[Version] = versions! {
     36 "0036_account_safety";
     38 "0038_fills";
     39 "0039_golive";
+    40 "0040_evidence_files";
     42 "0042_emergency_change";
     43 "0043_results";
 };

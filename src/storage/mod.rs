@@ -26,6 +26,7 @@ pub mod error;
 pub mod events;
 pub mod evidence;
 pub mod exchange_keys;
+pub mod files;
 pub mod fills;
 pub mod first_run;
 pub mod gauges;
@@ -88,6 +89,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("events", events::STATEMENTS),
         ("evidence", evidence::STATEMENTS),
         ("exchange_keys", exchange_keys::STATEMENTS),
+        ("files", files::STATEMENTS),
         ("fills", fills::STATEMENTS),
         ("first_run", first_run::STATEMENTS),
         ("holds", holds::STATEMENTS),

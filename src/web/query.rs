@@ -43,6 +43,20 @@ impl Params {
     }
 }
 
+/// The two ids in a path: of a thing, and of what belongs to it.
+pub struct NamedOf(pub String, pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedOf {
+    type Rejection = WebError;
+
+    /// # Errors
+    /// 404: what cannot be read names nothing.
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, WebError> {
+        let Path((thing, of)) = Path::<(String, String)>::from_request_parts(parts, state).await.map_err(|_| WebError::not_found())?;
+        Ok(Self(thing, of))
+    }
+}
+
 /// The one name or id in a path.
 pub struct Named(pub String);
 

@@ -240,6 +240,7 @@ routes! {
     POST "/bots/{id}/golive" Access::Person(Action::AskRequest) => super::pages::golive::ask;
     POST "/bots/{id}/golive/attest" Access::Person(Action::MarkChecklist) => super::pages::golive::attest;
     POST "/bots/{id}/golive/evidence" Access::Person(Action::MarkChecklist) => super::pages::golive::evidence;
+    GET "/bots/{id}/golive/files/{file}" Access::Person(Action::See) => super::pages::golive::files::download;
     GET "/bots/{id}/emergency" Access::Person(Action::See) => super::pages::emergency::show;
     POST "/bots/{id}/emergency" Access::Person(Action::ChangeInEmergency) => super::pages::emergency::ask;
     GET "/emergency" Access::Person(Action::See) => super::pages::emergency::list::index;

@@ -1,5 +1,5 @@
 //! Forgets browser sessions that have ended, browsers that nobody has signed in from for as long as they keep a cookie, old notices and
-//! observations, keys of programs that count no more, and files that nobody took into the register.
+//! observations, keys of programs that count no more, and files that nobody took into the register or put down as evidence.
 
 use crate::app::App;
 use std::{sync::Arc, time::Duration};
@@ -15,7 +15,7 @@ pub async fn run(app: Arc<App>) {
         if let Err(error) = app.forget_old_notices().await {
             tracing::warn!(%error, "old notices were not forgotten yet");
         }
-        for forgotten in [app.forget_keys().await, app.forget_drafts().await] {
+        for forgotten in [app.forget_keys().await, app.forget_drafts().await, app.forget_files().await] {
             if let Err(error) = forgotten {
                 tracing::warn!(%error, "what counts no more was not forgotten yet");
             }

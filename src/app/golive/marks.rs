@@ -1,7 +1,10 @@
 //! What people answer for on a checklist. An item that is attested is signed with a security key, over its very words and what the bot runs; evidence
 //! is put down with a touch. Both are rows that nobody changes: whoever has another word says another one.
 
-use super::stages_of;
+use super::{
+    files::{self, Kept},
+    stages_of,
+};
 use crate::app::{
     App, AppError, Invalid,
     acts::{ActView, Detail, Outcome, carry_out::Effect, sign::signed_act},
@@ -10,8 +13,9 @@ use crate::app::{
 use crate::audit::Event;
 use crate::authz::{self, Action, Actor, Permit};
 use crate::domain::{
-    ActKind, BotFacts, BotId, MarkId, Stage, UserId,
+    ActKind, BotFacts, BotId, FileNote, MarkId, Stage, UserId,
     checklist::{Item, Proof},
+    file::FILES,
     golive::Ran,
     text,
     time::DAY_MS,
@@ -108,7 +112,7 @@ impl App {
         let word = Word { item: asked.clone(), said: said.clone(), link: link.clone(), ran: ran.clone() };
         let row = MarkRow { act_id: Some(act.stored.id.clone()), ..mark_row(open, (id, *stage), word, by) };
         storage::checklists::mark_insert(open.tx(), &row).await?;
-        let event = marked(row, ran.clone(), Some(signed_act(act)?));
+        let event = marked(row, ran.clone(), Vec::new(), Some(signed_act(act)?));
         self.golive.drift.look_soon(id);
         Ok(Effect { event, outcome: Outcome::Done(format!("/bots/{id}/golive?stage={stage}")), after: None })
     }
@@ -118,17 +122,44 @@ impl App {
     /// # Errors
     /// As `prepare_attest`.
     pub async fn put_evidence(&self, actor: &Actor, id: &BotId, stage: Stage, said: &Said) -> Result<MarkId, AppError> {
+        self.put_evidence_with(actor, (id, stage), said, &[]).await
+    }
+
+    /// The same with files that are kept already: this is what leads to them.
+    ///
+    /// # Errors
+    /// As `put_evidence`; `Conflict` for files that are not kept any more.
+    pub async fn put_evidence_with(
+        &self,
+        actor: &Actor,
+        (id, stage): (&BotId, Stage),
+        said: &Said,
+        kept: &[Kept],
+    ) -> Result<MarkId, AppError> {
+        let by = self.check_evidence(actor, (id, stage), said)?;
+        if kept.len() > FILES || !kept.iter().all(|file| file.is_of(id)) {
+            return Err(Invalid::one("files", format!("{FILES} files at most are put down together")).into());
+        }
         let (bot, permit) = self.may_mark(actor, id, stage)?;
-        let by = actor.user().cloned().ok_or(AppError::NotFound("person"))?;
         let word = self.word(&bot, stage, said, Proof::Evidence)?;
-        let ran = word.ran.clone();
+        let (ran, notes) = (word.ran.clone(), files::notes(kept));
+        let digests: Vec<&str> = notes.iter().map(|note| note.sha256.as_str()).collect();
+        let digests = serde_json::to_string(&digests).map_err(AppError::internal)?;
         let mut act = self.begin(permit, Lane::Normal).await?;
-        let row = mark_row(&act, (id, stage), word, by);
+        let row = MarkRow { files: digests, ..mark_row(&act, (id, stage), word, by) };
         storage::checklists::mark_insert(act.tx(), &row).await?;
+        files::bind(&mut act, &row.id, kept).await?;
         let id = row.id.clone();
-        act.commit(marked(row, ran, None)).await?;
+        act.commit(marked(row, ran, notes, None)).await?;
         self.golive.drift.look_soon(&bot.id);
         Ok(id)
+    }
+
+    /// Who puts evidence down, where it can be put down as it is said.
+    pub(super) fn check_evidence(&self, actor: &Actor, (id, stage): (&BotId, Stage), said: &Said) -> Result<UserId, AppError> {
+        let (bot, _) = self.may_mark(actor, id, stage)?;
+        self.word(&bot, stage, said, Proof::Evidence)?;
+        actor.user().cloned().ok_or(AppError::NotFound("person"))
     }
 }
 
@@ -155,7 +186,7 @@ fn mark_row(act: &OpenAct<'_>, (bot, stage): (&BotId, Stage), word: Word, by: Us
     }
 }
 
-fn marked(row: MarkRow, ran: Option<Ran>, signed: Option<crate::audit::SignedAct>) -> Event {
+fn marked(row: MarkRow, ran: Option<Ran>, files: Vec<FileNote>, signed: Option<crate::audit::SignedAct>) -> Event {
     Event::ChecklistMarked {
         mark: row.id,
         bot: row.bot_id,
@@ -164,6 +195,7 @@ fn marked(row: MarkRow, ran: Option<Ran>, signed: Option<crate::audit::SignedAct
         said: row.said,
         link: row.link,
         ran,
+        files,
         until_us: row.until_at.0,
         signed,
     }

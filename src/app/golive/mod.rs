@@ -5,6 +5,7 @@
 pub mod ask;
 pub mod drift;
 pub mod emergency;
+pub mod files;
 pub mod lists;
 mod looks;
 pub mod marks;
@@ -30,6 +31,7 @@ pub struct Books {
     pub(crate) lists: lists::ListBook,
     pub(crate) drift: drift::DriftBook,
     pub(crate) results: results::ResultBook,
+    pub(crate) door: files::Door,
 }
 
 /// Marks of a list that are shown.

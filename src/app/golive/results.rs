@@ -2,7 +2,6 @@
 //! seconds. A server that ends at once loses those seconds; nothing is decided by them.
 
 use crate::app::{App, AppError};
-use crate::authz::{self, Action, Actor, Resource};
 use crate::domain::{
     BotFacts, BotId, Timestamp,
     golive::results::{Counted, Results, Spread, Under, thousandths},
@@ -38,6 +37,25 @@ pub struct ResultView {
     pub holds: i64,
     /// How many alerts were opened about it.
     pub alerts: i64,
+}
+
+impl ResultView {
+    /// Line by line, in words.
+    pub fn in_words(&self) -> Vec<(&'static str, String)> {
+        let Results { reports, counted, latency, slippage, .. } = &self.results;
+        let bps = |thousandths: i64| format!("{:.3}", thousandths as f64 / 1_000.0);
+        let spread = |spread: Spread, words: &dyn Fn(i64) -> String| match spread.mean() {
+            Some(mean) => format!("{} on the mean, {} at most", words(mean), words(spread.most)),
+            None => "not reported".to_owned(),
+        };
+        vec![
+            ("Reports", reports.to_string()),
+            ("Orders", format!("{} sent, {} refused by the venue; {} errors", counted.orders, counted.rejects, counted.errors)),
+            ("Latency to the venue", spread(*latency, &|ms| format!("{ms} ms"))),
+            ("Slippage", spread(*slippage, &|value| format!("{} bps", bps(value)))),
+            ("Incidents", format!("{} stops, {} holds of it alone, {} alerts", self.stops, self.holds, self.alerts)),
+        ]
+    }
 }
 
 impl ResultBook {
@@ -103,14 +121,12 @@ impl App {
     /// What a bot showed since it was let into its stage; none: it is in none that takes an approval.
     ///
     /// # Errors
-    /// `Denied`; `NotFound`; when the database is gone.
-    pub async fn shown_by(&self, actor: &Actor, id: &BotId) -> Result<Option<ResultView>, AppError> {
-        authz::check(actor, Action::See, &Resource::Installation)?;
-        let bot = self.fleet.view().bot(id).cloned().ok_or(AppError::NotFound("bot"))?;
-        let Some(run) = &bot.run else { return Ok(None) };
+    /// When the database is gone.
+    pub async fn shown_by(&self, bot: &BotFacts) -> Result<Option<ResultView>, AppError> {
+        let Some(run) = bot.run.as_ref().filter(|run| run.stage == bot.stage) else { return Ok(None) };
         let mut conn = self.db.read().await?;
-        let results = storage::results::result_one(&mut conn, id, &run.request).await?.unwrap_or_default();
-        let (stops, holds, alerts) = storage::results::result_incidents(&mut conn, id, run.since).await?;
+        let results = storage::results::result_one(&mut conn, &bot.id, &run.request).await?.unwrap_or_default();
+        let (stops, holds, alerts) = storage::results::result_incidents(&mut conn, &bot.id, run.since).await?;
         Ok(Some(ResultView { results, stops, holds, alerts }))
     }
 }

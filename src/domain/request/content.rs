@@ -5,7 +5,7 @@ use crate::domain::{
     act::{self, NotCanonical},
     approval::{RequestKind, Rule},
     checklist::Template,
-    golive::Dossier,
+    golive::{Dossier, Shown, short},
     key::{KeyPurpose, KeyTerms, OnDrift},
     limits::{Direction, Node, Setting},
 };
@@ -344,7 +344,11 @@ fn golive_lines(from: Stage, to: Stage, dossier: &Dossier) -> Vec<Line> {
         lines.push(bound("At most".to_owned(), caps.words()));
     }
     lines.push(bound("When it is no longer so".to_owned(), dossier.on_drift.words().to_owned()));
-    lines.extend(dossier.items.iter().map(|item| bound(format!("Checklist: {}", item.item), item.said.clone())));
+    let with_files = |item: &Shown| match item.files.as_slice() {
+        [] => item.said.clone(),
+        files => format!("{}; SHA-256 of files: {}", item.said, files.iter().map(|file| short(file)).collect::<Vec<_>>().join(", ")),
+    };
+    lines.extend(dossier.items.iter().map(|item| bound(format!("Checklist: {}", item.item), with_files(item))));
     lines
 }
 

@@ -7,7 +7,7 @@ use crate::web::WebError;
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::de::DeserializeOwned;
@@ -57,10 +57,7 @@ pub(super) enum Vouches<'a> {
 /// 403 for another page's form or token; 415, 413, 400 for what is no form.
 pub(super) async fn checked(request: Request, app: &Arc<App>, vouches: Vouches<'_>) -> Result<Bytes, WebError> {
     let (parts, body) = request.into_parts();
-    if !csrf::is_same_origin(&parts.headers, &app.origin) {
-        let said = format!("This request did not come from a page of {}. Nothing was changed.", app.origin.origin().ascii_serialization());
-        return Err(WebError::new(StatusCode::FORBIDDEN, "cross-site", "Not from a page of ours", said));
-    }
+    is_from_here(&parts.headers, app)?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
         let said = "A form is sent as application/x-www-form-urlencoded. Nothing was changed.";
@@ -73,11 +70,27 @@ pub(super) async fn checked(request: Request, app: &Arc<App>, vouches: Vouches<'
         Vouches::Origin => true,
     };
     if !is_right {
-        let said =
-            "The page with this form was loaded in another session, or the session has ended. Nothing was changed. Load the page again.";
-        return Err(WebError::new(StatusCode::FORBIDDEN, "form-token", "This form is too old", said));
+        return Err(too_old());
     }
     Ok(bytes)
+}
+
+/// Goes on with what a page of ours sends.
+///
+/// # Errors
+/// 403 for another page's form.
+pub(super) fn is_from_here(headers: &HeaderMap, app: &App) -> Result<(), WebError> {
+    if csrf::is_same_origin(headers, &app.origin) {
+        return Ok(());
+    }
+    let said = format!("This request did not come from a page of {}. Nothing was changed.", app.origin.origin().ascii_serialization());
+    Err(WebError::new(StatusCode::FORBIDDEN, "cross-site", "Not from a page of ours", said))
+}
+
+/// 403 for a form without the token of its session.
+pub(super) fn too_old() -> WebError {
+    let said = "The page with this form was loaded in another session, or the session has ended. Nothing was changed. Load the page again.";
+    WebError::new(StatusCode::FORBIDDEN, "form-token", "This form is too old", said)
 }
 
 /// Reads the fields of a form.

@@ -12,6 +12,8 @@ use std::sync::Arc;
 /// What pages may load: our own files and nothing else. No inline script, no inline style.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'";
+/// What a file may do that people sent: nothing, wherever it is opened.
+const OF_FILES: &str = "sandbox; default-src 'none'";
 /// Everything off but security keys, for ourselves.
 const PERMISSIONS_POLICY: &str = "accelerometer=(), autoplay=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), \
      microphone=(), midi=(), payment=(), usb=(), publickey-credentials-create=(self), publickey-credentials-get=(self)";
@@ -26,6 +28,10 @@ const ALWAYS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("permissions-policy"), PERMISSIONS_POLICY),
 ];
 
+/// Marks a response as a file that people sent.
+#[derive(Debug, Clone, Copy)]
+pub struct SentByPeople;
+
 /// Sets them. Assets bring a cache policy of their own.
 pub async fn set(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
@@ -33,6 +39,10 @@ pub async fn set(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    if response.extensions().get::<SentByPeople>().is_some() {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(OF_FILES));
+    }
+    let headers = response.headers_mut();
     if app.is_https() {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }

@@ -1,7 +1,10 @@
 //! How large a request may be and how long an answer to a reader may take. A press is never cut short: it has no time limit of its own.
 
 use super::render::is_machine;
-use crate::web::WebError;
+use crate::web::{
+    WebError,
+    extract::parcel::{self, PARCEL},
+};
 use axum::{
     body::{Body, HttpBody},
     extract::Request,
@@ -40,6 +43,11 @@ fn oversize(request: &Request) -> Option<WebError> {
     (head > HEAD).then(error)
 }
 
+/// True for the form that takes files as they are.
+fn carries_files(path: &str) -> bool {
+    path.strip_prefix("/bots/").and_then(|rest| rest.split_once('/')).is_some_and(|(_, rest)| rest == "golive/evidence")
+}
+
 /// Bounds size and, for reads, time.
 pub async fn within(request: Request, next: Next) -> Response {
     if let Some(error) = oversize(&request) {
@@ -48,11 +56,12 @@ pub async fn within(request: Request, next: Next) -> Response {
     // A press may name every bot of a fleet, one by one.
     let most = match request.uri().path() {
         "/register/import" => FILE,
+        path if carries_files(path) && parcel::is_parcel(request.headers()) => PARCEL,
         path if is_machine(request.uri()) || path == "/holds" => MACHINE,
         _ => FORM,
     };
     if request.body().size_hint().lower() > most as u64 {
-        return WebError::too_large().into_response();
+        return if most == PARCEL { parcel::too_large() } else { WebError::too_large() }.into_response();
     }
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let answer = next.run(request.map(|body| Body::new(Limited::new(body, most))));

@@ -1,6 +1,7 @@
 //! `/bots/{id}/golive`: the checklist of the stage that a bot goes up to next, looked at whenever it is shown; what is open first. Beside it what was
 //! approved and what runs. Evidence is put down and items are answered for here; the step up is asked for here once nothing is open.
 
+pub mod files;
 mod items;
 mod sides;
 pub(super) mod stage;
@@ -9,7 +10,7 @@ mod track;
 use super::bots::id_of;
 use crate::app::{
     App, AppError,
-    golive::{ListView, marks::Said, next_stage, stages_of},
+    golive::{ListView, files::FileRow, marks::Said, next_stage, stages_of},
 };
 use crate::authz::{self, Action};
 use crate::domain::{
@@ -20,7 +21,7 @@ use crate::fleet::worst_case_stop_ms;
 use crate::web::{
     Answer, Shared,
     chip::Chip,
-    extract::{ByTouch, Person, Posted},
+    extract::{ByTouch, MayCarryFiles, Person, Posted},
     format::{OutOf, duration},
     frame,
     page::Frame,
@@ -49,6 +50,9 @@ pub struct Which {
 pub struct Word {
     #[serde(default)]
     stage: String,
+    // Files were chosen, and a touch of the key was asked for first (`extract/parcel`).
+    #[serde(default)]
+    files_again: String,
     #[serde(flatten)]
     said: Said,
 }
@@ -71,6 +75,7 @@ struct Past {
     words: String,
     /// Where it can be looked at; empty: nowhere.
     link: String,
+    files: Vec<files::Link>,
 }
 
 /// The way to the step up.
@@ -179,13 +184,14 @@ async fn way(app: &App, person: &Person, bot: &BotFacts, view: &ListView) -> Res
     Ok(if missing.is_empty() { Way::Open } else { Way::Blocked(missing) })
 }
 
-fn past(app: &App, view: &ListView, mark: &Mark) -> Past {
+fn past(app: &App, (view, files): (&ListView, &[FileRow]), mark: &Mark) -> Past {
     let item = view.list.item(&mark.item).map_or_else(|| mark.item.clone(), |item| item.words.clone());
     Past {
         at: mark.at,
         by: app.people().who(&mark.by),
         words: format!("{item}: {}", mark.said),
         link: mark.link.clone().unwrap_or_default(),
+        files: files::links(files, Some(&mark.id)),
     }
 }
 
@@ -218,6 +224,7 @@ impl Typed {
 async fn draw(app: &App, person: &Person, (id, stage): (&BotId, Stage), typed: Typed) -> Answer {
     let view = app.checklist(&person.actor, id, stage).await?;
     let bot = app.bot(&person.actor, id)?.bot;
+    let files = app.files_of(&person.actor, id).await?;
     let Typed { said, up, problems } = typed;
     let mut frame = frame::of(app, &person.visitor, format!("{} to stage {stage}", bot.name)).await;
     frame.is_error = !problems.is_empty();
@@ -235,9 +242,9 @@ async fn draw(app: &App, person: &Person, (id, stage): (&BotId, Stage), typed: T
         track: track::track(bot.stage),
         next: track::next(app, &bot),
         summary: Summary::of(&view),
-        groups: items::groups(app, &bot, &view, &said),
+        groups: items::groups(app, &bot, (&view, &files), &said),
         caps: view.list.caps.as_ref().map_or_else(String::new, |caps| format!("In this stage at most: {}.", caps.words())),
-        history: view.history.iter().map(|mark| past(app, &view, mark)).collect(),
+        history: view.history.iter().map(|mark| past(app, (&view, &files), mark)).collect(),
         may_mark: may(Action::MarkChecklist) && stages_of(&bot).contains(&stage),
         way: way(app, person, &bot, &view).await?,
         approval: (approvers.rule, approvers.able.iter().map(|id| app.people().who(id)).collect()),
@@ -272,10 +279,18 @@ pub async fn attest(State(app): Shared, person: Person, Named(id): Named, Posted
     }
 }
 
-/// Puts evidence down for an item.
-pub async fn evidence(State(app): Shared, Named(id): Named, ByTouch(person, word): ByTouch<Word>) -> Answer {
+/// Puts evidence down for an item, with files or without.
+pub async fn evidence(State(app): Shared, Named(id): Named, sent: MayCarryFiles<Word>) -> Answer {
     let id = id_of(&id)?;
+    let (person, word) = match sent {
+        MayCarryFiles::Plain(person, word) => (person, word),
+        MayCarryFiles::Parcel(person, parcel) => return files::put(&app, &id, &person, parcel).await,
+    };
     let stage = stage_of(&app.bot(&person.actor, &id)?.bot, &word.stage)?;
+    if !word.files_again.is_empty() {
+        let typed = Typed { said: word.said, problems: files::left_behind(), ..Typed::none() };
+        return draw(&app, &person, (&id, stage), typed).await;
+    }
     match app.put_evidence(&person.actor, &id, stage, &word.said).await {
         Ok(_) => Ok(frame::see(&format!("/bots/{id}/golive?stage={stage}"))),
         Err(error) => {

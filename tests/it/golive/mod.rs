@@ -4,6 +4,7 @@
 mod browser;
 mod drift;
 mod emergency;
+mod files;
 mod pages;
 mod reminders;
 mod results;

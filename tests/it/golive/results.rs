@@ -11,7 +11,6 @@ use andon::protocol::{Report, Totals};
 on_both!(reports_are_summed_under_the_approval_that_they_came_under, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let mut ready = trading(&test, "arb-1").await;
-    let auditor = test.actor("auditor");
     let report = |orders: u64, rejects: u64, latency: i64, slippage: &str| Report {
         venue_latency_ms: Some(latency),
         slippage_bps: Some(slippage.into()),
@@ -28,7 +27,7 @@ on_both!(reports_are_summed_under_the_approval_that_they_came_under, |fresh: Fre
         test.app.write_results().await.unwrap();
     }
     test.app.write_results().await.unwrap();
-    let view = test.app.shown_by(&auditor, &ready.bot.id).await.unwrap().unwrap();
+    let view = test.app.shown_by(&now(&test, &ready.bot.id)).await.unwrap().unwrap();
     let results = view.results;
     assert_eq!((results.reports, results.counted.orders, results.counted.rejects), (3, 13, 2));
     assert_eq!((results.latency.n, results.latency.mean(), results.latency.most), (3, Some(40), 60));
@@ -37,12 +36,12 @@ on_both!(reports_are_summed_under_the_approval_that_they_came_under, |fresh: Fre
     // What goes wrong is counted beside it.
     ready.agent.config = Some("sha256:d1ffe4e4d1ffe4e4".into());
     ready.agent.check_in(&test.app).await.unwrap();
-    let view = test.app.shown_by(&auditor, &ready.bot.id).await.unwrap().unwrap();
+    let view = test.app.shown_by(&now(&test, &ready.bot.id)).await.unwrap().unwrap();
     assert_eq!(view.holds, 1);
     // A bot that goes down has no approval, and so no results of it.
     test.app.set_stage(&test.actor("operator"), &ready.bot.id, andon::domain::Stage::Sandbox).await.unwrap();
     assert_eq!(now(&test, &ready.bot.id).run, None);
-    assert!(test.app.shown_by(&auditor, &ready.bot.id).await.unwrap().is_none());
+    assert!(test.app.shown_by(&now(&test, &ready.bot.id)).await.unwrap().is_none());
 });
 
 on_both!(what_could_not_be_written_is_written_later, |fresh: Fresh| async move {
@@ -56,6 +55,6 @@ on_both!(what_could_not_be_written_is_written_later, |fresh: Fresh| async move {
     assert!(test.app.write_results().await.is_err());
     test.execute("ALTER TABLE stage_result_away RENAME TO stage_result").await;
     test.app.write_results().await.unwrap();
-    let view = test.app.shown_by(&test.actor("auditor"), &ready.bot.id).await.unwrap().unwrap();
+    let view = test.app.shown_by(&now(&test, &ready.bot.id)).await.unwrap().unwrap();
     assert_eq!((view.results.reports, view.results.latency.most), (1, 7));
 });

@@ -8,6 +8,7 @@ pub mod db;
 pub mod emergency;
 pub mod examples;
 pub mod exchange_keys;
+pub mod files;
 pub mod golive;
 pub mod plain;
 pub mod plastic;

@@ -7,7 +7,7 @@ use super::{
     callers::{Caller, Who},
     db::Fresh,
     examples::Ask,
-    exchange_keys,
+    exchange_keys, files,
 };
 use crate::faults::until;
 use andon::{
@@ -18,9 +18,9 @@ use andon::{
         venues::Subaccount,
     },
     domain::{
-        ActId, ActKind, AlertId, AlertKind, Audience, BotFacts, BotId, DeviceId, DrillId, Epoch, Grant, Hold, ImportId, KeyId, KeyPurpose,
-        Level, Notice, NoticeId, NoticeKind, PlacerKind, ReconciliationId, RecoveryId, RequestId, RequestKind, Role, Scope, State, Subject,
-        TeamId, Timestamp, TokenId, UserId,
+        ActId, ActKind, AlertId, AlertKind, Audience, BotFacts, BotId, DeviceId, DrillId, Epoch, FileId, Grant, Hold, ImportId, KeyId,
+        KeyPurpose, Level, Notice, NoticeId, NoticeKind, PlacerKind, ReconciliationId, RecoveryId, RequestId, RequestKind, Role, Scope,
+        State, Subject, TeamId, Timestamp, TokenId, UserId,
         reconciliation::{Difference, Reaction, Reconciliation},
         recovery::RecoveryState,
     },
@@ -67,6 +67,8 @@ pub struct Things {
     pub alert: AlertId,
     /// A drill beside the bot.
     pub drill: DrillId,
+    /// A file of the bot's, put down as evidence.
+    pub file: FileId,
     /// A request of the operator's for looser limits of another bot, which nobody has approved.
     pub request: RequestId,
     /// An exception of a bot of the team's, in force.
@@ -485,11 +487,31 @@ async fn things(test: &TestApp, name: &'static str, operator: &'static str) -> T
     let notice = notice(test, operator).await;
     let alert = alert(test, &bot).await;
     let drill = drill(test, &bot, &hold).await;
+    let file = files::filed(test, &bot.id, operator).await;
     let staged = staged(test, name, operator, [format!("{name}-wave-1"), format!("{name}-wave-2")]).await;
     let request = ask(test, &format!("{name}-asked"), name, operator).await;
     let exception = exception(test, &format!("{name}-excepted"), name, operator).await;
     let team = test.team(name);
-    Things { name, team, operator, bot, hold, agent, act, member, fellow, linked, staged, notice, alert, drill, request, exception, key }
+    Things {
+        name,
+        team,
+        operator,
+        bot,
+        hold,
+        agent,
+        act,
+        member,
+        fellow,
+        linked,
+        staged,
+        notice,
+        alert,
+        drill,
+        file,
+        request,
+        exception,
+        key,
+    }
 }
 
 /// A request for a larger order of a new bot: 3000 instead of 2000.

@@ -1,9 +1,10 @@
 //! The items of a checklist as they are shown: under their headings, what is expired or open first, with who answers, until when, and where it is
 //! mended.
 
+use super::files::{self, Link};
 use crate::app::{
     App,
-    golive::{ListView, marks::Said},
+    golive::{ListView, files::FileRow, marks::Said},
 };
 use crate::domain::{
     BotFacts, Timestamp,
@@ -26,6 +27,7 @@ pub(super) struct Line {
     /// Who answers for it, or who may.
     pub(super) who: String,
     pub(super) until: Option<Timestamp>,
+    pub(super) files: Vec<Link>,
     /// Where the system would find it so: an address and a word; empty: not to be mended on another page.
     pub(super) mend: (String, &'static str),
     /// What stands in its form.
@@ -125,7 +127,7 @@ fn mend(bot: &BotFacts, measure: Measure) -> (String, &'static str) {
     }
 }
 
-fn line(app: &App, bot: &BotFacts, view: &ListView, (item, standing): (&Item, &Standing), typed: &Said) -> Line {
+fn line(app: &App, bot: &BotFacts, (view, files): (&ListView, &[FileRow]), (item, standing): (&Item, &Standing), typed: &Said) -> Line {
     let of = |shown: &Shown| {
         let mark = shown.mark.as_ref().and_then(|id| view.history.iter().find(|mark| mark.id == *id));
         let said = mark.map_or_else(|| shown.said.clone(), |mark| mark.said.clone());
@@ -136,6 +138,10 @@ fn line(app: &App, bot: &BotFacts, view: &ListView, (item, standing): (&Item, &S
         Standing::Done(shown) | Standing::Expired(shown) => of(shown),
         Standing::Open(why) => (crate::web::roster::sentence(why), String::new(), takes(item), None),
     };
+    let mark = match standing {
+        Standing::Done(shown) | Standing::Expired(shown) => shown.mark.as_ref(),
+        Standing::Open(_) => None,
+    };
     Line {
         item: item.clone(),
         chip: chip(standing),
@@ -143,6 +149,7 @@ fn line(app: &App, bot: &BotFacts, view: &ListView, (item, standing): (&Item, &S
         link,
         who,
         until,
+        files: files::links(files, mark),
         mend: item.measure.map_or_else(|| (String::new(), ""), |measure| mend(bot, measure)),
         typed: if typed.item == item.name { typed.clone() } else { Said::default() },
         rank: rank(standing),
@@ -150,10 +157,10 @@ fn line(app: &App, bot: &BotFacts, view: &ListView, (item, standing): (&Item, &S
 }
 
 /// The items of a list under their headings.
-pub(super) fn groups(app: &App, bot: &BotFacts, view: &ListView, typed: &Said) -> Vec<Group> {
+pub(super) fn groups(app: &App, bot: &BotFacts, (view, files): (&ListView, &[FileRow]), typed: &Said) -> Vec<Group> {
     let mut all: Vec<Group> = Vec::new();
     for one in &view.checked {
-        let line = line(app, bot, view, (&one.item, &one.standing), typed);
+        let line = line(app, bot, (view, files), (&one.item, &one.standing), typed);
         match all.iter_mut().find(|group| group.name == one.item.group) {
             Some(group) => group.lines.push(line),
             None => all.push(Group { name: one.item.group.clone(), lines: vec![line] }),
@@ -202,6 +209,7 @@ pub(super) fn sample(item: &Item, standing: &Standing, typed: Said) -> Line {
         link: "https://wiki.example/<plan>".to_owned(),
         who: takes(item),
         until: Some(crate::web::samples::now().plus_ms(86_000_000)),
+        files: files::sample(),
         mend: ("/drills".to_owned(), "Drills"),
         typed,
         rank: rank(standing),

@@ -25,7 +25,7 @@ pub(super) struct SoFar {
     pub(super) on_drift: &'static str,
     /// What ends next. None: the database does not answer.
     pub(super) ends: Option<Vec<(String, Timestamp)>>,
-    /// What its fills come to; empty: there are none. None: the database does not answer.
+    /// What its fills, its reports and its incidents come to. None: the database does not answer.
     pub(super) results: Option<Vec<(&'static str, String)>>,
 }
 
@@ -40,8 +40,17 @@ pub(super) async fn so_far(app: &App, bot: &BotFacts, now: Timestamp) -> Option<
         caps: run.dossier.caps.as_ref().map_or_else(String::new, crate::domain::Caps::words),
         on_drift: run.dossier.on_drift.words(),
         ends: ends.map(|ends| ends.take(ENDS).map(|end| (end.words, end.at)).collect()),
-        results: app.results_of(bot).await.ok().map(|sums| sums.map(|sums| fills::in_words(&sums)).unwrap_or_default()),
+        results: results(app, bot).await,
     })
+}
+
+/// What its fills come to, and what its reports and its incidents do.
+async fn results(app: &App, bot: &BotFacts) -> Option<Vec<(&'static str, String)>> {
+    let sums = app.results_of(bot).await.ok()?;
+    let shown = app.shown_by(bot).await.ok()?;
+    let mut all = sums.map(|sums| fills::in_words(&sums)).unwrap_or_default();
+    all.extend(shown.map(|shown| shown.in_words()).unwrap_or_default());
+    Some(all)
 }
 
 /// Going live on a bot's own page.

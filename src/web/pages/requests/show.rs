@@ -18,7 +18,10 @@ use crate::web::{
     extract::Person,
     format, frame,
     page::Frame,
-    pages::bots::{self, Figure, Reported},
+    pages::{
+        bots::{self, Figure, Reported},
+        golive::files::{self, Link},
+    },
     problems::Problems,
 };
 use askama::Template;
@@ -110,6 +113,8 @@ pub(super) struct One {
     pub(super) happened: Vec<Happened>,
     /// The newest first.
     pub(super) revisions: Vec<Revision>,
+    /// Files that its items rest on, by item.
+    pub(super) files: Vec<(String, Vec<Link>)>,
     /// None: the database does not answer.
     pub(super) comments: Option<Vec<CommentRow>>,
 }
@@ -149,8 +154,10 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
     let seats = |seats: &[RuleSeat]| seats.iter().map(|seat| seat_of(app, seat)).collect();
     let is_approved = view.row.state == RequestState::Approved;
     let lines = view.content().lines_with(&|id| app.people().team_name(id).unwrap_or_else(|| id.to_string()));
+    let files = files_of(app, person, view.content()).await?;
     let page = One {
         problems,
+        files,
         id: id.clone(),
         title,
         chip: chip(&view.row),
@@ -190,6 +197,17 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
         frame,
     };
     frame::page_with(status, &page)
+}
+
+/// The files that a step up rests on, by the name of its item.
+async fn files_of(app: &App, person: &Person, content: &super::Content) -> Result<Vec<(String, Vec<Link>)>, WebError> {
+    let super::Content::GoLive { bot, dossier, .. } = content else { return Ok(Vec::new()) };
+    if dossier.items.iter().all(|item| item.files.is_empty()) {
+        return Ok(Vec::new());
+    }
+    let rows = app.files_of(&person.actor, bot).await?;
+    let of_items = dossier.items.iter().map(|item| (item.item.clone(), files::links(&rows, item.mark.as_ref())));
+    Ok(of_items.filter(|(_, links)| !links.is_empty()).collect())
 }
 
 fn seat_of(app: &App, seat: &RuleSeat) -> Seat {
@@ -344,6 +362,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             reported: None,
             happened: vec![Happened { at: samples::now(), words: "L. Sato asked. Why not".to_owned(), from: "SHA-256 5f".to_owned() }],
             revisions: vec![revision(2, Some(vec![line("Leverage", "2", "3", true)])), revision(1, None)],
+            files: vec![("rollback_plan".to_owned(), files::sample())],
             comments: None,
         }
         .render()

@@ -62,6 +62,7 @@ impl Scene {
             | "/bots/{id}/limits/ask"
             | "/bots/{id}/enrol"
             | "/live/bots/{id}/enrol" => route.path.replace("{id}", of.bot.id.as_str()),
+            "/bots/{id}/golive/files/{file}" => format!("/bots/{}/golive/files/{}", of.bot.id, of.file),
             "/starts/new" => format!("/starts/new?bot={}", of.bot.id),
             "/starts/{id}" | "/live/starts/{id}" => route.path.replace("{id}", of.staged.as_str()),
             "/agents/{id}" => format!("/agents/{}", of.agent.id()),
