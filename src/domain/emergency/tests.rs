@@ -28,6 +28,8 @@ fn force(runs: Option<Ran>) -> InForce {
         conduct: Conduct { strategy: "grid".into(), exits: Exits::Managed },
         limits_version: 7,
         limits: json!({"max_position_notional": "100"}).as_object().unwrap().clone(),
+        adapter: None,
+        withdraws: Vec::new(),
     }
 }
 
