@@ -50,7 +50,7 @@ pub enum Part<'a> {
     /// A field.
     Field(String, String),
     /// A file, which is not read yet.
-    File(FilePart<'a>),
+    File(Box<FilePart<'a>>),
 }
 
 /// A file that is not read yet.
@@ -132,7 +132,7 @@ impl Parcel {
             let value = String::from_utf8(value).map_err(|_| WebError::bad_request("A field is not UTF-8. Nothing was changed."))?;
             return Ok(Some(Part::Field(name, value)));
         };
-        Ok(Some(Part::File(FilePart { name: file, field })))
+        Ok(Some(Part::File(Box::new(FilePart { name: file, field }))))
     }
 
     /// Reads on to the end and keeps nothing, so that a browser that still sends gets to its answer.
