@@ -27,6 +27,9 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\x00\x00--\r\n\xff\xfe\x00IEND\xaeB\x60\x8
 const GZIP: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4b\x04\x00\x43\xbe\xb7\xe8\x01\x00\x00\x00";
 const SVG: &[u8] = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>";
 
+/// A file by its name.
+type Named<'a> = (&'a str, &'a [u8]);
+
 async fn shown(test: &TestApp, bot: &BotId) -> Option<Shown> {
     let view = test.app.checklist(&test.actor("operator"), bot, Stage::Limited).await.unwrap();
     match view.checked.into_iter().find(|one| one.item.name == "rollback_plan").unwrap().standing {
@@ -139,7 +142,7 @@ on_both!(what_is_not_taken_leaves_nothing_behind, |fresh: Fresh| async move {
     let large = vec![b'x'; FILE_BYTES + 1];
     let token_of_ours = format!("one\nandon_agent_{}\n", "q7Zp2VdK9sLx4TnB8wRyq7Zp2VdK9sLx4TnB8wRy012");
     let good = ("plan.md", b"# Plan".as_slice());
-    let refused: Vec<(Vec<(&str, &[u8])>, &str)> = vec![
+    let refused: Vec<(Vec<Named>, &str)> = vec![
         (vec![good, ("large.log", &large)], "larger than 5 MiB"),
         (vec![good; 6], "5 files at most"),
         (vec![good, ("page.html", b"<p>")], "what is taken is .txt"),
