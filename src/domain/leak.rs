@@ -252,7 +252,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_too_much_for_looking(bytes in prop::collection::vec(any::<u8>(), 0..400), word in "(secret|bearer|://|eyJ|AKIA|-----BEGIN )?[ =:.]{0,3}") {
+        fn nothing_is_too_much_for_looking(
+            bytes in prop::collection::vec(any::<u8>(), 0..400),
+            word in "(secret|bearer|://|eyJ|AKIA|-----BEGIN )?[ =:.]{0,3}"
+        ) {
             let mut all = word.into_bytes();
             all.extend(bytes);
             if let Some(found) = leak(&all) {
