@@ -1,6 +1,6 @@
 //! Examples about going live: each about a bot of which everything is so, where sending it uses that up.
 
-use super::Ask;
+use super::{Ask, emergency::is_about_emergencies};
 use crate::harness::{
     callers::{Caller, Who},
     golive::{ARB, Crew, GRID, ask, whole_of},
@@ -11,7 +11,9 @@ use andon::domain::RequestKind;
 
 /// True for routes whose examples stand here.
 pub(super) fn is_about_golive(path: &str) -> bool {
-    path.starts_with("/bots/{id}/golive") || ["/requests/{id}/execute", "/alerts/test", "/checklists/ask"].contains(&path)
+    is_about_emergencies(path)
+        || path.starts_with("/bots/{id}/golive")
+        || ["/requests/{id}/execute", "/alerts/test", "/checklists/ask"].contains(&path)
 }
 
 impl Scene {
@@ -58,7 +60,7 @@ impl Scene {
                 requests::approve(&self.test, "risk", &request).await.unwrap();
                 Ask::form(at(request.as_str()), &[])
             }
-            _ => return None,
+            _ => return Box::pin(self.about_emergencies(path, whose, caller)).await,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Pages and forms.
 
-use super::{Ask, emergency::is_about_emergencies, golive::is_about_golive};
+use super::{Ask, golive::is_about_golive};
 use crate::harness::{
     agent,
     app::ORIGIN,
@@ -97,7 +97,6 @@ impl Scene {
             path if path.starts_with("/me/keys") => self.about_own_keys(path, caller).await,
             // Boxed, as the largest: the rest would carry their state.
             path if path.starts_with("/keys") => return Box::pin(self.about_exchange_keys(path, whose, caller)).await,
-            path if is_about_emergencies(path) => return Box::pin(self.about_emergencies(path, whose, caller)).await,
             path if is_about_golive(path) => return Box::pin(self.about_golive(path, whose, caller)).await,
             path if path == "/bots/{id}/keys/ask" || path.starts_with("/bots/{id}/reconciliation") => {
                 return Box::pin(self.about_venues_of_bots(path, whose)).await;
