@@ -8,6 +8,7 @@ pub mod number;
 pub mod record;
 mod requests;
 mod rights;
+mod signed;
 pub mod tree;
 pub mod verify;
 

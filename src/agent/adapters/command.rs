@@ -26,7 +26,7 @@
 
 mod run;
 
-use super::{Adapter, AdapterError, Finding, LeftOut, Printed, ReadBack, Runs, Told, Traits, Wanted};
+use super::{Adapter, AdapterError, Finding, LeftOut, Printed, ReadBack, Runs, Told, Traits, Wanted, digest::Digests};
 use crate::agent::BootClock;
 use crate::domain::{Orders, State};
 use crate::protocol::{BlockedFrame, FillFrame, Report};
@@ -77,6 +77,10 @@ pub struct CommandConfig {
     pub report: Order,
     /// `halt` heeds `ANDON_EXITS=managed`: the bot goes on closing and protecting.
     pub manages_exits: bool,
+    /// Files whose digest is the build.
+    pub build: Vec<PathBuf>,
+    /// Files whose digest is the configuration.
+    pub config: Vec<PathBuf>,
     /// The strategy's name.
     pub strategy: Option<String>,
     /// Where it trades: `VENUE/SUBACCOUNT`.
@@ -110,6 +114,7 @@ pub struct CommandAdapter {
     instance: Mutex<Option<String>>,
     // Fills that the report command printed.
     fills: Told,
+    digests: Digests,
     // What it took last, and when, by the boot clock.
     blocked: Mutex<Option<(Vec<BlockedFrame>, i64)>>,
 }
@@ -117,8 +122,10 @@ pub struct CommandAdapter {
 impl CommandAdapter {
     /// An adapter for one bot; runs nothing.
     pub fn new(config: CommandConfig) -> Self {
+        let digests = Digests::new(config.build.clone(), config.config.clone());
         Self {
             config,
+            digests,
             wanted: Mutex::default(),
             turn: Arc::default(),
             block_turn: Arc::default(),
@@ -253,7 +260,10 @@ impl Adapter for CommandAdapter {
     }
 
     async fn runs(&self) -> Runs {
-        Runs { strategy: self.config.strategy.clone(), subaccount: self.config.subaccount.clone(), ..Runs::default() }
+        // What lies there while it stands is what the next start runs.
+        let is_running = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|wanted| wanted.state != State::Halted);
+        let (build, config) = self.digests.read(is_running).await;
+        Runs { build, config, strategy: self.config.strategy.clone(), subaccount: self.config.subaccount.clone() }
     }
 
     fn halt_now(&self, wanted: &Wanted) -> Result<(), AdapterError> {

@@ -1,6 +1,7 @@
 //! How a bot is told and read back. One file per kind of bot. An adapter decides nothing: it does what is wanted and says what is true.
 
 pub mod command;
+mod digest;
 pub mod family;
 pub mod freqtrade;
 pub mod launcher;

@@ -1,7 +1,7 @@
 //! A bot that is a command on this host: it runs or it does not (rulings C12, H20). Halted means that the configured signal was sent and that no
 //! process of it is left. What orders rest at the venue only the configured report command can tell. It is never restarted by itself.
 
-use super::{Adapter, AdapterError, Finding, Printed, ReadBack, Runs, Told, Traits, Wanted, family, launcher::Launch};
+use super::{Adapter, AdapterError, Finding, Printed, ReadBack, Runs, Told, Traits, Wanted, digest::Digests, family, launcher::Launch};
 use crate::agent::{BootClock, keys::Handing, words::Words};
 use crate::domain::State;
 use crate::protocol::{FillFrame, MAX_BODY, Report};
@@ -22,8 +22,6 @@ use tokio::{
     process::{Child, ChildStdout, Command},
     sync::watch,
 };
-
-mod digest;
 
 /// What the launcher may take beyond the bot's own time before it counts as stuck.
 const RESERVE: Duration = Duration::from_millis(500);
@@ -77,7 +75,7 @@ pub struct ProcessAdapter {
     lease_until_ms: AtomicI64,
     running: Mutex<Option<Running>>,
     changes: watch::Sender<u64>,
-    digests: digest::Digests,
+    digests: Digests,
     // What the report command printed.
     fills: Told,
 }
@@ -103,7 +101,7 @@ struct Running {
 impl ProcessAdapter {
     /// An adapter for one bot; starts nothing.
     pub fn new(config: ProcessConfig, boot_clock: BootClock) -> Self {
-        let digests = digest::Digests::new(config.build.clone(), config.config.clone());
+        let digests = Digests::new(config.build.clone(), config.config.clone());
         Self {
             config,
             boot_clock,

@@ -33,6 +33,10 @@ pub(super) struct Section {
     #[serde(default)]
     manages_exits: bool,
     working_dir: Option<PathBuf>,
+    #[serde(default)]
+    build: Vec<PathBuf>,
+    #[serde(default)]
+    config: Vec<PathBuf>,
     strategy: Option<String>,
     subaccount: Option<String>,
 }
@@ -46,6 +50,8 @@ impl Section {
             let timeout_ms = time_ms(timeout_ms, usual_ms, MOST_MS, &format!("[command] {name}_timeout_ms"))?;
             Ok(Order { command, timeout_ms })
         };
+        let dir = self.working_dir.clone().unwrap_or_default();
+        let below = |paths: Vec<PathBuf>| paths.into_iter().map(|path| dir.join(path)).collect();
         Ok(CommandConfig {
             bot: bot.to_owned(),
             halt: order("halt", self.halt, self.halt_timeout_ms, HALT_MS)?,
@@ -55,6 +61,8 @@ impl Section {
             report: order("report", self.report, self.report_timeout_ms, REPORT_MS)?,
             manages_exits: self.manages_exits,
             working_dir: self.working_dir,
+            build: below(self.build),
+            config: below(self.config),
             strategy: self.strategy,
             subaccount: self.subaccount,
         })

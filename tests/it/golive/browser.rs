@@ -20,7 +20,7 @@ use andon::{
     audit::VerifierKey,
     authn::Keys,
     domain::{AlertKind, BotId, Grant, RequestId, Role, Stage, State},
-    protocol::Report,
+    protocol::{AdapterSaid, CheckIn, Report},
     storage::{self, Lane},
 };
 use serde_json::json;
@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// What nobody can look at without a venue that answers.
-const LEFT_OUT: [&str; 2] = ["stop_path", "reconciled"];
+const LEFT_OUT: [&str; 1] = ["reconciled"];
 
 /// A person of arb in a browser of their own, with two keys.
 async fn person(test: &TestApp, name: &str, shown: &str, role: Role) -> Browser {
@@ -200,7 +200,7 @@ async fn a_bot_goes_live_by_its_list_and_a_changed_configuration_stops_it() {
     let server = tokio::spawn(andon::web::server::serve(listener, test.app.clone(), std::future::pending()));
     let mut ready = measured(&test, "arb-1").await;
     // Above sandbox whoever reports nothing is held.
-    ready.agent.report = Some(Report { open_orders: Some(0), entry_orders: Some(0), ..Report::default() });
+    ready.agent.report = Some(Report { currency: Some("USDT".into()), open_orders: Some(0), entry_orders: Some(0), ..Report::default() });
     let bot = ready.bot.id.clone();
     let page = format!("{origin}/bots/{bot}/golive");
     let operator = person(&test, "sato", "L. Sato", Role::Operator).await;
@@ -213,6 +213,10 @@ async fn a_bot_goes_live_by_its_list_and_a_changed_configuration_stops_it() {
     // It trades for a week, within its caps.
     starts(&test, &mut ready).await;
     without_a_venue(&test).await;
+    // It ends with its agent, which says so once: it needs nobody at the venue to be stopped.
+    ready.agent.seq += 1;
+    let adapter = Some(AdapterSaid { name: "process".into(), dies_with_agent: true });
+    test.app.check_in(&ready.agent.live(&test.app), &CheckIn { adapter, ..ready.agent.says() }, "poll").await.unwrap();
     ready.agent.settle(&test.app).await;
     let told = json!({"at": test.hand.clock().now().rfc3339()});
     let fill = serde_json::from_value(crate::fills::with("1", told)).unwrap();
@@ -227,7 +231,7 @@ async fn a_bot_goes_live_by_its_list_and_a_changed_configuration_stops_it() {
     }
     operator.goto(&page).await;
     operator.sees("In stage limited so far").await;
-    operator.sees("25 of 26 done, 1 open").await;
+    operator.sees("26 of 27 done, 1 open").await;
     say(&operator, "limited_results", "as expected").await;
     operator.comes_to("/acts/").await;
     sign(&operator).await;

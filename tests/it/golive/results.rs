@@ -12,6 +12,8 @@ on_both!(reports_are_summed_under_the_approval_that_they_came_under, |fresh: Fre
     let test = TestApp::new(fresh).await;
     let mut ready = trading(&test, "arb-1").await;
     let report = |orders: u64, rejects: u64, latency: i64, slippage: &str| Report {
+        currency: Some("USDT".into()),
+        open_orders: Some(0),
         venue_latency_ms: Some(latency),
         slippage_bps: Some(slippage.into()),
         totals: Some(Totals { orders: Some(orders), rejects: Some(rejects), errors: Some(0), ..Totals::default() }),
@@ -49,7 +51,7 @@ on_both!(what_could_not_be_written_is_written_later, |fresh: Fresh| async move {
     let mut ready = trading(&test, "arb-1").await;
     ready.agent.seq += 1;
     let mut said = ready.agent.says();
-    said.report = Some(Report { venue_latency_ms: Some(7), ..Report::default() });
+    said.report = Some(Report { currency: Some("USDT".into()), venue_latency_ms: Some(7), ..Report::default() });
     test.app.check_in(&ready.agent.live(&test.app), &said, "poll").await.unwrap();
     test.execute("ALTER TABLE stage_result RENAME TO stage_result_away").await;
     assert!(test.app.write_results().await.is_err());

@@ -44,6 +44,8 @@ fn config(dir: &Path) -> CommandConfig {
         start: order(&ctl, "start", 20_000),
         report: order(&ctl, "report", 20_000),
         manages_exits: false,
+        build: vec![ctl.clone()],
+        config: Vec::new(),
         strategy: None,
         subaccount: None,
     }
@@ -51,6 +53,22 @@ fn config(dir: &Path) -> CommandConfig {
 
 fn calls(dir: &Path) -> Vec<String> {
     fs::read_to_string(dir.join("calls")).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn it_says_what_it_was_started_with_and_what_lies_there_once_it_stands() {
+    let dir = tempfile::tempdir().unwrap();
+    let bot = CommandAdapter::new(config(dir.path()));
+    let first = bot.runs().await.build.unwrap();
+    assert!(first.starts_with("sha256:"), "{first}");
+    bot.apply(&Wanted { state: State::Active, ..STANDSTILL }).await.unwrap();
+    let path = dir.path().join("ctl");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}\n# another build\n")).unwrap();
+    assert_eq!(bot.runs().await.build, Some(first.clone()), "another file is not what runs");
+    bot.apply(&STANDSTILL).await.unwrap();
+    assert_ne!(bot.runs().await.build, Some(first), "it is what the next start runs");
+    assert_eq!(bot.runs().await.config, None, "no file is named for it");
 }
 
 #[tokio::test]
