@@ -141,7 +141,7 @@ on_both!(a_key_that_an_agent_took_along_keeps_its_bot_from_being_started, |fresh
     };
     let now = test.hand.clock().now();
     rewrite(&|version| (version.agent_id, version.delivered_at) = (Some(old.clone()), Some(now))).await;
-    let mut agent = crate::harness::agent::ready(&test, &ready.bot, "operator").await;
+    let mut agent = crate::harness::agent::ready(&test, &ready.bot, "lead").await;
     (agent.build, agent.config) = (ready.agent.build.clone(), ready.agent.config.clone());
     agent.keys = ready.agent.keys.clone();
     agent.settle(&test.app).await;
