@@ -74,10 +74,13 @@ pub fn too_large() -> WebError {
 }
 
 fn unreadable(error: &MultipartError) -> WebError {
-    match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        _ => WebError::bad_request("The form did not arrive whole. Nothing was changed."),
+    // How deep the bound of the body lies depends on the layers that it came through.
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |cause| cause.source());
+    let is_too_long = causes.into_iter().any(|cause| cause.is::<http_body_util::LengthLimitError>());
+    if is_too_long || error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return too_large();
     }
+    WebError::bad_request("The form did not arrive whole. Nothing was changed.")
 }
 
 impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for MayCarryFiles<T> {

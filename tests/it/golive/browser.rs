@@ -20,7 +20,7 @@ use andon::{
     audit::VerifierKey,
     authn::Keys,
     domain::{AlertKind, BotId, Grant, RequestId, Role, Stage, State},
-    protocol::{AdapterSaid, CheckIn, Report},
+    protocol::{AdapterSaid, CheckIn},
     storage::{self, Lane},
 };
 use serde_json::json;
@@ -199,8 +199,6 @@ async fn a_bot_goes_live_by_its_list_and_a_changed_configuration_stops_it() {
     test.open_log().await;
     let server = tokio::spawn(andon::web::server::serve(listener, test.app.clone(), std::future::pending()));
     let mut ready = measured(&test, "arb-1").await;
-    // Above sandbox whoever reports nothing is held.
-    ready.agent.report = Some(Report { currency: Some("USDT".into()), open_orders: Some(0), entry_orders: Some(0), ..Report::default() });
     let bot = ready.bot.id.clone();
     let page = format!("{origin}/bots/{bot}/golive");
     let operator = person(&test, "sato", "L. Sato", Role::Operator).await;

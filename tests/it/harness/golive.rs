@@ -19,6 +19,7 @@ use andon::{
         key::{KeyState, KeyTerms, KeyVerdict},
         limits::Setting,
     },
+    protocol::Report,
     storage::{self, Lane, drill_runs::DrillRun},
 };
 
@@ -82,6 +83,8 @@ pub async fn measured_of(test: &TestApp, name: &str, crew: Crew) -> Ready {
     answered(test).await;
     let mut agent = ready(test, &bot, crew.operator).await;
     (agent.build, agent.config) = (Some(BUILD.into()), Some(CONFIG.into()));
+    // Above sandbox whoever reports nothing is held.
+    agent.report = Some(Report { currency: Some("USDT".into()), open_orders: Some(0), entry_orders: Some(0), ..Report::default() });
     agent.keys.insert(key.to_string(), 1);
     agent.settle(&test.app).await;
     Ready { bot: now(test, &bot.id), agent, key }

@@ -49,6 +49,9 @@ async fn results(app: &App, bot: &BotFacts) -> Option<Vec<(&'static str, String)
     let sums = app.results_of(bot).await.ok()?;
     let shown = app.shown_by(bot).await.ok()?;
     let mut all = sums.map(|sums| fills::in_words(&sums)).unwrap_or_default();
+    if all.is_empty() {
+        all.push(("Fills", "none was heard of yet".to_owned()));
+    }
     all.extend(shown.map(|shown| shown.in_words()).unwrap_or_default());
     Some(all)
 }
