@@ -44,7 +44,7 @@ fn config(dir: &Path) -> CommandConfig {
         start: order(&ctl, "start", 20_000),
         report: order(&ctl, "report", 20_000),
         manages_exits: false,
-        build: vec![ctl.clone()],
+        build: vec![dir.join("ctl")],
         config: Vec::new(),
         strategy: None,
         subaccount: None,
