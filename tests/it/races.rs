@@ -146,6 +146,13 @@ on_both!(a_hold_wins_every_race_with_a_change_of_limits, |fresh: Fresh| async mo
             assert_eq!((facts.limits.version, facts.limits.values["max_order_notional"].as_str()), (version, Some(limit(race).as_str())));
         }
         agent.settle(&test.app).await;
+        // What the database had no time for is said again with the next check-in.
+        for _ in 0..20 {
+            if !facts().limits_waiting {
+                break;
+            }
+            agent.settle(&test.app).await;
+        }
         assert_eq!((agent.state, agent.limits, facts().limits_waiting), (State::Halted, version, false), "race {race}");
         test.release(&hold.id, &["operator"]).await.unwrap();
         agent.settle(&test.app).await;

@@ -28,7 +28,7 @@ impl Scene {
             | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" | "/notices" | "/demo/mail" | "/stop-device"
             | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" | "/requests" | "/policies" | "/limits" | "/limits/ask"
             | "/bots" | "/subaccounts" | "/assignments" | "/register" | "/register/export" | "/keys" | "/keys/new" | "/keys/calendar"
-            | "/emergency" => route.path.to_owned(),
+            | "/checklists" | "/emergency" => route.path.to_owned(),
             "/keys/{id}" | "/keys/{id}/install" => route.path.replace("{id}", of.key.as_str()),
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),
