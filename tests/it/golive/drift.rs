@@ -140,7 +140,8 @@ on_both!(a_key_that_an_agent_took_along_keeps_its_bot_from_being_started, |fresh
         test.app.refresh_keys().await.unwrap();
     };
     let now = test.hand.clock().now();
-    rewrite(&|version| (version.agent_id, version.delivered_at) = (Some(old.clone()), Some(now))).await;
+    test.execute(&format!("UPDATE key_version SET agent_id = '{old}' WHERE key_id = '{}'", ready.key)).await;
+    rewrite(&|version| version.delivered_at = Some(now)).await;
     let mut agent = crate::harness::agent::ready(&test, &ready.bot, "lead").await;
     (agent.build, agent.config) = (ready.agent.build.clone(), ready.agent.config.clone());
     agent.keys = ready.agent.keys.clone();
