@@ -14,6 +14,7 @@ pub mod audit;
 pub mod audit_tail;
 pub mod bots;
 pub mod breaches;
+pub mod changes;
 pub mod check_in;
 pub mod demo;
 pub mod device_uses;

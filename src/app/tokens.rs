@@ -2,7 +2,7 @@
 
 use super::{App, AppError};
 use crate::audit::Event;
-use crate::authz::{self, Action, Actor, Resource};
+use crate::authz::{self, Action, Actor, Denied, Permit, Resource};
 use crate::domain::{Audience, Notice, NoticeKind, Role, TeamId, Timestamp, TokenId, TokenScope};
 use crate::storage::{self, Lane, tokens::StoredToken};
 
@@ -38,6 +38,17 @@ impl App {
         self.actor_of(&token.made_by, false).is_some_and(|maker| is_so(&maker, scope, token.team_id.as_ref()))
     }
 
+    /// Lets somebody end a token: who looks after those of its team, and of one that files builds also whoever made it.
+    ///
+    /// # Errors
+    /// `Denied`.
+    pub fn may_end_token(&self, actor: &Actor, token: &StoredToken) -> Result<Permit, Denied> {
+        let resource = token.team_id.clone().map_or(Resource::Installation, Resource::Team);
+        let is_own = actor.user() == Some(&token.made_by);
+        let needs = token.scope.parse::<TokenScope>().ok().filter(|_| is_own).map_or(Action::ManageTokens, authz::to_give);
+        authz::check(actor, needs, &resource)
+    }
+
     /// Ends a token at once.
     ///
     /// # Errors
@@ -45,8 +56,7 @@ impl App {
     pub async fn revoke_token(&self, actor: &Actor, id: &TokenId) -> Result<(), AppError> {
         let all = storage::tokens::token_all(&mut *self.db.read().await?).await?;
         let token = all.into_iter().find(|token| token.id == *id).ok_or(AppError::NotFound("token"))?;
-        let resource = token.team_id.clone().map_or(Resource::Installation, Resource::Team);
-        let permit = authz::check(actor, Action::ManageTokens, &resource)?;
+        let permit = self.may_end_token(actor, &token)?;
         let mut act = self.begin(permit, Lane::Normal).await?;
         // Other replicas read again what has an epoch they have not seen.
         act.epoch().await?;

@@ -5,4 +5,6 @@ pub mod actor;
 pub mod policy;
 
 pub use actor::Actor;
-pub use policy::{Action, Denied, Permit, Resource, check, may_give_token, may_keep_token, may_release_together, sees_team, token_works};
+pub use policy::{
+    Action, Denied, Permit, Resource, check, may_give_token, may_keep_token, may_release_together, sees_team, to_give, token_works,
+};

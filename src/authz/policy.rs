@@ -115,6 +115,8 @@ text_enum! {
         SecondEmergency = "second an emergency change",
         /// Review an emergency change that one did not sign.
         ReviewEmergency = "review an emergency change",
+        /// Ask, from a pipeline, that a build goes live.
+        FileBuild = "file a build for going live",
     }
 }
 
@@ -409,7 +411,10 @@ fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource:
     };
     within
         && match action {
-            Action::SeeCounts => true,
+            Action::SeeCounts => scope != TokenScope::Build,
+            Action::FileBuild => scope == TokenScope::Build,
+            // The register of changes; whoever made it, an admin, sees the whole log.
+            Action::SeeAudit => scope == TokenScope::Read,
             Action::PlaceHold => matches!(scope, TokenScope::StopOnly | TokenScope::Operate),
             Action::See | Action::SeeCheckpoint => matches!(scope, TokenScope::Read | TokenScope::Operate),
             Action::EditBot | Action::EditVenues | Action::SetStage | Action::TendAlert | Action::TightenLimits => {
@@ -423,8 +428,14 @@ fn token_may(scope: TokenScope, team: Option<&TeamId>, action: Action, resource:
 
 /// True when a person may give a token of this scope and team: a lead for their own team, an admin for any and for the whole installation.
 /// Nobody gives what they do not have: `operate` is of one team, and given by its lead.
+/// What files builds is of one team, and made by whoever may ask there themselves.
 pub fn may_give_token(maker: &Actor, scope: TokenScope, team: Option<&TeamId>) -> bool {
-    check(maker, Action::ManageTokens, &of_team(team)).is_ok() && gives(maker, scope, team)
+    check(maker, to_give(scope), &of_team(team)).is_ok() && gives(maker, scope, team)
+}
+
+/// What whoever makes a token of this scope must be allowed to do.
+pub fn to_give(scope: TokenScope) -> Action {
+    if scope == TokenScope::Build { Action::AskRequest } else { Action::ManageTokens }
 }
 
 /// True while a token stands: it does not outlive the rights of whoever made it. Trouble with their keys, or a freeze of a day, ends nothing.
@@ -432,7 +443,9 @@ pub fn may_give_token(maker: &Actor, scope: TokenScope, team: Option<&TeamId>) -
 pub fn may_keep_token(maker: &Actor, scope: TokenScope, team: Option<&TeamId>) -> bool {
     match scope {
         TokenScope::StopOnly => user_may(maker, Action::PlaceHold, &Resource::Installation),
-        TokenScope::Read | TokenScope::Operate => user_may(maker, Action::ManageTokens, &of_team(team)) && gives(maker, scope, team),
+        TokenScope::Read | TokenScope::Operate | TokenScope::Build => {
+            user_may(maker, to_give(scope), &of_team(team)) && gives(maker, scope, team)
+        }
     }
 }
 
@@ -446,7 +459,11 @@ fn of_team(team: Option<&TeamId>) -> Resource {
 }
 
 fn gives(maker: &Actor, scope: TokenScope, team: Option<&TeamId>) -> bool {
-    scope != TokenScope::Operate || team.is_some_and(|team| maker.holds_in(Role::Lead, team))
+    match scope {
+        TokenScope::StopOnly | TokenScope::Read => true,
+        TokenScope::Operate => team.is_some_and(|team| maker.holds_in(Role::Lead, team)),
+        TokenScope::Build => team.is_some(),
+    }
 }
 
 fn who_may(action: Action) -> &'static str {
@@ -482,6 +499,7 @@ fn who_may(action: Action) -> &'static str {
         Action::ListOperators => "a lead of the bot's team",
         Action::SetWatch | Action::DeleteKey | Action::SecondEmergency => "a lead of the bot's team, or risk",
         Action::ReviewEmergency => "a lead, or risk, who did not sign it",
+        Action::FileBuild => "a token with scope build, in the team that it is of",
     }
 }
 

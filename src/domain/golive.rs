@@ -206,6 +206,9 @@ pub struct Dossier {
     /// What it runs.
     #[serde(flatten)]
     pub runs: Ran,
+    /// Where its build comes from, as whoever filed it says: an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<String>,
     /// Where it trades.
     pub place: Place,
     /// Its keys in use, by purpose.
@@ -252,6 +255,7 @@ pub fn dossier(list: &Template, checked: &[Checked], force: &InForce, on_drift: 
     }
     Ok(Dossier {
         runs: runs.clone(),
+        provenance: None,
         place: place.clone(),
         keys: force.keys.clone(),
         conduct: force.conduct.clone(),
@@ -287,6 +291,7 @@ impl Dossier {
             }
         };
         note(self.runs == now.runs, "what it runs");
+        note(self.provenance == now.provenance, "where its build comes from");
         note(self.place == now.place, "its subaccount");
         note(self.keys == now.keys, "its keys");
         note(self.conduct == now.conduct, "its strategy or exits");

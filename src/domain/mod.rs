@@ -7,6 +7,7 @@ pub mod approval;
 pub mod behind;
 pub mod boot_clock;
 pub mod bot;
+pub mod change_register;
 pub mod checklist;
 pub mod decimal;
 pub mod directive;

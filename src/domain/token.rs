@@ -15,6 +15,8 @@ text_enum! {
         /// Read and place holds, make bots and move them up to sandbox, tighten limits, ask for, change and deny requests: what whoever made it may
         /// do without a key in its one team.
         Operate = "operate",
+        /// File a build for going live, as whoever made it asks for it. Nothing else.
+        Build = "build",
     }
 }
 
@@ -25,6 +27,7 @@ impl TokenScope {
             Self::StopOnly => "stop",
             Self::Read => "read",
             Self::Operate => "operate",
+            Self::Build => "build",
         }
     }
 }

@@ -55,6 +55,7 @@ const VERSIONS: &[Version] = versions! {
     38 "0038_fills";
     39 "0039_golive";
     40 "0040_evidence_files";
+    41 "0041_build_tokens";
     42 "0042_emergency_change";
     43 "0043_results";
 };

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod books;
 pub mod bots;
 pub mod browsers;
+pub mod changes;
 pub mod checklists;
 pub mod checkpoints;
 mod columns;
@@ -78,6 +79,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("books", books::STATEMENTS),
         ("bots", bots::STATEMENTS),
         ("browsers", browsers::STATEMENTS),
+        ("changes", changes::STATEMENTS),
         ("checklists", checklists::STATEMENTS),
         ("checkpoints", checkpoints::STATEMENTS),
         ("credentials", credentials::STATEMENTS),

@@ -23,7 +23,7 @@ pub struct StoredToken {
     pub name: String,
     /// SHA-256 of it, hex.
     pub token_hash: String,
-    /// `stop-only`, `read` or `operate`.
+    /// `stop-only`, `read`, `operate` or `build`.
     pub scope: String,
     /// The team it is bound to; none for the whole installation.
     pub team_id: Option<TeamId>,

@@ -129,6 +129,8 @@ routes! {
     GET "/audit" Access::Person(Action::SeeAudit) => super::pages::audit::index;
     GET "/audit/verify" Access::Person(Action::SeeAudit) => super::pages::audit::verify::show;
     GET "/audit/checkpoint" Access::Person(Action::SeeCheckpoint) => super::pages::audit::checkpoint::download;
+    GET "/audit/changes" Access::Person(Action::SeeAudit) => super::pages::audit::changes::index;
+    GET "/audit/changes.csv" Access::Person(Action::SeeAudit) => super::pages::audit::changes::export;
     GET "/audit/{seq}" Access::Person(Action::SeeAudit) => super::pages::audit::entry::show;
     GET "/live/fleet" Access::Person(Action::See) => super::pages::fleet_live::stream;
 
@@ -338,6 +340,8 @@ routes! {
     POST "/api/v1/subaccounts/{id}" Access::Token(Action::EditVenues) => super::api::v1::subaccounts::edit;
     POST "/api/v1/subaccounts/{id}/retire" Access::Token(Action::EditVenues) => super::api::v1::subaccounts::retire;
     GET "/api/v1/bots/{id}/fills" Access::Token(Action::See) => super::api::v1::fills::index;
+    GET "/api/v1/audit/changes" Access::Token(Action::SeeAudit) => super::api::v1::changes::index;
+    POST "/api/v1/bots/{id}/golive" Access::Token(Action::FileBuild) => super::api::v1::golive::create;
     GET "/api/v1/keys" Access::Token(Action::See) => super::api::v1::keys::index;
     GET "/api/v1/keys/{id}" Access::Token(Action::See) => super::api::v1::keys::show;
     GET "/api/v1/emergency-changes" Access::Token(Action::See) => super::api::v1::emergencies::index;

@@ -126,6 +126,7 @@ fn may_give(actor: &Actor, scope: &str, team: Option<&TeamId>, days: u32) -> Res
     }
     match team {
         _ if authz::may_give_token(actor, scope, team) => Ok(()),
+        None if scope == TokenScope::Build => Err(Invalid::one("team", "A token that files builds is of one team. Choose the team").into()),
         None => Err(Invalid::one("team", "A token that may operate is of one team. Choose the team").into()),
         Some(_) => {
             Err(Invalid::one("scope", "A token that may operate is made by a lead of its team: nobody gives what they do not have").into())
@@ -263,7 +264,8 @@ impl App {
             ActKind::MailAddress { user, .. } => authz::check(actor, Action::OwnAddress, &Resource::User(user.clone()))?,
             ActKind::TokenCreate { scope, team, days, .. } => {
                 let resource = team.clone().map_or(Resource::Installation, Resource::Team);
-                let permit = authz::check(actor, Action::ManageTokens, &resource)?;
+                let needs = scope.parse::<TokenScope>().map_or(Action::ManageTokens, authz::to_give);
+                let permit = authz::check(actor, needs, &resource)?;
                 may_give(actor, scope, team.as_ref(), *days)?;
                 permit
             }

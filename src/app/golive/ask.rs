@@ -12,31 +12,70 @@ use crate::app::{
     tx::Act as OpenAct,
 };
 use crate::audit::Event;
-use crate::authz::Actor;
+use crate::authz::{Actor, Permit};
 use crate::domain::{
     ActKind, ApprovedRun, BotFacts, BotId, Dossier, Epoch, RequestId, RequestState, Stage, StopFact, StopKind,
-    golive::{OnDrift, dossier},
+    golive::{OnDrift, Ran, dossier, short},
     request::{Content, WhyNot, digest},
     time::DAY_MS,
 };
 use crate::storage::{self, Conn};
 
+/// A step up as it is asked for.
+pub struct AskGolive<'a> {
+    /// What becomes of the bot when it is no longer so.
+    pub on_drift: OnDrift,
+    /// Why.
+    pub why: &'a str,
+    /// Where the build comes from; none: nobody says.
+    pub provenance: Option<String>,
+    /// What the bot must run, by the word of its agent; none: whatever it runs.
+    pub expected: Option<Ran>,
+}
+
 impl App {
     /// Asks that a bot goes up a stage, or that what it is by now is approved for the one that it is in.
     ///
     /// # Errors
-    /// `Denied`; `Invalid` without a reason; `Conflict` with every item that is open, when it cannot go to that stage, or another request is open.
-    pub async fn ask_golive(&self, actor: &Actor, id: &BotId, to: Stage, on_drift: OnDrift, why: &str) -> Result<RequestId, AppError> {
+    /// `Denied`; `Invalid` without a reason; `Conflict` with every item that is open, when it cannot go to that stage, runs something else than is
+    /// expected, or another request is open.
+    pub async fn ask_golive(&self, actor: &Actor, id: &BotId, to: Stage, asked: AskGolive<'_>) -> Result<RequestId, AppError> {
         let bot = self.fleet.view().bot(id).cloned().ok_or(AppError::NotFound("bot"))?;
         let permit = self.may_ask_about(actor, &Self::bot_resource(&bot)).await?;
+        self.ask_golive_by(permit, &bot, to, asked).await
+    }
+
+    /// The same for whoever was let do it.
+    pub(super) async fn ask_golive_by(
+        &self,
+        permit: Permit,
+        bot: &BotFacts,
+        to: Stage,
+        asked: AskGolive<'_>,
+    ) -> Result<RequestId, AppError> {
+        let AskGolive { on_drift, why, provenance, expected } = asked;
         let why = reason(why, WHY)?;
-        if !stages_of(&bot).contains(&to) {
+        if !stages_of(bot).contains(&to) {
             return Err(AppError::conflict(format!("from stage {} it does not go to stage {to} by a request", bot.stage)));
         }
         self.refresh_keys().await?;
-        let dossier = self.dossier_now(&mut *self.db.read().await?, &bot, to, on_drift).await?.map_err(AppError::Conflict)?;
-        let content = Content::GoLive { bot: id.clone(), from: bot.stage, to, dossier };
+        self.runs_as_expected(&bot.id, expected.as_ref())?;
+        let bound = (on_drift, provenance.as_ref());
+        let dossier = self.dossier_now(&mut *self.db.read().await?, bot, to, bound).await?.map_err(AppError::Conflict)?;
+        // What is bound, and not only what was said a moment before.
+        if let Some(expected) = expected.filter(|expected| *expected != dossier.runs) {
+            return Err(AppError::conflict(other_runs(&expected, Some(&dossier.runs))));
+        }
+        let content = Content::GoLive { bot: bot.id.clone(), from: bot.stage, to, dossier };
         self.ask(permit, Asked { content, why }).await
+    }
+
+    fn runs_as_expected(&self, bot: &BotId, expected: Option<&Ran>) -> Result<(), AppError> {
+        let runs = self.ran(bot);
+        match expected {
+            Some(expected) if runs.as_ref() != Some(expected) => Err(AppError::conflict(other_runs(expected, runs.as_ref()))),
+            _ => Ok(()),
+        }
     }
 
     /// Everything that an approval of a step up would bind now; or what is missing.
@@ -45,12 +84,12 @@ impl App {
         conn: &mut Conn,
         bot: &BotFacts,
         to: Stage,
-        on_drift: OnDrift,
+        (on_drift, provenance): (OnDrift, Option<&String>),
     ) -> Result<Result<Dossier, Vec<String>>, AppError> {
         let list = self.list_in(conn, to).await?;
         let force = self.in_force(bot);
         let checked = self.checked(conn, bot, &list, force.runs.as_ref()).await?;
-        Ok(dossier(&list, &checked, &force, on_drift))
+        Ok(dossier(&list, &checked, &force, on_drift).map(|made| Dossier { provenance: provenance.cloned(), ..made }))
     }
 
     /// Why nothing comes of a step up any more; none: it still may.
@@ -70,7 +109,7 @@ impl App {
             return Ok(Some(why));
         }
         let bot = storage::bots::bot_by_id(conn, id).await?.ok_or(AppError::NotFound("bot"))?;
-        Ok(match self.dossier_now(conn, &bot, to, asked.on_drift).await? {
+        Ok(match self.dossier_now(conn, &bot, to, (asked.on_drift, asked.provenance.as_ref())).await? {
             Err(missing) => Some(format!("not everything is so any more: {}", missing.join("; "))),
             Ok(now) => {
                 let changes = asked.changes_to(&now);
@@ -172,6 +211,14 @@ impl App {
         open.record(Event::RequestExecuted { request: request.clone(), revision, digest: digest.clone(), what }).await?;
         Ok(Event::WentUp { bot: id, from, to, request, digest, signed })
     }
+}
+
+/// What is filed, and what runs.
+fn other_runs(filed: &Ran, runs: Option<&Ran>) -> String {
+    let words = |ran: &Ran| format!("build {} with configuration {}", short(&ran.build), short(&ran.config));
+    let now = runs
+        .map_or_else(|| "its agent does not say what it runs".to_owned(), |runs| format!("its agent says that it runs {}", words(runs)));
+    format!("filed is {}, and {now}", words(filed))
 }
 
 /// What is stored is what was approved, and what was signed is about that.

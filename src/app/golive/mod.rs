@@ -3,6 +3,7 @@
 //! otherwise for some hours (`emergency`), and what a bot shows of itself in its stage (`results`).
 
 pub mod ask;
+pub mod builds;
 pub mod drift;
 pub mod emergency;
 pub mod files;

@@ -266,3 +266,29 @@ fn a_kill_of_one_bot_is_released_like_a_wide_hold() {
     assert!(may_release_together(&of(Role::Lead, Some(&team)), &of(Role::Lead, Some(&team)), &kill(true)).is_err());
     assert!(may_release_together(&of(Role::Lead, Some(&team)), &of(Role::Risk, None), &kill(true)).is_ok());
 }
+
+#[test]
+fn a_token_that_files_builds_does_just_that() {
+    let (own, other) = (TeamId::new(), TeamId::new());
+    let token = |team: Option<&TeamId>| Actor::Token {
+        id: crate::domain::TokenId::new(),
+        name: "t".into(),
+        scope: TokenScope::Build,
+        team: team.cloned(),
+    };
+    let of = |team: &TeamId| Resource::Bot { id: BotId::new(), team: team.clone(), stage: Stage::Sandbox };
+    assert!(check(&token(Some(&own)), Action::FileBuild, &of(&own)).is_ok());
+    assert!(check(&token(Some(&own)), Action::FileBuild, &of(&other)).is_err());
+    for action in Action::ALL.iter().filter(|action| **action != Action::FileBuild) {
+        for resource in [Resource::Installation, Resource::Team(own.clone()), of(&own)] {
+            assert!(check(&token(Some(&own)), *action, &resource).is_err(), "{action}");
+        }
+    }
+    let maker = |role, team: Option<&TeamId>| person(&[(role, team)]);
+    assert!(may_give_token(&maker(Role::Operator, Some(&own)), TokenScope::Build, Some(&own)));
+    assert!(!may_give_token(&maker(Role::Operator, Some(&own)), TokenScope::Build, Some(&other)));
+    assert!(!may_give_token(&maker(Role::Lead, Some(&own)), TokenScope::Build, None), "it is of one team");
+    assert!(!may_give_token(&maker(Role::Admin, None), TokenScope::Build, Some(&own)), "an admin asks for no step up");
+    assert!(!may_give_token(&maker(Role::Operator, Some(&own)), TokenScope::Read, Some(&own)));
+    assert!(!may_keep_token(&maker(Role::Operator, Some(&other)), TokenScope::Build, Some(&own)));
+}

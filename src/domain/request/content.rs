@@ -334,10 +334,13 @@ fn golive_lines(from: Stage, to: Stage, dossier: &Dossier) -> Vec<Line> {
         Line { setting: "Stage".to_owned(), now: from.to_string(), after: to.to_string(), raises: true },
         bound("Build".to_owned(), dossier.runs.build.clone()),
         bound("Configuration".to_owned(), dossier.runs.config.clone()),
+    ];
+    lines.extend(dossier.provenance.iter().map(|link| bound("Where the build comes from".to_owned(), link.clone())));
+    lines.extend([
         bound("Subaccount".to_owned(), dossier.place.name.clone()),
         bound("Conduct".to_owned(), dossier.conduct.words()),
         bound("Limits".to_owned(), format!("version {}", dossier.limits_version)),
-    ];
+    ]);
     let keys = dossier.keys.iter();
     lines.extend(keys.map(|(purpose, key)| bound(format!("Key {}", purpose.words()), format!("approved {}", key.approved_at.plain()))));
     if let Some(caps) = &dossier.caps {

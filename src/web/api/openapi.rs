@@ -44,7 +44,7 @@ impl Modify for Tokens {
 /// The API, described.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Andon", description = "Stop bots, see them, make bots. Times are RFC 3339 UTC. A token has one scope: `stop-only` (place holds, see how they go), `read` (see bots, agents, holds), `operate` (read, place holds, tighten limits, make and edit bots of one team and move them up to sandbox, write venues down). A write that carries an `Idempotency-Key` is done once in 24 hours and answered alike when it is sent again. A token that may operate asks for what raises risk, and denies and takes back requests, as its maker may. None releases, starts, approves or changes people, and none outlives its maker's right to it."),
+    info(title = "Andon", description = "Stop bots, see them, make bots. Times are RFC 3339 UTC. A token has one scope: `stop-only` (place holds, see how they go), `read` (see bots, agents, holds), `operate` (read, place holds, tighten limits, make and edit bots of one team and move them up to sandbox, write venues down). `build` (file a build for going live in one team, in the name of its maker, and nothing else). A write that carries an `Idempotency-Key` is done once in 24 hours and answered alike when it is sent again. A token that may operate asks for what raises risk, and denies and takes back requests, as its maker may. None releases, starts, approves or changes people, and none outlives its maker's right to it."),
     modifiers(&Tokens),
     paths(
         v1::bots::index,
@@ -52,6 +52,7 @@ impl Modify for Tokens {
         v1::bots::show,
         v1::bots::set_stage,
         v1::fills::index,
+        v1::golive::create,
         v1::teams::index,
         v1::agents::index,
         v1::holds::index,
@@ -60,6 +61,7 @@ impl Modify for Tokens {
         v1::presses::create,
         v1::receipts::show,
         v1::audit::checkpoint,
+        v1::changes::index,
         v1::alerts::index,
         v1::alerts::show,
         v1::alerts::take,

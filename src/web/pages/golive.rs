@@ -10,7 +10,7 @@ mod track;
 use super::bots::id_of;
 use crate::app::{
     App, AppError,
-    golive::{ListView, files::FileRow, marks::Said, next_stage, stages_of},
+    golive::{ListView, ask::AskGolive, files::FileRow, marks::Said, next_stage, stages_of},
 };
 use crate::authz::{self, Action};
 use crate::domain::{
@@ -305,7 +305,10 @@ pub async fn ask(State(app): Shared, Named(id): Named, ByTouch(person, up): ByTo
     let id = id_of(&id)?;
     let stage = stage_of(&app.bot(&person.actor, &id)?.bot, &up.stage)?;
     let asked = match up.on_drift.parse::<OnDrift>() {
-        Ok(on_drift) => app.ask_golive(&person.actor, &id, stage, on_drift, &up.why).await,
+        Ok(on_drift) => {
+            let asked = AskGolive { on_drift, why: &up.why, provenance: None, expected: None };
+            app.ask_golive(&person.actor, &id, stage, asked).await
+        }
         Err(_) => Err(crate::app::Invalid::one("on_drift", "Choose what becomes of it when it is no longer so").into()),
     };
     match asked {

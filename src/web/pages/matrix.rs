@@ -136,6 +136,7 @@ fn of_the_rest() -> Vec<Asked> {
         ("Close a difference between a bot and its venue", Action::TendAlert, |team, _| Resource::Team(team.clone())),
         ("Ask for looser limits of a bot", Action::AskRequest, |team, _| bot(team, Stage::Sandbox)),
         ("Ask for another policy of who approves what", Action::AskRequest, all),
+        ("File a build for going live", Action::FileBuild, |team, _| bot(team, Stage::Sandbox)),
         ("Approve or deny requests, where their policy names them", Action::VoteRequest, |team, _| Resource::Team(team.clone())),
         ("Comment on requests", Action::DiscussRequest, |team, _| Resource::Team(team.clone())),
         ("Enrol, confirm, revoke an agent, up to sandbox", Action::EnrolAgent, |team, _| bot(team, Stage::Sandbox)),
@@ -196,6 +197,7 @@ fn askers(own: &TeamId) -> Vec<(&'static str, Actor)> {
         ("Token stop-only of a team", token(TokenScope::StopOnly)),
         ("Token read of a team", token(TokenScope::Read)),
         ("Token operate of a team", token(TokenScope::Operate)),
+        ("Token build of a team", token(TokenScope::Build)),
         ("Agent", agent),
         ("Command line on the host", Actor::Host { user: String::new() }),
     ]

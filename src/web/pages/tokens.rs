@@ -3,7 +3,7 @@
 use super::acts::words;
 use crate::app::{App, AppError};
 use crate::authz::{self, Action, Resource};
-use crate::domain::{ActKind, Role, TeamId, Timestamp, TokenId, TokenScope, text, token::TOKEN_DAYS};
+use crate::domain::{ActKind, TeamId, Timestamp, TokenId, TokenScope, text, token::TOKEN_DAYS};
 use crate::web::{
     Answer, Shared,
     chip::{Chip, Tone},
@@ -100,7 +100,7 @@ async fn draw(app: &App, person: &Person, typed: NewToken, problems: Problems) -
             made_at: token.made_at,
             expires_at: token.expires_at,
             chip,
-            may_revoke: is_live && may(&token.team_id.map_or(Resource::Installation, Resource::Team)),
+            may_revoke: is_live && app.may_end_token(actor, &token).is_ok(),
             id: token.id,
             token: token.name,
             scope: token.scope,
@@ -108,18 +108,21 @@ async fn draw(app: &App, person: &Person, typed: NewToken, problems: Problems) -
     });
     let rows = rows.collect();
     let may_make_wide = may(&Resource::Installation);
-    let teams = app.people().teams().into_iter().filter(|team| may(&Resource::Team(team.id.clone())));
+    let gives = |scope: TokenScope, team: Option<&TeamId>| authz::may_give_token(actor, scope, team);
+    let all_teams = app.people().teams();
+    let is_given = |scope: TokenScope| gives(scope, None) || all_teams.iter().any(|team| gives(scope, Some(&team.id)));
+    let may_give: Vec<TokenScope> = TokenScope::ALL.iter().copied().filter(|scope| is_given(*scope)).collect();
+    let teams = all_teams.iter().filter(|team| TokenScope::ALL.iter().any(|scope| gives(*scope, Some(&team.id)))).cloned();
     let choice = |id: String, word| Choice { is_on: id == typed.team, id, word };
     let teams: Vec<Choice> = teams.map(|team| choice(team.id.to_string(), team.name)).collect();
     let mut frame = frame::of(app, &person.visitor, "API tokens").await;
     frame.path = "/tokens".to_owned();
     frame.is_error = !problems.is_empty();
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let scopes =
-        TokenScope::ALL.iter().map(|scope| (scope.as_str(), words::token_words(scope.as_str()), scope.as_str() == typed.scope)).collect();
+    let scopes = may_give.iter().map(|scope| (scope.as_str(), words::token_words(scope.as_str()), scope.as_str() == typed.scope)).collect();
     let chosen = if typed.days.is_empty() { "30" } else { &typed.days };
     let days = TOKEN_DAYS.iter().map(|days| (*days, days.to_string() == chosen)).collect();
-    let may_make = may_make_wide || actor.holds(Role::Lead);
+    let may_make = !may_give.is_empty();
     frame::page_with(status, &Tokens { frame, problems, typed, rows, scopes, days, teams, may_make, may_make_wide })
 }
 

@@ -2,6 +2,8 @@
 //! approved does not trade.
 
 mod browser;
+mod build_token;
+mod changes;
 mod drift;
 mod emergency;
 mod files;

@@ -35,11 +35,12 @@ pub enum Who {
     TeamStopToken,
     TeamReadToken,
     TeamOperateToken,
+    TeamBuildToken,
     Agent,
 }
 
 impl Who {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Nobody,
         Self::Invited,
         Self::Idle,
@@ -58,6 +59,7 @@ impl Who {
         Self::TeamStopToken,
         Self::TeamReadToken,
         Self::TeamOperateToken,
+        Self::TeamBuildToken,
         Self::Agent,
     ];
 
@@ -82,6 +84,7 @@ impl Who {
             Self::TeamStopToken => ["stop-only", "of arb"],
             Self::TeamReadToken => ["read", "of arb"],
             Self::TeamOperateToken => ["operate", "of arb"],
+            Self::TeamBuildToken => ["build", "of arb"],
             Self::Agent => ["agent", "of arb"],
         }
     }
@@ -110,6 +113,7 @@ impl Who {
             Self::TeamStopToken => Some(("stop-only", Some("arb"))),
             Self::TeamReadToken => Some(("read", Some("arb"))),
             Self::TeamOperateToken => Some(("operate", Some("arb"))),
+            Self::TeamBuildToken => Some(("build", Some("arb"))),
             _ => None,
         }
     }

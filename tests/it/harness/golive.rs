@@ -7,7 +7,7 @@ use super::{
 use andon::{
     app::{
         acts::Outcome,
-        golive::{marks::Said, next_stage},
+        golive::{ask::AskGolive, marks::Said, next_stage},
         keys::{KeyRow, VersionRow},
         register::bots::BotEdit,
         safety::TypedSafety,
@@ -222,7 +222,8 @@ pub async fn whole_of(test: &TestApp, name: &str, crew: Crew) -> Ready {
 /// Asks for the next stage.
 pub async fn ask(test: &TestApp, by: &str, bot: &BotId) -> Result<RequestId, andon::app::AppError> {
     let stage = next_stage(now(test, bot).stage).unwrap();
-    test.app.ask_golive(&test.actor(by), bot, stage, OnDrift::Pause, "it is ready").await
+    let asked = AskGolive { on_drift: OnDrift::Pause, why: "it is ready", provenance: None, expected: None };
+    test.app.ask_golive(&test.actor(by), bot, stage, asked).await
 }
 
 /// Carries an approved step out.

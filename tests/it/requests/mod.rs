@@ -1,7 +1,7 @@
 //! Requests: asked for, approved, carried out; how they end; what nobody can do; two replicas at once; the pages.
 
 mod alone;
-mod api;
+pub mod api;
 mod asked;
 mod command;
 mod ends;

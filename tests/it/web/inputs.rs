@@ -116,6 +116,7 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/requests/{id}/comments", "text", &["markup", "nobody"], "a remark is free text"),
     ("/bots/{id}/limits/ask", "why", &["markup", "nobody"], "a reason is free text"),
     ("/policies", "why", &["markup", "nobody"], "a reason is free text"),
+    ("/api/v1/bots/{id}/golive", "why", &["markup", "nobody"], "a reason is free text"),
     ("/api/v1/requests", "why", &["markup", "nobody"], "a reason is free text"),
     ("/api/v1/requests/{id}/revise", "why", &["markup", "nobody"], "a reason is free text"),
     ("/api/v1/requests/{id}/deny", "why", &["markup", "nobody"], "a reason is free text"),

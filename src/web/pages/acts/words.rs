@@ -160,6 +160,10 @@ pub fn effect(act: &ActView) -> &'static str {
             "The recovery ends, and a link that was made is over. Your keys and your password stay as they are."
         }
         ActKind::MailAddress { .. } => "Mail goes there from then on. The address before it and every admin are told.",
+        ActKind::TokenCreate { scope, .. } if *scope == TokenScope::Build.as_str() => {
+            "The token is shown once, to you. What it files is asked for in your name: you carry it out, and approve none of it. It ends when its \
+             days are over, when somebody revokes it, or when you may no longer ask for a step up yourself."
+        }
         ActKind::TokenCreate { .. } => {
             "The token is shown once, to you. It ends when its days are over, when somebody revokes it, or when you lose the rights that it takes."
         }
@@ -363,6 +367,7 @@ pub fn who(app: &App, act: &ActView, seat: usize) -> String {
         ActKind::RecoveryLink { .. } => "an admin, or somebody who approved it; never whoever asked".to_owned(),
         ActKind::RecoveryVeto { .. } => "the person themselves".to_owned(),
         ActKind::MailAddress { .. } | ActKind::StopDeviceLink { .. } => "the person themselves".to_owned(),
+        ActKind::TokenCreate { scope, .. } if *scope == TokenScope::Build.as_str() => "whoever may ask for a step up themselves".to_owned(),
         ActKind::TokenCreate { .. } => "an admin, or a lead for their own team".to_owned(),
         ActKind::Recover { .. } => "a lead, risk or admin, by a link from the server's host; one of the two is risk or an admin".to_owned(),
     }
@@ -376,6 +381,7 @@ pub fn token_words(scope: &str) -> &'static str {
         Ok(TokenScope::Operate) => {
             "read, place holds, make bots and move them up to sandbox, tighten limits, and ask for, change and deny requests"
         }
+        Ok(TokenScope::Build) => "file a build for going live, in the name of whoever made it, and nothing else",
         Err(_) => "do nothing that this version knows",
     }
 }

@@ -1,5 +1,6 @@
 //! `/audit`: the log, newest first, a hundred entries at a time, narrowed by person, bot, kind and period. It never moves by itself.
 
+pub mod changes;
 pub mod checkpoint;
 pub mod entry;
 pub mod verify;
@@ -207,6 +208,7 @@ pub(in crate::web) fn samples() -> Vec<(String, String)> {
         ("audit".to_owned(), draw(lines, Typed::default(), Problems::none())),
         ("audit-none".to_owned(), draw(Vec::new(), typed, Problems::one("from", "Enter a day as 2026-11-23."))),
     ];
+    all.extend(changes::samples());
     all.extend(entry::samples());
     all.extend(verify::samples());
     all

@@ -3,7 +3,7 @@
 use super::{Ask, emergency::is_about_emergencies};
 use crate::harness::{
     callers::{Caller, Who},
-    golive::{ARB, Crew, GRID, ask, whole_of},
+    golive::{ARB, BUILD, CONFIG, Crew, GRID, ask, whole_of},
     scene::{Scene, Whose},
 };
 use crate::requests;
@@ -19,6 +19,16 @@ pub(super) fn is_about_golive(path: &str) -> bool {
 impl Scene {
     fn crew(&self, whose: Whose) -> Crew {
         if whose == Whose::Grids { GRID } else { ARB }
+    }
+
+    /// What a pipeline files, about a bot of which everything is so where that comes to something.
+    pub(super) async fn filed(&self, whose: Whose, caller: &Caller) -> Ask {
+        let bot = match whose {
+            Whose::Arbs if caller.who == Who::TeamBuildToken => whole_of(&self.test, &self.name("bot"), ARB).await.bot,
+            _ => self.of(whose).bot.clone(),
+        };
+        let body = serde_json::json!({"build": BUILD, "config": CONFIG, "provenance": "https://ci.example/runs/7", "why": "it is ready"});
+        Ask::json(format!("/api/v1/bots/{}/golive", bot.id), body)
     }
 
     pub(super) async fn about_golive(&self, path: &str, whose: Whose, caller: &Caller) -> Option<Ask> {

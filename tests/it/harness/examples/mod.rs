@@ -70,6 +70,7 @@ impl Scene {
     /// A request for this route about this team's things that succeeds when the caller may make it. None: nobody has written one.
     pub async fn try_example(&self, route: &Route, whose: Whose, caller: &Caller) -> Option<Ask> {
         match (is_of_programs(route), route.method) {
+            (true, _) if route.path == "/api/v1/bots/{id}/golive" => Some(Box::pin(self.filed(whose, caller)).await),
             (true, _) => self.of_programs(route, whose).await,
             (false, "GET") => self.of_readers(route, whose),
             (false, _) => Box::pin(self.of_writers(route, whose, caller)).await,

@@ -24,11 +24,11 @@ impl Scene {
         let path = match route.path {
             "/healthz" | "/readyz" | "/" | "/sign-in" | "/sign-in/key" | "/sign-in/lost" | "/recoveries" | "/welcome" | "/fleet"
             | "/pause" | "/holds" | "/live/fleet" | "/acts" | "/me" | "/me/keys/new" | "/people" | "/people/invite" | "/teams"
-            | "/venues" | "/kill" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new" | "/agents" | "/audit"
-            | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" | "/notices" | "/demo/mail" | "/stop-device"
-            | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" | "/requests" | "/policies" | "/limits" | "/limits/ask"
-            | "/bots" | "/subaccounts" | "/assignments" | "/register" | "/register/export" | "/keys" | "/keys/new" | "/keys/calendar"
-            | "/checklists" | "/emergency" => route.path.to_owned(),
+            | "/venues" | "/kill" | "/tokens" | "/matrix" | "/system" | "/card" | "/bots/new" | "/agents" | "/audit" | "/audit/changes"
+            | "/audit/changes.csv" | "/audit/checkpoint" | "/audit/verify" | "/first-run" | "/live/first-run" | "/notices"
+            | "/demo/mail" | "/stop-device" | "/stop-devices" | "/me/stop-devices" | "/alerts" | "/drills" | "/requests" | "/policies"
+            | "/limits" | "/limits/ask" | "/bots" | "/subaccounts" | "/assignments" | "/register" | "/register/export" | "/keys"
+            | "/keys/new" | "/keys/calendar" | "/checklists" | "/emergency" => route.path.to_owned(),
             "/keys/{id}" | "/keys/{id}/install" => route.path.replace("{id}", of.key.as_str()),
             "/audit/{seq}" => "/audit/3".to_owned(),
             "/welcome/{link}" => format!("/welcome/{}", self.link),

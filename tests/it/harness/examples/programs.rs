@@ -72,7 +72,7 @@ impl Scene {
             ("GET", "/api/v1/holds/{id}") => Ask::get(format!("/api/v1/holds/{}", of.hold.id)),
             ("GET", "/api/v1/holds/{id}/receipt") => Ask::get(format!("/api/v1/holds/{}/receipt", of.hold.id)),
             ("GET", "/api/v1/holds/{id}/evidence") => Ask::get(format!("/api/v1/holds/{}/evidence", of.hold.id)),
-            ("GET", "/api/v1/drills" | "/api/v1/emergency-changes") => Ask::get(route.path),
+            ("GET", "/api/v1/drills" | "/api/v1/emergency-changes" | "/api/v1/audit/changes") => Ask::get(route.path),
             ("GET", "/api/v1/drills/{id}") => Ask::get(format!("/api/v1/drills/{}", of.drill)),
             ("GET", "/api/v1/alerts") => Ask::get(route.path),
             ("GET", "/api/v1/alerts/{id}") => Ask::get(format!("/api/v1/alerts/{}", of.alert)),
