@@ -28,6 +28,8 @@ use tokio::task::JoinHandle;
 const PASSED_WITHIN: Duration = Duration::from_secs(3);
 /// A minder that was unlucky often waits long before it starts an agent anew. Nobody waits here for longer than this.
 const AGENT_WITHIN_MS: i64 = 2_500;
+/// Within this somebody answers a press, whatever was killed meanwhile.
+const ANSWERED_WITHIN_MS: i64 = 60_000;
 
 /// A start of which nobody knows whether it was carried out.
 struct Unknown {
@@ -149,9 +151,11 @@ impl Scenario {
 
     /// Presses until somebody answers. Trouble with the database ends when nobody does, and after the answer.
     async fn press_until_answered(&mut self, mut press: Press, mut trouble: Option<Trouble>) {
+        let end = now_ms() + ANSWERED_WITHIN_MS;
         loop {
             let pressed = press.once(&self.ground, &mut self.crew).await;
             let at_ms = now_ms();
+            assert!(pressed.is_some() || at_ms < end, "nobody answered {press:?}");
             self.ground.note(&format!("{press:?}: {pressed:?}"));
             if let Some(trouble) = trouble.take() {
                 trouble.end().await;
@@ -174,11 +178,17 @@ impl Scenario {
     async fn lose_spool(&mut self, plan: Plan, host: usize) {
         let trouble = Trouble::failing(&self.ground, self.server.pid()).await;
         let mut press = Press::new(self.way(), self.reason());
+        let end = now_ms() + ANSWERED_WITHIN_MS;
         let pressed = loop {
-            match press.once(&self.ground, &mut self.crew).await {
-                Some(pressed) => break pressed,
-                None => self.tend().await,
+            if let Some(pressed) = press.once(&self.ground, &mut self.crew).await {
+                break pressed;
             }
+            assert!(now_ms() < end, "nobody answered {press:?}");
+            // A server that began a moment ago knows no session without its database, and tells people what else stops.
+            if press.way == Way::Browser {
+                press = Press::new(Way::Socket, self.reason());
+            }
+            self.tend().await;
         };
         let at_ms = now_ms();
         self.models.iter_mut().for_each(|model| model.stopped(at_ms));
