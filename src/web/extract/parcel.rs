@@ -11,7 +11,7 @@ use crate::web::{
 };
 use axum::{
     extract::{
-        DefaultBodyLimit, FromRequest, FromRequestParts, Multipart, Request,
+        FromRequest, FromRequestParts, Multipart, Request,
         multipart::{Field, MultipartError},
     },
     http::{HeaderMap, StatusCode, header},
@@ -94,10 +94,7 @@ impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for MayCarryFiles<T> {
         let person = Person::from_request_parts(&mut parts, app).await.map_err(IntoResponse::into_response)?;
         form::is_from_here(&parts.headers, app).map_err(IntoResponse::into_response)?;
         let path = parts.uri.path().to_owned();
-        let mut request = Request::from_parts(parts, body);
-        // The layer around every route bounds it.
-        DefaultBodyLimit::max(PARCEL).apply(&mut request);
-        let multipart = Multipart::from_request(request, app).await;
+        let multipart = Multipart::from_request(Request::from_parts(parts, body), app).await;
         let no_form = |_| WebError::bad_request("The form has no boundary. Nothing was changed.").into_response();
         let mut parcel = Parcel { multipart: multipart.map_err(no_form)?, path, parts: 0, fields: 0 };
         let token = match parcel.next().await.map_err(IntoResponse::into_response)? {

@@ -144,7 +144,7 @@ impl Browser {
         let response = match &self.reach {
             Reach::App(router) => {
                 let (parts, body) = router.clone().oneshot(request).await.unwrap().into_parts();
-                Response::from_parts(parts, axum::body::to_bytes(body, 4_000_000).await.unwrap())
+                Response::from_parts(parts, axum::body::to_bytes(body, 8_000_000).await.unwrap())
             }
             Reach::Server(address) => exchange(*address, request).await.unwrap_or_else(|_| no_answer()),
         };

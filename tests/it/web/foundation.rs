@@ -104,6 +104,24 @@ async fn a_body_that_is_too_large_is_refused_and_nothing_happens() {
 }
 
 #[tokio::test]
+async fn a_register_may_be_as_large_as_is_said() {
+    let test = site().await;
+    let mut browser = Browser::signed_in(&test, "admin").await;
+    browser.get("/register").await;
+    let row = format!("bot,{}\n", "x".repeat(90));
+    let text = format!("kind,name\n{}", row.repeat(3 * 1024 * 1024 / row.len()));
+    browser.post("/register/import", &[("format", "csv"), ("text", &text)]).await;
+    assert_eq!(browser.status, StatusCode::SEE_OTHER, "3 MiB are put by: {}", browser.page);
+    browser.get("/register").await;
+    browser.post("/register/import", &[("format", "csv"), ("text", &"x".repeat(5 * 1024 * 1024))]).await;
+    assert_eq!(browser.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(browser.page.contains("at most 4 MiB"), "{}", browser.page);
+    browser.get("/register").await;
+    browser.post("/register/import", &[("format", "csv"), ("text", &"x".repeat(13 * 1024 * 1024))]).await;
+    assert_eq!(browser.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
 async fn what_is_for_demos_is_not_there_elsewhere() {
     let test = site().await;
     let mut browser = Browser::signed_in(&test, "lead").await;
