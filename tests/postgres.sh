@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Starts a throw-away PostgreSQL cluster for the tests and tells them where it is. It ends with the test runner.
+# Beside it is a folder for what the tests of a run make once for all of them.
 # PostgreSQL refuses to run as root, so root runs it as the user postgres.
 set -euo pipefail
 
@@ -16,6 +17,7 @@ if [ "$(id -u)" = 0 ]; then
   chown postgres "$dir"
   as=(setpriv --reuid=postgres --regid=postgres --init-groups)
 fi
+mkdir "$dir/made"
 cd "$dir"
 "${as[@]}" "$bin/initdb" -D "$dir/data" -U andon -A trust --no-sync >/dev/null
 # Loopback by its socket only; its own durability is not what is tested here.
@@ -32,3 +34,4 @@ runner=${ANDON_TEST_RUNNER:-$PPID}
 disown
 
 echo "ANDON_TEST_POSTGRES=postgres://andon@localhost/postgres?host=$dir" >> "${NEXTEST_ENV:-/dev/stdout}"
+echo "ANDON_TEST_MADE=$dir/made" >> "${NEXTEST_ENV:-/dev/stdout}"

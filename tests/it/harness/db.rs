@@ -2,7 +2,7 @@
 
 use andon::storage::{Db, migrate};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which database a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,27 +33,62 @@ fn cluster() -> String {
 
 /// Makes an empty PostgreSQL database and says how to connect to it.
 pub async fn postgres_url() -> String {
-    let cluster = cluster();
+    postgres_from(&mut PgConnection::connect(&cluster()).await.unwrap(), "").await
+}
+
+async fn postgres_from(admin: &mut PgConnection, template: &str) -> String {
     let name = format!("t{}", andon::domain::BotId::new().as_str().replace('-', ""));
+    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}{template}"))).execute(admin).await.unwrap();
+    cluster().replace("/postgres?", &format!("/{name}?"))
+}
+
+/// A migrated database of PostgreSQL, and what connects to it: a copy of one that the first test of a run makes, since every version of the
+/// schema again takes longer than most tests.
+async fn migrated_postgres() -> (Db, Place) {
+    let cluster = cluster();
     let mut admin = PgConnection::connect(&cluster).await.unwrap();
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await.unwrap();
-    cluster.replace("/postgres?", &format!("/{name}?"))
+    // One test makes it, the others wait for it.
+    sqlx::query("SELECT pg_advisory_lock(1)").execute(&mut admin).await.unwrap();
+    let made: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = 'migrated')").fetch_one(&mut admin).await.unwrap();
+    if !made {
+        sqlx::query("DROP DATABASE IF EXISTS migrating").execute(&mut admin).await.unwrap();
+        sqlx::query("CREATE DATABASE migrating").execute(&mut admin).await.unwrap();
+        let db = Db::open_postgres(&cluster.replace("/postgres?", "/migrating?")).await.unwrap();
+        migrate::run(&db).await.unwrap();
+        db.close().await;
+        sqlx::query("ALTER DATABASE migrating RENAME TO migrated").execute(&mut admin).await.unwrap();
+    }
+    sqlx::query("SELECT pg_advisory_unlock(1)").execute(&mut admin).await.unwrap();
+    let url = postgres_from(&mut admin, " TEMPLATE migrated").await;
+    (Db::open_postgres(&url).await.unwrap(), Place::Url(url))
+}
+
+/// The same of the embedded one.
+async fn migrated_sqlite(dir: &Path) -> (Db, Place) {
+    let made =
+        PathBuf::from(std::env::var("ANDON_TEST_MADE").expect("run tests through `cargo nextest run` or tests/run.sh")).join("migrated.db");
+    if !made.exists() {
+        // Whoever else makes one meanwhile makes the same.
+        let making = made.with_file_name(format!("{}.db", std::process::id()));
+        let db = Db::open_sqlite(&making).await.unwrap();
+        migrate::run(&db).await.unwrap();
+        db.close().await;
+        assert!(!making.with_extension("db-wal").exists(), "all of it is in the one file");
+        std::fs::rename(&making, &made).unwrap();
+    }
+    let file = dir.join("andon.db");
+    std::fs::copy(&made, &file).unwrap();
+    (Db::open_sqlite(&file).await.unwrap(), Place::File(file))
 }
 
 /// A fresh database.
 pub async fn fresh(kind: Kind) -> Fresh {
     let dir = tempfile::tempdir().unwrap();
     let (db, place) = match kind {
-        Kind::Sqlite => {
-            let file = dir.path().join("andon.db");
-            (Db::open_sqlite(&file).await.unwrap(), Place::File(file))
-        }
-        Kind::Postgres => {
-            let url = postgres_url().await;
-            (Db::open_postgres(&url).await.unwrap(), Place::Url(url))
-        }
+        Kind::Sqlite => migrated_sqlite(dir.path()).await,
+        Kind::Postgres => migrated_postgres().await,
     };
-    migrate::run(&db).await.unwrap();
     Fresh { db, kind, place, dir }
 }
 
