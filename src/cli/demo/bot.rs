@@ -6,7 +6,7 @@ use crate::cli::out::put;
 use crate::cli::{Failure, serve::told_to_stop};
 use crate::domain::Clock;
 use crate::protocol::{FillFrame, Report};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
@@ -25,9 +25,9 @@ pub enum Command {
         /// Where it writes what it has to report.
         #[arg(long)]
         file: PathBuf,
-        /// Its luck.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
+        /// Its configuration.
+        #[arg(long)]
+        config: PathBuf,
     },
     /// Print what it has to report, as the agent's report command.
     Report {
@@ -37,13 +37,23 @@ pub enum Command {
     },
 }
 
+/// What it is configured with: its agent tells the digest of this file, and another one is another configuration.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Configured {
+    /// Its luck.
+    pub seed: u64,
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// When the file cannot be written or read.
 pub async fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
-        Command::Run { file, seed } => trade(&file, seed).await?,
+        Command::Run { file, config } => {
+            let Configured { seed } = serde_json::from_slice(&std::fs::read(config)?)?;
+            trade(&file, seed).await?;
+        }
         Command::Report { file } => match std::fs::read_to_string(&file) {
             Ok(text) => put!("{text}")?,
             // It never ran: it has no orders.

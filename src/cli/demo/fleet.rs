@@ -2,6 +2,7 @@
 //! started by one act that operator and lead sign. Three bots are real processes under `andon agent run`; the rest live in this one.
 
 use super::{
+    bot::Configured,
     people::Staff,
     register,
     simulated::{Simulated, Temper},
@@ -187,10 +188,14 @@ fn run_process(dir: &AgentDir, file: &Path, n: usize) -> Result<Child, Failure> 
         all.extend(["--file".to_owned(), file.display().to_string()]);
         all
     };
-    let seed = (n + 1).to_string();
-    // An array of strings is written alike in JSON and in TOML.
-    let (command, report) = (serde_json::to_string(&words(&["run", "--seed", &seed]))?, serde_json::to_string(&words(&["report"]))?);
-    std::fs::write(dir.settings(), format!("[bot]\nadapter = \"process\"\ncommand = {command}\nreport = {report}\n"))?;
+    let config = dir.path().join("bot.json");
+    std::fs::write(&config, serde_json::to_vec(&Configured { seed: n as u64 + 1 })?)?;
+    // Strings, and arrays of them, are written alike in JSON and in TOML.
+    let config = config.display().to_string();
+    let (command, report) = (serde_json::to_string(&words(&["run", "--config", &config]))?, serde_json::to_string(&words(&["report"]))?);
+    let runs = (serde_json::to_string(&[program.display().to_string()])?, serde_json::to_string(&[config])?);
+    let settings = format!("command = {command}\nreport = {report}\nbuild = {}\nconfig = {}\n", runs.0, runs.1);
+    std::fs::write(dir.settings(), format!("[bot]\nadapter = \"process\"\n{settings}"))?;
     let log = std::fs::File::create(dir.path().join("log"))?;
     let child = Command::new(program)
         .args(["agent", "run", "--dir"])
