@@ -102,9 +102,9 @@ fn kind_by_name(name: &str) -> Option<FileKind> {
 /// # Errors
 /// Why it is not taken, as a sentence that names the file.
 pub fn kind_of(name: &str, bytes: &[u8]) -> Result<FileKind, String> {
-    let kind = kind_by_name(name).ok_or_else(|| format!("{name} is of a kind that is not taken: {TAKEN}"))?;
+    let kind = kind_by_name(name).ok_or_else(|| format!("The file {name} is of a kind that is not taken: {TAKEN}"))?;
     if bytes.is_empty() {
-        return Err(format!("{name} is empty"));
+        return Err(format!("The file {name} is empty"));
     }
     if bytes.len() > FILE_BYTES {
         return Err(too_large(name));
@@ -117,12 +117,12 @@ pub fn kind_of(name: &str, bytes: &[u8]) -> Result<FileKind, String> {
         FileKind::Png => bytes.starts_with(b"\x89PNG\r\n\x1a\n") && bytes.ends_with(b"IEND\xaeB\x60\x82"),
         FileKind::Jpeg => bytes.starts_with(b"\xff\xd8\xff") && bytes.ends_with(b"\xff\xd9"),
     };
-    if is_so { Ok(kind) } else { Err(format!("{name} does not hold what its name says: {TAKEN}; text is UTF-8")) }
+    if is_so { Ok(kind) } else { Err(format!("The file {name} does not hold what its name says: {TAKEN}; text is UTF-8")) }
 }
 
 /// What is said of a file that is too large.
 pub fn too_large(name: &str) -> String {
-    format!("{name} is larger than {} MiB, the most of one file", FILE_BYTES / MIB)
+    format!("The file {name} is larger than {} MiB, the most of one file", FILE_BYTES / MIB)
 }
 
 fn is_text(bytes: &[u8]) -> bool {

@@ -78,7 +78,7 @@ fn look(sent: &Sent) -> Result<Looked, String> {
             FileKind::Pdf | FileKind::Png | FileKind::Jpeg => String::new(),
         };
         return Err(format!(
-            "{name} holds what looks like {what}{place}. It was not kept. Take it out; if it is a real one, replace it: it has left its place"
+            "The file {name} holds what looks like {what}{place}. It was not kept. Take it out; if it is a real one, replace it: it has left its place"
         ));
     }
     Ok(Looked { name, kind, sha256: sha256(&sent.bytes) })
@@ -257,7 +257,7 @@ mod tests {
             (format!("a\nb\n{theirs}\nwith {ours}\n"), "a secret beside its name in line 3", "q7Zp2VdK9sLx4TnB8wRy"),
         ] {
             let why = look_at("C:\\logs\\bot.log", text.as_bytes()).err().unwrap();
-            assert!(why.starts_with("bot.log holds") && why.contains(said) && !why.contains(value), "{why}");
+            assert!(why.starts_with("The file bot.log holds") && why.contains(said) && !why.contains(value), "{why}");
         }
     }
 

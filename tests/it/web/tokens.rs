@@ -154,3 +154,22 @@ async fn people_hear_once_a_week_before_a_token_ends() {
     test.hand.forward_ms(7 * DAY_MS);
     assert!(test.app.actor_by_token(&token, "").is_none());
 }
+
+#[tokio::test]
+async fn whoever_makes_a_token_is_told_what_it_can_be_used_for() {
+    let test = TestApp::new(fresh(Kind::Sqlite).await).await;
+    let team = test.team("arb").to_string();
+    let (reads, stops, files) = ("/api/v1/bots</code>", "andon stop --all --server", "/api/v1/bots/BOT/golive");
+    for (scope, said) in [("operate", vec![reads, stops]), ("read", vec![reads]), ("build", vec![files])] {
+        let mut lead = Browser::signed_in(&test, "lead").await;
+        lead.get("/tokens").await;
+        lead.post("/tokens", &[("name", scope), ("scope", scope), ("days", "30"), ("team", &team)]).await;
+        let act = lead.leads_to().to_owned();
+        lead.get(&act).await;
+        lead.touch(&test, "lead", &format!("{act}/sign")).await;
+        assert!(lead.page.contains(&format!("andon_{scope}_")), "{}", lead.page);
+        for words in [reads, stops, files] {
+            assert_eq!(lead.page.contains(words), said.contains(&words), "{scope}: {words}");
+        }
+    }
+}

@@ -87,7 +87,8 @@ struct Shown {
     command: String,
     dir: String,
     origin: String,
-    is_token: bool,
+    // Of an API token: its scope's word.
+    token: Option<String>,
     is_link: bool,
 }
 
@@ -317,7 +318,10 @@ async fn once(app: &App, person: &Person, act: &ActView, (heading, secret, next)
         next,
         bot,
         origin: app.origin.origin().ascii_serialization(),
-        is_token: matches!(act.act.kind, ActKind::TokenCreate { .. }),
+        token: match &act.act.kind {
+            ActKind::TokenCreate { scope, .. } => Some(scope.clone()),
+            _ => None,
+        },
         is_link: matches!(
             act.act.kind,
             ActKind::Invite { .. } | ActKind::InviteAgain { .. } | ActKind::RecoveryApprove { .. } | ActKind::RecoveryLink { .. }
