@@ -308,6 +308,7 @@ impl App {
         }
         fan_out::start(self).map_err(AppError::internal)?;
         self.refresh_all().await?;
+        self.sessions.recall().await?;
         // Before anybody is heard: a report that came first would seem to begin the counts.
         self.load_counts(Timestamp(i64::MIN)).await?;
         self.take_spooled(spooled).await

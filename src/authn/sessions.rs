@@ -49,6 +49,8 @@ pub const DEVICE: &str = "device";
 pub const PLACE: &str = "place";
 /// A copy younger than this is used without asking, in case word of an end elsewhere was lost.
 const COPY_FRESH_MS: i64 = 1_000;
+/// So many sessions are read at once as a server begins: more than people are signed in anywhere.
+const RECALLED: i64 = 10_000;
 /// The longest that any session lives.
 const LONGEST_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -119,6 +121,23 @@ impl SessionStore {
             ends_by_id: Mutex::default(),
             reread_before: AtomicI64::new(i64::MIN),
         }))
+    }
+
+    /// Reads the sessions that stand, as a server does that begins: whoever is signed in stops bots also when the database is gone before they
+    /// come back.
+    ///
+    /// # Errors
+    /// When the database is gone.
+    pub async fn recall(&self) -> storage::Result<()> {
+        let now = self.now();
+        let rows = storage::sessions::session_standing(&mut *self.0.db.read().await?, now, RECALLED).await?;
+        for row in rows {
+            // One that cannot be read is told of when somebody comes with it.
+            if let Ok(data) = serde_json::from_slice(&row.data) {
+                self.remember(row.id.clone(), Copy::read(row, data, now));
+            }
+        }
+        Ok(())
     }
 
     /// Says that the id of a session is about to be changed: the end of the old one, which follows, does not end the session.

@@ -14,6 +14,7 @@ statements! {
     IS_NOW = "UPDATE session SET id = id WHERE handle = $1 AND id = $2";
     FORGET_BEFORE = "DELETE FROM session_before WHERE handle = $1";
     LOAD = "SELECT s.id, s.handle, s.data, s.created_at, s.expires_at, EXISTS (SELECT 1 FROM session_before b WHERE b.handle = s.handle) AS has_before FROM session s WHERE s.ended_at IS NULL AND (s.id = $1 OR s.handle = (SELECT handle FROM session_before WHERE id = $1))";
+    STANDING = "SELECT s.id, s.handle, s.data, s.created_at, s.expires_at, EXISTS (SELECT 1 FROM session_before b WHERE b.handle = s.handle) AS has_before FROM session s WHERE s.ended_at IS NULL AND s.user_id IS NOT NULL AND s.expires_at > $1 ORDER BY s.created_at DESC LIMIT $2";
     OF_USER = "SELECT handle, data FROM session WHERE user_id = $1 AND ended_at IS NULL";
     END = "UPDATE session SET ended_at = $2, user_id = NULL, data = $3 WHERE handle = $1 AND ended_at IS NULL";
     END_BY_ID = "UPDATE session SET ended_at = $2, user_id = NULL, data = $3 WHERE id = $1 AND ended_at IS NULL";
@@ -104,6 +105,14 @@ pub async fn session_forget_before(tx: &mut WriteTx, handle: &str, id: &str) -> 
 /// When the database is gone.
 pub async fn session_load(conn: &mut Conn, id: &str) -> Result<Option<LoadedSession>> {
     Ok(on!(conn, |c| sqlx::query_as(LOAD).bind(id).fetch_optional(c).await)?)
+}
+
+/// Sessions of people that stand, the newest first, at most so many.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn session_standing(conn: &mut Conn, now: Timestamp, most: i64) -> Result<Vec<LoadedSession>> {
+    Ok(on!(conn, |c| sqlx::query_as(STANDING).bind(now).bind(most).fetch_all(c).await)?)
 }
 
 /// Name and data of every session of a person.
