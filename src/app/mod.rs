@@ -68,6 +68,7 @@ pub mod scopes;
 pub mod sessions;
 pub mod sign_in;
 pub mod sites;
+mod spreadsheet;
 pub mod staged;
 pub mod start_frames;
 pub mod start_outlook;

@@ -8,6 +8,7 @@ pub mod assets;
 pub mod bearer;
 pub mod chip;
 pub mod cookie;
+pub mod download;
 pub mod error;
 pub mod extract;
 pub mod format;

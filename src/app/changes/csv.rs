@@ -2,10 +2,12 @@
 //! apostrophe; what there are several of stands in one cell, each behind a bar.
 
 use super::{Approval, ChangeRow, RequestPart, Tested};
-use crate::app::{AppError, register::file::guarded};
+use crate::app::{
+    AppError,
+    spreadsheet::{self, guarded},
+};
 use crate::audit::number;
 use crate::domain::{RequestState, Timestamp};
-use ::csv::{Terminator, WriterBuilder};
 
 /// The columns, in order.
 pub const COLUMNS: [&str; 24] = [
@@ -40,7 +42,7 @@ pub const COLUMNS: [&str; 24] = [
 /// # Errors
 /// Does not happen: text is written into memory.
 pub fn head() -> Result<String, AppError> {
-    write(std::iter::once(COLUMNS.map(str::to_owned)))
+    spreadsheet::lines(std::iter::once(COLUMNS.map(str::to_owned)))
 }
 
 /// A line each.
@@ -48,7 +50,7 @@ pub fn head() -> Result<String, AppError> {
 /// # Errors
 /// As above.
 pub fn lines(rows: &[ChangeRow]) -> Result<String, AppError> {
-    write(rows.iter().map(|row| cells(row).map(|cell| guarded(&cell))))
+    spreadsheet::lines(rows.iter().map(|row| cells(row).map(|cell| guarded(&cell))))
 }
 
 fn time(at: Option<Timestamp>) -> String {
@@ -108,15 +110,6 @@ fn ended(request: &RequestPart) -> String {
         (by, "") => format!("by {by}"),
         (by, why) => format!("by {by}: {why}"),
     }
-}
-
-fn write(lines: impl Iterator<Item = [String; 24]>) -> Result<String, AppError> {
-    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-    for line in lines {
-        writer.write_record(line).map_err(AppError::internal)?;
-    }
-    let bytes = writer.into_inner().map_err(|error| AppError::internal(error.into_error()))?;
-    String::from_utf8(bytes).map_err(AppError::internal)
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Fills as a file for a spreadsheet or a tax program. Amounts are exact; a text that begins like a formula is written behind an apostrophe.
 
-use crate::app::{AppError, register::file::guarded};
+use crate::app::{
+    AppError,
+    spreadsheet::{self, guarded},
+};
 use crate::domain::{Decimal, KeptFill};
-use ::csv::{Terminator, WriterBuilder};
 
 /// The columns, in order.
 pub const COLUMNS: [&str; 14] = [
@@ -27,7 +29,7 @@ pub const COLUMNS: [&str; 14] = [
 /// # Errors
 /// Does not happen: text is written into memory.
 pub fn head() -> Result<String, AppError> {
-    write(std::iter::once(COLUMNS.map(str::to_owned)))
+    spreadsheet::lines(std::iter::once(COLUMNS.map(str::to_owned)))
 }
 
 /// A line per fill.
@@ -35,7 +37,7 @@ pub fn head() -> Result<String, AppError> {
 /// # Errors
 /// As above.
 pub fn lines(fills: &[KeptFill]) -> Result<String, AppError> {
-    write(fills.iter().map(cells))
+    spreadsheet::lines(fills.iter().map(cells))
 }
 
 fn cells(kept: &KeptFill) -> [String; 14] {
@@ -59,15 +61,6 @@ fn cells(kept: &KeptFill) -> [String; 14] {
         text(&fill.order_id),
         text(&fill.client_order_id),
     ]
-}
-
-fn write(lines: impl Iterator<Item = [String; 14]>) -> Result<String, AppError> {
-    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-    for line in lines {
-        writer.write_record(line).map_err(AppError::internal)?;
-    }
-    let bytes = writer.into_inner().map_err(|error| AppError::internal(error.into_error()))?;
-    String::from_utf8(bytes).map_err(AppError::internal)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //!
 //! A cell that begins like a formula (`=`, `+`, `-`, `@`) is written behind an apostrophe, so that no spreadsheet runs it; reading takes it away again.
 
+use crate::app::spreadsheet::{guarded, unguarded};
 use crate::domain::text::{UnknownWord, text_enum};
 use std::collections::BTreeMap;
 
@@ -118,17 +119,6 @@ impl Row {
     pub fn given(&self, column: &str) -> Option<&str> {
         self.get(column).map(str::trim).filter(|text| !text.is_empty())
     }
-}
-
-const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\''];
-
-/// A cell that no spreadsheet takes for a formula.
-pub(in crate::app) fn guarded(text: &str) -> String {
-    if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() }
-}
-
-fn unguarded(text: &str) -> &str {
-    text.strip_prefix('\'').filter(|rest| rest.starts_with(FORMULA)).unwrap_or(text)
 }
 
 /// Writes rows.

@@ -10,16 +10,11 @@ use crate::domain::{
     Timestamp,
     change_register::{Finding, FindingKind},
 };
-use crate::web::{Answer, Shared, WebError, extract::Person, format, frame, page::Frame, problems::Problems, query::Params};
+use crate::web::{Answer, Shared, download, extract::Person, format, frame, page::Frame, problems::Problems, query::Params};
 use askama::Template;
-use axum::{
-    body::Body,
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::IntoResponse,
-};
-use futures_util::{StreamExt as _, stream};
-use std::{future::ready, sync::Arc};
+use axum::{extract::State, http::StatusCode};
+use futures_util::stream;
+use std::sync::Arc;
 
 /// Lines of a page.
 const PAGE: usize = 100;
@@ -206,18 +201,13 @@ impl Rest {
     }
 }
 
-/// The whole period as CSV, oldest first. One that breaks off has no end, which whoever loads it notices.
+/// The whole period as CSV, oldest first.
 pub async fn export(State(app): Shared, person: Person, params: Params) -> Answer {
     let text = |name: &str| params.text(name).unwrap_or_default();
     let span = changes::span(&text("from"), &text("until"), app.clock.now()).map_err(AppError::from)?;
-    // Before anything is answered: a database that does not answer is an error and no empty file.
     let (rows, walk) = app.change_piece(&person.actor, Walk::new(span)).await?;
     let first = changes::csv::head()? + &changes::csv::lines(&rows)?;
-    let rest = stream::try_unfold(Rest { app, actor: person.actor, walk }, Rest::next);
-    let body = Body::from_stream(stream::once(ready(Ok::<_, AppError>(first))).chain(rest));
-    let name = HeaderValue::from_static("attachment; filename=\"changes.csv\"");
-    let kind = HeaderValue::from_static("text/csv; charset=utf-8");
-    Ok::<_, WebError>(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], body).into_response())
+    download::csv("changes", first, stream::try_unfold(Rest { app, actor: person.actor, walk }, Rest::next))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::domain::{
     fill::{FillSum, Side},
 };
 use crate::web::{
-    Answer, Shared,
+    Answer, Shared, download,
     extract::Person,
     format, frame,
     page::Frame,
@@ -17,14 +17,9 @@ use crate::web::{
     query::{Named, Params},
 };
 use askama::Template;
-use axum::{
-    body::Body,
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::IntoResponse,
-};
-use futures_util::{StreamExt, stream};
-use std::{collections::BTreeMap, future::ready, sync::Arc};
+use axum::{extract::State, http::StatusCode};
+use futures_util::stream;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// How many are listed.
 const LISTED: i64 = 100;
@@ -227,22 +222,16 @@ impl Rest {
     }
 }
 
-/// All of them as CSV, oldest first, read and sent piece by piece. One that breaks off has no end, which whoever loads it notices.
+/// All of them as CSV, oldest first.
 pub async fn export(State(app): Shared, person: Person, Named(id): Named, params: Params) -> Answer {
     let bot = id_of(&id)?;
     let actor = person.actor;
     let name = app.bot(&actor, &bot)?.bot.name.clone();
     let text = |name: &str| params.text(name).unwrap_or_default();
     let span = fills::span(&text("from"), &text("until")).map_err(AppError::from)?;
-    // Before anything is answered: a database that does not answer is an error and no empty file.
     let (rows, after) = app.fills_oldest(&actor, &bot, span, None).await?;
     let first = fills::csv::head()? + &fills::csv::lines(&rows)?;
-    let rest = stream::try_unfold(Rest { app, actor, bot, span, after }, Rest::next);
-    let body = Body::from_stream(stream::once(ready(Ok(first))).chain(rest));
-    let safe: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
-    let name = HeaderValue::from_str(&format!("attachment; filename=\"fills-{safe}.csv\"")).map_err(AppError::internal)?;
-    let kind = HeaderValue::from_static("text/csv; charset=utf-8");
-    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], body).into_response())
+    download::csv(&format!("fills-{name}"), first, stream::try_unfold(Rest { app, actor, bot, span, after }, Rest::next))
 }
 
 #[cfg(test)]
