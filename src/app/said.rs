@@ -6,7 +6,7 @@ use crate::fleet::Instance;
 use crate::protocol::{AdapterSaid, InstanceSaid, MAX_POSITIONS, Position, PositionsRest, Report};
 
 /// The longest digest of a build or configuration.
-const DIGEST: usize = 128;
+pub(crate) const DIGEST: usize = 128;
 /// The longest symbol, side or currency.
 const WORD: usize = 64;
 /// The longest decimal number.

@@ -3,7 +3,7 @@
 //! out and approves none of it, and what is refused changes nothing.
 
 use super::{ask::AskGolive, stages_of};
-use crate::app::{App, AppError, Invalid};
+use crate::app::{App, AppError, Invalid, said::DIGEST};
 use crate::authz::{self, Action, Actor, Permit, Resource};
 use crate::domain::{
     BotId, RequestId, Stage,
@@ -28,8 +28,7 @@ pub struct Filed {
     pub stage: String,
 }
 
-/// The longest digest with its kind, and the longest address.
-const DIGEST: usize = 200;
+/// The longest address.
 const LINK: usize = 500;
 
 /// A digest as agents tell it: `sha256:` and hex, or what else a kind of bot has for one.
@@ -101,7 +100,7 @@ mod tests {
         for good in ["sha256:b0b0", "sha512-AB+/=", "a"] {
             assert_eq!(digest_of(good), Ok(good.to_owned()));
         }
-        for wrong in ["", " sha256:b0", "<b>", "a\u{0}", &"a".repeat(201)] {
+        for wrong in ["", " sha256:b0", "<b>", "a\u{0}", &"a".repeat(129)] {
             assert!(digest_of(wrong).is_err(), "{wrong:?}");
         }
     }
