@@ -530,7 +530,7 @@ impl Event {
             level: hold.level,
             scope: hold.scope.kind().to_owned(),
             why: hold.why.clone(),
-            by: format!("{}: {}", hold.placed_by.kind, hold.placed_by.name),
+            by: hold.placed_by.words(),
             pressed_at_us: hold.at.0,
             late: hold.late,
             bot: if let Scope::Bot(bot) = &hold.scope { Some(bot.clone()) } else { None },

@@ -143,6 +143,13 @@ pub enum What {
         /// Of which bot.
         bot: BotId,
     },
+    /// A bot was held since it was not what was approved.
+    Differed {
+        /// The bot.
+        bot: BotId,
+        /// In what, as the hold says it.
+        words: String,
+    },
     /// Two people let something else run for some hours.
     Emergency {
         /// Of which bot.
@@ -261,6 +268,10 @@ impl Judge {
             }
             What::KeyInUse { key, bot } if !self.keys.contains(key) => {
                 let words = format!("has an exchange key in use ({key}), and no entry before approves it");
+                vec![found(fact, FindingKind::ChangeWithoutRequest, Some(bot), words)]
+            }
+            What::Differed { bot, words } => {
+                let words = format!("was held by the trigger drift: {words}");
                 vec![found(fact, FindingKind::ChangeWithoutRequest, Some(bot), words)]
             }
             What::Emergency { bot, reviewed } => {

@@ -162,6 +162,13 @@ pub struct PlacedBy {
     pub as_risk: bool,
 }
 
+impl PlacedBy {
+    /// As the log names it: kind and name.
+    pub fn words(&self) -> String {
+        format!("{}: {}", self.kind, self.name)
+    }
+}
+
 /// The end of a hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {

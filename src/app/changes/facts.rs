@@ -1,6 +1,6 @@
 //! Entries of the log as the register of changes reads them: what each changed, in words, and the request that must stand behind it.
 
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, golive::drift};
 use crate::audit::Event;
 use crate::domain::{
     BotId, Environment, RequestId, RequestKind, Stage, SubaccountId, Timestamp, UserId,
@@ -96,6 +96,10 @@ impl App {
                 let behind = behind(Some(request.clone()), KEYS, format!("{bot}:{purpose}"));
                 let words = format!("exchange key {}", purpose.words());
                 Some(Read::listed(What::KeyApproved { key, bot: bot.clone(), behind }, (Some(&bot), Some(&request)), words))
+            }
+            Event::HoldPlaced { bot: Some(bot), by, why, .. } if by == drift::placer().words() => {
+                let words = "held, since it was not what was approved".to_owned();
+                Some(Read::listed(What::Differed { bot: bot.clone(), words: why }, (Some(&bot), None), words))
             }
             Event::KeyInstalled { key, version, bot, .. } => {
                 let words = format!("version {version} of exchange key {key} handed in");

@@ -255,6 +255,7 @@ pub fn change_words(kind: &str) -> &'static str {
         "checklist.changed" => "Checklists",
         "user.grants_changed" | "user.enabled" => "Roles by request",
         "emergency.changed" => "Emergency changes",
+        "hold.placed" => "Held for running something else",
         "request.asked" => "Requests that changed nothing",
         _ => "Others",
     }

@@ -17,6 +17,11 @@ use std::{
 
 /// The trigger that holds a bot which is no longer what was approved.
 pub const DRIFT: &str = "drift";
+
+/// Whoever holds a bot that is not what was approved.
+pub(crate) fn placer() -> PlacedBy {
+    PlacedBy { kind: PlacerKind::Trigger, id: DRIFT.into(), name: DRIFT.into(), as_risk: false }
+}
 /// How soon what ends or has ended is looked at again.
 const AGAIN_MS: i64 = 10_000;
 /// How long before the end of an item it is looked at.
@@ -186,8 +191,7 @@ impl App {
         let level = if is_grave { Level::Pause } else { Level::Reduce };
         let words: Vec<String> = found.iter().map(Difference::words).collect();
         let why = format!("it is not what was approved. {}", words.join("; "));
-        let by = PlacedBy { kind: PlacerKind::Trigger, id: DRIFT.into(), name: DRIFT.into(), as_risk: false };
-        self.place_by_rule(by, Scope::Bot(bot.id.clone()), level, &why).await;
+        self.place_by_rule(placer(), Scope::Bot(bot.id.clone()), level, &why).await;
         true
     }
 

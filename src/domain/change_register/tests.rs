@@ -150,3 +150,11 @@ fn what_takes_a_request_otherwise_is_found_without_one() {
     assert_eq!((emergency(Reviewed::NotDue), emergency(Reviewed::Overdue)), (vec![], vec![(1, Unasked)]));
     assert_eq!(emergency(Reviewed::NotJustified), [(1, Unasked)]);
 }
+
+#[test]
+fn what_was_held_for_being_something_else_is_to_be_explained() {
+    let words = "Build: approved sha256:a, now sha256:b".to_owned();
+    let (_, found) = judged(vec![What::Made(bot()), What::Differed { bot: bot(), words }], &[]);
+    let [(2, Unasked, words)] = &found[..] else { panic!("{found:?}") };
+    assert!(words.ends_with("drift: Build: approved sha256:a, now sha256:b"), "{words}");
+}

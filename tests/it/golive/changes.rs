@@ -171,6 +171,20 @@ async fn the_file_has_every_line_and_no_formula_and_is_for_those_who_see_the_log
     }
 }
 
+on_both!(a_bot_that_ran_something_else_is_found_by_its_hold, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let mut ready = trading(&test, "arb-1").await;
+    assert_eq!(found(&test).await, []);
+    test.press("operator", andon::domain::Scope::Bot(test.bot("arb-2", "arb").await.id), andon::domain::Level::Pause).await;
+    ready.agent.config = Some("sha256:another".into());
+    ready.agent.check_in(&test.app).await.unwrap();
+    let all = found(&test).await;
+    let [(Unasked, true, words)] = &all[..] else { panic!("a person's hold is no finding: {all:?}") };
+    assert!(words.contains("held by the trigger drift") && words.contains("sha256:another"), "{words}");
+    let held = report(&test).await.rows.into_iter().find(|row| row.kind == "hold.placed").unwrap();
+    assert_eq!((held.by.as_str(), held.bot.map(|(_, name)| name).as_deref()), ("the server", Some("arb-1")));
+});
+
 on_both!(programs_read_it_in_pieces, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     trading(&test, "arb-1").await;
