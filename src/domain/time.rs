@@ -10,6 +10,11 @@ pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// The first moment that can be written as text, in the year -9999; what is earlier is written as this.
+    pub const FIRST: Self = Self(-377_705_023_201_000_000);
+    /// The last moment that can be written as text, at the end of the year 9999; what is later is written as this.
+    pub const LAST: Self = Self(253_402_207_200_000_000);
+
     /// This moment moved by so many milliseconds.
     #[must_use]
     pub fn plus_ms(self, ms: i64) -> Self {
@@ -37,7 +42,7 @@ impl Timestamp {
         text.split_once('T').map_or_else(|| text.clone(), |(_, time)| time.to_owned())
     }
     fn render(self, digits: u8) -> String {
-        let moment = jiff::Timestamp::from_microsecond(self.0).unwrap_or_default();
+        let moment = jiff::Timestamp::from_microsecond(self.clamp(Self::FIRST, Self::LAST).0).unwrap_or_default();
         let printer = jiff::fmt::temporal::DateTimePrinter::new().precision(Some(digits));
         printer.timestamp_to_string(&moment)
     }
@@ -112,5 +117,21 @@ impl Clock {
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn what_lies_beyond_the_years_is_written_as_the_last_of_them_and_never_as_1970() {
+        assert_eq!(Timestamp::LAST.rfc3339(), "9999-12-30T22:00:00.000Z");
+        assert_eq!(Timestamp::FIRST.rfc3339(), "-009999-01-02T01:59:59.000Z");
+        for at in [Timestamp::LAST, Timestamp::FIRST] {
+            assert_eq!(Timestamp::parse(&at.rfc3339_micros()), Some(at));
+        }
+        assert_eq!(Timestamp(i64::MAX).plain(), Timestamp::LAST.plain());
+        assert_eq!(Timestamp(i64::MIN).plain(), Timestamp::FIRST.plain());
     }
 }

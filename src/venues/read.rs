@@ -83,20 +83,22 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// A moment in seconds, milliseconds or microseconds since 1970, told by its size. None for zero and less, which venues write for "not set".
+/// A moment in seconds, milliseconds or microseconds since 1970, told by its size. None for zero and less, which venues write for "not set", and for
+/// what lies behind the last year.
 pub(super) fn moment(value: Option<&Value>) -> Option<Timestamp> {
     let number = match value? {
         Value::String(text) => text.trim().parse::<i64>().ok()?,
         Value::Number(number) => number.as_i64()?,
         _ => return None,
     };
-    match number {
+    let at = match number {
         ..=0 => None,
         1..100_000_000_000 => number.checked_mul(1_000_000).map(Timestamp),
         100_000_000_000..100_000_000_000_000 => number.checked_mul(1_000).map(Timestamp),
         // Kept to the millisecond, as every moment is that is written down.
         _ => Some(Timestamp(number / 1_000 * 1_000)),
-    }
+    };
+    at.filter(|at| *at <= Timestamp::LAST)
 }
 
 /// What could be read of a list, and why that is not all of it. Who cancels takes what there is and keeps the error; who shows takes the whole.
@@ -223,7 +225,9 @@ mod tests {
         for said in [json!("1700000010"), json!(1_700_000_010_000_i64), json!("1700000010000"), json!(1_700_000_010_000_000_i64)] {
             assert_eq!(moment(Some(&said)), at, "{said}");
         }
-        for none in [json!("0"), json!(0), json!(-1), json!(""), json!("soon"), json!(null)] {
+        for none in
+            [json!("0"), json!(0), json!(-1), json!(""), json!("soon"), json!(null), json!(253_402_207_200_001_000_i64), json!(i64::MAX)]
+        {
             assert_eq!(moment(Some(&none)), None, "{none}");
         }
     }
