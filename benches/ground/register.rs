@@ -170,6 +170,7 @@ async fn add_request(tx: &mut WriteTx, n: usize, (bot, asks): (&(BotId, TeamId),
         closed_at: None,
         closed_by: None,
         outcome: None,
+        raised: "[]".to_owned(),
     };
     storage::requests::request_insert(tx, &row).await.unwrap();
     let text = Document { v: 1, request: row.id.clone(), revision: 1, policy_version: 0, content }.canonical().unwrap();

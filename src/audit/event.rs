@@ -340,6 +340,9 @@ pub enum Event {
         signed: SignedAct,
     },
     #[serde(rename = "request.approval_taken_back")]
+    /// Whoever asked wants one approval more than the policy asks for; the rule as it is from here on.
+    #[serde(rename = "request.raised")]
+    RequestRaised { request: RequestId, revision: i64, more: Approver, rule: Rule },
     RequestApprovalTakenBack { request: RequestId, revision: i64, user: UserId },
     #[serde(rename = "request.quorum_met")]
     RequestQuorumMet { request: RequestId, revision: i64, digest: String, ready_at_us: i64 },

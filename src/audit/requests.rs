@@ -5,6 +5,7 @@
 use super::Event;
 use crate::domain::{
     CredentialId, RequestId, Rule, UserId,
+    approval::Approver,
     request::{Content, Document, Held, digest},
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,6 +16,8 @@ struct Known {
     // Of more rights: whose, and what they are to hold.
     rights: Option<(UserId, Held)>,
     seats: usize,
+    // Whom whoever asked wants beside the policy: the last seats of every rule from there on.
+    raised: Vec<Approver>,
     // Who asked, and whoever wrote a revision.
     authors: BTreeSet<UserId>,
     // With the key that each signed with.
@@ -58,6 +61,7 @@ impl Requests {
                     digest: String::new(),
                     rights: None,
                     seats: 0,
+                    raised: Vec::new(),
                     authors,
                     approved: BTreeMap::new(),
                     is_alone: false,
@@ -73,6 +77,17 @@ impl Requests {
                 let known = self.known(request)?;
                 known.authors.extend(person(actor));
                 known.begin(*revision, (content, digest), rule)
+            }
+            Event::RequestRaised { request, revision, more, rule } => {
+                let known = self.known(request)?;
+                let is_more = known.revision == *revision && rule.seats.len() == known.seats + 1;
+                known.raised.push(*more);
+                known.seats = known.seats.max(rule.seats.len());
+                if is_more && known.is_own(actor) && known.has_raised(rule) {
+                    Ok(())
+                } else {
+                    Err("not one approval more, or not by whoever asked".into())
+                }
             }
             Event::RequestApproved { request, revision, digest, alone, signed } => {
                 let known = self.known(request)?;
@@ -131,11 +146,33 @@ impl Known {
             Ok(Content::Roles { user, after, .. }) => Some((user, after)),
             _ => None,
         };
+        if !self.has_raised(rule) {
+            return Err("a revision for which fewer must approve than whoever asked wanted".into());
+        }
         if digest(content) == said { Ok(()) } else { Err("the digest is not that of the content".into()) }
+    }
+
+    /// True for whoever asked. Behind a token stands a person whom the log does not name until they act themselves.
+    fn is_own(&mut self, actor: &str) -> bool {
+        let Some(by) = person(actor) else { return true };
+        if self.authors.is_empty() {
+            self.authors.insert(by);
+            return true;
+        }
+        self.authors.contains(&by)
+    }
+
+    /// True when a rule ends with the seats that whoever asked wants.
+    fn has_raised(&self, rule: &Rule) -> bool {
+        let last = rule.seats.iter().rev().zip(self.raised.iter().rev());
+        rule.seats.len() > self.raised.len() && last.into_iter().all(|(seat, more)| seat.iter().eq([more]))
     }
 
     fn approve(&mut self, actor: &str, is_alone: bool, key: Option<CredentialId>) -> Result<(), String> {
         let by = person(actor).ok_or("approved by what is no person")?;
+        if is_alone && self.authors.is_empty() {
+            self.authors.insert(by.clone());
+        }
         if is_alone != self.authors.contains(&by) {
             return Err("approved by whoever asked for it".into());
         }
@@ -171,7 +208,7 @@ impl Known {
 mod tests {
     use super::*;
     use crate::audit::{AssertionText, SignedAct};
-    use crate::domain::{RequestKind, RequestState, approval::Approver};
+    use crate::domain::{RequestKind, RequestState};
 
     const CONTENT: &str = r#"{"bot":"b","kind":"limits"}"#;
 
@@ -225,6 +262,41 @@ mod tests {
         assert_eq!(wrong(&good), None);
         let twice = [good.as_slice(), &[("risk", executed())]].concat();
         assert!(wrong(&twice).unwrap().contains("had ended"));
+    }
+
+    #[test]
+    fn one_approval_more_is_counted_and_nobody_asks_for_fewer() {
+        let raised = |rule: Rule| Event::RequestRaised { request: id(), revision: 1, more: Approver::Admin, rule };
+        let more = || raised(rule().with(&[Approver::Admin]));
+        let with = [("asks", asked()), ("asks", more()), ("lead", approved(false)), ("risk", approved(false))];
+        assert!(wrong(&[with.as_slice(), &[("risk", executed())]].concat()).unwrap().contains("2 of 3"));
+        assert_eq!(wrong(&[with.as_slice(), &[("admin", approved(false)), ("risk", executed())]].concat()), None);
+        for other in [rule(), rule().with(&[Approver::Risk]), rule().with(&[Approver::Admin, Approver::Admin]), Rule::new(&[], 0)] {
+            assert!(wrong(&[("asks", asked()), ("asks", raised(other.clone()))]).unwrap().contains("not one approval more"), "{other:?}");
+        }
+        assert!(wrong(&[("asks", asked()), ("lead", more())]).unwrap().contains("not by whoever asked"));
+        // Another revision needs it as well.
+        let revised = |rule| {
+            let (content, digest) = (CONTENT.to_owned(), digest(CONTENT));
+            Event::RequestRevised { request: id(), revision: 2, content, digest, policy_version: 0, rule, why: "x".into() }
+        };
+        let before = [("asks", asked()), ("asks", more())];
+        assert_eq!(wrong(&[before.as_slice(), &[("asks", revised(rule().with(&[Approver::Admin])))]].concat()), None);
+        assert!(wrong(&[before.as_slice(), &[("asks", revised(rule()))]].concat()).unwrap().contains("fewer must approve"));
+    }
+
+    #[test]
+    fn behind_a_token_is_whoever_acts_first_as_the_one_who_asked() {
+        let by_token = |all: &[(&str, Event)]| {
+            let mut requests = Requests::default();
+            requests.take("token:t", &asked()).unwrap();
+            all.iter().map(|(by, event)| requests.take(&format!("user:{by}"), event)).find_map(Result::err)
+        };
+        let more = Event::RequestRaised { request: id(), revision: 1, more: Approver::Risk, rule: rule().with(&[Approver::Risk]) };
+        let three = [("maker", more.clone()), ("lead", approved(false)), ("risk", approved(false)), ("admin", approved(false))];
+        assert_eq!(by_token(&[three.as_slice(), &[("admin", executed())]].concat()), None);
+        assert!(by_token(&[("maker", more), ("maker", approved(false))]).unwrap().contains("whoever asked"));
+        assert_eq!(by_token(&[("maker", approved(true)), ("maker", executed())]), None, "the only person here signs again");
     }
 
     #[test]

@@ -254,6 +254,20 @@ impl Rule {
         self.delay_s < other.delay_s || !groups.iter().all(is_met)
     }
 
+    /// The same rule with a seat more for each of these.
+    #[must_use]
+    pub fn with(&self, more: &[Approver]) -> Self {
+        let more = more.iter().map(|one| BTreeSet::from([*one]));
+        Self { seats: self.seats.iter().cloned().chain(more).collect(), delay_s: self.delay_s }
+    }
+
+    /// True when every seat of another rule is among these, each as often. Of a rule that nobody meets nothing is.
+    pub fn has_all_of(&self, other: &Self) -> bool {
+        let mut own: Vec<&SeatFor> = self.seats.iter().collect();
+        !other.seats.is_empty()
+            && other.seats.iter().all(|seat| own.iter().position(|one| *one == seat).map(|at| own.swap_remove(at)).is_some())
+    }
+
     /// In a sentence's words: `2 approvals: risk; a lead of the team or risk. Then 24 h`.
     pub fn words(&self) -> String {
         let seats: Vec<String> = self.seats.iter().map(seat_words).collect();

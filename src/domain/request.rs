@@ -12,7 +12,7 @@ mod tests;
 
 use super::{
     Grant, RequestId, TeamId, Timestamp, UserId,
-    approval::{RequestKind, Rule, SeatFor, may_ask},
+    approval::{Approver, RequestKind, Rule, SEATS, SeatFor, may_ask},
     text::text_enum,
     time::DAY_MS,
 };
@@ -83,8 +83,10 @@ pub struct Request {
     pub signers: BTreeSet<UserId>,
     /// Whom it is for; none: nobody in particular.
     pub beneficiary: Option<UserId>,
-    /// The rule when the newest revision was made.
+    /// The rule when the newest revision was made, with the seats that whoever asked wants beside it.
     pub rule: Rule,
+    /// Those seats; every rule that is asked of this request has them as well.
+    pub raised: Vec<Approver>,
     /// When the newest revision was made.
     pub revised_at: Timestamp,
     /// When it was approved.
@@ -209,6 +211,9 @@ pub enum WhyNot {
     /// Not enough have.
     #[error("it is not approved")]
     NotApproved,
+    /// It asks for as many as there can be.
+    #[error("it asks for {SEATS} approvals already, and that is the most")]
+    EnoughSeats,
     /// Its delay is not over.
     #[error("it is approved, and its delay is not over")]
     NotReady,
@@ -332,7 +337,7 @@ impl Case {
         let before = self.counting(moment);
         let with: Vec<&Voter> = before.iter().copied().chain([voter]).collect();
         let fills = |rule: &Rule, people: &[&Voter]| self.seated(rule, people).iter().flatten().count();
-        let helps = [&self.request.rule, moment.rule].iter().any(|rule| fills(rule, &with) > fills(rule, &before));
+        let helps = [&self.request.rule, &self.rule_now(moment)].iter().any(|rule| fills(rule, &with) > fills(rule, &before));
         if helps { Ok(()) } else { Err(WhyNot::NoSeat) }
     }
 
@@ -376,6 +381,12 @@ impl Case {
         }
     }
 
+    /// The policy of now, with what whoever asked wants beside it.
+    fn rule_now(&self, moment: &Moment<'_>) -> Rule {
+        // A rule that nobody meets stays one.
+        if moment.rule.seats.is_empty() { moment.rule.clone() } else { moment.rule.with(&self.request.raised) }
+    }
+
     fn seated(&self, rule: &Rule, people: &[&Voter]) -> Vec<Option<usize>> {
         let grants: Vec<&[Grant]> = people.iter().map(|voter| voter.grants.as_slice()).collect();
         rule.seated(&grants, self.request.team.as_ref())
@@ -391,7 +402,8 @@ impl Case {
         };
         let is_full = |seats: &[Seat]| !seats.is_empty() && seats.iter().all(|seat| seat.taken_by.is_some());
         let then = seats(&self.request.rule);
-        let now = (moment.rule.seats != self.request.rule.seats).then(|| seats(moment.rule));
+        let rule_now = self.rule_now(moment);
+        let now = (!self.request.rule.has_all_of(&rule_now)).then(|| seats(&rule_now));
         let is_by_people = is_full(&then) && now.as_ref().is_none_or(|seats| is_full(seats));
         let alone = self.votes_now().find(|vote| vote.is_alone).and_then(|vote| moment.voter(&vote.user));
         let is_by_one = moment.is_alone && alone.is_some_and(|voter| voter.standing == Standing::Able);
@@ -468,8 +480,25 @@ impl Case {
         request.authors.insert(by.id.clone());
         request.revision += 1;
         digest.clone_into(&mut request.digest);
-        request.rule.clone_from(rule);
+        request.rule = rule.with(&request.raised);
         (request.revised_at, request.approved_at, request.state) = (now, None, RequestState::Pending);
+        Ok(())
+    }
+
+    /// Asks for one approval more than the policy does. Whoever asked may, while it waits; nobody asks for fewer.
+    ///
+    /// # Errors
+    /// When it is somebody else's, does not wait for approvals any more, or asks for as many as there can be.
+    pub fn raise(&mut self, by: &UserId, more: Approver, now: Timestamp) -> Result<(), WhyNot> {
+        self.is_votable(now)?;
+        if *by != self.request.requester {
+            return Err(WhyNot::NotRequester);
+        }
+        if self.request.rule.seats.len() >= SEATS {
+            return Err(WhyNot::EnoughSeats);
+        }
+        self.request.rule = self.request.rule.with(&[more]);
+        self.request.raised.push(more);
         Ok(())
     }
 

@@ -58,6 +58,7 @@ const VERSIONS: &[Version] = versions! {
     41 "0041_build_tokens";
     42 "0042_emergency_change";
     43 "0043_results";
+    45 "0045_raised_requests";
 };
 
 /// How a database's schema stands to this program.

@@ -16,7 +16,7 @@ statements! {
     SOUGHT = "SELECT * FROM request WHERE ($1 = '' OR id < $1) AND ($2 = '' OR state = $2 OR ($2 = 'open' AND state IN ('pending', 'approved', 'executing'))) AND ($3 = '' OR kind = $3) AND ($4 = '' OR team_id = $4) AND ($5 = '' OR requester = $5) AND ($6 = '' OR (team_id IS NULL AND kind <> 'roles') OR team_id = $6) ORDER BY id DESC LIMIT $7";
     OPEN_BY = "SELECT COUNT(*) FROM request WHERE requester = $1 AND state IN ('pending', 'approved', 'executing')";
     OF_TARGET = "SELECT * FROM request WHERE target = $1 ORDER BY id DESC LIMIT $2";
-    WRITE = "UPDATE request SET state = $3, generation = $2 + 1, revision = $4, revised_at = $5, approved_at = $6, closed_at = $7, closed_by = $8, outcome = $9 WHERE id = $1 AND generation = $2";
+    WRITE = "UPDATE request SET state = $3, generation = $2 + 1, revision = $4, revised_at = $5, approved_at = $6, closed_at = $7, closed_by = $8, outcome = $9, raised = $10 WHERE id = $1 AND generation = $2";
 }
 
 /// The most open requests that are looked at together.
@@ -55,6 +55,8 @@ pub struct RequestRow {
     pub closed_by: Option<String>,
     /// What came of it, in words.
     pub outcome: Option<String>,
+    /// Approvals that whoever asked wants beside those of the policy: a JSON array of whose.
+    pub raised: String,
 }
 
 /// Which requests are looked for; what is empty narrows nothing.
@@ -199,6 +201,7 @@ pub async fn request_write(tx: &mut WriteTx, row: &mut RequestRow) -> Result<()>
         .bind(row.closed_at)
         .bind(&row.closed_by)
         .bind(&row.outcome)
+        .bind(&row.raised)
         .execute(c)
         .await
         .map(|r| r.rows_affected()))?;

@@ -211,6 +211,7 @@ routes! {
     POST "/requests/{id}/take-back" Access::Person(Action::VoteRequest) => super::pages::requests::decide::take_back;
     POST "/requests/{id}/deny" Access::Person(Action::VoteRequest) => super::pages::requests::decide::deny;
     POST "/requests/{id}/withdraw" Access::Person(Action::DiscussRequest) => super::pages::requests::decide::withdraw;
+    POST "/requests/{id}/raise" Access::Person(Action::DiscussRequest) => super::pages::requests::decide::raise;
     POST "/requests/{id}/comments" Access::Person(Action::DiscussRequest) => super::pages::requests::decide::comment;
     GET "/bots/{id}/limits/ask" Access::Person(Action::See) => super::pages::requests::ask::show;
     POST "/bots/{id}/limits/ask" Access::Person(Action::AskRequest) => super::pages::requests::ask::create;
@@ -315,6 +316,7 @@ routes! {
     POST "/api/v1/requests/{id}/deny" Access::Token(Action::VoteRequest) => super::api::v1::requests::deny;
     POST "/api/v1/requests/{id}/withdraw" Access::Token(Action::DiscussRequest) => super::api::v1::requests::withdraw;
     POST "/api/v1/requests/{id}/comments" Access::Token(Action::DiscussRequest) => super::api::v1::requests::comment;
+    POST "/api/v1/requests/{id}/raise" Access::Token(Action::DiscussRequest) => super::api::v1::requests::raise;
     GET "/api/v1/limits" Access::Token(Action::See) => super::api::v1::limits::show;
     POST "/api/v1/limits" Access::Token(Action::TightenLimits) => super::api::v1::limits::tighten;
     GET "/api/v1/limits/versions" Access::Token(Action::See) => super::api::v1::limits::versions;

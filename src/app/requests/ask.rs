@@ -169,6 +169,7 @@ impl App {
             closed_at: None,
             closed_by: None,
             outcome: None,
+            raised: "[]".to_owned(),
         };
         storage::requests::request_insert(act.tx(), &row).await?;
         let bot = content.bot().cloned();
@@ -182,7 +183,7 @@ impl App {
     }
 
     /// Refuses what nobody here could approve: it would only wait for its end.
-    async fn can_be_approved(&self, act: &mut Act<'_>, view: &RequestView) -> Result<(), AppError> {
+    pub(super) async fn can_be_approved(&self, act: &mut Act<'_>, view: &RequestView) -> Result<(), AppError> {
         let company = self.company_in(act, &[&view.row.requester]).await?;
         if company.is_alone {
             return Ok(());
@@ -309,6 +310,9 @@ impl App {
         let mut revisions = view.revisions;
         revisions.push(revision.clone());
         let view = RequestView::of(row, revisions, votes)?;
+        if !view.case.request.raised.is_empty() {
+            self.can_be_approved(&mut act, &view).await?;
+        }
         self.tell_asked(&mut act, &view, "It was changed: what was approved before counts no more.").await?;
         let rule = view.case.request.rule.clone();
         let RevisionRow { revision, content, digest, policy_version, why, .. } = revision;

@@ -64,7 +64,12 @@ impl App {
     }
 
     /// Begins a change of a request by somebody: the permit, the transaction, the request as it is, and who acts.
-    async fn begin_on<'a>(&'a self, actor: &Actor, action: Action, id: &RequestId) -> Result<(Act<'a>, RequestView, UserId), AppError> {
+    pub(super) async fn begin_on<'a>(
+        &'a self,
+        actor: &Actor,
+        action: Action,
+        id: &RequestId,
+    ) -> Result<(Act<'a>, RequestView, UserId), AppError> {
         let view = self.request_in(&mut *self.db.read().await?, id).await?;
         if !sees(actor, &view.row) {
             return Err(AppError::NotFound("request"));

@@ -6,6 +6,7 @@ pub mod decide;
 pub mod execute;
 pub mod list;
 pub mod open;
+pub mod raise;
 pub mod rounds;
 pub mod tell;
 
@@ -13,6 +14,7 @@ use super::{App, AppError, people::key_counts, recoveries::freeze_of, tx::Act};
 use crate::authz::{Actor, Resource};
 use crate::domain::{
     BotId, KEYS_NEEDED, KeyPurpose, RequestId, RequestKind, Rule, Rules, Timestamp, UserId,
+    approval::Approver,
     limits::Node,
     request::{Case, Content, Document, Moment, Request, Standing, Vote, Voter, WhyNot},
 };
@@ -64,6 +66,7 @@ impl RequestView {
         let newest = revisions.iter().find(|one| one.revision == row.revision).ok_or_else(unreadable)?;
         let document: Document = serde_json::from_str(&newest.content).map_err(|_| unreadable())?;
         let rule: Rule = serde_json::from_str(&newest.rule).map_err(|_| unreadable())?;
+        let raised: Vec<Approver> = serde_json::from_str(&row.raised).map_err(|_| unreadable())?;
         let authors = revisions.iter().map(|one| one.author.clone()).chain([row.requester.clone()]);
         let request = Request {
             id: row.id.clone(),
@@ -76,7 +79,8 @@ impl RequestView {
             authors: authors.collect(),
             signers: document.content.signers().cloned().collect(),
             beneficiary: row.beneficiary.clone(),
-            rule,
+            rule: rule.with(&raised),
+            raised,
             revised_at: row.revised_at,
             approved_at: row.approved_at,
         };

@@ -21,6 +21,8 @@ pub enum Command {
     Ask(ask::Command),
     /// Deny one, which ends it.
     Deny(DenyArgs),
+    /// Ask for one approval more of one of yours than the policy does.
+    Raise(RaiseArgs),
     /// Take one of yours back.
     Withdraw(OneArgs),
     /// Say something about one.
@@ -76,6 +78,16 @@ pub struct DenyArgs {
     why: String,
 }
 
+/// Which request, and who else is to approve it.
+#[derive(Debug, clap::Args)]
+pub struct RaiseArgs {
+    #[command(flatten)]
+    one: OneArgs,
+    /// risk, lead (of its team), any_lead or admin.
+    #[arg(long, value_name = "WHO")]
+    more: String,
+}
+
 /// What to say about which request.
 #[derive(Debug, clap::Args)]
 pub struct CommentArgs {
@@ -99,6 +111,7 @@ pub async fn run(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Ask(command) => ask::run(command).await?,
         Command::Deny(DenyArgs { one, why }) => one.act("/deny", "Denied", json!({"why": why})).await?,
+        Command::Raise(RaiseArgs { one, more }) => one.act("/raise", "Asked for one approval more", json!({"more": more})).await?,
         Command::Withdraw(one) => one.act("/withdraw", "Taken back", json!({})).await?,
         Command::Comment(CommentArgs { one, text }) => one.act("/comments", "Said", json!({"text": text})).await?,
     }

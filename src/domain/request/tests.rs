@@ -43,6 +43,7 @@ fn case(requester: usize, rule: &Rule, now: Timestamp) -> Case {
         signers: BTreeSet::new(),
         beneficiary: None,
         rule: rule.clone(),
+        raised: Vec::new(),
         revised_at: now,
         approved_at: None,
     };
@@ -61,6 +62,7 @@ enum Op {
     Stand(usize, u8),
     Clock(i64),
     Policy(usize),
+    Raise(usize, Approver),
     Step,
     Retry,
     Finish(bool),
@@ -79,6 +81,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (who(), 0u8..4).prop_map(|(n, how)| Op::Stand(n, how)),
         4 => prop_oneof![Just(1_000), Just(61_000), Just(EXECUTE_MS + 1_000), Just(PENDING_MS + 1_000)].prop_map(Op::Clock),
         1 => (0usize..4).prop_map(Op::Policy),
+        1 => (who(), prop_oneof![Just(Approver::Risk), Just(Approver::Admin), Just(Approver::AnyLead)]).prop_map(|(n, more)| Op::Raise(n, more)),
         8 => Just(Op::Step),
         1 => Just(Op::Retry),
         4 => any::<bool>().prop_map(Op::Finish),
@@ -155,6 +158,11 @@ impl World {
             }
             Op::Clock(ms) => self.now = self.now.plus_ms(*ms),
             Op::Policy(n) => self.rule = rules()[*n].clone(),
+            Op::Raise(n, more) => {
+                let (before, now) = (self.case.request.rule.seats.len(), self.now);
+                let is_taken = self.case.raise(&user(*n), *more, now).is_ok();
+                assert_eq!(self.case.request.rule.seats.len(), before + usize::from(is_taken));
+            }
             Op::Step => self.step(),
             // The same twice, as after a lost answer or by another replica.
             Op::Retry => {
@@ -193,7 +201,7 @@ impl World {
                     .filter(|(n, voter)| voter.standing == Standing::Able && !self.seen.authors.contains(n))
                     .map(|(n, voter)| (n, voter.grants))
                     .collect();
-                for rule in [&frozen, &self.rule] {
+                for rule in [&frozen, &self.rule, &self.rule.with(&self.case.request.raised)] {
                     assert!(can_fill(&rule.seats, &able, &mut Vec::new()), "{rule:?} is not met by {able:?}");
                     let waited_s = (self.now.0 - self.seen.revised_at) / 1_000_000;
                     assert!(waited_s >= i64::try_from(rule.delay_s).unwrap(), "begun before its delay was over");

@@ -75,6 +75,7 @@ impl Modify for Tokens {
         v1::requests::show,
         v1::requests::revise,
         v1::requests::deny,
+        v1::requests::raise,
         v1::requests::withdraw,
         v1::requests::comment,
         v1::limits::show,

@@ -75,6 +75,8 @@ async fn a_request_is_asked_looked_at_spoken_about_and_taken_back_from_a_termina
     let json: serde_json::Value = serde_json::from_str(&terminal.says(&["show", id.as_str(), "--json"]).await).unwrap();
     assert_eq!((json["revision"].as_i64(), json["comments"][0]["text"].as_str()), (Some(2), Some("two venues list it")), "{json}");
     assert_eq!(json, lead.get(&format!("{REQUESTS}/{id}")).await.json, "it is the API's own answer");
+    let said = terminal.says(&["raise", id.as_str(), "--more", "admin"]).await;
+    assert!(said.starts_with("Asked for one approval more: ") && said.ends_with("pending\n"), "{said}");
     let said = terminal.says(&["withdraw", id.as_str()]).await;
     assert!(said.starts_with("Taken back: ") && said.ends_with("withdrawn\n"), "{said}");
     assert_eq!(state(&test, &id).await, RequestState::Withdrawn);

@@ -9,6 +9,7 @@ mod flow;
 mod pages;
 mod policies;
 mod races;
+mod raise;
 mod rights;
 mod two;
 

@@ -19,7 +19,7 @@ use axum::http::StatusCode;
 use std::collections::BTreeSet;
 
 /// What asks for a touch. A bot's stage does on its way up only, and goes down here.
-const ASKS: [&str; 47] = [
+const ASKS: [&str; 48] = [
     "/accounts/{id}",
     "/accounts/{id}/retire",
     "/accounts/{id}/safety",
@@ -67,6 +67,7 @@ const ASKS: [&str; 47] = [
     "/venues/subaccounts",
     "/venues/{id}",
     "/venues/{id}/retire",
+    "/requests/{id}/raise",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

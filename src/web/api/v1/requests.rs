@@ -40,6 +40,15 @@ pub struct Why {
     why: String,
 }
 
+/// Who else is to approve a request.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[schema(as = RaiseRequest)]
+#[serde(deny_unknown_fields)]
+pub struct More {
+    /// `risk`, `lead` (of its team), `any_lead` or `admin`.
+    more: String,
+}
+
 /// Something to say.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[schema(as = CommentRequest)]
@@ -169,6 +178,23 @@ pub async fn deny(State(app): Shared, caller: ByToken, Named(id): Named, write: 
     let typed: Why = json::read(&write.body)?;
     let work = async {
         app.deny_request(&caller.0, &id, &typed.why).await?;
+        answer(&app, &caller, &id).await
+    };
+    write.once(&app, &caller.0, work).await
+}
+
+/// Asks for one approval more than the policy does, of a request that the token's maker asked for and that waits for approvals.
+///
+/// # Errors
+/// 403, 404; 409 when it does not wait any more or has four seats; 422 for somebody who cannot be asked.
+#[utoipa::path(post, path = "/api/v1/requests/{id}/raise", tag = "requests", security(("token" = [])), params(("id" = String, Path), Key), request_body = More,
+    responses((status = 200, body = WholeShape), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn raise(State(app): Shared, caller: ByToken, Named(id): Named, write: Write) -> Answer {
+    caller.may(Action::DiscussRequest)?;
+    let id = id_of(&id)?;
+    let asked: More = json::read(&write.body)?;
+    let work = async {
+        app.raise_request(&caller.0, &id, &asked.more).await?;
         answer(&app, &caller, &id).await
     };
     write.once(&app, &caller.0, work).await

@@ -84,3 +84,10 @@ pub async fn comment(State(app): Shared, person: Person, Path(id): Path<String>,
     let outcome = app.comment_request(&person.actor, &id, &typed.text).await;
     done(&app, &person, &id, outcome).await
 }
+/// Asks for one approval more.
+pub async fn raise(State(app): Shared, Path(id): Path<String>, ByTouch(person, asked): ByTouch<More>) -> Answer {
+    let id = id_of(&id)?;
+    let outcome = app.raise_request(&person.actor, &id, &asked.more).await;
+    done(&app, &person, &id, outcome).await
+}
+

@@ -4,12 +4,12 @@
 use super::{bot_of, chip, golive, id_of};
 use crate::app::{
     App, AppError,
-    requests::{CommentRow, Company, RequestView, RevisionRow, VoteRow},
+    requests::{CommentRow, Company, RequestView, RevisionRow, VoteRow, raise::more_of},
 };
 use crate::authz::{self, Action};
 use crate::domain::{
     RequestId, RequestKind, RequestState, Timestamp,
-    approval::seat_words,
+    approval::{SEATS, seat_words},
     request::{ALONE_MS, Document, Line, Seat as RuleSeat},
 };
 use crate::web::{
@@ -66,6 +66,8 @@ pub(super) struct May {
     pub(super) comment: bool,
     /// Carry it out, which is signed.
     pub(super) execute: bool,
+    /// Of whom one approval more can be asked: words of the form, and for people; nothing: it cannot.
+    pub(super) raise: Vec<(&'static str, &'static str)>,
 }
 
 #[derive(Template)]
@@ -94,6 +96,8 @@ pub(super) struct One {
     pub(super) outcome: String,
     pub(super) stale: String,
     pub(super) seats: Vec<Seat>,
+    /// What whoever asked wants beside the policy, in words; empty: nothing.
+    pub(super) raised: String,
     /// The seats of the policy of now, where it is another.
     pub(super) seats_now: Vec<Seat>,
     pub(super) eligible: Vec<String>,
@@ -182,6 +186,7 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
         outcome: view.row.outcome.clone().unwrap_or_default(),
         stale: stale.unwrap_or_default(),
         seats: seats(&quorum.seats),
+        raised: view.case.request.raised.iter().map(|one| one.words()).collect::<Vec<_>>().join(", "),
         seats_now: quorum.seats_now.as_deref().map(seats).unwrap_or_default(),
         eligible: view.case.eligible(&moment).iter().map(|voter| app.people().who(&voter.id)).collect(),
         obstacle,
@@ -233,6 +238,11 @@ fn may(person: &Person, view: &RequestView, company: &Company, is_stale: bool) -
         edit: is_own && is_before && checks(asks_with(view.row.kind)) && !is_asked_anew(view.content()),
         comment: checks(Action::DiscussRequest),
         execute: is_own && state == RequestState::Approved && view.row.kind.is_by_hand() && !is_stale,
+        raise: if is_own && state == RequestState::Pending && view.case.request.rule.seats.len() < SEATS && checks(Action::DiscussRequest) {
+            more_of(view.row.kind).into_iter().map(|one| (one.as_str(), one.words())).collect()
+        } else {
+            Vec::new()
+        },
     };
     let obstacle = match can {
         Err(why) if state.is_open() => WebError::from(AppError::conflict(why.to_string())).reasons.join(" "),
@@ -349,6 +359,7 @@ pub(super) fn samples() -> Vec<(String, String)> {
             outcome: if is_open { String::new() } else { "version 4 of the limits set on bot grid-07 holds".to_owned() },
             stale: if is_open { "the limit max leverage has changed since it was asked".to_owned() } else { String::new() },
             seats: vec![seat("M. Okafor", "risk"), seat("", "a lead of the team or risk")],
+            raised: if is_open { "risk".to_owned() } else { String::new() },
             seats_now: vec![seat("", "an admin")],
             eligible: vec!["A. Lindqvist".to_owned()],
             obstacle: if may.approve { String::new() } else { "It is your own request: nobody approves their own.".to_owned() },
@@ -369,7 +380,8 @@ pub(super) fn samples() -> Vec<(String, String)> {
         .unwrap()
     };
     let voter = May { approve: true, deny: true, comment: true, ..May::default() };
-    let requester = May { withdraw: true, edit: true, take_back: true, comment: true, ..May::default() };
+    let raise = vec![("risk", "risk"), ("any_lead", "a lead of any team")];
+    let requester = May { withdraw: true, edit: true, take_back: true, comment: true, raise, ..May::default() };
     vec![
         ("request-vote".to_owned(), page(voter, Problems::none(), true)),
         ("request-own".to_owned(), page(requester, Problems::one("why", "Say why not."), true)),

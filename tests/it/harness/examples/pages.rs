@@ -249,6 +249,7 @@ impl Scene {
             }
             "/requests/{id}/take-back" => Ask::form(at(&self.voted(caller.who.person()).await), &[]),
             "/requests/{id}/deny" => Ask::form(at(&self.asked(whose).await), &[("why", "not before the audit")]),
+            "/requests/{id}/raise" => Ask::form(at(&self.asked(whose).await), &[("more", "admin")]),
             "/requests/{id}/withdraw" => Ask::form(at(&self.asked(whose).await), &[]),
             "/requests/{id}/comments" => Ask::form(at(&self.of(whose).request), &[("text", "looks right")]),
             _ => return None,

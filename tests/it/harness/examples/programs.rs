@@ -111,6 +111,10 @@ impl Scene {
             ("POST", "/api/v1/requests/{id}/deny") => {
                 Ask::json(format!("/api/v1/requests/{}/deny", self.asked(whose).await), json!({"why": "not before the audit"}))
             }
+            ("POST", "/api/v1/requests/{id}/raise") => {
+                let by = if whose == Whose::Grids { "grid lead" } else { "lead" };
+                Ask::json(format!("/api/v1/requests/{}/raise", self.asked_by(whose, by).await), json!({"more": "admin"}))
+            }
             ("POST", "/api/v1/requests/{id}/withdraw") => {
                 let by = if whose == Whose::Grids { "grid lead" } else { "lead" };
                 Ask::json(format!("/api/v1/requests/{}/withdraw", self.asked_by(whose, by).await), json!({}))

@@ -55,7 +55,7 @@ pub struct WholeShape {
     digest: String,
     /// The difference.
     changes: Vec<ChangeShape>,
-    /// The seats of the policy under which it was asked.
+    /// The seats of the policy under which it was asked, and those that whoever asked wants beside them.
     seats: Vec<SeatShape>,
     /// Those of the policy of now, where it asks for something else: both must be filled. Null: it asks for the same.
     seats_now: Option<Vec<SeatShape>>,
