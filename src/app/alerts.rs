@@ -67,6 +67,11 @@ impl AlertBook {
         all.sort_by(|a, b| a.opened_at.cmp(&b.opened_at).then_with(|| a.id.cmp(&b.id)));
         all
     }
+    /// What is open about a bot.
+    pub(crate) fn kinds_of(&self, bot: &BotId) -> Vec<AlertKind> {
+        let open = |entry: &&Entry| entry.alert.is_open() && entry.alert.subject.bot.as_ref() == Some(bot);
+        self.with(|all| all.values().filter(open).map(|entry| entry.alert.kind).collect())
+    }
     /// The open alert of a kind and subject.
     pub fn find(&self, kind: AlertKind, subject: &Subject) -> Option<Alert> {
         self.with(|open| open.get(&(kind, subject.key())).map(|entry| entry.alert.clone()).filter(Alert::is_open))

@@ -171,6 +171,7 @@ impl App {
             ReadNotices::One(id) => storage::notices::notice_read(&mut tx, user, id, now).await?,
             ReadNotices::UpTo(id) => storage::notices::notice_read_all(&mut tx, user, id, now).await?,
         }
+        storage::change_readers::reader_mark(&mut tx, user, now).await?;
         tx.notify().await?;
         tx.commit().await?;
         self.refresh_unread().await

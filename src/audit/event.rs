@@ -4,6 +4,7 @@ use crate::domain::{
     AccountId, ActEnd, ActId, AgentId, AlertId, BotId, CommentId, CredentialId, DeviceId, DrillId, EmergencyId, Environment, FileNote,
     Grant, Hold, HoldId, ImportId, InstallationId, KeyId, KeyPurpose, Level, MarkId, PressId, ReconciliationId, RecoveryId, RequestId,
     RequestKind, RequestState, Rule, Stage, StopKind, SubaccountId, TeamId, TokenId, UserId, VenueId,
+    approval::Approver,
     emergency::Verdict,
     golive::Ran,
     key::{KeyMeasurer, KeyTerms, KeyVerdict},
@@ -339,10 +340,10 @@ pub enum Event {
         alone: bool,
         signed: SignedAct,
     },
-    #[serde(rename = "request.approval_taken_back")]
     /// Whoever asked wants one approval more than the policy asks for; the rule as it is from here on.
     #[serde(rename = "request.raised")]
     RequestRaised { request: RequestId, revision: i64, more: Approver, rule: Rule },
+    #[serde(rename = "request.approval_taken_back")]
     RequestApprovalTakenBack { request: RequestId, revision: i64, user: UserId },
     #[serde(rename = "request.quorum_met")]
     RequestQuorumMet { request: RequestId, revision: i64, digest: String, ready_at_us: i64 },
@@ -407,6 +408,9 @@ pub enum Event {
     /// A file was taken in whole; the difference is kept beside the log, and this is the SHA-256 of it.
     #[serde(rename = "register.imported")]
     RegisterImported { import: ImportId, file_sha256: String, added: u64, changed: u64, difference_sha256: String },
+    /// Something changed at an exchange: tests of builds there are due again.
+    #[serde(rename = "venue.changed")]
+    VenueChanged { venue: VenueId, name: String, what: String },
     /// What somebody saw of an account at its venue.
     #[serde(rename = "account.reviewed")]
     AccountReviewed { account: AccountId, name: String, sheet: SafetySheet },

@@ -127,12 +127,26 @@ fn in_short(said: String) -> String {
     format!("{begin}… (SHA-256 of the whole: {digest})")
 }
 
+/// A change at a bot's exchange: what was tested before it is to be tested again (RTS 6 article 5(5)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VenueChange {
+    /// The exchange, by the venue's name.
+    pub venue: String,
+    /// What changed.
+    pub what: String,
+    /// When somebody wrote it down.
+    pub at: Timestamp,
+}
+
 /// How an item stands that people answer for, by what was said of it. The newest word counts.
-pub fn answered(item: &Item, marks: &[Mark], runs: Option<&Ran>, now: Timestamp) -> Standing {
+pub fn answered(item: &Item, marks: &[Mark], (runs, changed): (Option<&Ran>, Option<&VenueChange>), now: Timestamp) -> Standing {
     let newest = marks.iter().filter(|mark| mark.item == item.name).max_by_key(|mark| (mark.at, mark.id.as_str().to_owned()));
     let Some(mark) = newest else { return Standing::Open("nobody has answered for it".to_owned()) };
     if item.of_build && (runs.is_none() || mark.ran.as_ref() != runs) {
         return Standing::Open("it was answered for another build or configuration than runs now".to_owned());
+    }
+    if let Some(change) = changed.filter(|change| item.of_build && mark.at <= change.at) {
+        return Standing::Open(format!("it was answered before {} changed: {}", change.venue, change.what));
     }
     let said = match &mark.link {
         Some(link) => format!("{} ({link})", mark.said),

@@ -112,6 +112,8 @@ ids! {
     KeyId = "key";
     /// What somebody answered for, or put down as evidence, on a checklist.
     MarkId = "mark";
+    /// A change at an exchange that somebody wrote down.
+    VenueChangeId = "venue change";
     /// An emergency change: another build or configuration than was approved, for a while.
     EmergencyId = "emergency change";
     /// A file that was put down as evidence.

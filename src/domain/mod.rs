@@ -58,7 +58,7 @@ pub use hold::{Hold, Level, PlacedBy, PlacerKind, Scope};
 pub use ids::{
     AccountId, ActId, AgentId, AlertId, AssignmentId, BootId, BotId, CommentId, CredentialId, DeviceId, DrillId, EmergencyId, FileId,
     HoldId, ImportId, InstallationId, KeyId, MarkId, NoticeId, PressId, ReconciliationId, RecoveryId, RequestId, SiteRecoveryId, StopId,
-    SubaccountId, TeamId, TokenId, UserId, VenueId,
+    SubaccountId, TeamId, TokenId, UserId, VenueChangeId, VenueId,
 };
 pub use key::{ApiSecret, KeyPurpose, KeyRight, KeySheet};
 pub use limits::Limits;

@@ -70,6 +70,8 @@ text_enum! {
         RegisterChanged = "register_changed",
         /// Something that a bot's approval to trade live rests on ends soon.
         GoLiveEnds = "golive_ends",
+        /// A bot went up a stage.
+        WentUp = "went_up",
     }
 }
 

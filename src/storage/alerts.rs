@@ -17,6 +17,7 @@ statements! {
     CLOSE = "UPDATE alert SET closed_at = $2, closed_kind = $3, closed_id = $4, closed_name = $5, closed_why = $6 WHERE id = $1 AND closed_at IS NULL";
     BY_ID = "SELECT * FROM alert WHERE id = $1";
     OPEN = "SELECT * FROM alert WHERE closed_at IS NULL ORDER BY id";
+    OPEN_OF_BOT = "SELECT * FROM alert WHERE bot_id = $1 AND closed_at IS NULL ORDER BY id";
     CLOSED = "SELECT * FROM alert WHERE closed_at IS NOT NULL AND ($1 = '' OR id < $1) ORDER BY id DESC LIMIT $2";
     OF_BOT = "SELECT * FROM alert WHERE bot_id = $1 ORDER BY opened_at DESC, id DESC LIMIT $2";
     TAKEN_LAST = "SELECT * FROM alert WHERE taken_at >= $1 AND taken_kind = $2 AND (sent_by IS NULL OR sent_by <> taken_id OR $3) ORDER BY taken_at DESC, id DESC LIMIT 1";
@@ -177,6 +178,14 @@ pub async fn alert_by_id(conn: &mut Conn, id: &AlertId) -> Result<Option<Alert>>
 /// When the database is gone.
 pub async fn alert_open(conn: &mut Conn) -> Result<Vec<Alert>> {
     Ok(whole(on!(conn, |c| sqlx::query_as(OPEN).fetch_all(c).await)?))
+}
+
+/// The open alerts of one bot.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn alert_open_of(conn: &mut Conn, bot: &BotId) -> Result<Vec<Alert>> {
+    Ok(whole(on!(conn, |c| sqlx::query_as(OPEN_OF_BOT).bind(bot).fetch_all(c).await)?))
 }
 
 /// Closed alerts, the newest first, those before one of them when it is named.

@@ -58,7 +58,9 @@ const VERSIONS: &[Version] = versions! {
     41 "0041_build_tokens";
     42 "0042_emergency_change";
     43 "0043_results";
+    44 "0044_venue_changes";
     45 "0045_raised_requests";
+    46 "0046_change_readers";
 };
 
 /// How a database's schema stands to this program.

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod books;
 pub mod bots;
 pub mod browsers;
+pub mod change_readers;
 pub mod changes;
 pub mod checklists;
 pub mod checkpoints;
@@ -60,6 +61,7 @@ pub mod stop_devices;
 pub mod teams;
 pub mod tokens;
 pub mod users;
+pub mod venue_changes;
 pub mod venues;
 pub mod workers;
 
@@ -79,6 +81,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("books", books::STATEMENTS),
         ("bots", bots::STATEMENTS),
         ("browsers", browsers::STATEMENTS),
+        ("change_readers", change_readers::STATEMENTS),
         ("changes", changes::STATEMENTS),
         ("checklists", checklists::STATEMENTS),
         ("checkpoints", checkpoints::STATEMENTS),
@@ -119,6 +122,7 @@ pub fn statements() -> Vec<(&'static str, &'static str, &'static str)> {
         ("teams", teams::STATEMENTS),
         ("tokens", tokens::STATEMENTS),
         ("users", users::STATEMENTS),
+        ("venue_changes", venue_changes::STATEMENTS),
         ("venues", venues::STATEMENTS),
         ("workers", workers::STATEMENTS),
         ("limits", limits::STATEMENTS),

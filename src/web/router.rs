@@ -208,10 +208,11 @@ routes! {
     GET "/requests/{id}/edit" Access::Person(Action::See) => super::pages::requests::edit::show;
     POST "/requests/{id}/edit" Access::Person(Action::AskRequest) => super::pages::requests::edit::revise;
     POST "/requests/{id}/approve" Access::Person(Action::VoteRequest) => super::pages::requests::decide::approve;
+    POST "/requests/{id}/read" Access::Person(Action::See) => super::pages::requests::decide::read;
     POST "/requests/{id}/take-back" Access::Person(Action::VoteRequest) => super::pages::requests::decide::take_back;
     POST "/requests/{id}/deny" Access::Person(Action::VoteRequest) => super::pages::requests::decide::deny;
-    POST "/requests/{id}/withdraw" Access::Person(Action::DiscussRequest) => super::pages::requests::decide::withdraw;
     POST "/requests/{id}/raise" Access::Person(Action::DiscussRequest) => super::pages::requests::decide::raise;
+    POST "/requests/{id}/withdraw" Access::Person(Action::DiscussRequest) => super::pages::requests::decide::withdraw;
     POST "/requests/{id}/comments" Access::Person(Action::DiscussRequest) => super::pages::requests::decide::comment;
     GET "/bots/{id}/limits/ask" Access::Person(Action::See) => super::pages::requests::ask::show;
     POST "/bots/{id}/limits/ask" Access::Person(Action::AskRequest) => super::pages::requests::ask::create;
@@ -233,6 +234,7 @@ routes! {
     GET "/venues/{id}" Access::Person(Action::See) => super::pages::register::things::venue;
     POST "/venues/{id}" Access::Person(Action::EditVenues) => super::pages::register::things::edit_venue;
     POST "/venues/{id}/retire" Access::Person(Action::EditVenues) => super::pages::register::things::retire_venue;
+    POST "/venues/{id}/changes" Access::Person(Action::EditVenues) => super::pages::register::things::note_change;
     POST "/accounts/{id}" Access::Person(Action::EditVenues) => super::pages::register::things::edit_account;
     GET "/accounts/{id}/safety" Access::Person(Action::See) => super::pages::register::safety::show;
     POST "/accounts/{id}/safety" Access::Person(Action::EditVenues) => super::pages::register::safety::review;
@@ -314,9 +316,9 @@ routes! {
     GET "/api/v1/requests/{id}" Access::Token(Action::See) => super::api::v1::requests::show;
     POST "/api/v1/requests/{id}/revise" Access::Token(Action::AskRequest) => super::api::v1::requests::revise;
     POST "/api/v1/requests/{id}/deny" Access::Token(Action::VoteRequest) => super::api::v1::requests::deny;
+    POST "/api/v1/requests/{id}/raise" Access::Token(Action::DiscussRequest) => super::api::v1::requests::raise;
     POST "/api/v1/requests/{id}/withdraw" Access::Token(Action::DiscussRequest) => super::api::v1::requests::withdraw;
     POST "/api/v1/requests/{id}/comments" Access::Token(Action::DiscussRequest) => super::api::v1::requests::comment;
-    POST "/api/v1/requests/{id}/raise" Access::Token(Action::DiscussRequest) => super::api::v1::requests::raise;
     GET "/api/v1/limits" Access::Token(Action::See) => super::api::v1::limits::show;
     POST "/api/v1/limits" Access::Token(Action::TightenLimits) => super::api::v1::limits::tighten;
     GET "/api/v1/limits/versions" Access::Token(Action::See) => super::api::v1::limits::versions;
@@ -332,6 +334,8 @@ routes! {
     GET "/api/v1/venues/{id}" Access::Token(Action::See) => super::api::v1::venues::venue;
     POST "/api/v1/venues/{id}" Access::Token(Action::EditVenues) => super::api::v1::venues::edit_venue;
     POST "/api/v1/venues/{id}/retire" Access::Token(Action::EditVenues) => super::api::v1::venues::retire_venue;
+    GET "/api/v1/venues/{id}/changes" Access::Token(Action::See) => super::api::v1::venue_changes::changes;
+    POST "/api/v1/venues/{id}/changes" Access::Token(Action::EditVenues) => super::api::v1::venue_changes::note_change;
     GET "/api/v1/accounts" Access::Token(Action::See) => super::api::v1::venues::accounts;
     POST "/api/v1/accounts" Access::Token(Action::EditVenues) => super::api::v1::venues::create_account;
     POST "/api/v1/accounts/{id}" Access::Token(Action::EditVenues) => super::api::v1::venues::edit_account;

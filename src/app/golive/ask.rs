@@ -1,7 +1,7 @@
 //! A step up: asked for over everything that was shown to be so, and carried out by whoever asked, signed, with everything looked at once more in the
 //! same transaction. What is not as it was approved is stale; it is never done all the same.
 
-use super::stages_of;
+use super::{Over, stages_of};
 use crate::app::{
     App, AppError,
     acts::{ActView, Detail, Outcome, carry_out::Effect, sign::signed_act},
@@ -88,8 +88,13 @@ impl App {
     ) -> Result<Result<Dossier, Vec<String>>, AppError> {
         let list = self.list_in(conn, to).await?;
         let force = self.in_force(bot);
-        let checked = self.checked(conn, bot, &list, force.runs.as_ref()).await?;
-        Ok(dossier(&list, &checked, &force, on_drift).map(|made| Dossier { provenance: provenance.cloned(), ..made }))
+        let checked = self.checked(conn, bot, &list, Over::Now(force.runs.as_ref())).await?;
+        let incidents = self.incidents_of(conn, &bot.id).await?;
+        Ok(match dossier(&list, &checked, &force, on_drift) {
+            Ok(made) if incidents.is_empty() => Ok(Dossier { provenance: provenance.cloned(), ..made }),
+            Ok(_) => Err(incidents),
+            Err(missing) => Err(missing.into_iter().chain(incidents).collect()),
+        })
     }
 
     /// Why nothing comes of a step up any more; none: it still may.
@@ -207,6 +212,7 @@ impl App {
         let what = format!("the bot is in stage {to}, as approved; it is started as any other");
         self.write_request(open, view, Some(&what)).await?;
         self.tell_ended(open, view, &what).await?;
+        self.tell_went_up(open, view, (&bot, from), &run).await?;
         let (request, revision) = (view.row.id.clone(), view.row.revision);
         open.record(Event::RequestExecuted { request: request.clone(), revision, digest: digest.clone(), what }).await?;
         Ok(Event::WentUp { bot: id, from, to, request, digest, signed })

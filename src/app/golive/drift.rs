@@ -3,6 +3,7 @@
 //! is as approved. An item whose time ends is looked at again first: whoever has answered for it anew, or has run another drill, is heard. While
 //! nothing can be read nobody knows, and what is not known holds no bot that trades: it only keeps one from being started.
 
+use super::Over;
 use crate::app::{App, AppError, starts::Obstacle};
 use crate::domain::{
     ApprovedRun, BotFacts, BotId, Directive, KeyPurpose, Level, PlacedBy, PlacerKind, RequestId, Scope, Stage, State, Timestamp,
@@ -160,7 +161,7 @@ impl App {
         let mut conn = self.db.read().await?;
         let list = self.list_in(&mut conn, run.stage).await?;
         // What people said of a build they said of the one that was approved, whatever this replica has heard of what runs.
-        let checked = self.checked(&mut conn, bot, &list, Some(&run.dossier.runs)).await?;
+        let checked = self.checked(&mut conn, bot, &list, Over::Approved(&run.dossier.runs)).await?;
         let mut until = HashMap::new();
         for shown in &run.dossier.items {
             match checked.iter().find(|one| one.item.name == shown.item).map(|one| &one.standing) {

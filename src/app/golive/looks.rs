@@ -1,6 +1,7 @@
 //! What the system looks at by itself. What is said of an item that is so names no moment that moves by itself: it is part of what is approved,
 //! and must be the same when that is carried out.
 
+use super::Over;
 use crate::app::{
     App, AppError,
     drill_runs::DrillRun,
@@ -11,7 +12,7 @@ use crate::app::{
 use crate::domain::{
     Alert, BotFacts, Decimal, Environment, Freshness, KeyPurpose, PlacerKind, Role, Stage, Timestamp, UserId,
     checklist::{Item, Measure, Template},
-    golive::{Mark, Ran, Shown, Standing, answered},
+    golive::{Mark, Ran, Shown, Standing, VenueChange, answered},
     reconciliation::{LastRead, Outcome},
     request::{Standing as PersonStanding, Voter},
     time::DAY_MS,
@@ -52,6 +53,8 @@ pub(super) struct Looked {
     caps: Option<crate::domain::Caps>,
     now: Timestamp,
     runs: Option<Ran>,
+    // What changed last where it trades, as far as that counts.
+    changed: Option<VenueChange>,
 }
 
 /// What was measured, and until when it holds; or what is missing.
@@ -66,8 +69,12 @@ fn missing<T>(why: impl Into<String>) -> Result<T, String> {
 }
 
 impl App {
-    pub(super) async fn looked_of(&self, conn: &mut Conn, bot: &BotFacts, list: &Template, runs: Option<&Ran>) -> Result<Looked, AppError> {
+    pub(super) async fn looked_of(&self, conn: &mut Conn, bot: &BotFacts, list: &Template, over: Over<'_>) -> Result<Looked, AppError> {
         let now = self.clock.now();
+        let (runs, changed) = match over {
+            Over::Now(runs) => (runs, self.venue_changed(conn, bot).await?),
+            Over::Approved(runs) => (Some(runs), None),
+        };
         let account = bot.seat.as_ref().and_then(|seat| self.venues().subaccount(&seat.subaccount)).map(|one| one.account_id);
         let account = match account {
             Some(account) => storage::safety::safety_of(conn, &account).await?.map(Safety::of).transpose()?,
@@ -85,11 +92,14 @@ impl App {
             caps: list.caps.clone(),
             now,
             runs: runs.cloned(),
+            changed,
         })
     }
 
     pub(super) fn standing_of(&self, bot: &BotFacts, item: &Item, looked: &Looked) -> Standing {
-        let Some(measure) = item.measure else { return answered(item, &looked.marks, looked.runs.as_ref(), looked.now) };
+        let Some(measure) = item.measure else {
+            return answered(item, &looked.marks, (looked.runs.as_ref(), looked.changed.as_ref()), looked.now);
+        };
         match self.found(bot, measure, looked) {
             Ok((said, until)) => Standing::Done(Shown { item: item.name.clone(), said, by: None, mark: None, until, files: Vec::new() }),
             Err(why) => Standing::Open(why),

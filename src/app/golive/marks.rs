@@ -107,6 +107,9 @@ impl App {
         if asked.of_build && self.ran(id) != *ran {
             return Err(AppError::conflict("the bot runs something else since this was prepared: look at that, and prepare it again"));
         }
+        if asked.of_build && self.venue_changed_after(open.tx(), id, act.stored.made_at).await? {
+            return Err(AppError::conflict("its exchange changed since this was prepared: test again, and prepare it again"));
+        }
         let by = act.signatures.last().map(|signature| signature.user_id.clone());
         let by = by.ok_or_else(|| AppError::conflict("nobody has signed this"))?;
         let word = Word { item: asked.clone(), said: said.clone(), link: link.clone(), ran: ran.clone() };

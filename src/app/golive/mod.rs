@@ -1,18 +1,22 @@
 //! Going live: checklists that are looked at whenever they are shown (`looks`), what people answer for on them (`marks`), a step up that is asked
 //! for over the whole of it and carried out by whoever asked (`ask`), what runs compared with what was approved (`drift`), what two people let run
-//! otherwise for some hours (`emergency`), and what a bot shows of itself in its stage (`results`).
+//! otherwise for some hours (`emergency`), what a bot shows of itself in its stage (`results`), what is to be tested again since an exchange changed
+//! (`venue_changes`), what bars every step (`incidents`), and who has read of one (`readers`).
 
 pub mod ask;
 pub mod builds;
 pub mod drift;
 pub mod emergency;
 pub mod files;
+mod incidents;
 pub mod lists;
 mod looks;
 pub mod marks;
+pub mod readers;
 pub mod reminders;
 pub mod results;
 pub mod standing;
+pub mod venue_changes;
 
 use super::{App, AppError};
 use crate::authz::{self, Action, Actor, Resource};
@@ -38,6 +42,15 @@ pub struct Books {
 /// Marks of a list that are shown.
 const HISTORY: i64 = 100;
 
+/// Over what a list is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Over<'a> {
+    /// What runs now, for an approval that is to come: what was tested before its exchange changed is to be tested again.
+    Now(Option<&'a Ran>),
+    /// What was approved: it holds for as long as it was to hold, and a change at its exchange ends nothing of it.
+    Approved(&'a Ran),
+}
+
 /// A bot's checklist as it stands at one moment.
 #[derive(Debug, Clone)]
 pub struct ListView {
@@ -49,6 +62,8 @@ pub struct ListView {
     pub force: InForce,
     /// Everything that was ever answered for, the newest first.
     pub history: Vec<Mark>,
+    /// What somebody must see to first, whatever the list says.
+    pub incidents: Vec<String>,
     /// When it was looked at.
     pub at: Timestamp,
 }
@@ -64,7 +79,7 @@ impl ListView {
     }
     /// True when nothing stands in the way of asking.
     pub fn is_whole(&self) -> bool {
-        dossier(&self.list, &self.checked, &self.force, OnDrift::Pause).is_ok()
+        self.incidents.is_empty() && dossier(&self.list, &self.checked, &self.force, OnDrift::Pause).is_ok()
     }
 }
 
@@ -93,10 +108,11 @@ impl App {
         let bot = self.fleet.view().bot(id).cloned().ok_or(AppError::NotFound("bot"))?;
         let list = self.list_of(stage)?;
         let mut tx = self.db.read().await?;
-        let checked = self.checked(&mut tx, &bot, &list, self.ran(id).as_ref()).await?;
+        let checked = self.checked(&mut tx, &bot, &list, Over::Now(self.ran(id).as_ref())).await?;
         let history = storage::checklists::mark_history(&mut tx, id, stage, HISTORY).await?;
+        let incidents = self.incidents_of(&mut tx, id).await?;
         let force = self.in_force(&bot);
-        Ok(ListView { list, checked, force, history, at: self.clock.now() })
+        Ok(ListView { list, checked, force, history, incidents, at: self.clock.now() })
     }
 
     /// What is in force of a bot, from memory.
@@ -140,15 +156,9 @@ impl App {
         Some(Ran { build: seen.build.clone()?, config: seen.config.clone()? })
     }
 
-    /// Every item of a list, looked at over what a bot runs.
-    pub(crate) async fn checked(
-        &self,
-        conn: &mut Conn,
-        bot: &BotFacts,
-        list: &Template,
-        runs: Option<&Ran>,
-    ) -> Result<Vec<Checked>, AppError> {
-        let looked = self.looked_of(conn, bot, list, runs).await?;
+    /// Every item of a list, looked at.
+    pub(crate) async fn checked(&self, conn: &mut Conn, bot: &BotFacts, list: &Template, over: Over<'_>) -> Result<Vec<Checked>, AppError> {
+        let looked = self.looked_of(conn, bot, list, over).await?;
         let checked = list.items.iter().map(|item| Checked { item: item.clone(), standing: self.standing_of(bot, item, &looked) });
         Ok(checked.collect())
     }

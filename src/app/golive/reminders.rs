@@ -1,7 +1,7 @@
 //! What of a bot that trades live ends soon: an item of its list, its time in its stage, its key to trade. Whoever answers for it hears two days
 //! before, and a day before. A notice is written once for each person, whichever replica writes it and however often it tries.
 
-use super::drift::is_bound;
+use super::{Over, drift::is_bound};
 use crate::app::{App, AppError};
 use crate::domain::{
     Audience, BotFacts, KeyPurpose, Notice, NoticeKind, Role, Timestamp, UserId,
@@ -82,7 +82,7 @@ impl App {
     pub async fn ends_of(&self, bot: &BotFacts) -> Result<Vec<End>, AppError> {
         let Some(run) = bot.run.as_ref().filter(|run| is_bound(bot.stage) && run.stage == bot.stage) else { return Ok(Vec::new()) };
         let list = self.list_of(run.stage)?;
-        let checked = self.checked(&mut *self.db.read().await?, bot, &list, Some(run.runs_allowed(self.clock.now()))).await?;
+        let checked = self.checked(&mut *self.db.read().await?, bot, &list, Over::Approved(run.runs_allowed(self.clock.now()))).await?;
         let mut ends = Vec::new();
         for shown in &run.dossier.items {
             let now = checked.iter().find(|one| one.item.name == shown.item);

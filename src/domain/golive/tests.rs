@@ -124,7 +124,7 @@ fn the_newest_word_counts_for_what_it_was_said_of() {
         ran: Some(ran(build)),
     };
     let runs = ran("sha256:b");
-    let of = |marks: &[Mark], runs: Option<&Ran>, at: i64| answered(item, marks, runs, now().plus_ms(at));
+    let of = |marks: &[Mark], runs: Option<&Ran>, at: i64| answered(item, marks, (runs, None), now().plus_ms(at));
     assert!(matches!(of(&[], Some(&runs), 0), Standing::Open(_)));
     let good = mark("1", 0, "sha256:b");
     let Standing::Done(shown) = of(std::slice::from_ref(&good), Some(&runs), 1) else { panic!("it was answered for") };
@@ -133,6 +133,31 @@ fn the_newest_word_counts_for_what_it_was_said_of() {
     assert!(matches!(of(std::slice::from_ref(&good), None, 1), Standing::Open(_)), "nobody knows what runs");
     let later = [good, mark("2", 5, "sha256:old")];
     assert!(matches!(of(&later, Some(&runs), 6), Standing::Open(_)), "the newest is about another build");
+}
+
+#[test]
+fn what_was_tested_before_its_exchange_changed_is_to_be_tested_again() {
+    let list = shipped::template(Stage::Limited).unwrap();
+    let (tested, other) =
+        (list.item("stress_stacked_orders").unwrap(), list.items.iter().find(|item| !item.of_build && item.measure.is_none()));
+    let mark = |item: &Item, at: i64| Mark {
+        id: MarkId::from_stored("1".into()),
+        item: item.name.clone(),
+        by: UserId::from_stored("u".into()),
+        at: now().plus_ms(at),
+        until: now().plus_ms(100),
+        said: "passed".into(),
+        link: None,
+        files: Vec::new(),
+        ran: Some(ran("sha256:b")),
+    };
+    let (runs, change) = (ran("sha256:b"), VenueChange { venue: "bybit".into(), what: "tick sizes".into(), at: now().plus_ms(5) });
+    let of = |item: &Item, at: i64| answered(item, &[mark(item, at)], (Some(&runs), Some(&change)), now().plus_ms(20));
+    for before in [0, 5] {
+        assert_eq!(of(tested, before), Standing::Open("it was answered before bybit changed: tick sizes".into()));
+    }
+    assert!(matches!(of(tested, 6), Standing::Done(_)), "and that it was tested since counts");
+    assert!(matches!(of(other.unwrap(), 0), Standing::Done(_)), "who is reached at night has nothing to do with it");
 }
 
 proptest! {

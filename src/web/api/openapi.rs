@@ -93,6 +93,8 @@ impl Modify for Tokens {
         v1::venues::venue,
         v1::venues::edit_venue,
         v1::venues::retire_venue,
+        v1::venue_changes::changes,
+        v1::venue_changes::note_change,
         v1::venues::accounts,
         v1::venues::create_account,
         v1::venues::edit_account,

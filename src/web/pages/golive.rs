@@ -160,7 +160,8 @@ fn missing(view: &ListView) -> Vec<(String, String)> {
         };
         Some((format!("#item-{}", one.item.name), format!("{}: {why}", one.item.words)))
     });
-    let mut all: Vec<_> = open.collect();
+    let incidents = view.incidents.iter().map(|words| ("/alerts".to_owned(), words.clone()));
+    let mut all: Vec<_> = incidents.chain(open).collect();
     if all.is_empty() && !view.is_whole() {
         all.push((String::new(), "Its agent does not say what it runs, or it has no subaccount".to_owned()));
     }

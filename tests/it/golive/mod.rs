@@ -8,9 +8,11 @@ mod drift;
 mod emergency;
 mod files;
 mod pages;
+mod readers;
 mod reminders;
 mod results;
 mod up;
+mod venue_changes;
 mod walks;
 
 use crate::harness::{app::TestApp, golive::Ready};

@@ -8,7 +8,8 @@ use crate::harness::{
 use crate::requests::{approve, state, why};
 use andon::{
     app::{acts::Outcome, golive::marks::Said},
-    domain::{RequestState, Stage, golive::Standing},
+    domain::{Alert, AlertKind, BotId, RequestState, Stage, Subject, golive::Standing},
+    storage::{self, Lane},
 };
 
 on_both!(a_bot_goes_up_by_its_list_an_approval_and_whoever_asked, |fresh: Fresh| async move {
@@ -85,6 +86,36 @@ on_both!(what_changes_after_it_was_approved_is_not_carried_out, |fresh: Fresh| a
     test.app.tend_requests().await.unwrap();
     assert_eq!(state(&test, &request).await, RequestState::Expired);
     test.log_is_good().await;
+});
+
+on_both!(nothing_goes_up_while_a_critical_alert_of_the_bot_is_open, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let bot = whole(&test, "arb-1").await.bot.id;
+    let other = whole(&test, "arb-2").await.bot.id;
+    let request = ask(&test, "operator", &bot).await.unwrap();
+    approve(&test, "lead", &request).await.unwrap();
+    let raise = async |kind: AlertKind, bot: &BotId| {
+        let subject = Subject { bot: Some(bot.clone()), hold: None };
+        let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
+        let alert = Alert::new(kind, subject, "as tested", test.hand.clock().now());
+        let raised = storage::alerts::alert_raise(&mut tx, &alert).await.unwrap();
+        tx.commit().await.unwrap();
+        test.app.refresh().await.unwrap();
+        raised.id
+    };
+    let alert = raise(AlertKind::TwoAgents, &bot).await;
+    raise(AlertKind::ClockOff, &other).await;
+    let said = "an alert of it is open: Two agents with one credential";
+    assert!(why(execute(&test, "operator", &request).await).contains(said));
+    assert!(!test.app.checklist(&test.actor("auditor"), &bot, Stage::Limited).await.unwrap().is_whole());
+    let mut operator = crate::harness::browser::Browser::signed_in(&test, "operator").await;
+    test.app.withdraw_request(&test.actor("operator"), &request).await.unwrap();
+    assert!(why(ask(&test, "operator", &bot).await).contains(said));
+    operator.get(&format!("/bots/{bot}/golive")).await;
+    assert!(operator.page.contains(said), "{}", operator.page);
+    ask(&test, "operator", &other).await.unwrap();
+    test.app.close_alert(&test.actor("lead"), &alert, "the second agent is ended").await.unwrap();
+    ask(&test, "operator", &bot).await.unwrap();
 });
 
 on_both!(a_word_for_an_item_is_of_its_list_its_proof_and_its_build, |fresh: Fresh| async move {

@@ -20,10 +20,11 @@ use axum::{
 };
 
 /// Routes that write and leave no entry, with the reason.
-const WITHOUT_ENTRY: [(&str, &str); 13] = [
+const WITHOUT_ENTRY: [(&str, &str); 14] = [
     ("/register/import", "a file put by: nothing changes before it is confirmed"),
     ("/notices/read", "one's own notices were read: nothing that anybody may do changes"),
     ("/notices/{id}/read", "the same of one"),
+    ("/requests/{id}/read", "a receipt: nothing that anybody may do changes"),
     ("/system/mail", "a test message to whoever asks for it"),
     ("/welcome/{link}", "a link taken into the session: the entry comes with the password"),
     ("/first-run", "a person's own list put away or brought back: a preference, no act"),

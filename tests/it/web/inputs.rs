@@ -59,6 +59,8 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/venues/accounts", "venue", &["nobody"], "a venue is named by its name as well, and one of this name was made before"),
     ("/venues/accounts", "account", &["nobody"], "letters, digits and dashes make a name"),
     ("/venues/{id}", "exchange", &["nobody"], "letters, digits and dashes make a name"),
+    ("/venues/{id}/changes", "what", &["markup", "nobody"], "what changed is free text"),
+    ("/api/v1/venues/{id}/changes", "what", &["markup", "nobody"], "what changed is free text"),
     ("/accounts/{id}", "name", &["nobody"], "letters, digits and dashes make a name"),
     ("/subaccounts/{id}", "name", &["nobody"], "letters, digits and dashes make a name"),
     ("/subaccounts/{id}", "account", &["nothing"], "the only account of its venue"),

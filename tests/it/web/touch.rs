@@ -19,7 +19,7 @@ use axum::http::StatusCode;
 use std::collections::BTreeSet;
 
 /// What asks for a touch. A bot's stage does on its way up only, and goes down here.
-const ASKS: [&str; 48] = [
+const ASKS: [&str; 49] = [
     "/accounts/{id}",
     "/accounts/{id}/retire",
     "/accounts/{id}/safety",
@@ -67,6 +67,7 @@ const ASKS: [&str; 48] = [
     "/venues/subaccounts",
     "/venues/{id}",
     "/venues/{id}/retire",
+    "/venues/{id}/changes",
     "/requests/{id}/raise",
 ];
 

@@ -21,6 +21,7 @@ pub mod receipts;
 pub mod requests;
 pub mod subaccounts;
 pub mod teams;
+pub mod venue_changes;
 pub mod venues;
 
 use serde::Serialize;

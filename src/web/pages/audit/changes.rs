@@ -4,6 +4,7 @@
 use crate::app::{
     App, AppError,
     changes::{self, ChangeRow, Report, Span, Walk},
+    golive::readers::LISTED,
 };
 use crate::authz::Actor;
 use crate::domain::{
@@ -64,6 +65,9 @@ struct Page {
     /// From when on, as it was taken.
     begin: String,
     groups: Vec<Group>,
+    /// Whoever has not read within a day that a bot went up: who, the request, and since when.
+    unread: Vec<(String, String, Timestamp)>,
+    has_more_unread: bool,
     counts: Vec<(&'static str, String)>,
     total: String,
     lines: Vec<Line>,
@@ -168,8 +172,13 @@ pub async fn index(State(app): Shared, person: Person, params: Params) -> Answer
     frame.is_error = !problems.is_empty();
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let period = (from.as_str(), until.as_str());
+    let mut unread = app.unread_steps(&person.actor).await?;
+    let has_more_unread = unread.len() > LISTED;
+    unread.truncate(LISTED);
     let page = Page {
         groups: groups(&app, &report),
+        unread: unread.iter().map(|one| (app.people().who(&one.user_id), format!("/requests/{}", one.request_id), one.told_at)).collect(),
+        has_more_unread,
         counts: counts(&report),
         total: format::count(report.total()),
         next: report.next.map_or_else(String::new, |next| address("/audit/changes", period, Some(next))),
@@ -243,6 +252,8 @@ pub(super) fn samples() -> Vec<(String, String)> {
                 group("early", FindingKind::ActivationBeforeApproval, wrong(None)),
                 group("unasked", FindingKind::ChangeWithoutRequest, wrong(Some(117))),
             ],
+            unread: if is_wrong { vec![("K. <Ito>".to_owned(), "/requests/7".to_owned(), now.plus_ms(-90_000_000))] } else { Vec::new() },
+            has_more_unread: is_wrong,
             counts: if lines.is_empty() { Vec::new() } else { vec![("Steps up", "1".to_owned()), ("Roles by request", "1".to_owned())] },
             total: format::count(lines.len() as u64),
             next: if is_wrong { address("/audit/changes", ("", "2026-11-23"), Some(118)) } else { String::new() },

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::app::{
     App,
-    golive::{drift::is_bound, next_stage},
+    golive::{drift::is_bound, next_stage, venue_changes::TestsDue},
 };
 use crate::domain::{BotFacts, Stage, Timestamp};
 use crate::web::{extract::Person, pages::bots::fills};
@@ -66,6 +66,15 @@ pub(in crate::web::pages) struct Card {
     pub(in crate::web::pages) ends: Option<(String, Timestamp)>,
     /// In how much it is not what was approved.
     pub(in crate::web::pages) differs: usize,
+    /// What is to be tested again since its exchange changed; empty: nothing.
+    pub(in crate::web::pages) retest: String,
+}
+
+/// What is to be tested again, in words.
+fn retest_words(due: &TestsDue) -> String {
+    let (n, change) = (due.items.len(), &due.change);
+    let items = if n == 1 { "1 test is".to_owned() } else { format!("{n} tests are") };
+    format!("{items} due again, since {} changed {}: {}", change.venue, change.at.plain(), change.what)
 }
 
 /// Of any bot. Without a database it says less.
@@ -79,7 +88,15 @@ pub(in crate::web::pages) async fn card(app: &App, person: &Person, bot: &BotFac
     };
     // A database that has just not answered is not waited for twice.
     let ends = if is_down { None } else { app.ends_next(bot).await.ok().flatten() };
-    Card { track: track::track(bot.stage), next: track::next(app, bot), list, ends, differs: app.differences(bot, now).len() }
+    let due = if is_down { None } else { app.tests_due_of(&person.actor, bot).await.ok().flatten() };
+    Card {
+        track: track::track(bot.stage),
+        next: track::next(app, bot),
+        list,
+        ends,
+        differs: app.differences(bot, now).len(),
+        retest: due.as_ref().map(retest_words).unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
@@ -95,5 +112,10 @@ pub(in crate::web::pages) fn sample(at: Stage) -> Card {
         list: next_stage(at).map(|to| (to, Summary { done: 21, of: 26, expired: 2, next: None })),
         ends: is_bound(at).then(|| ("Its time in stage limited".to_owned(), now.plus_ms(86_000_000))),
         differs: usize::from(is_bound(at)),
+        retest: if is_bound(at) {
+            "7 tests are due again, since bybit changed 2026-11-23 03:12:07Z: tick <sizes>".to_owned()
+        } else {
+            String::new()
+        },
     }
 }

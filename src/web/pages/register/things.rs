@@ -47,7 +47,18 @@ struct OneVenue {
     is_retired: bool,
     accounts: Vec<AccountLine>,
     bots: Vec<(String, String)>,
+    /// What changed there, the newest first; none: the database does not answer.
+    changes: Option<Vec<Change>>,
+    /// Bots whose tests are due again since the last change: where, who, how many items.
+    due: Vec<(String, String, usize)>,
     may_edit: bool,
+}
+
+/// A change at a venue.
+struct Change {
+    at: Timestamp,
+    what: String,
+    by: String,
 }
 
 #[derive(Template)]
@@ -79,6 +90,13 @@ pub struct Typed {
     name: Option<String>,
     exchange: Option<String>,
     account: Option<String>,
+}
+
+/// What changed at a venue.
+#[derive(Debug, Default, serde::Deserialize)]
+pub struct Changed {
+    #[serde(default)]
+    what: String,
 }
 
 /// Whether something is retired.
@@ -120,6 +138,10 @@ async fn draw_venue(app: &App, person: &Person, id: &VenueId, problems: Problems
         is_retired: one.retired_at.is_some(),
     });
     let bots = app.users_of(&app.fleet.view(), &Thing::Venue(id.clone()));
+    // Beside the rest as well.
+    let changes = app.venue_changes(&person.actor, id).await.ok();
+    let due = if changes.is_some() { app.tests_due_at(&person.actor, id).await.unwrap_or_default() } else { Vec::new() };
+    let due = due.into_iter().take(super::ROWS);
     let mut frame = frame::of(app, &person.visitor, format!("Venue {}", venue.name)).await;
     frame.is_error = !problems.is_empty();
     frame.path = format!("/venues/{id}");
@@ -133,6 +155,8 @@ async fn draw_venue(app: &App, person: &Person, id: &VenueId, problems: Problems
         is_retired: venue.retired_at.is_some(),
         accounts: accounts.collect(),
         bots: bots.iter().take(super::ROWS).map(|bot| (format!("/bots/{}", bot.id), bot.name.clone())).collect(),
+        changes: changes.map(|all| all.into_iter().map(|one| Change { at: one.noted_at, what: one.what, by: one.noted_by }).collect()),
+        due: due.map(|(bot, due)| (format!("/bots/{}/golive?stage={}", bot.id, bot.stage), bot.name.clone(), due.items.len())).collect(),
         may_edit: authz::check(&person.actor, Action::EditVenues, &Resource::Installation).is_ok(),
         called: venue.name,
     };
@@ -216,6 +240,15 @@ pub async fn retire_venue(State(app): Shared, Named(id): Named, ByTouch(person, 
     }
 }
 
+/// Writes down that something changed at a venue.
+pub async fn note_change(State(app): Shared, Named(id): Named, ByTouch(person, said): ByTouch<Changed>) -> Answer {
+    let id = venue_of(&id)?;
+    match app.note_venue_change(&person.actor, &id, &said.what).await {
+        Ok(()) => Ok(frame::see(&format!("/venues/{id}#changes"))),
+        Err(error) => draw_venue(&app, &person, &id, Problems::of_error(error)?).await,
+    }
+}
+
 /// Writes an account down otherwise.
 pub async fn edit_account(State(app): Shared, Named(id): Named, ByTouch(person, typed): ByTouch<Typed>) -> Answer {
     let account = account_of(&app, &id)?;
@@ -282,6 +315,9 @@ pub(super) fn samples() -> Vec<(String, String)> {
             is_retired,
             accounts: vec![account(3, "main", false), account(4, "fund <2>", true)],
             bots: if is_retired { Vec::new() } else { vec![("/bots/7".to_owned(), "grid-07".to_owned())] },
+            changes: (!is_retired)
+                .then(|| vec![Change { at: samples::now(), what: "tick sizes of <all> pairs".to_owned(), by: "L. Sato".to_owned() }]),
+            due: if is_retired { Vec::new() } else { vec![("/bots/7/golive?stage=live".to_owned(), "grid-07".to_owned(), 7)] },
             may_edit,
         }
         .render()

@@ -23,6 +23,12 @@ pub struct Why {
     why: String,
 }
 
+/// Who else is to approve it.
+#[derive(Debug, serde::Deserialize)]
+pub struct More {
+    more: String,
+}
+
 /// A remark.
 #[derive(Debug, serde::Deserialize)]
 pub struct Remark {
@@ -57,6 +63,13 @@ pub async fn execute(State(app): Shared, person: Person, Path(id): Path<String>,
     prepared(&app, &person, &id, act).await
 }
 
+/// Says that one has read that it was carried out.
+pub async fn read(State(app): Shared, person: Person, Path(id): Path<String>, _: Posted<Nothing>) -> Answer {
+    let id = id_of(&id)?;
+    let outcome = app.read_step(&person.actor, &id).await;
+    done(&app, &person, &id, outcome).await
+}
+
 /// Takes an approval back.
 pub async fn take_back(State(app): Shared, person: Person, Path(id): Path<String>, _: Posted<Nothing>) -> Answer {
     let id = id_of(&id)?;
@@ -68,6 +81,13 @@ pub async fn take_back(State(app): Shared, person: Person, Path(id): Path<String
 pub async fn deny(State(app): Shared, Path(id): Path<String>, ByTouch(person, typed): ByTouch<Why>) -> Answer {
     let id = id_of(&id)?;
     let outcome = app.deny_request(&person.actor, &id, &typed.why).await;
+    done(&app, &person, &id, outcome).await
+}
+
+/// Asks for one approval more.
+pub async fn raise(State(app): Shared, Path(id): Path<String>, ByTouch(person, asked): ByTouch<More>) -> Answer {
+    let id = id_of(&id)?;
+    let outcome = app.raise_request(&person.actor, &id, &asked.more).await;
     done(&app, &person, &id, outcome).await
 }
 
@@ -84,10 +104,3 @@ pub async fn comment(State(app): Shared, person: Person, Path(id): Path<String>,
     let outcome = app.comment_request(&person.actor, &id, &typed.text).await;
     done(&app, &person, &id, outcome).await
 }
-/// Asks for one approval more.
-pub async fn raise(State(app): Shared, Path(id): Path<String>, ByTouch(person, asked): ByTouch<More>) -> Answer {
-    let id = id_of(&id)?;
-    let outcome = app.raise_request(&person.actor, &id, &asked.more).await;
-    done(&app, &person, &id, outcome).await
-}
-

@@ -172,7 +172,7 @@ async fn draw(app: &App, person: &Person, id: &RequestId, (problems, status): (P
         digest: view.case.request.digest.clone(),
         content: newest.map(|one| one.content.clone()).unwrap_or_default(),
         lines: golive::without_items(view.content(), lines),
-        step_up: golive::step_up(app, &view, &moment),
+        step_up: golive::step_up(app, person, &view, &moment).await,
         heads: match view.row.state {
             state if state.is_open() => ("Now", "After"),
             RequestState::Executed => ("Before", "After"),

@@ -249,6 +249,7 @@ impl Scene {
             }
             "/requests/{id}/take-back" => Ask::form(at(&self.voted(caller.who.person()).await), &[]),
             "/requests/{id}/deny" => Ask::form(at(&self.asked(whose).await), &[("why", "not before the audit")]),
+            "/requests/{id}/read" => Ask::form(at(&self.of(whose).request), &[]),
             "/requests/{id}/raise" => Ask::form(at(&self.asked(whose).await), &[("more", "admin")]),
             "/requests/{id}/withdraw" => Ask::form(at(&self.asked(whose).await), &[]),
             "/requests/{id}/comments" => Ask::form(at(&self.of(whose).request), &[("text", "looks right")]),
@@ -272,6 +273,7 @@ impl Scene {
             }
             "/venues/{id}" => Ask::form(at(&self.venue().await), &[("name", &self.name("venue")), ("exchange", "binance")]),
             "/venues/{id}/retire" => Ask::form(at(&self.venue().await), &[("retired", "yes")]),
+            "/venues/{id}/changes" => Ask::form(at(&self.venue().await), &[("what", "tick sizes of all pairs")]),
             "/accounts/{id}" => Ask::form(at(&self.account().await), &[("name", &self.name("account"))]),
             "/accounts/{id}/safety" => {
                 let fields = [("second_factor", "security_key"), ("whitelist_locked", "yes"), ("notices_to", "desk@example.org")];

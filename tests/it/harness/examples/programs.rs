@@ -155,6 +155,10 @@ impl Scene {
             ("POST", "/api/v1/venues/{id}/retire") => {
                 Ask::json(format!("/api/v1/venues/{}/retire", self.venue().await), json!({"retired": true}))
             }
+            ("GET", "/api/v1/venues/{id}/changes") => Ask::get(format!("/api/v1/venues/{}/changes", self.place.venue_id)),
+            ("POST", "/api/v1/venues/{id}/changes") => {
+                Ask::json(format!("/api/v1/venues/{}/changes", self.venue().await), json!({"what": "tick sizes of all pairs"}))
+            }
             ("POST", "/api/v1/accounts") => Ask::json(route.path, json!({"venue": self.venue().await, "name": self.name("account")})),
             ("POST", "/api/v1/accounts/{id}") => {
                 Ask::json(format!("/api/v1/accounts/{}", self.account().await), json!({"name": self.name("account")}))
