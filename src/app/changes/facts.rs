@@ -45,7 +45,7 @@ impl Read {
         Self { what, words: String::new(), bot: None, request: None, note: String::new(), is_listed: false }
     }
 
-    fn listed(what: What, (bot, request): (Option<&BotId>, Option<&RequestId>), words: String) -> Self {
+    pub(super) fn listed(what: What, (bot, request): (Option<&BotId>, Option<&RequestId>), words: String) -> Self {
         Self { what, words, bot: bot.cloned(), request: request.cloned(), note: String::new(), is_listed: true }
     }
 
@@ -70,7 +70,6 @@ impl App {
     pub(super) async fn change_read(&self, conn: &mut Conn, entry: &ChangeEntry, event: Event) -> Result<Option<Read>, AppError> {
         Ok(match event {
             Event::BotCreated { bot, .. } => Some(Read::unlisted(What::Made(bot))),
-            Event::BotMoved { bot, .. } => Some(Read::unlisted(What::Unapproved(bot))),
             Event::BotsKilled { bots, .. } => Some(Read::unlisted(What::Killed(bots))),
             Event::BotsStarted { bots, .. } | Event::StagedStartWave { bots, .. } => Some(Read::unlisted(What::Started(bots))),
             Event::StageChanged { bot, from, to } => {
@@ -109,7 +108,7 @@ impl App {
         })
     }
 
-    /// The same of limits, policies, lists and roles.
+    /// The same of limits, policies, lists and roles: of what takes a request.
     fn setting_read(&self, event: Event) -> Option<Read> {
         Some(match event {
             Event::LimitsTightened { bot, version, values, .. } => self.limits_read(Node::Bot(bot), version, &values, None),
@@ -137,7 +136,7 @@ impl App {
                 let words = format!("{} was enabled again", self.people().who(&user));
                 Read::by_request(None, behind(Some(request), ROLES, user), words)
             }
-            _ => return None,
+            other => return self.free_read(other),
         })
     }
 

@@ -5,6 +5,7 @@
 
 pub mod csv;
 mod facts;
+mod free;
 mod rows;
 
 pub use rows::{Approval, ChangeRow, RequestPart, Tested};
@@ -253,7 +254,19 @@ pub fn change_words(kind: &str) -> &'static str {
         "key.installed" => "Exchange keys handed in",
         "policy.changed" => "Policies",
         "checklist.changed" => "Checklists",
-        "user.grants_changed" | "user.enabled" => "Roles by request",
+        "user.grants_changed" | "user.enabled" | "user.invited" | "user.disabled" => "People and roles",
+        "bot.moved"
+        | "bot.operators_listed"
+        | "bots.linked"
+        | "bots.unlinked"
+        | "register.edited"
+        | "register.imported"
+        | "register.retired" => "The register",
+        "bot.apply_within_declared" => "How fast agents stop",
+        "bot.watch_set" => "What watches over bots",
+        "account.reviewed" => "Safety of accounts",
+        "token.created" | "token.revoked" | "stop_devices.set" => "Tokens and stop devices",
+        "venue.changed" => "Changes at exchanges",
         "emergency.changed" => "Emergency changes",
         "hold.placed" => "Held for running something else",
         "request.asked" => "Requests that changed nothing",

@@ -185,11 +185,32 @@ on_both!(a_bot_that_ran_something_else_is_found_by_its_hold, |fresh: Fresh| asyn
     assert_eq!((held.by.as_str(), held.bot.map(|(_, name)| name).as_deref()), ("the server", Some("arb-1")));
 });
 
+on_both!(settings_that_take_no_request_are_changes_too, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let ready = trading(&test, "arb-1").await;
+    program(&test, "admin", "read", None).await;
+    test.app.note_venue_change(&test.actor("lead"), &ready.bot.seat.as_ref().unwrap().venue, "tick sizes").await.unwrap();
+    let report = report(&test).await;
+    let of = |kind: &str| report.rows.iter().find(|row| row.kind == kind).unwrap_or_else(|| panic!("no line of {kind}"));
+    for (kind, says, note) in [
+        ("bot.operators_listed", "may be started by operator", "takes no request"),
+        ("register.edited", "bot arb-1: deputy was nothing, is \u{201c}lead\u{201d}", "takes no request"),
+        ("user.invited", "operator was invited", "signed by one person"),
+        ("token.created", "was made, for read", "signed by one person"),
+        ("venue.changed", "exchange arb-1 venue: tick sizes", "tests of builds there are due again"),
+    ] {
+        let row = of(kind);
+        assert!(row.what.contains(says) && row.note.contains(note), "{row:?}");
+        assert_ne!(andon::app::changes::change_words(kind), "Others", "{kind}");
+    }
+    assert_eq!(report.findings, []);
+});
+
 on_both!(programs_read_it_in_pieces, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     trading(&test, "arb-1").await;
-    let whole = report(&test).await;
     let read = program(&test, "admin", "read", None).await;
+    let whole = report(&test).await;
     let (mut seen, mut after) = (Vec::new(), String::new());
     loop {
         let piece = read.get(&format!("/api/v1/audit/changes?limit=2{after}")).await;
