@@ -54,6 +54,8 @@ text_enum! {
         EmergencyChange = "emergency_change",
         /// Nobody has reviewed an emergency change in time.
         ReviewOverdue = "review_overdue",
+        /// A bot that trades live is not what was approved, and is held.
+        NotAsApproved = "not_as_approved",
         /// Somebody sent it to see whether anybody answers.
         Test = "test",
     }
@@ -121,6 +123,7 @@ impl AlertKind {
             Self::PositionsStay => "Positions stay open after a kill",
             Self::EmergencyChange => "Emergency change",
             Self::ReviewOverdue => "Emergency change not reviewed",
+            Self::NotAsApproved => "Not what was approved",
             Self::Test => "Test alert",
         }
     }

@@ -149,9 +149,17 @@ pub enum BadTemplate {
     Missing(&'static str),
 }
 
-/// What no list leaves out: without it what was approved could not be compared with what runs.
-const NEVER_LEFT_OUT: [Measure; 7] =
-    [Measure::Agent, Measure::Instances, Measure::Subaccount, Measure::Key, Measure::NoWithdrawal, Measure::Limits, Measure::LimitsTaken];
+/// What no list leaves out: without it what was approved could not be compared with what runs, or nobody would answer for it.
+const NEVER_LEFT_OUT: [Measure; 8] = [
+    Measure::Agent,
+    Measure::Instances,
+    Measure::Subaccount,
+    Measure::Key,
+    Measure::NoWithdrawal,
+    Measure::Limits,
+    Measure::LimitsTaken,
+    Measure::Accountable,
+];
 
 /// What the list of one stage never leaves out besides.
 fn never_left_out(stage: Stage) -> &'static [Measure] {

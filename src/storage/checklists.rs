@@ -8,11 +8,13 @@ use crate::domain::{
     ActId, BotId, MarkId, RequestId, Stage, Template, Timestamp, UserId,
     golive::{Mark, Ran},
 };
+use std::collections::HashMap;
 
 statements! {
     MARK_INSERT = "INSERT INTO checklist_mark (id, bot_id, stage, item, said, link, files, build, config, marked_by, act_id, marked_at, until_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     MARK_OF = "SELECT * FROM checklist_mark AS one WHERE bot_id = $1 AND stage = $2 AND NOT EXISTS (SELECT 1 FROM checklist_mark AS other WHERE other.bot_id = one.bot_id AND other.stage = one.stage AND other.item = one.item AND (other.marked_at > one.marked_at OR (other.marked_at = one.marked_at AND other.id > one.id))) ORDER BY id";
     MARK_HISTORY = "SELECT * FROM checklist_mark WHERE bot_id = $1 AND stage = $2 ORDER BY marked_at DESC, id DESC LIMIT $3";
+    MARK_TIMES = "SELECT id, marked_at FROM checklist_mark WHERE bot_id = $1 AND stage = $2";
     LIST_INSERT = "INSERT INTO checklist (stage, version, content, request_id, set_at) VALUES ($1, $2, $3, $4, $5)";
     LIST_NOW = "SELECT content FROM checklist AS one WHERE NOT EXISTS (SELECT 1 FROM checklist AS other WHERE other.stage = one.stage AND other.version > one.version) ORDER BY stage";
 }
@@ -127,6 +129,15 @@ pub async fn mark_insert(tx: &mut WriteTx, row: &MarkRow) -> Result<()> {
         .await
         .map(drop))?;
     Ok(())
+}
+
+/// When every mark of a bot's list was made.
+///
+/// # Errors
+/// When the database is gone.
+pub async fn mark_times(conn: &mut Conn, bot: &BotId, stage: Stage) -> Result<HashMap<MarkId, Timestamp>> {
+    let rows: Vec<(MarkId, Timestamp)> = on!(conn, |c| sqlx::query_as(MARK_TIMES).bind(bot).bind(stage).fetch_all(c).await)?;
+    Ok(rows.into_iter().collect())
 }
 
 /// The newest mark of each item of a bot's list.

@@ -69,7 +69,9 @@ fn approval(one: &Approval) -> String {
 fn test(one: &Tested) -> String {
     let by = one.by.as_ref().map_or("measured by the system", |(_, name)| name.as_str());
     let until = one.until.map_or_else(String::new, |until| format!(", until {}", until.rfc3339()));
-    format!("{}: {} ({by}{until})", one.item, one.said)
+    let at = one.at.map_or_else(String::new, |at| format!(" {}", at.rfc3339()));
+    let files = if one.files.is_empty() { String::new() } else { format!(", SHA-256 {}", one.files.join(" ")) };
+    format!("{}: {} ({by}{at}{until}{files})", one.item, one.said)
 }
 
 fn cells(row: &ChangeRow) -> [String; 24] {
@@ -122,7 +124,7 @@ mod tests {
         let at = Timestamp(1_795_000_000_120_000);
         let person = (UserId::from_stored("u".into()), "=cmd()".to_owned());
         let approval = Approval { by: person.0.clone(), name: "@risk".into(), roles: "risk".into(), at, counts: true, is_alone: false };
-        let tested = Tested { item: "rollback".into(), said: "back to 1.4".into(), by: None, until: Some(at) };
+        let tested = Tested { item: "rollback".into(), said: "back to 1.4".into(), by: None, at: None, until: Some(at), files: Vec::new() };
         let request = RequestPart {
             id: RequestId::from_stored("r".into()),
             kind: RequestKind::Limited,

@@ -61,6 +61,36 @@ impl App {
             Event::StopDevicesSet { allowed, .. } => {
                 free(None, format!("stop devices are {}", if allowed { "allowed" } else { "not allowed" }), SIGNED)
             }
+            Event::AgentEnrolled { bot, name, .. } => {
+                free(Some(&bot), format!("agent {name} enrolled itself"), "with a code of one person's")
+            }
+            Event::AgentConfirmed { bot, fingerprint, .. } => free(Some(&bot), format!("its agent was confirmed by {fingerprint}"), SIGNED),
+            Event::AgentRevoked { bot, why, .. } => free(Some(&bot), format!("its agent was revoked: {why}"), SIGNED),
+            Event::CredentialAdded { user, nickname, .. } => free(None, format!("security key {nickname} of {}", who(&user)), "their own"),
+            Event::CredentialRemoved { user, nickname, .. } => {
+                free(None, format!("security key {nickname} of {} was removed", who(&user)), SIGNED)
+            }
+            Event::CredentialSuspended { user, why, .. } => free(None, format!("a security key of {} was suspended", who(&user)), &why),
+            Event::RpIdChanged { from, to, .. } => {
+                free(None, format!("keys are of {to} from here on, before of {from}"), "on the server's host")
+            }
+            Event::RecoveryDone { user, .. } => free(None, format!("the account of {} was recovered", who(&user)), "by a recovery"),
+            Event::DeviceEnrolled { user, name, .. } => free(None, format!("stop device {name} of {}", who(&user)), ONE_PERSONS),
+            Event::DeviceEnded { user, why, .. } => free(None, format!("a stop device of {} ended", who(&user)), &why),
+            other => return self.ended_read(other),
+        })
+    }
+
+    /// The same of what ended, and of what was written down or changed at an exchange.
+    fn ended_read(&self, event: Event) -> Option<Read> {
+        Some(match event {
+            Event::LimitsOverrideEnded { bot, symbol, why, .. } => free(Some(&bot), format!("the larger position in {symbol} ended"), &why),
+            Event::EmergencyEnded { bot, why, .. } => free(Some(&bot), "an emergency change ended".to_owned(), &why),
+            Event::KeyEnded { bot, key, why, .. } => free(Some(&bot), format!("exchange key {key} ended"), &why),
+            Event::TeamCreated { name, .. } => free(None, format!("team {name} was written down"), ONE_PERSONS),
+            Event::VenueCreated { name, .. } => free(None, format!("venue {name} was written down"), ONE_PERSONS),
+            Event::AccountCreated { name, .. } => free(None, format!("account {name} was written down"), ONE_PERSONS),
+            Event::SubaccountCreated { name, .. } => free(None, format!("subaccount {name} was written down"), ONE_PERSONS),
             Event::VenueChanged { name, what, .. } => {
                 free(None, format!("exchange {name}: {what}"), "the exchange's own: tests of builds there are due again")
             }

@@ -261,11 +261,20 @@ pub fn change_words(kind: &str) -> &'static str {
         | "bots.unlinked"
         | "register.edited"
         | "register.imported"
-        | "register.retired" => "The register",
+        | "register.retired"
+        | "team.created"
+        | "venue.created"
+        | "account.created"
+        | "subaccount.created" => "The register",
         "bot.apply_within_declared" => "How fast agents stop",
+        "agent.enrolled" | "agent.confirmed" | "agent.revoked" => "Agents",
+        "credential.added" | "credential.removed" | "credential.suspended" | "recovery.done" | "installation.rp_id_changed" => {
+            "Security keys"
+        }
+        "limits.override_ended" | "emergency.ended" | "key.ended" => "What ended",
         "bot.watch_set" => "What watches over bots",
         "account.reviewed" => "Safety of accounts",
-        "token.created" | "token.revoked" | "stop_devices.set" => "Tokens and stop devices",
+        "token.created" | "token.revoked" | "stop_devices.set" | "stop_device.enrolled" | "stop_device.ended" => "Tokens and stop devices",
         "venue.changed" => "Changes at exchanges",
         "emergency.changed" => "Emergency changes",
         "hold.placed" => "Held for running something else",

@@ -4,12 +4,13 @@
 use super::Item;
 use crate::app::{App, AppError, requests::RequestView};
 use crate::domain::{
-    BotId, RequestId, RequestKind, RequestState, Timestamp, UserId,
+    BotId, MarkId, RequestId, RequestKind, RequestState, Timestamp, UserId,
     change_register::{Finding, FindingKind},
     golive::Ran,
     request::Content,
 };
 use crate::storage::{self, Conn};
+use std::collections::HashMap;
 
 /// An approval.
 #[derive(Debug, Clone)]
@@ -37,8 +38,12 @@ pub struct Tested {
     pub said: String,
     /// Who answers for it; none: the system measured it.
     pub by: Option<(UserId, String)>,
+    /// When somebody answered for it; none: it was measured when it was asked, and again when it was carried out.
+    pub at: Option<Timestamp>,
     /// Until when it holds.
     pub until: Option<Timestamp>,
+    /// SHA-256 of the files, hex.
+    pub files: Vec<String>,
 }
 
 /// The request behind a line.
@@ -111,7 +116,7 @@ impl App {
         self.fleet.view().bot(id).map_or_else(|| id.to_string(), |bot| bot.name.clone())
     }
 
-    fn request_part(&self, view: &RequestView) -> RequestPart {
+    fn request_part(&self, view: &RequestView, marked: &HashMap<MarkId, Timestamp>) -> RequestPart {
         let who = |id: &UserId| (id.clone(), self.people().who(id));
         let (row, votes) = (&view.row, view.votes.iter());
         let dossier = if let Content::GoLive { dossier, .. } = view.content() { Some(dossier) } else { None };
@@ -119,7 +124,9 @@ impl App {
             item: shown.item.clone(),
             said: shown.said.clone(),
             by: shown.by.as_ref().map(who),
+            at: shown.mark.as_ref().and_then(|mark| marked.get(mark)).copied(),
             until: shown.until,
+            files: shown.files.clone(),
         };
         RequestPart {
             id: row.id.clone(),
@@ -154,7 +161,13 @@ impl App {
         let request = match &item.request {
             None => None,
             Some(id) => match self.request_in(conn, id).await {
-                Ok(view) => Some(self.request_part(&view)),
+                Ok(view) => {
+                    let marked = match view.content() {
+                        Content::GoLive { bot, to, .. } => storage::checklists::mark_times(conn, bot, *to).await?,
+                        _ => HashMap::new(),
+                    };
+                    Some(self.request_part(&view, &marked))
+                }
                 // What is not there, or cannot be read, is told as a finding; it hides no other line.
                 Err(AppError::NotFound(_) | AppError::Unavailable(storage::Error::Unreadable(_))) => None,
                 Err(other) => return Err(other),

@@ -6,9 +6,12 @@
 use super::Over;
 use crate::app::{App, AppError, starts::Obstacle};
 use crate::domain::{
-    ApprovedRun, BotFacts, BotId, Directive, KeyPurpose, Level, PlacedBy, PlacerKind, RequestId, Scope, Stage, State, Timestamp,
+    AlertKind, ApprovedRun, BotFacts, BotId, Directive, KeyPurpose, Level, PlacedBy, PlacerKind, RequestId, Scope, Stage, State, Subject,
+    Timestamp,
+    checklist::Measure,
     golive::{Difference, OnDrift, Ran, Shown, Standing},
 };
+use crate::fleet::View;
 use crate::protocol::CheckIn;
 use futures_util::{StreamExt as _, stream};
 use std::{
@@ -192,7 +195,14 @@ impl App {
         let level = if is_grave { Level::Pause } else { Level::Reduce };
         let words: Vec<String> = found.iter().map(Difference::words).collect();
         let why = format!("it is not what was approved. {}", words.join("; "));
+        // Once for each hold: a bot that is reduced is compared on.
+        let is_news =
+            !self.fleet.view().cover(bot).open.iter().any(|hold| hold.placed_by.kind == PlacerKind::Trigger && hold.placed_by.id == DRIFT);
         self.place_by_rule(placer(), Scope::Bot(bot.id.clone()), level, &why).await;
+        if is_news {
+            let words = format!("Bot {} is held ({level}): {why}. Its go-live page shows approved and running side by side.", bot.name);
+            self.raise(AlertKind::NotAsApproved, Subject::bot(&bot.id), words);
+        }
         true
     }
 
@@ -244,12 +254,35 @@ impl App {
             self.hold_if_other(&bot, Of::Clock).await;
         };
         stream::iter(bots).for_each_concurrent(AT_ONCE, looked).await;
+        self.settle_drift(&self.fleet.view());
+    }
+
+    /// Ends the alerts of bots that are what was approved again, or are in no stage that trades live.
+    fn settle_drift(&self, view: &View) {
+        for subject in self.alerts.ours(AlertKind::NotAsApproved) {
+            let bot = subject.bot.as_ref().and_then(|bot| view.bot(bot)).filter(|bot| is_bound(bot.stage));
+            if bot.is_none_or(|bot| self.differences(bot, self.clock.now()).is_empty()) {
+                self.settle(AlertKind::NotAsApproved, &subject, "it is what was approved, or trades live no more");
+            }
+        }
+    }
+
+    /// Why nobody answers for a bot that was approved with somebody who did; none: somebody does.
+    fn orphaned(&self, bot: &BotFacts) -> Option<String> {
+        let run = bot.run.as_ref().filter(|run| is_bound(bot.stage) && run.stage == bot.stage)?;
+        let list = self.list_of(run.stage).ok()?;
+        let item = list.items.iter().find(|item| item.measure == Some(Measure::Accountable))?;
+        run.dossier.items.iter().find(|shown| shown.item == item.name)?;
+        self.accountable_found(bot).err()
     }
 
     /// What stands in the way of a start of a bot that is not what was approved, or whose agent does not say what it is.
     pub(crate) fn drift_obstacles(&self, bot: &BotFacts) -> Vec<Obstacle> {
         let who = "make it what was approved, or ask for another approval, on its go-live page";
         let mut all: Vec<Obstacle> = self.differences(bot, self.clock.now()).iter().map(|one| Obstacle::new(one.words(), who)).collect();
+        if let Some(why) = self.orphaned(bot) {
+            all.push(Obstacle::new(why, "its lead, who writes down in the register who answers for it and who may start it"));
+        }
         if is_bound(bot.stage) && self.golive.drift.with(&bot.id, |looked| looked.is_terse) {
             let what =
                 "its agent's last check-in did not say its build, configuration, limits version and key, and is not renewed without them";

@@ -6,6 +6,7 @@ use crate::app::{
     App, AppError,
     drill_runs::DrillRun,
     fills::{ALWAYS, Span},
+    golive::results::ResultView,
     reconcile::differing,
     safety::Safety,
 };
@@ -21,6 +22,8 @@ use crate::storage::{self, Conn};
 
 /// How long a key's measurement holds: it is measured every day, and the day may be an hour late.
 const MEASURED_WITHIN_MS: i64 = DAY_MS + 60 * 60 * 1_000;
+/// How old a drill may be. It proves something for longer elsewhere, and not that a bot may trade live.
+const DRILLED_WITHIN_MS: i64 = 30 * DAY_MS;
 /// How long an alert that was answered proves that somebody answers.
 const ANSWERED_WITHIN_MS: i64 = 7 * DAY_MS;
 /// How long a bot trades in stage limited before it may go live.
@@ -44,12 +47,15 @@ pub const LIMITS: [&str; 8] = [
 pub(super) struct Looked {
     marks: Vec<Mark>,
     account: Option<Safety>,
-    drill: Option<DrillRun>,
+    // Its last drill, and how long it took to stop then.
+    drill: Option<(DrillRun, Option<i64>)>,
     answered: Option<Alert>,
     last_read: Option<LastRead>,
     differs: bool,
     // A fill of it was heard of since it is in its stage.
     has_filled: bool,
+    // What it showed of itself in its stage, where the list asks for its record.
+    shown: Option<ResultView>,
     caps: Option<crate::domain::Caps>,
     now: Timestamp,
     runs: Option<Ran>,
@@ -81,14 +87,16 @@ impl App {
             None => None,
         };
         let since = now.plus_ms(-ANSWERED_WITHIN_MS);
+        let asks_for_record = list.items.iter().any(|item| item.measure == Some(Measure::Record));
         Ok(Looked {
             marks: storage::checklists::mark_of(conn, &bot.id, list.stage).await?,
             account,
-            drill: storage::drill_runs::drill_last_of_bot(conn, &bot.id).await?,
+            drill: drill_of(conn, bot).await?,
             answered: storage::alerts::alert_taken_last(conn, since, PlacerKind::User, self.company().is_alone).await?,
             last_read: storage::reconciliations::reconcile_seen_one(conn, &bot.id).await?,
             differs: differing(conn).await?.contains_key(&bot.id),
             has_filled: filled_since(conn, bot).await?,
+            shown: if asks_for_record { self.shown_in(conn, bot).await? } else { None },
             caps: list.caps.clone(),
             now,
             runs: runs.cloned(),
@@ -230,7 +238,7 @@ impl App {
         }
     }
 
-    fn accountable_found(&self, bot: &BotFacts) -> Found {
+    pub(super) fn accountable_found(&self, bot: &BotFacts) -> Found {
         let sheet = self.venues().sheet(&bot.id);
         let is_here = |user: &UserId| self.people().user(user).is_some_and(|user| user.enabled);
         let who = |user: &UserId| self.people().who(user);
@@ -326,20 +334,30 @@ pub(super) fn over_caps(bot: &BotFacts, caps: &crate::domain::Caps) -> Vec<Strin
 }
 
 fn drill_found(looked: &Looked) -> Found {
-    let Some(run) = &looked.drill else { return missing("no drill of it was run") };
+    let Some((run, took)) = &looked.drill else { return missing("no drill of it was run") };
     if run.passed != Some(true) {
         return missing("its last drill failed, or is not over");
     }
-    match run.expires_at {
-        Some(until) if until > looked.now => Ok((format!("drill of {} passed", run.began_at.plain()), Some(until))),
-        _ => missing("its last drill is more than 30 days old"),
+    let until = run.began_at.plus_ms(DRILLED_WITHIN_MS).min(run.expires_at.unwrap_or(run.began_at));
+    if until <= looked.now {
+        return missing("its last drill is more than 30 days old");
     }
+    let took = took.map_or_else(String::new, |ms| format!(": it stopped {ms} ms after the press"));
+    Ok((format!("drill of {} passed{took}", run.began_at.plain()), Some(until)))
 }
 
 fn alert_found(looked: &Looked) -> Found {
     let taken = looked.answered.as_ref().and_then(|alert| alert.taken.as_ref());
     let Some((by, at)) = taken else { return missing("nobody took an alert within 7 days: send a test alert and take it") };
     Ok((format!("{} took an alert {}", by.name, at.plain()), Some(at.plus_ms(ANSWERED_WITHIN_MS))))
+}
+
+/// A bot's last drill, and how long after the press it had no entry orders, or had obeyed.
+async fn drill_of(conn: &mut Conn, bot: &BotFacts) -> Result<Option<(DrillRun, Option<i64>)>, AppError> {
+    let Some(run) = storage::drill_runs::drill_last_of_bot(conn, &bot.id).await? else { return Ok(None) };
+    let rows = storage::drill_runs::drill_bots(conn, &run.id).await?;
+    let took = rows.iter().find(|row| row.bot_id == bot.id).and_then(|row| row.idle_ms.or(row.applied_ms));
+    Ok(Some((run, took)))
 }
 
 async fn filled_since(conn: &mut Conn, bot: &BotFacts) -> Result<bool, AppError> {
@@ -363,5 +381,7 @@ fn record_found(bot: &BotFacts, looked: &Looked) -> Found {
     if !looked.has_filled {
         return missing("no fill of it was heard of since it is in stage limited");
     }
-    so(format!("in stage limited since {}", run.since.plain()))
+    // What it comes to is bound with the rest, and stays readable when it has left the stage.
+    let shown = looked.shown.iter().flat_map(ResultView::in_words).map(|(what, words)| format!("; {what}: {words}"));
+    so(format!("in stage limited since {}{}", run.since.plain(), shown.collect::<String>()))
 }

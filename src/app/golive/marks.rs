@@ -145,6 +145,9 @@ impl App {
         }
         let (bot, permit) = self.may_mark(actor, id, stage)?;
         let word = self.word(&bot, stage, said, Proof::Evidence)?;
+        if word.link.is_none() && kept.is_empty() {
+            return Err(Invalid::one("link", "Give an address where it can be looked at, or a file: words alone are no evidence").into());
+        }
         let (ran, notes) = (word.ran.clone(), files::notes(kept));
         let digests: Vec<&str> = notes.iter().map(|note| note.sha256.as_str()).collect();
         let digests = serde_json::to_string(&digests).map_err(AppError::internal)?;

@@ -7,7 +7,7 @@ use crate::domain::{
     golive::results::{Counted, Results, Spread, Under, thousandths},
 };
 use crate::protocol::Report;
-use crate::storage::{self, Lane};
+use crate::storage::{self, Conn, Lane};
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
@@ -123,10 +123,14 @@ impl App {
     /// # Errors
     /// When the database is gone.
     pub async fn shown_by(&self, bot: &BotFacts) -> Result<Option<ResultView>, AppError> {
+        self.shown_in(&mut *self.db.read().await?, bot).await
+    }
+
+    /// The same as a transaction sees it.
+    pub(super) async fn shown_in(&self, conn: &mut Conn, bot: &BotFacts) -> Result<Option<ResultView>, AppError> {
         let Some(run) = bot.run.as_ref().filter(|run| run.stage == bot.stage) else { return Ok(None) };
-        let mut conn = self.db.read().await?;
-        let results = storage::results::result_one(&mut conn, &bot.id, &run.request).await?.unwrap_or_default();
-        let (stops, holds, alerts) = storage::results::result_incidents(&mut conn, &bot.id, run.since).await?;
+        let results = storage::results::result_one(conn, &bot.id, &run.request).await?.unwrap_or_default();
+        let (stops, holds, alerts) = storage::results::result_incidents(conn, &bot.id, run.since).await?;
         Ok(Some(ResultView { results, stops, holds, alerts }))
     }
 }

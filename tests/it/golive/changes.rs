@@ -68,6 +68,7 @@ on_both!(a_bot_that_was_led_up_is_nothing_to_explain, |fresh: Fresh| async move 
     let run = test.app.fleet.view().bot(&bot).unwrap().run.clone().unwrap();
     assert_eq!((request.tests.len(), &request.digest), (run.dossier.items.len(), &run.digest));
     assert!(request.tests.iter().any(|one| one.by.is_some() && one.until.is_some()));
+    assert!(request.tests.iter().all(|one| one.by.is_some() == one.at.is_some()), "when somebody tested is known: {:?}", request.tests);
     assert_eq!((request.closed_at, up.at), (Some(run.since), run.since));
     assert!(up.activation.is_some_and(|(entry, at)| Some(entry) > up.number && at >= run.since), "{:?}", up.activation);
 

@@ -9,7 +9,8 @@ use crate::harness::{
 };
 use crate::requests::why;
 use andon::{
-    domain::{Level, Scope, Stage, State},
+    app::register::bots::BotEdit,
+    domain::{AlertKind, Level, Scope, Stage, State, Subject},
     protocol::InstanceSaid,
 };
 
@@ -23,10 +24,12 @@ on_both!(another_configuration_is_held_in_the_answer_to_the_check_in_that_says_i
     let placed = holds(&test, &ready.bot);
     assert_eq!((placed.len(), placed[0].0.as_str(), placed[0].1), (1, "drift", "pause"));
     assert!(placed[0].2.contains("Configuration: approved sha256:c0c0c0c0c0c0…, now sha256:d1ffe4e4d1ff…"), "{placed:?}");
-    // It is one hold, however often it is said.
+    // It is one hold and one alert, however often it is said.
     ready.agent.check_in(&test.app).await.unwrap();
     test.app.watch_all_drift().await;
     assert_eq!(holds(&test, &ready.bot).len(), 1);
+    let alert = || test.app.alerts.find(AlertKind::NotAsApproved, &Subject::bot(&ready.bot.id));
+    assert!(alert().is_some_and(|alert| alert.repeats == 0 && alert.words.contains("now sha256:d1ffe4e4d1ff…")), "{:?}", alert());
     // Released, it starts only as it was approved.
     let hold = test.app.fleet.view().open_holds().next().unwrap().id.clone();
     test.release(&hold, &["operator", "lead"]).await.unwrap();
@@ -35,10 +38,31 @@ on_both!(another_configuration_is_held_in_the_answer_to_the_check_in_that_says_i
     assert!(refused.contains("Configuration: approved"), "{refused}");
     ready.agent.config = Some(crate::harness::golive::CONFIG.into());
     ready.agent.settle(&test.app).await;
+    test.app.watch_all_drift().await;
+    assert!(alert().is_none(), "it is what was approved again");
     test.start(std::slice::from_ref(&ready.bot.id), &["operator"]).await.unwrap();
     ready.agent.settle(&test.app).await;
     assert_eq!(ready.agent.state, State::Active);
     test.log_is_good().await;
+});
+
+on_both!(nobody_starts_a_bot_that_nobody_answers_for_any_more, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let mut ready = trading(&test, "arb-1").await;
+    // Its deputy leaves: it goes on, and once it stands it stays so until somebody else answers for it.
+    test.app.disable(&test.actor("admin"), &test.people["lead"].id).await.unwrap();
+    test.app.watch_all_drift().await;
+    assert_eq!(holds(&test, &ready.bot), []);
+    test.press("operator", Scope::Bot(ready.bot.id.clone()), Level::Pause).await;
+    ready.agent.settle(&test.app).await;
+    let hold = test.app.fleet.view().open_holds().next().unwrap().id.clone();
+    test.release(&hold, &["operator"]).await.unwrap();
+    ready.agent.settle(&test.app).await;
+    let start = async || test.start(std::slice::from_ref(&ready.bot.id), &["operator"]).await;
+    assert!(why(start().await).contains("its owner or deputy is disabled"));
+    let change = BotEdit { deputy: Some(test.people["risk"].id.to_string()), ..BotEdit::default() };
+    test.app.edit_bot(&test.actor("operator"), &ready.bot.id, &change).await.unwrap();
+    start().await.unwrap();
 });
 
 on_both!(a_frozen_log_keeps_no_difference_from_being_held, |fresh: Fresh| async move {

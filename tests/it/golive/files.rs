@@ -235,6 +235,9 @@ on_both!(a_form_with_files_is_of_its_session_and_origin_and_arrives_whole, |fres
 
     // Without a file it is a form like any other; browsers send an empty one where none was chosen.
     post(&mut operator, &bot, ORIGIN, Parcel::of(&csrf, "rollback_plan").file("", b"").whole()).await;
+    assert_eq!(operator.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", operator.page);
+    assert!(operator.page.contains("words alone are no evidence") && counts(&test).await == (0, 0, 0), "{}", operator.page);
+    post(&mut operator, &bot, ORIGIN, Parcel::linked(&csrf, "rollback_plan").file("", b"").whole()).await;
     assert_eq!(operator.leads_to(), format!("/bots/{bot}/golive?stage=limited"), "{}", operator.page);
     assert_eq!(counts(&test).await, (1, 0, 0));
 });

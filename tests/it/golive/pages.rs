@@ -26,7 +26,10 @@ on_both!(the_page_says_what_is_open_and_what_comes_next, |fresh: Fresh| async mo
     has(&operator, &["25 of 26 done, 1 open", "Ends next", open, "href=\"#item-rollback_plan\"", "disabled", "1 in the way"]);
     has(&operator, &["1 approval: a lead of the team or risk", "answers for it, signed", "aria-current=\"step\"><b>sandbox</b>"]);
     assert!(!operator.page.contains("name=\"on_drift\""), "there is no form before nothing is open");
-    operator.post(&format!("{page}/evidence"), &[("stage", "limited"), ("item", "rollback_plan"), ("said", "back to 1.4")]).await;
+    let word = [("stage", "limited"), ("item", "rollback_plan"), ("said", "back to 1.4")];
+    operator.post(&format!("{page}/evidence"), &word).await;
+    has(&operator, &["words alone are no evidence", "back to 1.4"]);
+    operator.post(&format!("{page}/evidence"), &[word.as_slice(), &[("link", "https://wiki.example/plan")]].concat()).await;
     operator.get(&page).await;
     has(&operator, &["26 of 26 done", "name=\"on_drift\"", "Put down by ", "back to 1.4"]);
     operator.get(&format!("/bots/{}", ready.bot.id)).await;

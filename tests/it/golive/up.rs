@@ -88,6 +88,34 @@ on_both!(what_changes_after_it_was_approved_is_not_carried_out, |fresh: Fresh| a
     test.log_is_good().await;
 });
 
+on_both!(who_approved_and_lost_the_role_since_has_approved_nothing, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let bot = whole(&test, "arb-1").await.bot.id;
+    let request = ask(&test, "operator", &bot).await.unwrap();
+    approve(&test, "lead", &request).await.unwrap();
+    let act = test.app.prepare_golive(&test.actor("operator"), &request).await.unwrap();
+    test.app.disable(&test.actor("admin"), &test.people["lead"].id).await.unwrap();
+    assert!(why(test.sign("operator", &act).await).contains("not approved"));
+    test.app.tend_requests().await.unwrap();
+    assert_eq!((now(&test, &bot).stage, state(&test, &request).await), (Stage::Sandbox, RequestState::Pending), "it waits again");
+    test.log_is_good().await;
+});
+
+on_both!(a_drill_lets_a_bot_go_up_for_thirty_days_and_says_how_fast_it_stopped, |fresh: Fresh| async move {
+    let test = TestApp::new(fresh).await;
+    let bot = measured(&test, "arb-1").await.bot.id;
+    test.execute(&format!("UPDATE drill_bot SET idle_ms = 412 WHERE bot_id = '{bot}'")).await;
+    let drill = async || {
+        let view = test.app.checklist(&test.actor("auditor"), &bot, Stage::Limited).await.unwrap();
+        view.checked.into_iter().find(|one| one.item.name == "stop_drill").unwrap().standing
+    };
+    let Standing::Done(shown) = drill().await else { panic!("a drill passed a moment ago") };
+    assert!(shown.said.ends_with("passed: it stopped 412 ms after the press"), "{}", shown.said);
+    assert_eq!(shown.until, Some(test.hand.clock().now().plus_ms(30 * DAY)));
+    test.hand.forward_ms(30 * DAY);
+    assert!(matches!(drill().await, Standing::Open(why) if why == "its last drill is more than 30 days old"));
+});
+
 on_both!(nothing_goes_up_while_a_critical_alert_of_the_bot_is_open, |fresh: Fresh| async move {
     let test = TestApp::new(fresh).await;
     let bot = whole(&test, "arb-1").await.bot.id;
@@ -131,6 +159,7 @@ on_both!(a_word_for_an_item_is_of_its_list_its_proof_and_its_build, |fresh: Fres
         (said("rollback_plan", " ", ""), "Say what you looked at"),
         (said("rollback_plan", "x", "javascript:alert(1)"), "https://"),
         (said("rollback_plan", "x", "https://u:p@wiki/plan"), "https://"),
+        (said("rollback_plan", "back to 1.4", ""), "words alone are no evidence"),
     ] {
         assert!(why(put("operator", Stage::Limited, word.clone()).await).contains(field), "{word:?}");
     }

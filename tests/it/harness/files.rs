@@ -33,12 +33,21 @@ pub struct Parcel(Vec<u8>);
 impl Parcel {
     /// A form for an item, with a token first.
     pub fn of(csrf: &str, item: &str) -> Self {
+        Self::about(csrf, item, "")
+    }
+
+    /// The same with an address where it can be looked at.
+    pub fn linked(csrf: &str, item: &str) -> Self {
+        Self::about(csrf, item, "https://wiki.example/plan")
+    }
+
+    fn about(csrf: &str, item: &str, link: &str) -> Self {
         Self::default()
             .field("csrf", csrf)
             .field("stage", "limited")
             .field("item", item)
             .field("said", "back to 1.4, see the files")
-            .field("link", "")
+            .field("link", link)
     }
 
     #[must_use]

@@ -160,7 +160,13 @@ async fn drilled(test: &TestApp, bot: &BotId) {
     let mut tx = test.fresh.db.write(Lane::Normal).await.unwrap();
     storage::drill_runs::drill_run_insert(&mut tx, &run).await.unwrap();
     storage::drill_runs::drill_bot_insert(&mut tx, &run.id, bot, &HoldId::new()).await.unwrap();
-    let over = DrillRun { ended_at: Some(now), passed: Some(true), control_at: Some(now), expires_at: Some(now.plus_ms(30 * DAY)), ..run };
+    let over = DrillRun {
+        ended_at: Some(now),
+        passed: Some(true),
+        control_at: Some(now),
+        expires_at: Some(now.plus_ms(andon::domain::drill::PROVES_MS)),
+        ..run
+    };
     storage::drill_runs::drill_run_end(&mut tx, &over).await.unwrap();
     tx.commit().await.unwrap();
 }
@@ -195,7 +201,8 @@ pub async fn mark(test: &TestApp, by: &str, bot: &BotId, stage: Stage) {
 /// The same but for some items.
 pub async fn mark_but(test: &TestApp, by: &str, bot: &BotId, stage: Stage, but: &[&str]) {
     for item in shipped::template(stage).unwrap().items.into_iter().filter(|item| !but.contains(&item.name.as_str())) {
-        let said = Said { item: item.name.clone(), said: "looked at, and so it is".into(), link: String::new() };
+        let link = if item.proof == Proof::Evidence { "https://wiki.example/tests".to_owned() } else { String::new() };
+        let said = Said { item: item.name.clone(), said: "looked at, and so it is".into(), link };
         match item.proof {
             Proof::Measured => {}
             Proof::Evidence => drop(test.app.put_evidence(&test.actor(by), bot, stage, &said).await.unwrap()),

@@ -81,7 +81,6 @@ const TAKES: &[(&str, &str, &[&str], &str)] = &[
     ("/bots/{id}/golive/attest", "link", &["nothing"], "a link is not demanded"),
     ("/bots/{id}/golive/evidence", "stage", &["nothing"], "the list of the stage that the bot goes up to next"),
     ("/bots/{id}/golive/evidence", "said", &["markup", "nobody"], "what somebody saw is free text"),
-    ("/bots/{id}/golive/evidence", "link", &["nothing"], "a link is not demanded"),
     ("/bots/{id}/emergency", "hours", &["nothing"], "it lasts as long as most do"),
     ("/bots/{id}/emergency", "why", &["markup", "nobody"], "a reason is free text"),
     ("/emergency/{id}/review", "words", &["markup", "nobody"], "what somebody saw is free text"),

@@ -64,8 +64,12 @@ struct TestShape {
     said: String,
     /// Who answers for it; null: the system measured it.
     by: Option<NamedShape>,
+    /// When they did; null: it was measured when it was asked, and again when it was carried out.
+    at: Option<String>,
     /// Until when it holds; null: as long as it is so.
     until: Option<String>,
+    /// SHA-256 of its files, hex.
+    files: Vec<String>,
 }
 
 /// The request behind a change, or one that changed nothing.
@@ -173,7 +177,14 @@ fn approval(one: Approval) -> ApprovalShape {
 }
 
 fn test(one: Tested) -> TestShape {
-    TestShape { item: one.item, said: one.said, by: one.by.map(named), until: one.until.map(Timestamp::rfc3339) }
+    TestShape {
+        item: one.item,
+        said: one.said,
+        by: one.by.map(named),
+        at: one.at.map(Timestamp::rfc3339),
+        until: one.until.map(Timestamp::rfc3339),
+        files: one.files,
+    }
 }
 
 fn request(part: RequestPart) -> RequestShape {

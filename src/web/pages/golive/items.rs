@@ -51,6 +51,10 @@ impl Line {
     pub(super) fn problem<'p>(&self, problems: &'p Problems, field: &str) -> &'p str {
         if self.typed.item.is_empty() { "" } else { problems.of(field) }
     }
+    /// What its form says of the link.
+    pub(super) fn link_hint(&self) -> &'static str {
+        if self.is_signed() { "https://…; may be empty." } else { "https://…; or choose files below: words alone are no evidence." }
+    }
     pub(super) fn is_signed(&self) -> bool {
         self.item.proof == Proof::Attested
     }
