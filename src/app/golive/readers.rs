@@ -63,11 +63,12 @@ impl App {
     /// Somebody says that they have read what they were told of a step up. A receipt, no act; of whoever was not told nothing is kept.
     ///
     /// # Errors
-    /// `Denied`; when the database is gone.
+    /// `Denied`; `NotFound`; when the database is gone.
     pub async fn read_step(&self, actor: &Actor, request: &RequestId) -> Result<(), AppError> {
         authz::check(actor, Action::See, &Resource::Installation)?;
         let Some(user) = actor.user() else { return Ok(()) };
         let mut tx = self.db.write(Lane::Normal).await?;
+        storage::requests::request_by_id(&mut tx, request).await?.ok_or(AppError::NotFound("request"))?;
         storage::change_readers::reader_read(&mut tx, request, user, self.clock.now()).await?;
         tx.commit().await?;
         Ok(())
